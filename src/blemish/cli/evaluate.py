@@ -1,0 +1,137 @@
+"""`blemish evaluate`: what an inspector is worth on labelled photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blemish.cli.output import JsonOption, console, emit, messages
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from blemish.evaluation.result import Evaluation
+    from blemish.inspector.runtime import Inspector
+
+
+def evaluate(
+    inspector: Annotated[Path, typer.Argument(metavar="INSPECTOR", help="The inspector, NAME.blemish.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Folder with good and defective test photographs.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for report.html and metrics.json; beside the inspector if absent."
+        ),
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(help="Of several categories in DATA, this one; the inspector's if absent.")
+    ] = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Measure an inspector on test photographs.
+
+    Writes a report with pictures. Exit status 1 if a test photograph could not be read.
+
+    \b
+    blemish evaluate part.blemish photographs/ --out part-evaluation/
+    """
+    from blemish.cli.reporter import reporter_for
+    from blemish.core.progress import use_reporter
+    from blemish.core.storage import write_json
+    from blemish.evaluation.report import headline, write_report
+    from blemish.inspector.runtime import Inspector
+
+    loaded = Inspector.load(inspector)
+    folder = out or inspector.parent / f"{inspector.stem}-evaluation"
+    report = folder / "report.html"
+    with use_reporter(reporter_for(json_output)):
+        evaluation = evaluate_inspector(loaded, data, category)
+        write_report([evaluation], report, f"{loaded.name}: evaluation", facts(loaded))
+    document = {**evaluation.to_json(), "report": str(report)}
+    write_json(folder / "metrics.json", document)
+    for failure in evaluation.failed:
+        messages.print(f"{failure.path}: {failure.detail}", style="red")
+
+    def human() -> None:
+        console.print(metrics_table([evaluation]))
+        console.print(types_table(evaluation))
+        console.print(headline(evaluation))
+        console.print(f"Report: {report}")
+        console.print(f"Next: blemish inspect {inspector} PHOTOGRAPHS --out {folder.parent / 'verdicts'}")
+
+    emit(document, json_output, human)
+    if evaluation.failed:
+        raise typer.Exit(1)
+
+
+def evaluate_inspector(inspector: Inspector, data: Path, category: str | None = None) -> Evaluation:
+    """Inspect the test photographs in `data`; of several categories the one named, or the inspector's own."""
+    from blemish.cli.categories import open_category
+    from blemish.evaluation.evaluate import evaluate
+
+    catalog = open_category(data, category, default=inspector.manifest.training.category)
+    return evaluate(
+        inspector.inspect_file,
+        catalog,
+        inspector.threshold,
+        pixel_threshold=inspector.pixel_threshold,
+        map_scale=inspector.map_scale,
+    )
+
+
+def facts(inspector: Inspector) -> dict[str, str]:
+    """What a reader of the report must know to trust it."""
+    manifest = inspector.manifest
+    preprocessing = manifest.preprocessing
+    parameters = manifest.detector.parameters
+    return {
+        "Inspector": inspector.name,
+        "Detector": manifest.detector.name,
+        "Backbone": str(parameters.get("backbone", "none")),
+        "Input": f"{preprocessing.width} x {preprocessing.height} pixels",
+        "Learnt from": f"{manifest.training.n_images} photographs of good parts",
+        "Threshold": f"{inspector.threshold:.4g}",
+        "Fitted": f"{manifest.training.created:%Y-%m-%d %H:%M} UTC",
+    }
+
+
+def metrics_table(evaluations: Sequence[Evaluation]) -> Table:
+    """Metrics of one or several categories, a row each."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("category", no_wrap=True)
+    for name in ("AUROC", "AP", "F1", "precision", "recall", "pixel AUROC", "AUPRO", "ms p50", "ms p99"):
+        table.add_column(name, justify="right", min_width=max(map(len, name.split())))
+    for evaluation in evaluations:
+        values = evaluation.to_json()
+        names = ("image_auroc", "image_ap", "f1", "precision", "recall", "pixel_auroc", "aupro")
+        latency = [f"{values['latency_ms'][point]:.0f}" for point in ("p50", "p99")]
+        table.add_row(evaluation.category, *(_figure(values[name]) for name in names), *latency)
+    return table
+
+
+def types_table(evaluation: Evaluation) -> Table:
+    """How each type of defect was found."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("defect type", no_wrap=True)
+    for name in ("images", "AUROC", "found"):
+        table.add_column(name, justify="right")
+    for name, values in evaluation.to_json()["per_defect_type"].items():
+        table.add_row(name, str(values["n"]), _figure(values["image_auroc"]), _share(values["recall"]))
+    return table
+
+
+def _figure(value: Any) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _share(value: Any) -> str:
+    return "-" if value is None else f"{value:.0%}"

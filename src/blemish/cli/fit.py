@@ -1,0 +1,114 @@
+"""`blemish fit`: learn an inspector from photographs of good parts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blemish.cli.output import JsonOption, console, emit, messages, stray_prints_on_stderr
+from blemish.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from blemish.inspector.build import BuildSummary
+
+DEFAULT_DETECTOR = "patchcore"
+
+
+def fit(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Photographs of good parts: a folder in any layout.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The inspector to write, NAME.blemish; replaced whole.")],
+    detector: Annotated[str, typer.Option(help="See `blemish detectors`.")] = DEFAULT_DETECTOR,
+    preset: Annotated[str | None, typer.Option(help="A named set of the detector's parameters.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side in pixels at which photographs are read.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="Pretrained network, as resnet18.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="File with the backbone's weights.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any parameter; repeat for more.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed learns the same.")] = 0,
+    category: Annotated[str | None, typer.Option(help="Of several categories in DATA, this one.")] = None,
+    bit_depth: Annotated[
+        int, typer.Option(min=8, max=16, help="Bits that 16-bit photographs really use, as 12.")
+    ] = 16,
+    json_output: JsonOption = False,
+) -> None:
+    """Learn from good parts, and write an inspector.
+
+    \b
+    blemish fit photographs/ --out part.blemish
+    blemish fit mvtec/ --category screw --out screw.blemish --size 384
+    """
+    from blemish.cli.categories import open_category
+    from blemish.cli.reporter import reporter_for
+    from blemish.core.progress import use_reporter
+    from blemish.detectors.registry import create_detector
+    from blemish.inspector.build import build_inspector
+
+    if out.suffix != ".blemish":
+        raise UsageError(f"{out} does not end in .blemish: name the file to write, as --out part.blemish.")
+    options = {"size": size, "backbone": backbone, "weights": weights and str(weights)}
+    options |= {"seed": seed, "bit_depth": bit_depth}
+    parameters = {name: value for name, value in options.items() if value is not None}
+    parameters |= dict(map(_parsed, setting or []))
+    with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
+        catalog = open_category(data, category)
+        learner = create_detector(detector, preset, **parameters)
+        summary = build_inspector(catalog, out, learner)
+    for skipped in summary.skipped:
+        messages.print(f"Skipped {skipped['path']}: {skipped['detail']}", style="yellow")
+    expected, at_most = expected_false_rejects(out)
+    document = {
+        **summary.to_json(),
+        "false_reject_rate": {"expected": expected, "at_most_with_95_percent_confidence": at_most},
+    }
+    following = f"blemish evaluate {summary.path} {data}"
+    if catalog.test().empty:
+        following = f"blemish inspect {summary.path} NEW_PHOTOGRAPHS --out {out.parent / 'verdicts'}"
+
+    def human() -> None:
+        _print_summary(summary)
+        console.print(f"  good parts rejected  {expected:.1%} expected, {at_most:.1%} at most (95 %)")
+        console.print(f"Next: {following}")
+
+    emit(document, json_output, human)
+
+
+def expected_false_rejects(inspector: Path) -> tuple[float, float]:
+    """Share of unseen good parts that an inspector rejects: expected, and at most (95 % confidence)."""
+    from blemish.inspector.artifact import read_artifact
+    from blemish.inspector.calibration import false_reject_rate
+
+    calibration = read_artifact(inspector).manifest.calibration
+    return false_reject_rate(calibration.n_scores, calibration.quantile)
+
+
+def _parsed(setting: str) -> tuple[str, Any]:
+    """A detector's parameter from NAME=VALUE: a JSON value (number, true, list), or else the text itself.
+
+    Raises:
+        UsageError: there is no name or no equals sign.
+    """
+    name, equals, text = setting.partition("=")
+    if not (name and equals):
+        raise UsageError(f"--set {setting} is not NAME=VALUE: write it as --set coreset_size=2000.")
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return name, text
+    return name, tuple(value) if isinstance(value, list) else value
+
+
+def _print_summary(summary: BuildSummary) -> None:
+    """What was learnt."""
+    console.print(f"{summary.path}: {summary.detector} for {summary.category}", style="bold")
+    console.print(f"  learnt from          {summary.n_train} photographs of good parts")
+    if summary.skipped:
+        console.print(f"  skipped              {len(summary.skipped)} that cannot be read, listed above")
+    console.print(f"  time, size           {summary.seconds:.1f} s, {summary.megabytes:.1f} MB")
+    console.print(f"  laboratory and line  agree to {summary.parity_error:.1e}")
+    console.print(f"  threshold            {summary.threshold:.4g}")

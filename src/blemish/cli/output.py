@@ -1,0 +1,73 @@
+"""What a verb says: results on stdout, everything else on stderr, and with `--json` one document alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")
+]
+
+
+class LazyConsole:
+    """A Rich console that is made when first used: `blemish --help` needs none, and Rich loads slowly.
+
+    Text is printed as it is: `[` in a file's name is no markup, and long lines are left to the terminal.
+
+    Attributes:
+        drawing: the console that draws progress bars at the moment; it also prints what the others send to
+            the same terminal, above the bars.
+    """
+
+    drawing: ClassVar[LazyConsole | None] = None
+
+    def __init__(self, stderr: bool) -> None:
+        self._stderr = stderr
+
+    @cached_property
+    def rich(self) -> Console:
+        """The console itself."""
+        from rich.console import Console
+
+        return Console(stderr=self._stderr, markup=False, highlight=False, emoji=False)
+
+    def print(self, *values: Any, style: str | None = None) -> None:
+        """Print text (or a table, within the terminal's width) and a line end."""
+        target = self
+        if LazyConsole.drawing is not None and self.rich.is_terminal:
+            target = LazyConsole.drawing
+        target.rich.print(*values, style=style, soft_wrap=all(isinstance(value, str) for value in values))
+
+
+console = LazyConsole(stderr=False)
+"""For results."""
+
+messages = LazyConsole(stderr=True)
+"""For everything else: problems, hints, progress."""
+
+
+def emit(document: Any, json_output: bool, human: Callable[[], None]) -> None:
+    """End a verb: print `document` as JSON on stdout if asked for, or else let `human` print its text."""
+    if not json_output:
+        human()
+        return
+    # ASCII: a name with odd characters survives any terminal's encoding.
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def stray_prints_on_stderr() -> Iterator[None]:
+    """Keep what libraries print while they work (the ONNX exporter does) out of a verb's results."""
+    with redirect_stdout(sys.stderr):
+        yield

@@ -1,0 +1,142 @@
+"""Progress on stderr: a bar with the remaining time on a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from blemish.cli.output import LazyConsole, console, messages
+from blemish.core.progress import Advance, Reporter
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.progress import Progress, TaskID
+
+FIRST_SHOWN = 1.0
+"""Seconds after which a task is shown at all."""
+
+LINE_EVERY = 5.0
+"""Seconds between two lines of one task where there is no terminal."""
+
+
+def reporter_for(json_output: bool) -> Reporter:
+    """The reporter that suits where stderr leads.
+
+    Where results go to the same terminal, the bar is drawn by their console, which keeps it below them.
+    """
+    if not messages.rich.is_terminal:
+        return LineReporter()
+    return BarReporter(console if console.rich.is_terminal and not json_output else messages)
+
+
+class BarReporter:
+    """One bar for each running task, drawn from the first second on and gone when the task ends."""
+
+    def __init__(self, where: LazyConsole) -> None:
+        self._where = where
+        self._progress: Progress | None = None
+        self._running = 0
+
+    @contextmanager
+    def task(self, description: str, total: float | None, unit: str) -> Iterator[Advance]:
+        """Show one task for as long as the context lasts."""
+        progress = self._progress or self._start()
+        self._running += 1
+        bar = progress.add_task(description, total=total, unit=unit)
+        try:
+            yield lambda step: progress.advance(bar, step)
+        finally:
+            self._end(progress, bar)
+
+    def _start(self) -> Progress:
+        self._progress = _progress_display(self._where)
+        self._progress.start()
+        LazyConsole.drawing = self._where
+        return self._progress
+
+    def _end(self, progress: Progress, bar: TaskID) -> None:
+        progress.remove_task(bar)
+        self._running -= 1
+        if not self._running:
+            LazyConsole.drawing = None
+            progress.stop()
+            self._progress = None
+
+
+def _progress_display(where: LazyConsole) -> Progress:
+    """A Rich progress display that leaves out tasks younger than a second."""
+    from rich import progress
+    from rich.filesize import decimal
+    from rich.text import Text
+
+    class Steps(progress.ProgressColumn):
+        """Steps done of all, as numbers or as bytes."""
+
+        def render(self, task: progress.Task) -> Text:
+            write = decimal if task.fields.get("unit") == "bytes" else "{:,}".format
+            of = f"/{write(int(task.total))}" if task.total is not None else ""
+            return Text(f"{write(int(task.completed))}{of}", style="progress.download")
+
+    class Display(progress.Progress):
+        """Bars of the tasks that have run for a second."""
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            shown = [task for task in self.tasks if (task.elapsed or 0) >= FIRST_SHOWN]
+            if shown:
+                yield self.make_tasks_table(shown)
+
+    return Display(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        Steps(),
+        progress.TimeRemainingColumn(compact=True),
+        progress.TextColumn("left"),
+        console=where.rich,
+        transient=True,
+        refresh_per_second=4,
+        # What others print must stay on the stream it was meant for.
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+
+
+class LineReporter:
+    """Plain lines: one after the first second, one every few seconds, and one at the end."""
+
+    @contextmanager
+    def task(self, description: str, total: float | None, unit: str) -> Iterator[Advance]:
+        """Report one task for as long as the context lasts."""
+        started = time.monotonic()
+        done, next_line = 0.0, started + FIRST_SHOWN
+
+        def advance(step: float) -> None:
+            nonlocal done, next_line
+            done += step
+            now = time.monotonic()
+            if now >= next_line:
+                next_line = now + LINE_EVERY
+                messages.print(f"{description}: {_state(done, total, unit, now - started)}")
+
+        yield advance
+        seconds = time.monotonic() - started
+        if seconds >= FIRST_SHOWN:
+            messages.print(f"{description}: done in {_duration(seconds)}")
+
+
+def _state(done: float, total: float | None, unit: str, seconds: float) -> str:
+    """`120 of 320, 8 s left`."""
+    amounts = [_amount(value, unit) for value in (done, total) if value is not None]
+    left = f", {_duration(seconds * (total - done) / done)} left" if total and done else ""
+    return " of ".join(amounts) + left
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{value / 1e6:,.1f} MB" if unit == "bytes" else f"{value:,.0f}"
+
+
+def _duration(seconds: float) -> str:
+    """`8 s`, `2 min 5 s`."""
+    minutes, rest = divmod(round(max(seconds, 0)), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,1 @@
+"""Ground floor: errors, safe image decoding, safe storage, settings, progress, preprocessing."""

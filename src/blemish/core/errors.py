@@ -1,0 +1,60 @@
+"""Errors for people: one sentence that names the file or value and the way out.
+
+The command line prints the sentence alone and ends with `exit_status`; nothing here ever carries a traceback
+to a user.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class BlemishError(Exception):
+    """Base of every error that Blemish raises on purpose; its text is one sentence for a person."""
+
+    exit_status = 1
+
+
+class UsageError(BlemishError):
+    """What was asked for cannot be meant: an unknown option value, a folder that does not exist."""
+
+    exit_status = 2
+
+
+class ImageError(BlemishError):
+    """An image file cannot be used.
+
+    Attributes:
+        path: the file.
+        kind: one word for the cause, from `blemish.core.images.IMAGE_PROBLEM_KINDS`.
+        detail: the cause and the way out, without the file's name.
+    """
+
+    def __init__(self, path: Path | str, kind: str, detail: str) -> None:
+        super().__init__(f"{path}: {detail}")
+        self.path = Path(path)
+        self.kind = kind
+        self.detail = detail
+
+
+class CatalogError(BlemishError):
+    """A folder of images cannot be used as it is."""
+
+
+class ArtifactError(BlemishError):
+    """A `.blemish` file is damaged, of a newer format, or not one at all."""
+
+
+class NotFittedError(BlemishError):
+    """A detector was asked to predict before it was fitted."""
+
+
+class DownloadError(BlemishError):
+    """A download failed; what arrived so far is kept for resuming."""
+
+
+class MissingExtraError(BlemishError):
+    """A part of Blemish needs packages that are not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the extra [{extra}]: pip install 'blemish[{extra}]'.")

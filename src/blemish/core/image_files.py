@@ -1,0 +1,120 @@
+"""Image files on disk: which there are in a folder, and their bytes, without hanging and within a limit."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from blemish.core.errors import ImageError, UsageError
+from blemish.core.image_formats import IMAGE_SUFFIXES
+
+_REASONS = {
+    errno.ENOENT: ("missing", "there is no such file; check the path"),
+    errno.ENOTDIR: ("missing", "there is no such file; check the path"),
+    errno.ENAMETOOLONG: ("missing", "there is no such file: the name is too long"),
+    errno.EISDIR: (
+        "not-an-image",
+        "it is a folder, not an image file; name the images in it or rename the folder",
+    ),
+    errno.ENXIO: ("not-an-image", "it is a socket or a device, not an image file; name a file"),
+    errno.EACCES: ("unreadable", "permission to read it is denied; allow it, for example with chmod +r"),
+    errno.EPERM: ("unreadable", "permission to read it is denied; allow it, for example with chmod +r"),
+    errno.ELOOP: ("missing", "it is a link that leads back to itself; link it to a file"),
+}
+
+
+def list_images(folder: Path | str, recursive: bool = True) -> list[Path]:
+    """Paths under `folder` named like images (`IMAGE_SUFFIXES`, any case), sorted, without hidden ones.
+
+    Links to folders are followed, each folder once. What is named like an image but is none (a folder
+    `x.png`, a broken link) is listed too, so that reading it tells the user.
+
+    Raises:
+        UsageError: `folder` or a folder in it cannot be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"{error.filename} cannot be listed ({reason}): name a folder of images.") from error
+
+    found: list[Path] = []
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        named = [name for name in (*folders, *files) if Path(name).suffix.lower() in IMAGE_SUFFIXES]
+        found += [Path(parent, name) for name in named if not name.startswith(".")]
+        others = sorted(set(folders) - set(named)) if recursive else []
+        folders[:] = [name for name in others if not name.startswith(".")]
+    return sorted(found)
+
+
+def open_regular(path: Path | str) -> IO[bytes]:
+    """Open a regular file for reading; folders, pipes, sockets and devices are refused and never wait.
+
+    Raises:
+        ImageError: kind missing, unreadable, empty or not-an-image.
+    """
+    try:
+        stream: IO[bytes] = io.BufferedReader(io.FileIO(str(path), opener=_open_without_waiting))
+    except ValueError as error:  # a zero byte in the name
+        raise ImageError(path, "missing", "no file can have this name; check the path.") from error
+    except OSError as error:
+        raise _open_error(path, error) from error
+    status = os.fstat(stream.fileno())
+    if stat.S_ISREG(status.st_mode) and status.st_size:
+        return stream
+    stream.close()
+    if stat.S_ISREG(status.st_mode):
+        raise ImageError(path, "empty", "the file is empty (0 bytes); copy or take the photograph again.")
+    raise ImageError(path, "not-an-image", "it is a pipe or a device, not an image file; name a file.")
+
+
+def read_content(path: Path | str, max_bytes: int) -> bytes:
+    """The bytes of a regular file, refused unread if there are more than `max_bytes`.
+
+    Raises:
+        ImageError: kind missing, unreadable, empty, not-an-image or too-large.
+    """
+    with open_regular(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > max_bytes:
+            raise ImageError(path, "too-large", too_many_bytes(size, max_bytes))
+        try:
+            # Not `read()`: a file that grows meanwhile must not get past the limit.
+            return stream.read(size)
+        except OSError as error:
+            raise _open_error(path, error) from error
+
+
+def too_many_bytes(size: int, max_bytes: int) -> str:
+    """The sentence for a file of more than the allowed bytes."""
+    return (
+        f"the file has {size:,} bytes, more than the limit of {max_bytes:,}; "
+        "save it smaller (compressed PNG) or raise the limit."
+    )
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open so that a pipe without a writer returns at once instead of hanging."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _open_error(path: Path | str, error: OSError) -> ImageError:
+    """One sentence for what kept a file from being opened or read."""
+    with suppress(OSError, KeyError):
+        if error.errno == errno.ENOENT and Path(path).is_symlink():
+            target = os.readlink(path)  # noqa: PTH115 (the text of the link, as it stands)
+            return ImageError(path, "missing", f"it is a link to {target}, which does not exist; restore it.")
+        kind, detail = _REASONS[error.errno or 0]
+        return ImageError(path, kind, detail + ".")
+    reason = (error.strerror or str(error)).lower()
+    return ImageError(path, "unreadable", f"it cannot be read ({reason}); check the disk, or copy it again.")

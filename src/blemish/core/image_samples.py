@@ -1,0 +1,68 @@
+"""From a decoded image of any mode to samples: uint8 or uint16, grey or RGB, upright."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from blemish.core.errors import ImageError
+
+Samples = npt.NDArray[Any]
+"""uint8 or uint16, H x W (grey) or H x W x 3 (RGB)."""
+
+_SAMPLE_TYPES = {"I": "32-bit integers", "F": "32-bit floats", "LAB": "CIELAB colours", "HSV": "HSV colours"}
+
+
+def samples_of(image: Image.Image, name: str) -> Samples:
+    """Samples of a loaded Pillow image: uint8 or uint16, H x W or H x W x 3 (RGB)."""
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)
+    if image.mode in _SAMPLE_TYPES:
+        raise ImageError(
+            name,
+            "unsupported",
+            f"its samples are of a type that is not read ({_SAMPLE_TYPES[image.mode]}); "
+            "save it with 8 or 16 bits per channel, as grey or RGB.",
+        )
+    if image.has_transparency_data:
+        return _over_black(np.asarray(image.convert("RGBA")))
+    if image.mode in ("L", "1"):
+        return np.asarray(image.convert("L"))
+    return np.asarray(image.convert("RGB"))
+
+
+def sixteen_bit_colour(content: bytes) -> Samples:
+    """16-bit RGB samples of a PNG or TIFF, not yet turned upright."""
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise ValueError("16-bit colour in an unusual arrangement")
+    if pixels.ndim == 2:
+        return np.asarray(pixels)
+    if pixels.shape[2] == 4:
+        return _over_black(pixels[:, :, [2, 1, 0, 3]])
+    return np.asarray(pixels[:, :, ::-1])
+
+
+def _over_black(rgba: Samples) -> Samples:
+    """RGBA laid over black; an alpha that is zero everywhere is ignored."""
+    alpha = rgba[:, :, 3:]
+    full = np.iinfo(rgba.dtype).max
+    if not alpha.any() or (alpha == full).all():
+        return rgba[:, :, :3]
+    weighted = rgba[:, :, :3].astype(np.uint32) * alpha + full // 2
+    return (weighted // full).astype(rgba.dtype)
+
+
+def upright(samples: Samples, orientation: int) -> Samples:
+    """Turn samples as EXIF orientation 1 to 8 asks (EXIF 2.32, tag 0x0112)."""
+    if orientation >= 5:  # rows and columns are exchanged
+        samples = np.swapaxes(samples, 0, 1)
+    if orientation in (3, 4, 7, 8):
+        samples = samples[::-1]
+    if orientation in (2, 3, 6, 7):
+        samples = samples[:, ::-1]
+    return samples

@@ -1,0 +1,72 @@
+"""The one preprocessing: from a photograph to a network's input, called by training and by the runtime alike."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from blemish.core.types import ByteArray, FloatArray
+
+_RESAMPLING = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+Channel = Annotated[float, Field(allow_inf_nan=False, ge=-1000, le=1000)]
+Spread = Annotated[float, Field(allow_inf_nan=False, gt=0, le=1000)]
+
+
+class Preprocessing(BaseModel):
+    """The preprocessing contract that an artifact carries.
+
+    Attributes:
+        height, width: input size in pixels; the photograph is stretched to it.
+        mean, std: per channel, for pixel values 0 to 255: the input is (pixel - mean) / std.
+        interpolation: filter of the resize; always antialiased, as torchvision and timm do.
+        bit_depth: bits that 16-bit photographs really use (see `blemish.core.images.decode_image`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    height: int = Field(ge=32, le=4096)
+    width: int = Field(ge=32, le=4096)
+    mean: tuple[Channel, Channel, Channel]
+    std: tuple[Spread, Spread, Spread]
+    interpolation: Literal["bilinear", "bicubic", "lanczos"] = "bicubic"
+    bit_depth: int = Field(default=16, ge=8, le=16)
+
+
+def preprocess(image: ByteArray, contract: Preprocessing) -> FloatArray:
+    """Resize and standardise one photograph.
+
+    Args:
+        image: uint8 RGB, H x W x 3.
+        contract: size, filter and standardisation.
+
+    Returns:
+        float32, 3 x height x width, contiguous.
+    """
+    resized = _resize(image, contract)
+    mean = np.asarray(contract.mean, np.float32)
+    scale = 1 / np.asarray(contract.std, np.float32)
+    planes = resized.transpose(2, 0, 1).astype(np.float32, order="C")
+    planes -= mean[:, None, None]
+    planes *= scale[:, None, None]
+    return planes
+
+
+def _resize(image: ByteArray, contract: Preprocessing) -> ByteArray:
+    """The photograph at the contract's size; a grey one is resized once instead of three times."""
+    size = (contract.width, contract.height)
+    if image.shape[:2] == (contract.height, contract.width):
+        return image
+    filter_ = _RESAMPLING[contract.interpolation]
+    first = image[..., 0]
+    if np.array_equal(first, image[..., 1]) and np.array_equal(first, image[..., 2]):
+        grey = np.asarray(Image.fromarray(np.ascontiguousarray(first)).resize(size, filter_))
+        return np.repeat(grey[..., None], 3, axis=2)
+    return np.asarray(Image.fromarray(image).resize(size, filter_))

@@ -1,0 +1,33 @@
+"""Where Blemish keeps what it may throw away, and how much of it; every value can be set by the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from blemish.core.errors import UsageError
+
+
+def cache_folder() -> Path:
+    """Folder for features and downloads: `BLEMISH_CACHE`, or the user's cache folder. Never the working directory."""
+    return Path(os.environ.get("BLEMISH_CACHE") or user_cache_path("blemish", appauthor=False))
+
+
+def cache_limit_bytes() -> int:
+    """Most bytes that cached features may take: `BLEMISH_CACHE_GB` gigabytes, 4 by default."""
+    return int(_positive_number("BLEMISH_CACHE_GB", 4.0) * 1e9)
+
+
+def _positive_number(name: str, default: float) -> float:
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if value <= 0:
+        raise UsageError(f"{name}={text} is not a number above 0: correct it or unset it.")
+    return value

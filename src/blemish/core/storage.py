@@ -1,0 +1,87 @@
+"""Safe storage: files appear whole or not at all, and nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from blemish.core.errors import BlemishError
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path` for binary writing; on success sync it and rename it to `path`.
+
+    On any error the temporary file is removed and an older file at `path` is left untouched.
+
+    Raises:
+        BlemishError: the folder cannot be written or the disk is full, said in one sentence.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise _write_error(path, error) from error
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _write_error(path, error) from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` atomically (see `atomic_file`)."""
+    with atomic_file(path) as stream:
+        stream.write(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 to `path` atomically."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write `document` as indented JSON to `path` atomically; NaN and infinity are refused."""
+    write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable; a no-op where folders cannot be opened (Windows)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_error(path: Path, error: OSError) -> BlemishError:
+    """One sentence for what kept `path` from being written."""
+    if error.errno == errno.ENOSPC:
+        return BlemishError(f"{path} was not written because the disk is full: free some space and run again.")
+    reason = (error.strerror or str(error)).lower()
+    return BlemishError(f"{path} cannot be written ({reason}): choose another place with --out.")

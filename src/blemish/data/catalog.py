@@ -1,0 +1,176 @@
+"""The catalog: the table of one category's images, whatever layout they lie in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from blemish.core.errors import CatalogError
+from blemish.data.entries import NORMAL, PROBLEM_KINDS, TEST, TRAIN, Problem, Reading, named
+from blemish.data.layouts import (
+    categories_in,
+    describe,
+    detect_layout,
+    read_plain_folders,
+    read_plain_images,
+    read_split_folders,
+)
+from blemish.data.manifest import MANIFEST_SUFFIXES, read_manifest
+from blemish.data.visa import read_visa
+
+__all__ = ["PROBLEM_KINDS", "Catalog", "Problem", "open_catalog", "open_catalogs"]
+
+LAYOUTS_UNDERSTOOD = (
+    "a folder of photographs of good parts; good/ and bad/; train/good, test/good and test/DEFECT as in "
+    "MVTec AD (ok and ko as in BTAD); VisA; a CSV or Parquet manifest with the column path"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Catalog:
+    """The table of one category's images.
+
+    Attributes:
+        category: name of the product or surface.
+        root: folder that was opened, absolute.
+        layout: "mvtec", "btad", "visa", "folders", "manifest" or "images".
+        table: one row per image, sorted by path, index 0 to n-1, with the columns `path` (absolute str),
+            `split` ("train" or "test"), `label` ("normal" or "anomalous"), `defect_type` (str, "good" for
+            normal images) and `mask` (absolute str or None).
+        problems: what reading the layout found; `check_catalog` looks into the images too.
+    """
+
+    category: str
+    root: Path
+    layout: str
+    table: pd.DataFrame
+    problems: tuple[Problem, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def train_normal(self) -> list[Path]:
+        """Paths of the images that a detector may learn from."""
+        rows = (self.table["split"] == TRAIN) & (self.table["label"] == NORMAL)
+        return [Path(path) for path in self.table.loc[rows, "path"]]
+
+    def test(self) -> pd.DataFrame:
+        """Rows of the test images, index 0 to m-1."""
+        return self.table[self.table["split"] == TEST].reset_index(drop=True)
+
+    def subset(self, keep: npt.NDArray[Any] | Sequence[int] | Sequence[bool] | pd.Series[Any]) -> Catalog:
+        """The catalog with the rows in `keep` only: a truth value for each row, or positions of rows."""
+        rows = np.asarray(keep)
+        rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else np.sort(rows.astype(np.intp))
+        return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Number of images by split and defect type: `{"train": {"good": 320}, "test": {"hole": 9}}`."""
+        counts: dict[str, dict[str, int]] = {TRAIN: {}, TEST: {}}
+        pairs = Counter(zip(self.table["split"], self.table["defect_type"], strict=True))
+        for (split, defect_type), count in sorted(pairs.items()):
+            counts[split][defect_type] = count
+        return counts
+
+
+def open_catalog(root: Path | str) -> Catalog:
+    """Open the images of one category: a folder in any layout, or a manifest file. No image is decoded.
+
+    Raises:
+        CatalogError: there is nothing to learn from, the layout is not understood, or `root` holds several
+            categories (the error names them).
+    """
+    root = _existing(root)
+    categories = _categories(root)
+    if categories is not None:
+        names = named([category.name for category in categories])
+        raise CatalogError(
+            f"{root} holds {len(categories)} categories ({names}): choose one, for example {categories[0]}."
+        )
+    return _open_category(root)
+
+
+def open_catalogs(root: Path | str) -> list[Catalog]:
+    """Open one category, or each category in a root of several, sorted by name.
+
+    Raises:
+        CatalogError: as `open_catalog`, for any of them.
+    """
+    root = _existing(root)
+    categories = _categories(root)
+    return [_open_category(root)] if categories is None else [_open_category(path) for path in categories]
+
+
+def _existing(root: Path | str) -> Path:
+    root = Path(root).absolute()
+    root = root.resolve() if ".." in root.parts else root
+    if not root.exists():
+        raise CatalogError(f"{root} does not exist: name a folder of images or a manifest.")
+    if root.is_file() and root.suffix.lower() not in MANIFEST_SUFFIXES:
+        raise CatalogError(f"{root} is a file but no manifest (.csv or .parquet): name a folder of images.")
+    return root
+
+
+def _manifest_in(root: Path) -> Path | None:
+    """The manifest that `root` is or holds."""
+    if root.is_file():
+        return root
+    return next((path for path in (root / "manifest.csv", root / "manifest.parquet") if path.is_file()), None)
+
+
+def _categories(root: Path) -> list[Path] | None:
+    """Folders of the categories in a root of several; None if `root` is one category itself."""
+    if _manifest_in(root) or detect_layout(root):
+        return None
+    return categories_in(root) or None
+
+
+def _open_category(root: Path) -> Catalog:
+    """Open `root` as one category."""
+    manifest = _manifest_in(root)
+    reading = _read(root, manifest)
+    folder = root if root.is_dir() else root.parent
+    category = root.stem if root.is_file() and root.stem != "manifest" else folder.name
+    if not any(entry.split == TRAIN and entry.label == NORMAL for entry in reading.entries):
+        seen = f"{len(reading.entries)} images, but none of good parts for training"
+        if not reading.entries:
+            seen = describe(root) if root.is_dir() else "none of the images it names exist"
+        first = "".join(f" {problem.path}: {problem.detail}" for problem in reading.problems[:1])
+        raise CatalogError(
+            f"{root} cannot be learnt from: {seen}.{first} Layouts understood: {LAYOUTS_UNDERSTOOD}."
+        )
+    return Catalog(category, folder, reading.layout, _table(reading), tuple(reading.problems))
+
+
+def _read(root: Path, manifest: Path | None) -> Reading:
+    """Entries and problems of `root` by its layout."""
+    if manifest is not None:
+        return read_manifest(manifest)
+    layout = detect_layout(root)
+    if layout == "visa":
+        return read_visa(root)
+    if layout == "folders":
+        return read_plain_folders(root)
+    return read_split_folders(root, layout) if layout else read_plain_images(root)
+
+
+def _table(reading: Reading) -> pd.DataFrame:
+    """Entries as the catalog's table."""
+    entries = sorted(reading.entries, key=lambda entry: (entry.path, entry.split))
+    return pd.DataFrame(
+        {
+            "path": [str(entry.path) for entry in entries],
+            "split": [entry.split for entry in entries],
+            "label": [entry.label for entry in entries],
+            "defect_type": [entry.defect_type for entry in entries],
+            # Not pandas' text type, which would turn None into NaN.
+            "mask": pd.Series([entry.mask and str(entry.mask) for entry in entries], dtype=object),
+        }
+    )

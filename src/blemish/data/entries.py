@@ -1,0 +1,117 @@
+"""What reading a layout gives: entries (one per image) and problems (one per thing to tell the user)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from blemish.core.images import IMAGE_PROBLEM_KINDS
+
+TRAIN, TEST = "train", "test"
+NORMAL, ANOMALOUS = "normal", "anomalous"
+GOOD = "good"
+"""The defect type of every normal image, as in MVTec AD."""
+
+NORMAL_NAMES = frozenset({"good", "ok", "normal", "pass", "passed", "accept", "accepted", "nominal", "fine"})
+"""Folder names and labels that mean a good part, in lower case."""
+
+ANOMALOUS_NAMES = frozenset(
+    {"bad", "ko", "ng", "nok", "nio", "defect", "defects", "defective", "anomaly", "anomalies", "anomalous"}
+    | {"abnormal", "fail", "failed", "reject", "rejected", "faulty"}
+)
+"""Folder names and labels that mean a defective part, in lower case."""
+
+TEST_SHARE = 0.2
+
+PROBLEM_KINDS: tuple[str, ...] = (
+    *IMAGE_PROBLEM_KINDS,
+    "mask-missing",  # a defective image without a mask, in a catalog that has masks
+    "mask-size",  # the mask has another width or height than its image
+    "mask-empty",  # marked defective, but the mask marks nothing
+    "mask-large",  # the mask covers more than half of the image, so pixel metrics say little
+    "mask-without-image",  # a mask that belongs to no image
+    "duplicate",  # the same pixels twice in one split
+    "duplicate-across-splits",  # the same pixels in train and test: measured results would flatter
+    "duplicate-across-labels",  # the same pixels marked normal and anomalous
+    "empty-class",  # a folder for good or defective images without any
+    "unused",  # images or columns that no rule of the layout reads
+    "bit-depth",  # 16-bit images that use fewer bits, so that they look dark
+    "mixed-sizes",  # images of different sizes
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something to tell the user about a catalog.
+
+    Attributes:
+        kind: one of `PROBLEM_KINDS`.
+        path: the file or folder.
+        detail: the cause and the way out, one sentence without the path.
+        fatal: whether the catalog cannot be used because of it.
+    """
+
+    kind: str
+    path: str
+    detail: str
+    fatal: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The problem as JSON-ready values."""
+        return {"kind": self.kind, "path": self.path, "detail": self.detail, "fatal": self.fatal}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image of a catalog: a row of its table."""
+
+    path: Path
+    split: str
+    label: str
+    defect_type: str
+    mask: Path | None = None
+
+
+@dataclass
+class Reading:
+    """What one layout holds."""
+
+    layout: str
+    entries: list[Entry] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def part_normal(entries: Iterable[Entry], folder: Path, share: float = TEST_SHARE) -> list[Entry]:
+    """Give entries without a split of their own their split.
+
+    Anomalous images go to test. Where there are any, `share` of the normal images (rounded, at least one of
+    two) goes to test too: those whose path relative to `folder` has the smallest SHA-256. The rule needs no
+    seed, is the same on every machine, and hardly moves when images are added. Without anomalous images
+    everything is for training. Frames of one part taken one after another may be parted by it: name the
+    splits in a manifest if that matters.
+    """
+    entries = list(entries)
+    normal = [entry for entry in entries if entry.label == NORMAL]
+    count = 0
+    if len(normal) < len(entries) and len(normal) > 1:
+        count = max(1, round(share * len(normal)))
+    test = set(sorted((entry.path for entry in normal), key=lambda path: _rank(path, folder))[:count])
+    return [
+        replace(entry, split=TEST if entry.label == ANOMALOUS or entry.path in test else TRAIN)
+        for entry in entries
+    ]
+
+
+def named(names: Sequence[str], most: int = 12) -> str:
+    """A list for a sentence: `a, b, c and 9 more`."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _rank(path: Path, folder: Path) -> bytes:
+    """What sorts normal images for `part_normal`."""
+    relative = path.relative_to(folder) if path.is_relative_to(folder) else path
+    return hashlib.sha256(relative.as_posix().encode()).digest()

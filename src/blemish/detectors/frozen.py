@@ -1,0 +1,72 @@
+"""What detectors on frozen features share: the backbone, its extractor, and the whole graph for export."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from blemish.core.errors import UsageError
+from blemish.core.preprocessing import Preprocessing
+from blemish.detectors.base import Detector
+from blemish.features.backbones import DEFAULT_BACKBONE, Backbone, load_backbone
+from blemish.features.extraction import FeatureExtractor, FeatureMaps
+
+
+@dataclasses.dataclass
+class FrozenFeatureDetector(Detector):
+    """A detector that reads a frozen backbone.
+
+    Attributes:
+        backbone: name of the network (see `blemish.features.backbones.load_backbone`).
+        taps: strides at which it is read.
+        weights: file of weights instead of the usual ones, or "random" (for tests of shape and speed).
+    """
+
+    backbone: str = DEFAULT_BACKBONE
+    taps: tuple[int, ...] = (8, 16)
+    weights: str | None = None
+
+    def preprocessing(self) -> Preprocessing:
+        """The contract between a photograph and the backbone's input."""
+        return self.extractor().contract
+
+    def extractor(self) -> FeatureExtractor:
+        """The feature extractor of these parameters, made once."""
+        made: FeatureExtractor | None = getattr(self, "_extractor", None)
+        if made is None:
+            backbone = self._load_backbone()
+            if self.size % 32 or not 64 <= self.size <= 2048:
+                raise UsageError(f"size={self.size} is not possible: choose a multiple of 32 from 64 to 2048.")
+            made = FeatureExtractor(backbone, backbone.preprocessing(self.size, self.size, self.bit_depth))
+            self._extractor = made
+        return made
+
+    def _load_backbone(self) -> Backbone:
+        if self.weights != "random":
+            weights = Path(self.weights) if self.weights else None
+            return load_backbone(self.backbone, tuple(self.taps), weights)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            return load_backbone(self.backbone, tuple(self.taps), pretrained=False)
+
+
+class BackboneWithHead(nn.Module):
+    """The whole detector: a preprocessed image in, score and map out."""
+
+    def __init__(self, backbone: Backbone, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Score (1) and map (H x W) of a 1 x 3 x H x W image."""
+        score, anomaly_map = self.head(self.backbone(image))
+        return score, anomaly_map
+
+
+def batch_of_one(maps: FeatureMaps) -> list[Tensor]:
+    """Extracted feature maps as tensors with a batch dimension in front."""
+    return [torch.from_numpy(features)[None] for features in maps]

@@ -1,0 +1,105 @@
+"""The registry: every detector by name, with what it learns from and where it comes from."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from blemish.core.errors import UsageError
+from blemish.detectors.base import Detector
+
+# Modules that register detectors; each is imported when the registry is first asked.
+_MODULES = ("blemish.detectors.patchcore",)
+
+DetectorClass = TypeVar("DetectorClass", bound=type[Detector])
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectorInfo:
+    """What a user wants to know before choosing a detector.
+
+    Attributes:
+        name: as in `--detector NAME`.
+        summary: what it is for, in one sentence.
+        learns_from: "normal images", "masks" or "labels".
+        gives_maps: whether it shows where the defect is.
+        reference: the paper or page it follows.
+        parameters: default value of each parameter.
+        presets: named settings, each a part of the parameters.
+    """
+
+    name: str
+    summary: str
+    learns_from: str
+    gives_maps: bool
+    reference: str
+    parameters: dict[str, Any]
+    presets: dict[str, dict[str, Any]]
+
+
+_registered: dict[str, tuple[type[Detector], DetectorInfo]] = {}
+
+
+def register(
+    name: str,
+    *,
+    summary: str,
+    learns_from: str,
+    gives_maps: bool,
+    reference: str,
+    presets: Mapping[str, dict[str, Any]] | None = None,
+) -> Callable[[DetectorClass], DetectorClass]:
+    """Class decorator that makes a detector known under `name`."""
+
+    def add(detector: DetectorClass) -> DetectorClass:
+        defaults = {field.name: field.default for field in dataclasses.fields(detector)}
+        detector.name = name
+        _registered[name] = (
+            detector,
+            DetectorInfo(
+                name, summary, learns_from, gives_maps, reference, defaults, dict(presets or {})
+            ),
+        )
+        return detector
+
+    return add
+
+
+def detector_names() -> list[str]:
+    """Names of all detectors, sorted."""
+    for module in _MODULES:
+        importlib.import_module(module)
+    return sorted(_registered)
+
+
+def detector_info(name: str) -> DetectorInfo:
+    """What is known of a detector.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    names = detector_names()
+    if name not in _registered:
+        raise UsageError(f"There is no detector {name}: choose one of {', '.join(names)}.")
+    return _registered[name][1]
+
+
+def create_detector(name: str, preset: str | None = None, **parameters: Any) -> Detector:
+    """Make an unfitted detector from its defaults, then a preset, then the parameters given.
+
+    Raises:
+        UsageError: no such detector, preset or parameter.
+    """
+    info = detector_info(name)
+    if preset is not None and preset not in info.presets:
+        known = ", ".join(info.presets) or "none"
+        raise UsageError(f"The detector {name} has no preset {preset}: choose one of {known}.")
+    unknown = sorted(set(parameters) - set(info.parameters))
+    if unknown:
+        raise UsageError(
+            f"The detector {name} has no parameter {unknown[0]}: choose among {', '.join(info.parameters)}."
+        )
+    chosen = {**(info.presets[preset] if preset else {}), **parameters}
+    return _registered[name][0](**chosen)

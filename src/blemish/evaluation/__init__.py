@@ -1,0 +1,1 @@
+"""Metrics, evaluation of an inspector on labelled images, and its report."""

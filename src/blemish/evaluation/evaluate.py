@@ -1,0 +1,187 @@
+"""Evaluation: an inspector on the labelled test images of a catalog."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from blemish.core.errors import BlemishError, CatalogError, ImageError
+from blemish.core.images import read_image, read_mask
+from blemish.core.progress import track
+from blemish.core.types import BoolArray, FloatArray, Inspection
+from blemish.evaluation.metrics import PixelMetrics, pixel_metrics
+from blemish.evaluation.result import Evaluation, Failure, ScoredImage
+
+if TYPE_CHECKING:
+    from blemish.data.catalog import Catalog
+
+Inspect = Callable[[Path], Inspection]
+
+# Above this many pixels, maps and masks are thinned to every n-th row and column, to bound memory.
+PIXEL_CAP = 64_000_000
+
+
+def evaluate(
+    inspect: Inspect,
+    catalog: Catalog,
+    threshold: float,
+    *,
+    pixel_threshold: float | None = None,
+    map_scale: tuple[float, float] | None = None,
+    pixel_cap: int = PIXEL_CAP,
+) -> Evaluation:
+    """Inspect every test image of `catalog` and measure how right the inspector is.
+
+    Nothing is tuned here: labels and masks are only compared with what `inspect` says. An image that cannot
+    be read is recorded as failed, and the others go on.
+
+    Args:
+        inspect: called with each test image's path.
+        catalog: one category; only its test split is used.
+        threshold: decision threshold on the image score.
+        pixel_threshold: threshold of the segmentation shown; `threshold` when None.
+        map_scale: colour limits of the heatmaps, see `Evaluation`; when None they begin at the median map
+            value of the normal test images and end as far above `pixel_threshold` as they begin below it.
+        pixel_cap: most pixels that pixel metrics are measured on, see `PIXEL_CAP`.
+
+    Raises:
+        CatalogError: there is no test image, or none could be read.
+        BlemishError: a score or a map is not finite.
+    """
+    table = catalog.test()
+    if table.empty:
+        raise CatalogError(
+            f"{catalog.root} has no test images: add a test folder with good and defective parts."
+        )
+    images: list[ScoredImage] = []
+    failed: list[Failure] = []
+    step = 1
+    rows = list(table.itertuples(index=False))
+    for row in track(rows, f"Inspecting {catalog.category}"):
+        try:
+            image = _inspect_one(inspect, row, catalog.root)
+        except ImageError as error:
+            failed.append(Failure(Path(str(row.path)), error.detail))
+            continue
+        if not images:
+            step = _grid_step(len(rows) * image.anomaly_map.size, pixel_cap)
+        images.append(_thinned(image, step))
+    if not images:
+        raise CatalogError(
+            f"None of the {len(rows)} test images of {catalog.root} could be read; the first: "
+            f"{failed[0].path}: {failed[0].detail}"
+        )
+    pixels, note, unreadable = _measure_pixels(images, step)
+    pixel_threshold = threshold if pixel_threshold is None else pixel_threshold
+    return Evaluation(
+        category=catalog.category,
+        threshold=float(threshold),
+        pixel_threshold=float(pixel_threshold),
+        map_scale=map_scale or _usual_scale(images, pixel_threshold),
+        images=tuple(images),
+        failed=tuple(failed + unreadable),
+        pixels=pixels,
+        pixel_note=note,
+        grid_step=step,
+    )
+
+
+def mask_on_grid(mask: BoolArray, height: int, width: int) -> BoolArray:
+    """Bring a mask to a map's grid: each pixel takes the nearest mask pixel, so areas stay right on average.
+
+    A mask with anomalous pixels never becomes empty: if all fall between the grid's pixels, the most
+    covered stays.
+    """
+    if mask.shape == (height, width):
+        return mask
+    pixels = np.ascontiguousarray(mask, np.bool_).view(np.uint8)
+    scaled = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).view(np.bool_)
+    if mask.any() and not scaled.any():
+        cover = cv2.resize(pixels.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+        scaled.flat[int(np.argmax(cover))] = True
+    return np.asarray(scaled, dtype=np.bool_)
+
+
+def _inspect_one(inspect: Inspect, row: Any, root: Path) -> ScoredImage:
+    """Inspect one row of the catalog's table, with times."""
+    path = Path(row.path)
+    started = time.perf_counter()
+    inspection = inspect(path)
+    inspected = time.perf_counter()
+    read_image(path)
+    decoded = time.perf_counter()
+    if not np.isfinite(inspection.score) or not np.isfinite(inspection.anomaly_map).all():
+        raise BlemishError(f"{path}: its anomaly score or map is not finite: fit the inspector again.")
+    return ScoredImage(
+        path=path,
+        name=path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name,
+        anomalous=row.label == "anomalous",
+        defect_type=str(row.defect_type),
+        score=float(inspection.score),
+        anomaly_map=inspection.anomaly_map,
+        mask_path=Path(row.mask) if isinstance(row.mask, str) and row.mask else None,
+        inspect_ms=(inspected - started) * 1e3,
+        decode_ms=(decoded - inspected) * 1e3,
+    )
+
+
+def _grid_step(n_pixels: int, cap: int) -> int:
+    """Smallest step that brings `n_pixels` under `cap` when every step-th row and column is kept."""
+    return int(np.ceil(np.sqrt(n_pixels / cap))) if n_pixels > cap else 1
+
+
+def _thinned(image: ScoredImage, step: int) -> ScoredImage:
+    """The image with its map on the coarser grid, each coarse pixel read at its middle."""
+    coarse = image.anomaly_map[step // 2 :: step, step // 2 :: step]
+    return replace(image, anomaly_map=np.array(coarse, dtype=np.float32))
+
+
+def _measure_pixels(
+    images: Sequence[ScoredImage], step: int
+) -> tuple[PixelMetrics | None, str, list[Failure]]:
+    """Pixel metrics where the truth is known, a note on what was left out, and masks that could not be read.
+
+    An anomalous image with no mask, or an empty one, says nothing of where its defect is, so it is left out.
+    """
+    if not any(image.mask_path for image in images):
+        return None, "There are no masks to compare the anomaly maps with.", []
+    masks: list[BoolArray] = []
+    maps: list[FloatArray] = []
+    unreadable: list[Failure] = []
+    unknown = 0
+    for image in track(images, "Comparing maps with masks"):
+        mask: BoolArray = np.zeros(image.anomaly_map.shape, np.bool_)
+        if image.mask_path is not None:
+            try:
+                mask = mask_on_grid(read_mask(image.mask_path), *image.anomaly_map.shape)
+            except ImageError as error:
+                unreadable.append(Failure(image.mask_path, error.detail))
+        if image.anomalous and not mask.any():
+            unknown += 1
+            continue
+        masks.append(mask)
+        maps.append(image.anomaly_map)
+    notes = []
+    if unknown:
+        n_anomalous = sum(image.anomalous for image in images)
+        notes.append(f"{unknown} of {n_anomalous} defective images have no usable mask and are left out.")
+    if step > 1:
+        notes.append(f"Measured on the maps at 1/{step} of their width and height, to bound memory.")
+    pixels = pixel_metrics(masks, maps)
+    return (pixels if pixels.n_regions else None), " ".join(notes), unreadable
+
+
+def _usual_scale(images: Sequence[ScoredImage], pixel_threshold: float) -> tuple[float, float]:
+    """Colour limits from what good parts usually show, with the pixel threshold in the middle."""
+    normal = [image for image in images if not image.anomalous] or list(images)
+    low = float(np.median([np.median(image.anomaly_map) for image in normal]))
+    if low < pixel_threshold:
+        return low, 2 * pixel_threshold - low
+    highest = max(float(image.anomaly_map.max()) for image in images)
+    return low, max(highest, float(np.nextafter(low, np.inf)))

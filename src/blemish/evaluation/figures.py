@@ -1,0 +1,267 @@
+"""Charts of an evaluation (Plotly) and pictures of inspected parts, for the report."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+
+from blemish.core.errors import ImageError
+from blemish.core.images import read_image, read_mask
+from blemish.core.overlay import Colour, contour_overlay, heatmap_overlay, segmentation
+from blemish.core.types import BoolArray, ByteArray
+from blemish.evaluation.evaluate import mask_on_grid
+from blemish.evaluation.result import Evaluation, ScoredImage
+
+# Blue and orange stay apart for every kind of colour blindness, on light ground and on dark.
+NORMAL_COLOUR, ANOMALOUS_COLOUR, THRESHOLD_COLOUR = "#3b82c4", "#e8792b", "#8a63d2"
+_SEGMENTATION: Colour = (232, 60, 60)
+_GROUND_TRUTH: Colour = (40, 200, 120)
+_PICTURE_SIDE, _JPEG_QUALITY = 448, 82
+_MOST_POINTS = 1500
+_BINS = 36
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: data URI, size in pixels, caption, and a description for those who do not see it."""
+
+    caption: str
+    uri: str
+    width: int
+    height: int
+    description: str
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One part in the gallery: what was decided, and the pictures that show why."""
+
+    name: str
+    defect_type: str
+    score: float
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parts of one outcome: the title, one sentence, how many there are in all, and the ones shown."""
+
+    title: str
+    sentence: str
+    total: int
+    exhibits: tuple[Exhibit, ...]
+
+
+def roc_figure(evaluation: Evaluation) -> go.Figure:
+    """ROC curve of the image scores, with the point where the threshold works."""
+    rate, recall = _thinned(*evaluation.ranking.roc_curve())
+    figure = _rate_figure("Good parts rejected", "Defects found")
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=_line("#8888", 1, "dot"), hoverinfo="skip")
+    figure.add_scatter(
+        x=rate,
+        y=recall,
+        mode="lines",
+        line=_line(NORMAL_COLOUR),
+        hovertemplate="%{y:.1%} of defects found<br>%{x:.1%} of good parts rejected<extra></extra>",
+    )
+    _mark_operating_point(figure, evaluation.false_rejects.value, evaluation.decision.recall)
+    return figure
+
+
+def precision_recall_figure(evaluation: Evaluation) -> go.Figure:
+    """Precision against recall of the image scores, with the point where the threshold works."""
+    recall, precision = _thinned(*evaluation.ranking.precision_recall_curve())
+    figure = _rate_figure("Recall", "Precision")
+    figure.add_scatter(
+        x=recall,
+        y=precision,
+        mode="lines",
+        line=_line(NORMAL_COLOUR, shape="vh"),
+        hovertemplate="%{y:.1%} of rejects defective<br>%{x:.1%} of defects found<extra></extra>",
+    )
+    _mark_operating_point(figure, evaluation.decision.recall, evaluation.decision.precision)
+    return figure
+
+
+def score_figure(evaluation: Evaluation) -> go.Figure:
+    """Histograms of the scores of good and defective parts, with the threshold."""
+    scores, labels, threshold = evaluation.scores, evaluation.labels, evaluation.threshold
+    edges = np.histogram_bin_edges(np.append(scores, threshold), bins=_BINS)
+    figure = go.Figure(layout=_layout("Anomaly score", "Parts"))
+    for name, of_class, colour in [
+        ("good", ~labels, NORMAL_COLOUR),
+        ("defective", labels, ANOMALOUS_COLOUR),
+    ]:
+        counts, _ = np.histogram(scores[of_class], bins=edges)
+        figure.add_bar(
+            x=(edges[1:] + edges[:-1]) / 2,
+            y=counts,
+            width=np.diff(edges),
+            name=name,
+            marker={"color": colour, "opacity": 0.72},
+            hovertemplate="%{y} " + name + " at about %{x:.4g}<extra></extra>",
+        )
+    figure.add_vline(
+        x=threshold,
+        line=_line(THRESHOLD_COLOUR, 2, "dash"),
+        annotation={"text": f"threshold {threshold:.4g}", "yref": "paper", "y": 1.06, "showarrow": False},
+    )
+    figure.update_layout(barmode="overlay", bargap=0, showlegend=True, yaxis_rangemode="tozero", margin_t=54)
+    return figure
+
+
+def gallery(evaluation: Evaluation, most: int) -> list[Group]:
+    """At most `most` parts with pictures: worst misses first, then false rejects, found defects, good parts.
+
+    Misses take up to half of the places and false rejects a quarter; what they leave goes to the others. A
+    photograph that can no longer be read is left out. Outcomes that did not occur are left out too.
+    """
+    by_score = sorted(evaluation.images, key=lambda image: image.score)
+    rejected = [image for image in by_score if image.score > evaluation.threshold]
+    passed = [image for image in by_score if image.score <= evaluation.threshold]
+    missed = [image for image in passed if image.anomalous]
+    false_rejects = [image for image in reversed(rejected) if not image.anomalous]
+    found = [image for image in rejected if image.anomalous]
+    good = [image for image in reversed(passed) if not image.anomalous]
+
+    shown_missed, shown_false = missed[: most // 2], false_rejects[: most // 4]
+    shown_good = _spread(good, most // 8 or 1)
+    shown_found = _spread(found, most - len(shown_missed) - len(shown_false) - len(shown_good))
+    plan = [
+        ("Missed defects", "Defective, but passed; the lowest score first.", missed, shown_missed),
+        ("False rejects", "Good, but rejected; the highest score first.", false_rejects, shown_false),
+        (
+            "Defects found",
+            "Defective and rejected; from the least certain to the most certain.",
+            found,
+            shown_found,
+        ),
+        ("Good parts passed", "Good and passed; from the nearest to the threshold down.", good, shown_good),
+    ]
+    return [
+        Group(title, sentence, len(images), _exhibits(evaluation, shown))
+        for title, sentence, images, shown in plan
+        if images
+    ]
+
+
+def colour_scale(evaluation: Evaluation) -> str:
+    """The heatmaps' colour scale as a picture, drawn by the same function: a data URI, low at the left."""
+    low, high = evaluation.map_scale
+    ramp = np.tile(np.linspace(low, high, 256, dtype=np.float32), (12, 1))
+    return _data_uri(heatmap_overlay(np.full((12, 256, 3), 128, np.uint8), ramp, low, high), ".png")
+
+
+def _exhibits(evaluation: Evaluation, images: Iterable[ScoredImage]) -> tuple[Exhibit, ...]:
+    exhibits = []
+    for image in images:
+        try:
+            pictures = _pictures(evaluation, image)
+        except ImageError:
+            continue
+        exhibits.append(Exhibit(image.name, image.defect_type, image.score, pictures))
+    return tuple(exhibits)
+
+
+def _pictures(evaluation: Evaluation, image: ScoredImage) -> tuple[Picture, ...]:
+    """Photograph, heatmap, segmentation and, where it is known, ground truth."""
+    photograph = _fitted(read_image(image.path))
+    found = segmentation(image.anomaly_map, evaluation.pixel_threshold)
+    drawn = [
+        ("Photograph", photograph),
+        ("Heatmap", heatmap_overlay(photograph, image.anomaly_map, *evaluation.map_scale)),
+        (
+            "Segmentation" if found.any() else "Segmentation: nothing",
+            contour_overlay(photograph, found, _SEGMENTATION),
+        ),
+    ]
+    if image.mask_path is not None:
+        truth: BoolArray = mask_on_grid(read_mask(image.mask_path), *photograph.shape[:2])
+        drawn.append(("Ground truth", contour_overlay(photograph, truth, _GROUND_TRUTH)))
+    height, width = photograph.shape[:2]
+    return tuple(
+        Picture(caption, _data_uri(pixels, ".jpg"), width, height, f"{caption} of {image.name}")
+        for caption, pixels in drawn
+    )
+
+
+def _spread(images: list[ScoredImage], limit: int) -> list[ScoredImage]:
+    """At most `limit` images, spread evenly from the first to the last."""
+    if len(images) <= limit:
+        return images
+    return [images[index] for index in np.linspace(0, len(images) - 1, limit).round().astype(int)]
+
+
+def _fitted(image: ByteArray) -> ByteArray:
+    """The image shrunk to the report's picture size, never enlarged beyond it."""
+    height, width = image.shape[:2]
+    scale = _PICTURE_SIDE / max(height, width)
+    if scale >= 1:
+        return image
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _data_uri(image: ByteArray, extension: str) -> str:
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if extension == ".jpg" else []
+    _, content = cv2.imencode(extension, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    kind = {".jpg": "jpeg", ".png": "png"}[extension]
+    return f"data:image/{kind};base64,{base64.b64encode(content.tobytes()).decode()}"
+
+
+def _rate_figure(horizontal: str, vertical: str) -> go.Figure:
+    figure = go.Figure(layout=_layout(horizontal, vertical))
+    figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
+    figure.update_yaxes(range=[-0.02, 1.04], tickformat=".0%")
+    return figure
+
+
+def _layout(horizontal: str, vertical: str) -> dict[str, Any]:
+    """Plain and transparent; the page colours text and grid for light, dark and paper."""
+    return {
+        "template": "none",
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 58, "r": 14, "t": 26, "b": 48},
+        "font": {"family": "system-ui, sans-serif", "size": 12},
+        "xaxis": {"title": {"text": horizontal}, "fixedrange": True, "zeroline": False},
+        "yaxis": {"title": {"text": vertical}, "fixedrange": True, "zeroline": False},
+        "legend": {"orientation": "h", "x": 0, "y": 1.22},
+        "showlegend": False,
+        "dragmode": False,
+    }
+
+
+def _line(colour: str, width: float = 2.5, dash: str = "solid", shape: str | None = None) -> dict[str, Any]:
+    line: dict[str, Any] = {"color": colour, "width": width, "dash": dash}
+    return line | {"shape": shape} if shape else line
+
+
+def _mark_operating_point(figure: go.Figure, x: float, y: float) -> None:
+    """Mark where the decision threshold works; nothing where it is undefined."""
+    if not np.isfinite([x, y]).all():
+        return
+    figure.add_scatter(
+        x=[x],
+        y=[y],
+        mode="markers",
+        marker={"size": 13, "color": THRESHOLD_COLOUR, "line": {"width": 2, "color": "#fff"}},
+        hovertemplate="at the threshold: %{x:.1%}, %{y:.1%}<extra></extra>",
+    )
+
+
+def _thinned(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Few enough points for a page; ends are kept."""
+    if x.size <= _MOST_POINTS:
+        return x, y
+    kept = np.linspace(0, x.size - 1, _MOST_POINTS).round().astype(int)
+    return x[kept], y[kept]

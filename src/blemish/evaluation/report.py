@@ -1,0 +1,241 @@
+"""The report: one HTML file that holds everything and asks the network for nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import plotly.graph_objects as go
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from blemish.core.errors import UsageError
+from blemish.core.progress import track
+from blemish.core.storage import write_text
+from blemish.evaluation import figures
+from blemish.evaluation.result import Evaluation, Rate
+
+# Parts shown in the whole report: about 100 kB each, so that pictures stay near 3 MB beside Plotly's 5 MB.
+_MOST_EXHIBITS, _FEWEST_EXHIBITS = 32, 8
+
+_OVERVIEW: dict[str, Callable[[Evaluation], float]] = {
+    "Image AUROC": lambda evaluation: evaluation.ranking.auroc(),
+    "Image AP": lambda evaluation: evaluation.ranking.average_precision(),
+    "F1": lambda evaluation: evaluation.decision.f1,
+    "Good rejected": lambda evaluation: evaluation.false_rejects.value,
+    "Defects missed": lambda evaluation: evaluation.escapes.value,
+    "Pixel AUROC": lambda evaluation: evaluation.pixels.auroc if evaluation.pixels else math.nan,
+    "AUPRO": lambda evaluation: evaluation.pixels.aupro if evaluation.pixels else math.nan,
+    "ms per image": lambda evaluation: evaluation.latency_ms()[0],
+}
+
+
+def write_report(evaluations: Sequence[Evaluation], out: Path, title: str, facts: Mapping[str, str]) -> None:
+    """Write one self-contained HTML report on one or several categories.
+
+    Args:
+        evaluations: one for each category, in the order to be shown; several get an overview with their mean.
+        out: the HTML file; replaced as a whole when the report is ready.
+        title: heading and window title.
+        facts: what a reader must know to trust the numbers: detector, backbone, training images, date.
+
+    Raises:
+        UsageError: there is nothing to report.
+        BlemishError: the file cannot be written.
+    """
+    if not evaluations:
+        raise UsageError("There is no evaluation to report: evaluate at least one category.")
+    most = max(_FEWEST_EXHIBITS, _MOST_EXHIBITS // len(evaluations))
+    sections = [
+        _section(index, evaluation, most) for index, evaluation in enumerate(track(evaluations, "Report"))
+    ]
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            title=title,
+            facts=facts,
+            sections=sections,
+            overview=_overview(evaluations) if len(evaluations) > 1 else None,
+            plotly=Markup(get_plotlyjs()),
+            style=_member("report.css"),
+            script=_member("report.js"),
+        )
+    )
+    write_text(out, page)
+
+
+def headline(evaluation: Evaluation) -> str:
+    """The result in one sentence: how many good parts were rejected and how many defective ones missed."""
+    good, bad = evaluation.false_rejects, evaluation.escapes
+    parts = []
+    if good.n:
+        parts.append(f"of {good.n} good part{_s(good.n)} it rejected {_counted(good)}")
+    if bad.n:
+        parts.append(f"of {bad.n} defective part{_s(bad.n)} it missed {_counted(bad)}")
+    sentence = "; ".join(parts) + "."
+    return sentence[0].upper() + sentence[1:]
+
+
+def _counted(rate: Rate) -> str:
+    low, high = rate.interval
+    return (
+        f"{rate.count or 'none'} ({_percent(rate.value)}, 95 % interval {100 * low:.1f} to {_percent(high)})"
+    )
+
+
+def _section(index: int, evaluation: Evaluation, most: int) -> dict[str, Any]:
+    """Everything the template shows of one category."""
+    return {
+        "anchor": f"category-{index + 1}",
+        "category": evaluation.category,
+        "headline": headline(evaluation),
+        "cards": _cards(evaluation),
+        "charts": _charts(evaluation),
+        "confusion": evaluation.decision,
+        "types": evaluation.to_json()["per_defect_type"],
+        "gallery": figures.gallery(evaluation, most),
+        "scale": {
+            "uri": figures.colour_scale(evaluation),
+            "low": evaluation.map_scale[0],
+            "high": evaluation.map_scale[1],
+            "threshold": evaluation.pixel_threshold,
+        },
+        "evaluation": evaluation,
+    }
+
+
+def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
+    """Label, value and note of each metric card."""
+    ranking, decision, pixels = evaluation.ranking, evaluation.decision, evaluation.pixels
+    good, bad, best = evaluation.false_rejects, evaluation.escapes, ranking.best_f1()
+    p50, p99 = evaluation.latency_ms()
+    decode, _ = evaluation.latency_ms("decode_ms")
+    return [
+        ("Image AUROC", _figure(ranking.auroc()), f"95 % interval {_interval(evaluation.auroc_interval)}"),
+        (
+            "Good parts rejected",
+            _percent(good.value),
+            f"{good.count} of {good.n}; true rate {_between(good)}",
+        ),
+        ("Defects missed", _percent(bad.value), f"{bad.count} of {bad.n}; true rate {_between(bad)}"),
+        (
+            "F1 at the threshold",
+            _figure(decision.f1),
+            f"precision {_figure(decision.precision)}, recall {_figure(decision.recall)}",
+        ),
+        (
+            "Average precision",
+            _figure(ranking.average_precision()),
+            "one class only"
+            if ranking.one_class
+            else f"best possible F1 {_figure(best.f1)} at {best.threshold:.4g}",
+        ),
+        (
+            "Pixel AUROC",
+            _figure(pixels.auroc if pixels else math.nan),
+            f"AP {_figure(pixels.average_precision)}, best F1 {_figure(pixels.f1)}" if pixels else "no masks",
+        ),
+        (
+            "AUPRO",
+            _figure(pixels.aupro if pixels else math.nan),
+            f"{pixels.n_regions} defect regions, up to 30 % false positives" if pixels else "no masks",
+        ),
+        (
+            "Time per image",
+            f"{p50:.0f} ms",
+            f"99 % within {p99:.0f} ms; {decode:.0f} ms of it to read the file",
+        ),
+    ]
+
+
+def _charts(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Title, note and Plotly JSON of each chart; ranking curves only where both classes were tested."""
+    ranking = evaluation.ranking
+    charts: list[tuple[str, str, go.Figure]] = [
+        (
+            "Anomaly scores",
+            "Good and defective parts by their score: the further apart, the surer the decision.",
+            figures.score_figure(evaluation),
+        )
+    ]
+    if not ranking.one_class:
+        charts += [
+            (
+                "ROC curve",
+                f"Area {_figure(ranking.auroc())}. The dot is the threshold.",
+                figures.roc_figure(evaluation),
+            ),
+            (
+                "Precision and recall",
+                f"Average precision {_figure(ranking.average_precision())}. The dot is the threshold.",
+                figures.precision_recall_figure(evaluation),
+            ),
+        ]
+    # A `<` would end the script element that holds the JSON.
+    return [
+        {"title": title, "note": note, "json": Markup(figure.to_json().replace("<", "\\u003c"))}
+        for title, note, figure in charts
+    ]
+
+
+def _overview(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """A row of figures for each category, and their mean over the categories that have each."""
+    values = np.array([[measure(evaluation) for measure in _OVERVIEW.values()] for evaluation in evaluations])
+    means = [
+        float(np.mean(known)) if (known := column[np.isfinite(column)]).size else math.nan
+        for column in values.T
+    ]
+    return {
+        "columns": list(_OVERVIEW),
+        "rows": [[_cell(name, v) for name, v in zip(_OVERVIEW, row, strict=True)] for row in values],
+        "means": [_cell(name, mean) for name, mean in zip(_OVERVIEW, means, strict=True)],
+    }
+
+
+def _cell(column: str, value: float) -> str:
+    if column in ("Good rejected", "Defects missed"):
+        return _percent(value)
+    return f"{value:.0f}" if column == "ms per image" else _figure(value)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("blemish.evaluation"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(figure=_figure, percent=_percent, interval=_interval)
+    return environment
+
+
+def _member(name: str) -> Markup:
+    """A style sheet or script that stands beside the template."""
+    return Markup((Path(__file__).parent / "templates" / name).read_text("utf-8"))
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None or math.isnan(value) else f"{100 * value:.1f} %"
+
+
+def _interval(edges: Sequence[float | None]) -> str:
+    return f"{_figure(edges[0])} to {_figure(edges[1])}"
+
+
+def _between(rate: Rate) -> str:
+    low, high = rate.interval
+    return "unknown" if math.isnan(low) else f"{100 * low:.1f} to {_percent(high)}"
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

@@ -1,0 +1,216 @@
+"""What an evaluation measured: the scored images, and every figure that follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from blemish.core.types import BoolArray, FloatArray
+from blemish.evaluation.intervals import auroc_interval, binomial_interval
+from blemish.evaluation.metrics import Decision, PixelMetrics, Ranking, decide, rank
+
+
+@dataclass(frozen=True)
+class ScoredImage:
+    """One test image and what the inspector said of it.
+
+    Attributes:
+        path: the photograph; `name` is the same below the catalog's folder.
+        anomalous: its label; `defect_type` is "good" where it is False.
+        score: anomaly score.
+        anomaly_map: float32, thinned to every `Evaluation.grid_step`-th row and column.
+        mask_path: ground truth, or None.
+        inspect_ms, decode_ms: wall time of the whole inspection (decoding included), and of decoding alone.
+    """
+
+    path: Path
+    name: str
+    anomalous: bool
+    defect_type: str
+    score: float
+    anomaly_map: FloatArray
+    mask_path: Path | None
+    inspect_ms: float
+    decode_ms: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that could not be used, and why."""
+
+    path: Path
+    detail: str
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share of parts with its 95 % Clopper-Pearson interval; nan where there are no parts."""
+
+    count: int
+    n: int
+
+    @property
+    def value(self) -> float:
+        """The measured rate."""
+        return self.count / self.n if self.n else float("nan")
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """Where the true rate lies with 95 % confidence."""
+        return binomial_interval(self.count, self.n)
+
+    def to_json(self) -> dict[str, Any]:
+        """Count, number of parts, rate and interval."""
+        return {
+            "count": self.count,
+            "n": self.n,
+            "rate": _number(self.value),
+            "interval": _numbers(self.interval),
+        }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an inspector was worth on one category's test images.
+
+    Attributes:
+        category: the catalog's category.
+        threshold: decision threshold; a part is rejected when its score is above it.
+        pixel_threshold: a pixel is shown as anomalous when its map value is above it.
+        map_scale: map values where heatmap colours begin (a good part's usual value) and end; one scale for
+            all images, with `pixel_threshold` in its middle unless the inspector says otherwise.
+        images: the images that were scored, in the catalog's order.
+        failed: files that could not be read; they count nowhere.
+        pixels: pixel metrics, or None without usable masks.
+        pixel_note: why there are none, or what they leave out; empty when there is nothing to say.
+        grid_step: pixel metrics were measured on every `grid_step`-th row and column of the maps.
+    """
+
+    category: str
+    threshold: float
+    pixel_threshold: float
+    map_scale: tuple[float, float]
+    images: tuple[ScoredImage, ...]
+    failed: tuple[Failure, ...]
+    pixels: PixelMetrics | None
+    pixel_note: str
+    grid_step: int
+
+    @cached_property
+    def labels(self) -> BoolArray:
+        """True for each anomalous image."""
+        return np.array([image.anomalous for image in self.images], dtype=np.bool_)
+
+    @cached_property
+    def scores(self) -> npt.NDArray[np.float64]:
+        """Anomaly score of each image."""
+        return np.array([image.score for image in self.images], dtype=np.float64)
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """Scores of anomalous images among those of normal ones."""
+        return rank(self.labels, self.scores)
+
+    @cached_property
+    def decision(self) -> Decision:
+        """Counts at the decision threshold."""
+        return decide(self.labels, self.scores, self.threshold)
+
+    @cached_property
+    def auroc_interval(self) -> tuple[float, float]:
+        """95 % interval of the image AUROC."""
+        return auroc_interval(self.ranking.auroc(), self.ranking.n_anomalous, self.ranking.n_normal)
+
+    @property
+    def false_rejects(self) -> Rate:
+        """How many good parts were rejected."""
+        return Rate(self.decision.false_positives, self.ranking.n_normal)
+
+    @property
+    def escapes(self) -> Rate:
+        """How many defective parts passed."""
+        return Rate(self.decision.false_negatives, self.ranking.n_anomalous)
+
+    def latency_ms(self, what: str = "inspect_ms") -> tuple[float, float]:
+        """Median and 99th percentile of `inspect_ms` or `decode_ms`.
+
+        The first image is left out where there are others: its inspection may load the model.
+        """
+        times = [getattr(image, what) for image in self.images]
+        p50, p99 = np.percentile(times[1:] or times, [50, 99])
+        return float(p50), float(p99)
+
+    def of_defect_type(self, defect_type: str) -> Evaluation:
+        """The same evaluation with the normal images and only this type's anomalous ones."""
+        kept = tuple(i for i in self.images if not i.anomalous or i.defect_type == defect_type)
+        return replace(self, images=kept, failed=(), pixels=None, pixel_note="")
+
+    @property
+    def defect_types(self) -> list[str]:
+        """Names of the defect types, sorted."""
+        return sorted({image.defect_type for image in self.images if image.anomalous})
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything measured, JSON-ready: what is undefined is None, times are in milliseconds."""
+        decision, best = self.decision, self.ranking.best_f1()
+        pixels = self.pixels
+        return {
+            "category": self.category,
+            "n_normal": self.ranking.n_normal,
+            "n_anomalous": self.ranking.n_anomalous,
+            "image_auroc": _number(self.ranking.auroc()),
+            "image_auroc_interval": _numbers(self.auroc_interval),
+            "image_ap": _number(self.ranking.average_precision()),
+            "image_f1": _number(best.f1),
+            "image_f1_threshold": _number(best.threshold),
+            "threshold": self.threshold,
+            "precision": _number(decision.precision),
+            "recall": _number(decision.recall),
+            "accuracy": _number(decision.accuracy),
+            "f1": _number(decision.f1),
+            "confusion": {
+                "rejected_anomalous": decision.true_positives,
+                "rejected_normal": decision.false_positives,
+                "passed_normal": decision.true_negatives,
+                "passed_anomalous": decision.false_negatives,
+            },
+            "false_reject": self.false_rejects.to_json(),
+            "escape": self.escapes.to_json(),
+            "pixel_auroc": _number(pixels.auroc) if pixels else None,
+            "pixel_ap": _number(pixels.average_precision) if pixels else None,
+            "pixel_f1": _number(pixels.f1) if pixels else None,
+            "aupro": _number(pixels.aupro) if pixels else None,
+            "pixel_note": self.pixel_note,
+            "pixel_grid_step": self.grid_step,
+            "latency_ms": dict(zip(("p50", "p99"), self.latency_ms(), strict=True)),
+            "decode_ms": dict(zip(("p50", "p99"), self.latency_ms("decode_ms"), strict=True)),
+            "per_defect_type": {name: _of_type(self.of_defect_type(name)) for name in self.defect_types},
+            "failed": [{"path": str(failure.path), "detail": failure.detail} for failure in self.failed],
+        }
+
+
+def _of_type(evaluation: Evaluation) -> dict[str, Any]:
+    """The figures of one defect type."""
+    return {
+        "n": evaluation.ranking.n_anomalous,
+        "image_auroc": _number(evaluation.ranking.auroc()),
+        "image_auroc_interval": _numbers(evaluation.auroc_interval),
+        "image_ap": _number(evaluation.ranking.average_precision()),
+        "recall": _number(evaluation.decision.recall),
+        "escape": evaluation.escapes.to_json(),
+    }
+
+
+def _number(value: float) -> float | None:
+    """A float for JSON, which has no NaN."""
+    return float(value) if np.isfinite(value) else None
+
+
+def _numbers(values: Sequence[float]) -> list[float | None]:
+    return [_number(value) for value in values]

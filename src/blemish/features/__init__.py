@@ -1,0 +1,1 @@
+"""Frozen backbones, their taps, and the cache of their features."""

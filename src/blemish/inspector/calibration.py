@@ -1,0 +1,163 @@
+"""From scores of normal images to a decision: threshold, p-value, and what a threshold can promise.
+
+The scores must come from images that the detector has not learnt from (cross-validation over the training
+images will do); a detector's scores of its own training images are too low, and so would be the threshold.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from blemish.core.errors import UsageError
+
+Scores = npt.ArrayLike
+"""Numbers in one dimension, of any float type."""
+
+
+def quantile_threshold(normal_scores: Scores, quantile: float = 0.995) -> float:
+    """Decision threshold: the score below which `quantile` of the normal scores lie.
+
+    It is one of the scores itself, the quantile's neighbour above (`numpy.quantile`, method "higher"), so no
+    score between two measured ones is invented; a part is rejected when its score is strictly above. With n
+    scores it is the k-th smallest, k = ceil(quantile (n - 1)) + 1. With fewer than 1 / (1 - quantile) + 1
+    scores (201 for 0.995) it is their maximum. `false_reject_rate` says what it promises.
+
+    Args:
+        normal_scores: scores of normal images, one dimension, finite, any order.
+        quantile: in (0, 1).
+
+    Raises:
+        UsageError: there are no scores, one is not finite, or `quantile` is outside (0, 1).
+    """
+    scores = _checked(normal_scores)
+    place = _rank(len(scores), quantile) - 1
+    return float(np.partition(scores, place)[place])
+
+
+def pixel_threshold(map_maxima: Scores, quantile: float = 0.995) -> float:
+    """Threshold of anomaly maps: the `quantile` over normal images of each map's maximum.
+
+    So the share of unseen normal images that show any anomalous pixel is about 1 - quantile; see
+    `quantile_threshold` for the arguments and errors.
+    """
+    return quantile_threshold(map_maxima, quantile)
+
+
+def heatmap_scale(map_medians: Scores, pixel_threshold: float) -> tuple[float, float]:
+    """Map values of a heatmap's coldest and warmest colour, the same for every part of a category.
+
+    The coldest is the median over normal images of each map's median, what a good part usually shows; the
+    pixel threshold lies in the middle, where the warm colours begin.
+
+    Args:
+        map_medians: median of each normal image's map, one dimension, finite.
+        pixel_threshold: as `pixel_threshold` gives it.
+
+    Returns:
+        low and high, low below high even where all maps are flat.
+
+    Raises:
+        UsageError: there are no medians, or a number is not finite.
+    """
+    low = float(np.median(_checked(map_medians)))
+    (level,) = _checked([pixel_threshold]).tolist()
+    narrowest = 1e-3 * max(abs(low), 1e-3)  # identical training images give flat maps
+    return low, low + max(2 * (level - low), narrowest)
+
+
+def p_value(normal_scores: Scores, score: float) -> float:
+    """Conformal p-value: the share of unseen normal images expected to score at least as high as `score`.
+
+    (1 + number of normal scores >= score) / (n + 1), in (0, 1]. If the image is normal and exchangeable with
+    those scored, P(p <= a) <= a for every a, whatever the scores' distribution. Rejecting at p <= a hence
+    rejects at most a of the normal images; no p is below 1 / (n + 1).
+
+    References:
+        Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005.
+        Bates et al., "Testing for outliers with conformal p-values", Annals of Statistics 51, 2023.
+
+    Raises:
+        UsageError: there are no normal scores, one is not finite, or `score` is not a number.
+    """
+    scores = _checked(normal_scores)
+    if math.isnan(score):
+        raise UsageError("A score of NaN has no p-value: check the photograph and the inspector.")
+    return float(1 + np.count_nonzero(scores >= score)) / (len(scores) + 1)
+
+
+def false_reject_rate(
+    n_scores: int, quantile: float = 0.995, confidence: float = 0.95
+) -> tuple[float, float]:
+    """What a threshold from `quantile_threshold` promises: how many unseen good parts it rejects.
+
+    The share above the k-th smallest of n independent scores of a continuous distribution follows
+    Beta(n + 1 - k, k), whatever the distribution: Wilks, "Determination of sample sizes for setting
+    tolerance limits", Annals of Mathematical Statistics 12, 1941. Ties only make it smaller. Scores from
+    k-fold are not quite independent and come from slightly weaker detectors, so for them it is approximate.
+
+    Args:
+        n_scores: number of normal scores, at least 1.
+        quantile: as given to `quantile_threshold`.
+        confidence: of the bound, in (0, 1).
+
+    Returns:
+        The mean of the share, and the bound that it stays under with `confidence`; both in (0, 1).
+
+    Raises:
+        UsageError: an argument is out of range.
+
+    Example:
+        >>> mean, bound = false_reject_rate(320)
+        >>> f"{mean:.2%} expected, {bound:.2%} at most"
+        '0.62% expected, 1.47% at most'
+    """
+    rank = _rank(n_scores, quantile)
+    if not 0 < confidence < 1:
+        raise UsageError(f"A confidence of {confidence} is not possible: choose one between 0 and 1.")
+    above = n_scores + 1 - rank
+    low, high = 0.0, 1.0
+    for _ in range(50):  # bisection, to 1e-15
+        middle = (low + high) / 2
+        if _binomial_below(above, n_scores, middle) > 1 - confidence:
+            low = middle
+        else:
+            high = middle
+    return above / (n_scores + 1), high
+
+
+def _binomial_below(count: int, n: int, share: float) -> float:
+    """P(X < count) for X ~ Binomial(n, share), which is P(Beta(count, n + 1 - count) > share)."""
+    log_share, log_rest = math.log(share), math.log1p(-share)
+    return math.fsum(
+        math.exp(
+            math.lgamma(n + 1)
+            - math.lgamma(k + 1)
+            - math.lgamma(n - k + 1)
+            + k * log_share
+            + (n - k) * log_rest
+        )
+        for k in range(count)
+    )
+
+
+def _rank(n_scores: int, quantile: float) -> int:
+    """Which of n sorted scores is the threshold, counted from 1."""
+    if n_scores < 1:
+        raise UsageError("A threshold needs scores of normal images, and there are none: give at least one.")
+    if not 0 < quantile < 1:
+        raise UsageError(f"A quantile of {quantile} is not possible: choose one between 0 and 1, like 0.995.")
+    return math.ceil(quantile * (n_scores - 1)) + 1
+
+
+def _checked(scores: Scores) -> npt.NDArray[np.float64]:
+    """Scores as float64 (float32 stays exact), refused unless one-dimensional, present and finite."""
+    values = np.asarray(scores, np.float64)
+    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
+        raise UsageError(
+            f"Scores of shape {values.shape} cannot be calibrated on: give at least one score, all finite, "
+            "in one dimension."
+        )
+    return values

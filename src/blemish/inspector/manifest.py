@@ -1,0 +1,188 @@
+"""What an artifact says of itself: `manifest.json`, checked field by field before anything else is used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    JsonValue,
+    model_validator,
+)
+
+from blemish.core.preprocessing import Preprocessing
+
+FORMAT_VERSION = 1
+MEMBER_NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,79}\.(onnx|npy|json)$"
+"""A plain lower-case file name: no folders, no dots but the last, the same on every file system."""
+
+_MOST_DIGESTS = 10_000
+
+
+def _finite(parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Refuse NaN and infinity anywhere inside: JSON has no word for them, and null would be stored."""
+    try:
+        json.dumps(parameters, allow_nan=False)
+    except ValueError as error:
+        raise ValueError("numbers must be finite") from error
+    return parameters
+
+
+def _utc(moment: AwareDatetime) -> AwareDatetime:
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError("the time must be in UTC")
+    return moment
+
+
+Text = Annotated[str, Field(pattern=r"^[^\p{Cc}]{1,200}$")]
+"""One line for people, without control characters, which could repaint a terminal."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+MemberName = Annotated[str, Field(pattern=MEMBER_NAME_PATTERN)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(allow_inf_nan=False, ge=0)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DetectorRecord(_Record):
+    """Which detector was fitted, by its name in the registry, and with which parameters."""
+
+    name: Text
+    parameters: Annotated[dict[str, JsonValue], AfterValidator(_finite)] = {}
+
+
+class CalibrationRecord(_Record):
+    """From scores to a decision.
+
+    The normal scores themselves are the member `normal_scores.npy`: float32, sorted upwards.
+
+    Attributes:
+        threshold: a part is rejected when its score is above.
+        pixel_threshold: a map value is anomalous when it is above.
+        map_low, map_high: map values of the heatmap's coldest and warmest colour, low below high.
+        quantile: point of the normal scores at which the threshold lies, in (0, 1).
+        n_scores: how many normal scores the calibration rests on.
+        method: how they were obtained, such as "k-fold".
+        folds: number of folds; 0 where the method has none.
+    """
+
+    threshold: Finite
+    pixel_threshold: Finite
+    map_low: Finite
+    map_high: Finite
+    quantile: float = Field(gt=0, lt=1)
+    n_scores: int = Field(ge=1)
+    method: Text
+    folds: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _check_scale(self) -> CalibrationRecord:
+        if not self.map_low < self.map_high:
+            raise ValueError("map_low must be below map_high")
+        return self
+
+
+class TrainingRecord(_Record):
+    """What the detector learnt from.
+
+    Attributes:
+        category: the part or surface.
+        n_images: number of training images.
+        digests: what `training_digests` makes of the SHA-256 of their files.
+        seed: seed of everything random in the fit.
+        created: when the fit ended, in UTC; written as ISO 8601.
+        seconds: how long the fit took.
+    """
+
+    category: Text
+    n_images: int = Field(ge=1)
+    # Without FailFast a forged list of a million wrong items would be described item by item.
+    digests: Annotated[tuple[Sha256, ...], FailFast(), Field(min_length=1, max_length=_MOST_DIGESTS)]
+    seed: int = Field(ge=0, lt=2**64)
+    created: Annotated[AwareDatetime, AfterValidator(_utc)]
+    seconds: NotNegative
+
+    @model_validator(mode="after")
+    def _check_digests(self) -> TrainingRecord:
+        if len(self.digests) > self.n_images:
+            raise ValueError("there are more digests than images")
+        return self
+
+
+class ParityRecord(_Record):
+    """How far the runtime's scores were from the training path's when the artifact was written.
+
+    Attributes:
+        n_images: images scored on both paths.
+        max_relative_error: largest difference among them, relative to the score.
+    """
+
+    n_images: int = Field(ge=1)
+    max_relative_error: NotNegative
+
+
+class Member(_Record):
+    """A file inside the artifact: its name, the SHA-256 of its content, and its size in bytes."""
+
+    name: MemberName
+    sha256: Sha256
+    size: int = Field(ge=0)
+
+
+class Manifest(_Record):
+    """All that an artifact says of itself; immutable, and refused when any field is unknown or out of range.
+
+    `members` is filled in by `blemish.inspector.artifact.write_artifact`.
+    """
+
+    format_version: int = Field(default=FORMAT_VERSION, ge=1, le=FORMAT_VERSION)
+    name: Text
+    detector: DetectorRecord
+    preprocessing: Preprocessing
+    calibration: CalibrationRecord
+    training: TrainingRecord
+    libraries: dict[Text, Text]
+    parity: ParityRecord
+    members: Annotated[tuple[Member, ...], FailFast()] = ()
+
+    @model_validator(mode="after")
+    def _check_members(self) -> Manifest:
+        for name, count in Counter(member.name for member in self.members).items():
+            if count > 1:
+                raise ValueError(f"{name} is listed {count} times")
+        return self
+
+
+class FormatVersion(BaseModel):
+    """The one field that every future manifest keeps, read before the others are understood."""
+
+    format_version: int = Field(ge=1, le=1_000_000)
+
+
+def training_digests(digests: Sequence[str]) -> tuple[str, ...]:
+    """Digests of training images as a manifest keeps them.
+
+    Args:
+        digests: SHA-256 of each file, 64 hexadecimal digits, in any order.
+
+    Returns:
+        The digests sorted; for more than 10,000 images a single one, the SHA-256 of the sorted digests joined
+        by line feeds, so that a manifest stays small.
+    """
+    ordered = tuple(sorted(digests))
+    if len(ordered) <= _MOST_DIGESTS:
+        return ordered
+    return (hashlib.sha256("\n".join(ordered).encode("ascii")).hexdigest(),)

@@ -1,0 +1,44 @@
+"""The parity gate: an artifact is written only if the runtime says what the laboratory says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from blemish.core.errors import BlemishError
+from blemish.core.images import read_image
+from blemish.core.network import CompiledNetwork
+from blemish.core.preprocessing import Preprocessing, preprocess
+from blemish.inspector.manifest import ParityRecord
+
+TOLERANCE = 1e-3
+
+
+def check_parity(
+    network: torch.nn.Module, model: bytes, contract: Preprocessing, paths: Sequence[Path]
+) -> ParityRecord:
+    """Score photographs with the torch network and with the runtime's, and compare scores and maps.
+
+    The error is the largest difference relative to the largest value of the torch path on that image.
+
+    Raises:
+        BlemishError: they differ by more than `TOLERANCE`.
+    """
+    runtime = CompiledNetwork(model)
+    largest = 0.0
+    for path in paths:
+        planes = preprocess(read_image(path, bit_depth=contract.bit_depth), contract)[None]
+        with torch.inference_mode():
+            expected = [output.numpy() for output in network(torch.from_numpy(planes))]
+        for mine, theirs in zip(expected, runtime(planes), strict=True):
+            scale = float(np.abs(mine).max()) or 1.0
+            largest = max(largest, float(np.abs(mine.reshape(theirs.shape) - theirs).max()) / scale)
+    if not largest <= TOLERANCE:
+        raise BlemishError(
+            f"The exported network differs from the fitted detector by {largest:.1e} of the score where {TOLERANCE:.0e} "
+            "is allowed, so no inspector was written: report this with the output of pip freeze."
+        )
+    return ParityRecord(n_images=len(paths), max_relative_error=largest)

@@ -1,0 +1,105 @@
+"""The runtime: an artifact in, verdicts on photographs out. It needs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from blemish.core.errors import ArtifactError, BlemishError
+from blemish.core.images import read_image
+from blemish.core.network import CompiledNetwork
+from blemish.core.preprocessing import preprocess
+from blemish.core.types import ByteArray, FloatArray, Inspection, Prediction, Verdict
+from blemish.inspector.artifact import MODEL, Artifact, read_artifact
+from blemish.inspector.calibration import p_value
+from blemish.inspector.manifest import Manifest
+from blemish.inspector.regions import find_regions, peak_region
+
+
+class Inspector:
+    """A fitted inspector, ready to judge.
+
+    Attributes:
+        manifest: all that the artifact says of itself.
+        threshold: a part is rejected when its anomaly score is above.
+        pixel_threshold: map values above it belong to regions.
+        map_scale: map values of the heatmap's coldest and warmest colour.
+    """
+
+    def __init__(self, artifact: Artifact, threads: int | None = None) -> None:
+        self.path = artifact.path
+        self.manifest: Manifest = artifact.manifest
+        calibration = self.manifest.calibration
+        self.threshold = calibration.threshold
+        self.pixel_threshold = calibration.pixel_threshold
+        self.map_scale = (calibration.map_low, calibration.map_high)
+        self._normal_scores = artifact.normal_scores()
+        try:
+            self._network = CompiledNetwork(artifact.content(MODEL), threads)
+        except RuntimeError as error:
+            raise ArtifactError(
+                f"{self.path} holds a network that cannot be run here ({str(error).splitlines()[0]}): fit it anew."
+            ) from error
+
+    @classmethod
+    def load(cls, path: Path, threads: int | None = None) -> Self:
+        """Open an artifact.
+
+        Args:
+            path: a `.blemish` file.
+            threads: CPU threads to use; all when None.
+
+        Raises:
+            ArtifactError: the file is damaged, of a newer format, or not one at all.
+        """
+        return cls(read_artifact(path), threads)
+
+    @property
+    def name(self) -> str:
+        """The inspector's name."""
+        return self.manifest.name
+
+    def predict(self, image: ByteArray) -> Prediction:
+        """Anomaly score and map of a uint8 RGB photograph, without a decision."""
+        return self.predict_input(preprocess(image, self.manifest.preprocessing))
+
+    def predict_input(self, planes: FloatArray) -> Prediction:
+        """Anomaly score and map of a preprocessed 3 x H x W input."""
+        score, anomaly_map = self._network(planes[None])
+        if not np.isfinite(score).all() or not np.isfinite(anomaly_map).all():
+            raise BlemishError(f"{self.path} gave a score that is not a number: fit the inspector anew.")
+        return Prediction(float(score.reshape(-1)[0]), anomaly_map)
+
+    def inspect(self, image: ByteArray) -> Inspection:
+        """Judge one photograph, uint8 RGB H x W x 3."""
+        height, width = image.shape[:2]
+        return self.judge(self.predict(image), width, height)
+
+    def inspect_file(self, path: Path) -> Inspection:
+        """Read and judge one photograph.
+
+        Raises:
+            ImageError: the file cannot be read.
+        """
+        return self.inspect(read_image(path, bit_depth=self.manifest.preprocessing.bit_depth))
+
+    def judge(self, prediction: Prediction, width: int, height: int) -> Inspection:
+        """The decision on a prediction for a photograph of `width` x `height` pixels."""
+        rejected = prediction.score > self.threshold
+        regions = ()
+        if rejected:
+            regions = find_regions(prediction.anomaly_map, self.pixel_threshold, width, height) or (
+                peak_region(prediction.anomaly_map, width, height),
+            )
+        return Inspection(
+            verdict=Verdict.REJECT if rejected else Verdict.PASS,
+            score=prediction.score,
+            threshold=self.threshold,
+            p_value=p_value(self._normal_scores, prediction.score),
+            anomaly_map=prediction.anomaly_map,
+            regions=regions,
+            width=width,
+            height=height,
+        )

@@ -1,0 +1,131 @@
+"""What the line pays before the first verdict: little time, and nothing of the laboratory."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+LABORATORY = (
+    "torch",
+    "torchvision",
+    "timm",
+    "pandas",
+    "sklearn",
+    "scipy",
+    "skimage",
+    "plotly",
+    "onnx",
+    "jinja2",
+)
+
+# Refuses the laboratory's packages as if they were not installed, and notes who asked.
+WITHOUT_LABORATORY = f"""
+import sys
+from importlib.abc import MetaPathFinder
+
+class Absent(MetaPathFinder):
+    asked = []
+
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in {LABORATORY!r}:
+            self.asked.append(name)
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+        return None
+
+sys.meta_path.insert(0, Absent())
+from blemish.cli.main import main
+try:
+    main(sys.argv[1:])
+finally:
+    print("asked for:", *Absent.asked, file=sys.stderr)
+"""
+
+
+def run(*arguments: object, code: str | None = None) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own."""
+    start = ["-c", code] if code else ["-m", "blemish"]
+    command = [sys.executable, *start, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+
+
+def test_help_answers_within_300_ms() -> None:
+    run("--help")  # the disk's first reading is not ours
+    times = []
+    for _ in range(7):
+        # Processor time: other work on the machine must not fail this, and a single thread waits for nothing.
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = run("--help")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert done.returncode == 0
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert statistics.median(times) < 0.3, times
+
+
+def test_help_loads_neither_numpy_nor_rich() -> None:
+    heavy = {"numpy", "cv2", "rich", "torch"}
+    code = f"import sys, blemish.cli.main; print(sorted({heavy} & set(sys.modules)))"
+    assert run(code=code).stdout == "[]\n"
+
+
+def test_inspect_never_asks_for_the_laboratory(washers: Path, fitted: Path, tmp_path: Path) -> None:
+    done = run("inspect", fitted, washers / "test", "--out", tmp_path, "--json", code=WITHOUT_LABORATORY)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.endswith("asked for:\n"), done.stderr
+    assert sum("verdict" in entry for entry in json.loads(done.stdout)) == 18
+
+
+@pytest.mark.parametrize("verb", ["fit", "evaluate", "check", "detectors"])
+def test_the_other_verbs_name_the_extra_they_need(
+    verb: str, washers: Path, fitted: Path, tmp_path: Path
+) -> None:
+    arguments: dict[str, tuple[object, ...]] = {
+        "fit": (washers, "--out", tmp_path / "x.blemish"),
+        "evaluate": (fitted, washers),
+        "check": (washers,),
+        "detectors": (),
+    }
+    done = run(verb, *arguments[verb], code=WITHOUT_LABORATORY)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert f"blemish {verb} needs the extra [train]: pip install 'blemish[train]'." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_first_verdict_comes_within_two_seconds(washers: Path, fitted: Path) -> None:
+    photograph = washers / "test" / "good" / "000.png"
+    times = []
+    for _ in range(3):
+        started = time.monotonic()
+        assert "verdict" in json.loads(run("inspect", fitted, photograph, "--json").stdout)[0]
+        times.append(time.monotonic() - started)
+    assert min(times) < 2, times
+
+
+def test_a_reader_that_stops_early_gets_no_traceback(washers: Path, fitted: Path) -> None:
+    command = f"'{sys.executable}' -m blemish inspect '{fitted}' '{washers / 'test'}' | head -n 1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert "score" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+def test_names_that_are_not_text_are_inspected_and_written(
+    washers: Path, fitted: Path, tmp_path: Path
+) -> None:
+    folder = os.fsencode(tmp_path) + b"/new"
+    os.mkdir(folder)  # noqa: PTH102 (bytes are what a disk stores)
+    shutil.copy(washers / "test" / "good" / "000.png", os.fsdecode(folder + b"/caf\xe9 [1].png"))
+    done = run("inspect", fitted, tmp_path / "new", "--out", tmp_path / "out")
+    assert "Traceback" not in done.stderr
+    assert "[1].png" in done.stdout
+    assert b"caf\xe9 [1].png" in (tmp_path / "out" / "results.csv").read_bytes()
+    assert "verdict" in json.loads((tmp_path / "out" / "results.json").read_text())[0]
