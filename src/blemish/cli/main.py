@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from blemish import __version__
-from blemish.cli import check, data, demo, detectors, evaluate, fit, inspect, sample
+from blemish.cli import check, data, demo, detectors, evaluate, explore, fit, inspect, sample
 from blemish.cli.output import emit
 from blemish.core.errors import BlemishError, MissingExtraError
 
@@ -33,6 +33,7 @@ app.command()(fit.fit)
 app.command()(evaluate.evaluate)
 app.command()(inspect.inspect)
 app.command()(check.check)
+app.command()(explore.explore)
 app.command()(detectors.detectors)
 app.command(short_help="Generate the sample line to learn with.")(sample.sample)
 app.add_typer(data.app, name="data", short_help="Get real data sets that others publish.")

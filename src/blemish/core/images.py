@@ -46,6 +46,7 @@ __all__ = [
     "read_content",
     "read_image",
     "read_mask",
+    "stored_channels",
 ]
 
 IMAGE_PROBLEM_KINDS: tuple[str, ...] = (
@@ -183,6 +184,18 @@ def bits_per_sample(content: bytes, name: str) -> int:
             return content[24] if kind == "PNG" and len(content) > 24 else 8
         with _pillow():
             return _tiff_bits(TiffImagePlugin.TiffImageFile(io.BytesIO(content)))
+
+
+def stored_channels(content: bytes, name: str) -> int:
+    """Channels that the file stores for each pixel: 1 grey or palette, 2 or 4 with alpha, 3 RGB, 4 CMYK.
+
+    Raises:
+        ImageError: the header of `content` cannot be read.
+    """
+    with _one_error(name):
+        kind = _known_format(content, name)
+        with _pillow():
+            return len(_PLUGINS[kind](io.BytesIO(content)).getbands())
 
 
 def _decode(content: bytes, name: str, limits: DecodeLimits) -> tuple[Samples, int]:

@@ -40,7 +40,9 @@ def use_reporter(reporter: Reporter) -> Iterator[None]:
         _reporter.reset(token)
 
 
-def task(description: str, total: float | None = None, unit: str = "items") -> AbstractContextManager[Advance]:
+def task(
+    description: str, total: float | None = None, unit: str = "items"
+) -> AbstractContextManager[Advance]:
     """Announce work of `total` steps; the context's value is a function to call with the number of steps done.
 
     `unit` is "items" or "bytes".

@@ -82,6 +82,8 @@ def _sync_folder(folder: Path) -> None:
 def _write_error(path: Path, error: OSError) -> BlemishError:
     """One sentence for what kept `path` from being written."""
     if error.errno == errno.ENOSPC:
-        return BlemishError(f"{path} was not written because the disk is full: free some space and run again.")
+        return BlemishError(
+            f"{path} was not written because the disk is full: free some space and run again."
+        )
     reason = (error.strerror or str(error)).lower()
     return BlemishError(f"{path} cannot be written ({reason}): choose another place with --out.")

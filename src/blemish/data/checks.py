@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,9 +19,10 @@ from blemish.core.images import (
     pixel_digest,
     read_content,
     read_mask,
+    stored_channels,
 )
 from blemish.core.progress import track
-from blemish.core.types import ByteArray
+from blemish.core.types import BoolArray, ByteArray
 from blemish.data.catalog import Catalog
 from blemish.data.entries import NORMAL, TRAIN, Problem
 
@@ -28,7 +30,7 @@ LARGE_MASK = 0.5
 """Share of an image above which a mask is reported."""
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
     """One row of a catalog's table."""
 
     path: str
@@ -36,6 +38,38 @@ class _Row(NamedTuple):
     label: str
     defect_type: str
     mask: str | None
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What decoding one row's files told; the pixels are for whoever measures more, and soon let go.
+
+    Attributes:
+        row: the row of the catalog's table.
+        problems: what is wrong with the image file or its mask by themselves.
+        image: uint8 RGB H x W x 3; None if the file cannot be read.
+        mask: bool H x W; None if there is none, or none that can be read.
+        width, height: in pixels, upright; 0 if the file cannot be read.
+        digest: of the pixels, "" if there are none.
+        bits: stored for each sample.
+        channels: stored for each pixel: 1 grey or palette, 3 RGB, 4 with alpha.
+        brightest: highest value of the image, 0 to 255.
+    """
+
+    row: Row
+    problems: tuple[Problem, ...]
+    image: ByteArray | None = None
+    mask: BoolArray | None = None
+    width: int = 0
+    height: int = 0
+    digest: str = ""
+    bits: int = 8
+    channels: int = 0
+    brightest: int = 0
+
+    def without_pixels(self) -> Examined:
+        """All but the arrays."""
+        return replace(self, image=None, mask=None)
 
 
 def check_catalog(catalog: Catalog, limits: DecodeLimits = DEFAULT_LIMITS) -> list[Problem]:
@@ -48,31 +82,79 @@ def check_catalog(catalog: Catalog, limits: DecodeLimits = DEFAULT_LIMITS) -> li
     Returns:
         `catalog.problems` first, then those of the images in the table's order, then those of the whole.
     """
+    checks = CatalogChecks(catalog)
     problems = list(catalog.problems)
-    seen: dict[str, _Row] = {}
-    sizes: Counter[tuple[int, int]] = Counter()
-    brightest_deep: int | None = None
-    readable_normal = False
-    rows = [_Row(*values) for values in catalog.table.itertuples(index=False, name=None)]
-    for row in track(rows, "Checking images"):
+    for row in track(rows_of(catalog), "Checking images"):
+        problems += checks.add(examine(row, limits))
+    return problems + checks.whole()
+
+
+def rows_of(catalog: Catalog) -> list[Row]:
+    """The rows of a catalog's table, in its order."""
+    return [Row(*values) for values in catalog.table.itertuples(index=False, name=None)]
+
+
+def examine(row: Row, limits: DecodeLimits = DEFAULT_LIMITS) -> Examined:
+    """Read and decode the image and the mask of one row; may run on any thread."""
+    try:
+        content = read_content(row.path, limits.max_bytes)
+        image = decode_image(content, row.path, limits)
+    except ImageError as error:
+        return Examined(row, (Problem(error.kind, row.path, error.detail),))
+    problems = _extension_problems(row.path, content)
+    mask = None
+    if row.mask is not None:
         try:
-            content = read_content(row.path, limits.max_bytes)
-            image = decode_image(content, row.path, limits)
+            mask = read_mask(row.mask, limits)
+            problems += _mask_problems(row.mask, mask, image)
         except ImageError as error:
-            problems.append(Problem(error.kind, row.path, error.detail))
-            continue
-        readable_normal |= row.split == TRAIN and row.label == NORMAL
-        sizes[image.shape[1], image.shape[0]] += 1
-        if bits_per_sample(content, row.path) == 16:
-            brightest_deep = max(brightest_deep or 0, int(image.max()))
-        problems += _extension_problems(row.path, content)
-        problems += _duplicate_problems(row, seen.setdefault(pixel_digest(image), row))
-        problems += _mask_problems(row, image, limits)
-    problems += _size_problems(catalog, sizes) + _bit_depth_problems(catalog, brightest_deep)
-    if not readable_normal:
-        detail = "none of the photographs of good parts can be read, so there is nothing to learn from."
-        problems.append(Problem("empty-class", str(catalog.root), detail, fatal=True))
-    return problems
+            problems.append(Problem(error.kind, row.mask, error.detail))
+    return Examined(
+        row,
+        tuple(problems),
+        image,
+        mask,
+        image.shape[1],
+        image.shape[0],
+        pixel_digest(image),
+        bits_per_sample(content, row.path),
+        stored_channels(content, row.path),
+        int(image.max()),
+    )
+
+
+class CatalogChecks:
+    """What only shows when the images of a catalog are seen together; keeps a digest of each, no pixels."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._seen: dict[str, Row] = {}
+        self._sizes: Counter[tuple[int, int]] = Counter()
+        self._brightest_deep: int | None = None
+        self._readable_normal = False
+
+    def add(self, examined: Examined) -> list[Problem]:
+        """Problems of one more image, those with earlier ones included."""
+        if not examined.width:
+            return list(examined.problems)
+        row = examined.row
+        self._readable_normal |= row.split == TRAIN and row.label == NORMAL
+        self._sizes[examined.width, examined.height] += 1
+        if examined.bits == 16:
+            self._brightest_deep = max(self._brightest_deep or 0, examined.brightest)
+        return [
+            *examined.problems,
+            *_duplicate_problems(row, self._seen.setdefault(examined.digest, row)),
+        ]
+
+    def whole(self) -> list[Problem]:
+        """Problems of the catalog as a whole, after the last image."""
+        problems = _size_problems(self._catalog, self._sizes)
+        problems += _bit_depth_problems(self._catalog, self._brightest_deep)
+        if not self._readable_normal:
+            detail = "none of the photographs of good parts can be read, so there is nothing to learn from."
+            problems.append(Problem("empty-class", str(self._catalog.root), detail, fatal=True))
+        return problems
 
 
 def _extension_problems(path: str, content: bytes) -> list[Problem]:
@@ -85,7 +167,7 @@ def _extension_problems(path: str, content: bytes) -> list[Problem]:
     return [Problem("wrong-extension", path, detail)]
 
 
-def _duplicate_problems(row: _Row, first: _Row) -> list[Problem]:
+def _duplicate_problems(row: Row, first: Row) -> list[Problem]:
     """The same pixels as in an earlier row; the gravest meaning is reported."""
     if first is row:
         return []
@@ -99,28 +181,19 @@ def _duplicate_problems(row: _Row, first: _Row) -> list[Problem]:
     return [Problem("duplicate", row.path, f"{same}; remove one.")]
 
 
-def _mask_problems(row: _Row, image: ByteArray, limits: DecodeLimits) -> list[Problem]:
-    """A mask that cannot be read, does not fit its image, or says little."""
-    if row.mask is None:
-        return []
-    try:
-        mask = read_mask(row.mask, limits)
-    except ImageError as error:
-        return [Problem(error.kind, row.mask, error.detail)]
+def _mask_problems(path: str, mask: BoolArray, image: ByteArray) -> list[Problem]:
+    """A mask that does not fit its image, or says little."""
     if mask.shape != image.shape[:2]:
         (height, width), (rows, columns) = mask.shape, image.shape[:2]
         detail = f"it has {width} x {height} pixels, but its image {columns} x {rows}; draw it on the image."
-        return [Problem("mask-size", row.mask, detail)]
+        return [Problem("mask-size", path, detail)]
     share = float(np.mean(mask))
     if share == 0:
-        return [
-            Problem(
-                "mask-empty", row.mask, "it marks no pixel, though its image is defective; draw it again."
-            )
-        ]
+        detail = "it marks no pixel, though its image is defective; draw it again."
+        return [Problem("mask-empty", path, detail)]
     if share > LARGE_MASK:
         detail = f"it covers {share:.0%} of the image, so pixel metrics say little; draw the defect alone."
-        return [Problem("mask-large", row.mask, detail)]
+        return [Problem("mask-large", path, detail)]
     return []
 
 

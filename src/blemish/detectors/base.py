@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from blemish.core.errors import CatalogError, NotFittedError
+from blemish.core.errors import CatalogError, NotFittedError, UsageError
 from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
@@ -34,7 +34,7 @@ class Detector(ABC):
     """
 
     name: ClassVar[str] = ""
-    size: int = 384
+    size: int = 352
     bit_depth: int = 16
     seed: int = 0
 
@@ -87,7 +87,7 @@ class Detector(ABC):
 
     def parameters(self) -> dict[str, Any]:
         """Parameters by name, as given."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
 
     def clone(self) -> Self:
         """An unfitted detector with the same parameters."""
@@ -95,7 +95,13 @@ class Detector(ABC):
 
 
 def fold_positions(n: int, folds: int, seed: int) -> list[npt.NDArray[np.intp]]:
-    """Part 0 .. n-1 into `folds` shuffled parts of nearly equal size; each part is sorted."""
+    """Part 0 .. n-1 into `folds` shuffled parts of nearly equal size; each part is sorted.
+
+    Raises:
+        UsageError: fewer than 2 folds, which would leave nothing to learn from.
+    """
+    if folds < 2:
+        raise UsageError(f"{folds} folds leave no image to learn from: choose 2 or more.")
     order = np.random.default_rng(seed).permutation(n)
     return [np.sort(part) for part in np.array_split(order, min(folds, n))]
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 # How many of the farthest points are searched among themselves between two passes over all points.
 BLOCK = 256
-_ROWS = 65_536
+_ROWS = 8192  # of a pass, so that its distances stay in the processor's cache
 
 
 def random_projection(features: Tensor, dimensions: int, seed: int) -> Tensor:
@@ -22,7 +22,8 @@ def random_projection(features: Tensor, dimensions: int, seed: int) -> Tensor:
         return features
     generator = torch.Generator().manual_seed(seed)
     matrix = torch.randn(features.shape[1], dimensions, generator=generator, dtype=features.dtype)
-    return features @ (matrix / dimensions**0.5)
+    projected: Tensor = features @ (matrix / dimensions**0.5)
+    return projected
 
 
 def greedy_coreset(features: Tensor, size: int, seed: int = 0, block: int = BLOCK) -> Tensor:
@@ -32,7 +33,7 @@ def greedy_coreset(features: Tensor, size: int, seed: int = 0, block: int = BLOC
     2022, algorithm 1). It is computed lazily: among the `block` rows farthest from the picks, the greedy order
     is found on their own distances; a pick is the true one as long as it is not nearer than the next farthest
     row outside was. Then all distances are updated by one matrix product. The picks are those of the plain
-    loop, about a hundred times faster.
+    loop, ten to thirty times faster.
 
     Args:
         features: N x D, float32 or float64.
@@ -44,13 +45,16 @@ def greedy_coreset(features: Tensor, size: int, seed: int = 0, block: int = BLOC
         int64 indices in the order of picking; fewer than `size` where only copies of picks are left.
     """
     count = len(features)
+    # Centred, squared distances lose least to rounding; what is left of it must not tell copies apart.
+    features = features - features.mean(0)
     squares = (features * features).sum(1)
+    rounding = 16 * torch.finfo(features.dtype).eps * float(squares.max())
     first = int(torch.randint(count, (1,), generator=torch.Generator().manual_seed(seed)))
     picks = [first]
     nearest = torch.full_like(squares, torch.inf)
     _update(nearest, features, squares, picks)
     while len(picks) < min(size, count):
-        new = _greedy_in_block(nearest, features, squares, block, size - len(picks))
+        new = _greedy_in_block(nearest, features, squares, block, size - len(picks), rounding)
         if not new:
             break
         picks += new
@@ -59,19 +63,19 @@ def greedy_coreset(features: Tensor, size: int, seed: int = 0, block: int = BLOC
 
 
 def _greedy_in_block(
-    nearest: Tensor, features: Tensor, squares: Tensor, block: int, wanted: int
+    nearest: Tensor, features: Tensor, squares: Tensor, block: int, wanted: int, rounding: float
 ) -> list[int]:
     """The next picks that are certain from the rows now farthest from all picks."""
     values, rows = torch.topk(nearest, min(block + 1, len(nearest)))
     outside = float(values[-1]) if len(values) > block else -1.0
     rows, left = rows[:block], values[:block].clone()
-    distances = _squared_distances(features[rows], squares[rows], features[rows], squares[rows])
+    distances = _relative_distances(features[rows], features[rows], squares[rows]).add_(squares[rows, None])
     picks: list[int] = []
     while len(picks) < min(wanted, len(rows)):
         best = int(left.argmax())
         farthest = float(left[best])
         # Rows outside the block can only have come nearer, so `outside` bounds them all.
-        if farthest <= 0 or farthest < outside:
+        if farthest <= rounding or farthest < outside:
             break
         picks.append(int(rows[best]))
         left = torch.minimum(left, distances[best])
@@ -84,12 +88,11 @@ def _update(nearest: Tensor, features: Tensor, squares: Tensor, picks: list[int]
     chosen, chosen_squares = features[picks], squares[picks]
     for start in range(0, len(features), _ROWS):
         rows = slice(start, start + _ROWS)
-        distances = _squared_distances(features[rows], squares[rows], chosen, chosen_squares)
-        nearest[rows] = torch.minimum(nearest[rows], distances.amin(1))
+        distances = _relative_distances(features[rows], chosen, chosen_squares).amin(1).add_(squares[rows])
+        nearest[rows] = torch.minimum(nearest[rows], distances)
     nearest[picks] = 0
 
 
-def _squared_distances(left: Tensor, left_squares: Tensor, right: Tensor, right_squares: Tensor) -> Tensor:
-    """Squared Euclidean distances of all pairs of rows, never below zero."""
-    product = left @ right.T
-    return product.mul_(-2).add_(left_squares[:, None]).add_(right_squares).clamp_(min=0)
+def _relative_distances(left: Tensor, right: Tensor, right_squares: Tensor) -> Tensor:
+    """Squared Euclidean distances of all pairs of rows, less the squares of the left ones."""
+    return torch.addmm(right_squares, left, right.T, alpha=-2)

@@ -39,7 +39,9 @@ class FrozenFeatureDetector(Detector):
         if made is None:
             backbone = self._load_backbone()
             if self.size % 32 or not 64 <= self.size <= 2048:
-                raise UsageError(f"size={self.size} is not possible: choose a multiple of 32 from 64 to 2048.")
+                raise UsageError(
+                    f"size={self.size} is not possible: choose a multiple of 32 from 64 to 2048."
+                )
             made = FeatureExtractor(backbone, backbone.preprocessing(self.size, self.size, self.bit_depth))
             self._extractor = made
         return made

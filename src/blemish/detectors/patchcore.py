@@ -8,7 +8,7 @@ be set back (`top=0`, `context=0`, or a preset): the image score is the mean of 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,9 +22,10 @@ from blemish.core.progress import task, track
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import State, fold_positions, normal_images, require_fitted
+from blemish.detectors.context import LearntContext, learn_context
 from blemish.detectors.coreset import greedy_coreset, random_projection
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one
-from blemish.detectors.nets.nearest_patch import Context, PatchCoreHead, PatchEmbedding
+from blemish.detectors.nets.nearest_patch import PatchCoreHead, PatchEmbedding
 from blemish.detectors.registry import register
 
 _PROJECTED = 64
@@ -42,10 +43,12 @@ class _Pool:
 
 @dataclasses.dataclass
 class _Held:
-    """What a fold's bank says of an image it has not seen: patch distances (h x w) and the mean patch (D)."""
+    """What a fold's bank says of an image it has not seen: patch distances (h x w), the mean patch (D), and the
+    weight of the score."""
 
     distances: Tensor
     descriptor: Tensor
+    weight: Tensor | float
 
 
 @register(
@@ -78,8 +81,8 @@ class PatchCore(FrozenFeatureDetector):
         sigma: smoothing of the map, in pixels of the input.
         calibration_images: most training images scored as if unseen.
 
-    After `fit`: `memory_bank_` (vectors x D), `grid_` (h, w), and for the context `descriptors_`,
-    `descriptor_scale_`, `scores_`, `slope_`.
+    After `fit`: `memory_bank_` (vectors x D), `grid_` (h, w), and `context_` (None where there
+    are too few images for one).
     """
 
     neighbourhood: int = 3
@@ -91,19 +94,21 @@ class PatchCore(FrozenFeatureDetector):
     reweighting: int = 0
     sigma: float = 4.0
     calibration_images: int = 1000
+    context_: LearntContext | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
 
     def fit(self, catalog: Catalog) -> Self:
         """Fill the memory bank from the normal training images, and learn what they score as if unseen."""
         self._check_parameters()
+        # Parameters or files may have changed since an earlier fit.
+        self._held: tuple[tuple[tuple[Path, ...], int], dict[int, _Held]] | None = None
         paths = normal_images(catalog)
         pool = self._pool_of(paths)
         with task("Choosing the memory bank", None):
             self.memory_bank_ = self._bank_of(pool, pool.owners >= 0)
-        self.descriptors_ = self.descriptor_scale_ = self.scores_ = None
-        self.slope_ = 0.0
+        self.context_ = None
         if self.context and len(paths) >= _FEWEST_FOR_CONTEXT:
-            held = self._cross_validate(paths, _FOLDS)
-            self._learn_context(list(held.values()))
+            scores, descriptors = self._scores_of(self._cross_validate(paths, _FOLDS).values())
+            self.context_ = learn_context(descriptors, scores, self.context)
         return self
 
     def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
@@ -120,17 +125,18 @@ class PatchCore(FrozenFeatureDetector):
         """
         require_fitted(self, "memory_bank_")
         paths = normal_images(catalog)
-        positions, held = zip(*self._cross_validate(paths, folds).items(), strict=True)
+        held = self._cross_validate(paths, folds)
         scoring = self._head().scoring
-        raw = torch.stack([scoring(one.distances[None, None])[0][0] for one in held])
-        descriptors = torch.stack([one.descriptor for one in held])
-        for row, (position, one) in enumerate(zip(positions, held, strict=True)):
+        context = self.context_
+        if context is not None:
+            scores, descriptors = self._scores_of(held.values())
+            context = dataclasses.replace(context, scores=scores, descriptors=descriptors)
+        for row, (position, one) in enumerate(held.items()):
             distances = one.distances[None, None]
-            if self.descriptors_ is not None:
-                others = torch.arange(len(held)) != row
-                context = self._context(descriptors[others], raw[others], self.slope_)
-                distances = distances - context(one.descriptor[None])
-            yield position, _prediction(*scoring(distances))
+            if context is not None:
+                distances = distances - context.network(without=row)(one.descriptor[None])
+            score, anomaly_map = scoring(distances)
+            yield position, _prediction(score * one.weight, anomaly_map)
 
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
@@ -140,12 +146,13 @@ class PatchCore(FrozenFeatureDetector):
         """The memory bank and the context, as arrays."""
         bank: Tensor = require_fitted(self, "memory_bank_")
         state: State = {"memory_bank": bank.numpy(), "grid": np.array(self.grid_)}
-        if self.descriptors_ is not None:
+        if self.context_ is not None:
             state |= {
-                "descriptors": self.descriptors_.numpy(),
-                "descriptor_scale": self.descriptor_scale_.numpy(),
-                "scores": self.scores_.numpy(),
-                "slope": np.array(self.slope_),
+                "descriptors": self.context_.descriptors.numpy(),
+                "descriptor_scale": self.context_.scale.numpy(),
+                "scores": self.context_.scores.numpy(),
+                "similar": np.array(self.context_.similar),
+                "slope": np.array(self.context_.slope),
             }
         return state
 
@@ -153,11 +160,15 @@ class PatchCore(FrozenFeatureDetector):
         """Become the detector whose `state` this is."""
         self.memory_bank_ = torch.from_numpy(state["memory_bank"])
         self.grid_ = (int(state["grid"][0]), int(state["grid"][1]))
-        given = "descriptors" in state
-        self.descriptors_ = torch.from_numpy(state["descriptors"]) if given else None
-        self.descriptor_scale_ = torch.from_numpy(state["descriptor_scale"]) if given else None
-        self.scores_ = torch.from_numpy(state["scores"]) if given else None
-        self.slope_ = float(state["slope"]) if given else 0.0
+        self.context_ = None
+        if "scores" in state:
+            self.context_ = LearntContext(
+                descriptors=torch.from_numpy(state["descriptors"]),
+                scale=torch.from_numpy(state["descriptor_scale"]),
+                scores=torch.from_numpy(state["scores"]),
+                similar=int(state["similar"]),
+                slope=float(state["slope"]),
+            )
         return self
 
     def _check_parameters(self) -> None:
@@ -210,7 +221,8 @@ class PatchCore(FrozenFeatureDetector):
         remembered = getattr(self, "_held", None)
         if remembered is not None and remembered[0] == (tuple(paths), folds):
             return dict(remembered[1])
-        pool = self._memo[1] if self._memo[0] == tuple(paths) else self._pool_of(paths)
+        memo = getattr(self, "_memo", None)
+        pool = memo[1] if memo is not None and memo[0] == tuple(paths) else self._pool_of(paths)
         chosen = np.random.default_rng(self.seed).permutation(len(paths))[: self.calibration_images]
         embedding = PatchEmbedding(self.neighbourhood)
         held: dict[int, _Held] = {}
@@ -223,39 +235,26 @@ class PatchCore(FrozenFeatureDetector):
                 for position, maps in zip(scored, stream, strict=True):
                     with torch.inference_mode():
                         patches = embedding(batch_of_one(maps))
-                        held[position] = _Held(head.nearest(patches)[0, 0], patches.mean((2, 3))[0])
+                        distances = head.nearest(patches)
+                        weight = head.reweighting(patches, distances) if head.reweighting else 1.0
+                    held[position] = _Held(distances[0, 0], patches.mean((2, 3))[0], weight)
                     advance(1)
         self._held = ((tuple(paths), folds), held)
         return held
 
-    def _learn_context(self, held: list[_Held]) -> None:
-        """Learn from normal images alone how far similar images foretell a score: a regression slope in [0, 1]."""
+    def _scores_of(self, held: Iterable[_Held]) -> tuple[Tensor, Tensor]:
+        """Scores and mean patches of images that were scored as if unseen."""
+        images = list(held)
         scoring = self._head().scoring
-        self.scores_ = torch.stack([scoring(one.distances[None, None])[0][0] for one in held])
-        self.descriptors_ = torch.stack([one.descriptor for one in held])
-        self.descriptor_scale_ = self.descriptors_.std(0) + 1e-6
-        expected = torch.empty_like(self.scores_)
-        for row in range(len(held)):
-            others = torch.arange(len(held)) != row
-            context = self._context(self.descriptors_[others], self.scores_[others], slope=1.0)
-            expected[row] = context(self.descriptors_[row][None])[0]
-        centred, deviations = expected - expected.mean(), self.scores_ - self.scores_.mean()
-        slope = float((centred * deviations).sum() / (centred * centred).sum().clamp(min=1e-12))
-        self.slope_ = min(max(slope, 0.0), 1.0)
-
-    def _context(self, descriptors: Tensor, scores: Tensor, slope: float) -> Context:
-        """The context of these normal images; of few images, at most a fifth are taken for similar."""
-        assert self.descriptor_scale_ is not None
-        similar = max(1, min(self.context, len(scores) // 5))
-        return Context(descriptors, scores, self.descriptor_scale_, similar, slope)
+        scores = [scoring(one.distances[None, None])[0] for one in images]
+        return torch.cat(scores), torch.stack([one.descriptor for one in images])
 
     def _head(self, bank: Tensor | None = None) -> PatchCoreHead:
         """The head around a bank: the fitted one with its context, or a fold's without."""
         context = None
         if bank is None:
             bank = require_fitted(self, "memory_bank_")
-            if self.descriptors_ is not None and self.scores_ is not None:
-                context = self._context(self.descriptors_, self.scores_, self.slope_)
+            context = self.context_.network() if self.context_ is not None else None
         return PatchCoreHead(
             bank,
             self.grid_,

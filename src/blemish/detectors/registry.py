@@ -54,13 +54,11 @@ def register(
     """Class decorator that makes a detector known under `name`."""
 
     def add(detector: DetectorClass) -> DetectorClass:
-        defaults = {field.name: field.default for field in dataclasses.fields(detector)}
+        defaults = {field.name: field.default for field in dataclasses.fields(detector) if field.init}
         detector.name = name
         _registered[name] = (
             detector,
-            DetectorInfo(
-                name, summary, learns_from, gives_maps, reference, defaults, dict(presets or {})
-            ),
+            DetectorInfo(name, summary, learns_from, gives_maps, reference, defaults, dict(presets or {})),
         )
         return detector
 

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from blemish.core.charts import (
+    ANOMALOUS_COLOUR,
+    NORMAL_COLOUR,
+    THRESHOLD_COLOUR,
+    chart_layout,
+    chart_line,
+)
 from blemish.core.errors import ImageError
 from blemish.core.images import read_image, read_mask
 from blemish.core.overlay import Colour, contour_overlay, heatmap_overlay, segmentation
-from blemish.core.types import BoolArray, ByteArray
+from blemish.core.pictures import Picture, data_uri, fitted, picture
+from blemish.core.types import BoolArray
 from blemish.evaluation.evaluate import mask_on_grid
 from blemish.evaluation.result import Evaluation, ScoredImage
 
-# Blue and orange stay apart for every kind of colour blindness, on light ground and on dark.
-NORMAL_COLOUR, ANOMALOUS_COLOUR, THRESHOLD_COLOUR = "#3b82c4", "#e8792b", "#8a63d2"
 _SEGMENTATION: Colour = (232, 60, 60)
 _GROUND_TRUTH: Colour = (40, 200, 120)
-_PICTURE_SIDE, _JPEG_QUALITY = 448, 82
 _MOST_POINTS = 1500
 _BINS = 36
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One picture: data URI, size in pixels, caption, and a description for those who do not see it."""
-
-    caption: str
-    uri: str
-    width: int
-    height: int
-    description: str
 
 
 @dataclass(frozen=True)
@@ -63,12 +54,12 @@ def roc_figure(evaluation: Evaluation) -> go.Figure:
     """ROC curve of the image scores, with the point where the threshold works."""
     rate, recall = _thinned(*evaluation.ranking.roc_curve())
     figure = _rate_figure("Good parts rejected", "Defects found")
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=_line("#8888", 1, "dot"), hoverinfo="skip")
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=chart_line("#8888", 1, "dot"), hoverinfo="skip")
     figure.add_scatter(
         x=rate,
         y=recall,
         mode="lines",
-        line=_line(NORMAL_COLOUR),
+        line=chart_line(NORMAL_COLOUR),
         hovertemplate="%{y:.1%} of defects found<br>%{x:.1%} of good parts rejected<extra></extra>",
     )
     _mark_operating_point(figure, evaluation.false_rejects.value, evaluation.decision.recall)
@@ -83,7 +74,7 @@ def precision_recall_figure(evaluation: Evaluation) -> go.Figure:
         x=recall,
         y=precision,
         mode="lines",
-        line=_line(NORMAL_COLOUR, shape="vh"),
+        line=chart_line(NORMAL_COLOUR, shape="vh"),
         hovertemplate="%{y:.1%} of rejects defective<br>%{x:.1%} of defects found<extra></extra>",
     )
     _mark_operating_point(figure, evaluation.decision.recall, evaluation.decision.precision)
@@ -94,7 +85,7 @@ def score_figure(evaluation: Evaluation) -> go.Figure:
     """Histograms of the scores of good and defective parts, with the threshold."""
     scores, labels, threshold = evaluation.scores, evaluation.labels, evaluation.threshold
     edges = np.histogram_bin_edges(np.append(scores, threshold), bins=_BINS)
-    figure = go.Figure(layout=_layout("Anomaly score", "Parts"))
+    figure = go.Figure(layout=chart_layout("Anomaly score", "Parts"))
     for name, of_class, colour in [
         ("good", ~labels, NORMAL_COLOUR),
         ("defective", labels, ANOMALOUS_COLOUR),
@@ -110,7 +101,7 @@ def score_figure(evaluation: Evaluation) -> go.Figure:
         )
     figure.add_vline(
         x=threshold,
-        line=_line(THRESHOLD_COLOUR, 2, "dash"),
+        line=chart_line(THRESHOLD_COLOUR, 2, "dash"),
         annotation={"text": f"threshold {threshold:.4g}", "yref": "paper", "y": 1.06, "showarrow": False},
     )
     figure.update_layout(barmode="overlay", bargap=0, showlegend=True, yaxis_rangemode="tozero", margin_t=54)
@@ -156,7 +147,7 @@ def colour_scale(evaluation: Evaluation) -> str:
     """The heatmaps' colour scale as a picture, drawn by the same function: a data URI, low at the left."""
     low, high = evaluation.map_scale
     ramp = np.tile(np.linspace(low, high, 256, dtype=np.float32), (12, 1))
-    return _data_uri(heatmap_overlay(np.full((12, 256, 3), 128, np.uint8), ramp, low, high), ".png")
+    return data_uri(heatmap_overlay(np.full((12, 256, 3), 128, np.uint8), ramp, low, high), ".png")
 
 
 def _exhibits(evaluation: Evaluation, images: Iterable[ScoredImage]) -> tuple[Exhibit, ...]:
@@ -172,7 +163,7 @@ def _exhibits(evaluation: Evaluation, images: Iterable[ScoredImage]) -> tuple[Ex
 
 def _pictures(evaluation: Evaluation, image: ScoredImage) -> tuple[Picture, ...]:
     """Photograph, heatmap, segmentation and, where it is known, ground truth."""
-    photograph = _fitted(read_image(image.path))
+    photograph = fitted(read_image(image.path))
     found = segmentation(image.anomaly_map, evaluation.pixel_threshold)
     drawn = [
         ("Photograph", photograph),
@@ -185,11 +176,7 @@ def _pictures(evaluation: Evaluation, image: ScoredImage) -> tuple[Picture, ...]
     if image.mask_path is not None:
         truth: BoolArray = mask_on_grid(read_mask(image.mask_path), *photograph.shape[:2])
         drawn.append(("Ground truth", contour_overlay(photograph, truth, _GROUND_TRUTH)))
-    height, width = photograph.shape[:2]
-    return tuple(
-        Picture(caption, _data_uri(pixels, ".jpg"), width, height, f"{caption} of {image.name}")
-        for caption, pixels in drawn
-    )
+    return tuple(picture(caption, pixels, image.name) for caption, pixels in drawn)
 
 
 def _spread(images: list[ScoredImage], limit: int) -> list[ScoredImage]:
@@ -199,49 +186,11 @@ def _spread(images: list[ScoredImage], limit: int) -> list[ScoredImage]:
     return [images[index] for index in np.linspace(0, len(images) - 1, limit).round().astype(int)]
 
 
-def _fitted(image: ByteArray) -> ByteArray:
-    """The image shrunk to the report's picture size, never enlarged beyond it."""
-    height, width = image.shape[:2]
-    scale = _PICTURE_SIDE / max(height, width)
-    if scale >= 1:
-        return image
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
-
-def _data_uri(image: ByteArray, extension: str) -> str:
-    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if extension == ".jpg" else []
-    _, content = cv2.imencode(extension, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    kind = {".jpg": "jpeg", ".png": "png"}[extension]
-    return f"data:image/{kind};base64,{base64.b64encode(content.tobytes()).decode()}"
-
-
 def _rate_figure(horizontal: str, vertical: str) -> go.Figure:
-    figure = go.Figure(layout=_layout(horizontal, vertical))
+    figure = go.Figure(layout=chart_layout(horizontal, vertical))
     figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
     figure.update_yaxes(range=[-0.02, 1.04], tickformat=".0%")
     return figure
-
-
-def _layout(horizontal: str, vertical: str) -> dict[str, Any]:
-    """Plain and transparent; the page colours text and grid for light, dark and paper."""
-    return {
-        "template": "none",
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "margin": {"l": 58, "r": 14, "t": 26, "b": 48},
-        "font": {"family": "system-ui, sans-serif", "size": 12},
-        "xaxis": {"title": {"text": horizontal}, "fixedrange": True, "zeroline": False},
-        "yaxis": {"title": {"text": vertical}, "fixedrange": True, "zeroline": False},
-        "legend": {"orientation": "h", "x": 0, "y": 1.22},
-        "showlegend": False,
-        "dragmode": False,
-    }
-
-
-def _line(colour: str, width: float = 2.5, dash: str = "solid", shape: str | None = None) -> dict[str, Any]:
-    line: dict[str, Any] = {"color": colour, "width": width, "dash": dash}
-    return line | {"shape": shape} if shape else line
 
 
 def _mark_operating_point(figure: go.Figure, x: float, y: float) -> None:

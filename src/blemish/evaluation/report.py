@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import plotly.graph_objects as go
-from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from blemish.core.errors import UsageError
 from blemish.core.progress import track
+from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
 from blemish.evaluation import figures
 from blemish.evaluation.result import Evaluation, Rate
@@ -53,19 +52,14 @@ def write_report(evaluations: Sequence[Evaluation], out: Path, title: str, facts
     sections = [
         _section(index, evaluation, most) for index, evaluation in enumerate(track(evaluations, "Report"))
     ]
-    page = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            title=title,
-            facts=facts,
-            sections=sections,
-            overview=_overview(evaluations) if len(evaluations) > 1 else None,
-            plotly=Markup(get_plotlyjs()),
-            style=_member("report.css"),
-            script=_member("report.js"),
-        )
-    )
+    context = {
+        "title": title,
+        "facts": facts,
+        "sections": sections,
+        "overview": _overview(evaluations) if len(evaluations) > 1 else None,
+    }
+    filters: dict[str, Callable[..., str]] = {"figure": _figure, "percent": _percent, "interval": _interval}
+    page = render_page("blemish.evaluation", "report.html.j2", get_plotlyjs(), context, filters)
     write_text(out, page)
 
 
@@ -176,11 +170,7 @@ def _charts(evaluation: Evaluation) -> list[dict[str, Any]]:
                 figures.precision_recall_figure(evaluation),
             ),
         ]
-    # A `<` would end the script element that holds the JSON.
-    return [
-        {"title": title, "note": note, "json": Markup(figure.to_json().replace("<", "\\u003c"))}
-        for title, note, figure in charts
-    ]
+    return [chart(title, note, figure) for title, note, figure in charts]
 
 
 def _overview(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
@@ -201,23 +191,6 @@ def _cell(column: str, value: float) -> str:
     if column in ("Good rejected", "Defects missed"):
         return _percent(value)
     return f"{value:.0f}" if column == "ms per image" else _figure(value)
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("blemish.evaluation"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(figure=_figure, percent=_percent, interval=_interval)
-    return environment
-
-
-def _member(name: str) -> Markup:
-    """A style sheet or script that stands beside the template."""
-    return Markup((Path(__file__).parent / "templates" / name).read_text("utf-8"))
 
 
 def _figure(value: float | None) -> str:

@@ -6,18 +6,19 @@ import hashlib
 import importlib
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 # On a busy machine torch's OpenMP threads spin and starve each other; must be set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import timm
-import torch
 from huggingface_hub import constants
+from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
 from blemish.core.errors import BlemishError, UsageError
@@ -106,7 +107,7 @@ class Backbone(nn.Module):
             width=width,
             mean=self.mean,
             std=self.std,
-            interpolation=self.interpolation,  # type: ignore[arg-type]
+            interpolation=self.interpolation,
             bit_depth=bit_depth,
         )
 
@@ -132,12 +133,13 @@ def load_backbone(
     timm_name = PACKAGED[name][0] if name in PACKAGED else name
     if not timm.is_model(timm_name.split(".")[0]):
         raise UsageError(f"There is no backbone {name}: choose one of {', '.join(PACKAGED)}, or a timm name.")
-    network = _network_with_taps(name, timm_name, tuple(taps))
+    wanted = tuple(sorted(set(taps)))
+    network = _network_with_taps(name, timm_name, wanted)
     if weights is not None:
         _load_into(network, timm_name, read_state_dict(weights), str(weights))
     elif pretrained:
         _load_into(network, timm_name, _usual_weights(name, timm_name), name)
-    return Backbone(name, network, timm_name, sorted(taps))
+    return Backbone(name, network, timm_name, wanted)
 
 
 def load_classifier(name: str = DEFAULT_BACKBONE) -> nn.Module:
@@ -151,8 +153,11 @@ def load_classifier(name: str = DEFAULT_BACKBONE) -> nn.Module:
 
 def _network_with_taps(name: str, timm_name: str, taps: tuple[int, ...]) -> nn.Module:
     """The network cut after its last wanted tap."""
-    probe = timm.create_model(timm_name, pretrained=False, features_only=True)
-    strides = probe.feature_info.reduction()
+    try:
+        probe = timm.create_model(timm_name, pretrained=False, features_only=True)
+    except RuntimeError as error:  # an unknown tag after the dot, or a network without feature maps
+        raise UsageError(f"{name} cannot be a backbone: {str(error).rstrip('.')}; choose another.") from error
+    strides: list[int] = probe.feature_info.reduction()  # type: ignore[operator,union-attr]
     missing = [tap for tap in taps if tap not in strides]
     if missing or not taps:
         raise UsageError(
@@ -160,7 +165,7 @@ def _network_with_taps(name: str, timm_name: str, taps: tuple[int, ...]) -> nn.M
             f"choose among {', '.join(map(str, sorted(set(strides))))}."
         )
     # Where several stages share a stride, the last one has seen most.
-    last = [len(strides) - 1 - strides[::-1].index(tap) for tap in sorted(taps)]
+    last = [len(strides) - 1 - strides[::-1].index(tap) for tap in taps]
     network: nn.Module = timm.create_model(
         timm_name, pretrained=False, features_only=True, out_indices=tuple(last)
     )
@@ -185,17 +190,25 @@ def _usual_weights(name: str, timm_name: str) -> StateDict:
 @contextmanager
 def _offline_unless_reachable() -> Iterator[None]:
     """Without a network the hub would retry for a minute: look once, then let it use only what it has kept."""
-    address = urlsplit(constants.ENDPOINT)
-    port = address.port or (443 if address.scheme == "https" else 80)
+    address = _first_address(constants.ENDPOINT)
     before = constants.HF_HUB_OFFLINE
     try:
-        socket.create_connection((address.hostname or "", port), timeout=5).close()
+        socket.create_connection(address, timeout=5).close()
     except OSError:
         constants.HF_HUB_OFFLINE = True
     try:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
+
+
+def _first_address(url: str) -> tuple[str, int]:
+    """Host and port that a request to `url` connects to first: its own, or those of the user's proxy."""
+    target = urlsplit(url)
+    proxy = getproxies().get(target.scheme)
+    if proxy and not proxy_bypass(target.hostname or ""):
+        target = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    return target.hostname or "", target.port or (443 if target.scheme == "https" else 80)
 
 
 def _load_into(network: nn.Module, timm_name: str, state: StateDict, source: str) -> None:
@@ -207,7 +220,8 @@ def _load_into(network: nn.Module, timm_name: str, state: StateDict, source: str
     if any(key.startswith("_conv_stem") for key in state):
         state = timm_names_of_lite(state, _stage_lengths(timm.create_model(timm_name, pretrained=False)))
     given = {_plain(key): value for key, value in state.items()}
-    wanted = network.state_dict()
+    # Counts of training steps: absent from old files, and never used by a frozen network.
+    wanted = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
     bad = [k for k, v in wanted.items() if _plain(k) not in given or given[_plain(k)].shape != v.shape]
     if bad:
         raise BlemishError(
@@ -222,8 +236,9 @@ def _plain(key: str) -> str:
 
 
 def _stage_lengths(network: nn.Module) -> list[int]:
-    """Blocks in each stage of a timm EfficientNet."""
-    return [len(stage) for stage in network.blocks]  # type: ignore[arg-type,union-attr]
+    """Blocks in each stage of a timm EfficientNet; none of another network."""
+    stages: Iterable[nn.Module] = getattr(network, "blocks", ())
+    return [len(stage) for stage in stages if isinstance(stage, nn.Sequential)]
 
 
 def _expected_pixels(
@@ -232,11 +247,15 @@ def _expected_pixels(
     """Mean, standard deviation (of 0 to 255) and resize filter that the weights were trained with."""
     if name in PACKAGED:  # EfficientNet-Lite: (x - 127) / 128, bicubic
         return (127.0, 127.0, 127.0), (128.0, 128.0, 128.0), "bicubic"
-    config = timm.get_pretrained_cfg(timm_name)
-    mean, std = config.mean, config.std
-    filter_ = config.interpolation if config.interpolation in ("bilinear", "bicubic", "lanczos") else "bicubic"
-    scaled = [tuple(255 * value for value in values) for values in (mean, std)]
-    return scaled[0], scaled[1], filter_
+    config = timm.get_pretrained_cfg(timm_name) or PretrainedCfg()
+    known = config.interpolation in ("bilinear", "bicubic", "lanczos")
+    return _of_bytes(config.mean), _of_bytes(config.std), config.interpolation if known else "bicubic"
+
+
+def _of_bytes(values: Sequence[float]) -> tuple[float, float, float]:
+    """Three channel values for pixels from 0 to 1, brought to pixels from 0 to 255."""
+    red, green, blue = (255 * value for value in values)
+    return red, green, blue
 
 
 def _digest(state: StateDict) -> str:

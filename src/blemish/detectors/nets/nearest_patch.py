@@ -40,6 +40,10 @@ class NearestPatch(nn.Module):
     subtraction exact enough in float32.
     """
 
+    centre: Tensor
+    weight: Tensor
+    bias: Tensor
+
     def __init__(self, bank: Tensor) -> None:
         super().__init__()
         centre = bank.mean(0)
@@ -63,6 +67,10 @@ class Context(nn.Module):
     image's; `slope` says how far that mean foretells the scores of good images (0: not at all).
     """
 
+    scale: Tensor
+    descriptors: Tensor
+    offsets: Tensor
+
     def __init__(self, descriptors: Tensor, scores: Tensor, scale: Tensor, k: int, slope: float) -> None:
         super().__init__()
         self.k = k
@@ -84,6 +92,9 @@ class PatchScoring(nn.Module):
     size bilinearly and smoothed by a Gaussian; both are linear and separable, so they are one matrix on either side.
     """
 
+    rows: Tensor
+    columns: Tensor
+
     def __init__(self, grid: tuple[int, int], size: tuple[int, int], top: float, sigma: float) -> None:
         super().__init__()
         self.count = max(1, round(top * grid[0] * grid[1]))
@@ -104,10 +115,18 @@ class Reweighting(nn.Module):
     nearest one, that one included.
     """
 
+    bank: Tensor
+    around: Tensor
+
     def __init__(self, bank: Tensor, neighbours: int) -> None:
         super().__init__()
         self.register_buffer("bank", bank)
-        self.register_buffer("around", torch.cdist(bank, bank).topk(neighbours, largest=False).indices)
+        # In parts: all distances of the paper's tenth of all patches would not fit in memory.
+        nearest = [
+            torch.cdist(rows, bank).topk(neighbours, largest=False).indices
+            for rows in torch.split(bank, 1024)
+        ]
+        self.register_buffer("around", torch.cat(nearest))
 
     def forward(self, patches: Tensor, distances: Tensor) -> Tensor:
         """Weight (1) for the most anomalous patch of 1 x D x h x w patches with 1 x 1 x h x w distances."""
@@ -148,12 +167,13 @@ class PatchCoreHead(nn.Module):
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of one image's feature maps, 1 x C x h x w each."""
         patches = self.embedding(maps)
-        distances = self.nearest(patches)
+        nearest = self.nearest(patches)
+        relative = nearest
         if self.context is not None:
-            distances = distances - self.context(patches.mean((2, 3)))
-        score, anomaly_map = self.scoring(distances)
-        if self.reweighting is not None:
-            score = score * self.reweighting(patches, distances)
+            relative = nearest - self.context(patches.mean((2, 3)))
+        score, anomaly_map = self.scoring(relative)
+        if self.reweighting is not None:  # the paper's weight is of plain distances
+            score = score * self.reweighting(patches, nearest)
         return score, anomaly_map
 
 

@@ -13,8 +13,9 @@
     return { ink: style.getPropertyValue("--ink").trim(), grid: style.getPropertyValue("--grid").trim() };
   };
   const coloured = (layout, { ink, grid }) => {
-    const axis = (given) => ({ ...given, gridcolor: grid, linecolor: grid });
-    return { ...layout, font: { ...layout.font, color: ink }, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis) };
+    const axes = Object.entries(layout).filter(([name]) => /^[xy]axis\d*$/.test(name))
+      .map(([name, axis]) => [name, { ...axis, gridcolor: grid, linecolor: grid }]);
+    return { ...layout, ...Object.fromEntries(axes), font: { ...layout.font, color: ink } };
   };
   const draw = (colours) => Promise.all(charts.map(({ element, figure }) =>
     Plotly.react(element, figure.data, coloured(figure.layout, colours), { displayModeBar: false, responsive: true })));

@@ -1,0 +1,1 @@
+"""Know the images before trusting a model: quality, duplicates, statistics, defects, insights."""

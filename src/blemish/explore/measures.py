@@ -1,0 +1,82 @@
+"""What one photograph measures: exposure, contrast, focus, noise, colour cast, and a small signature of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from blemish.core.types import ByteArray, FloatArray
+
+SIGNATURE_SIDE = 48
+HISTOGRAM_BINS = 64
+
+_SIDE_FOR_COLOUR = 64
+_LAPLACIAN_PAIR = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+
+
+class Measures(NamedTuple):
+    """Measures of one photograph's pixels.
+
+    Attributes:
+        brightness: mean grey value, 0 to 255.
+        contrast: standard deviation of the grey values.
+        shadow, highlight: the 1 % and the 99 % point of the grey values.
+        black_share, white_share: share of pixels at most 1 and at least 254: clipped, nothing can be seen there.
+        focus: variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing", ICPR 2000).
+        noise: standard deviation of the noise in grey values (Immerkaer, "Fast noise variance estimation",
+            Computer Vision and Image Understanding 1996); fine texture counts as noise too.
+        cast_a, cast_b: mean colour in CIELAB: green to red, blue to yellow; 0 is neutral.
+    """
+
+    brightness: float
+    contrast: float
+    shadow: float
+    highlight: float
+    black_share: float
+    white_share: float
+    focus: float
+    noise: float
+    cast_a: float
+    cast_b: float
+
+
+def measure(image: ByteArray) -> Measures:
+    """Measure a photograph, uint8 RGB H x W x 3."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    counts = np.bincount(grey.ravel(), minlength=256) / grey.size
+    cumulated = np.cumsum(counts)
+    levels = np.arange(256)
+    mean = float(counts @ levels)
+    _, laplacian = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
+    residual = cv2.filter2D(grey, cv2.CV_32F, _LAPLACIAN_PAIR)
+    small = cv2.resize(image, (_SIDE_FOR_COLOUR, _SIDE_FOR_COLOUR), interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).reshape(-1, 3).mean(axis=0)
+    return Measures(
+        brightness=mean,
+        contrast=float(np.sqrt(counts @ (levels - mean) ** 2)),
+        shadow=float(np.searchsorted(cumulated, 0.01)),
+        highlight=float(np.searchsorted(cumulated, 0.99)),
+        black_share=float(counts[:2].sum()),
+        white_share=float(counts[254:].sum()),
+        focus=float(laplacian[0, 0]) ** 2,
+        noise=float(cv2.norm(residual, cv2.NORM_L1)) / grey.size * float(np.sqrt(np.pi / 2)) / 6,
+        # Rounded, for the conversion gives grey a trace of colour.
+        cast_a=round(float(lab[1]), 1),
+        cast_b=round(float(lab[2]), 1),
+    )
+
+
+def histograms(image: ByteArray) -> FloatArray:
+    """Share of pixels in each of 64 equal steps of red, green and blue: float32, 3 x 64, each row sums to 1."""
+    pixels = image.reshape(-1, 3) >> 2
+    counts = [np.bincount(pixels[:, channel], minlength=HISTOGRAM_BINS) for channel in range(3)]
+    return (np.array(counts) / len(pixels)).astype(np.float32)
+
+
+def signature(image: ByteArray) -> ByteArray:
+    """The photograph as 48 x 48 grey pixels, uint8: what near duplicates are told by."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    side = (SIGNATURE_SIDE, SIGNATURE_SIDE)
+    return np.asarray(cv2.resize(grey, side, interpolation=cv2.INTER_AREA), dtype=np.uint8)
