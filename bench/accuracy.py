@@ -105,7 +105,8 @@ def main() -> None:
     print(f"\n{table(HEADER, rows)}\n\n{origin()}")
     if options.write:
         write_block(MEASUREMENTS, "accuracy", f"{table(HEADER, rows)}\n\n{origin()}")
-        short = table(*([[cells[i] for i in SHORT] for cells in part] for part in ([HEADER], rows)))
+        header, *shortened = [[cells[column] for column in SHORT] for cells in (HEADER, *rows)]
+        short = table(header, shortened)
         write_block(README, "accuracy", f"{short}\n\n{origin()}")
 
 

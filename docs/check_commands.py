@@ -29,8 +29,7 @@ def command_lines() -> Iterator[tuple[Path, str]]:
                 if kind == "console" and not line.startswith("$ "):
                     continue
                 text = line.removeprefix("$ ").split("  #")[0].strip()
-                if text:
-                    yield page, text
+                yield from ((page, part) for part in text.split(" && ") if part)
 
 
 def problem(text: str) -> str | None:

@@ -37,29 +37,29 @@ def photographs(washers: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def uncached(backbone: Backbone, photographs: list[Path]) -> list[FeatureMaps]:
-    """Features without any cache."""
+def compiled(backbone: Backbone) -> FeatureExtractor:
+    """An extractor without any cache, whose network is compiled once for all tests."""
     cache = FeatureCache(Path(os.devnull), limit_bytes=0)
-    return list(FeatureExtractor(backbone, backbone.preprocessing(SIZE, SIZE), cache).stream(photographs))
+    return FeatureExtractor(backbone, backbone.preprocessing(SIZE, SIZE), cache)
+
+
+@pytest.fixture(scope="module")
+def uncached(compiled: FeatureExtractor, photographs: list[Path]) -> list[FeatureMaps]:
+    """Features without any cache."""
+    return list(compiled.stream(photographs))
 
 
 @pytest.fixture
-def cached(backbone: Backbone, tmp_path: Path) -> Callable[[], FeatureExtractor]:
-    """A new extractor, as a new run would make it, on one cache folder."""
-    return lambda: FeatureExtractor(
-        backbone, backbone.preprocessing(SIZE, SIZE), FeatureCache(tmp_path / "features")
-    )
+def cached(
+    compiled: FeatureExtractor, uncached: list[FeatureMaps], tmp_path: Path
+) -> Callable[[], FeatureExtractor]:
+    """The extractor, at each call with a cache newly opened on the same folder."""
 
+    def opened() -> FeatureExtractor:
+        compiled.cache = FeatureCache(tmp_path / "features")
+        return compiled
 
-@pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From here on, a network that is compiled or run is a failure."""
-
-    def fail(*_: object) -> None:
-        raise AssertionError("the network was asked")
-
-    monkeypatch.setattr(extraction, "CompiledNetwork", fail)
-    monkeypatch.setattr(CompiledNetwork, "__call__", fail)
+    return opened
 
 
 def same(left: list[FeatureMaps], right: list[FeatureMaps]) -> bool:
@@ -84,21 +84,28 @@ def test_features_are_those_of_torch(
             assert np.abs(mine - theirs).max() <= 1e-4 * np.abs(theirs).max()
 
 
-def test_shapes_are_known_before_any_photograph(
-    cached: Callable[[], FeatureExtractor], uncached: list[FeatureMaps], no_network: None
-) -> None:
-    assert cached().shapes == [features.shape for features in uncached[0]]
+def test_shapes_are_known_before_any_photograph(backbone: Backbone, uncached: list[FeatureMaps]) -> None:
+    extractor = FeatureExtractor(backbone, backbone.preprocessing(SIZE, SIZE))
+    assert extractor.shapes == [features.shape for features in uncached[0]]
 
 
 def test_the_cache_changes_no_bit_and_saves_the_network(
+    backbone: Backbone,
     cached: Callable[[], FeatureExtractor],
     photographs: list[Path],
     uncached: list[FeatureMaps],
-    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert same(list(cached().stream(photographs)), uncached)
-    request.getfixturevalue("no_network")
-    again = cached()
+
+    def fail(*_: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(extraction, "CompiledNetwork", fail)
+    monkeypatch.setattr(CompiledNetwork, "__call__", fail)
+    again = FeatureExtractor(backbone, cached().contract, cached().cache)  # as another run would make it
+    with pytest.raises(AssertionError, match="the network was asked"):
+        FeatureExtractor(backbone, again.contract, FeatureCache(Path(os.devnull))).extract(photographs[0])
     assert same(list(again.stream(photographs)), uncached)
     assert same([again.extract(path) for path in photographs], uncached)
 
@@ -180,7 +187,6 @@ def test_a_damaged_entry_is_ignored_and_rewritten(
 @pytest.mark.parametrize("obstacle", ["file", "folder in place of the entry", "vanished"])
 def test_a_cache_that_cannot_be_written_costs_no_run(
     obstacle: str,
-    backbone: Backbone,
     cached: Callable[[], FeatureExtractor],
     photographs: list[Path],
     uncached: list[FeatureMaps],
@@ -217,18 +223,15 @@ def test_what_is_used_stays(tmp_path: Path) -> None:
     vectors = {f"key {number}": np.full(100, number, np.float32) for number in range(30)}
     cache = FeatureCache(tmp_path, 10 * 404)
     for number, (key, vector) in enumerate(vectors.items()):
+        before = entries(tmp_path)
         cache.put(key, vector)
-        os.utime(cache_entry(tmp_path), (number, number))  # file times can be as coarse as a second
+        (new,) = set(entries(tmp_path)) - set(before)
+        os.utime(new, (number, number))  # file times can be as coarse as a second
         if number:
             assert cache.get("key 0", 100) is not None, number
     assert cache.get("key 1", 100) is None
     kept = cache.get("key 29", 100)
     assert kept is not None and (kept == 29).all()
-
-
-def cache_entry(folder: Path) -> Path:
-    """The entry written last."""
-    return max(entries(folder), key=lambda path: path.stat().st_ctime_ns)
 
 
 def test_what_a_killed_process_left_counts_and_goes(tmp_path: Path) -> None:

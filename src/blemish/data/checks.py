@@ -174,11 +174,11 @@ def _duplicate_problems(row: Row, first: Row) -> list[Problem]:
     same = f"its pixels are the same as those of {first.path}"
     if first.split != row.split:
         detail = f"{same}, which is in {first.split}: results would flatter; remove one."
-        return [Problem("duplicate-across-splits", row.path, detail)]
+        return [Problem("duplicate-across-splits", row.path, detail, other=first.path)]
     if first.label != row.label:
         detail = f"{same}, which is marked {first.label}; remove the wrong one."
-        return [Problem("duplicate-across-labels", row.path, detail)]
-    return [Problem("duplicate", row.path, f"{same}; remove one.")]
+        return [Problem("duplicate-across-labels", row.path, detail, other=first.path)]
+    return [Problem("duplicate", row.path, f"{same}; remove one.", other=first.path)]
 
 
 def _mask_problems(path: str, mask: BoolArray, image: ByteArray) -> list[Problem]:

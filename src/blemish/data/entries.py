@@ -52,12 +52,14 @@ class Problem:
         path: the file or folder.
         detail: the cause and the way out, one sentence without the path.
         fatal: whether the catalog cannot be used because of it.
+        other: the other file, where two belong together, as duplicates do.
     """
 
     kind: str
     path: str
     detail: str
     fatal: bool = False
+    other: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The problem as JSON-ready values."""

@@ -51,7 +51,9 @@ def learn_context(descriptors: Tensor, scores: Tensor, similar: int) -> LearntCo
     similar = max(1, min(similar, len(scores) // 5))
     scale = descriptors.std(0) + 1e-6
     whole = LearntContext(descriptors, scale, scores, similar, slope=1.0)
-    foretold = torch.cat([whole.network(row)(descriptors[row][None]) for row in range(len(scores))])
+    offsets = torch.cat([whole.network(row)(descriptors[row][None]) for row in range(len(scores))])
+    # Offsets are from the mean of the others, which tells an image's own score: that must not foretell it.
+    foretold = offsets + (scores.sum() - scores) / (len(scores) - 1)
     expected, actual = foretold - foretold.mean(), scores - scores.mean()
     slope = float((expected * actual).sum() / (expected * expected).sum().clamp(min=1e-12))
     return dataclasses.replace(whole, slope=min(max(slope, 0.0), 1.0))

@@ -33,7 +33,7 @@ def greedy_coreset(features: Tensor, size: int, seed: int = 0, block: int = BLOC
     2022, algorithm 1). It is computed lazily: among the `block` rows farthest from the picks, the greedy order
     is found on their own distances; a pick is the true one as long as it is not nearer than the next farthest
     row outside was. Then all distances are updated by one matrix product. The picks are those of the plain
-    loop, ten to thirty times faster.
+    loop, more than ten times faster.
 
     Args:
         features: N x D, float32 or float64.

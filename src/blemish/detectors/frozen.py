@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import torch
@@ -42,17 +43,26 @@ class FrozenFeatureDetector(Detector):
                 raise UsageError(
                     f"size={self.size} is not possible: choose a multiple of 32 from 64 to 2048."
                 )
+            if not 8 <= self.bit_depth <= 16:
+                raise UsageError(f"bit_depth={self.bit_depth} is not possible: choose 8 to 16.")
             made = FeatureExtractor(backbone, backbone.preprocessing(self.size, self.size, self.bit_depth))
             self._extractor = made
         return made
 
     def _load_backbone(self) -> Backbone:
+        if self.weights is None:
+            return _usual_backbone(self.backbone, tuple(self.taps))
         if self.weights != "random":
-            weights = Path(self.weights) if self.weights else None
-            return load_backbone(self.backbone, tuple(self.taps), weights)
+            return load_backbone(self.backbone, tuple(self.taps), Path(self.weights))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             return load_backbone(self.backbone, tuple(self.taps), pretrained=False)
+
+
+@functools.lru_cache(maxsize=4)
+def _usual_backbone(name: str, taps: tuple[int, ...]) -> Backbone:
+    """A backbone with its usual weights, which detectors share: it is frozen."""
+    return load_backbone(name, taps)
 
 
 class BackboneWithHead(nn.Module):

@@ -181,7 +181,7 @@ class PatchCore(FrozenFeatureDetector):
             "top": not 0 <= self.top <= 1,
             "context": self.context < 0,
             "reweighting": self.reweighting < 0,
-            "sigma": self.sigma < 0,
+            "sigma": not 0 <= self.sigma <= self.size,
             "calibration_images": self.calibration_images < 2,
         }
         for name, bad in wrong.items():

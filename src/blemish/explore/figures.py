@@ -21,14 +21,13 @@ from blemish.core.charts import (
 from blemish.core.types import FloatArray
 from blemish.data.entries import ANOMALOUS, GOOD, NORMAL, TEST, TRAIN
 from blemish.explore.defects import WHOLE_CELL, DefectMap, InputSize
-from blemish.explore.embedding import ImageMap
 from blemish.explore.measures import HISTOGRAM_BINS
 from blemish.explore.survey import ClassHistogram
 
 _CHANNELS = (("red", "#d64545"), ("green", "#2f9e58"), ("blue", "#3b6fd4"))
 _GREY = "#7b8794"
 _BINS = 40
-_DENSITY_CELLS = 48
+_MOST_HEATMAPS = 12
 _CLASS_COLOURS = {NORMAL: NORMAL_COLOUR, ANOMALOUS: ANOMALOUS_COLOUR}
 _CLASS_NAMES = {NORMAL: "good", ANOMALOUS: "defective"}
 
@@ -89,13 +88,13 @@ def class_histogram_figure(histograms: Mapping[str, ClassHistogram]) -> go.Figur
     choices = []
     for label, histogram in histograms.items():
         choices.append((_CLASS_NAMES.get(label, label), _band_traces(histogram.mean(), histogram.spread())))
-    return _with_choice(figure, choices)
+    return with_choice(figure, choices)
 
 
 def image_histogram_figure(images: Mapping[str, FloatArray]) -> go.Figure:
     """Colour histogram of one photograph, to be chosen by name (each 3 x 64, as `histograms` returns)."""
     choices = [(name, _band_traces(np.asarray(values, np.float64), None)) for name, values in images.items()]
-    return _with_choice(_histogram_layout(), choices)
+    return with_choice(_histogram_layout(), choices)
 
 
 def distribution_figure(table: pd.DataFrame, measure: str) -> go.Figure:
@@ -125,18 +124,19 @@ def distribution_figure(table: pd.DataFrame, measure: str) -> go.Figure:
 def defect_heatmap_figure(defects: DefectMap) -> go.Figure:
     """Where defects are: share of masks that mark each place, for all types or one."""
     figure = go.Figure(layout=chart_layout("", ""))
-    names = [None, *sorted(defects.grids)] if len(defects.grids) > 1 else [None]
+    frequent = sorted(defects.grids, key=lambda name: (-defects.counts[name], name))[:_MOST_HEATMAPS]
+    names = [None, *sorted(frequent)] if len(defects.grids) > 1 else [None]
     choices = []
     for name in names:
         trace = go.Heatmap(
-            z=np.round(defects.heatmap(name), 4),
+            z=np.round(defects.heatmap(name), 3).tolist(),
             colorscale="Turbo",
             zmin=0,
             colorbar={"tickformat": ".0%", "thickness": 12, "outlinewidth": 0},
             hovertemplate="%{z:.1%} of the masks<extra></extra>",
         )
         choices.append(("all types" if name is None else name, [trace]))
-    figure = _with_choice(figure, choices)
+    figure = with_choice(figure, choices)
     hidden = {"visible": False, "constrain": "domain", "fixedrange": True}
     figure.update_layout(
         xaxis=hidden, yaxis={**hidden, "autorange": "reversed", "scaleanchor": "x"}, margin={"l": 10, "b": 14}
@@ -193,48 +193,15 @@ def input_size_figure(size: InputSize) -> go.Figure:
             marker={"color": colour},
             hovertemplate="%{y:.0f} pixels at %{x}<extra></extra>",
         )
-    figure.add_hline(
-        y=WHOLE_CELL**2,
+    figure.add_scatter(
+        x=names,
+        y=[WHOLE_CELL**2] * len(names),
+        mode="lines",
+        name=f"room for a whole cell: {WHOLE_CELL} x {WHOLE_CELL}",
         line=chart_line(THRESHOLD_COLOUR, 2, "dash"),
-        annotation={"text": f"room for a whole cell: {WHOLE_CELL} x {WHOLE_CELL}"},
+        hoverinfo="skip",
     )
     figure.update_layout(barmode="group", showlegend=True, yaxis_type="log", margin_t=40)
-    return figure
-
-
-def map_figure(
-    maps: Sequence[ImageMap], labels: Sequence[str], shown: npt.NDArray[np.intp], names: Sequence[str]
-) -> go.Figure:
-    """Photographs on a map, coloured by class; those not shown as points are in the density below.
-
-    Args:
-        maps: places of N photographs by one or more methods.
-        labels: defect type of each of the N, "good" for a good one.
-        shown: which of the N are points; their order is the `customdata` of the points.
-        names: a caption for each shown one.
-    """
-    figure = go.Figure(layout=chart_layout("", ""))
-    classes = sorted({labels[index] for index in shown}, key=lambda name: (name != GOOD, name))
-    colours = {GOOD: NORMAL_COLOUR}
-    bad = [name for name in classes if name != GOOD]
-    colours |= dict(zip(bad, shades(len(bad)), strict=True))
-    choices = []
-    for one in maps:
-        traces: list[Any] = [_density(one.points)] if len(shown) < len(one.points) else []
-        for name in classes:
-            places = [place for place, index in enumerate(shown) if labels[index] == name]
-            traces.append(_points(one, shown, places, name, names, colours[name]))
-        choices.append((one.method, traces))
-    figure = _with_choice(figure, choices)
-    axis = {"showticklabels": False, "zeroline": False, "fixedrange": False, "title": {"text": ""}}
-    figure.update_layout(
-        xaxis=axis,
-        yaxis=axis,
-        dragmode="pan",
-        hovermode="closest",
-        showlegend=True,
-        margin={"l": 14, "b": 14},
-    )
     return figure
 
 
@@ -248,47 +215,6 @@ def shades(count: int) -> list[str]:
         red, green, blue = (round(255 * value) for value in colorsys.hls_to_rgb(hue, lightness, 0.68))
         colours.append(f"#{red:02x}{green:02x}{blue:02x}")
     return colours
-
-
-def _points(
-    one: ImageMap,
-    shown: npt.NDArray[np.intp],
-    places: Sequence[int],
-    name: str,
-    names: Sequence[str],
-    colour: str,
-) -> go.Scattergl:
-    points = one.points[shown[list(places)]]
-    return go.Scatter(
-        x=np.round(points[:, 0], 3).tolist(),
-        y=np.round(points[:, 1], 3).tolist(),
-        mode="markers",
-        name=name,
-        customdata=list(places),
-        text=[names[place] for place in places],
-        marker={
-            "size": 7,
-            "color": colour,
-            "opacity": 0.8,
-            "symbol": "circle" if name == GOOD else "diamond",
-            "line": {"width": 0.5, "color": "#fff"},
-        },
-        hovertemplate="%{text}<extra></extra>",
-    )
-
-
-def _density(points: FloatArray) -> go.Heatmap:
-    """How many photographs lie where: a grid of fixed size, whatever their number."""
-    counts, x, y = np.histogram2d(points[:, 0], points[:, 1], bins=_DENSITY_CELLS)
-    return go.Heatmap(
-        x=((x[1:] + x[:-1]) / 2).tolist(),
-        y=((y[1:] + y[:-1]) / 2).tolist(),
-        z=np.log1p(counts.T).round(2).tolist(),
-        colorscale=[[0, "rgba(123,135,148,0)"], [1, "rgba(123,135,148,0.75)"]],
-        showscale=False,
-        hoverinfo="skip",
-        name="all",
-    )
 
 
 def _histogram_layout() -> go.Figure:
@@ -329,7 +255,7 @@ def _band_traces(mean: npt.NDArray[np.float64], spread: npt.NDArray[np.float64] 
     return traces
 
 
-def _with_choice(figure: go.Figure, choices: Sequence[tuple[str, list[Any]]]) -> go.Figure:
+def with_choice(figure: go.Figure, choices: Sequence[tuple[str, list[Any]]]) -> go.Figure:
     """Add groups of traces of which one is seen at a time, with a menu to choose where there are several."""
     total = sum(len(traces) for _, traces in choices)
     buttons, start = [], 0

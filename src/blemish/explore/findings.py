@@ -74,4 +74,4 @@ class Finding:
 def finding_of(problem: Problem) -> Finding:
     """A problem of the catalog check as a finding."""
     kind = RENAMED.get(problem.kind, problem.kind)
-    return Finding(kind, problem.path, problem.detail, problem.fatal)
+    return Finding(kind, problem.path, problem.detail, problem.fatal, other=problem.other)

@@ -57,14 +57,10 @@ _RULES: tuple[tuple[_Rule, ...], ...] = (
         _Rule("blurred", "focus", -1, "stops", 1.6, 5, f"it is out of focus or moved: {_RETAKE}"),
         _Rule("blurred", "focus_by_contrast", -1, "stops", 1.6, 5, f"it is out of focus or moved: {_RETAKE}"),
         _Rule("low-contrast", "contrast", -1, "stops", 1.0, 6, f"it is flatter than the others: {_RETAKE}"),
-    ),
-    (_Rule("noisy", "noise", 1, "stops", 1.3, 6, f"it is much noisier, or shows other texture: {_RETAKE}"),),
-    (
-        _Rule(
-            "clipped", "white_share", 1, "plain", 0.15, 6, "much of it is pure white: shorten the exposure"
-        ),
+        _Rule("clipped", "white_share", 1, "plain", 0.15, 6, "much of it is pure white: expose it shorter"),
         _Rule("clipped", "black_share", 1, "plain", 0.15, 6, "much of it is pure black: give more light"),
     ),
+    (_Rule("noisy", "noise", 1, "stops", 1.3, 6, f"it is much noisier, or shows other texture: {_RETAKE}"),),
     (
         _Rule("colour-cast", "cast_a", -1, "plain", 8, 6, "it is greener: check white balance and lamp"),
         _Rule("colour-cast", "cast_a", 1, "plain", 8, 6, "it is redder: check white balance and lamp"),
@@ -102,7 +98,7 @@ def quality_findings(table: pd.DataFrame) -> list[Finding]:
 
     Each is judged against the range of the category's normal photographs (of all, where those are fewer than
     `FEWEST_FOR_A_RANGE`); with too few of both nothing is said. One photograph gets at most one finding for
-    exposure and focus, one for noise, one for clipping and one for colour.
+    exposure and focus, one for noise and one for colour.
 
     Args:
         table: one row per photograph: `path`, `label` and the columns of `Measures`; NaN where unreadable.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from plotly.offline import get_plotlyjs
 
-from blemish.core.pictures import data_uri
+from blemish.core.pictures import encoded, uri_of
 from blemish.core.progress import track
 from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
@@ -18,15 +18,17 @@ from blemish.data.entries import ANOMALOUS, TEST, TRAIN
 from blemish.explore import figures
 from blemish.explore.exploration import CategoryExploration, Exploration
 from blemish.explore.findings import Finding
-from blemish.explore.samples import defect_samples, sample_histograms
+from blemish.explore.map_figure import map_figure
+from blemish.explore.samples import Sample, defect_samples, sample_histograms
 from blemish.explore.statistics import further_measures, size_statistics, with_aspect_ratio
 
 # What keeps the file under 15 MB beside Plotly's 5 MB, however many photographs there are.
 MOST_POINTS, _FEWEST_POINTS = 2000, 120
 MOST_SAMPLES, _FEWEST_SAMPLES = 40, 3
 MOST_FINDINGS, _FEWEST_FINDINGS = 300, 12
+MAP_BYTES, SAMPLE_BYTES, FINDING_BYTES = 2_800_000, 3_200_000, 1_500_000
 MOST_TYPES = 24
-_SHEET_SIDE, _SHEET_COLUMNS, _SHEET_QUALITY = 48, 40, ".jpg"
+_SHEET_SIDE, _SHEET_COLUMNS, _SHEET_QUALITY = 40, 40, 70
 
 _DISTRIBUTIONS = ("brightness", "contrast", "focus", "aspect_ratio")
 _TAKEN_FOR = {
@@ -59,6 +61,9 @@ def write_report(exploration: Exploration, out: Path, title: str) -> None:
         "points": max(_FEWEST_POINTS, MOST_POINTS // n),
         "samples": max(_FEWEST_SAMPLES, MOST_SAMPLES // n),
         "findings": max(_FEWEST_FINDINGS, MOST_FINDINGS // n),
+        "map_bytes": MAP_BYTES // n,
+        "sample_bytes": SAMPLE_BYTES // n,
+        "finding_bytes": FINDING_BYTES // n,
     }
     sections = [
         _section(number, explored, limits) for number, explored in enumerate(track(categories, "Report"), 1)
@@ -133,15 +138,15 @@ def _section(number: int, explored: CategoryExploration, limits: dict[str, int])
         "unreadable": unreadable,
         "insights": explored.insights,
         "kinds": kinds.most_common(),
-        "findings": _findings(explored, limits["findings"]),
-        "samples": defect_samples(survey.table, limits["samples"]),
+        "findings": _findings(explored, limits["findings"], limits["finding_bytes"]),
+        "samples": _samples(explored, limits["samples"], limits["sample_bytes"]),
         "size": explored.size,
         "sizes": size_statistics(survey.table),
         "comparisons": explored.comparisons,
         "colour_charts": _colour_charts(explored),
         "distributions": _distributions(explored),
         "places": _place_charts(explored),
-        "map": _map(explored, limits["points"]),
+        "map": _map(explored, limits["points"], limits["map_bytes"]),
     }
 
 
@@ -166,8 +171,17 @@ def _inside(path: Path, root: Path) -> str:
     return f"{path.relative_to(root).as_posix()}/" if path.is_relative_to(root) else str(path)
 
 
-def _findings(explored: CategoryExploration, most: int) -> list[dict[str, Any]]:
-    """The first findings of each kind in turn, as many as fit, with thumbnails."""
+def _samples(explored: CategoryExploration, most: int, most_bytes: int) -> list[Sample]:
+    """Samples of each defect type, as many as fit."""
+    samples = defect_samples(explored.survey.table, most)
+    sizes = [sum(len(picture.uri) for picture in sample.pictures) for sample in samples]
+    if sum(sizes) > most_bytes:  # fewer of each type, rather than the first types alone
+        return defect_samples(explored.survey.table, int(most * most_bytes / sum(sizes)))
+    return samples
+
+
+def _findings(explored: CategoryExploration, most: int, most_bytes: int) -> list[dict[str, Any]]:
+    """The first findings of each kind, as many as fit, with thumbnails as long as there is room."""
     survey = explored.survey
     index_of = dict(zip(survey.table["path"], survey.table.index.tolist(), strict=True))
     masks = zip(survey.table["mask"], survey.table.index.tolist(), strict=True)
@@ -182,6 +196,8 @@ def _findings(explored: CategoryExploration, most: int) -> list[dict[str, Any]]:
         for finding in found[:fair]:
             places = [index_of[path] for path in (finding.path, finding.other) if path in index_of]
             uris = [survey.thumbnails.uri(place) for place in places if place in survey.thumbnails]
+            most_bytes -= sum(map(len, uris))
+            uris = uris if most_bytes >= 0 else []
             name = _inside(Path(finding.path), survey.catalog.root).rstrip("/")
             rows.append({"finding": finding, "name": name, "thumbnails": uris})
         groups.append({"kind": kind, "total": len(found), "rows": rows})
@@ -243,7 +259,7 @@ def _place_charts(explored: CategoryExploration) -> list[dict[str, Any]]:
     note = f"Share of {n} masks that mark each place; masks of any size are brought to one grid."
     charts.append(chart("Where defects are", note, figures.defect_heatmap_figure(survey.defects)))
     if explored.size.small:
-        note = "Below one cell of the finest feature map, a defect shares its vector with the good surface."
+        note = "A region below the dashed line shares every vector of the feature map with the good surface around it."
         charts.append(chart("How small defects are", note, figures.input_size_figure(explored.size)))
     for column, title in (
         ("area", "Size of the regions"),
@@ -256,35 +272,41 @@ def _place_charts(explored: CategoryExploration) -> list[dict[str, Any]]:
     return charts
 
 
-def _map(explored: CategoryExploration, most: int) -> dict[str, Any] | None:
+def _map(explored: CategoryExploration, most: int, most_bytes: int) -> dict[str, Any] | None:
     """The map, and the sheet of thumbnails for its points; None without an embedding."""
     survey = explored.survey
     if not explored.maps:
         return None
     n = len(survey.embedded)
-    shown = np.unique(np.linspace(0, n - 1, min(most, n)).round().astype(np.intp))
-    numbers = [int(survey.embedded[place]) for place in shown]
+    while True:
+        shown = np.unique(np.linspace(0, n - 1, min(most, n)).round().astype(np.intp))
+        numbers = [int(survey.embedded[place]) for place in shown]
+        sheet = survey.thumbnails.sheet(numbers, _SHEET_SIDE, _SHEET_COLUMNS)
+        uri = uri_of(encoded(sheet, ".jpg", _SHEET_QUALITY), ".jpg")
+        if len(uri) <= most_bytes or len(shown) < 2:
+            break
+        most = int(min(most, n) * 0.9 * most_bytes / len(uri))
     labels = survey.table["defect_type"].iloc[survey.embedded].tolist()
     paths, splits = survey.table["path"].tolist(), survey.table["split"].tolist()
     names = [
         f"{labels[place]}, {splits[i]}: {Path(paths[i]).name}"
         for place, i in zip(shown, numbers, strict=True)
     ]
-    sheet = survey.thumbnails.sheet(numbers, _SHEET_SIDE, _SHEET_COLUMNS)
     first = explored.maps[0]
     note = (
         "Photographs that a network finds alike lie together; defects among the good ones are the hard ones."
     )
     if first.explained is not None:
         note += f" The two axes of {first.method} show {first.explained:.0%} of the variance."
+    note += " Drag to enlarge; double-click to see all, the outliers too."
     if len(shown) < n:
         note += f" {len(shown):,} of {n:,} are points, all are in the grey density."
     if n < len(survey.table):
         note += f" {n:,} of {len(survey.table):,} photographs were embedded."
-    figure = figures.map_figure(explored.maps, labels, shown, names)
+    figure = map_figure(explored.maps, labels, shown, names)
     return {
         "chart": chart("A map of the images", note, figure),
-        "sheet": data_uri(sheet, _SHEET_QUALITY),
+        "sheet": uri,
         "side": _SHEET_SIDE,
         "columns": _SHEET_COLUMNS,
     }

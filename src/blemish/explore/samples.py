@@ -123,7 +123,7 @@ def _sample(path: str, mask_path: str | None, defect_type: str, beside: str | No
         return None
     name = Path(path).name
     drawn = [] if good is None else [(f"Good: {Path(str(beside)).name}", good)]
-    drawn.append((defect_type.capitalize(), photograph))
+    drawn.append((defect_type.replace("_", " ").capitalize(), photograph))
     if mask is not None:
         drawn.append(("Mask", mask_overlay(photograph, mask)))
         drawn.append(("Mask, contour", contour_overlay(photograph, mask, _CONTOUR)))

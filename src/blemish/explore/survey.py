@@ -254,19 +254,23 @@ class _Collector:
         return self._catalog.table.assign(**columns)
 
     def _near_duplicates(self, table: pd.DataFrame) -> list[tuple[int, Finding]]:
-        """The same photograph in other pixels; exact copies are found by their digests."""
-        numbers, found = self._thumbnails.numbers, []
+        """The same photograph in other pixels, each file once; exact copies are found by their digests."""
+        numbers, found = self._thumbnails.numbers, {}
         paths, splits = table["path"].tolist(), table["split"].tolist()
         for first, second, correlation in near_duplicates(self._thumbnails.signatures()):
             one, other = numbers[first], numbers[second]
-            if self._digests[one] == self._digests[other]:
+            if other in found or self._digests[one] == self._digests[other]:
                 continue
             across = splits[one] != splits[other]
             detail = f"it is nearly the same photograph as {paths[one]}"
-            detail += ", which is in train: results would flatter; remove one." if across else "; remove one."
+            detail += (
+                f", which is in {splits[one]}: results would flatter; remove one."
+                if across
+                else "; remove one."
+            )
             kind = "near-duplicate-across-splits" if across else "near-duplicate"
-            found.append((other, Finding(kind, paths[other], detail, value=correlation, other=paths[one])))
-        return found
+            found[other] = Finding(kind, paths[other], detail, value=correlation, other=paths[one])
+        return list(found.items())
 
     def _same_masks(self) -> list[Finding]:
         """One mask for several photographs, though it marks less than half and the photographs differ."""

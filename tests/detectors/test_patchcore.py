@@ -1,0 +1,318 @@
+"""PatchCore: what the paper says, computed a second time, slowly, with NumPy and SciPy."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.spatial.distance import cdist
+from skimage.transform import resize
+
+from blemish.core.errors import CatalogError, UsageError
+from blemish.core.types import Prediction
+from blemish.data.catalog import Catalog, open_catalog
+from blemish.data.sample_line import write_sample_line
+from blemish.detectors.base import Detector
+from blemish.detectors.patchcore import PatchCore
+
+Array = npt.NDArray[np.float64]
+SIZE = 128
+PLAIN: dict[str, Any] = {"size": SIZE, "coreset_size": 150, "context": 0}
+
+
+def enlarged(maps: npt.NDArray[Any], height: int, width: int) -> Array:
+    """C x h x w maps, bilinearly to C x height x width."""
+    last = np.moveaxis(np.asarray(maps, np.float64), 0, -1)
+    return np.moveaxis(resize(last, (height, width), order=1, mode="edge", anti_aliasing=False), -1, 0)
+
+
+def patches_of(detector: PatchCore, path: Path) -> Array:
+    """Patch vectors of a photograph, h x w x D: 3 x 3 means with zeros outside, on the finest tap's grid."""
+    wide = detector.neighbourhood
+    maps = [np.asarray(tap, np.float64) for tap in detector.extractor().extract(path)]
+    means = [uniform_filter(tap, (0, wide, wide), mode="constant") for tap in maps]
+    fine = [means[0], *(enlarged(tap, *means[0].shape[1:]) for tap in means[1:])]
+    return np.moveaxis(np.concatenate(fine), 0, -1)
+
+
+def distances_of(detector: PatchCore, path: Path) -> Array:
+    """Distance of every patch to the memory bank, h x w."""
+    patches = patches_of(detector, path)
+    bank = detector.state()["memory_bank"]
+    return cdist(patches.reshape(-1, patches.shape[2]), bank).min(1).reshape(patches.shape[:2])
+
+
+def score_of(distances: Array, top: float) -> float:
+    """Mean of the highest `top` share of the distances, their maximum if that is less than one."""
+    count = max(1, round(top * distances.size))
+    return float(np.sort(distances, axis=None)[-count:].mean())
+
+
+def map_of(detector: PatchCore, distances: Array) -> Array:
+    """Bilinear to the input's size, then a Gaussian."""
+    large = enlarged(distances[None], detector.size, detector.size)[0]
+    return gaussian_filter(large, detector.sigma, mode="reflect") if detector.sigma else large
+
+
+def context_of(detector: PatchCore, path: Path) -> float:
+    """What the good images most like this one score above the mean of all."""
+    state = detector.state()
+    descriptor = patches_of(detector, path).mean((0, 1))
+    apart = (((state["descriptors"] - descriptor) / state["descriptor_scale"]) ** 2).sum(1)
+    similar = np.argsort(apart)[: int(state["similar"])]
+    scores = state["scores"].astype(np.float64)
+    return float(state["slope"] * (scores[similar].mean() - scores.mean()))
+
+
+def predict(detector: Detector, paths: list[Path]) -> list[Prediction]:
+    return list(detector.predict(paths))
+
+
+def subset(catalog: Catalog, count: int) -> Catalog:
+    """The first good training images."""
+    return catalog.subset(np.flatnonzero(catalog.table["split"] == "train")[:count])
+
+
+@pytest.fixture(scope="module")
+def catalog(washers: Path) -> Catalog:
+    return open_catalog(washers)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """Enough good images for a context."""
+    out = tmp_path_factory.mktemp("many")
+    (folder,) = write_sample_line(out, ("gravel",), train=25, good=2, per_defect_type=1, size=SIZE)
+    return open_catalog(folder)
+
+
+@pytest.fixture(scope="module")
+def tested(catalog: Catalog) -> list[Path]:
+    """Good and defective test photographs."""
+    return [Path(path) for path in catalog.test()["path"][::4]]
+
+
+@pytest.fixture(scope="module")
+def contextual(many: Catalog) -> PatchCore:
+    """Fitted with the default context."""
+    return PatchCore(size=SIZE, coreset_size=150).fit(many)
+
+
+@pytest.fixture(scope="module")
+def plain(catalog: Catalog) -> PatchCore:
+    return PatchCore(**PLAIN).fit(catalog)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"top": 0.0}, {"top": 1.0, "sigma": 0.0}, {"neighbourhood": 5, "sigma": 9.0}, {"taps": (8,)}],
+    ids=str,
+)
+def test_score_and_map_are_those_of_a_slow_implementation(
+    changes: dict[str, Any], plain: PatchCore, catalog: Catalog, tested: list[Path]
+) -> None:
+    detector = PatchCore(**{**PLAIN, **changes}).fit(subset(catalog, 4)) if changes else plain
+    for path, prediction in zip(tested, predict(detector, tested), strict=True):
+        distances = distances_of(detector, path)
+        assert prediction.score == pytest.approx(score_of(distances, detector.top), rel=1e-4)
+        expected = map_of(detector, distances)
+        assert np.abs(prediction.anomaly_map - expected).max() <= 1e-4 * expected.max()
+
+
+def test_the_bank_is_the_plain_greedy_coreset_of_all_patches(catalog: Catalog) -> None:
+    # One tap of few channels, so that no random projection stands between.
+    detector = PatchCore(size=SIZE, taps=(8,), coreset_size=60, context=0).fit(subset(catalog, 4))
+    bank = detector.state()["memory_bank"].astype(np.float64)
+    patches = np.concatenate(
+        [patches_of(detector, path).reshape(-1, bank.shape[1]) for path in catalog.train_normal()[:4]]
+    )
+    nearest = np.full(len(patches), np.inf)
+    for vector, following in itertools.pairwise(bank):
+        nearest = np.minimum(nearest, np.linalg.norm(patches - vector, axis=1))
+        pick = patches[nearest.argmax()]
+        np.testing.assert_allclose(following, pick, rtol=1e-4, atol=1e-4 * np.abs(pick).max())
+    assert len(bank) == 60
+
+
+def test_a_pool_smaller_than_all_patches_still_holds_nothing_but_patches(
+    plain: PatchCore, catalog: Catalog, tested: list[Path]
+) -> None:
+    pooled = PatchCore(**PLAIN, pool=1000).fit(catalog)
+    bank = pooled.state()["memory_bank"]
+    paths = catalog.train_normal()
+    owners = np.array(
+        [cdist(bank, patches_of(pooled, path).reshape(-1, bank.shape[1])).min(1) for path in paths]
+    )
+    scale = np.linalg.norm(bank, axis=1).mean()
+    assert owners.min(0).max() <= 1e-5 * scale
+    assert len(set(owners.argmin(0))) > len(paths) / 2, "most images have a say"
+    mine = np.array([one.score for one in predict(pooled, tested)])
+    whole = np.array([one.score for one in predict(plain, tested)])
+    np.testing.assert_allclose(mine, whole, rtol=0.25)
+
+
+def test_the_bank_has_the_size_asked_for(catalog: Catalog) -> None:
+    few = subset(catalog, 3)
+    assert len(PatchCore(**PLAIN).fit(few).state()["memory_bank"]) == PLAIN["coreset_size"]
+    ratio = PatchCore(size=SIZE, context=0, coreset_ratio=0.05).fit(few).state()
+    patches = 3 * int(np.prod(ratio["grid"]))
+    assert len(ratio["memory_bank"]) == round(0.05 * patches)
+
+
+def test_reweighting_is_the_papers_equation_7(catalog: Catalog, tested: list[Path]) -> None:
+    few = subset(catalog, 4)
+    weighted = PatchCore(**PLAIN, top=0.0, reweighting=9).fit(few)
+    bank = weighted.state()["memory_bank"].astype(np.float64)
+    for path, prediction in zip(tested, predict(weighted, tested), strict=True):
+        patches = patches_of(weighted, path).reshape(-1, bank.shape[1])
+        apart = cdist(patches, bank)
+        worst = apart.min(1).argmax()
+        nearest = apart[worst].argmin()
+        company = np.argsort(np.linalg.norm(bank - bank[nearest], axis=1))[:9]
+        raised = np.exp(apart[worst, company])
+        weight = 1 - np.exp(apart[worst, nearest]) / raised.sum()
+        assert prediction.score == pytest.approx(weight * apart[worst, nearest], rel=1e-4)
+
+
+def test_a_context_is_subtracted_from_score_and_map(contextual: PatchCore, many: Catalog) -> None:
+    detector = contextual
+    assert detector.context > 0 and "slope" in detector.state(), "the default has a context"
+    # A steep slope, so that it cannot hide.
+    steep = detector.clone().restore({**detector.state(), "slope": np.array(0.8)})
+    paths = [Path(path) for path in many.test()["path"][:4]]
+    offsets = [context_of(steep, path) for path in paths]
+    for path, offset, prediction in zip(paths, offsets, predict(steep, paths), strict=True):
+        distances = distances_of(steep, path) - offset
+        assert prediction.score == pytest.approx(score_of(distances, steep.top), rel=1e-4)
+        assert np.abs(prediction.anomaly_map - map_of(steep, distances)).max() <= 1e-4 * distances.max()
+    assert np.abs(offsets).max() > 1e-3 * score_of(distances, steep.top)
+
+
+def test_a_context_is_learnt_from_good_images_left_out(contextual: PatchCore, many: Catalog) -> None:
+    detector, paths = contextual, many.train_normal()
+    state = detector.state()
+    looks = np.array([patches_of(detector, path).mean((0, 1)) for path in paths])
+    order = cdist(looks, state["descriptors"]).argmin(1)
+    assert sorted(order) == list(range(len(paths)))
+    np.testing.assert_allclose(state["descriptors"][order], looks, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(state["descriptor_scale"], looks.std(0, ddof=1), rtol=1e-3, atol=1e-5)
+    learnt = [score_of(distances_of(detector, path), detector.top) for path in paths]
+    assert state["scores"].mean() > np.mean(learnt), "what is unseen is farther"
+    scores, similar = state["scores"].astype(np.float64), int(state["similar"])
+    assert 1 <= similar <= len(paths) / 5
+    scaled = state["descriptors"] / state["descriptor_scale"]
+    apart = cdist(scaled, scaled)
+    np.fill_diagonal(apart, np.inf)
+    expected = scores[np.argsort(apart, axis=1)[:, :similar]].mean(1)
+    slope = np.polyfit(expected, scores, 1)[0]
+    assert float(state["slope"]) == pytest.approx(np.clip(slope, 0, 1), abs=1e-3)
+
+
+def test_reweighting_and_context_go_together(contextual: PatchCore, many: Catalog) -> None:
+    both = PatchCore(size=SIZE, coreset_size=150, top=0.0, reweighting=5)
+    both.restore({**contextual.state(), "slope": np.array(1.0)})
+    bare = {key: both.state()[key] for key in ("memory_bank", "grid")}
+    paths = [Path(path) for path in many.test()["path"][:4]]
+    weighted = predict(both.clone().restore(bare), paths)
+    for path, one, plain in zip(paths, predict(both, paths), weighted, strict=True):
+        distance = float(distances_of(both, path).max())
+        weight = plain.score / distance
+        assert 0 < weight < 1
+        assert one.score == pytest.approx(weight * (distance - context_of(both, path)), rel=1e-3)
+
+
+@pytest.mark.parametrize("changes", [{}, {"top": 0.0, "reweighting": 5}], ids=str)
+def test_scoring_as_if_unseen_is_fitting_on_the_others(changes: dict[str, Any], catalog: Catalog) -> None:
+    few = subset(catalog, 7)
+    detector = PatchCore(**{**PLAIN, **changes}).fit(few)
+    fast = dict(detector.cross_predict(few, 3))
+    slow = dict(Detector.cross_predict(detector, few, 3))  # fits anew for each fold
+    assert sorted(fast) == sorted(slow) == list(range(7))
+    for position, prediction in fast.items():
+        assert prediction.score == pytest.approx(slow[position].score, rel=1e-4)
+        np.testing.assert_allclose(prediction.anomaly_map, slow[position].anomaly_map, rtol=1e-3, atol=1e-3)
+
+
+def test_calibration_images_are_a_limit(catalog: Catalog) -> None:
+    detector = PatchCore(**PLAIN, calibration_images=5).fit(catalog)
+    positions = [position for position, _ in detector.cross_predict(catalog, 4)]
+    assert len(positions) == len(set(positions)) == 5
+
+
+def test_a_restored_detector_can_be_calibrated(plain: PatchCore, catalog: Catalog) -> None:
+    restored = PatchCore(**PLAIN).restore(plain.state())
+    mine = {position: one.score for position, one in restored.cross_predict(catalog, 3)}
+    assert mine == pytest.approx({position: one.score for position, one in plain.cross_predict(catalog, 3)})
+
+
+def test_a_second_fit_forgets_the_first(catalog: Catalog, tmp_path: Path) -> None:
+    copies = tmp_path / "train" / "good"
+    copies.mkdir(parents=True)
+    good = catalog.train_normal()
+    for number in range(4):
+        shutil.copy(good[number], copies / f"{number}.png")
+    own = open_catalog(tmp_path)
+    detector = PatchCore(**PLAIN).fit(own)
+    before = [one.score for _, one in detector.cross_predict(own, 2)]
+    for number in range(4):
+        shutil.copy(good[number + 4], copies / f"{number}.png")
+    again = [one.score for _, one in detector.fit(own).cross_predict(own, 2)]
+    fresh = [one.score for _, one in PatchCore(**PLAIN).fit(own).cross_predict(own, 2)]
+    assert again == fresh
+    assert again != before
+
+
+def test_three_images_are_enough_and_one_is_not(catalog: Catalog, tested: list[Path]) -> None:
+    three = PatchCore(size=SIZE).fit(subset(catalog, 3))  # all defaults, context among them
+    assert all(np.isfinite(one.score) for one in predict(three, tested))
+    assert len(list(three.cross_predict(subset(catalog, 3), 4))) == 3
+    with pytest.raises(CatalogError, match="1 good training images and at least 2"):
+        PatchCore(size=SIZE).fit(subset(catalog, 1))
+
+
+def test_seeds_make_the_difference(plain: PatchCore, catalog: Catalog) -> None:
+    bank = plain.state()["memory_bank"]
+    assert np.array_equal(bank, PatchCore(**PLAIN).fit(catalog).state()["memory_bank"])
+    assert not np.array_equal(bank, PatchCore(**PLAIN, seed=1).fit(catalog).state()["memory_bank"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("neighbourhood", 0),
+        ("neighbourhood", 4),
+        ("coreset_size", 0),
+        ("coreset_ratio", 1.5),
+        ("coreset_ratio", -0.1),
+        ("pool", 10),
+        ("top", 1.1),
+        ("top", float("nan")),
+        ("context", -1),
+        ("reweighting", -1),
+        ("sigma", -1.0),
+        ("sigma", float("nan")),
+        ("calibration_images", 1),
+        ("size", 100),
+        ("size", 32),
+        ("size", 4096),
+        ("taps", (5,)),
+        ("backbone", "no_such_network"),
+        ("bit_depth", 7),
+    ],
+)
+def test_values_that_cannot_be_meant_are_refused(name: str, value: Any, catalog: Catalog) -> None:
+    with pytest.raises(UsageError) as refused:
+        PatchCore(**{**PLAIN, name: value}).fit(subset(catalog, 2))
+    told = value[0] if isinstance(value, tuple) else value
+    assert str(told) in str(refused.value)
+
+
+def test_fewer_than_two_folds_are_refused(plain: PatchCore, catalog: Catalog) -> None:
+    with pytest.raises(UsageError, match="1 folds"):
+        list(plain.cross_predict(catalog, 1))
