@@ -67,7 +67,7 @@ def test_what_is_written_is_read_back(
     assert (folder / "text").read_bytes().decode() == text
     write_json(folder / "json", {"text": text, "numbers": [1, 2.5, None]})
     assert json.loads((folder / "json").read_text()) == {"text": text, "numbers": [1, 2.5, None]}
-    assert sorted(os.listdir(folder)) == ["bytes", "json", "text"]
+    assert sorted(path.name for path in folder.iterdir()) == ["bytes", "json", "text"]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
@@ -114,11 +114,11 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "file" / "below", tmp_path / "folder", tmp_path / ("n" * 300)):
         with pytest.raises(
-            BlemishError, match="cannot be written .*: choose another place with --out"
+            BlemishError, match=r"cannot be written .*: choose another place with --out"
         ) as refused:
             write_bytes(path, NEW)
         assert str(path) in str(refused.value)
-    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
 def test_numbers_that_json_has_no_word_for_are_refused(target: Path) -> None:
