@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+import blemish as _package  # noqa: F401  (before any test imports torch: it says how its threads wait)
+
 REAL_DATA = Path(os.environ.get("BLEMISH_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 

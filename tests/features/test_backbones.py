@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import pickle
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -364,3 +367,21 @@ def test_weights_come_through_a_proxy_too(
     monkeypatch.setenv("http_proxy", weights_server)
     hub("http://hub.invalid")
     assert load_backbone(SMALL, (8,)).taps == (8,)
+
+
+@pytest.mark.parametrize(
+    "module", ["blemish.detectors.registry", "blemish.inspector.build", "blemish.cli.fit"]
+)
+def test_threads_of_torch_are_told_to_wait_before_it_is_imported(module: str) -> None:
+    watch = (
+        "import importlib, os, sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'torch': sys.exit(os.environ.get('OMP_WAIT_POLICY') != 'PASSIVE')\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        f"importlib.import_module('{module}')\n"
+        "import blemish.features.backbones\n"
+        "sys.exit('torch was never imported')"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    subprocess.run([sys.executable, "-c", watch], env=environment, check=True)
