@@ -10,16 +10,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
 from scipy.ndimage import gaussian_filter, uniform_filter
 from scipy.spatial.distance import cdist
 from skimage.transform import resize
 
 from blemish.core.errors import CatalogError, UsageError
+from blemish.core.images import read_image
+from blemish.core.network import CompiledNetwork
+from blemish.core.preprocessing import preprocess
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.sample_line import write_sample_line
 from blemish.detectors.base import Detector
 from blemish.detectors.patchcore import PatchCore
+from blemish.detectors.registry import create_detector
+from blemish.features.onnx_export import to_onnx
 
 Array = npt.NDArray[np.float64]
 SIZE = 128
@@ -180,6 +188,134 @@ def test_reweighting_is_the_papers_equation_7(catalog: Catalog, tested: list[Pat
         assert prediction.score == pytest.approx(weight * apart[worst, nearest], rel=1e-4)
 
 
+def test_the_preset_of_the_paper_is_that_of_a_slow_implementation(
+    catalog: Catalog, tested: list[Path]
+) -> None:
+    # One tap of few channels, so that no random projection stands between; the seed's first pick is given.
+    few = subset(catalog, 4)
+    detector = create_detector("patchcore", "paper", size=SIZE, taps=(8,)).fit(few)
+    assert isinstance(detector, PatchCore)
+    patches = np.concatenate([patches_of(detector, path).reshape(-1, 40) for path in few.train_normal()])
+    first = detector.state()["memory_bank"][0]
+    bank = [patches[np.linalg.norm(patches - first, axis=1).argmin()]]
+    nearest = np.full(len(patches), np.inf)
+    while len(bank) < round(0.1 * len(patches)):
+        nearest = np.minimum(nearest, np.linalg.norm(patches - bank[-1], axis=1))
+        bank.append(patches[nearest.argmax()])
+    around = cdist(bank, bank).argsort(1)[:, :9]
+    for path, prediction in zip(tested, predict(detector, tested), strict=True):
+        apart = cdist(patches_of(detector, path).reshape(-1, 40), bank)
+        worst = apart.min(1).argmax()
+        raised = np.exp(apart[worst, around[apart[worst].argmin()]])
+        score = (1 - np.exp(apart[worst].min()) / raised.sum()) * apart[worst].min()
+        assert prediction.score == pytest.approx(score, rel=1e-4)
+
+
+def averaged_patches(detector: PatchCore, path: Path) -> Array:
+    """Patch vectors as the paper's own code computes them: unfold, enlarge, average a tap, average all taps."""
+    wide, wanted = detector.neighbourhood, detector.dimensions
+    taps = [torch.from_numpy(tap)[None].double() for tap in detector.extractor().extract(path)]
+    rows, columns = taps[0].shape[2:]
+    joined = []
+    for tap in taps:
+        height, width = tap.shape[2:]
+        unfolded = F.unfold(tap, wide, padding=wide // 2).reshape(1, -1, height, width)
+        fine = F.interpolate(unfolded, (rows, columns), mode="bilinear", align_corners=False)
+        joined.append(F.adaptive_avg_pool1d(fine[0].flatten(1).T[None], wanted)[0])
+    pooled: Array = F.adaptive_avg_pool1d(torch.stack(joined, 1).reshape(1, rows * columns, -1), wanted)[
+        0
+    ].numpy()
+    return pooled
+
+
+@pytest.mark.parametrize("dimensions", [30, 64, 700], ids=str)
+def test_averages_are_those_of_the_papers_code(dimensions: int, catalog: Catalog, tested: list[Path]) -> None:
+    averaged = PatchCore(**PLAIN, taps=(4, 8, 16), dimensions=dimensions, reduction="average")
+    averaged.fit(subset(catalog, 2))
+    bank = averaged.state()["memory_bank"]
+    assert bank.shape[1] == dimensions
+    for path, prediction in zip(tested, predict(averaged, tested), strict=True):
+        distances = cdist(averaged_patches(averaged, path), bank).min(1)
+        assert prediction.score == pytest.approx(score_of(distances, averaged.top), rel=1e-4)
+
+
+def test_principal_components_are_those_of_a_slow_implementation(
+    catalog: Catalog, tested: list[Path]
+) -> None:
+    few = subset(catalog, 3)
+    reduced = PatchCore(size=SIZE, context=0, coreset_ratio=1.0, top=1.0, dimensions=20).fit(few)
+    patches = np.concatenate([patches_of(reduced, path).reshape(-1, 152) for path in few.train_normal()])
+    assert reduced.state()["memory_bank"].shape == (len(patches), 20), "all of the pool is kept"
+    components = np.linalg.svd(patches - patches.mean(0), full_matrices=False)[2][:20]
+    for path, prediction in zip(tested, predict(reduced, tested), strict=True):
+        rows = patches_of(reduced, path).reshape(-1, 152)
+        distances = cdist(rows @ components.T, patches @ components.T).min(1)
+        assert prediction.score == pytest.approx(distances.mean(), rel=1e-4)
+    restored = reduced.clone().restore(reduced.state())
+    mine = [one.score for one in predict(reduced, tested)]
+    assert [one.score for one in predict(restored, tested)] == mine
+
+
+def test_a_crop_is_the_middle_of_the_photograph(catalog: Catalog, tested: list[Path], tmp_path: Path) -> None:
+    few, inner = subset(catalog, 3), slice(32, 96)
+    for number, path in enumerate([*few.train_normal(), *tested]):
+        folder = tmp_path / ("train" if number < 3 else "test") / "good"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(read_image(path)[inner, inner]).save(folder / f"{number:03d}.png")
+    middle = open_catalog(tmp_path)
+    cropped = PatchCore(**{**PLAIN, "coreset_size": 60}, crop=64).fit(few)
+    small = PatchCore(**{**PLAIN, "coreset_size": 60, "size": 64}).fit(middle)
+    middles = predict(small, [Path(path) for path in middle.test()["path"]])
+    for mine, theirs in zip(predict(cropped, tested), middles, strict=True):
+        assert mine.score == pytest.approx(theirs.score, rel=1e-4)
+        assert mine.anomaly_map.shape == (SIZE, SIZE)
+        scale = theirs.anomaly_map.max()
+        assert np.abs(mine.anomaly_map[inner, inner] - theirs.anomaly_map).max() <= 1e-4 * scale
+        outside = np.ones((SIZE, SIZE), bool)
+        outside[inner, inner] = False
+        np.testing.assert_allclose(mine.anomaly_map[outside], mine.anomaly_map.min(), atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dimensions": 16},
+        {"dimensions": 30, "reduction": "average", "crop": 96},
+        {"crop": 64, "reweighting": 5},
+    ],
+    ids=str,
+)
+def test_crop_and_reduction_are_part_of_the_graph(
+    changes: dict[str, Any], catalog: Catalog, tested: list[Path]
+) -> None:
+    detector = PatchCore(**PLAIN, **changes).fit(subset(catalog, 3))
+    runtime = CompiledNetwork(to_onnx(detector.network(), torch.zeros(1, 3, SIZE, SIZE), ["score", "map"]))
+    for path, prediction in zip(tested, predict(detector, tested), strict=True):
+        score, anomaly_map = runtime(preprocess(read_image(path), detector.preprocessing())[None])
+        assert score.item() == pytest.approx(prediction.score, rel=1e-3)
+        apart = np.abs(anomaly_map - prediction.anomaly_map).max()
+        assert apart <= 1e-3 * prediction.anomaly_map.max()
+
+
+@pytest.mark.parametrize(
+    ("preset", "size", "bank"),
+    [
+        ("wide", {"size": 96}, (round(0.01 * 3 * 144), 1536)),
+        ("light-pca", {"size": 256}, (3 * 64, 128)),
+        ("official", {"size": 96, "crop": 64}, (round(0.1 * 3 * 64), 1024)),
+    ],
+    ids=["wide", "light-pca", "official"],
+)
+def test_presets_of_large_backbones(
+    preset: str, size: dict[str, int], bank: tuple[int, int], catalog: Catalog, tested: list[Path]
+) -> None:
+    detector = create_detector("patchcore", preset, weights="random", **size).fit(subset(catalog, 3))
+    assert detector.state()["memory_bank"].shape == bank
+    for prediction in predict(detector, tested[:1]):
+        assert np.isfinite(prediction.score) and prediction.score > 0
+        assert prediction.anomaly_map.shape == (size["size"], size["size"])
+
+
 def test_a_context_is_subtracted_from_score_and_map(contextual: PatchCore, many: Catalog) -> None:
     detector = contextual
     assert detector.context > 0 and "slope" in detector.state(), "the default has a context"
@@ -227,7 +363,7 @@ def test_reweighting_and_context_go_together(contextual: PatchCore, many: Catalo
         assert one.score == pytest.approx(weight * (distance - context_of(both, path)), rel=1e-3)
 
 
-@pytest.mark.parametrize("changes", [{}, {"top": 0.0, "reweighting": 5}], ids=str)
+@pytest.mark.parametrize("changes", [{}, {"top": 0.0, "reweighting": 5}, {"dimensions": 16}], ids=str)
 def test_scoring_as_if_unseen_is_fitting_on_the_others(changes: dict[str, Any], catalog: Catalog) -> None:
     few = subset(catalog, 7)
     detector = PatchCore(**{**PLAIN, **changes}).fit(few)
@@ -285,6 +421,10 @@ def test_seeds_make_the_difference(plain: PatchCore, catalog: Catalog) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("crop", 80),
+        ("crop", 256),
+        ("dimensions", -1),
+        ("reduction", "umap"),
         ("neighbourhood", 0),
         ("neighbourhood", 4),
         ("coreset_size", 0),

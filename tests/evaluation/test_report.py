@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,6 @@ from blemish.evaluation.figures import gallery
 from blemish.evaluation.report import headline, write_report
 from blemish.evaluation.result import Evaluation, Failure, ScoredImage
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 THRESHOLD = 1.0
 
 
@@ -175,17 +169,6 @@ def test_one_class_and_undefined_figures_are_shown_as_such(evaluation: Evaluatio
 def test_nothing_to_report_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no evaluation"):
         write_report([], tmp_path / "report.html", "Nothing", {})
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no Chromium at {CHROMIUM}")
-    with playwright.sync_playwright() as running:
-        chromium = running.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.browser

@@ -235,3 +235,18 @@ def test_mask_overlay_is_jet_at_three_tenths() -> None:
     )
     np.testing.assert_allclose(drawn[0, 0], outside, atol=1)
     np.testing.assert_allclose(drawn[30, 40], inside, atol=1)
+
+
+@pytest.mark.slow  # umap-learn compiles itself for a minute
+def test_umap_keeps_like_photographs_together() -> None:
+    pytest.importorskip("umap", reason="umap-learn is not installed")
+    rng = np.random.default_rng(0)
+    group = np.repeat([0, 1], 20)
+    vectors = (rng.normal(size=(40, 12)) + 12 * group[:, None]).astype(np.float32)
+    method = {one.method: one for one in image_maps(vectors)}
+    points = method["UMAP"].points
+    assert points.shape == (40, 2) and points.dtype == np.float32 and method["UMAP"].explained is None
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    assert (group[distances.argmin(1)] == group).all()
+    assert np.array_equal(points, {one.method: one for one in image_maps(vectors)}["UMAP"].points)

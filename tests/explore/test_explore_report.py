@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,6 @@ from blemish.explore.measures import Measures
 from blemish.explore.report import write_report
 from blemish.explore.survey import MOST_EMBEDDED, ClassHistogram, Survey
 from blemish.explore.thumbnails import Thumbnails, thumbnail
-
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 def coarse(image: ByteArray) -> FloatArray:
@@ -153,17 +146,6 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "<img src=x" not in page
     assert "&lt;img src=x" in page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no Chromium at {CHROMIUM}")
-    with playwright.sync_playwright() as running:
-        chromium = running.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.browser

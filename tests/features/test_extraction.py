@@ -117,7 +117,7 @@ def test_the_content_counts_not_the_name(
     extractor = cached()
     first, other = extractor.extract(photographs[0]), extractor.extract(photographs[1])
     assert same([extractor.extract(tmp_path / "copy.png")], [first])
-    assert len(entries(tmp_path / "features")) == 2
+    assert len(entries(tmp_path / "features")) == 4  # two photographs, two taps
     shutil.copy(photographs[1], tmp_path / "copy.png")
     assert same([extractor.extract(tmp_path / "copy.png")], [other])
 
@@ -132,7 +132,24 @@ def test_another_contract_has_other_features(
     assert not same([other.extract(photographs[0])], [maps])
     twelve = extractor.contract.model_copy(update={"bit_depth": 12})
     FeatureExtractor(backbone, twelve, extractor.cache).extract(photographs[0])
-    assert len(entries(tmp_path / "features")) == 3
+    assert len(entries(tmp_path / "features")) == 6
+
+
+def test_other_taps_of_the_same_network_share_what_they_have_in_common(
+    backbone: Backbone,
+    cached: Callable[[], FeatureExtractor],
+    photographs: list[Path],
+    uncached: list[FeatureMaps],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache, contract = FeatureCache(tmp_path / "features"), cached().contract
+    deep = FeatureExtractor(load_backbone("efficientnet_lite0", (8, 16, 32)), contract, cache)
+    list(deep.stream(photographs))
+    monkeypatch.setattr(CompiledNetwork, "__call__", None)  # calling it would be an error
+    assert same(list(FeatureExtractor(backbone, contract, cache).stream(photographs)), uncached)
+    shallow = FeatureExtractor(load_backbone("efficientnet_lite0", (8,)), contract, cache)
+    assert same(list(shallow.stream(photographs)), [maps[:1] for maps in uncached])
 
 
 def test_other_weights_have_other_features(
@@ -176,12 +193,12 @@ def test_a_damaged_entry_is_ignored_and_rewritten(
     tmp_path: Path,
 ) -> None:
     cached().extract(photographs[0])
-    (entry,) = entries(tmp_path / "features")
-    content = entry.read_bytes()
-    entry.write_bytes(DAMAGES[damage](content))
+    both = entries(tmp_path / "features")
+    contents = [entry.read_bytes() for entry in both]
+    both[1].write_bytes(DAMAGES[damage](contents[1]))
     assert same([cached().extract(photographs[0])], uncached[:1])
-    assert entries(tmp_path / "features") == [entry]
-    assert entry.read_bytes() == content
+    assert entries(tmp_path / "features") == both
+    assert [entry.read_bytes() for entry in both] == contents
 
 
 @pytest.mark.parametrize("obstacle", ["file", "folder in place of the entry", "vanished"])
@@ -198,7 +215,7 @@ def test_a_cache_that_cannot_be_written_costs_no_run(
     extractor = cached()
     if obstacle == "folder in place of the entry":
         extractor.extract(photographs[0])
-        (entry,) = entries(folder)
+        entry = entries(folder)[0]
         entry.unlink()
         entry.mkdir()
     if obstacle == "vanished":

@@ -13,6 +13,7 @@ from blemish.cli.output import JsonOption, console, emit, messages
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from blemish.data.catalog import Catalog
     from blemish.evaluation.result import Evaluation
     from blemish.inspector.runtime import Inspector
 
@@ -51,7 +52,7 @@ def evaluate(
     report = folder / "report.html"
     with use_reporter(reporter_for(json_output)):
         evaluation = evaluate_inspector(loaded, data, category)
-        write_report([evaluation], report, f"{loaded.name}: evaluation", facts(loaded))
+        write_report([evaluation], report, f"{loaded.name}: evaluation", facts(loaded), loaded.history)
     document = {**evaluation.to_json(), "report": str(report)}
     write_json(folder / "metrics.json", document)
     for failure in evaluation.failed:
@@ -75,6 +76,7 @@ def evaluate_inspector(inspector: Inspector, data: Path, category: str | None = 
     from blemish.evaluation.evaluate import evaluate
 
     catalog = open_category(data, category, default=inspector.manifest.training.category)
+    catalog = unseen(catalog, inspector)
     return evaluate(
         inspector.inspect_file,
         catalog,
@@ -84,17 +86,46 @@ def evaluate_inspector(inspector: Inspector, data: Path, category: str | None = 
     )
 
 
+def unseen(catalog: Catalog, inspector: Inspector) -> Catalog:
+    """The catalog without the test photographs that a supervised detector has learnt from.
+
+    Raises:
+        CatalogError: nothing is left to test with.
+    """
+    from blemish.core.errors import CatalogError
+    from blemish.core.storage import file_digest
+
+    supervision = inspector.manifest.training.supervision
+    if supervision is None:
+        return catalog
+    learnt = set(supervision.digests)
+    tested = catalog.table["split"] == "test"
+    seen = [
+        bool(t) and file_digest(Path(p)) in learnt for p, t in zip(catalog.table["path"], tested, strict=True)
+    ]
+    if sum(seen) == tested.sum():
+        raise CatalogError(
+            f"{inspector.path} has learnt from all {sum(seen)} test photographs of {catalog.root}: evaluate it on "
+            "others."
+        )
+    return catalog.subset([not was for was in seen])
+
+
 def facts(inspector: Inspector) -> dict[str, str]:
     """What a reader of the report must know to trust it."""
+    from blemish.cli.fit import learnt_from
+
     manifest = inspector.manifest
     preprocessing = manifest.preprocessing
     parameters = manifest.detector.parameters
+    supervision = manifest.training.supervision
+    labelled = len(supervision.digests) if supervision else 0
     return {
         "Inspector": inspector.name,
         "Detector": manifest.detector.name,
         "Backbone": str(parameters.get("backbone", "none")),
         "Input": f"{preprocessing.width} x {preprocessing.height} pixels",
-        "Learnt from": f"{manifest.training.n_images} photographs of good parts",
+        "Learnt from": learnt_from(manifest.training.n_images, labelled),
         "Threshold": f"{inspector.threshold:.4g}",
         "Fitted": f"{manifest.training.created:%Y-%m-%d %H:%M} UTC",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from blemish.cli.output import JsonOption, console, emit, messages, stray_prints
 from blemish.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from blemish.detectors.base import Detector
     from blemish.inspector.build import BuildSummary
 
 DEFAULT_DETECTOR = "patchcore"
@@ -35,30 +37,55 @@ def fit(
     bit_depth: Annotated[
         int, typer.Option(min=8, max=16, help="Bits that 16-bit photographs really use, as 12.")
     ] = 16,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A small first run: 128 pixels, few epochs.")
+    ] = False,
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="Supervised detectors: learn from painted defects only.")
+    ] = False,
+    labelled_share: Annotated[
+        float,
+        typer.Option(help="Supervised detectors: share of the labelled test photographs to learn from."),
+    ] = 0.5,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted training of the same inspector.")
+    ] = False,
+    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's event files.")] = None,
+    mlflow: Annotated[str | None, typer.Option(help="MLflow's tracking address.")] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Learn from good parts, and write an inspector.
 
+    Detectors that train write a checkpoint after every epoch to NAME.training beside the inspector, until it is done.
+
     \b
     blemish fit photographs/ --out part.blemish
     blemish fit mvtec/ --category screw --out screw.blemish --size 384
+    blemish fit photographs/ --out part.blemish --detector student-teacher --resume
     """
     from blemish.cli.categories import open_category
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import use_reporter
-    from blemish.detectors.registry import create_detector
+    from blemish.detectors.training.session import TrainingSession, training_session
     from blemish.inspector.build import build_inspector
 
     if out.suffix != ".blemish":
         raise UsageError(f"{out} does not end in .blemish: name the file to write, as --out part.blemish.")
     options = {"size": size, "backbone": backbone, "weights": weights and str(weights)}
-    options |= {"seed": seed, "bit_depth": bit_depth}
+    options |= {"synthetic": "only" if synthetic else None, "seed": seed, "bit_depth": bit_depth}
     parameters = {name: value for name, value in options.items() if value is not None}
     parameters |= dict(map(_parsed, setting or []))
-    with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
+    session = TrainingSession(out.with_suffix(".training"), resume, tensorboard, mlflow)
+    with use_reporter(reporter_for(json_output)), stray_prints_on_stderr(), training_session(session):
         catalog = open_category(data, category)
-        learner = create_detector(detector, preset, **parameters)
-        summary = build_inspector(catalog, out, learner)
+        learner = make_detector(detector, preset, parameters, quick)
+        try:
+            summary = build_inspector(catalog, out, learner, labelled_share=labelled_share)
+        except KeyboardInterrupt:
+            if session.folder and session.folder.exists():
+                messages.print("The training is kept: go on with the same command and --resume.")
+            raise
+    shutil.rmtree(out.with_suffix(".training"), ignore_errors=True)
     for skipped in summary.skipped:
         messages.print(f"Skipped {skipped['path']}: {skipped['detail']}", style="yellow")
     expected, at_most = expected_false_rejects(out)
@@ -76,6 +103,18 @@ def fit(
         console.print(f"Next: {following}")
 
     emit(document, json_output, human)
+
+
+def make_detector(name: str, preset: str | None, parameters: dict[str, Any], quick: bool = False) -> Detector:
+    """An unfitted detector; `quick` makes it small unless the parameters say otherwise.
+
+    Raises:
+        UsageError: no such detector, preset or parameter.
+    """
+    from blemish.detectors.registry import create_detector, quick_parameters
+
+    small = quick_parameters(name, preset) if quick else {}
+    return create_detector(name, preset, **{**small, **parameters})
 
 
 def expected_false_rejects(inspector: Path) -> tuple[float, float]:
@@ -103,10 +142,19 @@ def _parsed(setting: str) -> tuple[str, Any]:
     return name, tuple(value) if isinstance(value, list) else value
 
 
+def learnt_from(images: int, labelled: int) -> str:
+    """What was learnt from, in words."""
+    if not labelled:
+        return f"{images} photographs of good parts"
+    return f"{images} photographs, {labelled} of them labelled test photographs, which are left out of evaluations"
+
+
 def _print_summary(summary: BuildSummary) -> None:
     """What was learnt."""
     console.print(f"{summary.path}: {summary.detector} for {summary.category}", style="bold")
-    console.print(f"  learnt from          {summary.n_train} photographs of good parts")
+    console.print(f"  learnt from          {learnt_from(summary.n_train, summary.n_labelled)}")
+    if summary.epochs:
+        console.print(f"  trained for          {summary.epochs} epochs")
     if summary.skipped:
         console.print(f"  skipped              {len(summary.skipped)} that cannot be read, listed above")
     console.print(f"  time, size           {summary.seconds:.1f} s, {summary.megabytes:.1f} MB")

@@ -98,10 +98,12 @@ def _print_verdict(result: Result) -> None:
         return
     count = len(inspection.regions)
     regions = f"  {count} region{'s' if count != 1 else ''}" if count else ""
+    parts = ", ".join(f"{name} p {p_value:.2g}" for name, p_value in inspection.parts.items())
+    said = f"  ({parts})" if parts else ""
     style = {"pass": "green", "review": "yellow", "reject": "bold red"}[inspection.verdict]
     console.print(
         f"{inspection.verdict.upper():<7} score {inspection.score:.4g} / {inspection.threshold:.4g}  "
-        f"p {inspection.p_value:.3f}  {result.path}{regions}",
+        f"p {inspection.p_value:.3f}  {result.path}{regions}{said}",
         style=style,
     )
 

@@ -59,6 +59,8 @@ class Result:
             "height": self.inspection.height,
             "regions": [region.to_json() for region in self.inspection.regions],
         }
+        if self.inspection.parts:
+            document["parts"] = dict(self.inspection.parts)
         return document | ({"overlay": str(self.overlay)} if self.overlay else {})
 
 

@@ -17,7 +17,20 @@ from typing import Annotated
 import typer
 
 from blemish import __version__
-from blemish.cli import check, data, demo, detectors, evaluate, explore, fit, inspect, sample
+from blemish.cli import (
+    benchmark,
+    check,
+    compare_image,
+    data,
+    demo,
+    detectors,
+    distil,
+    evaluate,
+    explore,
+    fit,
+    inspect,
+    sample,
+)
 from blemish.cli.output import emit
 from blemish.core.errors import BlemishError, MissingExtraError
 
@@ -35,8 +48,11 @@ app.command()(inspect.inspect)
 app.command()(check.check)
 app.command()(explore.explore)
 app.command()(detectors.detectors)
+app.command(short_help="Make a teacher for EfficientAD.")(distil.distil)
 app.command(short_help="Generate the sample line to learn with.")(sample.sample)
 app.add_typer(data.app, name="data", short_help="Get real data sets that others publish.")
+app.command()(benchmark.benchmark)
+app.command()(compare_image.compare_image)
 app.command()(demo.demo)
 
 _TRAIN_PACKAGES = frozenset(

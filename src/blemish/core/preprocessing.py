@@ -50,7 +50,11 @@ def preprocess(image: ByteArray, contract: Preprocessing) -> FloatArray:
     Returns:
         float32, 3 x height x width, contiguous.
     """
-    resized = _resize(image, contract)
+    return standardise(resize(image, contract), contract)
+
+
+def standardise(resized: ByteArray, contract: Preprocessing) -> FloatArray:
+    """The second half of `preprocess`: a resized photograph as float32, 3 x height x width, contiguous."""
     mean = np.asarray(contract.mean, np.float32)
     scale = 1 / np.asarray(contract.std, np.float32)
     planes = resized.transpose(2, 0, 1).astype(np.float32, order="C")
@@ -59,8 +63,11 @@ def preprocess(image: ByteArray, contract: Preprocessing) -> FloatArray:
     return planes
 
 
-def _resize(image: ByteArray, contract: Preprocessing) -> ByteArray:
-    """The photograph at the contract's size; a grey one is resized once instead of three times."""
+def resize(image: ByteArray, contract: Preprocessing) -> ByteArray:
+    """The first half of `preprocess`: the photograph at the contract's size, uint8 RGB.
+
+    A grey one is resized once instead of three times.
+    """
     size = (contract.width, contract.height)
     if image.shape[:2] == (contract.height, contract.width):
         return image

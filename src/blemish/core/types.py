@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -44,10 +45,12 @@ class Prediction:
     Attributes:
         score: anomaly score; larger is more anomalous, any range.
         anomaly_map: float32 array H x W at the detector's input size, larger is more anomalous.
+        parts: p-values by the detectors that it is made of, by name; empty for all but ensembles.
     """
 
     score: float
     anomaly_map: FloatArray
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Inspection:
         anomaly_map: float32 array H x W at the detector's input size.
         regions: anomalous areas in pixels of the photograph, highest first; empty for a pass.
         width, height: size of the photograph in pixels.
+        parts: p-values by the detectors that an ensemble is made of, by name.
     """
 
     verdict: Verdict
@@ -72,3 +76,4 @@ class Inspection:
     regions: tuple[Region, ...]
     width: int
     height: int
+    parts: Mapping[str, float] = field(default_factory=dict)

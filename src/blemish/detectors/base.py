@@ -31,9 +31,12 @@ class Detector(ABC):
         size: input height and width in pixels.
         bit_depth: bits that 16-bit photographs really use.
         seed: seed of everything random.
+
+    Where training has a history, `history_` holds for each epoch its number, losses, rate and seconds.
     """
 
     name: ClassVar[str] = ""
+    calibration: ClassVar[str] = "k-fold"
     size: int = 352
     bit_depth: int = 16
     seed: int = 0
@@ -60,6 +63,15 @@ class Detector(ABC):
     @abstractmethod
     def network(self) -> nn.Module:
         """The fitted detector as one graph: a 1 x 3 x H x W preprocessed image in, score (1) and map (H x W) out."""
+
+    @property
+    def member_names(self) -> tuple[str, ...]:
+        """Names of the detectors that this one is made of, where it is of several."""
+        return ()
+
+    def network_with_members(self) -> nn.Module:
+        """The graph with one more output where there are parts: -log10 of the p-value by each of them."""
+        return self.network()
 
     @abstractmethod
     def preprocessing(self) -> Preprocessing:

@@ -6,11 +6,13 @@ import dataclasses
 import functools
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from blemish.core.errors import UsageError
 from blemish.core.preprocessing import Preprocessing
+from blemish.core.types import Prediction
 from blemish.detectors.base import Detector
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone, load_backbone
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
@@ -82,3 +84,8 @@ class BackboneWithHead(nn.Module):
 def batch_of_one(maps: FeatureMaps) -> list[Tensor]:
     """Extracted feature maps as tensors with a batch dimension in front."""
     return [torch.from_numpy(features)[None] for features in maps]
+
+
+def prediction_of(score: Tensor, anomaly_map: Tensor) -> Prediction:
+    """A head's outputs, score (1) and map (H x W), as a prediction of its own memory."""
+    return Prediction(float(score[0]), anomaly_map.numpy().astype(np.float32, copy=True))

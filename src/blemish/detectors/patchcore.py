@@ -18,27 +18,29 @@ import torch
 from torch import Tensor, nn
 
 from blemish.core.errors import UsageError
-from blemish.core.progress import task, track
+from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import State, fold_positions, normal_images, require_fitted
 from blemish.detectors.context import LearntContext, learn_context
-from blemish.detectors.coreset import greedy_coreset, random_projection
-from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one
-from blemish.detectors.nets.nearest_patch import PatchCoreHead, PatchEmbedding
+from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
+from blemish.detectors.nets.nearest_patch import PatchCoreHead, PatchEmbedding, PatchScoring
+from blemish.detectors.nets.reduction import NeighbourhoodAverage, Projection, learn_projection
+from blemish.detectors.patch_pool import PatchPool, choose_bank, gather_patches
 from blemish.detectors.registry import register
+from blemish.features.backbones import Backbone
+from blemish.features.cropping import CentreCropped
 
-_PROJECTED = 64
 _FOLDS = 4
 _FEWEST_FOR_CONTEXT = 20
 
 
-@dataclasses.dataclass
-class _Pool:
-    """Candidate patches for the bank: N x D vectors, and for each the position of its image."""
+@dataclasses.dataclass(frozen=True)
+class _Bank:
+    """Stored vectors (N x K) and, where patches are reduced to K values by principal components, how."""
 
     vectors: Tensor
-    owners: Tensor
+    projection: Projection | None
 
 
 @dataclasses.dataclass
@@ -60,6 +62,28 @@ class _Held:
     presets={
         "paper": {"top": 0.0, "context": 0, "reweighting": 9, "coreset_ratio": 0.1},
         "quick": {"size": 256, "coreset_size": 1000, "pool": 40_000},
+        "wide": {"backbone": "wide_resnet50_2", "top": 0.0, "context": 0, "coreset_ratio": 0.01},
+        "light-pca": {
+            "backbone": "resnet18",
+            "taps": (32,),
+            "neighbourhood": 1,
+            "pool": 150_000,
+            "coreset_ratio": 1.0,
+            "dimensions": 128,
+            "top": 1.0,
+            "context": 0,
+        },
+        "official": {
+            "backbone": "wide_resnet50_2",
+            "size": 256,
+            "crop": 224,
+            "coreset_ratio": 0.1,
+            "dimensions": 1024,
+            "reduction": "average",
+            "top": 0.0,
+            "context": 0,
+            "reweighting": 9,
+        },
     },
 )
 @dataclasses.dataclass
@@ -71,9 +95,14 @@ class PatchCore(FrozenFeatureDetector):
     of images.
 
     Attributes:
+        crop: side in pixels of the middle of the input that is read, the rest of the map gets its lowest value; 0
+            reads all.
         neighbourhood: patches are averaged over this many positions squared.
+        dimensions: numbers that a patch is reduced to; 0 keeps all.
+        reduction: how: "pca" by principal components of the good patches, "average" by adaptive averages of whole
+            neighbourhoods as in the paper's code.
         coreset_size: vectors in the memory bank.
-        coreset_ratio: when not 0, the bank's size as a share of all training patches instead.
+        coreset_ratio: when not 0, the bank's size as a share of all training patches instead; 1 keeps the whole pool.
         pool: most candidate patches held at once.
         top: share of the highest patch distances whose mean is the score; 0 takes the maximum.
         context: number of most similar good images that a score is relative to; 0 for none.
@@ -81,11 +110,14 @@ class PatchCore(FrozenFeatureDetector):
         sigma: smoothing of the map, in pixels of the input.
         calibration_images: most training images scored as if unseen.
 
-    After `fit`: `memory_bank_` (vectors x D), `grid_` (h, w), and `context_` (None where there
-    are too few images for one).
+    After `fit`: `memory_bank_` (vectors x D), `grid_` (h, w), `projection_` (None unless patches are reduced by
+    principal components), and `context_` (None where there are too few images for one).
     """
 
+    crop: int = 0
     neighbourhood: int = 3
+    dimensions: int = 0
+    reduction: str = "pca"
     coreset_size: int = 2000
     coreset_ratio: float = 0.0
     pool: int = 100_000
@@ -95,6 +127,7 @@ class PatchCore(FrozenFeatureDetector):
     sigma: float = 4.0
     calibration_images: int = 1000
     context_: LearntContext | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
+    projection_: Projection | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
 
     def fit(self, catalog: Catalog) -> Self:
         """Fill the memory bank from the normal training images, and learn what they score as if unseen."""
@@ -104,7 +137,8 @@ class PatchCore(FrozenFeatureDetector):
         paths = normal_images(catalog)
         pool = self._pool_of(paths)
         with task("Choosing the memory bank", None):
-            self.memory_bank_ = self._bank_of(pool, pool.owners >= 0)
+            bank = self._bank_of(pool, pool.owners >= 0)
+        self.memory_bank_, self.projection_ = bank.vectors, bank.projection
         self.context_ = None
         if self.context and len(paths) >= _FEWEST_FOR_CONTEXT:
             scores, descriptors = self._scores_of(self._cross_validate(paths, _FOLDS).values())
@@ -116,7 +150,7 @@ class PatchCore(FrozenFeatureDetector):
         head = self._head()
         for maps in self.extractor().stream(paths):
             with torch.inference_mode():
-                yield _prediction(*head(batch_of_one(maps)))
+                yield prediction_of(*head(batch_of_one(maps)))
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score normal training images (at most `calibration_images`) as if unseen; see the base class.
@@ -136,16 +170,19 @@ class PatchCore(FrozenFeatureDetector):
             if context is not None:
                 distances = distances - context.network(without=row)(one.descriptor[None])
             score, anomaly_map = scoring(distances)
-            yield position, _prediction(score * one.weight, anomaly_map)
+            yield position, prediction_of(score * one.weight, anomaly_map)
 
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
         return BackboneWithHead(self.extractor().backbone, self._head()).eval()
 
     def state(self) -> State:
-        """The memory bank and the context, as arrays."""
+        """The memory bank, the principal components and the context, as arrays."""
         bank: Tensor = require_fitted(self, "memory_bank_")
         state: State = {"memory_bank": bank.numpy(), "grid": np.array(self.grid_)}
+        if self.projection_ is not None:
+            state["projection_mean"] = self.projection_.mean.numpy()
+            state["projection_components"] = self.projection_.components.numpy()
         if self.context_ is not None:
             state |= {
                 "descriptors": self.context_.descriptors.numpy(),
@@ -160,7 +197,11 @@ class PatchCore(FrozenFeatureDetector):
         """Become the detector whose `state` this is."""
         self.memory_bank_ = torch.from_numpy(state["memory_bank"])
         self.grid_ = (int(state["grid"][0]), int(state["grid"][1]))
-        self.context_ = None
+        self.context_ = self.projection_ = None
+        if "projection_mean" in state:
+            self.projection_ = Projection(
+                torch.from_numpy(state["projection_mean"]), torch.from_numpy(state["projection_components"])
+            )
         if "scores" in state:
             self.context_ = LearntContext(
                 descriptors=torch.from_numpy(state["descriptors"]),
@@ -174,7 +215,10 @@ class PatchCore(FrozenFeatureDetector):
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
         wrong = {
+            "crop": self.crop != 0 and (self.crop % 32 != 0 or not 64 <= self.crop <= self.size),
             "neighbourhood": self.neighbourhood < 1 or self.neighbourhood % 2 == 0,
+            "dimensions": self.dimensions < 0,
+            "reduction": self.reduction not in ("pca", "average"),
             "coreset_size": self.coreset_size < 1,
             "coreset_ratio": not 0 <= self.coreset_ratio <= 1,
             "pool": self.pool < 1000,
@@ -190,31 +234,32 @@ class PatchCore(FrozenFeatureDetector):
                     f"{name}={getattr(self, name)} is not possible for patchcore: see blemish detectors."
                 )
 
-    def _pool_of(self, paths: list[Path]) -> _Pool:
-        """Candidates from all images, in bounded memory."""
-        embedding = PatchEmbedding(self.neighbourhood)
-        extractor = self.extractor()
-        vectors, owners = [], []
-        stream = extractor.stream(paths)
-        for position, maps in enumerate(track(stream, "Reading good images", len(paths))):
-            patches = embedding(batch_of_one(maps))
-            self.grid_ = (int(patches.shape[2]), int(patches.shape[3]))
-            rows = patches.flatten(2)[0].T.contiguous()
-            most = max(1, self.pool // len(paths))
-            if len(rows) > most:
-                rows = rows[greedy_coreset(random_projection(rows, _PROJECTED, self.seed), most, self.seed)]
-            vectors.append(rows)
-            owners.append(torch.full((len(rows),), position))
-        self._patches = len(paths) * self.grid_[0] * self.grid_[1]
-        self._memo = (tuple(paths), _Pool(torch.cat(vectors), torch.cat(owners)))
-        return self._memo[1]
+    def _load_backbone(self) -> Backbone:
+        backbone = super()._load_backbone()
+        return CentreCropped(backbone, self.crop) if self.crop else backbone
 
-    def _bank_of(self, pool: _Pool, keep: Tensor) -> Tensor:
+    def _embedding(self) -> nn.Module:
+        """From feature maps to patch vectors, before any principal components."""
+        if self.dimensions and self.reduction == "average":
+            channels = self.extractor().backbone.channels
+            return NeighbourhoodAverage(channels, self.neighbourhood, self.dimensions)
+        return PatchEmbedding(self.neighbourhood)
+
+    def _pool_of(self, paths: list[Path]) -> PatchPool:
+        """Candidates from all images, in bounded memory."""
+        pool = gather_patches(self.extractor(), self._embedding(), paths, self.pool, self.seed)
+        self.grid_ = pool.grid
+        self._memo = (tuple(paths), pool)
+        return pool
+
+    def _bank_of(self, pool: PatchPool, keep: Tensor) -> _Bank:
         """The greedy coreset of the pool's rows to keep."""
-        candidates = pool.vectors[keep]
-        size = round(self.coreset_ratio * self._patches) if self.coreset_ratio else self.coreset_size
-        projected = random_projection(candidates, _PROJECTED, self.seed)
-        return candidates[greedy_coreset(projected, max(1, size), self.seed)]
+        candidates, projection = pool.vectors[keep], None
+        if self.dimensions and self.reduction == "pca":
+            projection = learn_projection(candidates, self.dimensions, self.seed)
+            candidates = projection.of_rows(candidates)
+        size = round(self.coreset_ratio * pool.patches) if self.coreset_ratio else self.coreset_size
+        return _Bank(choose_bank(candidates, max(1, size), self.seed), projection)
 
     def _cross_validate(self, paths: list[Path], folds: int) -> dict[int, _Held]:
         """Distances of images to the bank of the other folds, by position; every fold's bank is a coreset too."""
@@ -224,7 +269,6 @@ class PatchCore(FrozenFeatureDetector):
         memo = getattr(self, "_memo", None)
         pool = memo[1] if memo is not None and memo[0] == tuple(paths) else self._pool_of(paths)
         chosen = np.random.default_rng(self.seed).permutation(len(paths))[: self.calibration_images]
-        embedding = PatchEmbedding(self.neighbourhood)
         held: dict[int, _Held] = {}
         with task("Scoring good images as if unseen", len(chosen)) as advance:
             for part in fold_positions(len(paths), folds, self.seed):
@@ -234,10 +278,11 @@ class PatchCore(FrozenFeatureDetector):
                 stream = self.extractor().stream([paths[position] for position in scored])
                 for position, maps in zip(scored, stream, strict=True):
                     with torch.inference_mode():
-                        patches = embedding(batch_of_one(maps))
+                        embedded = head.embedding(batch_of_one(maps))
+                        patches = head.projection(embedded)
                         distances = head.nearest(patches)
                         weight = head.reweighting(patches, distances) if head.reweighting else 1.0
-                    held[position] = _Held(distances[0, 0], patches.mean((2, 3))[0], weight)
+                    held[position] = _Held(distances[0, 0], embedded.mean((2, 3))[0], weight)
                     advance(1)
         self._held = ((tuple(paths), folds), held)
         return held
@@ -249,23 +294,18 @@ class PatchCore(FrozenFeatureDetector):
         scores = [scoring(one.distances[None, None])[0] for one in images]
         return torch.cat(scores), torch.stack([one.descriptor for one in images])
 
-    def _head(self, bank: Tensor | None = None) -> PatchCoreHead:
+    def _head(self, bank: _Bank | None = None) -> PatchCoreHead:
         """The head around a bank: the fitted one with its context, or a fold's without."""
         context = None
         if bank is None:
-            bank = require_fitted(self, "memory_bank_")
+            bank = _Bank(require_fitted(self, "memory_bank_"), self.projection_)
             context = self.context_.network() if self.context_ is not None else None
+        read = self.crop or self.size
         return PatchCoreHead(
-            bank,
-            self.grid_,
-            (self.size, self.size),
-            neighbourhood=self.neighbourhood,
-            top=self.top,
-            sigma=self.sigma,
+            bank.vectors,
+            embedding=self._embedding(),
+            projection=bank.projection,
+            scoring=PatchScoring(self.grid_, (read, read), self.top, self.sigma, (self.size - read) // 2),
             reweighting=self.reweighting,
             context=context,
         ).eval()
-
-
-def _prediction(score: Tensor, anomaly_map: Tensor) -> Prediction:
-    return Prediction(float(score[0]), anomaly_map.numpy().astype(np.float32, copy=True))

@@ -11,7 +11,26 @@ from blemish.core.errors import UsageError
 from blemish.detectors.base import Detector
 
 # Modules that register detectors; each is imported when the registry is first asked.
-_MODULES = ("blemish.detectors.patchcore",)
+_MODULES = (
+    "blemish.detectors.cae",
+    "blemish.detectors.ensemble",
+    "blemish.detectors.classifier",
+    "blemish.detectors.efficientad",
+    "blemish.detectors.feature_autoencoder",
+    "blemish.detectors.few_shot",
+    "blemish.detectors.knn",
+    "blemish.detectors.padim",
+    "blemish.detectors.patchcore",
+    "blemish.detectors.residual_autoencoder",
+    "blemish.detectors.ssim_autoencoder",
+    "blemish.detectors.student_teacher",
+    "blemish.detectors.supersimplenet",
+    "blemish.detectors.unet",
+    "blemish.detectors.vae",
+)
+
+QUICK_SIZE, QUICK_EPOCHS = 128, 5
+"""Of a small first run."""
 
 DetectorClass = TypeVar("DetectorClass", bound=type[Detector])
 
@@ -101,3 +120,17 @@ def create_detector(name: str, preset: str | None = None, **parameters: Any) -> 
         )
     chosen = {**(info.presets[preset] if preset else {}), **parameters}
     return _registered[name][0](**chosen)
+
+
+def quick_parameters(name: str, preset: str | None = None) -> dict[str, Any]:
+    """Parameters of a small first run: 128 pixels, and at most 5 epochs where it trains.
+
+    Raises:
+        UsageError: there is no detector of that name.
+    """
+    info = detector_info(name)
+    chosen = {**info.parameters, **info.presets.get(preset or "", {})}
+    small: dict[str, Any] = {"size": QUICK_SIZE}
+    if "epochs" in chosen:
+        small["epochs"] = min(chosen["epochs"], QUICK_EPOCHS)
+    return small

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,6 +105,27 @@ def score_figure(evaluation: Evaluation) -> go.Figure:
         annotation={"text": f"threshold {threshold:.4g}", "yref": "paper", "y": 1.06, "showarrow": False},
     )
     figure.update_layout(barmode="overlay", bargap=0, showlegend=True, yaxis_rangemode="tozero", margin_t=54)
+    return figure
+
+
+def loss_figure(history: Sequence[Mapping[str, float]]) -> go.Figure:
+    """Training and validation loss by epoch, on a logarithmic axis where all are positive."""
+    figure = go.Figure(layout=chart_layout("epoch", "loss") | {"showlegend": True})
+    lines = (
+        ("training_loss", "training", NORMAL_COLOUR),
+        ("validation_loss", "validation", ANOMALOUS_COLOUR),
+    )
+    for key, name, colour in lines:
+        rows = [row for row in history if key in row]
+        figure.add_scatter(
+            x=[row["epoch"] for row in rows],
+            y=[row[key] for row in rows],
+            mode="lines+markers" if len(rows) < 30 else "lines",
+            name=name,
+            line=chart_line(colour),
+        )
+    if all(row[key] > 0 for key, _, _ in lines for row in history if key in row):
+        figure.update_yaxes(type="log")
     return figure
 
 

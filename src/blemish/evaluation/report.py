@@ -33,7 +33,13 @@ _OVERVIEW: dict[str, Callable[[Evaluation], float]] = {
 }
 
 
-def write_report(evaluations: Sequence[Evaluation], out: Path, title: str, facts: Mapping[str, str]) -> None:
+def write_report(
+    evaluations: Sequence[Evaluation],
+    out: Path,
+    title: str,
+    facts: Mapping[str, str],
+    history: Sequence[Mapping[str, float]] = (),
+) -> None:
     """Write one self-contained HTML report on one or several categories.
 
     Args:
@@ -41,6 +47,7 @@ def write_report(evaluations: Sequence[Evaluation], out: Path, title: str, facts
         out: the HTML file; replaced as a whole when the report is ready.
         title: heading and window title.
         facts: what a reader must know to trust the numbers: detector, backbone, training images, date.
+        history: losses of each epoch where the detector was trained; its curves are drawn.
 
     Raises:
         UsageError: there is nothing to report.
@@ -52,6 +59,8 @@ def write_report(evaluations: Sequence[Evaluation], out: Path, title: str, facts
     sections = [
         _section(index, evaluation, most) for index, evaluation in enumerate(track(evaluations, "Report"))
     ]
+    if history:
+        sections[0]["charts"].append(_training_chart(history))
     context = {
         "title": title,
         "facts": facts,
@@ -171,6 +180,18 @@ def _charts(evaluation: Evaluation) -> list[dict[str, Any]]:
             ),
         ]
     return [chart(title, note, figure) for title, note, figure in charts]
+
+
+def _training_chart(history: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """The loss curves."""
+    best = min(
+        (row for row in history if "validation_loss" in row),
+        key=lambda row: row["validation_loss"],
+        default=None,
+    )
+    kept = f" The weights of epoch {best['epoch']:.0f} had the lowest validation loss." if best else ""
+    note = f"Loss in {len(history)} epochs, on training images and on good images held out.{kept}"
+    return chart("Training", note, figures.loss_figure(history))
 
 
 def _overview(evaluations: Sequence[Evaluation]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import socket
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import timm
+import torch
 from huggingface_hub import constants
 from timm.models import PretrainedCfg
 from torch import Tensor, nn
@@ -82,19 +84,37 @@ class Backbone(nn.Module):
         mean, std, interpolation: the preprocessing that the weights expect, for pixel values 0 to 255.
     """
 
+    _timm_name = ""  # of a network that is not timm's
+
     def __init__(self, name: str, network: nn.Module, timm_name: str, taps: Sequence[int]) -> None:
         super().__init__()
         self.name = name
         self.network = network
+        self._timm_name = timm_name
         self.taps = tuple(taps)
         self.channels: tuple[int, ...] = tuple(network.feature_info.channels())  # type: ignore[operator,union-attr]
         self.weights_digest = _digest(network.state_dict())
+        self._tap_digests: dict[int, str] = {}
         self.mean, self.std, self.interpolation = _expected_pixels(name, timm_name)
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Feature maps of N x 3 x H x W images, one N x channels x H/stride x W/stride tensor a tap."""
         return list(self.network(images))
+
+    def tap_digest(self, tap: int) -> str:
+        """SHA-256 over the weights up to one of the taps: the same wherever the network is cut behind it."""
+        if tap == self.taps[-1] or not self._timm_name:
+            return self.weights_digest
+        known: str | None = self._tap_digests.get(tap)
+        if known is None:
+            names = _names_up_to(self.name, self._timm_name, tap)
+            state = self.network.state_dict()
+            # A network that is named otherwise when cut elsewhere shares nothing.
+            shared = names <= state.keys()
+            known = _digest({key: state[key] for key in names}) if shared else self.weights_digest
+            self._tap_digests[tap] = known
+        return known
 
     def preprocessing(self, height: int, width: int, bit_depth: int = 16) -> Preprocessing:
         """The contract that brings a photograph to this network's input at the given size."""
@@ -166,6 +186,13 @@ def _network_with_taps(name: str, timm_name: str, taps: tuple[int, ...]) -> nn.M
         timm_name, pretrained=False, features_only=True, out_indices=tuple(last)
     )
     return network
+
+
+@functools.cache
+def _names_up_to(name: str, timm_name: str, tap: int) -> frozenset[str]:
+    """Names of the weights of the network cut after `tap`."""
+    with torch.device("meta"):  # shapes without values
+        return frozenset(_network_with_taps(name, timm_name, (tap,)).state_dict())
 
 
 def _usual_weights(name: str, timm_name: str) -> StateDict:

@@ -23,7 +23,7 @@ FeatureMaps = list[FloatArray]
 
 
 class FeatureExtractor:
-    """Reads a frozen backbone at its taps, through the cache.
+    """Reads a frozen backbone at its taps, through the cache, in which every tap has an entry of its own.
 
     The network runs as the line will run it (ONNX through OpenVINO): several times faster than torch on a CPU.
 
@@ -41,7 +41,6 @@ class FeatureExtractor:
         example = torch.zeros(1, 3, contract.height, contract.width)
         with torch.inference_mode():
             self.shapes = [tuple(features.shape[1:]) for features in backbone(example)]
-        self._size = sum(int(np.prod(shape)) for shape in self.shapes)
         self._network: CompiledNetwork | None = None
 
     def extract(self, path: Path) -> FeatureMaps:
@@ -58,7 +57,7 @@ class FeatureExtractor:
         Raises:
             ImageError: a file cannot be read.
         """
-        ahead: deque[Future[tuple[str, FloatArray, bool]]] = deque()
+        ahead: deque[Future[tuple[str, FeatureMaps | FloatArray]]] = deque()
         remaining = iter(paths)
         with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
             try:
@@ -72,37 +71,50 @@ class FeatureExtractor:
                 for future in ahead:
                     future.cancel()
 
-    def _known_or_input(self, path: Path) -> tuple[str, FloatArray, bool]:
-        """The image's key with either its stored features (True) or the network's input (False)."""
+    def known(self, image_digest: str) -> FeatureMaps | None:
+        """The feature maps of the photograph whose file has this SHA-256, if all of them are in the cache."""
+        maps = []
+        for tap, shape in zip(self.backbone.taps, self.shapes, strict=True):
+            stored = self.cache.get(self._key(image_digest, tap), int(np.prod(shape)))
+            if stored is None:
+                return None
+            maps.append(stored.reshape(shape))
+        return maps
+
+    def run(self, image_digest: str, planes: FloatArray) -> FeatureMaps:
+        """Run the network on a preprocessed photograph, 3 x height x width, and keep each tap's feature map."""
+        if self._network is None:
+            example = torch.zeros(1, 3, self.contract.height, self.contract.width)
+            names = [f"tap{tap}" for tap in self.backbone.taps]
+            self._network = CompiledNetwork(to_onnx(self.backbone, example, names))
+        outputs = zip(self._network(planes[None]), self.shapes, strict=True)
+        maps = [features.reshape(shape) for features, shape in outputs]
+        for tap, features in zip(self.backbone.taps, maps, strict=True):
+            self.cache.put(self._key(image_digest, tap), features.ravel())
+        return maps
+
+    def _known_or_input(self, path: Path) -> tuple[str, FeatureMaps | FloatArray]:
+        """The image's digest with either its stored feature maps (a list) or the network's input."""
         content = read_content(path, DEFAULT_LIMITS.max_bytes)
-        key = self._key(hashlib.sha256(content).hexdigest())
-        stored = self.cache.get(key, self._size)
+        digest = hashlib.sha256(content).hexdigest()
+        stored = self.known(digest)
         if stored is not None:
-            return key, stored, True
+            return digest, stored
         image = decode_image(content, str(path), bit_depth=self.contract.bit_depth)
-        return key, preprocess(image, self.contract), False
+        return digest, preprocess(image, self.contract)
 
-    def _maps_of(self, found: tuple[str, FloatArray, bool]) -> FeatureMaps:
-        key, values, known = found
-        if not known:
-            if self._network is None:
-                example = torch.zeros(1, 3, self.contract.height, self.contract.width)
-                names = [f"tap{tap}" for tap in self.backbone.taps]
-                self._network = CompiledNetwork(to_onnx(self.backbone, example, names))
-            values = np.concatenate([maps.ravel() for maps in self._network(values[None])])
-            self.cache.put(key, values)
-        sizes = [int(np.prod(shape)) for shape in self.shapes]
-        parts = np.split(values, np.cumsum(sizes)[:-1])
-        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+    def _maps_of(self, found: tuple[str, FeatureMaps | FloatArray]) -> FeatureMaps:
+        digest, values = found
+        return values if isinstance(values, list) else self.run(digest, values)
 
-    def _key(self, image_digest: str) -> str:
-        """What a feature depends on, in one string."""
+    def _key(self, image_digest: str, tap: int) -> str:
+        """What a tap's feature map depends on, in one string; not on where the network is cut behind the tap."""
         return "|".join(
             (
                 image_digest,
                 self.backbone.name,
-                self.backbone.weights_digest,
-                ",".join(map(str, self.backbone.taps)),
+                self.backbone.tap_digest(tap),
+                str(tap),
                 self.contract.model_dump_json(),
             )
         )

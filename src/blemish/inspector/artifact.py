@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import re
 import struct
@@ -36,6 +37,7 @@ from blemish.inspector.manifest import FORMAT_VERSION, MEMBER_NAME_PATTERN, Form
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 NORMAL_SCORES = "normal_scores.npy"
+HISTORY = "history.json"
 
 _START = b"PK\x03\x04"
 _COMMENT = b"blemish-manifest-sha256:"
@@ -126,6 +128,22 @@ class Artifact:
         except (ValueError, TypeError) as error:
             raise ArtifactError(
                 f"{self.path} cannot be used ({name} is not a plain array of numbers): fit it anew."
+            ) from error
+
+    def history(self) -> list[dict[str, float]]:
+        """Number, losses, learning rate and seconds of each epoch of the training; empty where there was none.
+
+        Raises:
+            ArtifactError: the member is not such a list.
+        """
+        if HISTORY not in self.members:
+            return []
+        try:
+            rows = json.loads(self.members[HISTORY])
+            return [{str(key): float(value) for key, value in row.items()} for row in rows]
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ArtifactError(
+                f"{self.path} cannot be used ({HISTORY} is not a list of epochs): fit it anew."
             ) from error
 
     def normal_scores(self) -> FloatArray:

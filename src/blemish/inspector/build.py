@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import json
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,21 +19,26 @@ from blemish.core.images import read_image
 from blemish.core.progress import task, track
 from blemish.core.storage import file_digest
 from blemish.data.catalog import Catalog
+from blemish.data.entries import ANOMALOUS, TRAIN
+from blemish.data.splits import supervised_split
 from blemish.detectors.base import Detector
+from blemish.detectors.supervised import needs_defects
 from blemish.features.onnx_export import to_onnx
-from blemish.inspector.artifact import MODEL, NORMAL_SCORES, array_content, write_artifact
+from blemish.inspector.artifact import HISTORY, MODEL, NORMAL_SCORES, array_content, write_artifact
 from blemish.inspector.calibration import heatmap_scale, pixel_threshold, quantile_threshold
 from blemish.inspector.manifest import (
     CalibrationRecord,
     DetectorRecord,
     Manifest,
     ParityRecord,
+    SupervisionRecord,
     TrainingRecord,
     training_digests,
 )
 from blemish.inspector.parity import check_parity
 
 QUANTILE = 0.995
+LABELLED_SHARE = 0.5
 _PARITY_IMAGES = 4
 _LIBRARIES = ("blemish", "numpy", "openvino", "opencv-python-headless", "pillow", "timm", "torch")
 
@@ -44,7 +50,9 @@ class BuildSummary:
     Attributes:
         path: the artifact.
         category, detector: what was learnt, and how.
-        n_train: good images learnt from.
+        n_train: images learnt from.
+        n_labelled: of these, labelled test images that a supervised detector was given.
+        epochs: epochs trained; 0 where the detector does not train.
         n_scores: of these, scored as if unseen for the threshold.
         threshold: decision threshold on the anomaly score.
         seconds: time of the whole build.
@@ -57,6 +65,8 @@ class BuildSummary:
     category: str
     detector: str
     n_train: int
+    n_labelled: int
+    epochs: int
     n_scores: int
     threshold: float
     seconds: float
@@ -69,13 +79,51 @@ class BuildSummary:
         return dataclasses.asdict(self)
 
 
+@dataclasses.dataclass(frozen=True)
+class Readable:
+    """The training photographs of a catalog that can be read.
+
+    Attributes:
+        catalog: these alone.
+        digests: SHA-256 of their files, in the catalog's order.
+        skipped: the others, each with path and detail.
+    """
+
+    catalog: Catalog
+    digests: list[str]
+    skipped: list[dict[str, str]]
+
+
+def learning_catalog(catalog: Catalog, detector: Detector, labelled_share: float = LABELLED_SHARE) -> Catalog:
+    """The catalog that a detector is to learn from, and whose test images are to judge it.
+
+    A detector that needs defects gets a stratified share of the labelled test images, chosen by its seed, where none
+    stand among the training images. Any other gets the catalog as it is.
+
+    Raises:
+        CatalogError: it needs defects, and there are none.
+    """
+    training = catalog.table[catalog.table["split"] == TRAIN]
+    if not needs_defects(detector) or (training["label"] == ANOMALOUS).any():
+        return catalog
+    return supervised_split(catalog, labelled_share, detector.seed)
+
+
 def build_inspector(
-    catalog: Catalog, out: Path, detector: Detector, *, name: str | None = None, folds: int = 4
+    catalog: Catalog,
+    out: Path,
+    detector: Detector,
+    *,
+    name: str | None = None,
+    folds: int = 4,
+    labelled_share: float = LABELLED_SHARE,
+    readable: Readable | None = None,
 ) -> BuildSummary:
-    """Fit a detector on the catalog's good training images and write it as an inspector.
+    """Fit a detector on the catalog's training images and write it as an inspector.
 
     Training images that cannot be read are left out and listed. The threshold is the 99.5 % point of the scores
-    of good images scored as if unseen: each by a detector fitted on the other folds.
+    of good images scored as if unseen: each by a detector fitted on the other folds, or held out from training.
+    Test images that a supervised detector learnt from are named in the artifact, so that nothing judges it by them.
 
     Args:
         catalog: one category.
@@ -83,47 +131,64 @@ def build_inspector(
         detector: unfitted.
         name: the inspector's name; the file's when None.
         folds: parts of the cross-validation.
+        labelled_share: see `learning_catalog`.
+        readable: what `find_readable` found in the `learning_catalog`, where somebody has already looked.
 
     Raises:
         CatalogError: too few readable good images.
         BlemishError: the parity gate refused, or the file could not be written.
     """
     started = time.perf_counter()
-    readable, digests, skipped = _readable(catalog, detector.bit_depth)
-    detector.fit(readable)
-    scores, calibration = _calibrate(detector, readable, folds)
-    network = detector.network()
+    if readable is None:
+        learning = learning_catalog(catalog, detector, labelled_share)
+        readable = find_readable(learning, detector.bit_depth)
+    supervision = _supervision(catalog, readable.catalog, labelled_share, detector.seed)
+    detector.fit(readable.catalog)
+    scores, calibration = _calibrate(detector, readable.catalog, folds)
+    network = detector.network_with_members()
+    outputs = ["score", "map", *(["parts"] if detector.member_names else [])]
     contract = detector.preprocessing()
     with task("Exporting and checking the inspector"):
-        model = to_onnx(network, torch.zeros(1, 3, contract.height, contract.width), ["score", "map"])
-        parity = check_parity(network, model, contract, _spread(readable.train_normal(), _PARITY_IMAGES))
+        model = to_onnx(network, torch.zeros(1, 3, contract.height, contract.width), outputs)
+        parity = check_parity(
+            network, model, contract, _spread(readable.catalog.train_normal(), _PARITY_IMAGES)
+        )
     seconds = time.perf_counter() - started
     training = TrainingRecord(
         category=catalog.category,
-        n_images=len(digests),
-        digests=training_digests(digests),
+        n_images=len(readable.digests),
+        digests=training_digests(readable.digests),
         seed=detector.seed,
         created=datetime.now(UTC),
         seconds=seconds,
+        supervision=supervision,
     )
     manifest = _manifest(name or Path(out).stem, detector, calibration, training, parity)
-    write_artifact(out, manifest, {MODEL: model, NORMAL_SCORES: array_content(scores)})
+    history = getattr(detector, "history_", [])
+    members = {MODEL: model, NORMAL_SCORES: array_content(scores)}
+    write_artifact(out, manifest, members | ({HISTORY: json.dumps(history).encode()} if history else {}))
     return BuildSummary(
         path=str(out),
         category=catalog.category,
         detector=detector.name,
-        n_train=len(digests),
+        n_train=len(readable.digests),
+        n_labelled=len(supervision.digests) if supervision else 0,
+        epochs=len(history),
         n_scores=len(scores),
         threshold=calibration.threshold,
         seconds=time.perf_counter() - started,
         megabytes=Path(out).stat().st_size / 1e6,
         parity_error=parity.max_relative_error,
-        skipped=skipped,
+        skipped=readable.skipped,
     )
 
 
-def _readable(catalog: Catalog, bit_depth: int) -> tuple[Catalog, list[str], list[dict[str, str]]]:
-    """The training part of the catalog that can be read, its files' digests, and what was left out."""
+def find_readable(catalog: Catalog, bit_depth: int) -> Readable:
+    """Decode every training photograph to see which can be read.
+
+    Raises:
+        CatalogError: none can.
+    """
     rows, digests, skipped = [], [], []
     training = np.flatnonzero(catalog.table["split"] == "train")
     for row in track(training.tolist(), "Checking photographs"):
@@ -139,7 +204,22 @@ def _readable(catalog: Catalog, bit_depth: int) -> tuple[Catalog, list[str], lis
             f"None of the {len(skipped)} photographs in {catalog.root} can be read; the first: "
             f"{skipped[0]['path']}: {skipped[0]['detail']}"
         )
-    return catalog.subset(rows), digests, skipped
+    return Readable(catalog.subset(rows), digests, skipped)
+
+
+def _supervision(catalog: Catalog, readable: Catalog, share: float, seed: int) -> SupervisionRecord | None:
+    """The test images of `catalog` that `readable` has for training; None where there are none."""
+    before = dict(zip(catalog.table["path"], catalog.table["split"], strict=True))
+    table = readable.table
+    moved = table[[before[path] != TRAIN for path in table["path"]]]
+    if moved.empty:
+        return None
+    return SupervisionRecord(
+        share=share,
+        seed=seed,
+        n_defective=int((moved["label"] == ANOMALOUS).sum()),
+        digests=training_digests([file_digest(Path(path)) for path in moved["path"]]),
+    )
 
 
 def _calibrate(
@@ -161,8 +241,9 @@ def _calibrate(
         map_high=high,
         quantile=QUANTILE,
         n_scores=len(normal_scores),
-        method="k-fold",
-        folds=min(folds, len(normal_scores)),
+        method=detector.calibration,
+        folds=min(folds, len(normal_scores)) if detector.calibration == "k-fold" else 0,
+        other_thresholds=getattr(detector, "extra_thresholds_", {}),
     )
     return normal_scores, record
 
@@ -187,7 +268,7 @@ def _manifest(
             libraries[library] = "not installed as a package"
     return Manifest(
         name=name,
-        detector=DetectorRecord(name=detector.name, parameters=parameters),
+        detector=DetectorRecord(name=detector.name, parameters=parameters, parts=detector.member_names),
         preprocessing=detector.preprocessing(),
         calibration=calibration,
         training=training,

@@ -58,9 +58,15 @@ class _Record(BaseModel):
 
 
 class DetectorRecord(_Record):
-    """Which detector was fitted, by its name in the registry, and with which parameters."""
+    """Which detector was fitted, by its name in the registry, and with which parameters.
+
+    Attributes:
+        name, parameters: as above.
+        parts: names of the detectors that it is made of, in the order of the network's third output.
+    """
 
     name: Text
+    parts: tuple[Text, ...] = ()
     parameters: Annotated[dict[str, JsonValue], AfterValidator(_finite)] = {}
 
 
@@ -77,6 +83,7 @@ class CalibrationRecord(_Record):
         n_scores: how many normal scores the calibration rests on.
         method: how they were obtained, such as "k-fold".
         folds: number of folds; 0 where the method has none.
+        other_thresholds: thresholds of the detector's own rule, by the rule; they decide nothing.
     """
 
     threshold: Finite
@@ -87,6 +94,7 @@ class CalibrationRecord(_Record):
     n_scores: int = Field(ge=1)
     method: Text
     folds: int = Field(ge=0)
+    other_thresholds: dict[Text, Finite] = {}
 
     @model_validator(mode="after")
     def _check_scale(self) -> CalibrationRecord:
@@ -95,12 +103,29 @@ class CalibrationRecord(_Record):
         return self
 
 
+class SupervisionRecord(_Record):
+    """Labelled test photographs that a supervised detector learnt from; it is to be judged by the others alone.
+
+    Attributes:
+        share: share of the test photographs that was taken, by defect type.
+        seed: of the choice.
+        n_defective: how many of them show defects.
+        digests: SHA-256 of each file.
+    """
+
+    share: float = Field(gt=0, lt=1)
+    seed: int = Field(ge=0, lt=2**64)
+    n_defective: int = Field(ge=0)
+    digests: Annotated[tuple[Sha256, ...], FailFast(), Field(min_length=1, max_length=_MOST_DIGESTS)]
+
+
 class TrainingRecord(_Record):
     """What the detector learnt from.
 
     Attributes:
         category: the part or surface.
         n_images: number of training images.
+        supervision: test photographs among them; None where there are none.
         digests: what `training_digests` makes of the SHA-256 of their files.
         seed: seed of everything random in the fit.
         created: when the fit ended, in UTC; written as ISO 8601.
@@ -114,6 +139,7 @@ class TrainingRecord(_Record):
     seed: int = Field(ge=0, lt=2**64)
     created: Annotated[AwareDatetime, AfterValidator(_utc)]
     seconds: NotNegative
+    supervision: SupervisionRecord | None = None
 
     @model_validator(mode="after")
     def _check_digests(self) -> TrainingRecord:

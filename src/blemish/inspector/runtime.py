@@ -26,6 +26,7 @@ class Inspector:
         threshold: a part is rejected when its anomaly score is above.
         pixel_threshold: map values above it belong to regions.
         map_scale: map values of the heatmap's coldest and warmest colour.
+        history: losses of each epoch of the training; empty where there was none.
     """
 
     def __init__(self, artifact: Artifact, threads: int | None = None) -> None:
@@ -35,6 +36,7 @@ class Inspector:
         self.threshold = calibration.threshold
         self.pixel_threshold = calibration.pixel_threshold
         self.map_scale = (calibration.map_low, calibration.map_high)
+        self.history = artifact.history()
         self._normal_scores = artifact.normal_scores()
         try:
             self._network = CompiledNetwork(artifact.content(MODEL), threads)
@@ -67,10 +69,13 @@ class Inspector:
 
     def predict_input(self, planes: FloatArray) -> Prediction:
         """Anomaly score and map of a preprocessed 3 x H x W input."""
-        score, anomaly_map = self._network(planes[None])
+        score, anomaly_map, *surprises = self._network(planes[None])
         if not np.isfinite(score).all() or not np.isfinite(anomaly_map).all():
             raise BlemishError(f"{self.path} gave a score that is not a number: fit the inspector anew.")
-        return Prediction(float(score.reshape(-1)[0]), anomaly_map)
+        names, parts = self.manifest.detector.parts, {}
+        if surprises:  # -log10 of each p-value
+            parts = dict(zip(names, (10.0 ** -np.maximum(surprises[0].ravel(), 0)).tolist(), strict=True))
+        return Prediction(float(score.reshape(-1)[0]), anomaly_map, parts)
 
     def inspect(self, image: ByteArray) -> Inspection:
         """Judge one photograph, uint8 RGB H x W x 3."""
@@ -102,4 +107,5 @@ class Inspector:
             regions=regions,
             width=width,
             height=height,
+            parts=prediction.parts,
         )

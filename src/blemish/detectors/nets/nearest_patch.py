@@ -33,7 +33,7 @@ class PatchEmbedding(nn.Module):
 
 
 class NearestPatch(nn.Module):
-    """Distance of every patch to its nearest vector in the memory bank, as a map.
+    """Distance of every patch to its nearest vector in the memory bank, as a map; the mean to several if so asked.
 
     The bank is the weight of a 1 x 1 convolution: |f - b|^2 = |f|^2 + (|b|^2 - 2 b.f), whose second part is
     linear in f. Vectors are centred on the bank's mean first, which changes no distance and keeps the
@@ -44,8 +44,9 @@ class NearestPatch(nn.Module):
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, bank: Tensor) -> None:
+    def __init__(self, bank: Tensor, neighbours: int = 1) -> None:
         super().__init__()
+        self.neighbours = min(neighbours, len(bank))
         centre = bank.mean(0)
         centred = bank - centre
         self.register_buffer("centre", centre[None, :, None, None])
@@ -55,8 +56,38 @@ class NearestPatch(nn.Module):
     def forward(self, patches: Tensor) -> Tensor:
         """Distances N x 1 x h x w of patches N x D x h x w."""
         centred = patches - self.centre
-        relative = F.conv2d(centred, self.weight, self.bias).amin(1, keepdim=True)
-        return (relative + (centred * centred).sum(1, keepdim=True)).clamp(min=0).sqrt()
+        relative = F.conv2d(centred, self.weight, self.bias)
+        squares = (centred * centred).sum(1, keepdim=True)
+        if self.neighbours == 1:
+            return (relative.amin(1, keepdim=True) + squares).clamp(min=0).sqrt()
+        nearest = torch.topk(relative, self.neighbours, dim=1, largest=False).values
+        return (nearest + squares).clamp(min=0).sqrt().mean(1, keepdim=True)
+
+
+class DistanceHead(nn.Module):
+    """Feature maps to score and map by any distance of patches; `foreground` may weigh the distances down."""
+
+    def __init__(
+        self,
+        embedding: nn.Module,
+        distance: nn.Module,
+        scoring: PatchScoring,
+        foreground: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.distance = distance
+        self.scoring = scoring
+        self.foreground = foreground
+
+    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Score (1) and map (H x W) of one image's feature maps, 1 x C x h x w each."""
+        patches = self.embedding(maps)
+        distances = self.distance(patches)
+        if self.foreground is not None:
+            distances = distances * self.foreground(patches)
+        score, anomaly_map = self.scoring(distances)
+        return score, anomaly_map
 
 
 class Context(nn.Module):
@@ -90,21 +121,29 @@ class PatchScoring(nn.Module):
 
     The score is the mean of the highest `top` share of the distances (at least one). The map is brought to the input's
     size bilinearly and smoothed by a Gaussian; both are linear and separable, so they are one matrix on either side.
+    `margin` pixels of the input all around that the backbone has not read get the lowest value of the map.
     """
 
     rows: Tensor
     columns: Tensor
 
-    def __init__(self, grid: tuple[int, int], size: tuple[int, int], top: float, sigma: float) -> None:
+    def __init__(
+        self, grid: tuple[int, int], size: tuple[int, int], top: float, sigma: float, margin: int = 0
+    ) -> None:
         super().__init__()
         self.count = max(1, round(top * grid[0] * grid[1]))
+        self.margin = margin
         self.register_buffer("rows", enlarging_matrix(grid[0], size[0], sigma))
         self.register_buffer("columns", enlarging_matrix(grid[1], size[1], sigma).T.contiguous())
 
     def forward(self, distances: Tensor) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of 1 x 1 x h x w distances."""
         highest = torch.topk(distances.flatten(), self.count).values
-        return highest.mean(0, keepdim=True), self.rows @ distances[0, 0] @ self.columns
+        anomaly_map = self.rows @ distances[0, 0] @ self.columns
+        if self.margin:
+            lowest = anomaly_map.amin()
+            anomaly_map = F.pad(anomaly_map - lowest, [self.margin] * 4) + lowest
+        return highest.mean(0, keepdim=True), anomaly_map
 
 
 class Reweighting(nn.Module):
@@ -143,34 +182,34 @@ class Reweighting(nn.Module):
 
 
 class PatchCoreHead(nn.Module):
-    """Feature maps to score and map: embedding, nearest patch, context, scoring."""
+    """Feature maps to score and map: embedding, projection, nearest patch, context, scoring."""
 
     def __init__(
         self,
         bank: Tensor,
-        grid: tuple[int, int],
-        size: tuple[int, int],
         *,
-        neighbourhood: int,
-        top: float,
-        sigma: float,
+        embedding: nn.Module,
+        scoring: PatchScoring,
+        projection: nn.Module | None = None,
         reweighting: int = 0,
         context: Context | None = None,
     ) -> None:
         super().__init__()
-        self.embedding = PatchEmbedding(neighbourhood)
+        self.embedding = embedding
+        self.projection = projection or nn.Identity()
         self.nearest = NearestPatch(bank)
-        self.scoring = PatchScoring(grid, size, top, sigma)
+        self.scoring = scoring
         self.reweighting = Reweighting(bank, min(reweighting, len(bank))) if reweighting else None
         self.context = context
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of one image's feature maps, 1 x C x h x w each."""
-        patches = self.embedding(maps)
+        embedded = self.embedding(maps)
+        patches = self.projection(embedded)
         nearest = self.nearest(patches)
         relative = nearest
         if self.context is not None:
-            relative = nearest - self.context(patches.mean((2, 3)))
+            relative = nearest - self.context(embedded.mean((2, 3)))
         score, anomaly_map = self.scoring(relative)
         if self.reweighting is not None:  # the paper's weight is of plain distances
             score = score * self.reweighting(patches, nearest)

@@ -1,0 +1,132 @@
+"""`blemish benchmark`: detectors side by side on the same categories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blemish.cli.output import JsonOption, console, emit, messages, stray_prints_on_stderr
+from blemish.cli.text_table import aligned
+from blemish.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from blemish.comparison.cell_store import CellResult
+    from blemish.comparison.table import Table as ComparisonTable
+
+_SHORT = {"Image AUROC": "AUROC", "Pixel AUROC": "pixel AUROC", "Precision": "prec.", "Accuracy": "acc."}
+_SHORT |= {"Recall": "recall", "Pixel F1": "pixel F1", "Fit, s": "fit s", "ms an image": "ms"}
+
+
+def benchmark(
+    data: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DATA...", help="Folders of one or several categories, with test photographs."
+        ),
+    ],
+    detectors: Annotated[
+        str, typer.Option(help="Names with commas between, as patchcore,cae; NAME:PRESET for a preset.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the cells, benchmark.json and report.html.")],
+    seeds: Annotated[str, typer.Option(help="Fit once with each, as 0,1,2.")] = "0",
+    size: Annotated[
+        int | None, typer.Option(help="Side in pixels for all detectors; each one's own if absent.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A small run: 128 pixels, few epochs.")] = False,
+    bit_depth: Annotated[
+        int, typer.Option(min=8, max=16, help="Bits that 16-bit photographs really use, as 12.")
+    ] = 16,
+    json_output: JsonOption = False,
+) -> None:
+    """Compare detectors on the same photographs.
+
+    Each cell (detector, category, seed) is kept when it is measured: the same command goes on after an
+    interruption, and with a further detector it measures that one alone. Exit status 1 if a cell failed or a
+    photograph could not be read.
+
+    \b
+    blemish benchmark mvtec/ --detectors patchcore,padim,cae --out comparison/
+    """
+    from blemish.cli.reporter import reporter_for
+    from blemish.comparison.category_data import open_categories
+    from blemish.comparison.choices import choose
+    from blemish.comparison.matrix import run_benchmark
+    from blemish.comparison.report import headline, write_report
+    from blemish.comparison.table import comparison_table
+    from blemish.core.progress import use_reporter
+    from blemish.core.storage import write_json
+
+    labels = [label.strip() for label in detectors.split(",") if label.strip()]
+    choices = choose(labels, size=size, bit_depth=bit_depth, quick=quick)
+    report = out / "report.html"
+    with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
+        categories = open_categories(data, bit_depth)
+        result = run_benchmark(categories, choices, _numbers(seeds), out, _tell)
+        write_report(result, report, "Detectors side by side")
+    document = {**result.to_json(), "report": str(report)}
+    write_json(out / "benchmark.json", document)
+    table = comparison_table(result.results)
+    for one in _unreadable(document):
+        messages.print(f"Left out {one}", style="yellow")
+
+    def human() -> None:
+        for line in _printed(table):
+            console.print(line)
+        console.print(headline(table))
+        console.print(f"{result.measured} of {len(result.results)} cells measured now. Report: {report}")
+
+    emit(document, json_output, human)
+    if result.failed or _unreadable(document):
+        raise typer.Exit(1)
+
+
+def _numbers(seeds: str) -> list[int]:
+    """Seeds from text such as `0,1,2`.
+
+    Raises:
+        UsageError: one is no whole number from 0 to 2^32 - 1, or is there twice.
+    """
+    try:
+        numbers = [int(part) for part in seeds.split(",")]
+    except ValueError:
+        numbers = [-1]
+    if len(set(numbers)) < len(numbers) or not all(0 <= number < 2**32 for number in numbers):
+        raise UsageError(f"--seeds {seeds} is not a list of different whole numbers: write it as 0,1,2.")
+    return numbers
+
+
+def _tell(result: CellResult) -> None:
+    """One line for a cell that was measured."""
+    cell = result.cell
+    name = f"{cell.choice.label} on {cell.category}, seed {cell.seed}"
+    if result.error:
+        messages.print(f"FAILED  {name}: {result.error}", style="red")
+        return
+    auroc = result.metrics["image_auroc"]
+    reached = "no AUROC, as one class is absent" if auroc is None else f"image AUROC {auroc:.3f}"
+    messages.print(f"{name}: {reached}, learnt in {result.timings['fit_seconds']:.1f} s")
+
+
+def _unreadable(document: dict[str, Any]) -> list[str]:
+    """Each photograph that was left out, once, with the reason."""
+    found = {one["path"]: one["detail"] for cell in document["cells"] for one in cell["unreadable"]}
+    return [f"{path}: {detail}" for path, detail in sorted(found.items())]
+
+
+def _printed(table: ComparisonTable) -> list[str]:
+    """The table for a terminal, a line a row; the best of each column has a star."""
+    from blemish.comparison.table import COLUMNS
+
+    blocks = table.blocks if len(table.blocks) > 2 else table.blocks[:1]
+    rows = [("", "", *(_SHORT.get(column.title, column.title) for column in COLUMNS))]
+    for block in blocks:
+        best = block.best()
+        for place, row in enumerate(block.rows):
+            cells = (
+                column.shown(value) + ("*" if place in best[number] else " ")
+                for number, (column, value) in enumerate(zip(COLUMNS, row.values, strict=True))
+            )
+            rows.append((block.title if place == 0 else "", row.label + " (!)" * bool(row.note), *cells))
+    return aligned(rows, names=2)

@@ -1,0 +1,1 @@
+"""Detectors side by side: on whole categories, and on one photograph."""

@@ -1,0 +1,158 @@
+"""One category as a comparison uses it: its digest, what is learnt from, what is tested, and what is shown."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blemish.core.errors import CatalogError, ImageError, UsageError
+from blemish.core.images import read_image
+from blemish.core.pictures import fitted
+from blemish.core.progress import track
+from blemish.core.storage import file_digest
+from blemish.core.types import ByteArray
+from blemish.data.catalog import Catalog, open_catalogs
+from blemish.data.entries import TEST, TRAIN
+from blemish.detectors.base import Detector
+from blemish.features.together import Together
+from blemish.inspector.build import Readable, learning_catalog
+
+GALLERY_IMAGES, GALLERY_SIDE = 10, 256
+_UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class CategoryData:
+    """A category of a comparison.
+
+    Attributes:
+        catalog: all its photographs.
+        digest: SHA-256 over names, labels and contents of all photographs and masks.
+        bit_depth: bits that 16-bit photographs really use.
+    """
+
+    catalog: Catalog
+    digest: str
+    bit_depth: int
+
+    @property
+    def name(self) -> str:
+        """The category."""
+        return self.catalog.category
+
+    @cached_property
+    def shown(self) -> list[Path]:
+        """Test photographs of the galleries, the same for every detector.
+
+        The first of each defect type and of the good ones, then the second of each, evenly spread over each type;
+        so fewer of them are still of all types.
+        """
+        table = self.catalog.test()
+        spread = []
+        for kind, paths in table.groupby("defect_type")["path"]:
+            n = min(len(paths), GALLERY_IMAGES)
+            chosen = [paths.iloc[place] for place in np.linspace(0, len(paths) - 1, n).round().astype(int)]
+            middle = len(chosen) // 2
+            ordered = chosen[middle:] + chosen[:middle]
+            spread += [(rank, kind == "good", kind, Path(path)) for rank, path in enumerate(ordered)]
+        return [path for *_, path in sorted(spread)][:GALLERY_IMAGES]
+
+    @cached_property
+    def shown_photographs(self) -> dict[Path, ByteArray]:
+        """The photographs of the galleries, small, decoded once for all detectors; unreadable ones are left out."""
+        photographs = {}
+        for path in self.shown:
+            try:
+                photographs[path] = fitted(read_image(path, bit_depth=self.bit_depth), GALLERY_SIDE)
+            except ImageError:
+                continue
+        return photographs
+
+
+def open_categories(roots: Sequence[Path], bit_depth: int = 16) -> list[CategoryData]:
+    """Open every category in `roots`, in order; every file is read once for its digest, none is decoded.
+
+    Raises:
+        CatalogError: a root cannot be used, or a category has no test photographs.
+        UsageError: two categories have one name.
+    """
+    catalogs = [catalog for root in roots for catalog in open_catalogs(root)]
+    by_name: dict[str, Catalog] = {}
+    for catalog in catalogs:
+        other = by_name.setdefault(catalog.category, catalog)
+        if other is not catalog:
+            raise UsageError(
+                f"{other.root} and {catalog.root} are both the category {catalog.category}: rename one folder."
+            )
+        if catalog.test().empty:
+            raise CatalogError(
+                f"{catalog.root} has no test photographs to compare detectors on: add a test folder with good "
+                "and defective parts."
+            )
+    return [CategoryData(catalog, _digest(catalog), bit_depth) for catalog in catalogs]
+
+
+def learning_and_test(catalog: Catalog, detector: Detector) -> tuple[Catalog, Catalog]:
+    """The catalog whose training split a detector learns from, and the one whose test split it is judged by.
+
+    They are one: where a detector learns from labelled test photographs, these have moved to the training split.
+
+    Raises:
+        CatalogError: it needs defects to learn from, and there are none.
+    """
+    learning = learning_catalog(catalog, detector)
+    return learning, learning
+
+
+def readable_for(catalog: Catalog, together: Together) -> Readable:
+    """The training photographs of `catalog` that were readable.
+
+    Raises:
+        CatalogError: none was.
+    """
+    rows, digests, skipped = [], [], []
+    for row in np.flatnonzero(catalog.table["split"] == TRAIN).tolist():
+        path = Path(catalog.table["path"].iloc[row])
+        if path in together.digests:
+            rows.append(row)
+            digests.append(together.digests[path])
+        else:
+            skipped.append({"path": str(path), "detail": together.problems[path].detail})
+    if not rows:
+        raise CatalogError(
+            f"None of the {len(skipped)} photographs in {catalog.root} can be read; the first: "
+            f"{skipped[0]['path']}: {skipped[0]['detail']}"
+        )
+    return Readable(catalog.subset(rows), digests, skipped)
+
+
+def counts(catalog: Catalog) -> dict[str, Any]:
+    """How many photographs there are: to learn from, and to test on by defect type."""
+    of = catalog.counts()
+    return {"train": sum(of[TRAIN].values()), "test": of[TEST]}
+
+
+def _digest(catalog: Catalog) -> str:
+    """SHA-256 over what a result depends on: place, split, label, type and content of every file."""
+    digest = hashlib.sha256(catalog.category.encode())
+    rows = list(catalog.table.itertuples(index=False))
+    for row in track(rows, f"Looking at {catalog.category}"):
+        path = Path(str(row.path))
+        name = path.relative_to(catalog.root) if path.is_relative_to(catalog.root) else path
+        mask = _content(Path(row.mask)) if isinstance(row.mask, str) and row.mask else ""
+        line = (name.as_posix(), row.split, row.label, row.defect_type, _content(path), mask)
+        digest.update("\0".join(map(str, line)).encode("utf-8", "surrogateescape") + b"\n")
+    return digest.hexdigest()
+
+
+def _content(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except OSError:
+        return _UNREADABLE

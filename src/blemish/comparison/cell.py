@@ -1,0 +1,226 @@
+"""One cell: fit a detector on a category, measure it on the test photographs, time its inspector."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blemish.comparison.category_data import CategoryData, learning_and_test, readable_for
+from blemish.comparison.cell_store import Arrays, Cell, CellResult, clean, write_result
+from blemish.core.errors import BlemishError, ImageError
+from blemish.core.images import read_image, read_mask
+from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
+from blemish.core.pictures import encoded
+from blemish.core.types import BoolArray, ByteArray, Inspection
+from blemish.data.catalog import Catalog
+from blemish.detectors.base import Detector
+from blemish.detectors.training.session import TrainingSession, training_session
+from blemish.evaluation.evaluate import evaluate, mask_on_grid
+from blemish.evaluation.overlap import overlap
+from blemish.evaluation.result import Evaluation, ScoredImage
+from blemish.features.together import Together
+from blemish.inspector.artifact import read_artifact
+from blemish.inspector.build import BuildSummary, Readable, build_inspector
+from blemish.inspector.runtime import Inspector
+
+TIMED_IMAGES = 20
+_WARM_UP = 3
+_OUTLINE = (232, 60, 60)
+
+
+def run_cell(
+    cell: Cell, data: CategoryData, together: Together, seconds_an_image: float | None
+) -> CellResult:
+    """Measure a cell and keep the result, also where it fails: then with the sentence that says why.
+
+    Args:
+        cell: which.
+        data: its category.
+        together: what reading all photographs of the category found.
+        seconds_an_image: what the detector's backbone took for a photograph, None if unknown or without one.
+    """
+    clean(cell)
+    try:
+        result = _measure(cell, data, together, seconds_an_image)
+    except BlemishError as error:
+        result = CellResult(cell, error=str(error))
+    except MemoryError:
+        result = CellResult(
+            cell, error=f"There is not enough memory for {cell.choice.label}: use a smaller --size."
+        )
+    except Exception as error:  # one detector's defect must not end the comparison of the others
+        cause = " ".join(str(error).split())[:300] or "no reason given"
+        sentence = (
+            f"{cell.choice.label} ended unexpectedly ({type(error).__name__}: {cause}): please report it."
+        )
+        result = CellResult(cell, error=sentence)
+    write_result(result)
+    if not result.error:
+        shutil.rmtree(cell.training, ignore_errors=True)
+    return result
+
+
+def _measure(
+    cell: Cell, data: CategoryData, together: Together, seconds_an_image: float | None
+) -> CellResult:
+    detector = cell.choice.detector(cell.seed)
+    learning, test = learning_and_test(data.catalog, detector)
+    readable = readable_for(learning, together)
+    summary = _fit(cell, detector, data.catalog, readable)
+    inspector = Inspector.load(cell.inspector)
+    evaluation = _evaluate(detector, inspector, test, together)
+    paths = [image.path for image in evaluation.images]
+    milliseconds, decode = time_inspector(inspector, paths)
+    reading = None if seconds_an_image is None else seconds_an_image * summary.n_train
+    timings = {
+        "fit_seconds": summary.seconds + (reading or 0.0),
+        "learning_seconds": summary.seconds,
+        "reading_seconds": reading,
+        "ms": milliseconds,
+        "decode_ms": decode,
+    }
+    shown, pictures = _pictures(evaluation, inspector, data)
+    arrays: Arrays = {"scores": evaluation.scores, "labels": evaluation.labels, **pictures}
+    unread = [{"path": str(failure.path), "detail": failure.detail} for failure in evaluation.failed]
+    return CellResult(
+        cell,
+        metrics={
+            **figures(evaluation),
+            "n_train": summary.n_train,
+            "n_labelled": summary.n_labelled,
+            "n_scores": summary.n_scores,
+            "megabytes": megabytes(cell.inspector),
+        },
+        timings=timings,
+        unreadable=summary.skipped + unread,
+        shown=shown,
+        arrays=arrays,
+    )
+
+
+def _fit(cell: Cell, detector: Detector, catalog: Catalog, readable: Readable) -> BuildSummary:
+    """Fit the detector and write its inspector; a training that was interrupted goes on from its checkpoint."""
+    with training_session(TrainingSession(folder=cell.training, resume=True)):
+        return build_inspector(catalog, cell.inspector, detector, name=_name(cell), readable=readable)
+
+
+def _name(cell: Cell) -> str:
+    """Name of the cell's inspector: detector and category."""
+    return f"{cell.choice.label} on {cell.category}"[:200]
+
+
+def _evaluate(detector: Detector, inspector: Inspector, test: Catalog, together: Together) -> Evaluation:
+    """Judge the test photographs as the inspector does, on the fitted detector's scores: it reads the caches."""
+    paths = [Path(path) for path in test.test()["path"]]
+    predictions = detector.predict([path for path in paths if path not in together.problems])
+
+    def inspect(path: Path) -> Inspection:
+        if path in together.problems:
+            raise together.problems[path]
+        prediction = next(predictions)
+        height, width = prediction.anomaly_map.shape
+        return inspector.judge(prediction, width, height)
+
+    return evaluate(
+        inspect,
+        test,
+        inspector.threshold,
+        pixel_threshold=inspector.pixel_threshold,
+        map_scale=inspector.map_scale,
+        time_decoding=False,
+    )
+
+
+def figures(evaluation: Evaluation) -> dict[str, Any]:
+    """What `blemish evaluate` measures, without times, and with the figures of the calibrated pixel threshold.
+
+    `pixel_f1` and `iou` are those of `blemish.evaluation.overlap` at the inspector's pixel threshold; the best that any
+    threshold reaches, which `blemish evaluate` names `pixel_f1`, is `pixel_f1_best`.
+    """
+    measured = evaluation.to_json()
+    for name in ("category", "latency_ms", "decode_ms", "failed"):
+        del measured[name]
+    covered = overlap(_segmentations(evaluation))
+    measured["pixel_f1_best"] = measured["pixel_f1"]
+    known = covered.n_defective > 0
+    measured["pixel_f1"] = covered.f1 if known and math.isfinite(covered.f1) else None
+    measured["iou"] = covered.iou if known else None
+    measured["pixel_threshold"] = evaluation.pixel_threshold
+    return measured
+
+
+def _segmentations(evaluation: Evaluation) -> Iterator[tuple[BoolArray, BoolArray]]:
+    """Mask and segmentation of every image whose truth is known."""
+    for image in evaluation.images:
+        mask = _truth(image)
+        if mask is not None:
+            yield mask, segmentation(image.anomaly_map, evaluation.pixel_threshold)
+
+
+def _truth(image: ScoredImage) -> BoolArray | None:
+    """The mask on the map's grid; None for a defective image without a usable one."""
+    mask: BoolArray = np.zeros(image.anomaly_map.shape, np.bool_)
+    if image.mask_path is not None:
+        try:
+            mask = mask_on_grid(read_mask(image.mask_path), *mask.shape)
+        except ImageError:
+            return None
+    return mask if mask.any() or not image.anomalous else None
+
+
+def time_inspector(inspector: Inspector, paths: list[Path]) -> tuple[float, float]:
+    """Median milliseconds that an inspector takes for a decoded photograph, and that decoding it takes.
+
+    Args:
+        inspector: newly loaded.
+        paths: at most `TIMED_IMAGES`, evenly spread, are timed, after a warm-up on the first.
+    """
+    places = np.unique(np.linspace(0, len(paths) - 1, min(TIMED_IMAGES, len(paths))).round().astype(int))
+    inspected, decoded = [], []
+    for number, place in enumerate(places.tolist()):
+        started = time.perf_counter()
+        photograph = read_image(paths[place], bit_depth=inspector.manifest.preprocessing.bit_depth)
+        decoded.append(time.perf_counter() - started)
+        for _ in range(_WARM_UP if number == 0 else 0):
+            inspector.inspect(photograph)
+        started = time.perf_counter()
+        inspector.inspect(photograph)
+        inspected.append(time.perf_counter() - started)
+    return 1e3 * float(np.median(inspected)), 1e3 * float(np.median(decoded))
+
+
+def megabytes(inspector: Path) -> float:
+    """Size of an inspector's members; unlike the file's, it does not depend on when it was written."""
+    return sum(member.size for member in read_artifact(inspector).manifest.members) / 1e6
+
+
+def _pictures(
+    evaluation: Evaluation, inspector: Inspector, data: CategoryData
+) -> tuple[list[dict[str, Any]], Arrays]:
+    """The gallery: name, score and decision of each image, and its heatmap and segmentation."""
+    by_path = {image.path: image for image in evaluation.images}
+    shown: list[dict[str, Any]] = []
+    pictures: Arrays = {}
+    for path, photograph in data.shown_photographs.items():
+        image = by_path.get(path)
+        if image is None:  # not among those that this detector was tested on
+            continue
+        number = len(shown)
+        shown.append(
+            {"name": image.name, "score": image.score, "rejected": bool(image.score > inspector.threshold)}
+        )
+        found = segmentation(image.anomaly_map, inspector.pixel_threshold)
+        heat = heatmap_overlay(photograph, image.anomaly_map, *inspector.map_scale)
+        pictures[f"heatmap_{number}"] = _jpeg(heat)
+        pictures[f"segmentation_{number}"] = _jpeg(contour_overlay(photograph, found, _OUTLINE))
+    return shown, pictures
+
+
+def _jpeg(picture: ByteArray) -> ByteArray:
+    return np.frombuffer(encoded(picture, ".jpg"), np.uint8)

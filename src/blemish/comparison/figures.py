@@ -1,0 +1,160 @@
+"""Charts of a comparison (Plotly)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+
+from blemish.comparison.cell_store import CellResult
+from blemish.comparison.table import COLUMNS, Block
+from blemish.core.charts import (
+    ANOMALOUS_COLOUR,
+    NORMAL_COLOUR,
+    THRESHOLD_COLOUR,
+    chart_layout,
+    chart_line,
+)
+from blemish.evaluation.metrics import decide, rank
+
+# Okabe and Ito's colours, which stay apart for every kind of colour blindness, without their yellow and black.
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a63d2", "#7f8c8d")
+_DASHES = ("solid", "dash", "dot", "dashdot")
+_MOST_POINTS, _BINS = 600, 30
+
+
+def colour(number: int) -> str:
+    """Colour of the detector in a column."""
+    return COLOURS[number % len(COLOURS)]
+
+
+def roc_figure(results: Mapping[str, CellResult]) -> go.Figure:
+    """ROC curves of several detectors on one category, each with the point where its threshold works."""
+    figure = go.Figure(layout=chart_layout("Good parts rejected", "Defects found"))
+    figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
+    figure.update_yaxes(range=[-0.02, 1.04], tickformat=".0%")
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        line=chart_line("#8888", 1, "dot"),
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    for number, (label, result) in enumerate(results.items()):
+        labels, scores = result.arrays["labels"], result.arrays["scores"]
+        rate, recall = _thinned(*rank(labels, scores).roc_curve())
+        dash = _DASHES[number // len(COLOURS) % len(_DASHES)]
+        figure.add_scatter(
+            x=rate,
+            y=recall,
+            mode="lines",
+            name=label,
+            legendgroup=label,
+            line=chart_line(colour(number), 2.2, dash),
+            hovertemplate=label
+            + ": %{y:.1%} of defects found<br>%{x:.1%} of good parts rejected<extra></extra>",
+        )
+        decision = decide(labels, scores, result.metrics["threshold"])
+        rejected = decision.false_positives / max(1, decision.false_positives + decision.true_negatives)
+        figure.add_scatter(
+            x=[rejected],
+            y=[decision.recall],
+            mode="markers",
+            legendgroup=label,
+            showlegend=False,
+            marker={"size": 11, "color": colour(number), "line": {"width": 2, "color": "#fff"}},
+            hovertemplate=label + " at its threshold: %{x:.1%}, %{y:.1%}<extra></extra>",
+        )
+    figure.update_layout(showlegend=True, margin_t=64)
+    return figure
+
+
+def score_figure(result: CellResult) -> go.Figure:
+    """Histograms of the scores of good and defective parts, with the threshold."""
+    labels, scores = result.arrays["labels"], result.arrays["scores"]
+    threshold = float(result.metrics["threshold"])
+    edges = np.histogram_bin_edges(np.append(scores, threshold), bins=_BINS)
+    figure = go.Figure(layout=chart_layout("Anomaly score", "Parts"))
+    for name, of_class, of_colour in (
+        ("good", ~labels, NORMAL_COLOUR),
+        ("defective", labels, ANOMALOUS_COLOUR),
+    ):
+        counts, _ = np.histogram(scores[of_class], bins=edges)
+        figure.add_bar(
+            x=(edges[1:] + edges[:-1]) / 2,
+            y=counts,
+            width=np.diff(edges),
+            name=name,
+            marker={"color": of_colour, "opacity": 0.72},
+            hovertemplate="%{y} " + name + " at about %{x:.4g}<extra></extra>",
+        )
+    figure.add_vline(x=threshold, line=chart_line(THRESHOLD_COLOUR, 2, "dash"))
+    figure.update_layout(barmode="overlay", bargap=0, yaxis_rangemode="tozero", margin_t=12)
+    return figure
+
+
+def speed_figure(block: Block) -> go.Figure:
+    """Image AUROC against milliseconds an image, a point for each detector."""
+    places = {column.key: number for number, column in enumerate(COLUMNS)}
+    figure = go.Figure(layout=chart_layout("Milliseconds an image (log)", "Image AUROC"))
+    figure.update_layout(margin_l=72)
+    shown = []
+    for number, row in enumerate(block.rows):
+        x, y = row.values[places["ms"]], row.values[places["image_auroc"]]
+        if math.isnan(x) or math.isnan(y):
+            continue
+        shown.append(x)
+        figure.add_scatter(
+            x=[x],
+            y=[y],
+            mode="markers+text",
+            text=[row.label],
+            textposition="top center",
+            cliponaxis=False,
+            marker={"size": 14, "color": colour(number), "line": {"width": 1.5, "color": "#fff"}},
+            hovertemplate=row.label + ": %{y:.3f} at %{x:.1f} ms<extra></extra>",
+        )
+    if shown:  # room for the labels
+        low, high = math.log10(min(shown)), math.log10(max(shown))
+        room = max(0.25 * (high - low), 0.15)
+        figure.update_xaxes(type="log", range=[low - room, high + room], **_ticks(low - room, high + room))
+    return figure
+
+
+def type_figure(results: Mapping[str, CellResult], metric: str, title: str) -> go.Figure:
+    """A metric of each defect type, a bar for each detector."""
+    figure = go.Figure(layout=chart_layout("", title))
+    for number, (label, result) in enumerate(results.items()):
+        types = result.metrics["per_defect_type"]
+        figure.add_bar(
+            x=list(types),
+            y=[of_type[metric] for of_type in types.values()],
+            name=label,
+            marker={"color": colour(number)},
+            hovertemplate=label + ", %{x}: %{y:.3f}<extra></extra>",
+        )
+    figure.update_yaxes(range=[0, 1.04])
+    figure.update_layout(barmode="group", showlegend=True, margin_t=64)
+    return figure
+
+
+def _ticks(low: float, high: float) -> dict[str, Sequence[float]]:
+    """Plain ticks of a logarithmic axis: 1, 2, 5, 10, ... as many as fit."""
+    values = [
+        step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in (1, 2, 5)
+    ]
+    return {"tickvals": [value for value in values if low <= math.log10(value) <= high]}
+
+
+def _thinned(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Few enough points for a page; ends are kept."""
+    if x.size <= _MOST_POINTS:
+        return x, y
+    kept = np.linspace(0, x.size - 1, _MOST_POINTS).round().astype(int)
+    return x[kept], y[kept]

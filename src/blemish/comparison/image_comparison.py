@@ -1,0 +1,209 @@
+"""One photograph through several inspectors: views, pictures and a page. Only what runs on the line is imported."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blemish.comparison import sensitivity
+from blemish.comparison.sensitivity import Agreement, Pattern, View
+from blemish.core.errors import UsageError
+from blemish.core.images import read_image
+from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
+from blemish.core.pictures import Picture, encoded, fitted, picture
+from blemish.core.progress import track
+from blemish.core.report_page import render_page
+from blemish.core.storage import write_bytes, write_text
+from blemish.core.types import ByteArray
+from blemish.inspector.artifact import Artifact, read_artifact
+from blemish.inspector.runtime import Inspector
+
+PICTURE_SIDE = 1024
+_OUTLINE = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one inspector made of the photograph: its view, and the pictures, uint8 RGB H x W x 3."""
+
+    view: View
+    map_picture: ByteArray
+    overlay: ByteArray
+
+
+@dataclass(frozen=True)
+class ImageComparison:
+    """A photograph as several inspectors see it.
+
+    Attributes:
+        path: the photograph.
+        photograph: uint8 RGB, at most 1024 pixels wide and high.
+        seen: in the order of the inspectors.
+    """
+
+    path: Path
+    photograph: ByteArray
+    seen: tuple[Seen, ...]
+
+    @property
+    def views(self) -> list[View]:
+        """The views, in the order of the inspectors."""
+        return [one.view for one in self.seen]
+
+    @property
+    def pattern(self) -> Pattern:
+        """What they mean together."""
+        return sensitivity.pattern(self.views)
+
+    @property
+    def agreements(self) -> list[Agreement]:
+        """Agreement of every two."""
+        return sensitivity.agreements(self.views)
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures, JSON-ready."""
+        order = sensitivity.ranked(self.views)
+        found = self.pattern
+        return {
+            "image": str(self.path),
+            "detectors": [
+                {
+                    "inspector": view.name,
+                    "detector": view.detector,
+                    "verdict": "reject" if view.rejected else "pass",
+                    "score": view.score,
+                    "threshold": view.threshold,
+                    "percentile": view.percentile,
+                    "level": view.level,
+                    "p_value": view.p_value,
+                    "peak": view.peak,
+                    "area": view.area,
+                    "background": view.background,
+                }
+                for view in self.views
+            ],
+            "agreements": [vars(pair) for pair in self.agreements],
+            "most_sensitive": order[0].name,
+            "least_sensitive": order[-1].name,
+            "pattern": {"name": found.name, "sentence": found.sentence, **found.evidence},
+        }
+
+
+def compare_image(image: Path, inspectors: Sequence[Path]) -> ImageComparison:
+    """Inspect one photograph with several inspectors.
+
+    Raises:
+        UsageError: there are fewer than two inspectors.
+        ArtifactError: one cannot be used.
+        ImageError: the photograph cannot be read.
+    """
+    if len(inspectors) < 2:
+        raise UsageError(
+            "One inspector has nothing to be compared with: name two or more after --inspectors."
+        )
+    photographs: dict[int, ByteArray] = {}
+    seen: list[Seen] = []
+    artifacts = [read_artifact(path) for path in inspectors]
+    names = _names(artifacts)
+    for artifact, name in zip(track(artifacts, f"Inspecting {image.name}"), names, strict=True):
+        inspector = Inspector(artifact)
+        bits = inspector.manifest.preprocessing.bit_depth
+        if bits not in photographs:
+            photographs[bits] = read_image(image, bit_depth=bits)
+        seen.append(_seen(name, inspector, np.asarray(artifact.normal_scores()), photographs[bits]))
+    first = next(iter(photographs.values()))
+    return ImageComparison(image, fitted(first, PICTURE_SIDE), tuple(seen))
+
+
+def write_pictures(comparison: ImageComparison, out: Path) -> list[Path]:
+    """Write `original.png`, and `NAME-map.png` and `NAME-overlay.png` of each inspector; their paths."""
+    pictures = {"original.png": comparison.photograph}
+    for number, one in enumerate(comparison.seen, 1):
+        stem = f"{number}-" + re.sub(r"[^A-Za-z0-9_.-]+", "_", one.view.name)[:60]
+        pictures |= {f"{stem}-map.png": one.map_picture, f"{stem}-overlay.png": one.overlay}
+    for name, pixels in pictures.items():
+        write_bytes(out / name, encoded(pixels, ".png"))
+    return [out / name for name in pictures]
+
+
+def write_page(comparison: ImageComparison, out: Path) -> None:
+    """Write the comparison as one self-contained HTML page.
+
+    Raises:
+        BlemishError: the file cannot be written.
+    """
+    document = comparison.to_json()
+    order = sensitivity.ranked(comparison.views)
+    highest = max(1.5, *(min(view.level, 6.0) for view in order))
+    context = {
+        "title": f"{comparison.path.name}: {len(order)} inspectors",
+        "facts": {
+            "Photograph": str(comparison.path),
+            "Rejected by": f"{sum(view.rejected for view in order)} of {len(order)}",
+            "Most sensitive": order[0].name,
+            "Least sensitive": order[-1].name,
+        },
+        "pattern": comparison.pattern,
+        "views": order,
+        "widths": [100 * min(max(view.level, 0), highest) / highest for view in order],
+        "threshold_at": 100 / highest,
+        "agreements": comparison.agreements,
+        "rows": [_row(comparison, one) for one in comparison.seen],
+        "constants": sensitivity,
+        "document": document,
+    }
+    write_text(out, render_page("blemish.comparison", "compare_image.html.j2", "", context))
+
+
+def _seen(name: str, inspector: Inspector, normal_scores: Any, photograph: ByteArray) -> Seen:
+    """Inspect the photograph, and bring score and map to the detector's own scale of good parts."""
+    inspection = inspector.inspect(photograph)
+    low, high = inspector.map_scale
+    view = View(
+        name=name,
+        detector=inspector.manifest.detector.name,
+        rejected=inspection.score > inspector.threshold,
+        score=inspection.score,
+        threshold=inspector.threshold,
+        percentile=sensitivity.percentile(normal_scores, inspection.score),
+        level=sensitivity.level(normal_scores, inspection.score, inspector.threshold),
+        p_value=inspection.p_value,
+        levels=sensitivity.map_level(inspection.anomaly_map, low, inspector.pixel_threshold),
+    )
+    small = fitted(photograph, PICTURE_SIDE)
+    found = segmentation(inspection.anomaly_map, inspector.pixel_threshold)
+    overlay = heatmap_overlay(small, inspection.anomaly_map, low, high)
+    return Seen(
+        view,
+        map_picture=heatmap_overlay(np.zeros_like(small), inspection.anomaly_map, low, high, opacity=1),
+        overlay=contour_overlay(overlay, found, _OUTLINE) if found.any() else overlay,
+    )
+
+
+def _names(artifacts: Sequence[Artifact]) -> list[str]:
+    """A name for each inspector: its file's; where two are alike, its own, and a number if these are alike too."""
+    names = [artifact.path.stem for artifact in artifacts]
+    if len(set(names)) < len(names):
+        names = [artifact.manifest.name for artifact in artifacts]
+    counts, numbered = Counter(names), Counter[str]()
+    unique = []
+    for name in names:
+        numbered[name] += 1
+        unique.append(f"{name} ({numbered[name]})" if counts[name] > 1 else name)
+    return unique
+
+
+def _row(comparison: ImageComparison, one: Seen) -> dict[str, Any]:
+    name = one.view.name
+    pictures: list[Picture] = [
+        picture("Photograph", fitted(comparison.photograph), comparison.path.name),
+        picture(f"{name}: map", fitted(one.map_picture), comparison.path.name),
+        picture(f"{name}: overlay", fitted(one.overlay), comparison.path.name),
+    ]
+    return {"view": one.view, "pictures": pictures}

@@ -1,0 +1,223 @@
+"""The report of a comparison: one HTML file that holds everything and asks the network for nothing."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from plotly.offline import get_plotlyjs
+
+from blemish.comparison import figures
+from blemish.comparison.category_data import CategoryData, counts
+from blemish.comparison.cell_store import CellResult
+from blemish.comparison.gallery import gallery_rows
+from blemish.comparison.matrix import Benchmark
+from blemish.comparison.published import published_methods
+from blemish.comparison.table import COLUMNS, Block, Row, Table, comparison_table
+from blemish.core.progress import track
+from blemish.core.report_page import chart, render_page
+from blemish.core.storage import write_text
+from blemish.evaluation.metrics import decide
+
+# Pictures of about 15 kB: what keeps the file under some 12 MB beside Plotly's 5 MB.
+MOST_PICTURES, _FEWEST_ROWS = 420, 2
+_PUBLISHED = (
+    ("image_auroc", "Image AUROC"),
+    ("pixel_auroc", "Pixel AUROC"),
+    ("aupro", "AUPRO"),
+    ("image_f1", "F1"),
+)
+
+
+def write_report(benchmark: Benchmark, out: Path, title: str) -> None:
+    """Write one self-contained HTML report; with several seeds, pictures and curves are of the first.
+
+    Raises:
+        BlemishError: the file cannot be written.
+    """
+    table = comparison_table(benchmark.results)
+    n_cells = len(benchmark.choices) * len(benchmark.data)
+    rows = max(_FEWEST_ROWS, MOST_PICTURES // (2 * n_cells + 2))
+    sections = [
+        _section(number, one, benchmark, table, rows)
+        for number, one in enumerate(track(benchmark.data, "Report"))
+    ]
+    context = {
+        "title": title,
+        "facts": _facts(benchmark),
+        "headline": headline(table),
+        "columns": COLUMNS,
+        "blocks": _blocks(table, [section["anchor"] for section in sections]),
+        "failed": benchmark.failed,
+        "unreadable": [one for result in benchmark.results for one in result.unreadable],
+        "seeds": benchmark.seeds,
+        "charts": _overall_charts(table, len(benchmark.data)),
+        "sections": sections,
+    }
+    page = render_page(
+        "blemish.comparison", "benchmark.html.j2", get_plotlyjs(), context, {"figure": _figure}
+    )
+    write_text(out, page)
+
+
+def headline(table: Table) -> str:
+    """The result in a sentence or two: who is most accurate, and who is fastest."""
+    places = {column.key: number for number, column in enumerate(COLUMNS)}
+    whole = [row for row in table.mean.rows if not row.note]
+    accurate = _extreme(whole, places["image_auroc"], higher=True)
+    fast = _extreme(whole, places["ms"], higher=False)
+    if accurate is None or fast is None:
+        return "No detector has figures on every category."
+    n = len(table.blocks) - 1
+    over = "" if n == 1 else f" on the mean of {n} categories"
+    auroc = accurate.values[places["image_auroc"]]
+    if len(whole) == 1:
+        return f"{accurate.label} ranks parts with an image AUROC of {auroc:.3f}{over}."
+    sentence = f"{accurate.label} ranks parts best{over}, with an image AUROC of {auroc:.3f}"
+    if fast is accurate:
+        return f"{sentence}, and is the fastest, with {fast.values[places['ms']]:.1f} ms an image."
+    return (
+        f"{sentence} at {accurate.values[places['ms']]:.1f} ms an image; {fast.label} is the fastest, with "
+        f"{fast.values[places['ms']]:.1f} ms and {fast.values[places['image_auroc']]:.3f}."
+    )
+
+
+def _extreme(rows: Sequence[Row], place: int, higher: bool) -> Row | None:
+    known = [row for row in rows if not math.isnan(row.values[place])]
+    return (max if higher else min)(known, key=lambda row: row.values[place]) if known else None
+
+
+def _facts(benchmark: Benchmark) -> dict[str, str]:
+    """What a reader must know to trust the figures."""
+    photographs = sum(len(one.catalog) for one in benchmark.data)
+    return {
+        "Detectors": str(len(benchmark.choices)),
+        "Categories": str(len(benchmark.data)),
+        "Photographs": f"{photographs:,}",
+        "Seeds": ", ".join(map(str, benchmark.seeds)),
+        "Threshold": "from good training photographs, scored as if unseen",
+        "Times measured on": f"{platform.machine()}, {os.cpu_count()} cores, no GPU needed",
+    }
+
+
+def _blocks(table: Table, anchors: Sequence[str]) -> list[dict[str, Any]]:
+    """The table as the template prints it. One category needs no mean."""
+    shown = table.blocks if len(anchors) > 1 else table.blocks[:1]
+    links = [*(f"#{anchor}" for anchor in anchors), ""]
+    return [
+        {"title": block.title, "link": link, "rows": _rows(block)}
+        for block, link in zip(shown, links, strict=False)
+    ]
+
+
+def _rows(block: Block) -> list[dict[str, Any]]:
+    best = block.best()
+    return [
+        {
+            "label": row.label,
+            "colour": figures.colour(place),
+            "note": row.note,
+            "remark": row.remark,
+            "empty": all(math.isnan(value) for value in row.values),
+            "cells": [
+                {
+                    "value": column.shown(value),
+                    "spread": "" if math.isnan(spread) else f"± {column.shown(spread)}",
+                    "best": place in best[number],
+                }
+                for number, (column, value, spread) in enumerate(
+                    zip(COLUMNS, row.values, row.spreads, strict=True)
+                )
+            ],
+        }
+        for place, row in enumerate(block.rows)
+    ]
+
+
+def _overall_charts(table: Table, n: int) -> list[dict[str, Any]]:
+    block = table.mean if n > 1 else table.blocks[0]
+    note = "Up and to the left is better: the network and the decision on one decoded photograph."
+    if n > 1:
+        note += f" Means of {n} categories."
+    return [chart("Accuracy against time", note, figures.speed_figure(block))]
+
+
+def _section(
+    number: int, data: CategoryData, benchmark: Benchmark, table: Table, rows: int
+) -> dict[str, Any]:
+    """Everything the template shows of one category."""
+    found = {choice.label: benchmark.of(data.name, choice.label) for choice in benchmark.choices}
+    first = {label: results[0] for label, results in found.items() if results}
+    colours = {choice.label: figures.colour(place) for place, choice in enumerate(benchmark.choices)}
+    both = any(result.metrics["n_normal"] and result.metrics["n_anomalous"] for result in first.values())
+    charts = []
+    if both:
+        note = (
+            "Defects found against good parts rejected. Each dot is where the detector's own threshold works."
+        )
+        charts.append(chart("ROC curves", note, figures.roc_figure(first)))
+        note = "Image AUROC of each type of defect against all good parts."
+        charts.append(chart("By defect type", note, figures.type_figure(first, "image_auroc", "Image AUROC")))
+    return {
+        "anchor": f"category-{number + 1}",
+        "category": data.name,
+        "counts": counts(data.catalog),
+        "charts": charts,
+        "types": _types(first),
+        "detectors": [_detector(result, colours[label]) for label, result in first.items()],
+        "labels": [(label, colours[label]) for label in first],
+        "gallery": gallery_rows(data, first, rows),
+        "published": published_methods(data.name),
+        "published_columns": _PUBLISHED,
+        "measured": _measured(data.name, table),
+    }
+
+
+def _types(results: dict[str, CellResult]) -> dict[str, Any]:
+    """Recall at the threshold and image AUROC of each defect type, by detector; the best are marked."""
+    types = sorted({name for result in results.values() for name in result.metrics["per_defect_type"]})
+    rows = []
+    for name in types:
+        of = [result.metrics["per_defect_type"].get(name, {}) for result in results.values()]
+        recalls, aurocs = (_marked([one.get(key) for one in of]) for key in ("recall", "image_auroc"))
+        n = max(one.get("n", 0) for one in of)
+        rows.append({"name": name, "n": n, "cells": list(zip(recalls, aurocs, strict=True))})
+    return {"rows": rows}
+
+
+def _marked(values: Sequence[float | None]) -> list[tuple[float | None, bool]]:
+    """Each value, and whether it is the best as shown; none is where all are alike."""
+    known = {round(value, 3) for value in values if value is not None}
+    best = max(known) if len(known) > 1 else None
+    return [(value, value is not None and round(value, 3) == best) for value in values]
+
+
+def _detector(result: CellResult, colour: str) -> dict[str, Any]:
+    """Histogram and confusion matrix of one detector."""
+    label, threshold = result.cell.choice.label, result.metrics["threshold"]
+    note = f"Threshold {threshold:.4g}, from {result.metrics['n_scores']} good parts."
+    return {
+        "label": label,
+        "colour": colour,
+        "chart": chart(label, note, figures.score_figure(result)),
+        "confusion": decide(result.arrays["labels"], result.arrays["scores"], threshold),
+    }
+
+
+def _measured(category: str, table: Table) -> list[tuple[str, list[str]]]:
+    """The measured rows in the columns of the published ones."""
+    block = next(block for block in table.blocks if block.title == category)
+    places = {column.key: number for number, column in enumerate(COLUMNS)}
+    keys = ("image_auroc", "pixel_auroc", "aupro", "f1")
+    return [
+        (row.label, [COLUMNS[places[key]].shown(row.values[places[key]]) for key in keys])
+        for row in block.rows
+    ]
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,185 @@
+"""The table of a comparison: detectors by category, their mean, and which is best in each column."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from blemish.comparison.cell_store import CellResult
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure of the table.
+
+    Attributes:
+        key: its name in a cell's metrics or timings.
+        title: its heading.
+        digits: decimals shown.
+        higher: whether a higher value is better.
+        timed: whether it differs from run to run.
+    """
+
+    key: str
+    title: str
+    digits: int = 3
+    higher: bool = True
+    timed: bool = False
+
+    def shown(self, value: float) -> str:
+        """A value as the table shows it."""
+        return "–" if math.isnan(value) else f"{value:.{self.digits}f}"
+
+
+COLUMNS = (
+    Column("image_auroc", "Image AUROC"),
+    Column("pixel_auroc", "Pixel AUROC"),
+    Column("f1", "F1"),
+    Column("precision", "Precision"),
+    Column("recall", "Recall"),
+    Column("accuracy", "Accuracy"),
+    Column("pixel_f1", "Pixel F1"),
+    Column("aupro", "AUPRO"),
+    Column("iou", "IoU"),
+    Column("fit_seconds", "Fit, s", 1, higher=False, timed=True),
+    Column("ms", "ms an image", 1, higher=False, timed=True),
+    Column("megabytes", "MB", 1, higher=False),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A detector on one category, or its mean over all.
+
+    Attributes:
+        label: the detector.
+        values: of each column, the mean over seeds; nan where undefined.
+        spreads: standard deviation over seeds (n - 1); nan with a single one.
+        note: why there are no values, or what they leave out; empty if nothing is missing.
+        remark: what else a reader must know to compare it; empty if nothing.
+    """
+
+    label: str
+    values: tuple[float, ...]
+    spreads: tuple[float, ...]
+    note: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """The rows of one category, or of the mean."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+    def best(self) -> list[set[int]]:
+        """For each column the rows whose shown value is the best; none where all that can be compared are alike.
+
+        A mean that leaves out a category is not compared: it is of other images.
+        """
+        found = []
+        for number, column in enumerate(COLUMNS):
+            known = {
+                place: float(column.shown(row.values[number]))
+                for place, row in enumerate(self.rows)
+                if not math.isnan(row.values[number]) and not row.note
+            }
+            best = (max if column.higher else min)(known.values()) if len(set(known.values())) > 1 else None
+            found.append({place for place, value in known.items() if value == best})
+        return found
+
+
+@dataclass(frozen=True)
+class Table:
+    """Blocks of the categories, and last that of the mean."""
+
+    blocks: tuple[Block, ...]
+
+    @property
+    def mean(self) -> Block:
+        """The block of means."""
+        return self.blocks[-1]
+
+    def to_json(self, timed: bool) -> dict[str, dict[str, dict[str, float | None]]]:
+        """Title of the block, label of the row, key of the column: the columns that are timed, or the others."""
+        return {
+            block.title: {
+                row.label: {
+                    column.key: None if math.isnan(value) else value
+                    for column, value in zip(COLUMNS, row.values, strict=True)
+                    if column.timed == timed
+                }
+                for row in block.rows
+            }
+            for block in self.blocks
+        }
+
+
+def comparison_table(results: Sequence[CellResult]) -> Table:
+    """The table of all cells, in the order in which categories and detectors come first.
+
+    The mean of a figure is over the categories that have it.
+    """
+    categories = list(dict.fromkeys(result.cell.category for result in results))
+    labels = list(dict.fromkeys(result.cell.choice.label for result in results))
+    blocks = [
+        Block(
+            category,
+            tuple(_row(label, [r for r in results if _which(r) == (category, label)]) for label in labels),
+        )
+        for category in categories
+    ]
+    means = tuple(
+        _mean_row(label, [block.rows[place] for block in blocks]) for place, label in enumerate(labels)
+    )
+    return Table((*blocks, Block("mean", means)))
+
+
+def _which(result: CellResult) -> tuple[str, str]:
+    return result.cell.category, result.cell.choice.label
+
+
+def _row(label: str, results: Sequence[CellResult]) -> Row:
+    """Mean and spread over seeds."""
+    good = [result for result in results if not result.error]
+    failed = [result for result in results if result.error]
+    note = ""
+    if failed:
+        seeds = ", ".join(str(result.cell.seed) for result in failed)
+        which = "" if len(results) == 1 else f" with seed {seeds}"
+        note = f"failed{which}: {failed[0].error}"
+    values = np.array([[_figure(result, column) for column in COLUMNS] for result in good])
+    if not len(values):
+        nothing = (math.nan,) * len(COLUMNS)
+        return Row(label, nothing, nothing, note)
+    spreads = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(COLUMNS), math.nan)
+    figures, remark = good[0].metrics, ""
+    if figures.get("n_labelled"):
+        n_test = figures["n_normal"] + figures["n_anomalous"]
+        remark = (
+            f"learnt from {figures['n_labelled']} labelled test photographs, tested on the other {n_test}"
+        )
+    return Row(label, tuple(values.mean(axis=0).tolist()), tuple(spreads.tolist()), note, remark)
+
+
+def _mean_row(label: str, rows: Sequence[Row]) -> Row:
+    """Mean over the categories that have a figure."""
+    columns = np.array([row.values for row in rows]).T
+    values = tuple(
+        float(np.mean(known)) if (known := column[np.isfinite(column)]).size else math.nan
+        for column in columns
+    )
+    missing = sum(bool(row.note) for row in rows)
+    note = f"without {missing} of {len(rows)} categories, where it failed" if missing else ""
+    labelled = any(row.remark for row in rows)
+    remark = "learnt from labelled test photographs too, tested on the others" if labelled else ""
+    return Row(label, values, (math.nan,) * len(values), note, remark)
+
+
+def _figure(result: CellResult, column: Column) -> float:
+    value = (result.timings if column.timed else result.metrics).get(column.key)
+    return math.nan if value is None else float(value)

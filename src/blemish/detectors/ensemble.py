@@ -1,0 +1,228 @@
+"""An ensemble: several detectors judge, each on its own scale of what good images score."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from blemish.core.errors import UsageError
+from blemish.core.network import CompiledNetwork
+from blemish.core.preprocessing import Preprocessing, standardise
+from blemish.core.types import FloatArray, Prediction
+from blemish.data.catalog import Catalog
+from blemish.detectors.base import Detector, State, require_fitted
+from blemish.detectors.nets.ensemble import EnsembleNetwork, Member, Surprise, WithoutParts
+from blemish.detectors.registry import create_detector, register
+from blemish.detectors.supervised import needs_defects
+from blemish.detectors.trained import refuse
+from blemish.detectors.training.session import TrainingSession, current_session, training_session
+from blemish.features.onnx_export import to_onnx
+from blemish.features.pixels import PixelCache
+
+RULES = ("mean", "max")
+_FOLDS = 4
+
+
+@dataclasses.dataclass
+class Calibrated:
+    """A fitted member and what it says of unseen good images.
+
+    Attributes:
+        detector: fitted.
+        scores: anomaly scores of good images scored as if unseen, sorted upwards.
+        map_low, map_high: the median of its maps on them, and their highest value (99.5 % point).
+    """
+
+    detector: Detector
+    scores: npt.NDArray[np.float64]
+    map_low: float
+    map_high: float
+
+
+@register(
+    "ensemble",
+    summary="Several detectors at once, by how surprising each finds an image; shows who said what.",
+    learns_from="normal images",
+    gives_maps=True,
+    reference="Fisher, Statistical Methods for Research Workers, 1925 (combination of p-values)",
+    presets={"strong": {"members": ("patchcore", "feature-autoencoder", "supersimplenet")}},
+)
+@dataclasses.dataclass
+class Ensemble(Detector):
+    """Detectors that learn from good images, combined by p-values.
+
+    A member's score becomes -log10 of its p-value among the scores of unseen good images, with an exponential tail
+    beyond them, so that a reconstruction error of 0.03 and a distance of 4 can be added. `rule` "mean" is Fisher's
+    combination; "max" rejects what any one member finds surprising. All members read the image at the same size.
+
+    Attributes:
+        members: names, or NAME:PRESET.
+        rule: "mean" or "max".
+
+    After `fit`: `members_`, the fitted members with what they are calibrated on.
+    """
+
+    members: tuple[str, ...] = ("patchcore", "feature-autoencoder")
+    rule: str = "mean"
+
+    @property
+    def member_names(self) -> tuple[str, ...]:
+        """Names of the members, in the order of the network's third output."""
+        return tuple(self.members)
+
+    def fit(self, catalog: Catalog) -> Self:
+        """Fit every member, and let each score good images as if unseen."""
+        self._compiled: CompiledNetwork | None = None
+        fitted = []
+        for place, member in enumerate(self._unfitted()):
+            with training_session(_session_of(place)):
+                fitted.append(_calibrated(member.fit(catalog), catalog))
+        self.members_ = fitted
+        return self
+
+    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+        """Score photographs one by one, in order."""
+        network = self.network()
+        if getattr(self, "_compiled", None) is None:
+            self._compiled = CompiledNetwork(
+                to_onnx(network, torch.zeros(1, 3, self.size, self.size), ["score", "map"])
+            )
+        contract, pixels = self.preprocessing(), PixelCache()
+        assert self._compiled is not None
+        for path in paths:
+            score, anomaly_map = self._compiled(standardise(pixels.read(path, contract), contract)[None])
+            yield Prediction(float(score.reshape(-1)[0]), np.array(anomaly_map, np.float32))
+
+    def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
+        """Combine what the members say of good images as if unseen, where all of them say something."""
+        members: list[Calibrated] = require_fitted(self, "members_")
+        with tempfile.TemporaryDirectory() as folder:
+            said = []
+            for place, one in enumerate(members):
+                scores: dict[int, float] = {}
+                shape = (len(catalog.train_normal()), self.size, self.size)
+                # On disk: the maps of all images of all members would not fit in memory.
+                maps = np.memmap(Path(folder) / f"{place}.maps", np.float32, "w+", shape=shape)
+                for position, prediction in one.detector.cross_predict(catalog, folds):
+                    scores[position], maps[position] = prediction.score, prediction.anomaly_map
+                said.append((scores, maps))
+            common = sorted(set.intersection(*(set(scores) for scores, _ in said)))
+            for position in common:
+                each = [(scores[position], np.array(maps[position])) for scores, maps in said]
+                yield position, self._combined(each)
+
+    def network(self) -> nn.Module:
+        """The fitted ensemble as one graph."""
+        return WithoutParts(self.network_with_members()).eval()
+
+    def network_with_members(self) -> EnsembleNetwork:
+        """The graph with a third output: the surprise of every member, -log10 of its p-value."""
+        members: list[Calibrated] = require_fitted(self, "members_")
+        networks = []
+        for one in members:
+            contract = one.detector.preprocessing()
+            surprise = Surprise(one.scores)
+            network = one.detector.network()
+            networks.append(Member(network, contract.mean, contract.std, surprise, one.map_low, one.map_high))
+        return EnsembleNetwork(networks, self.rule).eval()
+
+    def preprocessing(self) -> Preprocessing:
+        """Pixels 0 to 255 at the common size; members standardise them themselves."""
+        filters = {member.preprocessing().interpolation for member in self._unfitted()}
+        if len(filters) > 1:
+            raise UsageError(
+                f"The members {', '.join(self.members)} resize photographs by different filters "
+                f"({', '.join(sorted(filters))}): choose members of one filter."
+            )
+        return Preprocessing(
+            height=self.size,
+            width=self.size,
+            mean=(0.0, 0.0, 0.0),
+            std=(1.0, 1.0, 1.0),
+            interpolation=filters.pop(),
+            bit_depth=self.bit_depth,
+        )
+
+    def state(self) -> State:
+        """The states of all members, numbered, and what they are calibrated on."""
+        members: list[Calibrated] = require_fitted(self, "members_")
+        state: State = {}
+        for place, one in enumerate(members):
+            state |= {f"{place}.state.{name}": array for name, array in one.detector.state().items()}
+            state[f"{place}.scores"] = one.scores
+            state[f"{place}.map_scale"] = np.array([one.map_low, one.map_high])
+        return state
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Become the ensemble whose `state` this is."""
+        members = []
+        for place, member in enumerate(self._unfitted()):
+            prefix = f"{place}.state."
+            own = {
+                name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)
+            }
+            low, high = (float(edge) for edge in state[f"{place}.map_scale"])
+            members.append(Calibrated(member.restore(own), np.array(state[f"{place}.scores"]), low, high))
+        self.members_, self._compiled = members, None
+        return self
+
+    def _unfitted(self) -> list[Detector]:
+        """The members, each at the ensemble's size.
+
+        Raises:
+            UsageError: there are fewer than two, one is unknown, or one needs defects to learn from.
+        """
+        refuse(
+            self,
+            {
+                "members": len(self.members) < 2 or len(set(self.members)) < len(self.members),
+                "rule": self.rule not in RULES,
+            },
+        )
+        made = []
+        for label in self.members:
+            name, _, preset = label.partition(":")
+            if name == self.name:
+                raise UsageError("An ensemble cannot be a member of an ensemble: name its members instead.")
+            common = {"size": self.size, "bit_depth": self.bit_depth, "seed": self.seed}
+            member = create_detector(name, preset or None, **common)
+            if needs_defects(member):
+                raise UsageError(f"{label} learns from defects and cannot be a member: choose others.")
+            made.append(member)
+        return made
+
+    def _combined(self, said: Sequence[tuple[float, FloatArray]]) -> Prediction:
+        """Scores and maps of the members as the network combines them."""
+        members: list[Calibrated] = self.members_
+        surprises, maps = [], []
+        for one, (score, anomaly_map) in zip(members, said, strict=True):
+            surprises.append(float(Surprise(one.scores)(torch.tensor([score]))[0]))
+            maps.append((anomaly_map - one.map_low) / (one.map_high - one.map_low))
+        combine = np.max if self.rule == "max" else np.mean
+        return Prediction(float(combine(surprises)), combine(np.stack(maps), axis=0).astype(np.float32))
+
+
+def _calibrated(detector: Detector, catalog: Catalog) -> Calibrated:
+    """What a fitted detector says of good images scored as if unseen."""
+    scores, medians, maxima = [], [], []
+    for _, prediction in detector.cross_predict(catalog, _FOLDS):
+        scores.append(prediction.score)
+        medians.append(float(np.median(prediction.anomaly_map)))
+        maxima.append(float(prediction.anomaly_map.max()))
+    low, high = float(np.median(medians)), float(np.quantile(maxima, 0.995))
+    return Calibrated(detector, np.sort(np.asarray(scores, np.float64)), low, max(high, low + 1e-6))
+
+
+def _session_of(place: int) -> TrainingSession:
+    """The session of one member: two members of one kind must not share a checkpoint."""
+    session = current_session()
+    folder = session.folder / f"member-{place}" if session.folder else None
+    return dataclasses.replace(session, folder=folder)

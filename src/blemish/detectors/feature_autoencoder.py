@@ -1,0 +1,150 @@
+"""The feature autoencoder: patches of a frozen backbone squeezed through a waist that only good ones fit."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from blemish.detectors.base import require_fitted
+from blemish.detectors.frozen import batch_of_one
+from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
+from blemish.detectors.nets.feature_autoencoder import (
+    FeatureAutoencoder,
+    FeatureAutoencoderHead,
+    PatchGrid,
+    squared_error,
+)
+from blemish.detectors.nets.nearest_patch import PatchScoring
+from blemish.detectors.registry import register
+from blemish.detectors.trained import refuse
+from blemish.detectors.training.examples import Batch
+from blemish.detectors.training.loop import Objective
+
+THREE_SIGMA = "mean + 3 standard deviations"
+
+
+class FeatureAutoencoderObjective(Objective):
+    """Mean squared error of the standardised patches."""
+
+    def __init__(self, patches: PatchGrid, autoencoder: FeatureAutoencoder, taps: Sequence[int]) -> None:
+        super().__init__()
+        self.patches = patches
+        self.autoencoder = autoencoder
+        self.taps = tuple(taps)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean squared error over patches and channels."""
+        patches = self.patches(taps_of(batch, self.taps))
+        return squared_error(patches, self.autoencoder(patches)).mean()
+
+
+@register(
+    "feature-autoencoder",
+    summary="Autoencoder of a frozen backbone's patches; small, learns what features go together on good parts.",
+    learns_from="normal images",
+    gives_maps=True,
+    reference="Shi et al., Unsupervised anomaly segmentation via deep feature reconstruction, Neurocomputing 2021",
+    presets={
+        "resnet50": {
+            "backbone": "resnet50",
+            "size": 224,
+            "grid": 28,
+            "widths": (400, 200, 100),
+            "standardised": False,
+        },
+    },
+)
+@dataclasses.dataclass
+class FeatureAutoencoderDetector(FrozenTrainedDetector):
+    """Feature autoencoder with mean squared error and Adam; see the base classes.
+
+    Attributes:
+        grid: height and width of the grid of patches; 0 for the finest tap's own.
+        widths: of the encoder's layers, the waist last.
+        neighbourhood: maps are averaged over this many positions squared.
+        standardised: bring all channels to mean 0 and deviation 1 first, so that each counts alike.
+        top: share of the highest patch errors whose mean is the score; 0 takes the maximum.
+        sigma: smoothing of the map, in pixels of the input.
+
+    After `fit` also `extra_thresholds_`: the mean of the scores of the held-out good images plus 3 of their standard
+    deviations, by name.
+    """
+
+    epochs: int = 50
+    patience: int = 2
+    grid: int = 0
+    widths: tuple[int, ...] = (300, 150, 50)
+    neighbourhood: int = 3
+    standardised: bool = True
+    top: float = 0.003
+    sigma: float = 4.0
+
+    def features_of(self, maps: list[Tensor]) -> list[Tensor]:
+        """The joined patches."""
+        return [PatchGrid(torch.zeros(1), torch.ones(1), self.grid, self.neighbourhood).joined(maps)]
+
+    def make_objective(self) -> Objective:
+        """The autoencoder behind the grid of patches."""
+        return FeatureAutoencoderObjective(self._patches(), self._autoencoder(), self.taps)
+
+    def trained_head(
+        self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]
+    ) -> nn.Module:
+        """The autoencoder with its error as score and map, and the threshold from the held-out images."""
+        head = self.empty_head({})
+        head.patches.load_state_dict(objective.get_submodule("patches").state_dict())
+        head.autoencoder.load_state_dict(objective.get_submodule("autoencoder").state_dict())
+        head.eval()
+        with torch.inference_mode():
+            scores = [float(head(batch_of_one(maps))[0]) for maps in self.extractor().stream(held_out)]
+        head.get_buffer("threshold").fill_(three_sigma(scores))
+        self._publish(head)
+        return head
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Become the detector whose `state` this is."""
+        super().restore(state)
+        self._publish(require_fitted(self, "network_").head)
+        return self
+
+    def empty_head(self, state: Mapping[str, npt.NDArray[Any]]) -> FeatureAutoencoderHead:
+        """The head around an untrained autoencoder."""
+        side = self.grid or int(self.extractor().shapes[0][1])
+        scoring = PatchScoring((side, side), (self.size, self.size), self.top, self.sigma)
+        return FeatureAutoencoderHead(self._patches(), self._autoencoder(), scoring)
+
+    def check_parameters(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check_parameters()
+        wrong = {
+            "grid": not 0 <= self.grid <= self.size,
+            "widths": len(self.widths) < 1 or min(self.widths) < 1,
+            "neighbourhood": self.neighbourhood < 1 or self.neighbourhood % 2 == 0,
+            "top": not 0 <= self.top <= 1,
+            "sigma": not 0 <= self.sigma <= self.size,
+        }
+        refuse(self, wrong)
+
+    def _patches(self) -> PatchGrid:
+        ((mean, deviation),) = self.channel_statistics()
+        if not self.standardised:
+            mean, deviation = torch.zeros_like(mean), torch.ones_like(deviation)
+        return PatchGrid(mean, deviation, self.grid, self.neighbourhood)
+
+    def _autoencoder(self) -> FeatureAutoencoder:
+        return FeatureAutoencoder(sum(shape[0] for shape in self.extractor().shapes), self.widths)
+
+    def _publish(self, head: FeatureAutoencoderHead) -> None:
+        self.extra_thresholds_ = {THREE_SIGMA: float(head.get_buffer("threshold"))}
+
+
+def three_sigma(scores: Sequence[float]) -> float:
+    """Mean plus 3 standard deviations (of the sample, with n in the denominator)."""
+    return float(np.mean(scores) + 3 * np.std(scores))

@@ -1,0 +1,281 @@
+"""Few shots: a detector from 1 to 16 good photographs.
+
+`nearest` after Simon Damm et al., "AnomalyDINO: Boosting Patch-based Few-shot Anomaly Detection with DINOv2", WACV
+2025: nearest patch, turned copies in the bank, the background masked. `subspace` after Camile Lendering, Erkut Akdag,
+Egor Bondarev, "SubspaceAD: Training-Free Few-Shot Anomaly Detection via Subspace Modeling", CVPR 2026: the residual of
+principal components, here its length, not its square. Both on any backbone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from blemish.core.errors import UsageError
+from blemish.core.images import read_image
+from blemish.core.preprocessing import resize, standardise
+from blemish.core.progress import task, track
+from blemish.core.types import ByteArray, Prediction
+from blemish.data.catalog import Catalog
+from blemish.detectors.base import State, fold_positions, normal_images, require_fitted
+from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
+from blemish.detectors.nets.foreground import Foreground, learn_foreground
+from blemish.detectors.nets.nearest_patch import DistanceHead, NearestPatch, PatchEmbedding, PatchScoring
+from blemish.detectors.nets.subspace import SubspaceResidual, learn_subspace
+from blemish.detectors.patch_pool import choose_bank
+from blemish.detectors.registry import register
+from blemish.detectors.turned_copies import exact_copies, places_inside, turned
+from blemish.features.extraction import FeatureMaps
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shot:
+    """A good photograph: patches of its turned copies (N x D each), and of itself (D x h x w)."""
+
+    copies: list[Tensor]
+    upright: Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class _Good:
+    """What is known of good patches: the memory bank or the subspace, and which are the part."""
+
+    known: Tensor | SubspaceResidual
+    foreground: Foreground | None
+
+
+@register(
+    "few-shot",
+    summary="From 1 to 16 good photographs: turned copies fill the memory, and the background is masked.",
+    learns_from="normal images",
+    gives_maps=True,
+    reference="Damm et al., AnomalyDINO: Boosting Patch-based Few-shot Anomaly Detection with DINOv2, WACV 2025",
+    presets={"subspace": {"method": "subspace"}},
+)
+@dataclasses.dataclass
+class FewShot(FrozenFeatureDetector):
+    """Few-shot detection; one good photograph is enough.
+
+    Of more than `images` good photographs, as many are taken at random by the seed; the others serve calibration.
+    The image's score is the mean of the highest `top` share of the patch distances.
+
+    Attributes:
+        method: "nearest" for the distance to the nearest good patch, "subspace" for the distance from the
+            principal components of good patches.
+        images: most good photographs learnt from, 1 to 16.
+        rotations: turned copies of each, at equal angles; 1 for none but itself.
+        masking: whether the background is masked where it can be told for certain
+            (`blemish.detectors.nets.foreground.learn_foreground` has the rule).
+        neighbourhood: patches are averaged over this many positions squared.
+        bank_size: most vectors in the memory bank of `nearest`; beyond it, their greedy coreset.
+        pool: most candidate patches held at once.
+        explained: share of the variance that the components of `subspace` hold.
+        top: share of the highest patch distances whose mean is the score; 0 takes the maximum.
+        sigma: smoothing of the map, in pixels of the input.
+        calibration_images: most photographs scored as if unseen beyond those learnt from.
+
+    After `fit`: `good_` (what is known of good patches) and `grid_` (h, w).
+    """
+
+    method: str = "nearest"
+    images: int = 16
+    rotations: int = 8
+    masking: bool = True
+    neighbourhood: int = 3
+    bank_size: int = 5000
+    pool: int = 100_000
+    explained: float = 0.99
+    top: float = 0.01
+    sigma: float = 4.0
+    calibration_images: int = 1000
+
+    def fit(self, catalog: Catalog) -> Self:
+        """Learn from turned copies of a few good photographs."""
+        self._check_parameters()
+        paths = normal_images(catalog, fewest=1)
+        shots = self._shots_of(paths)
+        with task("Choosing the memory bank", None):
+            self.good_ = self._learn(shots.values())
+        return self
+
+    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+        """Score photographs one by one, in order."""
+        head = self._head(require_fitted(self, "good_"))
+        for maps in self.extractor().stream(paths):
+            with torch.inference_mode():
+                yield prediction_of(*head(batch_of_one(maps)))
+
+    def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
+        """Score normal training images as if unseen; see the base class.
+
+        Those learnt from are scored by what the other folds teach. Those that were not taken (see `images`) are unseen
+        as they are. Where there is but one good photograph, its own eight exact copies (quarter turns, mirrored or not)
+        are scored, all under position 0, each against a bank without that copy: that is less than other photographs
+        would tell, so expect more false rejects than calibrated until there are some.
+        """
+        require_fitted(self, "good_")
+        paths = normal_images(catalog, fewest=1)
+        memo = getattr(self, "_memo", None)
+        shots = memo[1] if memo is not None and memo[0] == tuple(paths) else self._shots_of(paths)
+        if len(paths) == 1:
+            yield from ((0, prediction) for prediction in self._of_own_copies(paths[0], shots[0]))
+            return
+        unseen = self._drawn(paths)[self.images :][: self.calibration_images]
+        yield from zip(unseen, self.predict([paths[position] for position in unseen]), strict=True)
+        taken = sorted(shots)
+        if len(taken) == 1:
+            return
+        with task("Scoring good images as if unseen", len(taken)) as advance:
+            for part in fold_positions(len(taken), folds, self.seed):
+                held_out = [taken[place] for place in part]
+                head = self._head(self._learn(shot for key, shot in shots.items() if key not in held_out))
+                for position in held_out:
+                    advance(1)
+                    maps = self.extractor().extract(paths[position])
+                    with torch.inference_mode():
+                        yield position, prediction_of(*head(batch_of_one(maps)))
+
+    def network(self) -> nn.Module:
+        """The fitted detector as one graph."""
+        return BackboneWithHead(self.extractor().backbone, self._head(require_fitted(self, "good_"))).eval()
+
+    def state(self) -> State:
+        """The memory bank or the subspace, and the foreground, as arrays."""
+        good: _Good = require_fitted(self, "good_")
+        state: State = {"grid": np.array(self.grid_)}
+        if isinstance(good.known, SubspaceResidual):
+            state |= {"mean": good.known.mean.numpy(), "components": good.known.components.numpy()}
+        else:
+            state["memory_bank"] = good.known.numpy()
+        if good.foreground is not None:
+            state["foreground_direction"] = good.foreground.direction.numpy()
+            state["foreground_bounds"] = good.foreground.bounds.numpy()
+        return state
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Become the detector whose `state` this is."""
+        arrays = {name: torch.from_numpy(array) for name, array in state.items()}
+        self.grid_ = (int(state["grid"][0]), int(state["grid"][1]))
+        foreground = None
+        if "foreground_direction" in arrays:
+            foreground = Foreground(arrays["foreground_direction"], arrays["foreground_bounds"])
+        if "memory_bank" in arrays:
+            self.good_ = _Good(arrays["memory_bank"], foreground)
+        else:
+            self.good_ = _Good(SubspaceResidual(arrays["mean"], arrays["components"]), foreground)
+        return self
+
+    def _check_parameters(self) -> None:
+        """Refuse values that cannot be meant."""
+        wrong = {
+            "method": self.method not in ("nearest", "subspace"),
+            "images": not 1 <= self.images <= 16,
+            "rotations": not 1 <= self.rotations <= 360,
+            "neighbourhood": self.neighbourhood < 1 or self.neighbourhood % 2 == 0,
+            "bank_size": self.bank_size < 1,
+            "pool": self.pool < 1000,
+            "explained": not 0 < self.explained < 1,
+            "top": not 0 <= self.top <= 1,
+            "sigma": not 0 <= self.sigma <= self.size,
+            "calibration_images": self.calibration_images < 0,
+        }
+        for name, bad in wrong.items():
+            if bad:
+                raise UsageError(
+                    f"{name}={getattr(self, name)} is not possible for few-shot: see blemish detectors."
+                )
+
+    def _drawn(self, paths: list[Path]) -> list[int]:
+        """Positions of all good photographs in the order in which the seed draws them."""
+        order: list[int] = np.random.default_rng(self.seed).permutation(len(paths)).tolist()
+        return order
+
+    def _shots_of(self, paths: list[Path]) -> dict[int, _Shot]:
+        """The photographs learnt from, by position; kept for `cross_predict`."""
+        taken = sorted(self._drawn(paths)[: self.images])
+        most = max(1, self.pool // (len(taken) * self.rotations))
+        shots = {
+            position: self._shot_of(paths[position], most) for position in track(taken, "Turning good images")
+        }
+        self._memo = (tuple(paths), shots)
+        return shots
+
+    def _shot_of(self, path: Path, most: int) -> _Shot:
+        """Patches of a photograph and of its turned copies, at most `most` of each copy."""
+        image = self._image_of(path)
+        upright = self._patches_of(image)
+        self.grid_ = (int(upright.shape[2]), int(upright.shape[3]))
+        copies = []
+        for number in range(self.rotations):
+            angle = 360 * number / self.rotations
+            patches = self._patches_of(turned(image, angle)) if number else upright
+            inside = torch.from_numpy(places_inside(self.grid_, angle).ravel())
+            copies.append(self._thinned(patches.flatten(2)[0].T[inside], most))
+        return _Shot(copies, upright[0])
+
+    def _image_of(self, path: Path) -> ByteArray:
+        """The photograph at the input's size, uint8 RGB."""
+        contract = self.preprocessing()
+        return resize(read_image(path, bit_depth=contract.bit_depth), contract)
+
+    def _patches_of(self, image: ByteArray) -> Tensor:
+        """Patch vectors 1 x D x h x w of a resized image."""
+        patches: Tensor = PatchEmbedding(self.neighbourhood)(batch_of_one(self._maps_of(image)))
+        return patches
+
+    def _maps_of(self, image: ByteArray) -> FeatureMaps:
+        """Feature maps of a resized image, through the cache."""
+        digest = hashlib.sha256(image.tobytes()).hexdigest()
+        known = self.extractor().known(digest)
+        if known is not None:
+            return known
+        return self.extractor().run(digest, standardise(image, self.preprocessing()))
+
+    def _thinned(self, rows: Tensor, most: int) -> Tensor:
+        """Some of the patches: far ones to find the nearest among, random ones to learn a variance from."""
+        if self.method == "nearest" or len(rows) <= most:
+            return choose_bank(rows.contiguous(), most, self.seed)
+        chosen = np.random.default_rng(self.seed).permutation(len(rows))[:most]
+        return rows[torch.from_numpy(chosen)]
+
+    def _learn(self, shots: Iterable[_Shot]) -> _Good:
+        """What photographs teach."""
+        known = list(shots)
+        rows = torch.cat([copy for shot in known for copy in shot.copies])
+        foreground = None
+        if self.masking:
+            foreground = learn_foreground([shot.upright for shot in known], self._margin())
+        if self.method == "subspace":
+            return _Good(learn_subspace(rows, self.explained), foreground)
+        return _Good(choose_bank(rows, self.bank_size, self.seed), foreground)
+
+    def _margin(self) -> int:
+        """Patches at the border that know of the zeros around the photograph: those a coarse neighbourhood reaches."""
+        heights = [height for _, height, _ in self.extractor().shapes]
+        coarser = int(max(heights) // min(heights))
+        return self.neighbourhood // 2 * coarser + coarser // 2
+
+    def _of_own_copies(self, path: Path, shot: _Shot) -> Iterator[Prediction]:
+        """The only photograph's exact copies, each scored without itself."""
+        for quarters, mirrored, copy in exact_copies(self._image_of(path)):
+            left_out = None if mirrored else quarters * self.rotations / 4
+            others = [rows for number, rows in enumerate(shot.copies) if number != left_out]
+            if not others:
+                continue
+            head = self._head(self._learn([_Shot(others, shot.upright)]))
+            with torch.inference_mode():
+                yield prediction_of(*head(batch_of_one(self._maps_of(copy))))
+
+    def _head(self, good: _Good) -> DistanceHead:
+        """The head around what is known of good patches."""
+        distance = good.known if isinstance(good.known, SubspaceResidual) else NearestPatch(good.known)
+        scoring = PatchScoring(self.grid_, (self.size, self.size), self.top, self.sigma)
+        return DistanceHead(PatchEmbedding(self.neighbourhood), distance, scoring, good.foreground).eval()

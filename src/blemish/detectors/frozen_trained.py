@@ -1,0 +1,143 @@
+"""What detectors share that train a head on a frozen backbone: cached features, their statistics, the graph."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from blemish.core.progress import track
+from blemish.core.types import Prediction
+from blemish.detectors.base import State, require_fitted
+from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one
+from blemish.detectors.trained import TrainedDetector
+from blemish.detectors.training.examples import Batch
+from blemish.detectors.training.feature_examples import FeatureExamples, tap_names
+from blemish.detectors.training.loop import Material, Objective
+
+Statistics = list[tuple[Tensor, Tensor]]
+"""Mean and standard deviation of the channels, one pair of vectors a feature map."""
+
+
+@dataclasses.dataclass
+class FrozenTrainedDetector(FrozenFeatureDetector, TrainedDetector):
+    """A trained head on a frozen backbone, whose features are read once an image, through the cache.
+
+    A subclass gives `make_objective`, `trained_head` and `empty_head`; it finds the mean and deviation of the
+    channels over the training images in `channel_statistics`. `state` holds the head alone: the backbone is known.
+    """
+
+    @abstractmethod
+    def trained_head(
+        self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]
+    ) -> nn.Module:
+        """The head, feature maps in, score (1) and map (H x W) out, from the trained objective."""
+
+    @abstractmethod
+    def empty_head(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
+        """A head as `trained_head` returns it, its weights yet to be loaded; `state` may tell shapes."""
+
+    def material(self, paths: Sequence[Path], training: bool) -> Material:
+        """The photographs' feature maps."""
+        return Material(FeatureExamples(self.extractor(), paths), len(paths))
+
+    def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
+        """Backbone and trained head as one graph."""
+        return self.whole(self.trained_head(objective, learnt, held_out))
+
+    def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
+        """Backbone and empty head as one graph."""
+        return self.whole(self.empty_head(state))
+
+    def whole(self, head: nn.Module) -> nn.Module:
+        """Backbone and head as one graph; the head is its submodule `head`."""
+        return BackboneWithHead(self.extractor().backbone, head)
+
+    def features_of(self, maps: list[Tensor]) -> list[Tensor]:
+        """What the head standardises, of one image's maps (N x C x h x w each): the maps themselves unless said."""
+        return maps
+
+    def channel_statistics(self) -> Statistics:
+        """Mean and deviation of every channel of `features_of` over the images that are being learnt from.
+
+        Of an empty detector they are 0 and 1, in their true shapes.
+        """
+        known: Statistics | None = getattr(self, "_statistics", None)
+        if known is not None:
+            return known
+        maps = [torch.zeros(1, *shape) for shape in self.extractor().shapes]
+        widths = [one.shape[1] for one in self.features_of(maps)]
+        return [(torch.zeros(width), torch.ones(width)) for width in widths]
+
+    def _train(self, learnt: Sequence[Path], held_out: Sequence[Path]) -> None:
+        """Read all features once, which fills the cache, and train."""
+        stream = self.extractor().stream(learnt)
+        features = (self.features_of(batch_of_one(maps)) for maps in stream)
+        self._statistics = channel_statistics(track(features, "Reading good images", len(learnt)))
+        super()._train(learnt, held_out)
+
+    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+        """Score photographs one by one, in order; features come from the cache where they are known."""
+        head = self._head()
+        for maps in self.extractor().stream(paths):
+            with torch.inference_mode():
+                score, anomaly_map = head(batch_of_one(maps))
+            yield Prediction(float(score[0]), anomaly_map.numpy().astype(np.float32, copy=True))
+
+    def state(self) -> State:
+        """Weights and buffers of the head, by name."""
+        return {name: value.numpy() for name, value in self._head().state_dict().items()}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Become the detector whose `state` this is."""
+        head = self.empty_head(state)
+        head.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in state.items()})
+        self.network_: nn.Module = self.whole(head).eval().requires_grad_(False)
+        self.history_: list[dict[str, float]] = []
+        self._compiled = None
+        return self
+
+    def check_parameters(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check_parameters()
+        self.extractor()
+
+    def _head(self) -> nn.Module:
+        """The fitted head."""
+        return require_fitted(self, "network_").get_submodule("head")  # type: ignore[no-any-return]
+
+
+def taps_of(batch: Batch, taps: Sequence[int]) -> list[Tensor]:
+    """The feature maps in a batch, finest first."""
+    return [batch[name] for name in tap_names(taps)]
+
+
+def channel_statistics(images: Iterable[list[Tensor]]) -> Statistics:
+    """Mean and standard deviation of every channel over images and positions, from two sums.
+
+    Args:
+        images: for each image its feature maps, N x C x h x w each.
+    """
+    sums: list[Tensor] = []
+    for maps in images:
+        rows = [one.double().transpose(0, 1).flatten(1) for one in maps]
+        moments = [
+            torch.stack([row.sum(1), (row * row).sum(1), torch.full((len(row),), row.shape[1])])
+            for row in rows
+        ]
+        sums = [old + new for old, new in zip(sums, moments, strict=True)] if sums else moments
+    statistics = []
+    for total, squares, count in sums:
+        mean = total / count
+        deviation = (squares / count - mean**2).clamp(min=0).sqrt()
+        # A channel that never changes tells nothing, and must not be blown up.
+        floor = max(1e-3 * float(deviation.mean()), 1e-6)
+        statistics.append((mean.float(), deviation.clamp(min=floor).float()))
+    return statistics

@@ -1,0 +1,220 @@
+"""Networks of the classifier: a plain trunk, the head over feature maps, and its Grad-CAM in closed form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from blemish.detectors.nets.autoencoders import convolution
+from blemish.detectors.nets.nearest_patch import enlarging_matrix
+
+POOLINGS: tuple[Callable[[Tensor], Tensor], ...] = (
+    lambda maps: maps.mean((2, 3)),
+    lambda maps: maps.amax((2, 3)),
+    lambda maps: maps.amin((2, 3)),
+)
+
+
+class PlainTrunk(nn.Module):
+    """A convolutional network of its own; for 3 x 256 x 256:
+
+    ==========================================  ==================
+    convolution 3 x 3, stride 2                 32 x 128 x 128
+    convolution 3 x 3, stride 2                 64 x 64 x 64
+    convolution 3 x 3, stride 2                 128 x 32 x 32
+    convolution 3 x 3, stride 2                 128 x 16 x 16
+    ==========================================  ==================
+
+    BatchNorm and ReLU after each. 241,184 parameters.
+
+    Attributes:
+        channels, strides: of the maps that `forward` returns.
+    """
+
+    channels = (128, 128)
+    strides = (8, 16)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.beginning = nn.Sequential(convolution(3, 32, 2), convolution(32, 64, 2), convolution(64, 128, 2))
+        self.end = convolution(128, 128, 2)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Maps of N x 3 x H x W images at strides 8 and 16; H and W are multiples of 16."""
+        finer: Tensor = self.beginning(images)
+        return [finer, self.end(finer)]
+
+
+class PrincipalAxes(nn.Module):
+    """Rotate every map's channels to the principal axes of good images.
+
+    In many directions of a network's features good images hardly vary, and small defects show there; along the channels
+    themselves they are hidden by what does vary. Each map's rotation is a 1 x 1 convolution.
+
+    Args:
+        means: of the channels over good images, C each.
+        covariances: C x C each.
+    """
+
+    def __init__(self, means: Sequence[Tensor], covariances: Sequence[Tensor]) -> None:
+        super().__init__()
+        for number, (mean, covariance) in enumerate(zip(means, covariances, strict=True)):
+            axes = torch.linalg.eigh(covariance.double()).eigenvectors.T
+            self.register_buffer(f"axes{number}", axes.float()[:, :, None, None])
+            self.register_buffer(f"shift{number}", -(axes @ mean.double()).float())
+
+    @classmethod
+    def empty(cls, channels: Sequence[int]) -> PrincipalAxes:
+        """One whose axes are yet to be loaded."""
+        return cls([torch.zeros(width) for width in channels], [torch.eye(width) for width in channels])
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Rotated maps, N x C x h x w each."""
+        return [
+            F.conv2d(one, self.get_buffer(f"axes{number}"), self.get_buffer(f"shift{number}"))
+            for number, one in enumerate(maps)
+        ]
+
+
+class ClassifierHead(nn.Module):
+    """Feature maps to classes; with maps of 40 x 48 x 48, 112 x 24 x 24 and 320 x 12 x 12, and two classes:
+
+    ==========================================  ==================
+    rotation to principal axes (frozen trunk)   as before
+    mean, maximum and minimum of each channel   1416
+    BatchNorm without weights, dropout          1416
+    linear layer                                2
+    ==========================================  ==================
+
+    2,834 parameters. Class 0 is "good". Names of the classes are kept as a buffer, so that they are stored with the
+    weights.
+
+    Args:
+        channels, grids: of the maps, finest first; grids are their heights and widths.
+        size: of the input.
+        names: of the classes.
+        dropout: share of the pooled features left out at random while training.
+        rotated: whether maps are rotated first, by `PrincipalAxes` that are yet to be loaded.
+    """
+
+    names: Tensor
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        grids: Sequence[int],
+        size: int,
+        names: Sequence[str],
+        dropout: float = 0.0,
+        rotated: bool = False,
+    ) -> None:
+        super().__init__()
+        self.channels = tuple(channels)
+        self.axes = PrincipalAxes.empty(channels) if rotated else nn.Identity()
+        width = len(POOLINGS) * sum(channels)
+        self.norm = nn.BatchNorm1d(width, affine=False)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(width, len(names))
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+        self.register_buffer("names", torch.tensor(list(json.dumps(list(names)).encode()), dtype=torch.uint8))
+        self.enlarging = [f"rows{number}" for number in range(len(grids))]
+        for name, grid in zip(self.enlarging, grids, strict=True):
+            self.register_buffer(name, enlarging_matrix(grid, size, 0.0), persistent=False)
+
+    def class_names(self) -> list[str]:
+        """Names of the classes, the good one first."""
+        return names_in(self.names.numpy())
+
+    def pooled(self, maps: Sequence[Tensor]) -> Tensor:
+        """What the linear layer reads, N x 3 * sum of C, of feature maps, N x C x h x w each."""
+        return pool(self.axes(maps))
+
+    def logits(self, pooled: Tensor) -> Tensor:
+        """Logits N x classes of what `pooled` returns."""
+        logits: Tensor = self.linear(self.dropout(self.norm(pooled)))
+        return logits
+
+    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Score (1), the log odds of "not good", and its Grad-CAM map (H x W) of one image's maps."""
+        maps = self.axes(maps)
+        logits = self.logits(pool(maps))
+        deviation = torch.sqrt(self.norm.get_buffer("running_var") + self.norm.eps)
+        by_pooled = (score_gradient(logits) @ self.linear.weight)[0] / deviation
+        shares = torch.split(by_pooled, [len(POOLINGS) * width for width in self.channels])
+        shown = []
+        for one, share, name in zip(maps, shares, self.enlarging, strict=True):
+            # A pooled value's gradients by the positions sum to 1, be it a mean, a maximum or a minimum.
+            importance = share.reshape(len(POOLINGS), -1).sum(0)
+            # Relative to the image's own mean: a constant is no place.
+            local = one[0] - one[0].mean((1, 2), keepdim=True)
+            coarse = (importance[:, None, None] * local).sum(0)
+            rows = self.get_buffer(name)
+            shown.append(rows @ coarse @ rows.T)
+        return log_odds_of_defect(logits), torch.stack(shown).sum(0)
+
+
+class TrunkWithHead(nn.Module):
+    """The whole classifier: a preprocessed image in, score and map out."""
+
+    def __init__(self, trunk: nn.Module, head: ClassifierHead) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = head
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Score (1) and map (H x W) of a 1 x 3 x H x W image."""
+        score, anomaly_map = self.head(self.trunk(image))
+        return score, anomaly_map
+
+
+def pool(maps: Sequence[Tensor]) -> Tensor:
+    """Mean, maximum and minimum over positions of every channel, map after map: N x 3 * sum of C."""
+    return torch.cat([pooling(one) for one in maps for pooling in POOLINGS], 1)
+
+
+def names_in(buffer: npt.NDArray[np.uint8]) -> list[str]:
+    """Names of the classes from the buffer that keeps them."""
+    names: list[str] = json.loads(buffer.tobytes())
+    return names
+
+
+def log_odds_of_defect(logits: Tensor) -> Tensor:
+    """log P(not good) - log P(good), N, of logits N x classes whose class 0 is good; it never saturates."""
+    return torch.logsumexp(logits[:, 1:], 1) - logits[:, 0]
+
+
+def score_gradient(logits: Tensor) -> Tensor:
+    """Gradient of `log_odds_of_defect` by the logits, N x classes: -1 for good, the others' shares for them.
+
+    Grad-CAM (Selvaraju et al., ICCV 2017) weighs a channel with the score's gradient, averaged over its positions.
+    Behind pooling, standardisation and a linear layer that gradient is this vector times the layer's weights over the
+    deviations (over the number of positions, left out here): no backward pass is needed, and the graph can be exported.
+    The paper's ReLU on the map is left out too, so that places that speak for "good" are still ranked.
+    """
+    good = -torch.ones_like(logits[:, :1])
+    return torch.cat([good, torch.softmax(logits[:, 1:], 1)], 1)
+
+
+def balancing_offset(scores: Tensor, defective: Tensor) -> float:
+    """What to take off log odds so that, both classes weighing alike, they foretell unseen images' labels best.
+
+    The bias of a logistic regression with slope 1: where the weighted mean probability equals one half.
+
+    Args:
+        scores: log odds, N.
+        defective: truth, bool N, with both values.
+    """
+    low, high = float(scores.min()) - 20, float(scores.max()) + 20
+    for _ in range(60):
+        middle = (low + high) / 2
+        probability = torch.sigmoid(scores - middle)
+        surplus = probability[defective].mean() + probability[~defective].mean() - 1
+        low, high = (middle, high) if surplus > 0 else (low, middle)
+    return (low + high) / 2

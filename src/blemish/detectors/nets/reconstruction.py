@@ -1,0 +1,79 @@
+"""From a reconstruction to score and map, and how alike two images are."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from blemish.detectors.nets.nearest_patch import enlarging_matrix
+
+
+def structural_similarity(first: Tensor, second: Tensor, window: int = 11, sigma: float = 1.5) -> Tensor:
+    """SSIM of every pixel, N x C x H x W, of images with values in [0, 1].
+
+    Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE Transactions on Image
+    Processing 2004: Gaussian window, K1 = 0.01, K2 = 0.03; borders are mirrored.
+    """
+    channels = first.shape[1]
+    places = torch.arange(window, dtype=first.dtype, device=first.device) - window // 2
+    kernel = torch.exp(-0.5 * (places / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    rows = kernel.reshape(1, 1, window, 1).repeat(channels, 1, 1, 1)
+    columns = kernel.reshape(1, 1, 1, window).repeat(channels, 1, 1, 1)
+
+    def mean(images: Tensor) -> Tensor:
+        padded = F.pad(images, (window // 2,) * 4, mode="reflect")
+        return F.conv2d(F.conv2d(padded, rows, groups=channels), columns, groups=channels)
+
+    mean_first, mean_second = mean(first), mean(second)
+    variance_first = mean(first * first) - mean_first**2
+    variance_second = mean(second * second) - mean_second**2
+    covariance = mean(first * second) - mean_first * mean_second
+    likeness = (2 * mean_first * mean_second + 1e-4) * (2 * covariance + 9e-4)
+    return likeness / ((mean_first**2 + mean_second**2 + 1e-4) * (variance_first + variance_second + 9e-4))
+
+
+def squared_error(image: Tensor, reconstruction: Tensor) -> Tensor:
+    """Squared error of every pixel, mean over channels: N x 1 x H x W."""
+    return ((image - reconstruction) ** 2).mean(1, keepdim=True)
+
+
+def mixed_residual(image: Tensor, reconstruction: Tensor) -> Tensor:
+    """Half the squared error and half of 1 - SSIM, of every pixel, mean over channels: N x 1 x H x W."""
+    unlike = 1 - structural_similarity(image, reconstruction).mean(1, keepdim=True)
+    return 0.5 * squared_error(image, reconstruction) + 0.5 * unlike
+
+
+RESIDUALS = {"squared": squared_error, "mixed": mixed_residual}
+
+
+class ReconstructionHead(nn.Module):
+    """An autoencoder as a detector: residual of the image against its reconstruction.
+
+    Args:
+        autoencoder: image in, reconstruction out.
+        residual: a name in `RESIDUALS`.
+        size: height and width of the input.
+        sigma: smoothing of the map in pixels; 0 for none.
+        top: share of the highest map values whose mean is the score; 1 takes all, the mean error.
+    """
+
+    smoothing: Tensor
+
+    def __init__(self, autoencoder: nn.Module, residual: str, size: int, sigma: float, top: float) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+        self.residual = RESIDUALS[residual]
+        self.count = max(1, round(top * size * size))
+        self.all = top >= 1
+        self.register_buffer("smoothing", enlarging_matrix(size, size, sigma), persistent=False)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Score (1) and map (H x W) of a 1 x 3 x H x W image."""
+        error = self.residual(image, self.autoencoder(image))
+        anomaly_map = self.smoothing @ error[0, 0] @ self.smoothing.T
+        if self.all:
+            return error.mean().reshape(1), anomaly_map
+        highest = torch.topk(anomaly_map.flatten(), self.count).values
+        return highest.mean(0, keepdim=True), anomaly_map

@@ -1,0 +1,1 @@
+"""Training networks: examples, one loop, checkpoints, sessions."""

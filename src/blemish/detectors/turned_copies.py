@@ -1,0 +1,48 @@
+"""Turned copies of a square photograph, and which of its places show the photograph itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from blemish.core.types import ByteArray
+
+
+def turned(image: ByteArray, angle: float) -> ByteArray:
+    """The image turned about its centre, mirrored where it does not reach; quarter turns are exact.
+
+    Args:
+        image: uint8 RGB, H x H x 3.
+        angle: in degrees, against the clock.
+    """
+    quarters, rest = divmod(angle, 90)
+    if rest == 0:
+        return np.ascontiguousarray(np.rot90(image, int(quarters)))
+    size = len(image)
+    matrix = cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), angle, 1)
+    copy = cv2.warpAffine(
+        image, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return np.asarray(copy, np.uint8)
+
+
+def places_inside(grid: tuple[int, int], angle: float) -> npt.NDArray[np.bool_]:
+    """Which cells of a grid over the turned copy have their centre on the photograph itself: bool, rows x columns."""
+    rows, columns = (np.arange(count) + 0.5 - count / 2 for count in grid)
+    down, right = np.meshgrid(rows / grid[0], columns / grid[1], indexing="ij")
+    radians = np.deg2rad(angle)
+    source_right = right * np.cos(radians) - down * np.sin(radians)
+    source_down = right * np.sin(radians) + down * np.cos(radians)
+    inside: npt.NDArray[np.bool_] = np.maximum(abs(source_right), abs(source_down)) < 0.5
+    return inside
+
+
+def exact_copies(image: ByteArray) -> Iterator[tuple[int, bool, ByteArray]]:
+    """The eight copies that need no interpolation: quarter turns, whether mirrored, and the copy."""
+    for mirrored in (False, True):
+        for quarters in range(4):
+            copy = np.rot90(image[:, ::-1] if mirrored else image, quarters)
+            yield quarters, mirrored, np.ascontiguousarray(copy)

@@ -1,0 +1,248 @@
+"""Supervised segmentation: a U-Net learns defects from their masks, from painted ones, or from both."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from blemish.core.preprocessing import Preprocessing
+from blemish.core.types import BoolArray, FloatArray
+from blemish.data.catalog import Catalog
+from blemish.detectors.nets.unet import PlainEncoder, SegmentationHead, UNet, mask_loss
+from blemish.detectors.pretrained import freeze_statistics, pretrained_backbone, slower_groups
+from blemish.detectors.registry import register
+from blemish.detectors.supervised import Label, SupervisedDetector, balanced_weights
+from blemish.detectors.trained import refuse
+from blemish.detectors.training.examples import Batch
+from blemish.detectors.training.loop import Material, Objective, Recipe, cosine_schedule
+from blemish.detectors.training.segmentation_examples import SegmentationExamples, Subject
+from blemish.features.backbones import DEFAULT_BACKBONE, Backbone
+
+PLAIN = "plain"
+_STRIDES = (2, 4, 8, 16)
+_JUDGED = 32
+_THRESHOLDS = 1 / (1 + np.exp(-np.linspace(-8, 6, 57)))
+"""Probabilities that are tried; they reach far down, for a network that has learnt little dares little."""
+
+
+class UNetObjective(Objective):
+    """Binary cross entropy of every pixel; a pretrained encoder learns ten times slower, its BatchNorm not at all."""
+
+    positive_weight: Tensor
+
+    def __init__(self, unet: UNet, positive_weight: float, pretrained: bool) -> None:
+        super().__init__()
+        self.unet = unet
+        self.pretrained = pretrained
+        self.register_buffer("positive_weight", torch.tensor(positive_weight))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean weighted cross entropy, in float32."""
+        return mask_loss(self.unet(batch["image"]).float(), batch["mask"], self.positive_weight)
+
+    def train(self, mode: bool = True) -> UNetObjective:
+        """Training mode, but for the statistics of a pretrained encoder."""
+        super().train(mode)
+        if self.pretrained:
+            freeze_statistics(self.unet.encoder)
+        return self
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """Encoder and decoder, the first slower where it is pretrained."""
+        if not self.pretrained:
+            return super().parameter_groups(learning_rate)
+        return slower_groups(self.unet, self.unet.encoder, learning_rate)
+
+
+@register(
+    "unet",
+    summary="Supervised segmentation; learns defects from masks, or from defects that it paints on good photographs.",
+    learns_from="masks",
+    gives_maps=True,
+    reference="Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015",
+    presets={
+        "plain": {"encoder": PLAIN, "learning_rate": 2e-3, "epochs": 40},
+        "strong": {"encoder": "efficientnet_lite2", "size": 320, "epochs": 30},
+    },
+)
+@dataclasses.dataclass
+class UNetDetector(SupervisedDetector):
+    """U-Net with weighted binary cross entropy, Adam and a cosine schedule; see the base class.
+
+    Good, really defective and painted photographs are drawn equally often.
+
+    Attributes:
+        encoder: a pretrained network (see `blemish.features.backbones.load_backbone`) to fine-tune, or "plain" for one
+            of 32, 64 and 128 channels that begins at random: it needs several times as many epochs.
+        weights: file of weights of the pretrained encoder, or "random".
+        synthetic: "no" learns from masks, "only" from defects painted on good photographs, "both" from both.
+        top: share of the highest logits whose mean is the score: about as much as a small defect covers, so that small
+            ones score as high as large ones.
+
+    After `fit`, `metrics_` of the images held out: `iou` (intersection over union of all their pixels) at the
+    probability `threshold`, which is chosen there; `soft_iou`, from probabilities without a threshold;
+    `mask_probability` and `other_probability`, the mean probability inside and outside the masks.
+    """
+
+    size: int = 192
+    epochs: int = 12
+    learning_rate: float = 1e-3
+    patience: int = 0
+    examples_per_epoch: int = 200
+    precision: str = "float32"
+    encoder: str = DEFAULT_BACKBONE
+    weights: str | None = None
+    synthetic: str = "no"
+    top: float = 0.002
+
+    def learns_from_defects(self) -> bool:
+        """Whether real masks are learnt from."""
+        return self.synthetic != "only"
+
+    def usable(self, label: Label) -> bool:
+        """A defective image without a mask does not say where the defect is."""
+        return label.mask is not None
+
+    def preprocessing(self) -> Preprocessing:
+        """As the encoder's weights expect it; pixels in [0, 1] for the plain one."""
+        if self.encoder == PLAIN:
+            return super().preprocessing()
+        return self._backbone().preprocessing(self.size, self.size, self.bit_depth)
+
+    def make_objective(self) -> Objective:
+        """The U-Net; `_train` has counted the pixels."""
+        pretrained = self.encoder != PLAIN and self.weights != "random"
+        return UNetObjective(self._unet(), self._positive_weight, pretrained)
+
+    def material(self, paths: Sequence[Path], training: bool) -> Material:
+        """Photographs with masks; good ones once as they are and once painted, where defects are to be painted."""
+        subjects = self._subjects(paths) if training else self._judged(paths)
+        examples = SegmentationExamples(subjects, self.preprocessing(), training)
+        weights = balanced_weights([subject.kind for subject in subjects]) if training else None
+        return Material(examples, len(subjects), weights)
+
+    def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
+        """The U-Net with score and map; measures it on the images held out."""
+        head = SegmentationHead(objective.get_submodule("unet"), self.size, self.top).eval()
+        self.metrics_ = self._measure(head, held_out)
+        return head
+
+    def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
+        """An untrained U-Net with score and map."""
+        return SegmentationHead(self._unet(), self.size, self.top)
+
+    def recipe(self) -> Recipe:
+        """With a cosine schedule."""
+        return dataclasses.replace(super().recipe(), schedule=cosine_schedule(self.epochs))
+
+    def check_parameters(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check_parameters()
+        wrong = {"synthetic": self.synthetic not in ("no", "only", "both"), "top": not 0 < self.top <= 1}
+        refuse(self, wrong)
+        self.preprocessing()
+
+    def _train(self, learnt: Sequence[Path], held_out: Sequence[Path]) -> None:
+        """Look at all photographs, weigh the pixels, and train."""
+        self.look_at([*learnt, *held_out])
+        self._positive_weight = self._weight_of_positives(learnt)
+        super()._train(learnt, held_out)
+
+    def _refusal(self, catalog: Catalog) -> str:
+        return (
+            f"{catalog.root} has no defective training images with masks that unet could learn from: paint defects "
+            "with --synthetic, or move a part of the labelled test images to training with "
+            "blemish.data.splits.supervised_split."
+        )
+
+    def _subjects(self, paths: Sequence[Path]) -> list[Subject]:
+        labels = self.labels(paths)
+        subjects = [Subject(path, label.mask) for path, label in zip(paths, labels, strict=True)]
+        if self.synthetic != "no":
+            subjects += [Subject(one.path, painted=True) for one in subjects if one.mask is None]
+        return subjects
+
+    def _judged(self, paths: Sequence[Path]) -> list[Subject]:
+        """Photographs for validation: all with real defects, and some good ones, or every epoch would wait for it."""
+        good = [path for path, label in zip(paths, self.labels(paths), strict=True) if not label.defective]
+        kept = {good[place] for place in np.linspace(0, len(good) - 1, min(len(good), _JUDGED), dtype=int)}
+        return [one for one in self._subjects(paths) if one.mask is not None or one.path in kept]
+
+    def _weight_of_positives(self, learnt: Sequence[Path]) -> float:
+        """Square root of how many good pixels there are for a defective one, as they are drawn.
+
+        The whole ratio, often several hundred, would make every doubtful pixel around a defect count as one.
+        """
+        subjects = self._subjects(learnt)
+        examples = SegmentationExamples(subjects, self.preprocessing(), False)
+        shares: dict[str, list[float]] = {}
+        for number in np.random.default_rng(self.seed).permutation(len(subjects)):
+            of_kind = shares.setdefault(subjects[number].kind, [])
+            if len(of_kind) < 50:
+                _, mask = examples.read(int(number), np.random.default_rng((self.seed, int(number))))
+                of_kind.append(float(mask.mean()))
+        positive = float(np.mean([np.mean(of_kind) for of_kind in shares.values()]))
+        return float(np.sqrt((1 - positive) / max(positive, 1e-4)))
+
+    def _measure(self, head: nn.Module, held_out: Sequence[Path]) -> dict[str, float]:
+        """What `metrics_` holds."""
+        examples = SegmentationExamples(self._judged(held_out), self.preprocessing(), False)
+        overlap = MaskOverlap()
+        for number in range(len(examples)):
+            example = examples(number, np.random.default_rng((self.seed, number)))
+            with torch.inference_mode():
+                logits = head(example["image"][None])[1]
+            overlap.add(torch.sigmoid(logits).numpy(), example["mask"][0].numpy() > 0)
+        return overlap.metrics()
+
+    def _unet(self) -> UNet:
+        if self.encoder == PLAIN:
+            return UNet(PlainEncoder(), PlainEncoder.channels)
+        backbone = copy.deepcopy(self._backbone()).requires_grad_(True)
+        return UNet(backbone, backbone.channels)
+
+    def _backbone(self) -> Backbone:
+        return pretrained_backbone(self.encoder, _STRIDES, self.weights, self.seed)
+
+
+class MaskOverlap:
+    """How well probabilities find masks, summed over the pixels of many images."""
+
+    def __init__(self) -> None:
+        self._both = np.zeros(len(_THRESHOLDS))
+        self._either = np.zeros(len(_THRESHOLDS))
+        self._inside = self._outside = self._defective = self._good = 0.0
+
+    def add(self, probability: FloatArray, mask: BoolArray) -> None:
+        """Count one image: probabilities and mask, H x W both."""
+        for place, threshold in enumerate(_THRESHOLDS):
+            found = probability >= threshold
+            self._both[place] += (found & mask).sum()
+            self._either[place] += (found | mask).sum()
+        self._inside += float(probability[mask].sum())
+        self._outside += float(probability[~mask].sum())
+        self._defective += float(mask.sum())
+        self._good += float((~mask).sum())
+
+    def metrics(self) -> dict[str, float]:
+        """IoU at the best threshold, that threshold, the soft IoU, mean probabilities; empty without a defect."""
+        if not self._defective:
+            return {}
+        overlaps = self._both / np.maximum(self._either, 1)
+        best = int(overlaps.argmax())
+        return {
+            "iou": float(overlaps[best]),
+            "threshold": float(_THRESHOLDS[best]),
+            # |P and M| = sum of p m, |P or M| = sum of p + m - p m
+            "soft_iou": self._inside / (self._outside + self._defective),
+            "mask_probability": self._inside / self._defective,
+            "other_probability": self._outside / max(self._good, 1.0),
+        }

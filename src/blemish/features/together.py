@@ -1,0 +1,170 @@
+"""Reading together: many detectors want the same photographs, and each is decoded once for all of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from blemish.core.errors import ImageError
+from blemish.core.images import DEFAULT_LIMITS, decode_image, read_content
+from blemish.core.preprocessing import Preprocessing, resize, standardise
+from blemish.core.progress import track
+from blemish.core.types import ByteArray, FloatArray
+from blemish.features.extraction import FeatureExtractor
+from blemish.features.pixels import PixelCache
+
+
+@dataclasses.dataclass
+class Together:
+    """What reading photographs together found.
+
+    Attributes:
+        digests: SHA-256 of each file that can be read, by path.
+        problems: why each of the others cannot.
+        decoded: photographs that were decoded; of the others everything was in the caches.
+        seconds: for each extractor, the network's mean time on a photograph; None if it never had to run.
+    """
+
+    digests: dict[Path, str]
+    problems: dict[Path, ImageError]
+    decoded: int
+    seconds: list[float | None]
+
+
+@dataclasses.dataclass
+class _Wanted:
+    """What is not yet in the caches of one photograph: inputs by extractor's position."""
+
+    path: Path
+    digest: str = ""
+    decoded: bool = False
+    inputs: dict[int, FloatArray] = dataclasses.field(default_factory=dict)
+    problem: ImageError | None = None
+
+
+def read_together(
+    paths: Sequence[Path],
+    extractors: Sequence[FeatureExtractor],
+    contracts: Sequence[Preprocessing],
+    bit_depth: int = 16,
+    pixels: PixelCache | None = None,
+    description: str = "Reading photographs",
+) -> Together:
+    """Fill the caches: features of every extractor, and pixels of every contract, decoding each photograph once.
+
+    A photograph of which nothing is missing is not decoded; where nothing is wanted at all, it is decoded to see
+    whether it can be. Nothing is raised for a photograph that cannot be read.
+
+    Args:
+        paths: the photographs.
+        extractors: see `union_extractors`; all of this bit depth.
+        contracts: sizes and filters that are kept as pixels, for detectors that learn from these.
+        bit_depth: bits that 16-bit photographs really use.
+        pixels: where pixels are kept; the usual cache when None.
+        description: of the progress shown.
+    """
+    pixels = PixelCache() if pixels is None else pixels
+    together = Together({}, {}, 0, [None] * len(extractors))
+    spent, runs = [0.0] * len(extractors), [0] * len(extractors)
+    ahead = _ahead(paths, extractors, contracts, bit_depth, pixels)
+    for wanted in track(ahead, description, len(paths)):
+        if wanted.problem is not None:
+            together.problems[wanted.path] = wanted.problem
+        else:
+            together.digests[wanted.path] = wanted.digest
+        together.decoded += wanted.decoded
+        for position, planes in wanted.inputs.items():
+            started = time.perf_counter()
+            extractors[position].run(wanted.digest, planes)
+            if runs[position] or len(paths) == 1:  # the first run compiles the network
+                spent[position] += time.perf_counter() - started
+            runs[position] += 1
+            together.seconds[position] = spent[position] / max(runs[position] - 1, 1)
+    return together
+
+
+def identities(extractor: FeatureExtractor) -> set[tuple[str, str, int, str]]:
+    """What each feature map that an extractor gives depends on, but for the photograph."""
+    backbone, contract = extractor.backbone, extractor.contract.model_dump_json()
+    return {(backbone.name, backbone.tap_digest(tap), tap, contract) for tap in backbone.taps}
+
+
+def union_extractors(extractors: Sequence[FeatureExtractor]) -> list[tuple[FeatureExtractor, list[int]]]:
+    """Extractors that leave in the cache all that the given ones want, each network being run once.
+
+    An extractor whose taps another one has too, of the same network behind the same preprocessing, is left out.
+
+    Returns:
+        Extractors to run, and for each the positions of the given ones that it serves.
+    """
+    serving: list[tuple[FeatureExtractor, list[int]]] = []
+    by_taps = sorted(range(len(extractors)), key=lambda position: -len(extractors[position].backbone.taps))
+    for position in by_taps:
+        wanted = identities(extractors[position])
+        for server, served in serving:
+            if wanted <= identities(server):
+                served.append(position)
+                break
+        else:
+            serving.append((extractors[position], [position]))
+    return serving
+
+
+def _ahead(
+    paths: Sequence[Path],
+    extractors: Sequence[FeatureExtractor],
+    contracts: Sequence[Preprocessing],
+    bit_depth: int,
+    pixels: PixelCache,
+) -> Iterator[_Wanted]:
+    """What each photograph lacks, in order; the next ones are decoded while the networks run."""
+    ahead: deque[Future[_Wanted]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
+        try:
+            for path in paths:
+                ahead.append(pool.submit(_prepare, path, extractors, contracts, bit_depth, pixels))
+                if len(ahead) > 3:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+def _prepare(
+    path: Path,
+    extractors: Sequence[FeatureExtractor],
+    contracts: Sequence[Preprocessing],
+    bit_depth: int,
+    pixels: PixelCache,
+) -> _Wanted:
+    """Decode a photograph if anything of it is missing, keep its pixels, and make the networks' inputs."""
+    wanted = _Wanted(path)
+    try:
+        content = read_content(path, DEFAULT_LIMITS.max_bytes)
+        wanted.digest = hashlib.sha256(content).hexdigest()
+        unread = [n for n, extractor in enumerate(extractors) if extractor.known(wanted.digest) is None]
+        unkept = [contract for contract in contracts if pixels.get(wanted.digest, contract) is None]
+        if not unread and not unkept and (extractors or contracts):
+            return wanted
+        image = decode_image(content, str(path), bit_depth=bit_depth)
+    except ImageError as error:
+        wanted.problem = error
+        return wanted
+    wanted.decoded = True
+    for contract in unkept:
+        pixels.put(wanted.digest, image, contract)
+    resized: dict[tuple[int, int, str], ByteArray] = {}
+    for position in unread:
+        contract = extractors[position].contract
+        size = (contract.height, contract.width, contract.interpolation)
+        if size not in resized:
+            resized[size] = resize(image, contract)
+        wanted.inputs[position] = standardise(resized[size], contract)
+    return wanted

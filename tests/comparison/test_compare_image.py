@@ -1,0 +1,174 @@
+"""One photograph through several inspectors: scales that can be compared, rules that hold, a page that shows it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from scipy import stats
+
+from blemish.comparison.sensitivity import View, agreements, level, map_level, pattern, percentile, ranked
+
+Command = Callable[..., Any]
+
+
+def view(name: str, spot: tuple[int, int, int] | None = None, **given: Any) -> View:
+    """A view whose map is 0.1 everywhere, and 2 in a square `spot` (x, y, side) of 100 x 100."""
+    levels = np.full((100, 100), given.pop("usual", 0.1), np.float32)
+    if spot:
+        x, y, side = spot
+        levels[y : y + side, x : x + side] = 2
+    usual = {
+        "detector": "patchcore",
+        "rejected": bool(spot),
+        "score": 1.0,
+        "threshold": 1.0,
+        "percentile": 99.0,
+    }
+    return View(**{"name": name, **usual, "level": 1.5, "p_value": 0.1, "levels": levels, **given})
+
+
+def test_percentile_and_level_are_of_the_own_good_parts() -> None:
+    scores = np.random.default_rng(0).normal(5, 2, 41).astype(np.float32)
+    for score in (*scores[:5].tolist(), -1.0, 5.5, 40.0):
+        expected = stats.percentileofscore(scores.astype(float), score, kind="mean")
+        assert percentile(scores, score) == pytest.approx(expected)
+    usual = float(np.median(scores))
+    assert level(scores, usual, 9.0) == 0
+    assert level(scores, 9.0, 9.0) == pytest.approx(1)
+    # Another unit changes nothing: an error of 0.03 and a probability of 0.4 are on one scale.
+    assert level(scores * 0.01, 0.12, 0.09) == pytest.approx(level(scores, 12.0, 9.0), rel=1e-5)
+    assert np.isfinite(level([2.0, 2.0], 3.0, 2.0))
+    assert map_level(np.array([[1.0, 3.0]], np.float32), 1.0, 3.0).tolist() == [[0, 1]]
+
+
+def test_agreement_is_overlap_and_correlation_whatever_the_maps_sizes() -> None:
+    small = view("a", (20, 20, 20))
+    levels = cv2.resize(small.levels, (300, 300), interpolation=cv2.INTER_NEAREST)
+    (same,) = agreements([small, view("b", levels=levels)])
+    assert same.overlap > 0.9 and same.correlation > 0.95
+    (half,) = agreements([small, view("b", (30, 20, 20))])
+    assert half.overlap == pytest.approx(1 / 3, abs=0.05)
+    (apart,) = agreements([small, view("b", (70, 70, 20))])
+    assert apart.overlap == 0 and apart.correlation < 0
+    (flat,) = agreements([small, view("b")])
+    assert (flat.overlap, flat.correlation) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "views"),
+    [
+        ("nothing", [view("a"), view("b", detector="cae")]),
+        ("small local defect", [view("a", (20, 20, 12)), view("b", (22, 20, 12)), view("c")]),
+        ("large local defect", [view("a", (20, 20, 40)), view("b", (24, 20, 40), detector="cae")]),
+        ("disagreement", [view("a", (5, 5, 12)), view("b", (70, 70, 12))]),
+        ("seen by one alone", [view("a", (5, 5, 12)), view("b")]),
+        ("no place", [view("a", rejected=True), view("b")]),
+        ("global deviation", [view("a", (0, 0, 80)), view("b", (10, 10, 80))]),
+        ("global deviation", [view("a", (5, 5, 12), usual=0.7), view("b", (70, 5, 12), usual=0.6)]),
+        ("only in features", [view("a", (5, 5, 12)), view("b", (5, 5, 12)), view("c", detector="vae")]),
+        ("only in pixels", [view("a"), view("c", (5, 5, 12), detector="cae")]),
+    ],
+)
+def test_the_stated_rules_name_the_pattern(name: str, views: list[View]) -> None:
+    assert pattern(views).name == name
+    assert pattern(views[::-1]).name == name
+    assert pattern(views).sentence.endswith(".")
+
+
+def test_the_most_sensitive_is_the_one_highest_on_its_own_scale() -> None:
+    views = [view("a", level=0.2), view("b", level=3.0), view("c", level=1.1)]
+    assert [one.name for one in ranked(views)] == ["b", "c", "a"]
+
+
+@pytest.fixture(scope="module")
+def inspectors(
+    blemish: Command, washers: Path, fitted: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[Path]:
+    """Two inspectors of washers that score on different scales."""
+    other = tmp_path_factory.mktemp("inspectors") / "coarse.blemish"
+    outcome = blemish("fit", washers, "--out", other, "--size", "64", "--preset", "paper", "--set", "sigma=8")
+    assert outcome.status == 0, outcome.stderr
+    return [fitted, other]
+
+
+def test_a_defect_is_compared(
+    blemish: Command, washers: Path, inspectors: list[Path], tmp_path: Path
+) -> None:
+    image = washers / "test" / "hole" / "000.png"
+    # As it is typed: the option takes the first, the shell gives the second as an argument.
+    outcome = blemish("compare-image", image, "--inspectors", *inspectors, "--out", tmp_path, "--json")
+    assert outcome.status == 0, outcome.stderr
+    document = outcome.document
+    assert json.loads((tmp_path / "compare.json").read_text()) == document
+    first, second = document["detectors"]
+    assert [first["inspector"], second["inspector"]] == ["washer", "coarse"]
+    for one, inspector in zip((first, second), inspectors, strict=True):
+        (inspected,) = blemish("inspect", inspector, image, "--json").document
+        assert one["score"] == pytest.approx(inspected["score"], rel=1e-5)
+        assert one["verdict"] == inspected["verdict"]
+        assert one["p_value"] == inspected["p_value"]
+        assert (one["level"] > 1) == (one["verdict"] == "reject")
+    levels = {one["inspector"]: one["level"] for one in document["detectors"]}
+    assert levels[document["most_sensitive"]] == max(levels.values())
+    assert levels[document["least_sensitive"]] == min(levels.values())
+    for path in document["pictures"]:
+        assert cv2.imread(path).shape == (128, 128, 3)
+    assert len(document["pictures"]) == 5
+    assert (cv2.imread(document["pictures"][0]) == cv2.imread(str(image))).all()
+
+
+def test_it_needs_no_torch(washers: Path, inspectors: list[Path], tmp_path: Path) -> None:
+    image = washers / "test" / "good" / "000.png"
+    given = ["compare-image", str(image), "--inspectors", *map(str, inspectors), "--out", str(tmp_path)]
+    code = (
+        "import sys; from blemish.cli.main import main\n"
+        f"try: main({given!r})\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "print([name for name in ('torch', 'pandas', 'plotly', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert (tmp_path / "compare.html").stat().st_size < 2e6
+
+
+@pytest.mark.parametrize("given", [[], ["b.png"]])
+def test_what_cannot_be_compared_is_said(
+    given: list[str], blemish: Command, washers: Path, inspectors: list[Path], tmp_path: Path
+) -> None:
+    image = washers / "test" / "good" / "000.png"
+    outcome = blemish(
+        "compare-image", image, *given, "--inspectors", inspectors[0], "--out", tmp_path / "out"
+    )
+    assert outcome.status == 2
+    assert ("One photograph is compared at a time" if given else "two or more") in outcome.stderr
+
+
+@pytest.mark.browser
+def test_the_page_works_in_a_browser(
+    blemish: Command, washers: Path, inspectors: list[Path], tmp_path: Path, browser: Any
+) -> None:
+    image = washers / "test" / "scratch" / "000.png"
+    assert blemish("compare-image", image, "--inspectors", *inspectors, "--out", tmp_path).status == 0
+    page, troubles, asked = browser.new_page(viewport={"width": 1280, "height": 900}), [], []
+    page.on("console", lambda message: troubles.append(message.text) if message.type != "log" else None)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((tmp_path / "compare.html").as_uri())
+    page.wait_for_selector("html[data-drawn]")
+    assert page.evaluate("[...document.images].every((i) => i.complete && i.naturalWidth > 0)")
+    assert page.locator(".exhibit .picture img").count() == 6
+    assert page.locator(".rules tr.holds").count() == 1
+    for width in (1280, 400):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert troubles == []
+    page.close()

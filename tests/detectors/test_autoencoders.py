@@ -1,0 +1,146 @@
+"""Detectors by reconstruction: their networks, their residuals, and what augmentation does."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import structural_similarity as independent_similarity
+from torch import nn
+
+from blemish.core.errors import UsageError
+from blemish.detectors.nets import autoencoders
+from blemish.detectors.nets.reconstruction import ReconstructionHead, mixed_residual, structural_similarity
+from blemish.detectors.registry import create_detector, detector_info
+from blemish.detectors.residual_autoencoder import CroppedObjective, ResidualAutoencoderDetector
+from blemish.detectors.vae import VariationalObjective
+
+NETWORKS = {
+    "ConvolutionalAutoencoder": ((), 128, 135_139),
+    "HourglassAutoencoder": ((), 256, 1_676_291),
+    "ResidualAutoencoder": ((), 224, 933_443),
+    "VariationalAutoencoder": ((128, 128), 128, 7_085_379),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_is_what_its_docstring_says(name: str) -> None:
+    arguments, size, parameters = NETWORKS[name]
+    kind = getattr(autoencoders, name)
+    network = kind(*arguments).eval()
+    assert sum(weight.numel() for weight in network.parameters()) == parameters
+    assert f"{parameters:,} parameters" in kind.__doc__
+    image = torch.rand(2, 3, size, size)
+    with torch.no_grad():
+        reconstruction = network(image)
+    assert reconstruction.shape == image.shape and reconstruction.min() > 0 and reconstruction.max() < 1
+
+
+def test_similarity_is_that_of_another_implementation() -> None:
+    rng = np.random.default_rng(0)
+    first = rng.random((40, 50, 3)).astype(np.float32)
+    second = np.clip(first + 0.2 * rng.normal(size=first.shape), 0, 1).astype(np.float32)
+    _, expected = independent_similarity(
+        first, second, channel_axis=2, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+        full=True, win_size=11,
+    )  # fmt: skip
+    planes = [torch.from_numpy(image.transpose(2, 0, 1)[None]) for image in (first, second)]
+    mine = structural_similarity(*planes)[0].numpy().transpose(1, 2, 0)
+    inside = (slice(6, -6), slice(6, -6))
+    assert np.abs(mine[inside] - expected[inside]).max() < 1e-4
+    assert float(structural_similarity(planes[0], planes[0]).min()) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_mixed_residual_is_half_and_half() -> None:
+    first, second = torch.rand(1, 3, 24, 24), torch.rand(1, 3, 24, 24)
+    expected = 0.5 * ((first - second) ** 2).mean(1) + 0.5 * (
+        1 - structural_similarity(first, second).mean(1)
+    )
+    assert torch.allclose(mixed_residual(first, second)[:, 0], expected)
+
+
+def test_score_and_map_of_a_known_reconstruction() -> None:
+    class Grey(nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return torch.full_like(image, 0.5)
+
+    image = torch.full((1, 3, 32, 32), 0.5)
+    image[:, :, 4:8, 10:14] = 1.0  # 16 of 1,024 pixels with an error of 0.25
+    score, anomaly_map = ReconstructionHead(Grey(), "squared", 32, sigma=0, top=1)(image)
+    assert float(score) == pytest.approx(16 * 0.25 / 1024)
+    assert anomaly_map[5, 11] == 0.25 and float(anomaly_map.sum()) == pytest.approx(4)
+    top, smooth = ReconstructionHead(Grey(), "squared", 32, sigma=1, top=16 / 1024)(image)
+    assert float(top) == pytest.approx(float(torch.topk(smooth.flatten(), 16).values.mean()))
+    assert float(smooth.sum()) == pytest.approx(4, rel=1e-4) and smooth.max() < 0.25
+
+
+def test_the_cropped_loss_does_not_see_the_border() -> None:
+    class Black(nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return torch.zeros_like(image)
+
+    objective = CroppedObjective(Black(), "squared", border=4)
+    image = torch.zeros(1, 3, 16, 16)
+    image[..., :4, :] = 1
+    assert float(objective.loss({"image": image})) == 0
+    image[..., 4, 4] = 1
+    assert float(objective.loss({"image": image})) == pytest.approx(1 / 64)
+
+
+def test_augmentation_moves_and_keeps_values() -> None:
+    augment = ResidualAutoencoderDetector(size=64).augmentation()
+    image = torch.arange(3 * 64 * 64).reshape(3, 64, 64).remainder(251).to(torch.uint8)
+    torch.manual_seed(0)
+    moved = [augment(image) for _ in range(20)]
+    assert all(one.shape == image.shape and one.dtype == torch.uint8 for one in moved)
+    assert sum(not torch.equal(one, image) for one in moved) > 15
+    assert any(torch.equal(one, image.flip(-1)) for one in [augment(image) for _ in range(300)]), (
+        "a flip alone"
+    )
+
+
+def test_the_variational_loss_is_error_and_divergence() -> None:
+    autoencoder = autoencoders.VariationalAutoencoder(32, 6)
+    objective = VariationalObjective(autoencoder, beta=3.0).eval()
+    image = torch.rand(4, 3, 32, 32)
+    with torch.no_grad():
+        mean, log_variance = (part.numpy() for part in autoencoder.encode(image))
+        error = ((autoencoder(image) - image) ** 2).numpy().mean()
+        divergence = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(1).mean()
+        assert float(objective.loss({"image": image})) == pytest.approx(
+            error + 3 * divergence / image[0].numel(), rel=1e-4
+        )
+        drawn = {round(float(objective.train().loss({"image": image})), 9) for _ in range(3)}
+    assert len(drawn) == 3, "in training the latent numbers are drawn"
+
+
+@pytest.mark.parametrize("name", ["cae", "ssim-autoencoder", "residual-autoencoder", "vae"])
+def test_pixels_are_between_0_and_1_and_the_plain_preset_is_the_plain_error(name: str) -> None:
+    contract = create_detector(name).preprocessing()
+    assert contract.mean == (0, 0, 0) and contract.std == (255, 255, 255)
+    plain = detector_info(name).presets["plain"]
+    assert plain["top"] == 1.0 and plain["sigma"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("cae", {"size": 100}),
+        ("cae", {"epochs": 0}),
+        ("cae", {"learning_rate": 0.0}),
+        ("cae", {"precision": "float16"}),
+        ("cae", {"device": "tpu"}),
+        ("cae", {"validation_share": 1.0}),
+        ("ssim-autoencoder", {"top": 0.0}),
+        ("residual-autoencoder", {"border": 60}),
+        ("vae", {"latent": 0}),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(name: str, setting: dict[str, object], washers: object) -> None:
+    from blemish.data.catalog import open_catalog
+
+    (key, value), *_ = setting.items()
+    with pytest.raises(UsageError, match=re.escape(f"{key}={value} is not possible for {name}")):
+        create_detector(name, **setting).fit(open_catalog(washers))  # type: ignore[arg-type]

@@ -1,0 +1,180 @@
+"""The classifier: its head, Grad-CAM in closed form, its loss, and what it learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from blemish.core.errors import CatalogError, UsageError
+from blemish.data.catalog import Catalog, open_catalog
+from blemish.data.sample_line import write_sample_line
+from blemish.data.splits import supervised_split
+from blemish.detectors.classifier import ClassifierObjective
+from blemish.detectors.nets.classifier import (
+    ClassifierHead,
+    PlainTrunk,
+    PrincipalAxes,
+    balancing_offset,
+    log_odds_of_defect,
+    pool,
+)
+from blemish.detectors.registry import create_detector
+
+QUICK = {"size": 128, "epochs": 12, "patience": 0}
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    out = tmp_path_factory.mktemp("labels")
+    (folder,) = write_sample_line(out, ("washer",), train=16, good=12, per_defect_type=6, size=128)
+    return supervised_split(open_catalog(folder))
+
+
+def head_of(names: tuple[str, ...]) -> tuple[ClassifierHead, list[torch.Tensor]]:
+    torch.manual_seed(0)
+    head = ClassifierHead((5, 7), (8, 4), 32, names)
+    nn.init.normal_(head.linear.weight)
+    head.norm.running_mean.normal_()
+    head.norm.running_var.uniform_(0.5, 2)
+    return head.eval(), [torch.randn(1, 5, 8, 8), torch.randn(1, 7, 4, 4)]
+
+
+def count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_shapes_and_parameters_are_as_documented() -> None:
+    trunk = PlainTrunk()
+    maps = trunk(torch.rand(1, 3, 256, 256))
+    assert [tuple(one.shape[1:]) for one in maps] == [(128, 32, 32), (128, 16, 16)]
+    head = ClassifierHead((40, 112, 320), (48, 24, 12), 384, ("good", "defective"))
+    maps = [torch.rand(1, width, side, side) for width, side in ((40, 48), (112, 24), (320, 12))]
+    score, anomaly_map = head.eval()(maps)
+    assert score.shape == (1,) and anomaly_map.shape == (384, 384)
+    assert f"{count(trunk):,} parameters" in PlainTrunk.__doc__
+    assert f"{count(head):,} parameters" in ClassifierHead.__doc__
+
+
+@pytest.mark.parametrize("names", [("good", "defective"), ("good", "hole", "scratch", "stain")])
+def test_the_map_is_the_gradient_weighted_activation(names: tuple[str, ...]) -> None:
+    head, maps = head_of(names)
+    maps = [one.requires_grad_(True) for one in maps]
+    shares = torch.softmax(head.logits(pool(maps)), 1)[0]
+    torch.log((1 - shares[0]) / shares[0]).backward()
+    direct = np.zeros((32, 32))
+    for one in maps:
+        importance = one.grad[0].sum((1, 2))
+        local = (one - one.mean((2, 3), keepdim=True))[0].detach()
+        coarse = torch.einsum("c,chw->hw", importance, local)[None, None]
+        direct += F.interpolate(coarse, (32, 32), mode="bilinear", align_corners=False)[0, 0].numpy()
+    with torch.no_grad():
+        score, anomaly_map = head(maps)
+    assert np.allclose(anomaly_map, direct, atol=1e-4)
+    assert float(score) == pytest.approx(float(torch.log((1 - shares[0]) / shares[0]).detach()), abs=1e-5)
+
+
+def test_principal_axes_take_the_correlation_out() -> None:
+    torch.manual_seed(0)
+    maps = torch.einsum("cd,ndhw->nchw", torch.randn(5, 5), torch.randn(40, 5, 6, 6)) + 3
+    rows = maps.transpose(0, 1).flatten(1)
+    rotated = PrincipalAxes([rows.mean(1)], [torch.cov(rows)])([maps])[0].transpose(0, 1).flatten(1)
+    covariance = torch.cov(rotated)
+    assert torch.allclose(covariance, torch.diag(covariance.diagonal()), atol=1e-3)
+    assert torch.allclose(covariance.diagonal().sum(), torch.cov(rows).trace(), rtol=1e-4), (
+        "turned, not stretched"
+    )
+    assert torch.allclose(rotated.mean(1), torch.zeros(5), atol=1e-4)
+
+
+def test_the_offset_is_that_of_a_balanced_logistic_regression() -> None:
+    rng = np.random.default_rng(0)
+    defective = rng.random(300) < 0.2
+    scores = rng.normal(2.0, 1.0, 300) + 1.5 * defective
+    offsets = np.linspace(0, 6, 6001)[:, None]
+    losses = np.log1p(np.exp(np.where(defective, -1, 1) * (scores - offsets)))
+    best = offsets[(losses[:, defective].mean(1) + losses[:, ~defective].mean(1)).argmin(), 0]
+    assert balancing_offset(torch.tensor(scores), torch.tensor(defective)) == pytest.approx(best, abs=2e-3)
+
+
+def test_pooling_is_mean_maximum_and_minimum() -> None:
+    maps = [torch.randn(2, 3, 4, 4), torch.randn(2, 2, 2, 2)]
+    direct = np.concatenate(
+        [getattr(one.numpy(), name)((2, 3)) for one in maps for name in ("mean", "max", "min")], 1
+    )
+    assert np.allclose(pool(maps), direct, atol=1e-6)
+
+
+def test_the_score_does_not_saturate() -> None:
+    logits = torch.tensor([[0.0, 40.0, 41.0], [0.0, 80.0, 81.0], [90.0, 0.0, 0.0]])
+    scores = log_odds_of_defect(logits)
+    assert scores[1] > scores[0] + 30 and scores[2] < -80
+
+
+def test_the_loss_is_weighted_and_smoothed() -> None:
+    head, _ = head_of(("good", "hole", "stain"))
+    pooled = torch.randn(6, 36)
+    classes = torch.tensor([0, 1, 2, 0, 0, 1])
+    objective = ClassifierObjective(head, None, [0.5, 1.0, 3.0], 0.1, 0.3, False).eval()
+    logits = head.logits(pooled).detach().double().numpy()
+    logs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    weights, total, norm = np.array([0.5, 1.0, 3.0]), 0.0, 0.0
+    for row, one in zip(logs, classes.tolist(), strict=True):
+        wanted = np.full(3, 0.1 / 3)
+        wanted[one] += 0.9
+        total -= (wanted * weights * row).sum()
+        norm += weights[one]
+    batch = {"pooled": pooled, "class": classes}
+    assert float(objective.validation_loss(batch)) == pytest.approx(total / norm, rel=1e-4)
+    ridge = 0.15 * float((head.linear.weight.detach().double() ** 2).sum())
+    assert float(objective.loss(batch)) == pytest.approx(total / norm + ridge, rel=1e-4)
+
+
+def test_it_tells_defective_parts_and_their_types(catalog: Catalog) -> None:
+    detector = create_detector("classifier", **QUICK, classes="types").fit(catalog)
+    test = catalog.test()
+    paths = [Path(path) for path in test["path"]]
+    shares = list(detector.predict_types(paths))
+    names = list(shares[0])
+    assert names[0] == "good" and set(names) == set(test["defect_type"])
+    scores = [prediction.score for prediction in detector.predict(paths)]
+    for one, score in zip(shares, scores, strict=True):
+        assert sum(one.values()) == pytest.approx(1, abs=1e-5)
+        assert score == pytest.approx(np.log((1 - one["good"]) / one["good"]), abs=1e-2 + 1e-3 * abs(score))
+    told = np.array([max(one, key=one.get) for one in shares]) == test["defect_type"].to_numpy()
+    assert told.mean() > 2 / len(names)
+    restored = create_detector("classifier", **QUICK, classes="types").restore(detector.state())
+    assert list(restored.predict_types(paths[:2])) == shares[:2]
+    assert {"accuracy", "balanced_accuracy"} <= set(detector.metrics_)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"backbone": "cnn"},
+        {"backbone": "resnet18", "weights": "random"},
+        {"backbone": "vgg11_bn", "weights": "random", "size": 64},
+        {"backbone": "efficientnet_lite0"},
+    ],
+)
+def test_every_trunk_can_be_trained(catalog: Catalog, parameters: dict[str, object]) -> None:
+    settings = {**QUICK, "size": 96, "epochs": 1, "examples_per_epoch": 8, "precision": "float32"}
+    few = catalog.subset(np.arange(len(catalog)) % 2 == 0)
+    detector = create_detector("classifier", **{**settings, **parameters, "trainable": "all"}).fit(few)
+    paths = [Path(path) for path in few.test()["path"]][:2]
+    (first, second) = detector.predict(paths)
+    odds = [np.log(one["defective"] / one["good"]) for one in detector.predict_types(paths)]
+    assert [first.score, second.score] == pytest.approx(odds, abs=1e-3)
+
+
+def test_what_cannot_be_meant_is_refused(washers: Path, catalog: Catalog) -> None:
+    with pytest.raises(CatalogError, match="supervised_split"):
+        create_detector("classifier", **QUICK).fit(open_catalog(washers))
+    with pytest.raises(UsageError, match="trainable=all"):
+        create_detector("classifier", **QUICK, backbone="cnn").fit(catalog)
+    with pytest.raises(UsageError, match="classes=three"):
+        create_detector("classifier", **QUICK, classes="three").fit(catalog)
