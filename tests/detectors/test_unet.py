@@ -158,7 +158,7 @@ def test_it_learns_from_painted_defects_alone(catalog: Catalog) -> None:
 
 def test_training_lifts_the_overlap(tmp_path: Path) -> None:
     (folder,) = write_sample_line(tmp_path, ("washer",), train=12, good=4, per_defect_type=6, size=128)
-    parameters = {**TINY, "size": 96, "epochs": 4, "examples_per_epoch": 48}
+    parameters = {**TINY, "size": 96, "epochs": 6, "examples_per_epoch": 48}
     detector = create_detector("unet", **parameters).fit(supervised_split(open_catalog(folder)))
     metrics = detector.metrics_
     assert metrics["iou"] > 0.05, "about a hundredth of an image is defective"

@@ -28,7 +28,9 @@ def compare_image(
     out: Annotated[Path, typer.Option("--out", help="Folder for compare.html, compare.json and PNG files.")],
     json_output: JsonOption = False,
 ) -> None:
-    """Show what several inspectors see in one photograph, on comparable scales.
+    """Compare inspectors on one photograph.
+
+    Each one's score and map are shown on scales that can be compared, with what the pattern means.
 
     \b
     blemish compare-image photo.png --inspectors a.blemish b.blemish --out compared/

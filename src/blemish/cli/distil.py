@@ -68,7 +68,7 @@ def distil(
     if not images.is_dir():
         raise UsageError(f"{images} is no folder: give one with photographs.")
     paths = list_images(images)
-    settings = Distillation(model_size.value, channels, size, steps, batch_size, seed)
+    settings = Distillation(model_size.value, channels, size, steps, batch_size, seed=seed)
     started = time.perf_counter()
     kept = out.with_suffix(".training")
     with (

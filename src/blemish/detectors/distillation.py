@@ -37,6 +37,7 @@ TAPS = (8, 16)
 _STEPS_AN_EPOCH = 100
 _STATISTICS_IMAGES = 1000
 _FORMAT = "blemish teacher 1"
+_FACTS = "teacher"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,12 +178,13 @@ def write_teacher(path: Path, network: PatchDescription, settings: Distillation,
         "format": _FORMAT,
         "backbone": backbone,
         "model_size": settings.model_size,
-        "channels": str(settings.channels),
-        "size": str(settings.size),
-        "steps": str(settings.steps),
+        "channels": settings.channels,
+        "size": settings.size,
+        "steps": settings.steps,
     }
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
-    write_bytes(path, safetensors.torch.save(tensors, facts))
+    # One entry: several would stand in another order in every file.
+    write_bytes(path, safetensors.torch.save(tensors, {_FACTS: json.dumps(facts, sort_keys=True)}))
 
 
 def read_teacher(path: Path, model_size: str, channels: int) -> PatchDescription:
@@ -197,13 +199,13 @@ def read_teacher(path: Path, model_size: str, channels: int) -> PatchDescription
     network = PatchDescription(model_size, channels)
     try:
         with safetensors.safe_open(path, "pt") as stored:
-            facts = stored.metadata() or {}
+            facts = json.loads((stored.metadata() or {}).get(_FACTS, "{}"))
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dictionary)
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise BlemishError(f"The teacher {path} is damaged: make it again with blemish distil.") from error
-    if facts.get("format") != _FORMAT:
+    if not isinstance(facts, dict) or facts.get("format") != _FORMAT:
         raise BlemishError(f"{path} is no teacher of blemish distil: give a file that it has written.")
-    if (facts.get("model_size"), facts.get("channels")) != (model_size, str(channels)):
+    if (facts.get("model_size"), facts.get("channels")) != (model_size, channels):
         raise UsageError(
             f"The teacher {path} is {facts.get('model_size')} with {facts.get('channels')} channels and the detector "
             f"{model_size} with {channels}: set model_size and channels as the teacher's."

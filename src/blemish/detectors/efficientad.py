@@ -296,14 +296,16 @@ class EfficientADDetector(TrainedDetector):
         )
         backbone = backbone_for_distillation(self.backbone, self.weights)
         with tempfile.TemporaryDirectory() as folder:
-            photographs = [*learnt, *self._damaged_copies(learnt, Path(folder))]
+            # No more copies than the distillation comes to look at.
+            count = min(_DAMAGED_COPIES, settings.steps * settings.batch_size)
+            photographs = [*learnt, *self._damaged_copies(learnt, count, Path(folder))]
             return distil(photographs, backbone, settings, self.bit_depth, f"{self.name}-teacher")[0]
 
-    def _damaged_copies(self, paths: Sequence[Path], folder: Path) -> list[Path]:
+    def _damaged_copies(self, paths: Sequence[Path], count: int, folder: Path) -> list[Path]:
         """Photographs with synthetic defects: a teacher that knew good ones alone could not describe anything else."""
         contract, pixels, copies = self.preprocessing(), PixelCache(), []
         twice = contract.model_copy(update={"height": 2 * contract.height, "width": 2 * contract.width})
-        chosen = np.resize(np.arange(len(paths)), _DAMAGED_COPIES)
+        chosen = np.resize(np.arange(len(paths)), count)
         for number, position in enumerate(track(chosen.tolist(), "Painting synthetic defects")):
             rng = np.random.default_rng((self.seed, number))
             damaged = with_a_defect(pixels.read(paths[position], twice), rng)

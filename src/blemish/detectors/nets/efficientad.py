@@ -129,7 +129,8 @@ class EfficientAD(nn.Module):
     """Teacher, student and autoencoder as one detector.
 
     The student's first half of channels predicts the teacher, its second half the autoencoder. The map is the mean of
-    the two error maps, each brought by its quantiles to a common scale; the score is the map's highest value.
+    the two error maps, each brought by its quantiles to a common scale, with its lowest value around it where no patch
+    is described; the score is the map's highest value.
 
     Args:
         model_size: "tiny", "small" or "medium".
@@ -171,7 +172,10 @@ class EfficientAD(nn.Module):
             0.1 * (errors - low) / (high - low)
             for errors, (low, high) in zip(self.error_maps(image), self.quantiles, strict=True)
         ]
-        combined = F.pad(0.5 * scaled[0] + 0.5 * scaled[1], (_BORDER,) * 4)
+        combined = 0.5 * scaled[0] + 0.5 * scaled[1]
+        # Not zeros as in the paper: where all else is lower, they would be the score of every image.
+        lowest = combined.amin()
+        combined = F.pad(combined - lowest, (_BORDER,) * 4) + lowest
         enlarged = F.interpolate(combined, (self.size, self.size), mode="bilinear", align_corners=False)
         return enlarged.amax().reshape(1), enlarged[0, 0]
 
