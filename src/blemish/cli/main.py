@@ -27,6 +27,7 @@ from blemish.cli import (
     distil,
     evaluate,
     explore,
+    features,
     fit,
     inspect,
     sample,
@@ -47,6 +48,7 @@ app.command()(evaluate.evaluate)
 app.command()(inspect.inspect)
 app.command()(check.check)
 app.command()(explore.explore)
+app.command()(features.features)
 app.command()(detectors.detectors)
 app.command(short_help="Make a teacher for EfficientAD.")(distil.distil)
 app.command(short_help="Generate the sample line to learn with.")(sample.sample)
