@@ -54,7 +54,7 @@ app.command(short_help="Make a teacher for EfficientAD.")(distil.distil)
 app.command(short_help="Generate the sample line to learn with.")(sample.sample)
 app.add_typer(data.app, name="data", short_help="Get real data sets that others publish.")
 app.command()(benchmark.benchmark)
-app.command()(compare_image.compare_image)
+app.command(short_help="Show one photograph through several inspectors.")(compare_image.compare_image)
 app.command()(demo.demo)
 
 _TRAIN_PACKAGES = frozenset(
