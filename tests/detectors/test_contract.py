@@ -28,7 +28,7 @@ from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import preprocess
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog, open_catalog
-from blemish.detectors.base import Detector
+from blemish.detectors.base import Detector, fold_positions
 from blemish.detectors.registry import create_detector, detector_info, detector_names
 from blemish.features.onnx_export import to_onnx
 from blemish.inspector.build import learning_catalog
@@ -129,13 +129,14 @@ def plain_parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def catalogs(washers: Path, plain_parts: Path) -> dict[bool, Catalog]:
-    """What is learnt from: the sample line, and plain parts for those that train, who need more time for it."""
+    """What is learnt from: the sample line, and plain parts for those that would need more time or images for it."""
     return {False: open_catalog(washers), True: open_catalog(plain_parts)}
 
 
 @pytest.fixture
 def catalog(name: str, catalogs: dict[bool, Catalog]) -> Catalog:
-    return material(name, catalogs[trains(name)])
+    # In features of the whole image, a small defect of the sample line is lost.
+    return material(name, catalogs[trains(name) or not detector_info(name).gives_maps])
 
 
 @pytest.fixture(scope="module")
@@ -347,12 +348,32 @@ def test_each_good_image_is_scored_once_as_if_unseen(name: str, learnt: Learnt) 
     assert len(positions) == len(set(positions)) and set(positions) <= set(range(len(paths)))
     learnt_by_heart = [one.score for one in learnt.detector.predict([paths[i] for i in positions])]
     scores = [prediction.score for _, prediction in unseen]
-    if learnt.detector.calibration == "k-fold":
+    if not detector_info(name).gives_maps:
+        # Principal components of a dozen images vary most with these very images, so unseen ones may score lower.
+        assert_what_is_held_out_is_not_learnt(name, learnt.catalog, scores_of(unseen))
+    elif learnt.detector.calibration == "k-fold":
         assert np.mean(scores) > np.mean(learnt_by_heart)
     else:  # those held out are scored by the one network that has not learnt from them
         assert 0 < len(positions) < len(paths) and scores == learnt_by_heart
     again = list(learnt.detector.cross_predict(learnt.catalog, 3))
     assert [one.score for _, one in again] == scores
+
+
+def scores_of(unseen: list[tuple[int, Prediction]]) -> dict[int, float]:
+    return {position: prediction.score for position, prediction in unseen}
+
+
+def assert_what_is_held_out_is_not_learnt(name: str, catalog: Catalog, scores: dict[int, float]) -> None:
+    """Another image in a fold changes what the others of the fold score by nothing, and all other folds."""
+    fold, *others = fold_positions(len(scores), 3, make(name).seed)
+    table = catalog.table.copy()
+    rows = table.index[(table["split"] == "train") & (table["label"] == "normal")]
+    table.loc[rows[fold[0]], "path"] = catalog.test().query("label == 'anomalous'")["path"].iloc[0]
+    changed = dataclasses.replace(catalog, table=table)
+    again = scores_of(list(make(name).fit(changed).cross_predict(changed, 3)))
+    assert all(again[position] == scores[position] for position in fold[1:].tolist())
+    for other in others:
+        assert any(again[position] != scores[position] for position in other.tolist())
 
 
 def _peak_bytes_of_fit(detector: Detector, catalog: Catalog) -> int:

@@ -29,6 +29,9 @@ def fit(
     size: Annotated[int | None, typer.Option(help="Side in pixels at which photographs are read.")] = None,
     backbone: Annotated[str | None, typer.Option(help="Pretrained network, as resnet18.")] = None,
     weights: Annotated[Path | None, typer.Option(help="File with the backbone's weights.")] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Classical detectors: deep-mid, deep-last or direct.")
+    ] = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any parameter; repeat for more.")
     ] = None,
@@ -72,6 +75,7 @@ def fit(
     if out.suffix != ".blemish":
         raise UsageError(f"{out} does not end in .blemish: name the file to write, as --out part.blemish.")
     options = {"size": size, "backbone": backbone, "weights": weights and str(weights)}
+    options |= {"features": features}
     options |= {"synthetic": "only" if synthetic else None, "seed": seed, "bit_depth": bit_depth}
     parameters = {name: value for name, value in options.items() if value is not None}
     parameters |= dict(map(_parsed, setting or []))

@@ -98,6 +98,8 @@ def _print_verdict(result: Result) -> None:
         return
     count = len(inspection.regions)
     regions = f"  {count} region{'s' if count != 1 else ''}" if count else ""
+    if not inspection.gives_map:
+        regions = "  (shows no place)"
     parts = ", ".join(f"{name} p {p_value:.2g}" for name, p_value in inspection.parts.items())
     said = f"  ({parts})" if parts else ""
     style = {"pass": "green", "review": "yellow", "reject": "bold red"}[inspection.verdict]

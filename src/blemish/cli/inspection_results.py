@@ -61,6 +61,8 @@ class Result:
         }
         if self.inspection.parts:
             document["parts"] = dict(self.inspection.parts)
+        if not self.inspection.gives_map:
+            document["gives_map"] = False
         return document | ({"overlay": str(self.overlay)} if self.overlay else {})
 
 

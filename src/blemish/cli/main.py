@@ -27,6 +27,7 @@ from blemish.cli import (
     distil,
     evaluate,
     explore,
+    features,
     fit,
     inspect,
     sample,
@@ -47,12 +48,13 @@ app.command()(evaluate.evaluate)
 app.command()(inspect.inspect)
 app.command()(check.check)
 app.command()(explore.explore)
+app.command()(features.features)
 app.command()(detectors.detectors)
 app.command(short_help="Make a teacher for EfficientAD.")(distil.distil)
 app.command(short_help="Generate the sample line to learn with.")(sample.sample)
 app.add_typer(data.app, name="data", short_help="Get real data sets that others publish.")
 app.command()(benchmark.benchmark)
-app.command()(compare_image.compare_image)
+app.command(short_help="Show one photograph through several inspectors.")(compare_image.compare_image)
 app.command()(demo.demo)
 
 _TRAIN_PACKAGES = frozenset(

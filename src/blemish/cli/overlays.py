@@ -28,6 +28,8 @@ def write_overlay(
 ) -> None:
     """Write the photograph, and beside it the heatmap with the anomalous areas outlined, as a JPEG.
 
+    Of a detector that shows no place it is the photograph alone.
+
     Args:
         path: the file to write, atomically.
         image: the photograph, uint8 RGB H x W x 3.
@@ -48,13 +50,15 @@ def overlay(
     if shrink < 1:
         size = (max(1, round(image.shape[1] * shrink)), max(1, round(image.shape[0] * shrink)))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    heat = heatmap_overlay(image, inspection.anomaly_map, *map_scale)
-    if inspection.regions:  # a part that passed shows no outline
-        heat = contour_overlay(heat, _outlined(inspection, pixel_threshold), _OUTLINE)
-    gap = np.full((image.shape[0], _GAP, 3), 255, np.uint8)
+    shown = [image]
+    if inspection.gives_map:
+        heat = heatmap_overlay(image, inspection.anomaly_map, *map_scale)
+        if inspection.regions:  # a part that passed shows no outline
+            heat = contour_overlay(heat, _outlined(inspection, pixel_threshold), _OUTLINE)
+        shown += [np.full((image.shape[0], _GAP, 3), 255, np.uint8), heat]
     return np.asarray(
         cv2.copyMakeBorder(
-            np.concatenate([image, gap, heat], axis=1),
+            np.concatenate(shown, axis=1),
             *(_GAP, _GAP, _GAP, _GAP),
             cv2.BORDER_CONSTANT,
             value=_COLOURS[inspection.verdict],

@@ -158,7 +158,7 @@ def figures(evaluation: Evaluation) -> dict[str, Any]:
 def _segmentations(evaluation: Evaluation) -> Iterator[tuple[BoolArray, BoolArray]]:
     """Mask and segmentation of every image whose truth is known."""
     for image in evaluation.images:
-        mask = _truth(image)
+        mask = _truth(image) if image.gives_map else None
         if mask is not None:
             yield mask, segmentation(image.anomaly_map, evaluation.pixel_threshold)
 
@@ -203,7 +203,7 @@ def megabytes(inspector: Path) -> float:
 def _pictures(
     evaluation: Evaluation, inspector: Inspector, data: CategoryData
 ) -> tuple[list[dict[str, Any]], Arrays]:
-    """The gallery: name, score and decision of each image, and its heatmap and segmentation."""
+    """The gallery: name, score and decision of each image, and its heatmap and segmentation where there is a map."""
     by_path = {image.path: image for image in evaluation.images}
     shown: list[dict[str, Any]] = []
     pictures: Arrays = {}
@@ -215,6 +215,8 @@ def _pictures(
         shown.append(
             {"name": image.name, "score": image.score, "rejected": bool(image.score > inspector.threshold)}
         )
+        if not image.gives_map:
+            continue
         found = segmentation(image.anomaly_map, inspector.pixel_threshold)
         heat = heatmap_overlay(photograph, image.anomaly_map, *inspector.map_scale)
         pictures[f"heatmap_{number}"] = _jpeg(heat)

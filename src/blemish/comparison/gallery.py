@@ -57,7 +57,7 @@ def _truth(mask: Any, photograph: ByteArray, name: str) -> Picture | None:
 def _pictures_of(
     label: str, result: CellResult, name: str, photograph: ByteArray
 ) -> tuple[Picture | None, Picture | None]:
-    """Heatmap and segmentation of one photograph, as the cell has kept them."""
+    """Heatmap and segmentation of one photograph, as the cell has kept them; the photograph alone without a map."""
     number = next((n for n, one in enumerate(result.shown) if one["name"] == name), None)
     if number is None:
         return None, None
@@ -65,6 +65,8 @@ def _pictures_of(
     decided = "reject" if one["rejected"] else "pass"
     sign = ">" if one["rejected"] else "≤"
     captions = (f"{label}: {decided}, {one['score']:.3g} {sign} {threshold:.3g}", f"{label}: segmentation")
+    if f"heatmap_{number}" not in result.arrays:
+        return picture(f"{captions[0]}; it shows no place", photograph, name), None
     height, width = photograph.shape[:2]
     heat, found = (
         Picture(

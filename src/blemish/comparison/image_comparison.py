@@ -174,9 +174,14 @@ def _seen(name: str, inspector: Inspector, normal_scores: Any, photograph: ByteA
         percentile=sensitivity.percentile(normal_scores, inspection.score),
         level=sensitivity.level(normal_scores, inspection.score, inspector.threshold),
         p_value=inspection.p_value,
-        levels=sensitivity.map_level(inspection.anomaly_map, low, inspector.pixel_threshold),
+        levels=sensitivity.map_level(inspection.anomaly_map, low, inspector.pixel_threshold)
+        if inspection.gives_map
+        else np.zeros_like(inspection.anomaly_map),
+        gives_map=inspection.gives_map,
     )
     small = fitted(photograph, PICTURE_SIDE)
+    if not inspection.gives_map:
+        return Seen(view, map_picture=np.zeros_like(small), overlay=small)
     found = segmentation(inspection.anomaly_map, inspector.pixel_threshold)
     overlay = heatmap_overlay(small, inspection.anomaly_map, low, high)
     return Seen(
@@ -201,8 +206,12 @@ def _names(artifacts: Sequence[Artifact]) -> list[str]:
 
 def _row(comparison: ImageComparison, one: Seen) -> dict[str, Any]:
     name = one.view.name
+    photograph = picture("Photograph", fitted(comparison.photograph), comparison.path.name)
+    if not one.view.gives_map:
+        caption = f"{name}: it shows no place"
+        return {"view": one.view, "pictures": [photograph, picture(caption, fitted(one.overlay), name)]}
     pictures: list[Picture] = [
-        picture("Photograph", fitted(comparison.photograph), comparison.path.name),
+        photograph,
         picture(f"{name}: map", fitted(one.map_picture), comparison.path.name),
         picture(f"{name}: overlay", fitted(one.overlay), comparison.path.name),
     ]

@@ -67,7 +67,8 @@ class View:
         percentile: where the score stands among its scores of good parts, 0 to 100.
         level: the score on the detector's own scale of good parts: 0 their median, 1 the threshold.
         p_value: as of an inspection.
-        levels: the map's levels, float32 H x W: 0 usual for a good part, 1 the pixel threshold.
+        levels: the map's levels, float32 H x W: 0 usual for a good part, 1 the pixel threshold; 0 without a map.
+        gives_map: whether the detector shows a place; where not, its map takes part in nothing.
     """
 
     name: str
@@ -79,6 +80,7 @@ class View:
     level: float
     p_value: float
     levels: FloatArray
+    gives_map: bool = True
 
     @property
     def peak(self) -> float:
@@ -155,7 +157,7 @@ def map_level(anomaly_map: FloatArray, low: float, pixel_threshold: float) -> Fl
 
 
 def agreements(views: Sequence[View]) -> list[Agreement]:
-    """Agreement of every two views, in order."""
+    """Agreement of every two views that have maps, in order."""
     grids = {view.name: _on_grid(view.levels) for view in views}
     return [
         Agreement(
@@ -164,7 +166,7 @@ def agreements(views: Sequence[View]) -> list[Agreement]:
             _overlap(grids[first.name] > 1, grids[second.name] > 1),
             _correlation(grids[first.name], grids[second.name]),
         )
-        for first, second in combinations(views, 2)
+        for first, second in combinations([view for view in views if view.gives_map], 2)
     ]
 
 
@@ -180,12 +182,13 @@ def pattern(views: Sequence[View]) -> Pattern:
         return Pattern(
             "nothing", "No detector rejects it, and no map is above its pixel threshold.", {"seeing": []}
         )
-    local = [view for view in seeing if view.peak > 1]
+    placing = [view for view in seeing if view.gives_map]
+    local = [view for view in placing if view.peak > 1]
     pairs = agreements(local)
     evidence = {
         "seeing": [view.name for view in seeing],
-        "median_area": float(np.median([view.area for view in seeing])),
-        "median_background": float(np.median([view.background for view in seeing])),
+        "median_area": float(np.median([view.area for view in placing])) if placing else 0.0,
+        "median_background": float(np.median([view.background for view in placing])) if placing else 0.0,
         "median_overlap": float(np.median([pair.overlap for pair in pairs])) if pairs else None,
         "median_correlation": float(np.median([pair.correlation for pair in pairs])) if pairs else None,
     }

@@ -13,7 +13,7 @@ from blemish.core.errors import BlemishError
 from blemish.core.preprocessing import Preprocessing
 from blemish.core.storage import write_json
 from blemish.detectors.base import Detector
-from blemish.detectors.frozen import FrozenFeatureDetector
+from blemish.detectors.frozen import BackboneDetector
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.together import Together, identities, read_together, union_extractors
 
@@ -40,7 +40,7 @@ def read_category(
     contracts: list[Preprocessing] = []
     for position, detector in enumerate(detectors):
         try:
-            if isinstance(detector, FrozenFeatureDetector):
+            if isinstance(detector, BackboneDetector):
                 extractors[position] = detector.extractor()
             elif (contract := detector.preprocessing()) not in contracts:
                 contracts.append(contract)
@@ -74,7 +74,7 @@ def _widened(
     groups: dict[str, list[int]] = {}
     for position, extractor in extractors.items():
         detector = detectors[position]
-        assert isinstance(detector, FrozenFeatureDetector)
+        assert isinstance(detector, BackboneDetector)
         key = (extractor.backbone.name, detector.weights, extractor.contract.model_dump_json())
         groups.setdefault(json.dumps(key), []).append(position)
     widened = []

@@ -32,10 +32,12 @@ class Detector(ABC):
         bit_depth: bits that 16-bit photographs really use.
         seed: seed of everything random.
 
+    A detector that says whether but not where (`gives_maps` is False) has a map that is its score everywhere.
     Where training has a history, `history_` holds for each epoch its number, losses, rate and seconds.
     """
 
     name: ClassVar[str] = ""
+    gives_maps: ClassVar[bool] = True
     calibration: ClassVar[str] = "k-fold"
     size: int = 352
     bit_depth: int = 16
@@ -63,6 +65,13 @@ class Detector(ABC):
     @abstractmethod
     def network(self) -> nn.Module:
         """The fitted detector as one graph: a 1 x 3 x H x W preprocessed image in, score (1) and map (H x W) out."""
+
+    def require_network(self) -> None:  # noqa: B027 (most can always give one)
+        """Refuse, before anything is learnt, parameters with which `network` could never be given.
+
+        Raises:
+            UsageError: it could not.
+        """
 
     @property
     def member_names(self) -> tuple[str, ...]:

@@ -178,7 +178,7 @@ class Ensemble(Detector):
         """The members, each at the ensemble's size.
 
         Raises:
-            UsageError: there are fewer than two, one is unknown, or one needs defects to learn from.
+            UsageError: there are fewer than two, one is unknown, needs defects to learn from, or shows no place.
         """
         refuse(
             self,
@@ -196,6 +196,8 @@ class Ensemble(Detector):
             member = create_detector(name, preset or None, **common)
             if needs_defects(member):
                 raise UsageError(f"{label} learns from defects and cannot be a member: choose others.")
+            if not member.gives_maps:
+                raise UsageError(f"{label} shows no place and cannot be a member: choose others.")
             made.append(member)
         return made
 

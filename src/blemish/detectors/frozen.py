@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from abc import abstractmethod
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +20,24 @@ from blemish.features.extraction import FeatureExtractor, FeatureMaps
 
 
 @dataclasses.dataclass
-class FrozenFeatureDetector(Detector):
-    """A detector that reads a frozen backbone.
+class BackboneDetector(Detector):
+    """A detector that reads a frozen backbone somewhere.
 
     Attributes:
         backbone: name of the network (see `blemish.features.backbones.load_backbone`).
-        taps: strides at which it is read.
         weights: file of weights instead of the usual ones, or "random" (for tests of shape and speed).
     """
 
     backbone: str = DEFAULT_BACKBONE
-    taps: tuple[int, ...] = (8, 16)
     weights: str | None = None
+
+    @abstractmethod
+    def read_at(self) -> tuple[int, ...]:
+        """Strides at which the backbone is read.
+
+        Raises:
+            UsageError: with these parameters it is not read at all.
+        """
 
     def preprocessing(self) -> Preprocessing:
         """The contract between a photograph and the backbone's input."""
@@ -53,12 +60,27 @@ class FrozenFeatureDetector(Detector):
 
     def _load_backbone(self) -> Backbone:
         if self.weights is None:
-            return _usual_backbone(self.backbone, tuple(self.taps))
+            return _usual_backbone(self.backbone, self.read_at())
         if self.weights != "random":
-            return load_backbone(self.backbone, tuple(self.taps), Path(self.weights))
+            return load_backbone(self.backbone, self.read_at(), Path(self.weights))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return load_backbone(self.backbone, tuple(self.taps), pretrained=False)
+            return load_backbone(self.backbone, self.read_at(), pretrained=False)
+
+
+@dataclasses.dataclass
+class FrozenFeatureDetector(BackboneDetector):
+    """A detector that reads a frozen backbone at the taps that its user names.
+
+    Attributes:
+        taps: strides at which it is read.
+    """
+
+    taps: tuple[int, ...] = (8, 16)
+
+    def read_at(self) -> tuple[int, ...]:
+        """Strides at which the backbone is read."""
+        return tuple(self.taps)
 
 
 @functools.lru_cache(maxsize=4)

@@ -16,9 +16,13 @@ _MODULES = (
     "blemish.detectors.ensemble",
     "blemish.detectors.classifier",
     "blemish.detectors.efficientad",
+    "blemish.detectors.elliptic_envelope",
     "blemish.detectors.feature_autoencoder",
     "blemish.detectors.few_shot",
+    "blemish.detectors.isolation_forest",
     "blemish.detectors.knn",
+    "blemish.detectors.local_outlier_factor",
+    "blemish.detectors.one_class_svm",
     "blemish.detectors.padim",
     "blemish.detectors.patchcore",
     "blemish.detectors.residual_autoencoder",
@@ -43,7 +47,7 @@ class DetectorInfo:
         name: as in `--detector NAME`.
         summary: what it is for, in one sentence.
         learns_from: "normal images", "masks" or "labels".
-        gives_maps: whether it shows where the defect is.
+        gives_maps: whether it shows where the defect is; where not, its map is its score everywhere.
         reference: the paper or page it follows.
         parameters: default value of each parameter.
         presets: named settings, each a part of the parameters.
@@ -74,7 +78,7 @@ def register(
 
     def add(detector: DetectorClass) -> DetectorClass:
         defaults = {field.name: field.default for field in dataclasses.fields(detector) if field.init}
-        detector.name = name
+        detector.name, detector.gives_maps = name, gives_maps
         _registered[name] = (
             detector,
             DetectorInfo(name, summary, learns_from, gives_maps, reference, defaults, dict(presets or {})),

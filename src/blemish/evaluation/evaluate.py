@@ -131,6 +131,7 @@ def _inspect_one(inspect: Inspect, row: Any, root: Path, time_decoding: bool) ->
         mask_path=Path(row.mask) if isinstance(row.mask, str) and row.mask else None,
         inspect_ms=(inspected - started) * 1e3,
         decode_ms=(decoded - inspected) * 1e3 if time_decoding else 0.0,
+        gives_map=inspection.gives_map,
     )
 
 
@@ -152,6 +153,8 @@ def _measure_pixels(
 
     An anomalous image with no mask, or an empty one, says nothing of where its defect is, so it is left out.
     """
+    if not all(image.gives_map for image in images):
+        return None, "This detector shows no place, so there is nothing to compare with masks.", []
     if not any(image.mask_path for image in images):
         return None, "There are no masks to compare the anomaly maps with.", []
     masks: list[BoolArray] = []

@@ -183,17 +183,17 @@ def _exhibits(evaluation: Evaluation, images: Iterable[ScoredImage]) -> tuple[Ex
 
 
 def _pictures(evaluation: Evaluation, image: ScoredImage) -> tuple[Picture, ...]:
-    """Photograph, heatmap, segmentation and, where it is known, ground truth."""
+    """Photograph, heatmap and segmentation where the detector has maps, and ground truth where it is known."""
     photograph = fitted(read_image(image.path))
-    found = segmentation(image.anomaly_map, evaluation.pixel_threshold)
-    drawn = [
-        ("Photograph", photograph),
-        ("Heatmap", heatmap_overlay(photograph, image.anomaly_map, *evaluation.map_scale)),
-        (
-            "Segmentation" if found.any() else "Segmentation: nothing",
-            contour_overlay(photograph, found, _SEGMENTATION),
-        ),
-    ]
+    drawn = [("Photograph", photograph)]
+    if image.gives_map:
+        found = segmentation(image.anomaly_map, evaluation.pixel_threshold)
+        heat = heatmap_overlay(photograph, image.anomaly_map, *evaluation.map_scale)
+        outlined = contour_overlay(photograph, found, _SEGMENTATION)
+        drawn += [
+            ("Heatmap", heat),
+            ("Segmentation" if found.any() else "Segmentation: nothing", outlined),
+        ]
     if image.mask_path is not None:
         truth: BoolArray = mask_on_grid(read_mask(image.mask_path), *photograph.shape[:2])
         drawn.append(("Ground truth", contour_overlay(photograph, truth, _GROUND_TRUTH)))

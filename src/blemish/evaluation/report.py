@@ -118,6 +118,7 @@ def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     good, bad, best = evaluation.false_rejects, evaluation.escapes, ranking.best_f1()
     p50, p99 = evaluation.latency_ms()
     decode, _ = evaluation.latency_ms("decode_ms")
+    unmeasured = "no masks" if evaluation.gives_maps else "the detector shows no place"
     return [
         ("Image AUROC", _figure(ranking.auroc()), f"95 % interval {_interval(evaluation.auroc_interval)}"),
         (
@@ -141,12 +142,12 @@ def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
         (
             "Pixel AUROC",
             _figure(pixels.auroc if pixels else math.nan),
-            f"AP {_figure(pixels.average_precision)}, best F1 {_figure(pixels.f1)}" if pixels else "no masks",
+            f"AP {_figure(pixels.average_precision)}, best F1 {_figure(pixels.f1)}" if pixels else unmeasured,
         ),
         (
             "AUPRO",
             _figure(pixels.aupro if pixels else math.nan),
-            f"{pixels.n_regions} defect regions, up to 30 % false positives" if pixels else "no masks",
+            f"{pixels.n_regions} defect regions, up to 30 % false positives" if pixels else unmeasured,
         ),
         (
             "Time per image",

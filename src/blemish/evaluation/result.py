@@ -27,6 +27,7 @@ class ScoredImage:
         anomaly_map: float32, thinned to every `Evaluation.grid_step`-th row and column.
         mask_path: ground truth, or None.
         inspect_ms, decode_ms: wall time of the whole inspection (decoding included), and of decoding alone.
+        gives_map: False if the detector shows no place.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class ScoredImage:
     mask_path: Path | None
     inspect_ms: float
     decode_ms: float
+    gives_map: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,11 @@ class Evaluation:
     pixels: PixelMetrics | None
     pixel_note: str
     grid_step: int
+
+    @property
+    def gives_maps(self) -> bool:
+        """Whether the detector shows places."""
+        return all(image.gives_map for image in self.images)
 
     @cached_property
     def labels(self) -> BoolArray:

@@ -25,8 +25,7 @@ class Measures(NamedTuple):
         shadow, highlight: the 1 % and the 99 % point of the grey values.
         black_share, white_share: share of pixels at most 1 and at least 254: clipped, nothing can be seen there.
         focus: variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing", ICPR 2000).
-        noise: standard deviation of the noise in grey values (Immerkaer, "Fast noise variance estimation",
-            Computer Vision and Image Understanding 1996); fine texture counts as noise too.
+        noise: see `noise_level`.
         cast_a, cast_b: mean colour in CIELAB: green to red, blue to yellow; 0 is neutral.
     """
 
@@ -44,13 +43,12 @@ class Measures(NamedTuple):
 
 def measure(image: ByteArray) -> Measures:
     """Measure a photograph, uint8 RGB H x W x 3."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
     counts = np.bincount(grey.ravel(), minlength=256) / grey.size
     cumulated = np.cumsum(counts)
     levels = np.arange(256)
     mean = float(counts @ levels)
     _, laplacian = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
-    residual = cv2.filter2D(grey, cv2.CV_32F, _LAPLACIAN_PAIR)
     small = cv2.resize(image, (_SIDE_FOR_COLOUR, _SIDE_FOR_COLOUR), interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).reshape(-1, 3).mean(axis=0)
     return Measures(
@@ -61,11 +59,21 @@ def measure(image: ByteArray) -> Measures:
         black_share=float(counts[:2].sum()),
         white_share=float(counts[254:].sum()),
         focus=float(laplacian[0, 0]) ** 2,
-        noise=float(cv2.norm(residual, cv2.NORM_L1)) / grey.size * float(np.sqrt(np.pi / 2)) / 6,
+        noise=noise_level(grey),
         # Rounded, for the conversion gives grey a trace of colour.
         cast_a=round(float(lab[1]), 1),
         cast_b=round(float(lab[2]), 1),
     )
+
+
+def noise_level(grey: ByteArray) -> float:
+    """Standard deviation of the noise in grey values, of a uint8 H x W image; fine texture counts as noise too.
+
+    References:
+        Immerkaer, "Fast noise variance estimation", Computer Vision and Image Understanding 1996.
+    """
+    residual = cv2.filter2D(grey, cv2.CV_32F, _LAPLACIAN_PAIR)
+    return float(cv2.norm(residual, cv2.NORM_L1)) / grey.size * float(np.sqrt(np.pi / 2)) / 6
 
 
 def histograms(image: ByteArray) -> FloatArray:

@@ -146,9 +146,7 @@ def load_backbone(
         UsageError: no such network, or it has no tap of a wanted stride.
         BlemishError: the weights cannot be had or do not fit, with the ways out.
     """
-    timm_name = PACKAGED[name][0] if name in PACKAGED else name
-    if not timm.is_model(timm_name.split(".")[0]):
-        raise UsageError(f"There is no backbone {name}: choose one of {', '.join(PACKAGED)}, or a timm name.")
+    timm_name = _timm_name(name)
     wanted = tuple(sorted(set(taps)))
     network = _network_with_taps(name, timm_name, wanted)
     if weights is not None:
@@ -156,6 +154,17 @@ def load_backbone(
     elif pretrained:
         _load_into(network, timm_name, _usual_weights(name, timm_name), name)
     return Backbone(name, network, timm_name, wanted)
+
+
+@functools.cache
+def backbone_strides(name: str) -> tuple[int, ...]:
+    """Strides at which a backbone can be read, in pixels of the input, ascending.
+
+    Raises:
+        UsageError: no such network, or one without feature maps.
+    """
+    with torch.device("meta"):  # shapes without values
+        return tuple(sorted(set(_stage_strides(name, _timm_name(name)))))
 
 
 def load_classifier(name: str = DEFAULT_BACKBONE) -> nn.Module:
@@ -167,13 +176,31 @@ def load_classifier(name: str = DEFAULT_BACKBONE) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
-def _network_with_taps(name: str, timm_name: str, taps: tuple[int, ...]) -> nn.Module:
-    """The network cut after its last wanted tap."""
+def _timm_name(name: str) -> str:
+    """What timm calls a backbone.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    timm_name = PACKAGED[name][0] if name in PACKAGED else name
+    if not timm.is_model(timm_name.split(".")[0]):
+        raise UsageError(f"There is no backbone {name}: choose one of {', '.join(PACKAGED)}, or a timm name.")
+    return timm_name
+
+
+def _stage_strides(name: str, timm_name: str) -> list[int]:
+    """Stride of each stage of a network, as timm counts them."""
     try:
         probe = timm.create_model(timm_name, pretrained=False, features_only=True)
     except RuntimeError as error:  # an unknown tag after the dot, or a network without feature maps
         raise UsageError(f"{name} cannot be a backbone: {str(error).rstrip('.')}; choose another.") from error
     strides: list[int] = probe.feature_info.reduction()  # type: ignore[operator,union-attr]
+    return strides
+
+
+def _network_with_taps(name: str, timm_name: str, taps: tuple[int, ...]) -> nn.Module:
+    """The network cut after its last wanted tap."""
+    strides = _stage_strides(name, timm_name)
     missing = [tap for tap in taps if tap not in strides]
     if missing or not taps:
         raise UsageError(

@@ -135,10 +135,12 @@ def build_inspector(
         readable: what `find_readable` found in the `learning_catalog`, where somebody has already looked.
 
     Raises:
+        UsageError: the detector's parameters leave it without a network.
         CatalogError: too few readable good images.
         BlemishError: the parity gate refused, or the file could not be written.
     """
     started = time.perf_counter()
+    detector.require_network()
     if readable is None:
         learning = learning_catalog(catalog, detector, labelled_share)
         readable = find_readable(learning, detector.bit_depth)
@@ -268,7 +270,12 @@ def _manifest(
             libraries[library] = "not installed as a package"
     return Manifest(
         name=name,
-        detector=DetectorRecord(name=detector.name, parameters=parameters, parts=detector.member_names),
+        detector=DetectorRecord(
+            name=detector.name,
+            parameters=parameters,
+            parts=detector.member_names,
+            gives_maps=detector.gives_maps,
+        ),
         preprocessing=detector.preprocessing(),
         calibration=calibration,
         training=training,

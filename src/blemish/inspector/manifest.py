@@ -63,10 +63,12 @@ class DetectorRecord(_Record):
     Attributes:
         name, parameters: as above.
         parts: names of the detectors that it is made of, in the order of the network's third output.
+        gives_maps: whether its map shows a place; where not, the map is the score everywhere.
     """
 
     name: Text
     parts: tuple[Text, ...] = ()
+    gives_maps: bool = True
     parameters: Annotated[dict[str, JsonValue], AfterValidator(_finite)] = {}
 
 

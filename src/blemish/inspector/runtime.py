@@ -93,8 +93,9 @@ class Inspector:
     def judge(self, prediction: Prediction, width: int, height: int) -> Inspection:
         """The decision on a prediction for a photograph of `width` x `height` pixels."""
         rejected = prediction.score > self.threshold
+        gives_map = self.manifest.detector.gives_maps
         regions: tuple[Region, ...] = ()
-        if rejected:
+        if rejected and gives_map:
             regions = find_regions(prediction.anomaly_map, self.pixel_threshold, width, height) or (
                 peak_region(prediction.anomaly_map, width, height),
             )
@@ -108,4 +109,5 @@ class Inspector:
             width=width,
             height=height,
             parts=prediction.parts,
+            gives_map=gives_map,
         )

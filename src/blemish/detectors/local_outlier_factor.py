@@ -1,0 +1,83 @@
+"""Local outlier factor: how much denser the nearest good images lie than the image itself.
+
+Markus Breunig et al., "LOF: Identifying Density-Based Local Outliers", SIGMOD 2000.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.neighbors import LocalOutlierFactor as SklearnFactor
+from torch import nn
+
+from blemish.core.errors import UsageError
+from blemish.detectors.base import State
+from blemish.detectors.nets.classical import DensityScore
+from blemish.detectors.projection import Rows
+from blemish.detectors.registry import register
+from blemish.detectors.tabular import TabularDetector
+
+POWERS = {"minkowski": 2.0, "euclidean": 2.0, "manhattan": 1.0, "chebyshev": np.inf}
+
+
+@register(
+    "local-outlier-factor",
+    summary="How lonely the features of a whole image are among good ones: says whether, not where; learns in seconds.",
+    learns_from="normal images",
+    gives_maps=False,
+    reference="Breunig et al., LOF: Identifying Density-Based Local Outliers, SIGMOD 2000; scikit-learn",
+)
+@dataclasses.dataclass
+class LocalOutlierFactor(TabularDetector):
+    """scikit-learn's `LocalOutlierFactor` with `novelty=True`, whose parameters these are; a score of 1 is usual.
+
+    The inspector holds the reduced features of all good images.
+
+    Attributes:
+        n_neighbors: good images that density is measured by, at most half of all: by all others, every image that
+            lies among them would score the same.
+        contamination: share of the training images that scikit-learn's own threshold leaves outside, in (0, 0.5], or
+            "auto"; it moves no score.
+        leaf_size: of the search tree where one is used; it moves no score.
+        metric: "minkowski" (of power 2) and "euclidean" are the same; "manhattan" or "chebyshev".
+    """
+
+    n_neighbors: int = 20
+    contamination: str | float = 0.01
+    leaf_size: int = 30
+    metric: str = "minkowski"
+
+    def fit_model(self, rows: Rows) -> tuple[State, float]:
+        """The good rows, and how densely they lie."""
+        if self.metric not in POWERS:
+            raise UsageError(
+                f"metric={self.metric} is not possible for {self.name}: choose {' or '.join(POWERS)}."
+            )
+        model = SklearnFactor(
+            n_neighbors=self._neighbours(len(rows)),
+            contamination=self.contamination,
+            leaf_size=self.leaf_size,
+            metric=self.metric,
+            novelty=True,
+        ).fit(rows)
+        distances, neighbours = model.kneighbors()
+        reach = distances[:, -1]
+        arrays = {
+            "rows": rows,
+            "reach": reach,
+            "density": 1 / (np.maximum(distances, reach[neighbours]).mean(1) + 1e-10),
+            "neighbours": np.array([distances.shape[1]], np.int32),
+        }
+        return arrays, float(-model.offset_)
+
+    def _neighbours(self, rows: int) -> int:
+        """Neighbours of so many rows; what cannot be meant is left for scikit-learn to refuse."""
+        return self.n_neighbors if self.n_neighbors < 1 else min(self.n_neighbors, max(1, rows // 2))
+
+    def model_score(self, arrays: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
+        """Distances to the good rows, and their densities."""
+        return DensityScore(arrays, POWERS[self.metric])

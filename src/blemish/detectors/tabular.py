@@ -1,0 +1,202 @@
+"""What the classical detectors share: one row of features an image, scaled, reduced, and scored by a small model.
+
+They say whether, not where: their maps are the score everywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from blemish.core.errors import CatalogError, UsageError
+from blemish.core.progress import task, track
+from blemish.core.types import FloatArray, Prediction
+from blemish.data.catalog import Catalog
+from blemish.detectors.base import State, fold_positions, normal_images, require_fitted
+from blemish.detectors.frozen import BackboneDetector, BackboneWithHead
+from blemish.detectors.nets.tabular import Projection, TabularHead
+from blemish.detectors.projection import SCALINGS, Rows, fit_projection, project
+from blemish.features.handcrafted import HandcraftedVectors
+from blemish.features.pooled import PooledVectors, depth_taps
+
+DIRECT = "direct"
+FEATURES = ("deep-mid", "deep-last", DIRECT)
+FEWEST = 5
+OWN_THRESHOLD = "scikit-learn"
+"""Name of the threshold that scikit-learn would use; it decides nothing."""
+
+
+@dataclasses.dataclass
+class TabularDetector(BackboneDetector):
+    """A model of scikit-learn on features of the whole image.
+
+    A subclass gives `fit_model` and `model_score`. At least 5 good images are needed.
+
+    Attributes:
+        features: "deep-mid" and "deep-last" are a frozen backbone's features averaged over space, after strides 8 and
+            16 or after its last stage (`blemish.features.pooled`); "direct" are the handcrafted ones
+            (`blemish.features.handcrafted`), with which there is no network, and so no inspector.
+        scaling: "standard" (mean 0, deviation 1) or "minmax" (0 to 1), learnt from the good training images.
+        explained: share of their variance that the principal components kept explain together; 0 keeps all features.
+
+    After `fit`: `arrays_`, all that was learnt; `extra_thresholds_`, the threshold that scikit-learn would use.
+    """
+
+    features: str = "deep-mid"
+    scaling: str = "standard"
+    explained: float = 0.95
+
+    @abstractmethod
+    def fit_model(self, rows: Rows) -> tuple[State, float]:
+        """Fit scikit-learn's model to projected rows (N x K): its arrays by name, and its own threshold on the score.
+
+        Raises:
+            ValueError: a parameter of the model cannot be meant.
+        """
+
+    @abstractmethod
+    def model_score(self, arrays: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
+        """The fitted model as a graph: projected rows (N x K) in, scores (N) out."""
+
+    def most_components(self, rows: int) -> int | None:
+        """Most principal components that the model can bear with so many rows; None for any number."""
+        return None
+
+    def fit(self, catalog: Catalog) -> Self:
+        """Learn from the features of the normal training images."""
+        self._check_parameters()
+        paths = normal_images(catalog, FEWEST)
+        rows = self._rows_of(paths)
+        with task("Fitting the model"):
+            self.arrays_ = self._learn(rows, self.most_components(len(rows)))
+        self._memo: tuple[tuple[Path, ...], FloatArray] | None = (tuple(paths), rows)
+        return self
+
+    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+        """Score photographs one by one, in order."""
+        head = self._head(require_fitted(self, "arrays_"))
+        for row in self._vectors().stream(paths):
+            yield self._scored(head, row)
+
+    def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
+        """Score every normal training image as if unseen; see the base class. Features are read once for all folds."""
+        require_fitted(self, "arrays_")
+        paths = normal_images(catalog, FEWEST)
+        memo = getattr(self, "_memo", None)
+        rows = memo[1] if memo is not None and memo[0] == tuple(paths) else self._rows_of(paths)
+        kept = self.most_components(len(paths))  # of all, or a fold's distances would have fewer terms
+        with task("Scoring good images as if unseen", len(paths)) as advance:
+            for part in fold_positions(len(paths), folds, self.seed):
+                head = self._head(self._learn(np.delete(rows, part, axis=0), kept))
+                for position in part.tolist():
+                    yield position, self._scored(head, rows[position])
+                    advance(1)
+
+    def network(self) -> nn.Module:
+        """The fitted detector as one graph: backbone, means over space, scaling, principal components, model.
+
+        Raises:
+            UsageError: the features are handcrafted.
+        """
+        head = self._head(require_fitted(self, "arrays_"))
+        self.require_network()
+        return BackboneWithHead(self.extractor().backbone, head).eval()
+
+    def require_network(self) -> None:
+        """Refuse handcrafted features, which no network computes.
+
+        Raises:
+            UsageError: the features are handcrafted.
+        """
+        if self.features == DIRECT:
+            raise UsageError(
+                f"{self.name} with features=direct cannot become an inspector, for no network computes handcrafted "
+                "features: choose features=deep-mid, or compare it with blemish study."
+            )
+
+    def read_at(self) -> tuple[int, ...]:
+        """Strides at which the backbone is read.
+
+        Raises:
+            UsageError: the features are handcrafted, or no such.
+        """
+        self.require_network()
+        if self.features not in FEATURES:
+            self._check_parameters()
+        return depth_taps(self.features.removeprefix("deep-"), self.backbone)
+
+    def state(self) -> State:
+        """Scaling, principal components and the fitted model, as arrays."""
+        arrays: State = require_fitted(self, "arrays_")
+        return dict(arrays)
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Become the detector whose `state` this is."""
+        self.arrays_ = {name: np.array(array) for name, array in state.items()}
+        self._memo = None
+        return self
+
+    @property
+    def extra_thresholds_(self) -> dict[str, float]:
+        """The threshold that scikit-learn would use, on this detector's scores."""
+        return {OWN_THRESHOLD: float(require_fitted(self, "arrays_")["own_threshold"][0])}
+
+    def _check_parameters(self) -> None:
+        """Refuse values that cannot be meant; those of the model are refused by scikit-learn."""
+        wrong = {
+            "features": (self.features not in FEATURES, FEATURES),
+            "scaling": (self.scaling not in SCALINGS, SCALINGS),
+            "explained": (not 0 <= self.explained <= 1, ("0 to 1",)),
+        }
+        for name, (bad, possible) in wrong.items():
+            if bad:
+                raise UsageError(
+                    f"{name}={getattr(self, name)} is not possible for {self.name}: choose {' or '.join(possible)}."
+                )
+
+    def _vectors(self) -> HandcraftedVectors | PooledVectors:
+        """What turns files into rows."""
+        if self.features == DIRECT:
+            return HandcraftedVectors(self.bit_depth)
+        return PooledVectors(self.extractor())
+
+    def _rows_of(self, paths: Sequence[Path]) -> FloatArray:
+        stream = self._vectors().stream(paths)
+        return np.stack(list(track(stream, "Reading good images", len(paths))))
+
+    def _learn(self, rows: FloatArray, most: int | None) -> State:
+        """Projection, of `most` components, and model from rows of good images (N x D)."""
+        exact = rows.astype(np.float64)
+        learnt = fit_projection(exact, self.scaling, self.explained, most)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of degenerate input, which is judged by what comes of it
+                arrays, threshold = self.fit_model(project(exact, learnt))
+        except ValueError as error:
+            cause = " ".join(str(error).split()).rstrip(".")
+            raise UsageError(f"{self.name} cannot be fitted: {cause}; see blemish detectors.") from error
+        arrays = {**learnt, **arrays, "own_threshold": np.array([threshold])}
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise CatalogError(
+                f"The {len(rows)} good images are too few or too much alike for {self.name}: photograph more good "
+                "parts, or choose local-outlier-factor."
+            )
+        # As the line computes; places of nodes and numbers of neighbours stay whole.
+        return {name: a.astype(np.float32) if a.dtype.kind == "f" else a for name, a in arrays.items()}
+
+    def _head(self, arrays: Mapping[str, npt.NDArray[Any]]) -> TabularHead:
+        return TabularHead(Projection(arrays), self.model_score(arrays), (self.size, self.size)).eval()
+
+    def _scored(self, head: TabularHead, row: FloatArray) -> Prediction:
+        with torch.inference_mode():
+            score = float(head.score(torch.from_numpy(row)[None])[0])
+        return Prediction(score, np.full((self.size, self.size), score, np.float32))

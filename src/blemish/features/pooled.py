@@ -1,0 +1,90 @@
+"""Deep features for tables: a frozen backbone's feature maps averaged over space, one row of numbers an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blemish.core.errors import ImageError, UsageError
+from blemish.core.progress import track
+from blemish.core.types import FloatArray
+from blemish.features.backbones import backbone_strides
+from blemish.features.extraction import FeatureExtractor, FeatureMaps
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from blemish.data.catalog import Catalog
+
+DEPTHS = ("last", "mid")
+"""Where a backbone is read: after its last stage, or after the stages of strides 8 and 16."""
+
+
+def depth_taps(depth: str, backbone: str) -> tuple[int, ...]:
+    """Strides at which a backbone is read for `depth`: of resnet50 32 (2048 channels), or 8 and 16 (512 + 1024).
+
+    Raises:
+        UsageError: no such depth or backbone.
+    """
+    if depth not in DEPTHS:
+        raise UsageError(f"There are no deep features {depth}: choose one of {', '.join(DEPTHS)}.")
+    return (max(backbone_strides(backbone)),) if depth == "last" else (8, 16)
+
+
+def pooled(maps: FeatureMaps) -> FloatArray:
+    """Means over space of feature maps, float32 channels x height x width each, joined to one vector."""
+    return np.concatenate([features.mean(axis=(1, 2), dtype=np.float64) for features in maps]).astype(
+        np.float32
+    )
+
+
+class PooledVectors:
+    """Pooled features of files as vectors, through the extractor and its cache.
+
+    Attributes:
+        names: of the columns, `STRIDE_CHANNEL` as in `stride8_012`.
+        extractor: what reads the backbone.
+    """
+
+    def __init__(self, extractor: FeatureExtractor) -> None:
+        self.extractor = extractor
+        taps = zip(extractor.backbone.taps, extractor.backbone.channels, strict=True)
+        self.names = tuple(
+            f"stride{tap}_{channel:0{len(str(channels - 1))}d}"
+            for tap, channels in taps
+            for channel in range(channels)
+        )
+
+    def stream(self, paths: Sequence[Path]) -> Iterator[FloatArray]:
+        """One float32 vector a photograph, in order.
+
+        Raises:
+            ImageError: a file cannot be read.
+        """
+        return map(pooled, self.extractor.stream(paths))
+
+
+def pooled_table(catalog: Catalog, vectors: PooledVectors) -> pd.DataFrame:
+    """Pooled features of all images of a catalog: `path` and a float32 column a channel, a row an image.
+
+    Images that cannot be read are left out; `table.attrs["skipped"]` lists each with path and detail.
+    """
+    import pandas as pd
+
+    rows: list[FloatArray] = []
+    paths: list[str] = []
+    skipped: list[dict[str, str]] = []
+    for path in track(catalog.table["path"].tolist(), f"Reading {catalog.category}"):
+        try:
+            rows.append(pooled(vectors.extractor.extract(Path(path))))
+            paths.append(path)
+        except ImageError as error:
+            skipped.append({"path": path, "detail": error.detail})
+    values = np.stack(rows) if rows else np.empty((0, len(vectors.names)), np.float32)
+    table = pd.DataFrame(values, columns=list(vectors.names))
+    table.insert(0, "path", paths)
+    table.attrs["skipped"] = skipped
+    return table

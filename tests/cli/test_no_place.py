@@ -1,0 +1,133 @@
+"""A detector that says whether but not where: nothing that it leaves behind pretends to show a place."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from blemish.core.types import Verdict
+from blemish.data.catalog import open_catalog
+from blemish.detectors.registry import create_detector
+from blemish.inspector.build import build_inspector
+from blemish.inspector.runtime import Inspector
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def placeless(washers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny inspector of `washers` by a detector without maps."""
+    out = tmp_path_factory.mktemp("placeless") / "washer.blemish"
+    detector = create_detector("one-class-svm", size=128, explained=0.0)
+    build_inspector(open_catalog(washers), out, detector)
+    return out
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photograph of something else altogether."""
+    path = tmp_path_factory.mktemp("odd") / "odd.png"
+    noise = np.random.default_rng(0).integers(0, 256, (200, 260), dtype=np.uint8)
+    assert cv2.imwrite(str(path), noise)
+    return path
+
+
+def test_a_reject_has_no_regions(placeless: Path, odd: Path) -> None:
+    inspection = Inspector.load(placeless).inspect_file(odd)
+    assert inspection.verdict == Verdict.REJECT
+    assert not inspection.gives_map and inspection.regions == ()
+
+
+def test_inspect_says_so_and_draws_the_photograph_alone(
+    placeless: Path, fitted: Path, odd: Path, blemish: Call, tmp_path: Path
+) -> None:
+    outcome = blemish("inspect", placeless, odd, "--out", tmp_path / "alone")
+    assert outcome.status == 1 and "shows no place" in outcome.stdout and "region" not in outcome.stdout
+    (result,) = json.loads((tmp_path / "alone/results.json").read_text())
+    assert result["gives_map"] is False and result["regions"] == []
+    (row,) = csv.DictReader((tmp_path / "alone/results.csv").read_text().splitlines())
+    assert row["regions"] == "0"
+    picture = cv2.imread(result["overlay"])
+    assert picture.shape == (200 + 16, 260 + 16, 3)
+    photograph = cv2.imread(str(odd)).astype(float)
+    assert np.corrcoef(picture[8:-8, 8:-8].ravel(), photograph.ravel())[0, 1] > 0.8
+    # Beside an inspector that has maps, whose output is as it was.
+    outcome = blemish("inspect", fitted, odd, "--out", tmp_path / "both")
+    (result,) = json.loads((tmp_path / "both/results.json").read_text())
+    assert "gives_map" not in result and result["regions"]
+    assert cv2.imread(result["overlay"]).shape[1] == 2 * 260 + 8 + 16
+
+
+def test_evaluate_measures_no_pixels(placeless: Path, washers: Path, blemish: Call, tmp_path: Path) -> None:
+    outcome = blemish("evaluate", placeless, washers, "--out", tmp_path, "--json")
+    assert outcome.status == 0, outcome.stderr
+    assert [outcome.document[name] for name in ("pixel_auroc", "pixel_ap", "pixel_f1", "aupro")] == [None] * 4
+    assert "shows no place" in outcome.document["pixel_note"]
+    assert outcome.document["image_auroc"] is not None
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "the detector shows no place" in page and "Ground truth" in page
+    assert "Segmentation" not in page.replace("The segmentation outlines", "")
+    assert 'class="scale"' not in page
+
+
+def test_side_by_side_with_a_detector_that_has_maps(washers: Path, blemish: Call, tmp_path: Path) -> None:
+    outcome = blemish(
+        "benchmark", washers, "--detectors", "patchcore:quick,isolation-forest", "--out", tmp_path, "--quick", "--json",
+    )  # fmt: skip
+    assert outcome.status == 0, outcome.stderr
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "it shows no place" in page and "no map" in page
+    text = outcome.stdout
+    assert "isolation-forest" in text and "NaN" not in text
+
+
+def test_one_photograph_through_both(
+    placeless: Path, fitted: Path, odd: Path, blemish: Call, tmp_path: Path
+) -> None:
+    outcome = blemish("compare-image", odd, "--inspectors", placeless, fitted, "--out", tmp_path, "--json")
+    assert outcome.status == 0, outcome.stderr
+    assert outcome.document["agreements"] == []
+    pages = [path.read_text("utf-8") for path in tmp_path.rglob("*.html")]
+    assert len(pages) == 1 and "it shows no place" in pages[0]
+
+
+def test_no_member_of_an_ensemble(washers: Path, blemish: Call, tmp_path: Path) -> None:
+    outcome = blemish(
+        "fit", washers, "--out", tmp_path / "a.blemish", "--detector", "ensemble",
+        "--set", 'members=["one-class-svm", "knn"]', "--size", 128,
+    )  # fmt: skip
+    assert outcome.status == 2 and "one-class-svm shows no place" in outcome.stderr
+
+
+def test_handcrafted_features_are_refused_before_anything_is_read(blemish: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for number in range(6):
+        (folder / f"{number}.png").write_bytes(b"never looked at")
+    arguments = ("--detector", "elliptic-envelope", "--features", "direct")
+    outcome = blemish("fit", folder, "--out", tmp_path / "a.blemish", *arguments)
+    assert outcome.status == 2
+    assert (
+        outcome.stderr.strip()
+        .splitlines()[-1]
+        .endswith("choose features=deep-mid, or compare it with blemish study.")
+    )
+    assert not (tmp_path / "a.blemish").exists()
+
+
+def test_features_by_name(washers: Path, blemish: Call, tmp_path: Path) -> None:
+    out = tmp_path / "a.blemish"
+    arguments = ("--detector", "isolation-forest", "--features", "deep-last", "--quick", "--json")
+    outcome = blemish("fit", washers, "--out", out, *arguments)
+    assert outcome.status == 0, outcome.stderr
+    detector = Inspector.load(out).manifest.detector
+    assert detector.parameters["features"] == "deep-last" and not detector.gives_maps
+    refused = blemish("fit", washers, "--out", out, "--detector", "knn", "--features", "deep-last")
+    assert refused.status == 2 and "no parameter features" in refused.stderr

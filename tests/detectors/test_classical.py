@@ -1,0 +1,354 @@
+"""The classical detectors: each graph against scikit-learn's own score, and what little or odd input does."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.covariance import EllipticEnvelope
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.svm import OneClassSVM
+
+from blemish.core.errors import CatalogError, UsageError
+from blemish.core.images import read_image
+from blemish.core.network import CompiledNetwork
+from blemish.core.preprocessing import preprocess
+from blemish.data.catalog import Catalog, open_catalog
+from blemish.detectors.base import Detector, fold_positions
+from blemish.detectors.projection import fit_projection, project
+from blemish.detectors.registry import create_detector
+from blemish.detectors.tabular import OWN_THRESHOLD, TabularDetector
+from blemish.features.handcrafted import HandcraftedVectors, feature_names
+from blemish.features.onnx_export import to_onnx
+from blemish.features.pooled import PooledVectors
+
+SIZE = 128
+NAMES = ("elliptic-envelope", "isolation-forest", "local-outlier-factor", "one-class-svm")
+every_model = pytest.mark.parametrize("name", NAMES)
+
+MODELS: dict[str, Callable[..., Any]] = {
+    "elliptic-envelope": lambda **given: EllipticEnvelope(random_state=0, **given),
+    "isolation-forest": lambda **given: IsolationForest(random_state=0, **given),
+    "local-outlier-factor": lambda **given: LocalOutlierFactor(novelty=True, **given),
+    "one-class-svm": OneClassSVM,
+}
+
+VARIANTS = [
+    ("elliptic-envelope", {"contamination": 0.01, "support_fraction": 0.9}),
+    ("elliptic-envelope", {"support_fraction": 1.0, "assume_centered": True}),
+    ("isolation-forest", {}),
+    ("isolation-forest", {"n_estimators": 40, "max_samples": 1.0, "max_features": 0.5}),
+    ("isolation-forest", {"contamination": "auto", "max_samples": 20, "max_features": 3}),
+    ("local-outlier-factor", {}),
+    ("local-outlier-factor", {"n_neighbors": 7, "metric": "euclidean", "leaf_size": 5}),
+    ("local-outlier-factor", {"metric": "manhattan", "contamination": "auto"}),
+    ("local-outlier-factor", {"metric": "chebyshev"}),
+    ("one-class-svm", {}),
+    ("one-class-svm", {"nu": 0.3, "gamma": "auto"}),
+    ("one-class-svm", {"nu": 0.2, "gamma": 0.02}),
+    ("one-class-svm", {"kernel": "linear", "nu": 0.1}),
+    ("one-class-svm", {"kernel": "poly", "degree": 2, "nu": 0.1}),
+    ("one-class-svm", {"kernel": "poly", "degree": 3, "nu": 0.1, "gamma": "auto"}),
+]
+
+
+def make(name: str, **parameters: Any) -> TabularDetector:
+    detector = create_detector(name, **{"size": SIZE, **parameters})
+    assert isinstance(detector, TabularDetector)
+    return detector
+
+
+def own_parameters(detector: TabularDetector) -> dict[str, Any]:
+    """Those of scikit-learn's model."""
+    shared = {field.name for field in dataclasses.fields(TabularDetector)}
+    return {name: value for name, value in detector.parameters().items() if name not in shared}
+
+
+def on_sklearns_scale(detector: TabularDetector, model: Any, scores: Any) -> np.ndarray:
+    """The detector's scores on the scale of scikit-learn's `score_samples`, larger for the less anomalous."""
+    scores = np.asarray(scores, np.float64)
+    logarithm = detector.name == "one-class-svm" and own_parameters(detector)["kernel"] == "rbf"
+    return np.exp(-scores) * model.dual_coef_.sum() if logarithm else -scores
+
+
+def first(catalog: Catalog, count: int) -> Catalog:
+    """The first good training images alone."""
+    return catalog.subset(np.flatnonzero(catalog.table["split"] == "train")[:count])
+
+
+@pytest.fixture(scope="module")
+def catalog(washers: Path) -> Catalog:
+    return open_catalog(washers)
+
+
+@pytest.fixture(scope="module")
+def tested(catalog: Catalog) -> list[Path]:
+    return [Path(path) for path in catalog.test()["path"][::3]]
+
+
+@pytest.mark.parametrize(("name", "parameters"), VARIANTS, ids=str)
+def test_each_graph_says_what_scikit_learn_says(name: str, parameters: dict[str, Any]) -> None:
+    random = np.random.default_rng(1)
+    good = random.normal(size=(90, 6)) @ random.normal(size=(6, 6)) + 0.5
+    new = np.concatenate(
+        [good[:20], good[:20] + random.normal(size=(20, 6)), 8 * random.normal(size=(20, 6))]
+    )
+    detector = make(name, **parameters)
+    arrays, threshold = detector.fit_model(good)
+    with torch.inference_mode():
+        graph = detector.model_score(arrays).eval()(torch.from_numpy(new.astype(np.float32))).numpy()
+    model = MODELS[name](**own_parameters(detector)).fit(good)
+    seen = new.astype(np.float32)
+    expected = model.score_samples(seen)
+    found = on_sklearns_scale(detector, model, graph)
+    scale = np.abs(expected).max()
+    assert np.abs(found - expected).max() <= 1e-5 * scale
+    # Relative to each score too, where it is no difference of larger ones.
+    exact = np.abs(expected) > (
+        1e-8 * scale if own_parameters(detector).get("kernel", "rbf") == "rbf" else scale
+    )
+    assert found[exact] == pytest.approx(expected[exact], rel=1e-5)
+    outside = model.predict(seen) < 0
+    near = np.abs(model.decision_function(seen)) <= 1e-4 * scale
+    assert 0 < outside.sum() < len(new)
+    assert ((graph > threshold) == outside)[~near].all()
+
+
+@every_model
+@pytest.mark.parametrize(("features", "scaling"), [("deep-mid", "standard"), ("deep-last", "minmax")])
+def test_the_whole_detector_is_the_pipeline_of_scikit_learn(
+    name: str, features: str, scaling: str, catalog: Catalog, tested: list[Path]
+) -> None:
+    detector = make(name, features=features, scaling=scaling).fit(catalog)
+    vectors = PooledVectors(detector.extractor())
+    assert detector.extractor().backbone.taps == ((8, 16) if features == "deep-mid" else (32,))
+    good = np.stack(list(vectors.stream(catalog.train_normal()))).astype(np.float64)
+    new = np.stack(list(vectors.stream(tested))).astype(np.float64)
+    scaler = (StandardScaler() if scaling == "standard" else MinMaxScaler()).fit(good)
+    components = len(good) // 5 if name == "elliptic-envelope" else 0.95
+    pca = PCA(components, svd_solver="full").fit(scaler.transform(good))
+    given = own_parameters(detector)
+    if name == "local-outlier-factor":
+        given["n_neighbors"] = len(good) // 2
+    model = MODELS[name](**given).fit(pca.transform(scaler.transform(good)))
+    expected = model.score_samples(pca.transform(scaler.transform(new)))
+    found = [prediction.score for prediction in detector.predict(tested)]
+    assert on_sklearns_scale(detector, model, found) == pytest.approx(expected, rel=1e-4)
+    (rule,), (own,) = detector.extra_thresholds_.keys(), detector.extra_thresholds_.values()
+    assert rule == OWN_THRESHOLD
+    assert on_sklearns_scale(detector, model, own) == pytest.approx(
+        float(np.ravel(model.offset_)[0]), rel=1e-4
+    )
+
+
+def test_what_is_far_away_is_still_ranked() -> None:
+    # The kernel itself would be 0 in float32, and all of these alike.
+    good = np.random.default_rng(5).normal(size=(30, 4))
+    detector = make("one-class-svm")
+    with torch.inference_mode():
+        scores = detector.model_score(detector.fit_model(good)[0])(
+            torch.arange(20, 220, 40.0)[:, None].expand(5, 4)
+        )
+    assert (np.diff(scores.numpy()) > 100).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("one-class-svm", {"kernel": "linear"}),
+        ("one-class-svm", {"kernel": "poly", "degree": 3}),
+        ("one-class-svm", {"explained": 0.0}),
+        ("isolation-forest", {"max_features": 0.5, "features": "deep-last"}),
+        ("local-outlier-factor", {"metric": "manhattan", "scaling": "minmax"}),
+        ("elliptic-envelope", {"backbone": "resnet50", "weights": "random", "features": "deep-last"}),
+    ],
+    ids=str,
+)
+def test_every_graph_runs_on_the_line(
+    name: str, parameters: dict[str, Any], catalog: Catalog, tested: list[Path]
+) -> None:
+    detector = make(name, **parameters).fit(catalog)
+    contract = detector.preprocessing()
+    runtime = CompiledNetwork(to_onnx(detector.network(), torch.zeros(1, 3, SIZE, SIZE), ["score", "map"]))
+    for path, prediction in zip(tested, detector.predict(tested), strict=True):
+        for image in (read_image(path), np.uint8(255) - read_image(path)):
+            planes = preprocess(image, contract)[None]
+            with torch.inference_mode():
+                score, anomaly_map = detector.network()(torch.from_numpy(planes))
+            score_there, map_there = runtime(planes)
+            assert score_there.ravel()[0] == pytest.approx(float(score), rel=1e-3)
+            assert np.unique(map_there).tolist() == np.unique(score_there).tolist()
+            assert anomaly_map.shape == (SIZE, SIZE)
+        assert np.unique(prediction.anomaly_map).tolist() == [prediction.score]
+
+
+def test_scaling_and_components_are_those_of_scikit_learn() -> None:
+    random = np.random.default_rng(2)
+    rows = random.normal(size=(40, 12)) * np.arange(1, 13) + 5
+    for scaling, scaler in (("standard", StandardScaler()), ("minmax", MinMaxScaler())):
+        scaled = scaler.fit_transform(rows)
+        learnt = fit_projection(rows, scaling, 0.9, None)
+        expected = PCA(0.9, svd_solver="full").fit(scaled)
+        assert np.abs(project(rows, learnt)) == pytest.approx(np.abs(expected.transform(scaled)), abs=1e-9)
+        assert len(fit_projection(rows, scaling, 0.9, 3)["components"]) == 3
+        assert project(rows, fit_projection(rows, scaling, 0.0, None)) == pytest.approx(scaled)
+
+
+@pytest.mark.parametrize("count", [2, 5, 8])
+def test_there_are_never_more_components_than_the_rows_have_directions(count: int) -> None:
+    rows = np.random.default_rng(3).normal(size=(count, 30))
+    learnt = fit_projection(np.concatenate([rows, rows]), "standard", 1.0, None)
+    assert len(learnt["components"]) == count - 1
+
+
+def test_a_column_that_hardly_varies_is_not_blown_up() -> None:
+    rows = np.random.default_rng(4).normal(size=(20, 4))
+    rows[:, 1], rows[:, 2] = 7, 1000 + 1e-4 * rows[:, 2]
+    for scaling in ("standard", "minmax"):
+        assert fit_projection(rows, scaling, 0.0, None)["scale"][1:3].tolist() == [1, 1]
+
+
+@every_model
+def test_five_images_are_enough_and_four_are_not(name: str, catalog: Catalog, tested: list[Path]) -> None:
+    few = first(catalog, 5)
+    detector = make(name).fit(few)
+    unseen = dict(detector.cross_predict(few, 4))
+    assert sorted(unseen) == list(range(5))
+    said = [*unseen.values(), *detector.predict(tested)]
+    assert np.isfinite([prediction.score for prediction in said]).all()
+    assert sorted(dict(detector.cross_predict(few, 2))) == list(range(5))
+    with pytest.raises(CatalogError, match="4 good training images and at least 5"):
+        make(name).fit(first(catalog, 4))
+
+
+@every_model
+@pytest.mark.parametrize("explained", [0.0, 0.95, 1.0])
+def test_more_columns_than_images(name: str, explained: float, catalog: Catalog, tested: list[Path]) -> None:
+    detector = make(name, explained=explained).fit(catalog)
+    components = detector.state()["components"]
+    if name == "elliptic-envelope":
+        assert len(components) == 12 // 5
+    else:
+        assert len(components) == 0 if explained == 0 else len(components) < 12
+    assert np.isfinite([prediction.score for prediction in detector.predict(tested)]).all()
+
+
+@every_model
+def test_copies_of_one_photograph_are_refused(name: str, catalog: Catalog, tmp_path: Path) -> None:
+    (path, *_) = catalog.train_normal()
+    for number in range(8):
+        shutil.copy(path, tmp_path / f"{number}.png")
+    with pytest.raises(CatalogError, match="8 good images are all alike"):
+        make(name).fit(open_catalog(tmp_path))
+
+
+def test_an_envelope_of_two_photographs_and_their_copies_is_refused_or_finite(
+    catalog: Catalog, tmp_path: Path, tested: list[Path]
+) -> None:
+    for number in range(20):
+        shutil.copy(catalog.train_normal()[number % 2], tmp_path / f"{number:02d}.png")
+    copies = open_catalog(tmp_path)
+    detector = make("elliptic-envelope").fit(copies)
+    assert len(detector.state()["components"]) == 1
+    assert np.isfinite([prediction.score for prediction in detector.predict(tested)]).all()
+
+
+def test_a_fold_has_as_many_components_as_the_whole_envelope(catalog: Catalog) -> None:
+    ten = first(catalog, 10)
+    detector = make("elliptic-envelope", explained=0.0).fit(ten)
+    rows = np.stack(list(PooledVectors(detector.extractor()).stream(ten.train_normal()))).astype(np.float64)
+    unseen = dict(detector.cross_predict(ten, 2))
+    for part in fold_positions(10, 2, 0):
+        learnt = fit_projection(np.delete(rows, part, axis=0), "standard", 0.0, 2)
+        model = EllipticEnvelope(support_fraction=1.0, random_state=0)  # of fewer than ten rows
+        model.fit(project(np.delete(rows, part, axis=0), learnt))
+        expected = -model.score_samples(project(rows[part], learnt))
+        assert [unseen[position].score for position in part.tolist()] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["isolation-forest", "local-outlier-factor", "one-class-svm"])
+def test_scoring_as_if_unseen_is_fitting_on_the_others_without_reading_again(
+    name: str, washers: Path, tmp_path: Path
+) -> None:
+    catalog = open_catalog(shutil.copytree(washers, tmp_path / "washer"))
+    detector = make(name).fit(catalog)
+    slow = dict(Detector.cross_predict(detector, catalog, 3))
+    shutil.rmtree(tmp_path / "washer")
+    fast = dict(detector.cross_predict(catalog, 3))
+    assert sorted(fast) == sorted(slow) == list(range(12))
+    assert all(fast[position].score == slow[position].score for position in fast)
+
+
+@every_model
+def test_handcrafted_features_give_scores_but_no_network(
+    name: str, catalog: Catalog, tested: list[Path]
+) -> None:
+    detector = make(name, features="direct").fit(catalog)
+    scores = [prediction.score for prediction in detector.predict(tested)]
+    assert len(set(scores)) > 1 and np.isfinite(scores).all()
+    assert len(detector.state()["centre"]) == len(feature_names())
+    restored = detector.clone().restore(detector.state())
+    assert [prediction.score for prediction in restored.predict(tested)] == scores
+    assert len(dict(detector.cross_predict(catalog, 3))) == 12
+    for ask in (detector.network, detector.preprocessing, detector.require_network):
+        with pytest.raises(UsageError, match=r"features=direct cannot become .*: choose features=deep-mid"):
+            ask()
+
+
+def test_handcrafted_features_are_scored_as_scikit_learn_does(catalog: Catalog, tested: list[Path]) -> None:
+    vectors = HandcraftedVectors()
+    good, new = (
+        np.stack(list(vectors.stream(paths))).astype(np.float64) for paths in (catalog.train_normal(), tested)
+    )
+    detector = make("one-class-svm", features="direct", explained=0.0).fit(catalog)
+    scale = np.where(np.ptp(good, axis=0) <= 1e-5 * np.abs(good).max(axis=0), 1, good.std(axis=0))
+    centre = good.mean(axis=0)
+    model = OneClassSVM(nu=0.001).fit((good - centre) / scale)
+    found = [prediction.score for prediction in detector.predict(tested)]
+    expected = model.score_samples((new - centre) / scale)
+    assert on_sklearns_scale(detector, model, found) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "value"),
+    [
+        ("one-class-svm", "features", "deep"),
+        ("one-class-svm", "scaling", "robust"),
+        ("one-class-svm", "explained", 1.5),
+        ("one-class-svm", "explained", float("nan")),
+        ("one-class-svm", "nu", 0.0),
+        ("one-class-svm", "kernel", "sigmoid"),
+        ("one-class-svm", "gamma", "wide"),
+        ("isolation-forest", "n_estimators", 0),
+        ("isolation-forest", "max_samples", 1.5),
+        ("isolation-forest", "contamination", 0.9),
+        ("local-outlier-factor", "n_neighbors", 0),
+        ("local-outlier-factor", "metric", "cosine"),
+        ("local-outlier-factor", "leaf_size", 0),
+        ("elliptic-envelope", "support_fraction", 1.5),
+        ("elliptic-envelope", "contamination", 0.0),
+        ("elliptic-envelope", "size", 100),
+    ],
+)
+def test_values_that_cannot_be_meant_are_refused(
+    name: str, parameter: str, value: Any, catalog: Catalog
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        make(name, **{parameter: value}).fit(catalog)
+    sentence = str(refused.value)
+    assert parameter in sentence and str(value) in sentence
+    assert sentence.endswith(".") and "\n" not in sentence
+
+
+def test_a_degree_below_one_is_refused(catalog: Catalog) -> None:
+    with pytest.raises(UsageError, match="degree=0"):
+        make("one-class-svm", kernel="poly", degree=0).fit(catalog)
