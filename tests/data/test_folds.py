@@ -19,12 +19,14 @@ from blemish.core.errors import CatalogError, UsageError
 from blemish.core.images import read_image, read_mask
 from blemish.data import splits
 from blemish.data.catalog import Catalog, open_catalog
+from blemish.data.painted_images import Painting
 from blemish.data.painted_splits import normal_split, train_split
+from blemish.data.patch_defects import PAINTERS
 from blemish.data.sample_line import sample_images
-from blemish.data.synthetic import DEFECT_PAINTERS
 
 SHOWN = 36
 FORMS = 4
+STAINS_AND_HOLES = Painting(("stain", "hole"))
 relaxed = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -164,9 +166,9 @@ def test_painted_splits_have_no_copy_on_two_sides_and_keep_the_test_set(
     folder = tmp_path_factory.mktemp("painted") / "painted"
     try:
         if whole:
-            parted = normal_split(catalog, seed=seed, folder=folder, painters=["stain", "hole"])
+            parted = normal_split(catalog, seed=seed, folder=folder, painting=STAINS_AND_HOLES)
         else:
-            parted = train_split(catalog, folder, seed=seed, painters=["stain", "hole"])
+            parted = train_split(catalog, folder, seed=seed, painting=STAINS_AND_HOLES)
     except CatalogError as error:  # nearly all training images are copies of test images
         assert "good training images" in str(error) or "too few images" in str(error)
         return
@@ -204,7 +206,7 @@ def test_the_training_set_is_parted_60_to_40_and_three_quarters_are_painted(
     assert "60 % train, 40 % validation with defects painted into 75 %, 3 folds, seed 3" in parted.split_name
     assert list(parted.table["path"]) == sorted(parted.table["path"])
     kinds = validation.loc[validation["label"] == "anomalous", "defect_type"]
-    assert set(kinds) <= set(DEFECT_PAINTERS) and max(Counter(kinds).values()) <= 3
+    assert set(kinds) <= set(PAINTERS) and max(Counter(kinds).values()) <= 3
     by_stem = {path.stem: path for path in parts.train_normal()}
     for row in validation[validation["label"] == "anomalous"].itertuples():
         damaged, mask = read_image(row.path), read_mask(row.mask)
@@ -216,7 +218,7 @@ def test_the_training_set_is_parted_60_to_40_and_three_quarters_are_painted(
 def test_painted_images_are_painted_once_and_anew_where_something_changed(
     parts: Catalog, tmp_path: Path
 ) -> None:
-    def painted(seed: int = 0, **options: list[str]) -> dict[str, tuple[int, bytes]]:
+    def painted(seed: int = 0, **options: Painting) -> dict[str, tuple[int, bytes]]:
         train_split(parts, tmp_path / "painted", seed=seed, **options)
         found = sorted((tmp_path / "painted").rglob("*.png"))
         return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in found}
@@ -224,7 +226,7 @@ def test_painted_images_are_painted_once_and_anew_where_something_changed(
     first = painted()
     assert painted() == first
     assert painted(seed=1) != first
-    assert {Path(path).parent.name for path in painted(painters=["stain"])} == {"stain"}
+    assert {Path(path).parent.name for path in painted(painting=Painting(("stain",)))} == {"stain"}
     again = painted()
     assert {path: content for path, (_, content) in again.items()} == {
         path: content for path, (_, content) in first.items()
@@ -285,7 +287,7 @@ def test_what_cannot_be_split_is_refused(washers: Path, files: list[list[Path]],
     with pytest.raises(UsageError, match="more than 0 and less than 1"):
         train_split(catalog, tmp_path, painted_share=1.0)
     with pytest.raises(UsageError, match="no defect 'dragon'"):
-        train_split(catalog, tmp_path / "painted", painters=["dragon"])
+        train_split(catalog, tmp_path / "painted", painting=Painting(("dragon",)))
     parted = splits.test_split(catalog)
     with pytest.raises(CatalogError, match="has folds already"):
         splits.test_split(parted)

@@ -30,6 +30,7 @@ from blemish.cli import (
     fit,
     inspect,
     sample,
+    synthesize,
 )
 from blemish.cli.output import emit
 from blemish.core.errors import BlemishError, MissingExtraError
@@ -50,9 +51,10 @@ app.command()(explore.explore)
 app.command()(detectors.detectors)
 app.command(short_help="Make a teacher for EfficientAD.")(distil.distil)
 app.command(short_help="Generate the sample line to learn with.")(sample.sample)
+app.command(short_help="Paint defects into good photographs.")(synthesize.synthesize)
 app.add_typer(data.app, name="data", short_help="Get real data sets that others publish.")
 app.command()(benchmark.benchmark)
-app.command()(compare_image.compare_image)
+app.command(short_help="Show one photograph as several inspectors see it.")(compare_image.compare_image)
 app.command()(demo.demo)
 
 _TRAIN_PACKAGES = frozenset(

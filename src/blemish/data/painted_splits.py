@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from blemish.core.errors import CatalogError
 from blemish.core.types import BoolArray
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, NORMAL, TRAIN, VALIDATION
-from blemish.data.painted_images import painted_images
+from blemish.data.painted_images import USUAL_PAINTING, Painting, painted_images
 from blemish.data.splits import (
     FOLDS,
     TRAIN_SHARE,
@@ -42,9 +41,8 @@ def train_split(
     train_share: float = TRAIN_SHARE,
     folds: int = FOLDS,
     painted_share: float = PAINTED_SHARE,
-    painters: Sequence[str] = (),
     seed: int = 0,
-    bit_depth: int = 16,
+    painting: Painting = USUAL_PAINTING,
 ) -> Catalog:
     """Part the good training images: `train_share` to learn from, the others for validation in folds.
 
@@ -57,9 +55,8 @@ def train_split(
         train_share: of the good training images that are learnt from, in (0, 1).
         folds: parts of the validation images, at least 2.
         painted_share: of each fold that gets a defect, in (0, 1); one image at least stays good, and one does not.
-        painters: types of defects; all where none is named.
         seed: of everything.
-        bit_depth: bits that 16-bit photographs really use.
+        painting: how.
 
     Returns:
         The catalog with the column `fold`: 0 to `folds` - 1 for validation images, -1 for all others.
@@ -79,7 +76,7 @@ def train_split(
     )
     split = np.where(good & ~learnt, VALIDATION, splits_of(catalog))
     parted = with_folds(catalog, split, fold, name)
-    parted = _painted(parted, folder, painted_share, painters, seed, bit_depth)
+    parted = _painted(parted, folder, painted_share, seed, painting)
     require_both_classes(parted, folds)
     return parted
 
@@ -90,8 +87,7 @@ def normal_split(
     seed: int = 0,
     folder: Path | None = None,
     painted_share: float = PAINTED_SHARE,
-    painters: Sequence[str] = (),
-    bit_depth: int = 16,
+    painting: Painting = USUAL_PAINTING,
 ) -> Catalog:
     """K-fold over the good training images: each is learnt from, and validated on by those that learn from the others.
 
@@ -108,7 +104,7 @@ def normal_split(
     again = learnt.table[good].assign(split=VALIDATION)
     doubled = replace(learnt, table=pd.concat([learnt.table, again], ignore_index=True))
     if folder is not None:
-        doubled = _painted(doubled, folder, painted_share, painters, seed, bit_depth)
+        doubled = _painted(doubled, folder, painted_share, seed, painting)
         require_both_classes(doubled, folds)
     return _sorted(doubled)
 
@@ -139,9 +135,7 @@ def _folds(catalog: Catalog, groups: Groups, among: BoolArray, folds: int, seed:
     return fold_numbers(groups, types_of(catalog), labels, among, folds, seed)
 
 
-def _painted(
-    catalog: Catalog, folder: Path, share: float, painters: Sequence[str], seed: int, bit_depth: int
-) -> Catalog:
+def _painted(catalog: Catalog, folder: Path, share: float, seed: int, painting: Painting) -> Catalog:
     """The catalog with painted images in the place of a share of each fold's validation images."""
     table = catalog.table
     fold = table["fold"].to_numpy(dtype=int)
@@ -156,7 +150,7 @@ def _painted(
         for name in ("path", "label", "defect_type", "mask")
     }
     rows = {number: int(row) for number, row in enumerate(chosen)}
-    for one in painted_images(sources, folder.absolute(), painters, seed, bit_depth):
+    for one in painted_images(sources, folder.absolute(), seed, painting):
         values = (str(one.path), ANOMALOUS, one.defect_type, str(one.mask))
         for name, value in zip(columns, values, strict=True):
             columns[name][rows[one.number]] = value
