@@ -23,7 +23,7 @@ from blemish.core.errors import UsageError
 
 Call = Callable[..., Any]
 
-VERBS = ("fit", "evaluate", "inspect", "check", "detectors", "sample", "synthesize", "demo", "data")
+VERBS = ("fit", "evaluate", "inspect", "check", "detectors", "sample", "synthesize", "search", "demo", "data")
 
 
 def one_sentence(stderr: str) -> bool:
@@ -41,7 +41,9 @@ def test_help_lists_every_verb(blemish: Call) -> None:
         assert "..." not in outcome.stdout.partition("Commands:")[2], "a summary is cut short"
 
 
-@pytest.mark.parametrize("verb", ["fit", "evaluate", "inspect", "check", "detectors", "synthesize", "demo"])
+@pytest.mark.parametrize(
+    "verb", ["fit", "evaluate", "inspect", "check", "detectors", "synthesize", "search", "demo"]
+)
 def test_each_verb_explains_itself_with_an_example(blemish: Call, verb: str) -> None:
     outcome = blemish(verb, "--help")
     assert outcome.status == 0

@@ -276,9 +276,9 @@ def test_what_cannot_be_split_is_refused(washers: Path, files: list[list[Path]],
         CatalogError, match=r"too few images for the split 'test set 40 %.*would have no good ones"
     ):
         splits.test_split(few)
-    with pytest.raises(CatalogError, match="1 different good training images for 3 folds"):
+    with pytest.raises(CatalogError, match="1 different good training images to validate on in 3 folds"):
         train_split(few, tmp_path)
-    with pytest.raises(CatalogError, match="2 different good training images for 3 folds"):
+    with pytest.raises(CatalogError, match="2 different good training images to validate on in 3 folds"):
         normal_split(few)
     catalog = open_catalog(washers)
     for folds in (0, 1):
@@ -291,6 +291,8 @@ def test_what_cannot_be_split_is_refused(washers: Path, files: list[list[Path]],
     parted = splits.test_split(catalog)
     with pytest.raises(CatalogError, match="has folds already"):
         splits.test_split(parted)
+    with pytest.raises(CatalogError, match=r"no test images to part.*--split train"):
+        splits.test_split(catalog.subset(catalog.table["split"] == "train"))
     normal_only = catalog.subset(catalog.table["label"] == "normal")
     with pytest.raises(CatalogError, match="fold 0 would have no defective ones"):
         splits.test_split(normal_only)

@@ -128,8 +128,8 @@ def _folds(catalog: Catalog, groups: Groups, among: BoolArray, folds: int, seed:
     different = len(np.unique(groups[among]))
     if different < folds:
         raise CatalogError(
-            f"{catalog.root} has {different} different good training images for {folds} folds: photograph more good "
-            "parts, or use fewer folds."
+            f"{catalog.root} has {different} different good training images to validate on in {folds} folds: "
+            "photograph more good parts, or use fewer folds."
         )
     labels = catalog.table["label"].to_numpy(dtype=str)
     return fold_numbers(groups, types_of(catalog), labels, among, folds, seed)

@@ -80,6 +80,11 @@ def test_split(
     check_share(test_share)
     check_folds(folds)
     refuse_folds(catalog)
+    if catalog.test().empty:
+        raise CatalogError(
+            f"{catalog.root} has no test images to part: add labelled ones, or validate on painted defects, as blemish "
+            "search does with --split train."
+        )
     catalog, groups = without_copies_of_test(catalog)
     testing = (catalog.table["split"] == TEST).to_numpy()
     types, labels = types_of(catalog), catalog.table["label"].to_numpy(dtype=str)

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from blemish.core.errors import CatalogError, ImageError
+from blemish.core.errors import CatalogError
 from blemish.core.images import read_image
 from blemish.core.pictures import encoded
-from blemish.core.progress import track
 from blemish.core.storage import write_bytes
 from blemish.core.types import ByteArray
 from blemish.data.catalog import Catalog
@@ -23,6 +22,7 @@ from blemish.data.entries import GOOD
 from blemish.data.folders import made_folder, refuse_foreign_folder
 from blemish.data.painted_images import USUAL_PAINTING, Painting, paint_into
 from blemish.data.painted_splits import PAINTED_SHARE
+from blemish.data.readable import readable_paths
 from blemish.data.splits import TRAIN_SHARE, check_share, share_of_groups
 
 _FEWEST = 4
@@ -74,7 +74,7 @@ def write_synthetic_set(
     check_share(share)
     names = painting.names()
     refuse_foreign_folder(out)
-    paths, skipped = _readable(catalog.train_normal(), painting.bit_depth)
+    paths, skipped = readable_paths(catalog.train_normal(), painting.bit_depth)
     learnt, tested = _parted(catalog, paths, seed)
     rng = np.random.default_rng((seed, 2))
     painted = share_of_groups(np.arange(len(tested), dtype=np.intp), share, rng)
@@ -93,18 +93,6 @@ def write_synthetic_set(
     kinds = Counter(row["defect_type"] for row in rows)
     counts = {GOOD: len(good), **{name: kinds[name] for name in names if kinds[name]}}
     return SyntheticSet(out, beside, len(learnt), counts, tuple(skipped))
-
-
-def _readable(paths: Sequence[Path], bit_depth: int) -> tuple[list[Path], list[dict[str, str]]]:
-    """Photographs that can be read, and the others with the reason."""
-    kept, skipped = [], []
-    for path in track(paths, "Checking photographs"):
-        try:
-            read_image(path, bit_depth=bit_depth)
-            kept.append(path)
-        except ImageError as error:
-            skipped.append({"path": str(path), "detail": error.detail})
-    return kept, skipped
 
 
 def _parted(catalog: Catalog, paths: Sequence[Path], seed: int) -> tuple[list[Path], list[Path]]:
