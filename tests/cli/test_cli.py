@@ -23,7 +23,19 @@ from blemish.core.errors import UsageError
 
 Call = Callable[..., Any]
 
-VERBS = ("fit", "evaluate", "inspect", "check", "features", "detectors", "sample", "demo", "data")
+VERBS = (
+    "fit",
+    "evaluate",
+    "inspect",
+    "check",
+    "explore",
+    "features",
+    "detectors",
+    "distil",
+    "sample",
+    "synthesize",
+)
+VERBS += ("benchmark", "search", "compare-image", "demo", "data")
 
 
 def one_sentence(stderr: str) -> bool:
@@ -41,7 +53,7 @@ def test_help_lists_every_verb(blemish: Call) -> None:
         assert "..." not in outcome.stdout.partition("Commands:")[2], "a summary is cut short"
 
 
-@pytest.mark.parametrize("verb", ["fit", "evaluate", "inspect", "check", "features", "detectors", "demo"])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "data"])
 def test_each_verb_explains_itself_with_an_example(blemish: Call, verb: str) -> None:
     outcome = blemish(verb, "--help")
     assert outcome.status == 0

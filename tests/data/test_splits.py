@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from blemish.core.errors import CatalogError, UsageError
 from blemish.core.images import pixel_digest, read_image
 from blemish.data.catalog import Catalog, open_catalog
-from blemish.data.splits import group_numbers, share_of_groups, supervised_split
+from blemish.data.copies import group_numbers
+from blemish.data.splits import share_of_groups, supervised_split
 
 TYPES = ("good", "hole", "scratch")
 

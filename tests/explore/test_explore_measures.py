@@ -14,12 +14,13 @@ from scipy.stats import binomtest
 from skimage.filters import laplace
 from sklearn.metrics import roc_auc_score
 
+from blemish.data.copies import signature
 from blemish.explore.defects import INPUT_SIZES, WHOLE_CELL, DefectMap, measure_mask, recommended_size
 from blemish.explore.duplicates import near_duplicates
 from blemish.explore.embedding import image_maps
 from blemish.explore.insights import good_parts_needed, promised_false_rejects
 from blemish.explore.mask_agreement import agreements, exchanged_pairs
-from blemish.explore.measures import histograms, measure, signature
+from blemish.explore.measures import histograms, measure
 from blemish.explore.outliers import normal_range
 from blemish.explore.samples import mask_overlay
 from blemish.explore.statistics import compare_classes

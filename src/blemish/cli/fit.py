@@ -78,7 +78,7 @@ def fit(
     options |= {"features": features}
     options |= {"synthetic": "only" if synthetic else None, "seed": seed, "bit_depth": bit_depth}
     parameters = {name: value for name, value in options.items() if value is not None}
-    parameters |= dict(map(_parsed, setting or []))
+    parameters |= dict(map(parsed_setting, setting or []))
     session = TrainingSession(out.with_suffix(".training"), resume, tensorboard, mlflow)
     with use_reporter(reporter_for(json_output)), stray_prints_on_stderr(), training_session(session):
         catalog = open_category(data, category)
@@ -130,7 +130,7 @@ def expected_false_rejects(inspector: Path) -> tuple[float, float]:
     return false_reject_rate(calibration.n_scores, calibration.quantile)
 
 
-def _parsed(setting: str) -> tuple[str, Any]:
+def parsed_setting(setting: str) -> tuple[str, Any]:
     """A detector's parameter from NAME=VALUE: a JSON value (number, true, list), or else the text itself.
 
     Raises:

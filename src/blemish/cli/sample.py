@@ -26,7 +26,11 @@ def sample(
     seed: Annotated[int, typer.Option(help="The same seed gives the same images.")] = 0,
     json_output: JsonOption = False,
 ) -> None:
-    """Generate the sample line: six categories with defects and exact masks, in the MVTec AD layout."""
+    """Generate the sample line: six categories with defects and exact masks, in the MVTec AD layout.
+
+    \b
+    blemish sample parts --category washer
+    """
     from blemish.data.sample_line import SAMPLE_CATEGORIES, write_sample_line
     from blemish.data.synthetic import DEFECT_PAINTERS
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,17 +13,15 @@ import numpy as np
 from blemish.core.errors import CatalogError, ImageError, UsageError
 from blemish.core.images import read_image
 from blemish.core.pictures import fitted
-from blemish.core.progress import track
-from blemish.core.storage import file_digest
 from blemish.core.types import ByteArray
 from blemish.data.catalog import Catalog, open_catalogs
+from blemish.data.digest import catalog_digest
 from blemish.data.entries import TEST, TRAIN
 from blemish.detectors.base import Detector
 from blemish.features.together import Together
 from blemish.inspector.build import Readable, learning_catalog
 
 GALLERY_IMAGES, GALLERY_SIDE = 10, 256
-_UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ def open_categories(roots: Sequence[Path], bit_depth: int = 16) -> list[Category
                 f"{catalog.root} has no test photographs to compare detectors on: add a test folder with good "
                 "and defective parts."
             )
-    return [CategoryData(catalog, _digest(catalog), bit_depth) for catalog in catalogs]
+    return [CategoryData(catalog, catalog_digest(catalog), bit_depth) for catalog in catalogs]
 
 
 def learning_and_test(catalog: Catalog, detector: Detector) -> tuple[Catalog, Catalog]:
@@ -136,23 +133,3 @@ def counts(catalog: Catalog) -> dict[str, Any]:
     """How many photographs there are: to learn from, and to test on by defect type."""
     of = catalog.counts()
     return {"train": sum(of[TRAIN].values()), "test": of[TEST]}
-
-
-def _digest(catalog: Catalog) -> str:
-    """SHA-256 over what a result depends on: place, split, label, type and content of every file."""
-    digest = hashlib.sha256(catalog.category.encode())
-    rows = list(catalog.table.itertuples(index=False))
-    for row in track(rows, f"Looking at {catalog.category}"):
-        path = Path(str(row.path))
-        name = path.relative_to(catalog.root) if path.is_relative_to(catalog.root) else path
-        mask = _content(Path(row.mask)) if isinstance(row.mask, str) and row.mask else ""
-        line = (name.as_posix(), row.split, row.label, row.defect_type, _content(path), mask)
-        digest.update("\0".join(map(str, line)).encode("utf-8", "surrogateescape") + b"\n")
-    return digest.hexdigest()
-
-
-def _content(path: Path) -> str:
-    try:
-        return file_digest(path)
-    except OSError:
-        return _UNREADABLE

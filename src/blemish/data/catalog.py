@@ -13,7 +13,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from blemish.core.errors import CatalogError
-from blemish.data.entries import NORMAL, PROBLEM_KINDS, TEST, TRAIN, Problem, Reading, named
+from blemish.data.entries import (
+    NO_FOLD,
+    NORMAL,
+    PROBLEM_KINDS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Problem,
+    Reading,
+    named,
+)
 from blemish.data.layouts import (
     categories_in,
     describe,
@@ -42,9 +52,11 @@ class Catalog:
         root: folder that was opened, absolute.
         layout: "mvtec", "btad", "visa", "folders", "manifest" or "images".
         table: one row per image, sorted by path, index 0 to n-1, with the columns `path` (absolute str),
-            `split` ("train" or "test"), `label` ("normal" or "anomalous"), `defect_type` (str, "good" for
-            normal images) and `mask` (absolute str or None).
+            `split` ("train", "test" or "validation"), `label` ("normal" or "anomalous"), `defect_type` (str,
+            "good" for normal images) and `mask` (absolute str or None); after a split with folds also `fold`
+            (int, -1 for none).
         problems: what reading the layout found; `check_catalog` looks into the images too.
+        split_name: the split that `blemish.data.splits` has made, in words with its seed; "" for the layout's own.
     """
 
     category: str
@@ -52,6 +64,7 @@ class Catalog:
     layout: str
     table: pd.DataFrame
     problems: tuple[Problem, ...] = ()
+    split_name: str = ""
 
     def __len__(self) -> int:
         return len(self.table)
@@ -65,6 +78,32 @@ class Catalog:
         """Rows of the test images, index 0 to m-1."""
         return self.table[self.table["split"] == TEST].reset_index(drop=True)
 
+    def validation(self) -> pd.DataFrame:
+        """Rows of the validation images, index 0 to m-1."""
+        return self.table[self.table["split"] == VALIDATION].reset_index(drop=True)
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """Numbers of the folds that validation images belong to, ascending; empty without folds."""
+        if "fold" not in self.table:
+            return ()
+        numbers = self.table.loc[self.table["split"] == VALIDATION, "fold"]
+        return tuple(sorted({int(number) for number in numbers} - {NO_FOLD}))
+
+    def for_fold(self, fold: int) -> Catalog:
+        """The catalog as one fold sees it: its validation images, and no training image that belongs to it.
+
+        Raises:
+            CatalogError: there is no such fold.
+        """
+        if fold not in self.folds:
+            raise CatalogError(
+                f"{self.root} has no fold {fold}: make a split with folds, as blemish.data.splits does."
+            )
+        split, folds = self.table["split"].to_numpy(dtype=str), self.table["fold"].to_numpy(dtype=int)
+        out = ((split == TRAIN) & (folds == fold)) | ((split == VALIDATION) & (folds != fold))
+        return self.subset(~out)
+
     def subset(self, keep: npt.NDArray[Any] | Sequence[int] | Sequence[bool] | pd.Series[Any]) -> Catalog:
         """The catalog with the rows in `keep` only: a truth value for each row, or positions of rows."""
         rows = np.asarray(keep)
@@ -74,6 +113,8 @@ class Catalog:
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of images by split and defect type: `{"train": {"good": 320}, "test": {"hole": 9}}`."""
         counts: dict[str, dict[str, int]] = {TRAIN: {}, TEST: {}}
+        if (self.table["split"] == VALIDATION).any():
+            counts = {TRAIN: {}, VALIDATION: {}, TEST: {}}
         pairs = Counter(zip(self.table["split"], self.table["defect_type"], strict=True))
         for (split, defect_type), count in sorted(pairs.items()):
             counts[split][defect_type] = count
@@ -164,7 +205,7 @@ def _read(root: Path, manifest: Path | None) -> Reading:
 def _table(reading: Reading) -> pd.DataFrame:
     """Entries as the catalog's table."""
     entries = sorted(reading.entries, key=lambda entry: (entry.path, entry.split))
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "path": [str(entry.path) for entry in entries],
             "split": [entry.split for entry in entries],
@@ -174,3 +215,6 @@ def _table(reading: Reading) -> pd.DataFrame:
             "mask": pd.Series([entry.mask and str(entry.mask) for entry in entries], dtype=object),
         }
     )
+    if any(entry.fold != NO_FOLD for entry in entries):
+        table["fold"] = [entry.fold for entry in entries]
+    return table

@@ -91,7 +91,7 @@ def check_catalog(catalog: Catalog, limits: DecodeLimits = DEFAULT_LIMITS) -> li
 
 def rows_of(catalog: Catalog) -> list[Row]:
     """The rows of a catalog's table, in its order."""
-    return [Row(*values) for values in catalog.table.itertuples(index=False, name=None)]
+    return [Row(*values) for values in catalog.table[list(Row._fields)].itertuples(index=False, name=None)]
 
 
 def examine(row: Row, limits: DecodeLimits = DEFAULT_LIMITS) -> Examined:

@@ -10,7 +10,10 @@ from typing import Any
 
 from blemish.core.images import IMAGE_PROBLEM_KINDS
 
-TRAIN, TEST = "train", "test"
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+NO_FOLD = -1
+"""The fold of an image that belongs to none."""
+
 NORMAL, ANOMALOUS = "normal", "anomalous"
 GOOD = "good"
 """The defect type of every normal image, as in MVTec AD."""
@@ -68,13 +71,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Entry:
-    """One image of a catalog: a row of its table."""
+    """One image of a catalog: a row of its table; `fold` is that of a split with folds."""
 
     path: Path
     split: str
     label: str
     defect_type: str
     mask: Path | None = None
+    fold: int = NO_FOLD
 
 
 @dataclass

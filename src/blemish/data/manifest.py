@@ -1,6 +1,7 @@
 """Manifests: a CSV or Parquet table that names images with their split, label, defect type and mask.
 
-Only the column `path` is required; paths are relative to the manifest's folder, or absolute.
+Only the column `path` is required; paths are relative to the manifest's folder, or absolute. `fold` is a number from 0
+where a split has folds (see `blemish.data.splits`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from blemish.data.entries import (
     ANOMALOUS,
     ANOMALOUS_NAMES,
     GOOD,
+    NO_FOLD,
     NORMAL,
     NORMAL_NAMES,
     TEST,
     TRAIN,
+    VALIDATION,
     Entry,
     Problem,
     Reading,
@@ -27,9 +30,10 @@ from blemish.data.entries import (
 )
 
 MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
-COLUMNS = ("path", "split", "label", "defect_type", "mask")
+COLUMNS = ("path", "split", "label", "defect_type", "mask", "fold")
 
 _SPLITS = {"train": TRAIN, "training": TRAIN, "test": TEST, "testing": TEST}
+_SPLITS |= {"validation": VALIDATION, "val": VALIDATION, "valid": VALIDATION}
 
 Row = tuple[int, dict[str, str]]
 """Line (CSV, header is 1) or row number (Parquet, from 1), and the cells by column; an empty cell is ""."""
@@ -149,13 +153,27 @@ def entry_of(table: Path, line: int, row: dict[str, str], base: Path | None = No
     mask = _located(base, row["mask"]) if row.get("mask") else None
     split = row.get("split", "").lower()
     if split and split not in _SPLITS:
-        raise CatalogError(f"{table}, line {line}: unknown split {row['split']!r}; write train or test.")
+        raise CatalogError(
+            f"{table}, line {line}: unknown split {row['split']!r}; write validation, train or test."
+        )
     label = _label(table, line, row)
     defect_type = GOOD if label == NORMAL else row.get("defect_type") or row.get("label") or "anomaly"
     if defect_type == "1":
         defect_type = "anomaly"
     path = _located(base, required(table, line, row, "path"))
-    return Entry(path, _SPLITS.get(split, TRAIN), label, defect_type, None if label == NORMAL else mask)
+    fold = _fold(table, line, row.get("fold", ""))
+    return Entry(path, _SPLITS.get(split, TRAIN), label, defect_type, None if label == NORMAL else mask, fold)
+
+
+def _fold(table: Path, line: int, text: str) -> int:
+    """The fold in a cell; none where it is empty."""
+    if not text:
+        return NO_FOLD
+    if not text.removeprefix("-").isdecimal() or int(text) < NO_FOLD:
+        raise CatalogError(
+            f"{table}, line {line}: unknown fold {text!r}; write a whole number from 0, or {NO_FOLD} for none."
+        )
+    return int(text)
 
 
 def _label(table: Path, line: int, row: dict[str, str]) -> str:

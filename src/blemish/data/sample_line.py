@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from blemish.core.errors import UsageError
 from blemish.core.progress import task
 from blemish.core.types import BoolArray, ByteArray
+from blemish.data.defect_files import write_image, write_mask
 from blemish.data.drawn_parts import PARTS, render_part
 from blemish.data.folders import made_folder, refuse_foreign_folder
 from blemish.data.synthetic import DEFECT_PAINTERS
@@ -146,19 +146,11 @@ def render_defective(
 
 
 def _write(folder: Path, sample: SampleImage) -> None:
-    """Write image and mask as MVTec AD names them; grey pictures as one channel."""
-    grey = bool((sample.image == sample.image[..., :1]).all())
-    pixels = sample.image[..., 0] if grey else sample.image[..., ::-1]
-    _write_png(folder / sample.split / sample.kind / f"{sample.index:03d}.png", pixels)
+    """Write image and mask as MVTec AD names them."""
+    write_image(folder / sample.split / sample.kind / f"{sample.index:03d}.png", sample.image)
     if sample.mask is not None:
         name = f"{sample.index:03d}_mask.png"
-        _write_png(folder / "ground_truth" / sample.kind / name, sample.mask.astype(np.uint8) * np.uint8(255))
-
-
-def _write_png(path: Path, pixels: ByteArray) -> None:
-    # No atomic write per file: the whole folder is a draft until it is complete.
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cv2.imencode(".png", pixels, (cv2.IMWRITE_PNG_COMPRESSION, 1))[1].tobytes())
+        write_mask(folder / "ground_truth" / sample.kind / name, sample.mask)
 
 
 def _check(

@@ -23,11 +23,14 @@ from blemish.core.pictures import Picture, data_uri, fitted, picture
 from blemish.core.types import BoolArray
 from blemish.evaluation.evaluate import mask_on_grid
 from blemish.evaluation.result import Evaluation, ScoredImage
+from blemish.evaluation.thresholds import Threshold
 
 _SEGMENTATION: Colour = (232, 60, 60)
 _GROUND_TRUTH: Colour = (40, 200, 120)
 _MOST_POINTS = 1500
 _BINS = 36
+_RULE_COLOURS = (THRESHOLD_COLOUR, "#009e73", "#cc79a7", "#7f8c8d")
+_DASHES = ("dash", "dot", "dashdot", "longdash")
 
 
 @dataclass(frozen=True)
@@ -83,14 +86,44 @@ def precision_recall_figure(evaluation: Evaluation) -> go.Figure:
 
 def score_figure(evaluation: Evaluation) -> go.Figure:
     """Histograms of the scores of good and defective parts, with the threshold."""
-    scores, labels, threshold = evaluation.scores, evaluation.labels, evaluation.threshold
-    edges = np.histogram_bin_edges(np.append(scores, threshold), bins=_BINS)
-    figure = go.Figure(layout=chart_layout("Anomaly score", "Parts"))
+    threshold = evaluation.threshold
+    figure, _ = _histograms(evaluation.labels, evaluation.scores, [threshold])
+    return figure.add_vline(
+        x=threshold,
+        line=chart_line(THRESHOLD_COLOUR, 2, "dash"),
+        annotation={"text": f"threshold {threshold:.4g}", "yref": "paper", "y": 1.06, "showarrow": False},
+    )
+
+
+def threshold_figure(
+    labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating], thresholds: Sequence[Threshold]
+) -> go.Figure:
+    """Histograms of the scores (N) of good and defective parts, with a line for every threshold."""
+    figure, highest = _histograms(labels, scores, [threshold.value for threshold in thresholds])
+    for place, threshold in enumerate(thresholds):
+        figure.add_scatter(
+            x=[threshold.value, threshold.value],
+            y=[0, 1.04 * highest],
+            mode="lines",
+            name=threshold.title,
+            line=chart_line(_RULE_COLOURS[place % len(_RULE_COLOURS)], 2, _DASHES[place % len(_DASHES)]),
+            hovertemplate=f"{threshold.title}: %{{x:.4g}}<extra></extra>",
+        )
+    return figure.update_layout(margin_t=72, legend_y=1.42)
+
+
+def _histograms(
+    labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating], marks: Sequence[float]
+) -> tuple[go.Figure, int]:
+    """Histograms by class that reach to all `marks`, and the largest count."""
+    edges = np.histogram_bin_edges(np.append(scores, marks), bins=_BINS)
+    figure, highest = go.Figure(layout=chart_layout("Anomaly score", "Parts")), 1
     for name, of_class, colour in [
         ("good", ~labels, NORMAL_COLOUR),
         ("defective", labels, ANOMALOUS_COLOUR),
     ]:
         counts, _ = np.histogram(scores[of_class], bins=edges)
+        highest = max(highest, int(counts.max()))
         figure.add_bar(
             x=(edges[1:] + edges[:-1]) / 2,
             y=counts,
@@ -99,13 +132,8 @@ def score_figure(evaluation: Evaluation) -> go.Figure:
             marker={"color": colour, "opacity": 0.72},
             hovertemplate="%{y} " + name + " at about %{x:.4g}<extra></extra>",
         )
-    figure.add_vline(
-        x=threshold,
-        line=chart_line(THRESHOLD_COLOUR, 2, "dash"),
-        annotation={"text": f"threshold {threshold:.4g}", "yref": "paper", "y": 1.06, "showarrow": False},
-    )
     figure.update_layout(barmode="overlay", bargap=0, showlegend=True, yaxis_rangemode="tozero", margin_t=54)
-    return figure
+    return figure, highest
 
 
 def loss_figure(history: Sequence[Mapping[str, float]]) -> go.Figure:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from blemish.core.types import ByteArray, FloatArray
+from blemish.data.copies import close_pairs
 
 LEAST_CORRELATION = 0.985
 """Of fine structures: the same photograph scaled, compressed or brightened keeps 0.99; other parts of a kind
@@ -58,7 +59,8 @@ def near_duplicates(signatures: ByteArray, least: float = LEAST_CORRELATION) -> 
     mean = _mean_structure(signatures)
     hashes = np.concatenate([perceptual_hashes(block) for block in _structures(signatures, mean)])
     pairs = []
-    for first, second in _similar(hashes):
+    # Of vectors of signs the squared distance is four times the number of different ones.
+    for first, second in close_pairs(hashes, 2 * _MOST_DIFFERENT_BITS**0.5):
         one, other = (_fine(signatures[[index]])[0] - mean for index in (first, second))
         correlation = _correlation(one, other)
         if correlation >= least:
@@ -87,17 +89,6 @@ def _mean_structure(signatures: ByteArray) -> FloatArray:
 def _structures(signatures: ByteArray, mean: FloatArray) -> Iterator[FloatArray]:
     for start in range(0, len(signatures), _BLOCK):
         yield _fine(signatures[start : start + _BLOCK]) - mean
-
-
-def _similar(hashes: FloatArray) -> Iterator[tuple[int, int]]:
-    """Pairs whose hashes differ in few bits, block by block; the product of signs counts equal minus different."""
-    alike = hashes.shape[1] - 2 * _MOST_DIFFERENT_BITS
-    for row in range(0, len(hashes), _BLOCK):
-        for column in range(row, len(hashes), _BLOCK):
-            products = hashes[row : row + _BLOCK] @ hashes[column : column + _BLOCK].T
-            for i, j in zip(*np.nonzero(products >= alike), strict=True):
-                if row + i < column + j:
-                    yield row + int(i), column + int(j)
 
 
 def _correlation(one: FloatArray, other: FloatArray) -> float:

@@ -1,4 +1,4 @@
-"""What one photograph measures: exposure, contrast, focus, noise, colour cast, and a small signature of it."""
+"""What one photograph measures: exposure, contrast, focus, noise, colour cast."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from blemish.core.types import ByteArray, FloatArray
 
-SIGNATURE_SIDE = 48
 HISTOGRAM_BINS = 64
 
 _SIDE_FOR_COLOUR = 64
@@ -81,10 +80,3 @@ def histograms(image: ByteArray) -> FloatArray:
     pixels = image.reshape(-1, 3) >> 2
     counts = [np.bincount(pixels[:, channel], minlength=HISTOGRAM_BINS) for channel in range(3)]
     return (np.array(counts) / len(pixels)).astype(np.float32)
-
-
-def signature(image: ByteArray) -> ByteArray:
-    """The photograph as 48 x 48 grey pixels, uint8: what near duplicates are told by."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    side = (SIGNATURE_SIDE, SIGNATURE_SIDE)
-    return np.asarray(cv2.resize(grey, side, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -15,7 +15,7 @@ COMPARED = ("brightness", "contrast", "focus", "noise", "cast_a", "cast_b", "asp
 NOTABLE = 0.33
 """|Cliff's delta| from which an effect is called medium (Romano et al., 2006)."""
 
-_NOT_MEASURES = frozenset({"path", "split", "label", "defect_type", "mask"})
+_NOT_MEASURES = frozenset({"path", "split", "label", "defect_type", "mask", "fold"})
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ from blemish.core.progress import track
 from blemish.core.types import ByteArray, FloatArray
 from blemish.data.catalog import Catalog
 from blemish.data.checks import CatalogChecks, Examined, Row, examine, rows_of
+from blemish.data.copies import signature
 from blemish.data.entries import NORMAL, TRAIN
 from blemish.explore.defects import DefectMap, MaskMeasures, measure_mask
 from blemish.explore.duplicates import near_duplicates
 from blemish.explore.findings import Finding, finding_of
 from blemish.explore.mask_agreement import MaskAgreement
-from blemish.explore.measures import HISTOGRAM_BINS, Measures, histograms, measure, signature
+from blemish.explore.measures import HISTOGRAM_BINS, Measures, histograms, measure
 from blemish.explore.outliers import quality_findings
 from blemish.explore.thumbnails import Thumbnails, thumbnail
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from blemish.core.pictures import encoded, fitted, uri_of
 from blemish.core.types import ByteArray
-from blemish.explore.measures import SIGNATURE_SIDE
+from blemish.data.copies import SIGNATURE_SIDE
 
 THUMBNAIL_SIDE = 112
 _QUALITY = 72

@@ -1,0 +1,127 @@
+"""`blemish search`: settings of a detector, chosen on validation images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from blemish.cli.output import JsonOption, console, emit, messages, stray_prints_on_stderr
+from blemish.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from blemish.search.search import SearchResult
+    from blemish.search.trials import Trial
+
+
+def search(
+    data: Annotated[
+        Path,
+        typer.Argument(metavar="DATA", help="One category, with test photographs: a folder in any layout."),
+    ],
+    detector: Annotated[str, typer.Option(help="See `blemish detectors`.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the study, search.json, split.csv and report.html.")
+    ],
+    space: Annotated[
+        str,
+        typer.Option(metavar="FILE|default", help="Values to try, as TOML or JSON; or the detector's own."),
+    ] = "default",
+    trials: Annotated[
+        int | None, typer.Option(help="Settings in all: 20 if absent, or the whole grid with --method grid.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="bayes (TPE) or grid.")] = "bayes",
+    split: Annotated[
+        str,
+        typer.Option(
+            help="What settings are judged on: test (a part of the labelled test photographs), train (painted "
+            "defects on a part of the good ones) or normal (the same by k-fold over all good ones)."
+        ),
+    ] = "test",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed finds the same.")] = 0,
+    preset: Annotated[str | None, typer.Option(help="A named set of the detector's parameters.")] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter that stays; repeat for more."),
+    ] = None,
+    category: Annotated[str | None, typer.Option(help="Of several categories in DATA, this one.")] = None,
+    bit_depth: Annotated[
+        int, typer.Option(min=8, max=16, help="Bits that 16-bit photographs really use, as 12.")
+    ] = 16,
+    json_output: JsonOption = False,
+) -> None:
+    """Find settings on validation images.
+
+    The mean AUROC over three validation folds is maximised; the test part is measured once, with the best
+    setting. Finished trials are kept: the same command goes on after an interruption, and with more --trials it
+    goes on further.
+
+    \b
+    blemish search photographs/ --detector patchcore --out search/
+    """
+    from blemish.cli.categories import open_category
+    from blemish.cli.fit import parsed_setting
+    from blemish.cli.reporter import reporter_for
+    from blemish.core.progress import use_reporter
+    from blemish.core.storage import write_json, write_text
+    from blemish.detectors.registry import detector_info
+    from blemish.search.parts import SPLITS, searched_catalog
+    from blemish.search.report import write_report
+    from blemish.search.search import Plan, run_search
+    from blemish.search.space import open_space
+
+    if split not in SPLITS:
+        raise UsageError(f"There is no split {split}: choose one of {', '.join(SPLITS)}.")
+    fixed = {"bit_depth": bit_depth, **dict(parsed_setting(one) for one in setting or [])}
+    report = out / "report.html"
+    with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
+        wanted = open_space(space, detector_info(detector))
+        catalog, skipped = searched_catalog(open_category(data, category), split, out, seed, bit_depth)
+        plan = Plan(catalog, detector, wanted, out, method, trials, seed, preset, fixed)
+        try:
+            result = run_search(plan, _tell)
+        except KeyboardInterrupt:
+            messages.print("The trials so far are kept: go on with the same command.")
+            raise
+        write_text(out / "split.csv", catalog.table.to_csv(index=False))
+        write_report(result, report, skipped)
+    for one in skipped:
+        messages.print(f"Left out {one['path']}: {one['detail']}", style="yellow")
+    document = {**result.to_json(), "skipped": skipped, "report": str(report)}
+    write_json(out / "search.json", document)
+    emit(document, json_output, lambda: _print_result(result, out, report))
+
+
+def _tell(trial: Trial) -> None:
+    """One line for a trial that was measured."""
+    from blemish.search.space import shown
+
+    values = ", ".join(f"{name} {shown(value)}" for name, value in trial.setting.items())
+    if trial.error:
+        messages.print(f"FAILED  {trial.number}: {values}: {trial.error}", style="red")
+        return
+    messages.print(f"{trial.number}: {values}: AUROC {trial.auroc:.3f} in {trial.seconds:.1f} s")
+
+
+def _print_result(result: SearchResult, out: Path, report: Path) -> None:
+    from blemish.search.report import headline
+
+    console.print(headline(result))
+    console.print(f"  split      {result.plan.catalog.split_name}")
+    for threshold, _, unseen in result.final.decisions():
+        judged = f"; on test recall {unseen.recall:.3f}, precision {unseen.precision:.3f}" if unseen else ""
+        console.print(f"  threshold  {threshold.value:.4g} by {threshold.title}{judged}")
+    console.print(f"{result.measured} of {len(result.trials)} trials measured now. Report: {report}")
+    given = [*result.plan.fixed.items(), *result.chosen.setting.items()]
+    values = " ".join(f"--set {name}={_written(value)}" for name, value in given if name != "bit_depth")
+    preset = f" --preset {result.plan.preset}" if result.plan.preset else ""
+    command = f"blemish fit {out / 'split.csv'} --detector {result.plan.detector}{preset}"
+    console.print(f"Next: {command} {values} --out NAME.blemish")
+
+
+def _written(value: object) -> str:
+    """A value as --set reads it."""
+    import json
+
+    return json.dumps(value, separators=(",", ":")) if not isinstance(value, str) else value

@@ -1,0 +1,139 @@
+"""Copies: files that show one and the same photograph, whatever they are called and however they were saved.
+
+The splits keep copies together. Two files are copies if their pixels are equal, or if one is the other re-encoded:
+as JPEG, at another quality, at another size. What was cropped, turned or brightened is another photograph here;
+`blemish explore` reports such pairs too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from blemish.core.errors import BlemishError
+from blemish.core.images import pixel_digest, read_image
+from blemish.core.progress import track
+from blemish.core.storage import file_digest
+from blemish.core.types import ByteArray, FloatArray
+
+SIGNATURE_SIDE = 48
+
+MOST_DIFFERENCE = 2.5
+"""Root mean square difference, in grey levels, up to which two pictures of a common size are one photograph.
+
+JPEG of quality 30 and sizes down to a half differ by up to 2.4; the nearest different photographs of screws, solar
+cells and metal plates by 3.3 and more."""
+
+_LEAST_DIFFERENCE, _SHARE_OF_CONTRAST = (
+    1.0,
+    0.3,
+)  # photographs of little contrast must be nearer to be the same
+
+_PREVIEW_SIDE = 192
+_PREVIEWS_KEPT = 1024
+_BLOCK = 2048
+
+
+def signature(image: ByteArray) -> ByteArray:
+    """The photograph as 48 x 48 grey pixels, uint8: what copies and near duplicates are looked for with."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    side = (SIGNATURE_SIDE, SIGNATURE_SIDE)
+    return np.asarray(cv2.resize(grey, side, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def close_pairs(vectors: FloatArray, within: float) -> Iterator[tuple[int, int]]:
+    """Pairs (first < second) of rows of float32 N x D whose Euclidean distance is at most `within`.
+
+    All pairs are compared, by blocks: the time grows with the square of N, the memory does not.
+    """
+    squares = np.einsum("nd,nd->n", vectors, vectors)
+    for row in range(0, len(vectors), _BLOCK):
+        for column in range(row, len(vectors), _BLOCK):
+            rows, columns = slice(row, row + _BLOCK), slice(column, column + _BLOCK)
+            distances = squares[rows, None] + squares[None, columns] - 2 * vectors[rows] @ vectors[columns].T
+            for i, j in zip(*np.nonzero(distances <= within**2), strict=True):
+                if row + i < column + j:
+                    yield row + int(i), column + int(j)
+
+
+def copy_groups(paths: Sequence[Path], bit_depth: int = 16) -> npt.NDArray[np.intp]:
+    """For each file the position of the first file that is the same photograph; its own position if none is.
+
+    Every file is decoded once, and once more where it may have a copy. Being a copy is passed on: if a second file is
+    a copy of the first and a third of the second, all three are one group. A file that cannot be decoded is a copy of
+    those with the same bytes.
+    """
+    contents: list[str] = []
+    signatures: dict[int, ByteArray] = {}
+    for position, path in enumerate(track(paths, "Looking for copies")):
+        try:
+            image = read_image(path, bit_depth=bit_depth)
+        except BlemishError:
+            contents.append(_content_of_file(path))
+            continue
+        contents.append(pixel_digest(image))
+        signatures[position] = signature(image)
+    groups = group_numbers(contents)
+    firsts = [position for position in signatures if groups[position] == position]
+    for one, other in _re_encoded([paths[first] for first in firsts], signatures, firsts, groups, bit_depth):
+        kept, joined = sorted((groups[firsts[one]], groups[firsts[other]]))
+        groups[groups == joined] = kept
+    return groups
+
+
+def group_numbers(keys: Sequence[Hashable]) -> npt.NDArray[np.intp]:
+    """For each key the position of the first one equal to it."""
+    first: dict[Hashable, int] = {}
+    return np.array([first.setdefault(key, position) for position, key in enumerate(keys)], dtype=np.intp)
+
+
+def _re_encoded(
+    paths: Sequence[Path],
+    signatures: dict[int, ByteArray],
+    firsts: Sequence[int],
+    groups: npt.NDArray[np.intp],
+    bit_depth: int,
+) -> Iterator[tuple[int, int]]:
+    """Pairs of positions in `firsts` that are one photograph, while `groups` still has them apart."""
+    if len(firsts) < 2:
+        return
+    # Smoothed, for sizes that differ are sampled at different places.
+    smooth = [cv2.GaussianBlur(signatures[first].astype(np.float32), (0, 0), 1.0) for first in firsts]
+    vectors: FloatArray = np.stack(smooth).reshape(len(firsts), -1).astype(np.float32)
+    vectors -= vectors.mean(axis=0)  # smaller numbers, so that float32 squares stay exact enough
+
+    @lru_cache(maxsize=_PREVIEWS_KEPT)
+    def preview(number: int) -> FloatArray:
+        grey = cv2.cvtColor(read_image(paths[number], bit_depth=bit_depth), cv2.COLOR_RGB2GRAY)
+        size = tuple(min(side, _PREVIEW_SIDE) for side in grey.shape[::-1])
+        return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.float32)
+
+    for one, other in close_pairs(vectors, MOST_DIFFERENCE * SIGNATURE_SIDE):
+        apart = groups[firsts[one]] != groups[firsts[other]]
+        if apart and _same_picture(preview(one), preview(other)):
+            yield one, other
+
+
+def _same_picture(one: FloatArray, other: FloatArray) -> bool:
+    """Whether two grey pictures agree at the smaller size, but for what encoding does to single pixels."""
+    size = min(one.shape[1], other.shape[1]), min(one.shape[0], other.shape[0])
+    smooth = [
+        cv2.GaussianBlur(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), (0, 0), 1.0)
+        for grey in (one, other)
+    ]
+    difference = float(np.sqrt(np.mean(np.square(smooth[0] - smooth[1]))))
+    contrast = float(min(picture.std() for picture in smooth))
+    return difference <= min(max(_SHARE_OF_CONTRAST * contrast, _LEAST_DIFFERENCE), MOST_DIFFERENCE)
+
+
+def _content_of_file(path: Path) -> str:
+    """What tells a file that cannot be decoded from others: its bytes, or else its name."""
+    try:
+        return f"file {file_digest(path)}"
+    except (BlemishError, OSError):
+        return f"path {path}"

@@ -1,0 +1,168 @@
+"""The report of a search: one HTML file that holds everything and asks the network for nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from plotly.offline import get_plotlyjs
+
+from blemish.core.report_page import chart, render_page
+from blemish.core.storage import write_text
+from blemish.evaluation.figures import threshold_figure
+from blemish.evaluation.metrics import Decision
+from blemish.search import figures
+from blemish.search.final import Final
+from blemish.search.search import SearchResult
+from blemish.search.space import Interval, shown
+
+MOST_ROWS, _MOST_VALUE_CHARTS = 200, 4
+
+
+def write_report(result: SearchResult, out: Path, skipped: Sequence[Mapping[str, str]] = ()) -> None:
+    """Write one self-contained HTML report; `skipped` are photographs left out, each with path and detail.
+
+    Raises:
+        BlemishError: the file cannot be written.
+    """
+    plan = result.plan
+    ranked = sorted(result.trials, key=lambda trial: (math.isnan(trial.auroc), -trial.auroc, trial.number))
+    context = {
+        "title": f"Settings of {plan.detector} for {plan.catalog.category}",
+        "headline": headline(result),
+        "facts": _facts(result),
+        "names": list(plan.space),
+        "trials": [
+            {
+                "number": trial.number,
+                "values": [shown(trial.setting[name]) for name in plan.space],
+                "auroc": _figure(trial.auroc),
+                "folds": ", ".join(_figure(auroc) for auroc in trial.aurocs),
+                "seconds": f"{trial.seconds:.1f}",
+                "error": trial.error,
+                "chosen": trial == result.chosen,
+            }
+            for trial in ranked[:MOST_ROWS]
+        ],
+        "n_trials": len(ranked),
+        "failed": result.failed,
+        "skipped": skipped,
+        "cards": _cards(result),
+        "charts": _charts(result),
+        "importance_note": "" if result.importance else result.importance_note,
+        "threshold_charts": _threshold_charts(result.final),
+        "thresholds": _thresholds(result.final),
+        "refitted": result.final.refitted,
+    }
+    write_text(out, render_page("blemish.search", "search.html.j2", get_plotlyjs(), context))
+
+
+def headline(result: SearchResult) -> str:
+    """The result in a sentence or two: what was chosen, what it reached on validation, and what on test."""
+    values = ", ".join(f"{name} {shown(value)}" for name, value in result.chosen.setting.items())
+    n, detector = len(result.trials), result.plan.detector
+    sentence = (
+        f"Of {n} setting{'' if n == 1 else 's'} of {detector}, {values} ranks validation images best, with a mean "
+        f"AUROC of {result.chosen.auroc:.3f}."
+    )
+    ranking = result.final.test_ranking()
+    if ranking is None:
+        return f"{sentence} There is no test part to measure it on."
+    if ranking.one_class:
+        return f"{sentence} The test part has one class only, so it gives no AUROC."
+    return f"{sentence} On the test part, which nothing was chosen on, it reaches {ranking.auroc():.3f}."
+
+
+def _facts(result: SearchResult) -> dict[str, str]:
+    """What a reader must know to trust the figures."""
+    plan = result.plan
+    fixed = ", ".join(f"{name}={shown(value)}" for name, value in plan.fixed.items() if name != "bit_depth")
+    counts = "; ".join(f"{split} {sum(of.values())}" for split, of in plan.catalog.counts().items())
+    return {
+        "Split": plan.catalog.split_name,
+        "Images": counts,
+        "Method": "Bayesian (TPE)" if plan.method == "bayes" else "grid",
+        "Seed": str(plan.seed),
+        "Preset": plan.preset or "none",
+        "Set besides": fixed or "nothing",
+    }
+
+
+def _cards(result: SearchResult) -> list[tuple[str, str, str]]:
+    chosen, final = result.chosen, result.final
+    folds = ", ".join(f"{auroc:.3f}" for auroc in chosen.aurocs)
+    cards = [("Validation AUROC", f"{chosen.auroc:.3f}", f"mean of the folds {folds}")]
+    ranking = final.test_ranking()
+    if ranking is None:
+        cards.append(("Test AUROC", "–", "no test part"))
+    else:
+        low, high = final.test_interval()
+        counts = f"{ranking.n_normal} good and {ranking.n_anomalous} defective"
+        note = f"95 % interval {_figure(low)} to {_figure(high)}, {counts}"
+        cards.append(("Test AUROC", _figure(ranking.auroc()), note))
+        once = "once, at the end" if final.measured == 1 else "so choosing among them by it would flatter"
+        cards.append(("Settings ever measured on test", str(final.measured), once))
+    failed = f"{len(result.failed)} failed" if result.failed else "none failed"
+    cards.append(("Trials", str(len(result.trials)), f"{failed}; {result.measured} measured now"))
+    return cards
+
+
+def _charts(result: SearchResult) -> list[dict[str, Any]]:
+    note = "Each dot is one setting; the bar spans its folds."
+    charts = [chart("History", note, figures.history_figure(result.trials))]
+    if result.importance:
+        charts.append(
+            chart("What matters", result.importance_note, figures.importance_figure(result.importance))
+        )
+    for name in list(result.importance)[:_MOST_VALUE_CHARTS]:
+        dimension = result.plan.space[name]
+        figure = figures.value_figure(result.trials, name, isinstance(dimension, Interval) and dimension.log)
+        charts.append(chart(f"By {name}", "Each dot is one setting.", figure))
+    return charts
+
+
+def _threshold_charts(final: Final) -> list[dict[str, Any]]:
+    charts = [
+        chart(
+            "Validation: chosen here",
+            f"Scores of {_counted(final.validation.labels)}.",
+            threshold_figure(final.validation.labels, final.validation.scores, final.thresholds),
+        )
+    ]
+    if final.test is not None:
+        note = f"Scores of {_counted(final.test.labels)}; the same thresholds."
+        figure = threshold_figure(final.test.labels, final.test.scores, final.thresholds)
+        charts.append(chart("Test: judged here", note, figure))
+    return charts
+
+
+def _thresholds(final: Final) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": threshold.title,
+            "value": f"{threshold.value:.4g}",
+            "seen": threshold.seen.sentence(),
+            "parts": [_decision(seen), _decision(unseen)],
+        }
+        for threshold, seen, unseen in final.decisions()
+    ]
+
+
+def _decision(decision: Decision | None) -> list[str]:
+    """Precision, recall, F1, and the share of good parts rejected."""
+    if decision is None:
+        return ["–"] * 4
+    normal = decision.false_positives + decision.true_negatives
+    rejected = decision.false_positives / normal if normal else math.nan
+    return [_figure(value) for value in (decision.precision, decision.recall, decision.f1, rejected)]
+
+
+def _counted(labels: Sequence[bool] | Any) -> str:
+    defective = int(sum(labels))
+    return f"{len(labels) - defective} good and {defective} defective images"
+
+
+def _figure(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"

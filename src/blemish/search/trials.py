@@ -1,0 +1,215 @@
+"""Trials in an Optuna study on disk: what is measured next, and what was measured. Nothing unfinished is kept."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blemish.core.errors import BlemishError
+from blemish.search.space import Choices, Interval, Setting, Space, grid, is_finite, setting_key
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+STARTUP_TRIALS = 8
+FEWEST_FOR_IMPORTANCE = 10
+_ATTEMPTS = 12
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One measured setting.
+
+    Attributes:
+        number: from 0, in the order of measuring.
+        setting: the parameters that the space gives.
+        aurocs: of each validation fold; empty if it failed.
+        seconds: how long fitting and scoring took.
+        error: why it failed; empty if it did not.
+    """
+
+    number: int
+    setting: Setting
+    aurocs: tuple[float, ...]
+    seconds: float
+    error: str = ""
+
+    @property
+    def auroc(self) -> float:
+        """Mean over the folds; nan if it failed."""
+        return float(np.mean(self.aurocs)) if self.aurocs else float("nan")
+
+    def to_json(self) -> dict[str, Any]:
+        """The trial as JSON-ready values, without the seconds, which differ from run to run."""
+        reached = {"error": self.error} if self.error else {"auroc": self.auroc, "folds": list(self.aurocs)}
+        return {"number": self.number, "setting": self.setting, **reached}
+
+
+class TrialStore:
+    """The trials of one search, in a SQLite file that may hold several searches.
+
+    A trial is written when it is finished, in one transaction: whoever is killed loses the one under way. What comes
+    next depends on the seed and the finished trials alone, so an interrupted search ends like any other.
+
+    Args:
+        path: the SQLite file, made if there is none.
+        key: what the results depend on; another key is another study.
+        space: where settings come from.
+        seed: of the proposals.
+    """
+
+    def __init__(self, path: Path, key: str, space: Space, seed: int) -> None:
+        import optuna
+        from sqlalchemy import URL
+        from sqlalchemy.exc import SQLAlchemyError
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._space, self._seed = space, seed
+        self._distributions = {name: _distribution(dimension) for name, dimension in space.items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        address = URL.create("sqlite", database=str(path.absolute())).render_as_string(hide_password=False)
+        try:
+            storage = optuna.storages.RDBStorage(address)
+            self.study = optuna.create_study(
+                storage=storage, study_name=key, direction="maximize", load_if_exists=True
+            )
+        except (SQLAlchemyError, RuntimeError, OSError) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise BlemishError(
+                f"{path} cannot be used as a study ({reason}): choose another --out."
+            ) from error
+
+    def trials(self) -> list[Trial]:
+        """The finished trials, in the order of measuring."""
+        return [
+            _trial(number, one.user_attrs) for number, one in enumerate(self.study.get_trials(deepcopy=False))
+        ]
+
+    def add(self, trial: Trial) -> None:
+        """Keep a finished trial."""
+        import optuna
+
+        state = optuna.trial.TrialState.FAIL if trial.error else optuna.trial.TrialState.COMPLETE
+        self.study.add_trial(
+            optuna.trial.create_trial(
+                state=state,
+                value=None if trial.error else trial.auroc,
+                params=_params(trial.setting, self._space),
+                distributions=self._distributions,
+                user_attrs={
+                    "setting": setting_key(trial.setting),
+                    "folds": list(trial.aurocs),
+                    "seconds": trial.seconds,
+                    "error": trial.error,
+                },
+            )
+        )
+
+    def next_of_grid(self) -> Setting | None:
+        """The first setting of the grid that has not been measured; None when all have."""
+        known = self._known()
+        return next((setting for setting in grid(self._space) if setting_key(setting) not in known), None)
+
+    def size_of_grid(self) -> int:
+        """Settings of the grid."""
+        return len(grid(self._space))
+
+    def next_by_bayes(self) -> Setting | None:
+        """A setting that has not been measured, proposed by TPE; None when none is left.
+
+        Bergstra et al., "Algorithms for Hyper-Parameter Optimization", NeurIPS 2011. The first 8 are drawn at random.
+        Where TPE proposes only what is known, an unknown setting is drawn at random.
+        """
+        import optuna
+
+        known = self._known()
+        finished = self.study.get_trials(deepcopy=False)
+        for attempt in range(_ATTEMPTS):
+            entropy = np.random.SeedSequence((self._seed, len(finished), attempt)).generate_state(1)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                sampler = optuna.samplers.TPESampler(
+                    seed=int(entropy[0]), n_startup_trials=STARTUP_TRIALS, multivariate=True
+                )
+            # In memory: what is only proposed must leave no trace in the file.
+            proposing = optuna.create_study(direction="maximize", sampler=sampler)
+            proposing.add_trials(finished)
+            setting = _setting(proposing.ask(self._distributions).params, self._space)
+            if setting_key(setting) not in known:
+                return setting
+        if not is_finite(self._space):
+            return None
+        left = [setting for setting in grid(self._space) if setting_key(setting) not in known]
+        rng = np.random.default_rng((self._seed, len(finished)))
+        return left[int(rng.integers(len(left)))] if left else None
+
+    def importance(self) -> tuple[dict[str, float], str]:
+        """Share of the AUROC's variance that each parameter explains (fANOVA), largest first, and a note.
+
+        Hutter et al., "An Efficient Approach for Assessing Hyperparameter Importance", ICML 2014. Without shares the
+        note says why.
+        """
+        import optuna
+
+        done = [trial for trial in self.trials() if not trial.error]
+        varied = [
+            name
+            for name in self._space
+            if len({setting_key({name: trial.setting[name]}) for trial in done}) > 1
+        ]
+        if len(done) < FEWEST_FOR_IMPORTANCE:
+            return (
+                {},
+                f"{len(done)} trials are too few to tell which parameter matters: {FEWEST_FOR_IMPORTANCE} are needed.",
+            )
+        if not varied or np.ptp([trial.auroc for trial in done]) == 0:
+            return {}, "All trials reached the same AUROC, so no parameter can be said to matter."
+        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self._seed)
+        found = optuna.importance.get_param_importances(self.study, evaluator=evaluator, params=varied)
+        return {name: float(share) for name, share in found.items()}, f"From {len(done)} trials, by fANOVA."
+
+    def _known(self) -> set[str]:
+        return {setting_key(trial.setting) for trial in self.trials()}
+
+
+def best_of(trials: Sequence[Trial]) -> Trial | None:
+    """The trial with the highest mean AUROC, the first of equals; None if all failed."""
+    done = [trial for trial in trials if not trial.error]
+    return max(done, key=lambda trial: trial.auroc) if done else None
+
+
+def _trial(number: int, kept: Mapping[str, Any]) -> Trial:
+    setting = {name: _tuples(value) for name, value in json.loads(kept["setting"]).items()}
+    return Trial(number, setting, tuple(kept["folds"]), float(kept["seconds"]), str(kept["error"]))
+
+
+def _distribution(dimension: Choices | Interval) -> BaseDistribution:
+    """As Optuna has it; choices are JSON texts, for Optuna knows no tuples."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(dimension, Choices):
+        return CategoricalDistribution([json.dumps(value) for value in dimension.values])
+    if dimension.whole:
+        return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
+    return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
+
+
+def _params(setting: Setting, space: Space) -> dict[str, Any]:
+    return {name: json.dumps(v) if isinstance(space[name], Choices) else v for name, v in setting.items()}
+
+
+def _setting(params: Mapping[str, Any], space: Space) -> Setting:
+    return {
+        name: _tuples(json.loads(value)) if isinstance(space[name], Choices) else value
+        for name, value in params.items()
+    }
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
