@@ -37,6 +37,7 @@ FIRST, SECOND = "patchcore:quick", "patchcore:paper"
 def arguments(data: Path, out: Path, *detectors: str) -> list[str]:
     return [
         "benchmark", str(data), "--detectors", ",".join(detectors), "--size", "128", "--out", str(out), "--json",
+        "--workers", "1",
     ]  # fmt: skip
 
 
@@ -148,10 +149,14 @@ def test_it_is_the_same_twice_and_after_a_kill(
     running.wait()
     (done,) = out.glob("cells/*/cell.json")
     assert not (out / "benchmark.json").exists()
-    before = contents(done.parent)
+    figures, before = json.loads(done.read_text()), contents(done.parent)
     outcome = blemish(*arguments(washers, out, FIRST, SECOND))
     assert outcome.status == 0, outcome.stderr
-    assert contents(done.parent) == before
+    after, again = json.loads(done.read_text()), contents(done.parent)
+    del before[str(done)], again[str(done)]
+    assert again == before
+    assert not {"ms", "decode_ms"} & set(figures["timings"]) and after["timings"].pop("ms") > 0
+    assert after["timings"].pop("decode_ms") > 0 and after == figures  # timed only when all was measured
     assert outcome.document["timings"]["measured_now"] == 1
     assert without_times(outcome.document) == without_times(document)
     assert not list(out.rglob("*.part"))

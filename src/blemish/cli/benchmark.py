@@ -38,6 +38,10 @@ def benchmark(
     bit_depth: Annotated[
         int, typer.Option(min=8, max=16, help="Bits that 16-bit photographs really use, as 12.")
     ] = 16,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Cells measured at a time; 1 for fit times that nothing else disturbs."),
+    ] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Compare detectors on the same photographs.
@@ -63,7 +67,7 @@ def benchmark(
     report = out / "report.html"
     with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
         categories = open_categories(data, bit_depth)
-        result = run_benchmark(categories, choices, _numbers(seeds), out, _tell)
+        result = run_benchmark(categories, choices, _numbers(seeds), out, _tell, workers)
         write_report(result, report, "Detectors side by side")
     document = {**result.to_json(), "report": str(report)}
     write_json(out / "benchmark.json", document)

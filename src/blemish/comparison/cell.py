@@ -1,18 +1,19 @@
-"""One cell: fit a detector on a category, measure it on the test photographs, time its inspector."""
+"""One cell: fit a detector on a category, measure it on the test photographs; and later time its inspector."""
 
 from __future__ import annotations
 
 import math
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from blemish.comparison.category_data import CategoryData, learning_and_test, readable_for
-from blemish.comparison.cell_store import Arrays, Cell, CellResult, clean, write_result
+from blemish.comparison.cell_store import Arrays, Cell, CellResult, clean, write_figures, write_result
 from blemish.core.errors import BlemishError, ImageError
 from blemish.core.images import read_image, read_mask
 from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
@@ -75,15 +76,11 @@ def _measure(
     summary = _fit(cell, detector, data.catalog, readable)
     inspector = Inspector.load(cell.inspector)
     evaluation = _evaluate(detector, inspector, test, together)
-    paths = [image.path for image in evaluation.images]
-    milliseconds, decode = time_inspector(inspector, paths)
     reading = None if seconds_an_image is None else seconds_an_image * summary.n_train
     timings = {
         "fit_seconds": summary.seconds + (reading or 0.0),
         "learning_seconds": summary.seconds,
         "reading_seconds": reading,
-        "ms": milliseconds,
-        "decode_ms": decode,
     }
     shown, pictures = _pictures(evaluation, inspector, data)
     arrays: Arrays = {"scores": evaluation.scores, "labels": evaluation.labels, **pictures}
@@ -100,6 +97,7 @@ def _measure(
         timings=timings,
         unreadable=summary.skipped + unread,
         shown=shown,
+        timed=[str(image.path) for image in _spread(evaluation.images)],
         arrays=arrays,
     )
 
@@ -174,18 +172,35 @@ def _truth(image: ScoredImage) -> BoolArray | None:
     return mask if mask.any() or not image.anomalous else None
 
 
-def time_inspector(inspector: Inspector, paths: list[Path]) -> tuple[float, float]:
+def time_cell(result: CellResult) -> CellResult:
+    """The result with its inspector's times, kept; nothing else should run meanwhile. One that has them is returned."""
+    if result.error or "ms" in result.timings:
+        return result
+    milliseconds, decode = time_inspector(
+        Inspector.load(result.cell.inspector), list(map(Path, result.timed))
+    )
+    timed = replace(result, timings={**result.timings, "ms": milliseconds, "decode_ms": decode})
+    write_figures(timed)
+    return timed
+
+
+def _spread(images: Sequence[ScoredImage]) -> list[ScoredImage]:
+    """At most `TIMED_IMAGES` of the images, evenly spread."""
+    places = np.linspace(0, len(images) - 1, min(TIMED_IMAGES, len(images))).round().astype(int)
+    return [images[place] for place in np.unique(places)]
+
+
+def time_inspector(inspector: Inspector, paths: Sequence[Path]) -> tuple[float, float]:
     """Median milliseconds that an inspector takes for a decoded photograph, and that decoding it takes.
 
     Args:
         inspector: newly loaded.
-        paths: at most `TIMED_IMAGES`, evenly spread, are timed, after a warm-up on the first.
+        paths: the photographs, after a warm-up on the first.
     """
-    places = np.unique(np.linspace(0, len(paths) - 1, min(TIMED_IMAGES, len(paths))).round().astype(int))
     inspected, decoded = [], []
-    for number, place in enumerate(places.tolist()):
+    for number, path in enumerate(paths):
         started = time.perf_counter()
-        photograph = read_image(paths[place], bit_depth=inspector.manifest.preprocessing.bit_depth)
+        photograph = read_image(path, bit_depth=inspector.manifest.preprocessing.bit_depth)
         decoded.append(time.perf_counter() - started)
         for _ in range(_WARM_UP if number == 0 else 0):
             inspector.inspect(photograph)

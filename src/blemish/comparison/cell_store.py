@@ -18,7 +18,7 @@ from blemish import __version__
 from blemish.comparison.choices import Choice
 from blemish.core.storage import file_digest, write_bytes, write_json
 
-FORMAT = 1
+FORMAT = 2
 CELL, ARRAYS, INSPECTOR, TRAINING = "cell.json", "arrays.npz", "inspector.blemish", "training"
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -64,6 +64,7 @@ class CellResult:
         timings: figures that are not.
         unreadable: photographs that were left out, each with path and detail.
         shown: the gallery's images: name, score and whether rejected.
+        timed: photographs to time the inspector with.
         arrays: `scores` (float64) and `labels` (bool) of the test images, and the pictures of the gallery, the bytes of
             JPEG files by `heatmap_N` and `segmentation_N`.
     """
@@ -74,6 +75,7 @@ class CellResult:
     timings: dict[str, Any] = field(default_factory=dict)
     unreadable: list[dict[str, str]] = field(default_factory=list)
     shown: list[dict[str, Any]] = field(default_factory=list)
+    timed: list[str] = field(default_factory=list)
     arrays: Arrays = field(default_factory=dict)
 
 
@@ -99,6 +101,15 @@ def make_cell(choice: Choice, category: str, data_digest: str, seed: int, out: P
 
 def write_result(result: CellResult) -> None:
     """Keep a result: its arrays first and its figures last, so that what has figures is complete."""
+    if not result.error:
+        stream = io.BytesIO()
+        np.savez(stream, **result.arrays)  # type: ignore[arg-type]
+        write_bytes(result.cell.folder / ARRAYS, stream.getvalue())
+    write_figures(result)
+
+
+def write_figures(result: CellResult) -> None:
+    """Keep the figures of a result whose arrays and inspector are there already."""
     cell = result.cell
     document = {
         "key": cell.key,
@@ -111,11 +122,9 @@ def write_result(result: CellResult) -> None:
         "timings": result.timings,
         "unreadable": result.unreadable,
         "shown": result.shown,
+        "timed": result.timed,
     }
     if not result.error:
-        stream = io.BytesIO()
-        np.savez(stream, **result.arrays)  # type: ignore[arg-type]
-        write_bytes(cell.folder / ARRAYS, stream.getvalue())
         document["files"] = {name: file_digest(cell.folder / name) for name in (ARRAYS, INSPECTOR)}
     write_json(cell.folder / CELL, document)
 
@@ -130,7 +139,7 @@ def read_result(cell: Cell) -> CellResult | None:
             return None
         with np.load(cell.folder / ARRAYS, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        kept = {name: document[name] for name in ("metrics", "timings", "unreadable", "shown")}
+        kept = {name: document[name] for name in ("metrics", "timings", "unreadable", "shown", "timed")}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return CellResult(cell, arrays=arrays, **kept)

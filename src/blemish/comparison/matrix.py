@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from blemish.comparison.category_data import CategoryData, counts
-from blemish.comparison.cell import run_cell
+from blemish.comparison.cell import time_cell
 from blemish.comparison.cell_store import Cell, CellResult, make_cell, read_result
 from blemish.comparison.choices import Choice
 from blemish.comparison.shared_reading import read_category
 from blemish.comparison.table import comparison_table
-from blemish.core.progress import task
+from blemish.comparison.workers import Job, Workers, usual_workers
+from blemish.core.progress import task, track
 from blemish.detectors.registry import detector_info
 
 
@@ -28,6 +29,7 @@ class Benchmark:
         seeds: the seeds.
         results: one for each cell: by category, then detector, then seed.
         measured: cells that were measured now; the others were found.
+        workers: cells that were measured at a time.
         seconds: how long this run took.
     """
 
@@ -36,6 +38,7 @@ class Benchmark:
     seeds: tuple[int, ...]
     results: tuple[CellResult, ...]
     measured: int
+    workers: int
     seconds: float
 
     @property
@@ -71,6 +74,7 @@ class Benchmark:
             "timings": {
                 "seconds": self.seconds,
                 "measured_now": self.measured,
+                "workers": self.workers,
                 "cells": timings,
                 "table": table.to_json(timed=True),
             },
@@ -83,6 +87,7 @@ def run_benchmark(
     seeds: Sequence[int],
     out: Path,
     tell: Callable[[CellResult], None] = lambda result: None,
+    workers: int | None = None,
 ) -> Benchmark:
     """Measure all cells that `out` does not hold yet.
 
@@ -95,6 +100,8 @@ def run_benchmark(
         seeds: each detector is fitted once with each.
         out: the folder of the comparison.
         tell: called with each cell that was measured now.
+        workers: cells measured at a time, each in a process of its own; as many as the machine has room for when None.
+            Inspectors are timed afterwards, one by one.
 
     Raises:
         BlemishError: `out` cannot be written.
@@ -106,31 +113,39 @@ def run_benchmark(
     }
     results = {cell.key: read_result(cell) for of in cells.values() for cell in of}
     missing = sum(result is None for result in results.values())
-    with task("Comparison, cell by cell", missing) as advance:
+    count = workers or usual_workers(missing)
+    with task("Comparison, cell by cell", missing) as advance, Workers(count) as running:
         for one in data:
             unmeasured = [cell for cell in cells[one.name] if results[cell.key] is None]
-            for cell, result in zip(unmeasured, _measured(one, unmeasured, out), strict=True):
-                results[cell.key] = result
+            for job in _jobs(one, unmeasured, out):
+                running.submit(job)
+            # While the last cells are measured the next category is read, no sooner: the cache is bounded.
+            last = one is data[-1]
+            for result in running.results(waiting=0 if last else count):
+                results[result.cell.key] = result
                 advance(1)
                 tell(result)
+    timed = [time_cell(kept) for kept in track(list(results.values()), "Timing the inspectors") if kept]
     return Benchmark(
         choices=tuple(choices),
         data=tuple(data),
         seeds=tuple(seeds),
-        results=tuple(result for of in cells.values() for cell in of if (result := results[cell.key])),
+        results=tuple(timed),
         measured=missing,
+        workers=count,
         seconds=time.monotonic() - started,
     )
 
 
-def _measured(data: CategoryData, cells: list[Cell], out: Path) -> Any:
-    """Results of a category's cells, one after the other."""
+def _jobs(data: CategoryData, cells: list[Cell], out: Path) -> list[Job]:
+    """A category's cells with what they share, once read; those that train, and take longest, first."""
     if not cells:
-        return
+        return []
     detectors = [cell.choice.detector(cell.seed) for cell in cells]
     together, seconds = read_category(data, detectors, out)
-    for cell, seconds_an_image in zip(cells, seconds, strict=True):
-        yield run_cell(cell, data, together, seconds_an_image)
+    _ = data.shown_photographs  # read here once, and not by every worker
+    jobs = [Job(cell, data, together, of) for cell, of in zip(cells, seconds, strict=True)]
+    return sorted(jobs, key=lambda job: "epochs" not in detector_info(job.cell.choice.name).parameters)
 
 
 def _described(choice: Choice, seed: int) -> dict[str, Any]:

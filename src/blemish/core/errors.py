@@ -36,6 +36,10 @@ class ImageError(BlemishError):
         self.kind = kind
         self.detail = detail
 
+    def __reduce__(self) -> tuple[type[ImageError], tuple[Path, str, str]]:
+        # An error passes between processes by the arguments that made it, not by its sentence.
+        return type(self), (self.path, self.kind, self.detail)
+
 
 class CatalogError(BlemishError):
     """A folder of images cannot be used as it is."""

@@ -14,6 +14,15 @@ from blemish.core.types import FloatArray
 os.environ.setdefault("OPENVINO_TELEMETRY_OPT_OUT", "1")
 
 
+_usual_threads: int | None = None
+
+
+def limit_threads(threads: int | None) -> None:
+    """Threads of every network that this process compiles from now on without saying how many; None for all."""
+    global _usual_threads
+    _usual_threads = threads
+
+
 class CompiledNetwork:
     """Runs an ONNX model of fixed input shape, one image at a time, in float32.
 
@@ -24,6 +33,7 @@ class CompiledNetwork:
     def __init__(self, model: bytes, threads: int | None = None) -> None:
         core = _core()
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        threads = threads or _usual_threads
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         compiled = core.compile_model(core.read_model(model), "CPU", settings)

@@ -1,0 +1,149 @@
+"""Cells side by side: each in a process of its own, as many at once as there are processors and memory for.
+
+Training and coreset use little more than one core each, so two cells at once take not much longer than one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.synchronize import Event
+
+from blemish.comparison.category_data import CategoryData
+from blemish.comparison.cell import run_cell
+from blemish.comparison.cell_store import Cell, CellResult, write_result
+from blemish.core.network import limit_threads
+from blemish.features.together import Together
+
+_BYTES_A_WORKER = 3 * 2**30
+_WATCH_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell to measure, and what reading its category found."""
+
+    cell: Cell
+    data: CategoryData
+    together: Together
+    seconds_an_image: float | None
+
+
+class Workers:
+    """Measures cells, `count` at a time; with one worker in this process, when the result is asked for.
+
+    A context manager: leaving it by an error or an interruption ends the workers at once. Workers whose parent has
+    died end by themselves.
+
+    Attributes:
+        count: cells at a time.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._jobs: list[Job] = []
+        self._futures: dict[Future[CellResult], Job] = {}
+        self._pool: ProcessPoolExecutor | None = None
+        self._stop: Event | None = None
+
+    def __enter__(self) -> Workers:
+        if self.count > 1:
+            self._start(self.count)
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if self._pool is not None and self._stop is not None:
+            if kind is not None:
+                self._stop.set()
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def submit(self, job: Job) -> None:
+        """Have a cell measured; workers begin with it at once if they are free."""
+        if self._pool is None:
+            self._jobs.append(job)
+        else:
+            self._futures[self._pool.submit(_work, job)] = job
+
+    def results(self, waiting: int = 0) -> Iterator[CellResult]:
+        """The results of what was submitted, as they come, until no more than `waiting` cells are not yet measured.
+
+        With one worker, of all.
+        """
+        while self._jobs:
+            yield _work(self._jobs.pop(0))
+        lost = []
+        while len(self._futures) > waiting:
+            done, _ = wait(self._futures, return_when=FIRST_COMPLETED)
+            for future in done:
+                job = self._futures.pop(future)
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    lost.append(job)
+        yield from self._one_by_one(lost)
+
+    def _one_by_one(self, jobs: list[Job]) -> Iterator[CellResult]:
+        """Try again, each by itself, what a worker that died has taken with it; what dies once more has failed."""
+        for job in jobs:
+            assert self._pool is not None
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._start(1)
+            try:
+                yield self._pool.submit(_work, job).result()
+            except BrokenProcessPool:
+                label = job.cell.choice.label
+                sentence = (
+                    f"{label} was ended by the system, most likely for want of memory: use a smaller --size."
+                )
+                result = CellResult(job.cell, error=sentence)
+                write_result(result)
+                yield result
+
+    def _start(self, count: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._stop = context.Event()
+        threads = max(1, (os.cpu_count() or 1) // self.count)
+        self._pool = ProcessPoolExecutor(
+            count, mp_context=context, initializer=_begin, initargs=(os.getpid(), threads, self._stop)
+        )
+
+
+def usual_workers(cells: int) -> int:
+    """As many workers as there are processors, cells, and times 3 GiB of free memory; at least one."""
+    with contextlib.suppress(ValueError, OSError, AttributeError):
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return max(1, min(os.cpu_count() or 1, cells, free // _BYTES_A_WORKER))
+    return max(1, min(os.cpu_count() or 1, cells, 2))
+
+
+def _begin(parent: int, threads: int, stop: Event) -> None:
+    """Prepare a worker: its share of the processors, no prints among the results, and an end when the parent ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, who says when to stop
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()
+    import cv2
+    import torch
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    limit_threads(threads)
+
+
+def _watch(parent: int, stop: Event) -> None:
+    """End this process when its parent has ended or says so."""
+    while not stop.is_set() and os.getppid() == parent:
+        time.sleep(_WATCH_SECONDS)
+    os._exit(1)
+
+
+def _work(job: Job) -> CellResult:
+    return run_cell(job.cell, job.data, job.together, job.seconds_an_image)
