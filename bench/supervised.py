@@ -3,6 +3,7 @@
     python bench/supervised.py                        both on the sample line
     python bench/supervised.py --categories washer    on one category of it
     python bench/supervised.py --elpv                 the classifier on solar cells too (pip install elpv-dataset)
+    python bench/supervised.py --elpv --write         the table in docs/detectors.md
 
 Half of the labelled test photographs, stratified by defect type, are learnt from; all figures are of the other half.
 """
@@ -10,11 +11,14 @@ Half of the labelled test photographs, stratified by defect type, are learnt fro
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from measuring.pages import ROOT, origin, table, write_block
 
 import blemish  # noqa: F401  (before torch: it says how its threads wait)
 from blemish.core.images import read_mask
@@ -26,6 +30,10 @@ from blemish.data.splits import supervised_split
 from blemish.detectors.base import Detector
 from blemish.detectors.registry import create_detector
 from blemish.detectors.training.segmentation_examples import shrunken_mask
+
+PAGE = ROOT / "docs" / "detectors.md"
+HEADER = ("category", "detector", "held out", "IoU", "accuracy", "pointing game (chance)", "fit, s")
+Row = tuple[str, ...]
 
 
 def defective(catalog: Catalog) -> list[tuple[Path, Path]]:
@@ -75,39 +83,41 @@ def fitted(name: str, catalog: Catalog, **parameters: object) -> tuple[Detector,
     return detector, time.perf_counter() - started
 
 
-def measure_sample_line(folder: Path, categories: list[str], per_type: int, detectors: list[str]) -> None:
-    """Print the figures of every category."""
+def measure_sample_line(
+    folder: Path, categories: list[str], per_type: int, detectors: list[str]
+) -> Iterator[Row]:
+    """A row for every category and detector."""
     for category in write_sample_line(folder, categories, train=60, good=120, per_defect_type=per_type):
         catalog = supervised_split(open_catalog(category), 0.5)
         held_out = len(catalog.test())
         if "unet" in detectors:
             unet, seconds = fitted("unet", catalog)
-            print(
-                f"{category.name:8} unet        IoU {overlap(unet, catalog):.3f}  fit {seconds:.0f} s",
-                flush=True,
+            yield (
+                category.name,
+                "`unet`",
+                str(held_out),
+                f"{overlap(unet, catalog):.3f}",
+                "",
+                "",
+                f"{seconds:.0f}",
             )
         if "classifier" in detectors:
             classifier, seconds = fitted("classifier", catalog)
             hits, chance = pointing_game(classifier, catalog)
-            print(
-                f"{category.name:8} classifier  accuracy {accuracy(classifier, catalog):.3f} of {held_out}  "
-                f"pointing game {hits:.3f} (chance {chance:.3f})  fit {seconds:.0f} s",
-                flush=True,
-            )
+            right = f"{accuracy(classifier, catalog):.3f}"
+            pointed = f"{hits:.3f} ({chance:.3f})"
+            yield category.name, "`classifier`", str(held_out), "", right, pointed, f"{seconds:.0f}"
 
 
-def measure_elpv(folder: Path) -> None:
-    """Print the classifier's accuracy on solar cells, probability of a defect 0 against 1."""
+def measure_elpv(folder: Path) -> Iterator[Row]:
+    """The classifier on solar cells, probability of a defect 0 against 1."""
     for category in get_elpv(folder):
         catalog = open_catalog(category)
         certain = catalog.subset(catalog.table["defect_type"].isin(["good", "defective"]).to_numpy())
         split = supervised_split(certain, 0.5)
         classifier, seconds = fitted("classifier", split)
-        reached = accuracy(classifier, split)
-        print(
-            f"{category.name:9} classifier  accuracy {reached:.3f} of {len(split.test())}  fit {seconds:.0f} s",
-            flush=True,
-        )
+        right = f"{accuracy(classifier, split):.3f}"
+        yield category.name, "`classifier`", str(len(split.test())), "", right, "", f"{seconds:.0f}"
 
 
 def main() -> None:
@@ -121,14 +131,26 @@ def main() -> None:
     )
     parser.add_argument("--detectors", default="unet,classifier")
     parser.add_argument("--elpv", action="store_true", help="solar cells too")
+    parser.add_argument("--write", action="store_true", help="write into docs/detectors.md")
     arguments = parser.parse_args()
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         categories = [one for one in arguments.categories.split(",") if one]
+        measured: list[Iterator[Row]] = []
         if categories:
             chosen = arguments.detectors.split(",")
-            measure_sample_line(Path(folder) / "line", categories, arguments.per_type, chosen)
+            measured.append(
+                measure_sample_line(Path(folder) / "line", categories, arguments.per_type, chosen)
+            )
         if arguments.elpv:
-            measure_elpv(Path(folder) / "elpv")
+            measured.append(measure_elpv(Path(folder) / "elpv"))
+        for row in itertools.chain(*measured):
+            print(*row, sep="  ", flush=True)
+            rows.append(row)
+    shown = f"{table(HEADER, rows)}\n\n{origin()}"
+    print(shown)
+    if arguments.write:
+        write_block(PAGE, "supervised", shown)
 
 
 if __name__ == "__main__":

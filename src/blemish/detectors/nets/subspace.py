@@ -6,30 +6,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.decomposition import PCA
-from torch import Tensor, nn
+from torch import Tensor
+
+from blemish.detectors.nets.reduction import Projection
 
 
-class SubspaceResidual(nn.Module):
-    """Length of what a patch has outside the principal components of good patches.
-
-    Attributes:
-        mean: D.
-        components: orthonormal rows, K x D.
-    """
-
-    mean: Tensor
-    components: Tensor
-
-    def __init__(self, mean: Tensor, components: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("components", components)
+class SubspaceResidual(Projection):
+    """Length of what a patch has outside the principal components of good patches."""
 
     def forward(self, patches: Tensor) -> Tensor:
         """Distances N x 1 x h x w of patches N x D x h x w."""
-        centred = patches - self.mean[None, :, None, None]
-        coordinates = F.conv2d(centred, self.components[:, :, None, None])
-        residual = centred - F.conv2d(coordinates, self.components.T[:, :, None, None])
+        inside = F.conv2d(super().forward(patches), self.components.T[:, :, None, None])
+        residual = patches - self.mean[None, :, None, None] - inside
         return (residual * residual).sum(1, keepdim=True).sqrt()
 
 
