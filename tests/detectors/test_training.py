@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -294,13 +295,40 @@ def _epoch(checkpoint: Path) -> int:
         return int(json.loads(stored.metadata()["training"])["progress"]["epoch"])
 
 
-def test_resuming_with_other_parameters_is_refused(washers: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("changed", [{"size": 96}, {"epochs": 2}, {"patience": 1}, {"sigma": 1.0}])
+def test_resuming_with_other_parameters_is_refused(
+    washers: Path, tmp_path: Path, changed: dict[str, object]
+) -> None:
     catalog = open_catalog(washers)
-    small = {"size": 64, "epochs": 1, "examples_per_epoch": 8}
+    small: dict[str, object] = {"size": 64, "epochs": 1, "examples_per_epoch": 8}
     with training_session(TrainingSession(tmp_path)):
         create_detector("cae", **small).fit(catalog)
     with (
         training_session(TrainingSession(tmp_path, resume=True)),
         pytest.raises(UsageError, match="other parameters"),
     ):
-        create_detector("cae", **{**small, "size": 96}).fit(catalog)
+        create_detector("cae", **{**small, **changed}).fit(catalog)
+
+
+def test_a_training_may_go_on_on_another_device(washers: Path, tmp_path: Path) -> None:
+    catalog = open_catalog(washers)
+    small: dict[str, object] = {"size": 64, "epochs": 1, "examples_per_epoch": 8, "precision": "float32"}
+    with training_session(TrainingSession(tmp_path)):
+        begun = create_detector("cae", **small, device="auto").fit(catalog)
+    with training_session(TrainingSession(tmp_path, resume=True)):
+        gone_on = create_detector("cae", **small, device="cpu").fit(catalog)
+    states = begun.state(), gone_on.state()
+    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+    history = [one.history_[0]["seconds"] for one in (begun, gone_on)]  # type: ignore[attr-defined]
+    assert history[0] == history[1], "nothing was trained again"
+
+
+def test_resuming_without_a_checkpoint_begins_anew_and_says_so(
+    washers: Path, tmp_path: Path, blemish: Callable[..., Any]
+) -> None:
+    out = tmp_path / "part.blemish"
+    short = ("--size", 64, "--set", "epochs=1", "--set", "examples_per_epoch=8")
+    outcome = blemish("fit", washers, "--out", out, "--detector", "cae", *short, "--resume")
+    assert outcome.status == 0 and out.exists()
+    # Long lines are wrapped where the stream is narrow.
+    assert "There is no checkpoint in" in " ".join(outcome.stderr.split())
