@@ -75,6 +75,8 @@ def test_agreement_is_overlap_and_correlation_whatever_the_maps_sizes() -> None:
         ("global deviation", [view("a", (5, 5, 12), usual=0.7), view("b", (70, 5, 12), usual=0.6)]),
         ("only in features", [view("a", (5, 5, 12)), view("b", (5, 5, 12)), view("c", detector="vae")]),
         ("only in pixels", [view("a"), view("c", (5, 5, 12), detector="cae")]),
+        ("only in features", [view("a", (5, 5, 12)), view("b", detector="unet"), view("c", detector="vae")]),
+        ("seen by one alone", [view("a", (5, 5, 12), detector="unet"), view("c", detector="vae"), view("d")]),
     ],
 )
 def test_the_stated_rules_name_the_pattern(name: str, views: list[View]) -> None:

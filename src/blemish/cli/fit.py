@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -159,12 +160,23 @@ def learnt_from(images: int, labelled: int) -> str:
     return f"{images} photographs, {labelled} of them labelled test photographs, which are left out of evaluations"
 
 
+def measured_in_words(measured: Mapping[str, float]) -> str:
+    """What a supervised detector reached on the images held out from training, in words."""
+    names = {"iou": "IoU", "threshold": "at the probability", "soft_iou": "IoU without a threshold"}
+    names |= {"mask_probability": "mean probability in the masks", "other_probability": "elsewhere"}
+    return ", ".join(
+        f"{names.get(name, name.replace('_', ' '))} {value:.3f}" for name, value in measured.items()
+    )
+
+
 def _print_summary(summary: BuildSummary) -> None:
     """What was learnt."""
     console.print(f"{summary.path}: {summary.detector} for {summary.category}", style="bold")
     console.print(f"  learnt from          {learnt_from(summary.n_train, summary.n_labelled)}")
     if summary.epochs:
         console.print(f"  trained for          {summary.epochs} epochs")
+    if summary.measured:
+        console.print(f"  on images held out   {measured_in_words(summary.measured)}")
     if summary.skipped:
         console.print(f"  skipped              {len(summary.skipped)} that cannot be read, listed above")
     console.print(f"  time, size           {summary.seconds:.1f} s, {summary.megabytes:.1f} MB")

@@ -154,7 +154,7 @@ def write_page(comparison: ImageComparison, out: Path) -> None:
         "widths": [100 * min(max(view.level, 0), highest) / highest for view in order],
         "threshold_at": 100 / highest,
         "agreements": comparison.agreements,
-        "rows": [_row(comparison, one) for one in comparison.seen],
+        "rows": [_row(comparison, one) for one in sorted(comparison.seen, key=lambda one: -one.view.level)],
         "constants": sensitivity,
         "document": document,
     }
