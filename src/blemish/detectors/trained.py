@@ -192,6 +192,9 @@ class TrainedDetector(Detector):
         # A training may go on elsewhere, and nothing else may change: the rates depend on the number of epochs.
         parameters = {name: value for name, value in self.parameters().items() if name != "device"}
         lines = [self.name, json.dumps(parameters, default=str, sort_keys=True), *map(file_digest, paths)]
+        weights = parameters.get("weights")
+        if weights not in (None, "random"):
+            lines.append(file_digest(Path(weights)))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def _runtime(self) -> CompiledNetwork:
