@@ -101,6 +101,19 @@ def inspectors(
     return [fitted, other]
 
 
+@pytest.mark.parametrize(
+    ("photograph", "learnt"), [("train/good/000.png", True), ("test/good/000.png", False)]
+)
+def test_who_has_learnt_from_the_photograph_says_so(
+    blemish: Command, washers: Path, inspectors: list[Path], tmp_path: Path, photograph: str, learnt: bool
+) -> None:
+    given = ("compare-image", washers / photograph, "--inspectors", *inspectors, "--out", tmp_path)
+    outcome = blemish(*given, "--json")
+    assert [one["learnt_from_it"] for one in outcome.document["detectors"]] == [learnt, learnt]
+    page = (tmp_path / "compare.html").read_text("utf-8")
+    assert ("has learnt from this photograph" in page) == learnt
+
+
 def test_a_defect_is_compared(
     blemish: Command, washers: Path, inspectors: list[Path], tmp_path: Path
 ) -> None:

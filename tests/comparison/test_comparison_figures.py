@@ -10,7 +10,7 @@ import pytest
 
 from blemish.comparison.cell_store import Cell, CellResult
 from blemish.comparison.choices import choose
-from blemish.comparison.figures import colour, dash, roc_figure, type_figure
+from blemish.comparison.figures import colour, dash, roc_figure, score_figure, type_figure
 from blemish.comparison.report import beside_published
 from blemish.comparison.table import COLUMNS, Block, Row, Table
 from blemish.core.charts import logarithmic_axis
@@ -31,6 +31,13 @@ def test_a_detector_keeps_its_colour_where_another_has_failed() -> None:
     curves = {line.name: line.line.color for line in roc_figure(found, columns).data if line.name}
     bars = {bar.name: bar.marker.color for bar in type_figure(found, columns, "image_auroc", "").data}
     assert curves == bars == {"patchcore": colour(0), "knn": colour(2)}
+
+
+def test_parts_are_counted_in_whole_numbers() -> None:
+    few, many = result("patchcore"), result("patchcore")
+    many.arrays["scores"], many.arrays["labels"] = np.zeros(50), np.zeros(50, np.bool_)
+    assert score_figure(few).layout.yaxis.dtick == 1
+    assert score_figure(many).layout.yaxis.dtick is None
 
 
 def test_no_two_of_thirty_detectors_look_alike() -> None:

@@ -17,6 +17,7 @@ from blemish.core.charts import (
     THRESHOLD_COLOUR,
     chart_layout,
     chart_line,
+    count_step,
     logarithmic_axis,
 )
 from blemish.evaluation.metrics import decide, rank
@@ -104,6 +105,7 @@ def score_figure(result: CellResult) -> go.Figure:
         )
     figure.add_vline(x=threshold, line=chart_line(THRESHOLD_COLOUR, 2, "dash"))
     figure.update_layout(barmode="overlay", bargap=0, yaxis_rangemode="tozero", margin_t=12)
+    figure.update_yaxes(dtick=count_step(max(int(bar.y.max()) for bar in figure.data)))
     return figure
 
 

@@ -73,6 +73,7 @@ class View:
         p_value: as of an inspection.
         levels: the map's levels, float32 H x W: 0 usual for a good part, 1 the pixel threshold; 0 without a map.
         gives_map: whether the detector shows a place; where not, its map takes part in nothing.
+        learnt: whether the detector has learnt from this very photograph, so that its word counts for less.
     """
 
     name: str
@@ -85,6 +86,7 @@ class View:
     p_value: float
     levels: FloatArray
     gives_map: bool = True
+    learnt: bool = False
 
     @property
     def peak(self) -> float:

@@ -48,3 +48,8 @@ def logarithmic_axis(low: float, high: float) -> dict[str, Any]:
         "tickvals": ticks,
         "ticktext": [f"{value:g}" for value in ticks],
     }
+
+
+def count_step(highest: int) -> int | None:
+    """Plotly's distance between the ticks of an axis of counts: 1 where few are counted, else as Plotly likes it."""
+    return 1 if highest <= 5 else None

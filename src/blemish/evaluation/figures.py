@@ -16,6 +16,7 @@ from blemish.core.charts import (
     THRESHOLD_COLOUR,
     chart_layout,
     chart_line,
+    count_step,
     logarithmic_axis,
 )
 from blemish.core.errors import ImageError
@@ -135,6 +136,7 @@ def _histograms(
             hovertemplate="%{y} " + name + " at about %{x:.4g}<extra></extra>",
         )
     figure.update_layout(barmode="overlay", bargap=0, showlegend=True, yaxis_rangemode="tozero", margin_t=54)
+    figure.update_yaxes(dtick=count_step(highest))
     return figure, highest
 
 
