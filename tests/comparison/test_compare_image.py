@@ -75,6 +75,8 @@ def test_agreement_is_overlap_and_correlation_whatever_the_maps_sizes() -> None:
         ("global deviation", [view("a", (5, 5, 12), usual=0.7), view("b", (70, 5, 12), usual=0.6)]),
         ("only in features", [view("a", (5, 5, 12)), view("b", (5, 5, 12)), view("c", detector="vae")]),
         ("only in pixels", [view("a"), view("c", (5, 5, 12), detector="cae")]),
+        ("only in features", [view("a", (5, 5, 12)), view("b", detector="unet"), view("c", detector="vae")]),
+        ("seen by one alone", [view("a", (5, 5, 12), detector="unet"), view("c", detector="vae"), view("d")]),
     ],
 )
 def test_the_stated_rules_name_the_pattern(name: str, views: list[View]) -> None:
@@ -97,6 +99,19 @@ def inspectors(
     outcome = blemish("fit", washers, "--out", other, "--size", "64", "--preset", "paper", "--set", "sigma=8")
     assert outcome.status == 0, outcome.stderr
     return [fitted, other]
+
+
+@pytest.mark.parametrize(
+    ("photograph", "learnt"), [("train/good/000.png", True), ("test/good/000.png", False)]
+)
+def test_who_has_learnt_from_the_photograph_says_so(
+    blemish: Command, washers: Path, inspectors: list[Path], tmp_path: Path, photograph: str, learnt: bool
+) -> None:
+    given = ("compare-image", washers / photograph, "--inspectors", *inspectors, "--out", tmp_path)
+    outcome = blemish(*given, "--json")
+    assert [one["learnt_from_it"] for one in outcome.document["detectors"]] == [learnt, learnt]
+    page = (tmp_path / "compare.html").read_text("utf-8")
+    assert ("has learnt from this photograph" in page) == learnt
 
 
 def test_a_defect_is_compared(

@@ -11,13 +11,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import safetensors.numpy
+import timm
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from blemish.core.errors import BlemishError, MissingExtraError, UsageError
@@ -190,6 +193,21 @@ def test_a_checkpoint_of_something_else_or_damaged_is_refused(tmp_path: Path) ->
         train("line", untrained(), TRAINING, None, RECIPE, "one")
 
 
+@pytest.mark.parametrize("place", [-1, -30, 20])
+def test_a_flipped_bit_in_a_checkpoint_is_noticed(tmp_path: Path, place: int) -> None:
+    with training_session(TrainingSession(tmp_path)):
+        train("line", untrained(), TRAINING, None, RECIPE, "one")
+    path = tmp_path / "line.safetensors"
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    with (
+        training_session(TrainingSession(tmp_path, resume=True)),
+        pytest.raises(BlemishError, match=r"line.safetensors is (damaged|of a training with other)"),
+    ):
+        train("line", untrained(), TRAINING, None, RECIPE, "one")
+
+
 def test_a_checkpoint_holds_no_pickle_and_comes_back_whole(tmp_path: Path) -> None:
     objective = untrained()
     optimizer = torch.optim.AdamW(objective.parameters(), lr=0.1)
@@ -211,6 +229,26 @@ def test_a_checkpoint_holds_no_pickle_and_comes_back_whole(tmp_path: Path) -> No
             torch.equal(value, other.state_dict()["state"][number][key]) for key, value in values.items()
         )
     assert read_checkpoint(tmp_path / "none.safetensors", "id") is None
+
+
+def test_logs_are_off_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*arguments: object) -> None:
+        raise AssertionError("nobody asked for a log")
+
+    monkeypatch.setattr("blemish.detectors.training.logs._tensorboard", never)
+    monkeypatch.setattr("blemish.detectors.training.logs._mlflow", never)
+    assert train("line", untrained(), TRAINING, None, RECIPE, "id")
+    with training_session(TrainingSession(mlflow="x")), pytest.raises(AssertionError):
+        train("line", untrained(), TRAINING, None, RECIPE, "id")
+
+
+def test_an_address_that_mlflow_cannot_use_is_said_with_the_way_out() -> None:
+    pytest.importorskip("mlflow")
+    with (
+        training_session(TrainingSession(mlflow="nonsense://nowhere")),
+        pytest.raises(UsageError, match=r"cannot log to nonsense://nowhere: give an address such as sqlite"),
+    ):
+        train("line", untrained(), TRAINING, None, RECIPE, "id")
 
 
 def test_logs_for_tensorboard(tmp_path: Path) -> None:
@@ -294,13 +332,55 @@ def _epoch(checkpoint: Path) -> int:
         return int(json.loads(stored.metadata()["training"])["progress"]["epoch"])
 
 
-def test_resuming_with_other_parameters_is_refused(washers: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("changed", [{"size": 96}, {"epochs": 2}, {"patience": 1}, {"sigma": 1.0}])
+def test_resuming_with_other_parameters_is_refused(
+    washers: Path, tmp_path: Path, changed: dict[str, object]
+) -> None:
     catalog = open_catalog(washers)
-    small = {"size": 64, "epochs": 1, "examples_per_epoch": 8}
+    small: dict[str, object] = {"size": 64, "epochs": 1, "examples_per_epoch": 8}
     with training_session(TrainingSession(tmp_path)):
         create_detector("cae", **small).fit(catalog)
     with (
         training_session(TrainingSession(tmp_path, resume=True)),
         pytest.raises(UsageError, match="other parameters"),
     ):
-        create_detector("cae", **{**small, "size": 96}).fit(catalog)
+        create_detector("cae", **{**small, **changed}).fit(catalog)
+
+
+def test_resuming_with_other_weights_in_the_same_file_is_refused(washers: Path, tmp_path: Path) -> None:
+    catalog, weights = open_catalog(washers), tmp_path / "weights.safetensors"
+    small: dict[str, object] = {"size": 64, "epochs": 1, "encoder": "resnet18", "weights": str(weights)}
+    small |= {"examples_per_epoch": 8, "synthetic": "only"}
+    for seed, session in enumerate((TrainingSession(tmp_path), TrainingSession(tmp_path, resume=True))):
+        torch.manual_seed(seed)
+        save_file(timm.create_model("resnet18", pretrained=False).state_dict(), weights)
+        if session.resume:
+            with training_session(session), pytest.raises(UsageError, match="other parameters"):
+                create_detector("unet", **small).fit(catalog)
+        else:
+            with training_session(session):
+                create_detector("unet", **small).fit(catalog)
+
+
+def test_a_training_may_go_on_on_another_device(washers: Path, tmp_path: Path) -> None:
+    catalog = open_catalog(washers)
+    small: dict[str, object] = {"size": 64, "epochs": 1, "examples_per_epoch": 8, "precision": "float32"}
+    with training_session(TrainingSession(tmp_path)):
+        begun = create_detector("cae", **small, device="auto").fit(catalog)
+    with training_session(TrainingSession(tmp_path, resume=True)):
+        gone_on = create_detector("cae", **small, device="cpu").fit(catalog)
+    states = begun.state(), gone_on.state()
+    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+    history = [one.history_[0]["seconds"] for one in (begun, gone_on)]  # type: ignore[attr-defined]
+    assert history[0] == history[1], "nothing was trained again"
+
+
+def test_resuming_without_a_checkpoint_begins_anew_and_says_so(
+    washers: Path, tmp_path: Path, blemish: Callable[..., Any]
+) -> None:
+    out = tmp_path / "part.blemish"
+    short = ("--size", 64, "--set", "epochs=1", "--set", "examples_per_epoch=8")
+    outcome = blemish("fit", washers, "--out", out, "--detector", "cae", *short, "--resume")
+    assert outcome.status == 0 and out.exists()
+    # Long lines are wrapped where the stream is narrow.
+    assert "There is no checkpoint in" in " ".join(outcome.stderr.split())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ from blemish.detectors.training.segmentation_examples import (
     shrunken_mask,
 )
 from blemish.detectors.unet import MaskOverlap
+from blemish.inspector.artifact import read_artifact
 
 TINY = {"size": 64, "epochs": 1, "examples_per_epoch": 8, "precision": "float32"}
 
@@ -163,3 +166,20 @@ def test_training_lifts_the_overlap(tmp_path: Path) -> None:
     metrics = detector.metrics_
     assert metrics["iou"] > 0.05, "about a hundredth of an image is defective"
     assert metrics["mask_probability"] > 3 * metrics["other_probability"]
+
+
+def test_the_artifact_and_the_report_say_what_it_reached(
+    washers: Path, tmp_path: Path, blemish: Callable[..., Any]
+) -> None:
+    out = tmp_path / "part.blemish"
+    small = ("--detector", "unet", "--preset", "plain", "--size", 64, "--synthetic")
+    short = ("--set", "epochs=1", "--set", "examples_per_epoch=8")
+    outcome = blemish("fit", washers, "--out", out, *small, *short, "--json")
+    assert outcome.status == 0, outcome.stderr
+    measured = read_artifact(out).manifest.training.measured
+    assert measured == outcome.document["measured"]
+    assert set(measured) == {"iou", "threshold", "soft_iou", "mask_probability", "other_probability"}
+    assert blemish("evaluate", out, washers, "--out", tmp_path).status == 0
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert f"IoU {measured['iou']:.3f}" in page
+    assert f"mean probability in the masks {measured['mask_probability']:.3f}" in page

@@ -94,5 +94,8 @@ def _print(comparison: ImageComparison) -> None:
     ]
     for line in aligned(rows, names=3):
         console.print(line)
+    for view in comparison.views:
+        if view.learnt:
+            console.print(f"{view.name} has learnt from this photograph: its word counts for less.")
     found = comparison.pattern
     console.print(f"{found.name}: {found.sentence}")

@@ -113,19 +113,21 @@ def unseen(catalog: Catalog, inspector: Inspector) -> Catalog:
 
 def facts(inspector: Inspector) -> dict[str, str]:
     """What a reader of the report must know to trust it."""
-    from blemish.cli.fit import learnt_from
+    from blemish.cli.fit import learnt_from, measured_in_words
 
     manifest = inspector.manifest
     preprocessing = manifest.preprocessing
     parameters = manifest.detector.parameters
     supervision = manifest.training.supervision
     labelled = len(supervision.digests) if supervision else 0
+    measured = measured_in_words(manifest.training.measured)
     return {
         "Inspector": inspector.name,
         "Detector": manifest.detector.name,
         "Backbone": str(parameters.get("backbone", "none")),
         "Input": f"{preprocessing.width} x {preprocessing.height} pixels",
         "Learnt from": learnt_from(manifest.training.n_images, labelled),
+        **({"On images held out from training": measured} if measured else {}),
         "Threshold": f"{inspector.threshold:.4g}",
         "Fitted": f"{manifest.training.created:%Y-%m-%d %H:%M} UTC",
     }

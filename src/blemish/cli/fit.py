@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,17 +80,20 @@ def fit(
     options |= {"synthetic": "only" if synthetic else None, "seed": seed, "bit_depth": bit_depth}
     parameters = {name: value for name, value in options.items() if value is not None}
     parameters |= dict(map(parsed_setting, setting or []))
-    session = TrainingSession(out.with_suffix(".training"), resume, tensorboard, mlflow)
+    checkpoints = out.with_suffix(".training")
+    session = TrainingSession(checkpoints, resume, tensorboard, mlflow)
     with use_reporter(reporter_for(json_output)), stray_prints_on_stderr(), training_session(session):
         catalog = open_category(data, category)
         learner = make_detector(detector, preset, parameters, quick)
+        if resume and not checkpoints.exists():
+            messages.print(f"There is no checkpoint in {checkpoints} to go on from: this begins anew.")
         try:
             summary = build_inspector(catalog, out, learner, labelled_share=labelled_share)
         except KeyboardInterrupt:
-            if session.folder and session.folder.exists():
+            if checkpoints.exists():
                 messages.print("The training is kept: go on with the same command and --resume.")
             raise
-    shutil.rmtree(out.with_suffix(".training"), ignore_errors=True)
+    shutil.rmtree(checkpoints, ignore_errors=True)
     for skipped in summary.skipped:
         messages.print(f"Skipped {skipped['path']}: {skipped['detail']}", style="yellow")
     expected, at_most = expected_false_rejects(out)
@@ -113,12 +117,15 @@ def make_detector(name: str, preset: str | None, parameters: dict[str, Any], qui
     """An unfitted detector; `quick` makes it small unless the parameters say otherwise.
 
     Raises:
-        UsageError: no such detector, preset or parameter.
+        UsageError: no such detector, preset or parameter, or a value of another kind than the parameter's.
     """
+    from blemish.detectors.parameter_types import check_types
     from blemish.detectors.registry import create_detector, quick_parameters
 
     small = quick_parameters(name, preset) if quick else {}
-    return create_detector(name, preset, **{**small, **parameters})
+    made = create_detector(name, preset, **{**small, **parameters})
+    check_types(made)
+    return made
 
 
 def expected_false_rejects(inspector: Path) -> tuple[float, float]:
@@ -153,12 +160,23 @@ def learnt_from(images: int, labelled: int) -> str:
     return f"{images} photographs, {labelled} of them labelled test photographs, which are left out of evaluations"
 
 
+def measured_in_words(measured: Mapping[str, float]) -> str:
+    """What a supervised detector reached on the images held out from training, in words."""
+    names = {"iou": "IoU", "threshold": "at the probability", "soft_iou": "IoU without a threshold"}
+    names |= {"mask_probability": "mean probability in the masks", "other_probability": "elsewhere"}
+    return ", ".join(
+        f"{names.get(name, name.replace('_', ' '))} {value:.3f}" for name, value in measured.items()
+    )
+
+
 def _print_summary(summary: BuildSummary) -> None:
     """What was learnt."""
     console.print(f"{summary.path}: {summary.detector} for {summary.category}", style="bold")
     console.print(f"  learnt from          {learnt_from(summary.n_train, summary.n_labelled)}")
     if summary.epochs:
         console.print(f"  trained for          {summary.epochs} epochs")
+    if summary.measured:
+        console.print(f"  on images held out   {measured_in_words(summary.measured)}")
     if summary.skipped:
         console.print(f"  skipped              {len(summary.skipped)} that cannot be read, listed above")
     console.print(f"  time, size           {summary.seconds:.1f} s, {summary.megabytes:.1f} MB")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from blemish.core.charts import (
     THRESHOLD_COLOUR,
     chart_layout,
     chart_line,
+    count_step,
+    logarithmic_axis,
 )
 from blemish.evaluation.metrics import decide, rank
 
@@ -31,8 +33,18 @@ def colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
 
 
-def roc_figure(results: Mapping[str, CellResult]) -> go.Figure:
-    """ROC curves of several detectors on one category, each with the point where its threshold works."""
+def dash(number: int) -> str:
+    """Style of the lines of the detector in a column: colours come again, with another style."""
+    return _DASHES[number // len(COLOURS) % len(_DASHES)]
+
+
+def roc_figure(results: Mapping[str, CellResult], columns: Mapping[str, int]) -> go.Figure:
+    """ROC curves of several detectors on one category, each with the point where its threshold works.
+
+    Args:
+        results: by the detector's label.
+        columns: of each label the number that its colour hangs on; it stays where another detector has failed.
+    """
     figure = go.Figure(layout=chart_layout("Good parts rejected", "Defects found"))
     figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
     figure.update_yaxes(range=[-0.02, 1.04], tickformat=".0%")
@@ -44,17 +56,17 @@ def roc_figure(results: Mapping[str, CellResult]) -> go.Figure:
         hoverinfo="skip",
         showlegend=False,
     )
-    for number, (label, result) in enumerate(results.items()):
+    for label, result in results.items():
+        number = columns[label]
         labels, scores = result.arrays["labels"], result.arrays["scores"]
         rate, recall = _thinned(*rank(labels, scores).roc_curve())
-        dash = _DASHES[number // len(COLOURS) % len(_DASHES)]
         figure.add_scatter(
             x=rate,
             y=recall,
             mode="lines",
             name=label,
             legendgroup=label,
-            line=chart_line(colour(number), 2.2, dash),
+            line=chart_line(colour(number), 2.2, dash(number)),
             hovertemplate=label
             + ": %{y:.1%} of defects found<br>%{x:.1%} of good parts rejected<extra></extra>",
         )
@@ -69,7 +81,6 @@ def roc_figure(results: Mapping[str, CellResult]) -> go.Figure:
             marker={"size": 11, "color": colour(number), "line": {"width": 2, "color": "#fff"}},
             hovertemplate=label + " at its threshold: %{x:.1%}, %{y:.1%}<extra></extra>",
         )
-    figure.update_layout(showlegend=True, margin_t=64)
     return figure
 
 
@@ -94,6 +105,7 @@ def score_figure(result: CellResult) -> go.Figure:
         )
     figure.add_vline(x=threshold, line=chart_line(THRESHOLD_COLOUR, 2, "dash"))
     figure.update_layout(barmode="overlay", bargap=0, yaxis_rangemode="tozero", margin_t=12)
+    figure.update_yaxes(dtick=count_step(max(int(bar.y.max()) for bar in figure.data)))
     return figure
 
 
@@ -121,33 +133,27 @@ def speed_figure(block: Block) -> go.Figure:
     if shown:  # room for the labels
         low, high = math.log10(min(shown)), math.log10(max(shown))
         room = max(0.25 * (high - low), 0.15)
-        figure.update_xaxes(type="log", range=[low - room, high + room], **_ticks(low - room, high + room))
+        figure.update_xaxes(**logarithmic_axis(10 ** (low - room), 10 ** (high + room)))
     return figure
 
 
-def type_figure(results: Mapping[str, CellResult], metric: str, title: str) -> go.Figure:
-    """A metric of each defect type, a bar for each detector."""
+def type_figure(
+    results: Mapping[str, CellResult], columns: Mapping[str, int], metric: str, title: str
+) -> go.Figure:
+    """A metric of each defect type, a bar for each detector; `columns` as of `roc_figure`."""
     figure = go.Figure(layout=chart_layout("", title))
-    for number, (label, result) in enumerate(results.items()):
+    for label, result in results.items():
         types = result.metrics["per_defect_type"]
         figure.add_bar(
             x=list(types),
             y=[of_type[metric] for of_type in types.values()],
             name=label,
-            marker={"color": colour(number)},
+            marker={"color": colour(columns[label])},
             hovertemplate=label + ", %{x}: %{y:.3f}<extra></extra>",
         )
     figure.update_yaxes(range=[0, 1.04])
-    figure.update_layout(barmode="group", showlegend=True, margin_t=64)
+    figure.update_layout(barmode="group")
     return figure
-
-
-def _ticks(low: float, high: float) -> dict[str, Sequence[float]]:
-    """Plain ticks of a logarithmic axis: 1, 2, 5, 10, ... as many as fit."""
-    values = [
-        step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in (1, 2, 5)
-    ]
-    return {"tickvals": [value for value in values if low <= math.log10(value) <= high]}
 
 
 def _thinned(

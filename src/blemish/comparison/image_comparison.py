@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
 from blemish.core.pictures import Picture, encoded, fitted, picture
 from blemish.core.progress import track
 from blemish.core.report_page import render_page
-from blemish.core.storage import write_bytes, write_text
+from blemish.core.storage import file_digest, write_bytes, write_text
 from blemish.core.types import ByteArray
 from blemish.inspector.artifact import Artifact, read_artifact
 from blemish.inspector.runtime import Inspector
@@ -85,6 +85,7 @@ class ImageComparison:
                     "peak": view.peak,
                     "area": view.area,
                     "background": view.background,
+                    "learnt_from_it": view.learnt,
                 }
                 for view in self.views
             ],
@@ -110,13 +111,15 @@ def compare_image(image: Path, inspectors: Sequence[Path]) -> ImageComparison:
     photographs: dict[int, ByteArray] = {}
     seen: list[Seen] = []
     artifacts = [read_artifact(path) for path in inspectors]
-    names = _names(artifacts)
+    names, digest = _names(artifacts), file_digest(image)
     for artifact, name in zip(track(artifacts, f"Inspecting {image.name}"), names, strict=True):
         inspector = Inspector(artifact)
         bits = inspector.manifest.preprocessing.bit_depth
         if bits not in photographs:
             photographs[bits] = read_image(image, bit_depth=bits)
-        seen.append(_seen(name, inspector, np.asarray(artifact.normal_scores()), photographs[bits]))
+        one = _seen(name, inspector, np.asarray(artifact.normal_scores()), photographs[bits])
+        learnt = digest in inspector.manifest.training.digests
+        seen.append(replace(one, view=replace(one.view, learnt=learnt)))
     first = next(iter(photographs.values()))
     return ImageComparison(image, fitted(first, PICTURE_SIDE), tuple(seen))
 
@@ -154,7 +157,7 @@ def write_page(comparison: ImageComparison, out: Path) -> None:
         "widths": [100 * min(max(view.level, 0), highest) / highest for view in order],
         "threshold_at": 100 / highest,
         "agreements": comparison.agreements,
-        "rows": [_row(comparison, one) for one in comparison.seen],
+        "rows": [_row(comparison, one) for one in sorted(comparison.seen, key=lambda one: -one.view.level)],
         "constants": sensitivity,
         "document": document,
     }

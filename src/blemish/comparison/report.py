@@ -30,7 +30,13 @@ _PUBLISHED = (
     ("pixel_auroc", "Pixel AUROC"),
     ("aupro", "AUPRO"),
     ("image_f1", "F1"),
+    ("precision", "Precision"),
+    ("recall", "Recall"),
+    ("accuracy", "Accuracy"),
+    ("pixel_f1", "Pixel F1"),
 )
+_DASH_ARRAYS = {"solid": "none", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3"}
+"""Plotly's styles of lines, as SVG has them."""
 
 
 def write_report(benchmark: Benchmark, out: Path, title: str) -> None:
@@ -152,16 +158,19 @@ def _section(
     """Everything the template shows of one category."""
     found = {choice.label: benchmark.of(data.name, choice.label) for choice in benchmark.choices}
     first = {label: results[0] for label, results in found.items() if results}
-    colours = {choice.label: figures.colour(place) for place, choice in enumerate(benchmark.choices)}
+    columns = {choice.label: place for place, choice in enumerate(benchmark.choices)}
+    colours = {label: figures.colour(place) for label, place in columns.items()}
     both = any(result.metrics["n_normal"] and result.metrics["n_anomalous"] for result in first.values())
     charts = []
     if both:
         note = (
             "Defects found against good parts rejected. Each dot is where the detector's own threshold works."
         )
-        charts.append(chart("ROC curves", note, figures.roc_figure(first)))
+        charts.append(chart("ROC curves", note, figures.roc_figure(first, columns)))
         note = "Image AUROC of each type of defect against all good parts."
-        charts.append(chart("By defect type", note, figures.type_figure(first, "image_auroc", "Image AUROC")))
+        charts.append(
+            chart("By defect type", note, figures.type_figure(first, columns, "image_auroc", "Image AUROC"))
+        )
     return {
         "anchor": f"category-{number + 1}",
         "category": data.name,
@@ -170,10 +179,9 @@ def _section(
         "types": _types(first),
         "detectors": [_detector(result, colours[label]) for label, result in first.items()],
         "labels": [(label, colours[label]) for label in first],
+        "legend": [(label, colours[label], _DASH_ARRAYS[figures.dash(columns[label])]) for label in first],
         "gallery": gallery_rows(data, first, rows),
-        "published": published_methods(data.name),
-        "published_columns": _PUBLISHED,
-        "measured": _measured(data.name, table),
+        **beside_published(data.name, table),
     }
 
 
@@ -208,15 +216,18 @@ def _detector(result: CellResult, colour: str) -> dict[str, Any]:
     }
 
 
-def _measured(category: str, table: Table) -> list[tuple[str, list[str]]]:
-    """The measured rows in the columns of the published ones."""
+def beside_published(category: str, table: Table) -> dict[str, Any]:
+    """Published methods, the columns that any of them has a figure in, and the measured rows in these columns."""
+    published = published_methods(category)
+    columns = [one for one in _PUBLISHED if any(one[0] in method.figures for method in published)]
     block = next(block for block in table.blocks if block.title == category)
     places = {column.key: number for number, column in enumerate(COLUMNS)}
-    keys = ("image_auroc", "pixel_auroc", "aupro", "f1")
-    return [
+    keys = ["f1" if key == "image_f1" else key for key, _ in columns]
+    measured = [
         (row.label, [COLUMNS[places[key]].shown(row.values[places[key]]) for key in keys])
         for row in block.rows
     ]
+    return {"published": published, "published_columns": columns, "measured": measured}
 
 
 def _figure(value: float | None) -> str:

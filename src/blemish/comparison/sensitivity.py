@@ -8,7 +8,8 @@ The pattern follows from stated rules, checked in this order (`pattern`):
 
 1. *nothing*: no detector rejects, and no map is above its pixel threshold anywhere.
 2. *only in features*: detectors that compare a network's features see something, those that rebuild the pixels see
-   nothing (or the other way round, *only in pixels*). Both kinds must be there.
+   nothing (or the other way round, *only in pixels*). Both kinds must be there; those that learn from labelled or
+   painted defects are of neither.
 3. *global deviation*: of the detectors that see something, the median area above the pixel threshold is at least
    `GLOBAL_AREA` of the map, or the median of their maps' usual levels is at least `GLOBAL_BACKGROUND`.
 4. *no place*: the score is above the threshold, but no map is above its pixel threshold.
@@ -52,7 +53,10 @@ GRID = 128
 _HIGHEST_LEVEL = 3.0
 
 PIXEL_DETECTORS = frozenset({"cae", "ssim-autoencoder", "residual-autoencoder", "vae"})
-"""Detectors that rebuild the photograph's pixels; all others compare features or learn from examples."""
+"""Detectors that rebuild the photograph's pixels."""
+
+EXAMPLE_DETECTORS = frozenset({"unet", "classifier"})
+"""Detectors that look for what defects they were shown; all others compare features."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class View:
         p_value: as of an inspection.
         levels: the map's levels, float32 H x W: 0 usual for a good part, 1 the pixel threshold; 0 without a map.
         gives_map: whether the detector shows a place; where not, its map takes part in nothing.
+        learnt: whether the detector has learnt from this very photograph, so that its word counts for less.
     """
 
     name: str
@@ -81,6 +86,7 @@ class View:
     p_value: float
     levels: FloatArray
     gives_map: bool = True
+    learnt: bool = False
 
     @property
     def peak(self) -> float:
@@ -103,9 +109,11 @@ class View:
         return self.rejected or self.peak > 1
 
     @property
-    def of_pixels(self) -> bool:
-        """Whether it rebuilds pixels rather than compare features."""
-        return self.detector in PIXEL_DETECTORS
+    def kind(self) -> str:
+        """What it goes by: "pixels", "examples" or "features"."""
+        if self.detector in PIXEL_DETECTORS:
+            return "pixels"
+        return "examples" if self.detector in EXAMPLE_DETECTORS else "features"
 
 
 @dataclass(frozen=True)
@@ -227,10 +235,10 @@ _SENTENCES = {
 
 def _one_sided(views: Sequence[View], seeing: Sequence[View]) -> str | None:
     """Rule 2."""
-    present, seen = {view.of_pixels for view in views}, {view.of_pixels for view in seeing}
-    if len(present) < 2 or len(seen) > 1:
+    present, seen = ({view.kind for view in some} - {"examples"} for some in (views, seeing))
+    if len(present) < 2 or len(seen) != 1:
         return None
-    return "only in pixels" if True in seen else "only in features"
+    return f"only in {seen.pop()}"
 
 
 def _by_area(evidence: dict[str, Any]) -> str | None:

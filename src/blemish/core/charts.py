@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 # Blue and orange stay apart for every kind of colour blindness, on light ground and on dark.
@@ -30,3 +32,24 @@ def chart_line(
     """Plotly style of a line."""
     line: dict[str, Any] = {"color": colour, "width": width, "dash": dash}
     return line | {"shape": shape} if shape else line
+
+
+def logarithmic_axis(low: float, high: float) -> dict[str, Any]:
+    """Plotly settings of a logarithmic axis from `low` to `high`, both positive, with plain ticks, as 1, 2, 5, 10."""
+    from_power, to_power = math.log10(low), math.log10(high)
+    powers = range(math.floor(from_power), math.ceil(to_power) + 1)
+    span = to_power - from_power
+    steps = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if span < 1 else (1.0, 2.0, 5.0) if span < 3 else (1.0,)
+    values = [step * 10.0**power for power in powers for step in steps]
+    ticks: Sequence[float] = [value for value in values if from_power <= math.log10(value) <= to_power]
+    return {
+        "type": "log",
+        "range": [from_power, to_power],
+        "tickvals": ticks,
+        "ticktext": [f"{value:g}" for value in ticks],
+    }
+
+
+def count_step(highest: int) -> int | None:
+    """Plotly's distance between the ticks of an axis of counts: 1 where few are counted, else as Plotly likes it."""
+    return 1 if highest <= 5 else None

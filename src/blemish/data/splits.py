@@ -45,8 +45,8 @@ def supervised_split(catalog: Catalog, share: float = 0.5, seed: int = 0) -> Cat
     testing = (table["split"] == TEST).to_numpy()
     if not (testing & (table["label"] != NORMAL).to_numpy()).any():
         raise CatalogError(
-            f"{catalog.root} has no defective test photographs that could be learnt from: add labelled ones, or paint "
-            "defects with --synthetic."
+            f"{catalog.root} has no defective test photographs that could be learnt from: add labelled ones, or take "
+            "unet with --synthetic, which paints defects."
         )
     groups = groups_of(catalog)
     moved = testing & np.isin(groups, groups[~testing])

@@ -149,6 +149,33 @@ def normal_images(catalog: Catalog, fewest: int = 2) -> list[Path]:
     return paths
 
 
+def refuse(detector: Detector, wrong: Mapping[str, bool]) -> None:
+    """Refuse the first parameter that is wrong.
+
+    Raises:
+        UsageError: one is.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(detector)}
+    for name, bad in wrong.items():
+        if bad:
+            raise UsageError(
+                f"{name}={getattr(detector, name)} is not possible for {detector.name}: the default is "
+                f"{defaults[name]}, and blemish detectors shows them all."
+            )
+
+
+def refuse_size(detector: Detector) -> None:
+    """Refuse a size that networks cannot halve as often as they do, or that no machine has memory for.
+
+    Raises:
+        UsageError: it is no multiple of 32 from 64 to 2048.
+    """
+    if detector.size % 32 or not 64 <= detector.size <= 2048:
+        raise UsageError(
+            f"size={detector.size} is not possible for {detector.name}: choose a multiple of 32 from 64 to 2048."
+        )
+
+
 def require_fitted(detector: Detector, attribute: str) -> Any:
     """The fitted attribute.
 

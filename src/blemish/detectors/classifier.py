@@ -19,7 +19,7 @@ from blemish.core.errors import UsageError
 from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.progress import track
 from blemish.core.types import Prediction
-from blemish.detectors.base import State
+from blemish.detectors.base import State, refuse
 from blemish.detectors.frozen import batch_of_one, prediction_of
 from blemish.detectors.moments import PositionMoments
 from blemish.detectors.nets.classifier import (
@@ -35,7 +35,6 @@ from blemish.detectors.nets.classifier import (
 from blemish.detectors.pretrained import freeze_statistics, pretrained_backbone, slower_groups
 from blemish.detectors.registry import register
 from blemish.detectors.supervised import GOOD, SupervisedDetector, balanced_weights
-from blemish.detectors.trained import refuse
 from blemish.detectors.training.examples import Batch, Example, Examples, ImageExamples
 from blemish.detectors.training.feature_examples import together
 from blemish.detectors.training.loop import Material, Objective, Recipe, cosine_schedule

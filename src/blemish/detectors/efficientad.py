@@ -21,6 +21,7 @@ from blemish.core.image_files import list_images
 from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.progress import track
 from blemish.core.storage import file_digest
+from blemish.detectors.base import refuse
 from blemish.detectors.distillation import (
     Distillation,
     backbone_for_distillation,
@@ -39,7 +40,7 @@ from blemish.detectors.nets.efficientad import (
 )
 from blemish.detectors.painted_defects import with_a_defect
 from blemish.detectors.registry import register
-from blemish.detectors.trained import TrainedDetector, refuse
+from blemish.detectors.trained import TrainedDetector
 from blemish.detectors.training.examples import Batch, Example, ImageExamples, standardised
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
 from blemish.features.backbones import DEFAULT_BACKBONE

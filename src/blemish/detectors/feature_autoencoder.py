@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from blemish.detectors.base import require_fitted
+from blemish.detectors.base import refuse, require_fitted
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
 from blemish.detectors.nets.feature_autoencoder import (
@@ -23,7 +23,6 @@ from blemish.detectors.nets.feature_autoencoder import (
 )
 from blemish.detectors.nets.nearest_patch import PatchScoring
 from blemish.detectors.registry import register
-from blemish.detectors.trained import refuse
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective
 

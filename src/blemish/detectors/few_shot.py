@@ -19,13 +19,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from blemish.core.errors import UsageError
 from blemish.core.images import read_image
 from blemish.core.preprocessing import resize, standardise
 from blemish.core.progress import task, track
 from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, require_fitted
+from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
 from blemish.detectors.nets.foreground import Foreground, learn_foreground
 from blemish.detectors.nets.nearest_patch import DistanceHead, NearestPatch, PatchEmbedding, PatchScoring
@@ -187,11 +186,7 @@ class FewShot(FrozenFeatureDetector):
             "sigma": not 0 <= self.sigma <= self.size,
             "calibration_images": self.calibration_images < 0,
         }
-        for name, bad in wrong.items():
-            if bad:
-                raise UsageError(
-                    f"{name}={getattr(self, name)} is not possible for few-shot: see blemish detectors."
-                )
+        refuse(self, wrong)
 
     def _drawn(self, paths: list[Path]) -> list[int]:
         """Positions of all good photographs in the order in which the seed draws them."""

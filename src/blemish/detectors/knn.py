@@ -16,11 +16,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from blemish.core.errors import UsageError
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, require_fitted
+from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
 from blemish.detectors.nets.nearest_patch import DistanceHead, NearestPatch, PatchEmbedding, PatchScoring
 from blemish.detectors.patch_pool import PatchPool, choose_bank, gather_patches
@@ -120,11 +119,7 @@ class NearestNeighbours(FrozenFeatureDetector):
             "sigma": not 0 <= self.sigma <= self.size,
             "calibration_images": self.calibration_images < 2,
         }
-        for name, bad in wrong.items():
-            if bad:
-                raise UsageError(
-                    f"{name}={getattr(self, name)} is not possible for knn: see blemish detectors."
-                )
+        refuse(self, wrong)
 
     def _pool_of(self, paths: list[Path]) -> PatchPool:
         """Candidates from all images, in bounded memory; kept for `cross_predict`."""

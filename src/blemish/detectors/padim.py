@@ -20,7 +20,7 @@ from blemish.core.errors import UsageError
 from blemish.core.progress import task, track
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, require_fitted
+from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
 from blemish.detectors.moments import PositionMoments
 from blemish.detectors.nets.mahalanobis import MahalanobisHead, PositionEmbedding
@@ -135,11 +135,7 @@ class Padim(FrozenFeatureDetector):
             "prior": not 0 <= self.prior < np.inf,
             "sigma": not 0 <= self.sigma <= self.size,
         }
-        for name, bad in wrong.items():
-            if bad:
-                raise UsageError(
-                    f"{name}={getattr(self, name)} is not possible for padim: see blemish detectors."
-                )
+        refuse(self, wrong)
 
     def _check_memory(self) -> None:
         """Refuse matrices that no artifact should carry."""

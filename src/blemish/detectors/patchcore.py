@@ -17,11 +17,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from blemish.core.errors import UsageError
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, require_fitted
+from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
 from blemish.detectors.context import LearntContext, learn_context
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
 from blemish.detectors.nets.nearest_patch import PatchCoreHead, PatchEmbedding, PatchScoring
@@ -228,11 +227,7 @@ class PatchCore(FrozenFeatureDetector):
             "sigma": not 0 <= self.sigma <= self.size,
             "calibration_images": self.calibration_images < 2,
         }
-        for name, bad in wrong.items():
-            if bad:
-                raise UsageError(
-                    f"{name}={getattr(self, name)} is not possible for patchcore: see blemish detectors."
-                )
+        refuse(self, wrong)
 
     def _load_backbone(self) -> Backbone:
         backbone = super()._load_backbone()

@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 import numpy.typing as npt
 from torch import Tensor, nn
 
+from blemish.detectors.base import refuse
 from blemish.detectors.nets.reconstruction import RESIDUALS, ReconstructionHead
-from blemish.detectors.trained import TrainedDetector, refuse
+from blemish.detectors.trained import TrainedDetector
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.loop import Material, Objective
 

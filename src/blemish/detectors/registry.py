@@ -129,6 +129,8 @@ def create_detector(name: str, preset: str | None = None, **parameters: Any) -> 
 def quick_parameters(name: str, preset: str | None = None) -> dict[str, Any]:
     """Parameters of a small first run: 128 pixels, and at most 5 epochs where it trains.
 
+    A crop shrinks with the size, and a distillation that comes first with the epochs.
+
     Raises:
         UsageError: there is no detector of that name.
     """
@@ -137,4 +139,8 @@ def quick_parameters(name: str, preset: str | None = None) -> dict[str, Any]:
     small: dict[str, Any] = {"size": QUICK_SIZE}
     if "epochs" in chosen:
         small["epochs"] = min(chosen["epochs"], QUICK_EPOCHS)
+    if chosen.get("crop"):
+        small["crop"] = chosen["crop"] * QUICK_SIZE // chosen["size"] // 32 * 32
+    if chosen.get("distillation_steps"):
+        small["distillation_steps"] = 0  # half as many as the student's
     return small

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
+from blemish.detectors.base import refuse
 from blemish.detectors.nets.autoencoders import ResidualAutoencoder
 from blemish.detectors.reconstruction import PLAIN, ReconstructionDetector, ReconstructionObjective
 from blemish.detectors.registry import register
-from blemish.detectors.trained import refuse
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective
 

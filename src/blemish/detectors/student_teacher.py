@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from blemish.core.preprocessing import standardise
 from blemish.core.progress import track
 from blemish.core.types import Prediction
+from blemish.detectors.base import refuse
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
 from blemish.detectors.nets.student_teacher import (
@@ -30,7 +31,6 @@ from blemish.detectors.nets.student_teacher import (
 )
 from blemish.detectors.painted_defects import with_a_defect
 from blemish.detectors.registry import register
-from blemish.detectors.trained import refuse
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.feature_examples import together
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from blemish.core.images import read_mask
 from blemish.data.catalog import Catalog
 from blemish.data.perlin import perlin_mask
+from blemish.detectors.base import refuse
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
 from blemish.detectors.nets.supersimplenet import (
     JoinedFeatures,
@@ -25,7 +26,7 @@ from blemish.detectors.nets.supersimplenet import (
 )
 from blemish.detectors.registry import register
 from blemish.detectors.supervised import Label, SupervisedDetector, balanced_weights
-from blemish.detectors.trained import TrainedDetector, refuse
+from blemish.detectors.trained import TrainedDetector
 from blemish.detectors.training.examples import Batch, Example
 from blemish.detectors.training.feature_examples import FeatureExamples, together
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule

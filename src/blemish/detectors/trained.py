@@ -15,13 +15,12 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from blemish.core.errors import UsageError
 from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import Detector, State, normal_images, require_fitted
+from blemish.detectors.base import Detector, State, normal_images, refuse, refuse_size, require_fitted
 from blemish.detectors.training.devices import DEVICES, PRECISIONS
 from blemish.detectors.training.loop import Material, Objective, Recipe, train
 from blemish.features.onnx_export import to_onnx
@@ -174,8 +173,8 @@ class TrainedDetector(Detector):
         Raises:
             UsageError: a value is out of range.
         """
+        refuse_size(self)
         wrong = {
-            "size": self.size % self.stride() != 0 or not 64 <= self.size <= 2048,
             "bit_depth": not 8 <= self.bit_depth <= 16,
             "epochs": self.epochs < 1,
             "batch_size": self.batch_size < 1,
@@ -188,15 +187,14 @@ class TrainedDetector(Detector):
         }
         refuse(self, wrong)
 
-    def stride(self) -> int:
-        """The size must be a multiple of this."""
-        return 32
-
     def _identity(self, paths: Sequence[Path]) -> str:
         """What is trained on what, for the checkpoint: SHA-256 over parameters and images."""
-        # How long to train may be changed when a training is resumed; what is trained may not.
-        parameters = {k: v for k, v in self.parameters().items() if k not in ("device",)}
+        # A training may go on elsewhere, and nothing else may change: the rates depend on the number of epochs.
+        parameters = {name: value for name, value in self.parameters().items() if name != "device"}
         lines = [self.name, json.dumps(parameters, default=str, sort_keys=True), *map(file_digest, paths)]
+        weights = parameters.get("weights")
+        if weights not in (None, "random"):
+            lines.append(file_digest(Path(weights)))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def _runtime(self) -> CompiledNetwork:
@@ -209,19 +207,6 @@ class TrainedDetector(Detector):
             compiled = CompiledNetwork(to_onnx(network, example, ["score", "map"]))
             self._compiled = compiled
         return compiled
-
-
-def refuse(detector: Detector, wrong: Mapping[str, bool]) -> None:
-    """Refuse the first parameter that is wrong.
-
-    Raises:
-        UsageError: one is.
-    """
-    for name, bad in wrong.items():
-        if bad:
-            raise UsageError(
-                f"{name}={getattr(detector, name)} is not possible for {detector.name}: see blemish detectors."
-            )
 
 
 def held_out_positions(count: int, share: float, seed: int) -> npt.NDArray[np.intp]:

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import BoolArray, FloatArray
 from blemish.data.catalog import Catalog
+from blemish.detectors.base import refuse
 from blemish.detectors.nets.unet import PlainEncoder, SegmentationHead, UNet, mask_loss
 from blemish.detectors.pretrained import freeze_statistics, pretrained_backbone, slower_groups
 from blemish.detectors.registry import register
 from blemish.detectors.supervised import Label, SupervisedDetector, balanced_weights
-from blemish.detectors.trained import refuse
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Material, Objective, Recipe, cosine_schedule
 from blemish.detectors.training.segmentation_examples import SegmentationExamples, Subject

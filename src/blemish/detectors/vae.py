@@ -7,10 +7,10 @@ import dataclasses
 import torch
 from torch import Tensor, nn
 
+from blemish.detectors.base import refuse
 from blemish.detectors.nets.autoencoders import VariationalAutoencoder
 from blemish.detectors.reconstruction import PLAIN, ReconstructionDetector
 from blemish.detectors.registry import register
-from blemish.detectors.trained import refuse
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from blemish.core.charts import (
     THRESHOLD_COLOUR,
     chart_layout,
     chart_line,
+    count_step,
+    logarithmic_axis,
 )
 from blemish.core.errors import ImageError
 from blemish.core.images import read_image, read_mask
@@ -133,12 +136,13 @@ def _histograms(
             hovertemplate="%{y} " + name + " at about %{x:.4g}<extra></extra>",
         )
     figure.update_layout(barmode="overlay", bargap=0, showlegend=True, yaxis_rangemode="tozero", margin_t=54)
+    figure.update_yaxes(dtick=count_step(highest))
     return figure, highest
 
 
 def loss_figure(history: Sequence[Mapping[str, float]]) -> go.Figure:
     """Training and validation loss by epoch, on a logarithmic axis where all are positive."""
-    figure = go.Figure(layout=chart_layout("epoch", "loss") | {"showlegend": True})
+    figure = go.Figure(layout=chart_layout("Epoch", "Loss") | {"showlegend": True})
     lines = (
         ("training_loss", "training", NORMAL_COLOUR),
         ("validation_loss", "validation", ANOMALOUS_COLOUR),
@@ -152,8 +156,11 @@ def loss_figure(history: Sequence[Mapping[str, float]]) -> go.Figure:
             name=name,
             line=chart_line(colour),
         )
-    if all(row[key] > 0 for key, _, _ in lines for row in history if key in row):
-        figure.update_yaxes(type="log")
+    losses = [row[key] for key, _, _ in lines for row in history if key in row]
+    if losses and min(losses) > 0:  # a little room, and at least a factor of 3, so that there are ticks
+        middle = math.sqrt(min(losses) * max(losses))
+        low, high = min(min(losses) / 1.1, middle / 1.8), max(max(losses) * 1.1, middle * 1.8)
+        figure.update_yaxes(**logarithmic_axis(low, high))
     return figure
 
 

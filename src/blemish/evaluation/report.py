@@ -191,7 +191,7 @@ def _training_chart(history: Sequence[Mapping[str, float]]) -> dict[str, Any]:
         default=None,
     )
     kept = f" The weights of epoch {best['epoch']:.0f} had the lowest validation loss." if best else ""
-    note = f"Loss in {len(history)} epochs, on training images and on good images held out.{kept}"
+    note = f"Loss in {len(history)} epochs, on the images learnt from and on those held out.{kept}"
     return chart("Training", note, figures.loss_figure(history))
 
 

@@ -53,6 +53,7 @@ class BuildSummary:
         n_train: images learnt from.
         n_labelled: of these, labelled test images that a supervised detector was given.
         epochs: epochs trained; 0 where the detector does not train.
+        measured: what a supervised detector reached on the images held out from training, by name.
         n_scores: of these, scored as if unseen for the threshold.
         threshold: decision threshold on the anomaly score.
         seconds: time of the whole build.
@@ -67,6 +68,7 @@ class BuildSummary:
     n_train: int
     n_labelled: int
     epochs: int
+    measured: dict[str, float]
     n_scores: int
     threshold: float
     seconds: float
@@ -164,6 +166,7 @@ def build_inspector(
         created=datetime.now(UTC),
         seconds=seconds,
         supervision=supervision,
+        measured=getattr(detector, "metrics_", {}),
     )
     manifest = _manifest(name or Path(out).stem, detector, calibration, training, parity)
     history = getattr(detector, "history_", [])
@@ -176,6 +179,7 @@ def build_inspector(
         n_train=len(readable.digests),
         n_labelled=len(supervision.digests) if supervision else 0,
         epochs=len(history),
+        measured=training.measured,
         n_scores=len(scores),
         threshold=calibration.threshold,
         seconds=time.perf_counter() - started,

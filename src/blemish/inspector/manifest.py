@@ -132,6 +132,7 @@ class TrainingRecord(_Record):
         seed: seed of everything random in the fit.
         created: when the fit ended, in UTC; written as ISO 8601.
         seconds: how long the fit took.
+        measured: what a supervised detector reached on the images held out from training, by name; empty for others.
     """
 
     category: Text
@@ -142,6 +143,7 @@ class TrainingRecord(_Record):
     created: Annotated[AwareDatetime, AfterValidator(_utc)]
     seconds: NotNegative
     supervision: SupervisionRecord | None = None
+    measured: dict[Text, Finite] = {}
 
     @model_validator(mode="after")
     def _check_digests(self) -> TrainingRecord:

@@ -175,10 +175,16 @@ class VariationalAutoencoder(nn.Module):
     """Convolutional variational autoencoder (Kingma and Welling, 2014); for 3 x 128 x 128 and 128 latent numbers:
 
     ==========================================  ==================
-    four convolutions 3 x 3, stride 2           32, 64, 128, 256 x 8 x 8
+    convolution 3 x 3, stride 2                 32 x 64 x 64
+    convolution 3 x 3, stride 2                 64 x 32 x 32
+    convolution 3 x 3, stride 2                 128 x 16 x 16
+    convolution 3 x 3, stride 2                 256 x 8 x 8
     two linear layers: mean, log variance       128 and 128
     linear layer                                256 x 8 x 8
-    four transposed convolutions, stride 2      128, 64, 32, 3 x 128 x 128
+    transposed convolution 3 x 3, stride 2      128 x 16 x 16
+    transposed convolution 3 x 3, stride 2      64 x 32 x 32
+    transposed convolution 3 x 3, stride 2      32 x 64 x 64
+    transposed convolution 3 x 3, stride 2      3 x 128 x 128
     ==========================================  ==================
 
     BatchNorm and ReLU between, a sigmoid at the end. 7,085,379 parameters.

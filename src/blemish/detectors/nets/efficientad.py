@@ -81,16 +81,24 @@ class DescriptionAutoencoder(nn.Module):
     """Autoencoder from the image to the teacher's descriptions; it sees how parts lie together. For 3 x 256 x 256:
 
     ==================================================  ===================
-    five convolutions 4 x 4, stride 2, ReLU             32, 32, 64, 64, 64 x 8 x 8
+    convolution 4 x 4, stride 2, ReLU                   32 x 128 x 128
+    convolution 4 x 4, stride 2, ReLU                   32 x 64 x 64
+    convolution 4 x 4, stride 2, ReLU                   64 x 32 x 32
+    convolution 4 x 4, stride 2, ReLU                   64 x 16 x 16
+    convolution 4 x 4, stride 2, ReLU                   64 x 8 x 8
     convolution 8 x 8                                   64 x 1 x 1
-    six times: resized to 3, 8, 15, 32, 63, 127;        64 x 128 x 128
-    convolution 4 x 4, ReLU, dropout 0.2
+    resized to 3, convolution 4 x 4, ReLU, dropout      64 x 4 x 4
+    resized to 8, convolution 4 x 4, ReLU, dropout      64 x 9 x 9
+    resized to 15, convolution 4 x 4, ReLU, dropout     64 x 16 x 16
+    resized to 32, convolution 4 x 4, ReLU, dropout     64 x 33 x 33
+    resized to 63, convolution 4 x 4, ReLU, dropout     64 x 64 x 64
+    resized to 127, convolution 4 x 4, ReLU, dropout    64 x 128 x 128
     resized to 56, convolution 3 x 3, ReLU              64 x 56 x 56
     convolution 3 x 3                                   384 x 56 x 56
     ==================================================  ===================
 
-    1,096,320 parameters for 256 pixels and 384 channels: 444,224 of the encoder and 652,096 of the decoder. Another
-    size scales the last kernel of the encoder and the sizes in the decoder.
+    Dropout is 0.2. 1,096,320 parameters for 256 pixels and 384 channels: 444,224 of the encoder and 652,096 of the
+    decoder. Another size scales the last kernel of the encoder and the sizes in the decoder.
 
     Args:
         size: height and width of the image, a multiple of 32.

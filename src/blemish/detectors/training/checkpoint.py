@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from blemish.core.errors import BlemishError, UsageError
@@ -66,13 +68,14 @@ def write_checkpoint(path: Path, identity: str, checkpoint: Checkpoint) -> None:
                 tensors[f"optimizer.{number}.{name}"] = value
             else:
                 numbers.setdefault(str(number), {})[name] = value
+    contiguous = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     document = {
         "identity": identity,
         "progress": vars(checkpoint.progress),
         "groups": groups,
         "numbers": numbers,
+        "sha256": _digest(contiguous),
     }
-    contiguous = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     write_bytes(path, safetensors.torch.save(contiguous, {"training": json.dumps(document)}))
 
 
@@ -89,6 +92,8 @@ def read_checkpoint(path: Path, identity: str) -> Checkpoint | None:
         with safetensors.safe_open(path, "pt") as stored:
             document = json.loads(stored.metadata()["training"])
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dictionary)
+        if document["sha256"] != _digest(tensors):
+            raise ValueError("other tensors than were written")
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise BlemishError(
             f"The checkpoint {path} is damaged and cannot be resumed from: run again without --resume."
@@ -114,3 +119,12 @@ def read_checkpoint(path: Path, identity: str) -> Checkpoint | None:
     ]
     optimizer = {"state": state, "param_groups": groups}
     return Checkpoint(Progress(**document["progress"]), parts["weights"], parts["best"], optimizer)
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over names and values: safetensors itself would take a flipped bit for a weight."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

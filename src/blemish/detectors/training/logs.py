@@ -8,7 +8,7 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
-from blemish.core.errors import MissingExtraError
+from blemish.core.errors import MissingExtraError, UsageError
 from blemish.detectors.training.session import TrainingSession
 
 
@@ -18,6 +18,7 @@ def attach_logs(engine: Engine, session: TrainingSession, name: str) -> Iterator
 
     Raises:
         MissingExtraError: the package is not installed.
+        UsageError: MLflow cannot use its address.
     """
     loggers: list[Any] = []
     try:
@@ -55,5 +56,9 @@ def _mlflow(address: str, name: str) -> Any:
         logger = MLflowLogger(tracking_uri=address)
     except (ImportError, RuntimeError, ModuleNotFoundError) as error:
         raise MissingExtraError("Logging for MLflow", "logging") from error
+    except Exception as error:  # of MLflow, of its database, or of the network
+        raise UsageError(
+            f"MLflow cannot log to {address}: give an address such as sqlite:///mlflow.db."
+        ) from error
     logger.set_tag("detector", name)
     return logger
