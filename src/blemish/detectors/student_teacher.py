@@ -91,8 +91,8 @@ class StudentTeacherDetector(FrozenTrainedDetector):
         milestone: share of the epochs after which the learning rate falls to a tenth.
         scoring: "normalized" (error maps standardised per tap by held-out good images, then their mean; score is the
             highest value), "raw" (sum of squared errors; highest value), "robust" (as normalized; score is the mean
-            of the 100 highest values), "auto" (whichever tells synthetic defects painted on held-out good images best
-            from these images).
+            of the 100 highest values on the finest tap's grid), "auto" (whichever tells synthetic defects painted on
+            held-out good images best from these images).
         sigma: smoothing of the map, in pixels of the input.
 
     After `fit` also `scoring_`: the scoring in use, and `scoring_auroc_` where "auto" has measured them.

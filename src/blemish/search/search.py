@@ -16,6 +16,7 @@ from blemish.core.progress import task
 from blemish.data.catalog import Catalog
 from blemish.data.digest import catalog_digest
 from blemish.detectors.base import Detector
+from blemish.detectors.parameter_types import check_types
 from blemish.detectors.registry import create_detector
 from blemish.search.final import Final, measure_chosen
 from blemish.search.space import Space, to_json
@@ -53,7 +54,9 @@ class Plan:
 
     def make(self, setting: dict[str, Any]) -> Detector:
         """The unfitted detector of a setting."""
-        return create_detector(self.detector, self.preset, **{**self.fixed, **setting, "seed": self.seed})
+        made = create_detector(self.detector, self.preset, **{**self.fixed, **setting, "seed": self.seed})
+        check_types(made)
+        return made
 
     def key(self) -> str:
         """SHA-256 over everything that a trial's result depends on."""
