@@ -366,7 +366,7 @@ def test_settings_with_the_same_score_parameters_score_the_same(name: str, rows:
     space = space_of({**DEFAULT_SPACES[name], **small}, name, detector_info(name))
     found: dict[str, np.ndarray] = {}
     for setting in grid(space):
-        detector = make(name, explained=0.0, **setting)
+        detector = make(name, **setting)
         scores = detector.fit_rows(good).score_rows(new)
         same = found.setdefault(setting_key(detector.score_parameters(rows)), scores)
         assert (scores == same).all(), setting
@@ -375,7 +375,8 @@ def test_settings_with_the_same_score_parameters_score_the_same(name: str, rows:
     if name == "local-outlier-factor" and rows == 60:
         different = 3  # of 60 rows, at most 30 are neighbours
     assert len(found) == different
-    assert len({tuple(scores) for scores in found.values()}) == different, "what differs scores differently"
+    if name != "elliptic-envelope":  # principal components are centred, whether that is assumed or not
+        assert len({tuple(scores) for scores in found.values()}) == different, "the others differ"
 
 
 @every_model

@@ -84,6 +84,7 @@ def _tell(result: CellResult) -> None:
 
 
 def _print_result(result: Study, report: Path) -> None:
+    from blemish.study.brightness import is_telling
     from blemish.study.plan import COMBINATIONS
     from blemish.study.summary import by_model, headline
 
@@ -99,4 +100,9 @@ def _print_result(result: Study, report: Path) -> None:
     for line in aligned(rows, names=2):
         console.print(line)
     console.print(headline(result))
+    for name, auroc in result.brightness.items():
+        if is_telling(auroc):
+            console.print(
+                f"In {name} the mean grey value alone has a test AUROC of {auroc:.3f}: it may be the light."
+            )
     console.print(f"{result.measured} of {len(result.results)} cells measured now. Report: {report}")

@@ -85,14 +85,25 @@ def read_part(catalog: Catalog, read: ReadRows) -> Part:
     Raises:
         CatalogError: fewer than 5 good training images, or defective ones among them.
     """
-    table = catalog.table
     training = read(normal_images(catalog, FEWEST))
     folds = []
     for fold in catalog.folds:
-        rows = table[(table["split"] == VALIDATION) & (table["fold"] == fold)]
-        labels = (rows["label"] == ANOMALOUS).to_numpy()
-        folds.append((read([Path(path) for path in rows["path"]]), labels))
+        paths, labels = images_of(catalog.for_fold(fold), VALIDATION)
+        folds.append((read(paths), labels))
     return Part(training, tuple(folds), {})
+
+
+def images_of(catalog: Catalog, split: str) -> tuple[list[Path], npt.NDArray[np.bool_]]:
+    """Paths and labels of the images of one split, in an order that does not depend on where the folders lie.
+
+    Otherwise sums over painted images, which lie elsewhere, would differ in the last digit from place to place.
+    """
+    rows = catalog.table[catalog.table["split"] == split]
+    paths = [Path(path) for path in rows["path"]]
+    order = sorted(
+        range(len(paths)), key=lambda row: (rows["defect_type"].iloc[row], paths[row].name, paths[row])
+    )
+    return [paths[row] for row in order], (rows["label"] == ANOMALOUS).to_numpy()[order]
 
 
 def choose_setting(cell: Cell, part: Part) -> Choice:

@@ -129,7 +129,7 @@ def roc_figure(found: Mapping[str, Final], rule: str) -> go.Figure:
                 marker={"size": 11, "color": colour(model), "line": {"width": 2, "color": "#fff"}},
                 hovertemplate=model + " at its threshold: %{x:.1%}, %{y:.1%}<extra></extra>",
             )
-    return figure.update_layout(showlegend=True, margin_t=64)
+    return figure.update_layout(showlegend=True, margin_t=76, legend_y=1.45)
 
 
 def score_figure(final: Final) -> go.Figure:

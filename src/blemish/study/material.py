@@ -61,6 +61,10 @@ class Material:
         self._rows: dict[tuple[str, str], FeatureRows] = {}
         self._parts: dict[tuple[str, Combination], Part] = {}
 
+    def folder(self, category: Category) -> Path:
+        """Where the painted images of a category lie."""
+        return self._plan.out / "splits" / f"{file_name(category.name)}-{category.digest[:12]}"
+
     def split(self, category: Category, split: str) -> SplitCatalog:
         """A category after a split.
 
@@ -69,10 +73,9 @@ class Material:
         """
         key = category.name, split
         if key not in self._splits:
-            folder = self._plan.out / "splits" / f"{file_name(category.name)}-{category.digest[:12]}"
             try:
                 parted, skipped = searched_catalog(
-                    category.catalog, split, folder, self._plan.seed, self._plan.bit_depth
+                    category.catalog, split, self.folder(category), self._plan.seed, self._plan.bit_depth
                 )
                 self._splits[key] = SplitCatalog(parted, tuple(skipped))
             except Exception as failure:

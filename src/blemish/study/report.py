@@ -16,6 +16,7 @@ from blemish.evaluation.thresholds import RULES
 from blemish.search.final import Final
 from blemish.search.space import shown
 from blemish.study import figures
+from blemish.study.brightness import is_telling
 from blemish.study.plan import COMBINATIONS, Category, Combination
 from blemish.study.study import CellResult, Study
 from blemish.study.summary import Reached, by_model, headline, reached
@@ -60,6 +61,7 @@ def write_report(study: Study, out: Path) -> None:
         "rules": [(rule.title, *figures.rule_lines()[name]) for name, rule in RULES.items()],
         "rule_title": RULES[RULE].title,
         "sections": sections,
+        "lights": [(name, f"{auroc:.3f}") for name, auroc in study.brightness.items() if is_telling(auroc)],
         "failed": study.failed,
         "skipped": study.skipped,
     }
@@ -153,6 +155,7 @@ def _section(number: int, category: Category, study: Study) -> dict[str, Any]:
     return {
         "anchor": f"category-{number}",
         "category": category.name,
+        "brightness": _figure(study.brightness[category.name]),
         "parts": [
             _part(f"category-{number}-{place}", combination, study.of(category, combination), study)
             for place, combination in enumerate(COMBINATIONS, 1)
@@ -216,11 +219,13 @@ def _model(result: CellResult) -> dict[str, Any]:
     return {
         **model,
         "setting": setting,
-        "auroc": _figure(one.test),
         "chart": chart("Scores", note, figures.score_figure(result.final)),
-        "threshold": f"{decided[0].value:.4g}" if decided else "–",
         "confusion": decided[1] if decided else None,
-        "figures": _decision(decided[1] if decided else None),
+        "figures": [
+            ("AUROC", _figure(one.test)),
+            *zip(("F1", "Precision", "Recall"), _decision(decided[1] if decided else None), strict=False),
+            ("Threshold", f"{decided[0].value:.4g}" if decided else "–"),
+        ],
     }
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from blemish.core.progress import task
 from blemish.data.catalog import Catalog
-from blemish.data.entries import ANOMALOUS
+from blemish.data.entries import TEST
 from blemish.evaluation.thresholds import choose_thresholds
 from blemish.search.final import Final
 from blemish.search.trials import failure_sentence
+from blemish.search.validation import Scores
+from blemish.study.brightness import brightness_auroc
 from blemish.study.cell import (
     Choice,
     choose_setting,
+    images_of,
     measure_on_test,
     read_choice,
     read_test_scores,
@@ -25,7 +27,7 @@ from blemish.study.cell import (
 )
 from blemish.study.material import Material, SplitCatalog
 from blemish.study.plan import COMBINATIONS, Category, Cell, Combination, Plan
-from blemish.study.summary import summary_json
+from blemish.study.summary import number_or_none, summary_json
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Study:
         plan: what was measured.
         results: one for each cell, by category, then combination, then model.
         splits: catalogs by category and split, where it was possible.
+        brightness: by category, see `blemish.study.brightness.brightness_auroc`.
         measured: cells of which something was measured now; the others were found.
         seconds: how long this run took.
     """
@@ -81,6 +84,7 @@ class Study:
     plan: Plan
     results: tuple[CellResult, ...]
     splits: dict[tuple[str, str], SplitCatalog]
+    brightness: dict[str, float]
     measured: int
     seconds: float
 
@@ -115,6 +119,7 @@ class Study:
             "categories": {
                 category.name: {
                     "digest": category.digest,
+                    "brightness_auroc": number_or_none(self.brightness[category.name]),
                     "splits": {
                         split: {"name": of.catalog.split_name, "counts": of.catalog.counts()}
                         for (name, split), of in self.splits.items()
@@ -177,6 +182,7 @@ def run_study(plan: Plan, tell: Callable[[CellResult], None] = lambda result: No
         plan=plan,
         results=tuple(results[cell.key] for cell in cells),
         splits=_possible_splits(plan, material),
+        brightness={one.name: brightness_auroc(one, material) for one in plan.categories},
         measured=len(measured),
         seconds=time.monotonic() - started,
     )
@@ -214,11 +220,11 @@ def _measured(result: CellResult, material: Material) -> tuple[CellResult, bool]
     return replace(result, final=final), now
 
 
-def _test_scores(cell: Cell, choice: Choice, material: Material, catalog: Catalog) -> Any:
-    table = catalog.test()
+def _test_scores(cell: Cell, choice: Choice, material: Material, catalog: Catalog) -> Scores:
+    paths, labels = images_of(catalog, TEST)
     part = material.part(cell.category, cell.combination)
-    rows = material.rows(cell.category, cell.combination).of([Path(path) for path in table["path"]])
-    return measure_on_test(cell, part, choice.chosen, rows, (table["label"] == ANOMALOUS).to_numpy())
+    rows = material.rows(cell.category, cell.combination).of(paths)
+    return measure_on_test(cell, part, choice.chosen, rows, labels)
 
 
 def _possible_splits(plan: Plan, material: Material) -> dict[tuple[str, str], SplitCatalog]:

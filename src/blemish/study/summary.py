@@ -89,8 +89,8 @@ def summary_json(study: Study) -> dict[str, Any]:
     return {
         combination.name: {
             model: {
-                "validation_auroc": _number(one.validation),
-                "test_auroc": _number(one.test),
+                "validation_auroc": number_or_none(one.validation),
+                "test_auroc": number_or_none(one.test),
                 "without_categories": one.without,
             }
             for model, one in by_model(study, None, combination).items()
@@ -99,5 +99,6 @@ def summary_json(study: Study) -> dict[str, Any]:
     }
 
 
-def _number(value: float) -> float | None:
+def number_or_none(value: float) -> float | None:
+    """For JSON, which has no nan."""
     return None if math.isnan(value) else value
