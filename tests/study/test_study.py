@@ -188,9 +188,7 @@ def test_it_goes_on_after_a_kill_and_ends_the_same(
     assert outcome.status == 0, outcome.stderr
     assert {path: path.read_bytes() for path in kept} == kept
     assert without_times(outcome.document) == without_times(studied[1])
-    again = blemish(*arguments(data, tmp_path))
-    assert again.document["timings"]["measured_now"] == 0
-    assert without_times(again.document) == without_times(studied[1])
+    assert 0 < outcome.document["timings"]["measured_now"] <= 10
 
 
 @pytest.mark.parametrize("name", ["choice.json", "test.json"])
@@ -223,18 +221,15 @@ def test_a_combination_that_is_not_possible_is_recorded_and_the_others_go_on(
     assert "FAILED  one-class-svm on washer, direct x (i)" in outcome.stderr
 
 
-@pytest.mark.parametrize("kept", [5, 18])
-def test_few_images_end_in_a_sentence_or_in_figures(
-    kept: int, blemish: Call, data: Path, tmp_path: Path
-) -> None:
+def test_five_images_end_in_a_sentence_or_in_figures(blemish: Call, data: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copytree(data, tmp_path / data.name))
-    for path in sorted((copied / "train" / "good").iterdir())[kept:]:
+    for path in sorted((copied / "train" / "good").iterdir())[5:]:
         path.unlink()
     outcome = blemish(*arguments(copied, tmp_path / "out", "elliptic-envelope"))
-    assert outcome.status == 1 if kept == 5 else outcome.status == 0, outcome.stderr
+    assert outcome.status == 1
     for one in outcome.document["cells"]:
-        if one["split"] == "train" and kept == 5:
-            assert "different good training images" in one["error"] or "too few" in one["error"]
+        if one["split"] == "train":
+            assert "different good training images" in one["error"]
         else:
             assert 0 <= one["test"]["auroc"] <= 1
 
@@ -271,6 +266,19 @@ def test_text_names_the_result(studied: tuple[Path, Any], blemish: Call, data: P
     assert f"{auroc:.3f}" in lines[0]
 
 
+def test_where_brightness_alone_tells_it_says_so(
+    studied: tuple[Path, Any], blemish: Call, data: Path, tmp_path: Path
+) -> None:
+    told = studied[1]["categories"]["washer"]["brightness_auroc"]
+    assert 0.1 < told < 0.9 and "brightness alone" not in (studied[0] / "report.html").read_text("utf-8")
+    copied = Path(shutil.copytree(data, tmp_path / data.name))
+    for path in (copied / "test" / "good").iterdir():
+        cv2.imwrite(str(path), cv2.imread(str(path)) // 2)
+    outcome = blemish(*arguments(copied, tmp_path / "out", "one-class-svm"))
+    assert outcome.document["categories"]["washer"]["brightness_auroc"] == 1.0
+    assert "In washer brightness alone tells" in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
 @pytest.mark.browser
 def test_the_report_draws_itself_and_asks_nobody(browser: Any, studied: tuple[Path, Any]) -> None:
     page, asked, troubles = browser.new_page(viewport={"width": 1280, "height": 900}), [], []
@@ -291,6 +299,9 @@ def test_the_report_draws_itself_and_asks_nobody(browser: Any, studied: tuple[Pa
     assert figures["Threshold"] == f"{chosen['thresholds'][0]['value']:.4g}"
     counts = [int(text) for text in panel.locator(".confusion b").all_inner_texts()]
     assert sum(counts) == chosen["test"]["n_normal"] + chosen["test"]["n_anomalous"]
+    tested = studied[1]["cells"][0]["test"]
+    all_rejected = 2 * tested["n_anomalous"] / (2 * tested["n_anomalous"] + tested["n_normal"])
+    assert f"Rejecting every test part would have an F1 of {all_rejected:.3f}" in page.inner_text("main")
     page.locator("details summary").first.click()
     assert "saw, on validation" in page.locator("details").first.inner_text().lower()
     for width in (1280, 820, 400):

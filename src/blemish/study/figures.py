@@ -150,7 +150,9 @@ def score_figure(final: Final) -> go.Figure:
         figure.update_layout({f"yaxis{axis[1:]}": _axis(name, place, len(parts))})
     figure.update_xaxes(type="log" if logarithmic else "linear", anchor="y2" if len(parts) > 1 else "y")
     if logarithmic:
-        figure.update_xaxes(range=[math.log10(edges[0]), math.log10(edges[-1])], nticks=6)
+        decades = math.log10(edges[-1] / edges[0])
+        ticks = {"dtick": math.ceil(decades / 4)} if decades >= 2 else {"nticks": 5}
+        figure.update_xaxes(range=[math.log10(edges[0]), math.log10(edges[-1])], **ticks)
     return figure.update_layout(barmode="overlay", bargap=0, margin_t=12)
 
 

@@ -6,12 +6,15 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from plotly.offline import get_plotlyjs
 
 from blemish.core.progress import track
 from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
-from blemish.evaluation.metrics import Decision
+from blemish.data.catalog import Catalog
+from blemish.data.entries import ANOMALOUS
+from blemish.evaluation.metrics import Decision, decide
 from blemish.evaluation.thresholds import RULES
 from blemish.search.final import Final
 from blemish.search.space import shown
@@ -175,6 +178,7 @@ def _part(anchor: str, combination: Combination, results: list[CellResult], stud
         "name": combination.name,
         "split": split.catalog.split_name if split else "",
         "counts": _counts(split.catalog.counts()) if split else "",
+        "rejecting_all": _rejecting_all(split.catalog) if split else "",
         "roc": roc,
         "models": [_model(result) for result in results],
         "thresholds": [
@@ -183,6 +187,14 @@ def _part(anchor: str, combination: Combination, results: list[CellResult], stud
             for row in _thresholds(final)
         ],
     }
+
+
+def _rejecting_all(catalog: Catalog) -> str:
+    """F1 of rejecting every test part: what a threshold must beat to be worth anything."""
+    labels = (catalog.test()["label"] == ANOMALOUS).to_numpy()
+    if not labels.any():
+        return ""
+    return _figure(decide(labels, np.ones(len(labels)), 0.0).f1)
 
 
 def _counts(counts: dict[str, dict[str, int]]) -> str:
