@@ -54,8 +54,8 @@ def main() -> None:
     fitted = sum(cell.get("fitted", 0) for cell in document["cells"])
     summary = (
         f"{len(document['cells'])} cells, {trials} settings, {fitted} of them different, each on three folds, in "
-        f"{first.seconds:.0f} s with at most {first.peak_mib:.0f} MiB; the same command again, with nothing to measure, "
-        f"{again.seconds:.0f} s."
+        f"{first.seconds:.0f} s with at most {first.peak_mib:.0f} MiB; the same command again, with nothing to "
+        f"measure, {again.seconds:.0f} s."
     )
     header = ("test AUROC (validation)", "features x split", *document["models"])
     text = f"{summary}\n\n{table(header, rows(document))}\n\n{origin()}"

@@ -105,4 +105,5 @@ def _print_result(result: Study, report: Path) -> None:
             console.print(
                 f"In {name} the mean grey value alone has a test AUROC of {auroc:.3f}: it may be the light."
             )
-    console.print(f"{result.measured} of {len(result.results)} cells measured now. Report: {report}")
+    failed = f", {len(result.failed)} failed" if result.failed else ""
+    console.print(f"{result.measured} of {len(result.results)} cells measured now{failed}. Report: {report}")
