@@ -30,6 +30,9 @@ def study(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter of all models; repeat for more."),
     ] = None,
+    bit_depth: Annotated[
+        int, typer.Option(min=8, max=16, help="Bits that 16-bit photographs really use, as 12.")
+    ] = 16,
     json_output: JsonOption = False,
 ) -> None:
     """Compare the classical detectors by features and split.
@@ -50,7 +53,7 @@ def study(
     from blemish.study.study import run_study
 
     names = [name.strip() for name in models.split(",") if name.strip()]
-    fixed = dict(parsed_setting(one) for one in setting or [])
+    fixed = {"bit_depth": bit_depth, **dict(parsed_setting(one) for one in setting or [])}
     report = out / "report.html"
     with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
         plan = open_study(data, out, names, seed, fixed)

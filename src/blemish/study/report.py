@@ -76,7 +76,7 @@ def _facts(study: Study) -> dict[str, str]:
     plan = study.plan
     trials = [trial for result in study.results if result.choice for trial in result.choice.trials]
     fitted = sum(result.choice.fitted for result in study.results if result.choice)
-    fixed = ", ".join(f"{name}={shown(value)}" for name, value in plan.fixed.items())
+    fixed = ", ".join(f"{name}={shown(value)}" for name, value in plan.fixed.items() if name != "bit_depth")
     return {
         "Categories": ", ".join(category.name for category in plan.categories),
         "Cells": f"{len(COMBINATIONS)} combinations x {len(plan.models)} models x {len(plan.categories)}",
