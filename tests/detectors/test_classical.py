@@ -25,11 +25,13 @@ from blemish.core.preprocessing import preprocess
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.detectors.base import Detector, fold_positions
 from blemish.detectors.projection import fit_projection, project
-from blemish.detectors.registry import create_detector
+from blemish.detectors.registry import create_detector, detector_info
 from blemish.detectors.tabular import OWN_THRESHOLD, TabularDetector
 from blemish.features.handcrafted import HandcraftedVectors, feature_names
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pooled import PooledVectors
+from blemish.search.space import grid, setting_key, space_of
+from blemish.search.spaces import DEFAULT_SPACES
 
 SIZE = 128
 NAMES = ("elliptic-envelope", "isolation-forest", "local-outlier-factor", "one-class-svm")
@@ -352,3 +354,45 @@ def test_values_that_cannot_be_meant_are_refused(
 def test_a_degree_below_one_is_refused(catalog: Catalog) -> None:
     with pytest.raises(UsageError, match="degree=0"):
         make("one-class-svm", kernel="poly", degree=0).fit(catalog)
+
+
+@pytest.mark.parametrize("rows", [60, 270], ids="{} rows".format)
+@every_model
+def test_settings_with_the_same_score_parameters_score_the_same(name: str, rows: int) -> None:
+    random = np.random.default_rng(rows)
+    good = (random.normal(size=(rows, 6)) @ random.normal(size=(6, 6))).astype(np.float32)
+    new = np.concatenate([good[:5], 2 * random.normal(size=(20, 6))]).astype(np.float32)
+    small = {"n_estimators": [10, 20]} if name == "isolation-forest" else {}
+    space = space_of({**DEFAULT_SPACES[name], **small}, name, detector_info(name))
+    found: dict[str, np.ndarray] = {}
+    for setting in grid(space):
+        detector = make(name, **setting)
+        scores = detector.fit_rows(good).score_rows(new)
+        same = found.setdefault(setting_key(detector.score_parameters(rows)), scores)
+        assert (scores == same).all(), setting
+    forest = {60: 4, 270: 8}[rows]  # from 257 rows on, "auto" is not all of them
+    different = {"one-class-svm": 7, "isolation-forest": forest, "local-outlier-factor": 4}.get(name, 4)
+    if name == "local-outlier-factor" and rows == 60:
+        different = 3  # of 60 rows, at most 30 are neighbours
+    assert len(found) == different
+    if name != "elliptic-envelope":  # principal components are centred, whether that is assumed or not
+        assert len({tuple(scores) for scores in found.values()}) == different, "the others differ"
+
+
+@every_model
+def test_rows_are_learnt_and_scored_as_the_images_they_come_from(
+    name: str, catalog: Catalog, tested: list[Path]
+) -> None:
+    by_image = make(name, features="deep-last").fit(catalog)
+    vectors = by_image.vectors()
+    rows = np.stack(list(vectors.stream(catalog.train_normal())))
+    new = np.stack(list(vectors.stream(tested)))
+    by_rows = make(name, features="deep-last")
+    by_rows.fit_rows(rows, by_rows.projection(rows))
+    expected = [prediction.score for prediction in by_image.predict(tested)]
+    assert by_rows.score_rows(new) == pytest.approx(expected, rel=1e-5)
+    assert by_rows.score_rows(new[:0]).shape == (0,)
+    many = np.concatenate([new] * 20)
+    assert by_rows.score_rows(many) == pytest.approx(np.tile(expected, 20), rel=1e-5)
+    with pytest.raises(CatalogError, match="4 good images are too few"):
+        make(name).fit_rows(rows[:4])

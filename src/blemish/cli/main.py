@@ -32,6 +32,7 @@ from blemish.cli import (
     inspect,
     sample,
     search,
+    study,
     synthesize,
 )
 from blemish.cli.output import emit
@@ -58,6 +59,7 @@ app.command(short_help="Paint defects into good photographs.")(synthesize.synthe
 app.add_typer(data.app, name="data", short_help="Get real data sets that others publish.")
 app.command()(benchmark.benchmark)
 app.command(short_help="Find a detector's settings on validation images.")(search.search)
+app.command()(study.study)
 app.command()(compare_image.compare_image)
 app.command()(demo.demo)
 

@@ -21,6 +21,7 @@ from blemish.detectors.registry import register
 from blemish.detectors.tabular import TabularDetector
 
 _EULER = 0.5772156649015329
+_USUAL_SAMPLES = 256  # what scikit-learn means by "auto"
 
 
 @register(
@@ -67,6 +68,15 @@ class IsolationForest(TabularDetector):
         arrays["depth"] = np.array([max(tree.max_depth for tree in trees)], np.int32)
         arrays["usual_length"] = _usual_path_length(np.array([max(2, model.max_samples_)]))
         return arrays, float(-model.offset_)
+
+    def score_parameters(self, rows: int) -> dict[str, Any]:
+        """With the images of a tree as a number: of up to 256 rows, "auto" takes all."""
+        samples = self.max_samples
+        if samples == "auto":
+            samples = min(_USUAL_SAMPLES, rows)
+        elif isinstance(samples, float):
+            samples = int(samples * rows)
+        return super().score_parameters(rows) | {"max_samples": samples}
 
     def model_score(self, arrays: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
         """The walk through all trees."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,8 @@ class LocalOutlierFactor(TabularDetector):
         metric: "minkowski" (of power 2) and "euclidean" are the same; "manhattan" or "chebyshev".
     """
 
+    moves_no_score: ClassVar[tuple[str, ...]] = ("contamination", "leaf_size")
+
     n_neighbors: int = 20
     contamination: str | float = 0.01
     leaf_size: int = 30
@@ -77,6 +79,11 @@ class LocalOutlierFactor(TabularDetector):
     def _neighbours(self, rows: int) -> int:
         """Neighbours of so many rows; what cannot be meant is left for scikit-learn to refuse."""
         return self.n_neighbors if self.n_neighbors < 1 else min(self.n_neighbors, max(1, rows // 2))
+
+    def score_parameters(self, rows: int) -> dict[str, Any]:
+        """With the neighbours that there are, and the power that the metric has."""
+        resolved = {"n_neighbors": self._neighbours(rows), "metric": POWERS.get(self.metric, self.metric)}
+        return super().score_parameters(rows) | resolved
 
     def model_score(self, arrays: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
         """Distances to the good rows, and their densities."""

@@ -70,6 +70,11 @@ class OneClassSvm(TabularDetector):
         }
         return arrays, float(threshold)
 
+    def score_parameters(self, rows: int) -> dict[str, Any]:
+        """Without gamma where the kernel is linear, and without degree where it is not a polynomial."""
+        idle = {"linear": ("gamma", "degree"), "rbf": ("degree",)}.get(self.kernel, ())
+        return {name: value for name, value in super().score_parameters(rows).items() if name not in idle}
+
     def model_score(self, arrays: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
         """The kernel with the support vectors."""
         return KernelScore(arrays, self.kernel, self.degree)

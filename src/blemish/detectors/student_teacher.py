@@ -76,6 +76,7 @@ class StudentTeacherObjective(Objective):
             "learning_rate": 1e-3,
             "milestone": 0.8,
             "patience": 0,
+            "examples_per_epoch": 0,
         },
     },
 )
@@ -104,6 +105,7 @@ class StudentTeacherDetector(FrozenTrainedDetector):
     batch_size: int = 4
     learning_rate: float = 3e-3
     patience: int = 0
+    examples_per_epoch: int = 256
     student: str = REVERSE
     width: int = 16
     standardised: bool = True

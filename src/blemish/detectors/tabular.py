@@ -10,7 +10,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ from blemish.features.pooled import PooledVectors, depth_taps
 DIRECT = "direct"
 FEATURES = ("deep-mid", "deep-last", DIRECT)
 FEWEST = 5
+_BLOCK = 64  # rows scored at once: some models compare each with every good one
 OWN_THRESHOLD = "scikit-learn"
 """Name of the threshold that scikit-learn would use; it decides nothing."""
 
@@ -50,6 +51,8 @@ class TabularDetector(BackboneDetector):
 
     After `fit`: `arrays_`, all that was learnt; `extra_thresholds_`, the threshold that scikit-learn would use.
     """
+
+    moves_no_score: ClassVar[tuple[str, ...]] = ("contamination",)
 
     features: str = "deep-mid"
     scaling: str = "standard"
@@ -71,20 +74,62 @@ class TabularDetector(BackboneDetector):
         """Most principal components that the model can bear with so many rows; None for any number."""
         return None
 
+    def score_parameters(self, rows: int) -> dict[str, Any]:
+        """What moves the scores of a model of so many rows: with these equal, two settings give the same scores.
+
+        A subclass leaves out what moves no score, and resolves what comes to the same.
+        """
+        return {name: value for name, value in self.parameters().items() if name not in self.moves_no_score}
+
+    def projection(self, rows: FloatArray) -> State:
+        """How rows of good images (N x D) are scaled and reduced; no parameter of the model moves it.
+
+        Raises:
+            CatalogError: all rows are alike.
+        """
+        return self._projection(rows, self.most_components(len(rows)))
+
+    def fit_rows(self, rows: FloatArray, projection: State | None = None) -> Self:
+        """Learn from rows of features of good images (N x D), as `fit` does from the images themselves.
+
+        Args:
+            rows: as `vectors` reads them.
+            projection: of these rows, where it is known.
+
+        Raises:
+            CatalogError: there are fewer than 5 rows, or they are too much alike.
+            UsageError: a parameter's value cannot be meant.
+        """
+        self._check_parameters()
+        if len(rows) < FEWEST:
+            raise CatalogError(
+                f"{len(rows)} good images are too few for {self.name}: give at least {FEWEST}."
+            )
+        self.arrays_ = self._learn(rows, self.projection(rows) if projection is None else projection)
+        return self
+
+    def score_rows(self, rows: FloatArray) -> npt.NDArray[np.float64]:
+        """Scores (N) of rows of features (N x D), by the graph that `predict` runs."""
+        head = self._head(require_fitted(self, "arrays_"))
+        blocks = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
+        with torch.inference_mode():
+            scores = [head.score(torch.from_numpy(block)).numpy() for block in blocks]
+        return np.concatenate(scores).astype(np.float64) if scores else np.empty(0)
+
     def fit(self, catalog: Catalog) -> Self:
         """Learn from the features of the normal training images."""
         self._check_parameters()
         paths = normal_images(catalog, FEWEST)
         rows = self._rows_of(paths)
         with task("Fitting the model"):
-            self.arrays_ = self._learn(rows, self.most_components(len(rows)))
+            self.fit_rows(rows)
         self._memo: tuple[tuple[Path, ...], FloatArray] | None = (tuple(paths), rows)
         return self
 
     def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         head = self._head(require_fitted(self, "arrays_"))
-        for row in self._vectors().stream(paths):
+        for row in self.vectors().stream(paths):
             yield self._scored(head, row)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
@@ -96,7 +141,8 @@ class TabularDetector(BackboneDetector):
         kept = self.most_components(len(paths))  # of all, or a fold's distances would have fewer terms
         with task("Scoring good images as if unseen", len(paths)) as advance:
             for part in fold_positions(len(paths), folds, self.seed):
-                head = self._head(self._learn(np.delete(rows, part, axis=0), kept))
+                others = np.delete(rows, part, axis=0)
+                head = self._head(self._learn(others, self._projection(others, kept)))
                 for position in part.tolist():
                     yield position, self._scored(head, rows[position])
                     advance(1)
@@ -163,20 +209,23 @@ class TabularDetector(BackboneDetector):
                     f"{name}={getattr(self, name)} is not possible for {self.name}: choose {' or '.join(possible)}."
                 )
 
-    def _vectors(self) -> HandcraftedVectors | PooledVectors:
-        """What turns files into rows."""
+    def vectors(self) -> HandcraftedVectors | PooledVectors:
+        """What turns files into rows of features."""
         if self.features == DIRECT:
             return HandcraftedVectors(self.bit_depth)
         return PooledVectors(self.extractor())
 
     def _rows_of(self, paths: Sequence[Path]) -> FloatArray:
-        stream = self._vectors().stream(paths)
+        stream = self.vectors().stream(paths)
         return np.stack(list(track(stream, "Reading good images", len(paths))))
 
-    def _learn(self, rows: FloatArray, most: int | None) -> State:
-        """Projection, of `most` components, and model from rows of good images (N x D)."""
+    def _projection(self, rows: FloatArray, most: int | None) -> State:
+        """Of `most` components."""
+        return dict(fit_projection(rows.astype(np.float64), self.scaling, self.explained, most))
+
+    def _learn(self, rows: FloatArray, learnt: State) -> State:
+        """Model from rows of good images (N x D) whose projection is `learnt`."""
         exact = rows.astype(np.float64)
-        learnt = fit_projection(exact, self.scaling, self.explained, most)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of degenerate input, which is judged by what comes of it

@@ -113,15 +113,15 @@ def measure_chosen(
         kept[name] = {
             "split": catalog.split_name,
             "refitted": validated.detector is None,
-            "validation": _plain(validated.together()),
-            "test": _plain(test) if test else None,
+            "validation": validated.together().to_json(),
+            "test": test.to_json() if test else None,
         }
         write_json(path, kept)
     found = kept[name]
-    validation = _scores(found["validation"])
+    validation = Scores.from_json(found["validation"])
     return Final(
         validation=validation,
-        test=_scores(found["test"]) if found["test"] else None,
+        test=Scores.from_json(found["test"]) if found["test"] else None,
         thresholds=choose_thresholds(
             validation.labels, validation.scores, f"validation of {catalog.split_name}"
         ),
@@ -140,14 +140,6 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(kept, dict):
         raise BlemishError(f"{path} is not what a search wrote: remove it, or choose another --out.")
     return kept
-
-
-def _plain(scores: Scores) -> dict[str, Any]:
-    return {"labels": scores.labels.astype(int).tolist(), "scores": scores.scores.tolist()}
-
-
-def _scores(plain: dict[str, Any]) -> Scores:
-    return Scores(np.array(plain["labels"], np.bool_), np.array(plain["scores"], np.float64))
 
 
 def _figures(decision: Decision) -> dict[str, Any]:

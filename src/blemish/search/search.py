@@ -20,7 +20,7 @@ from blemish.detectors.parameter_types import check_types
 from blemish.detectors.registry import create_detector
 from blemish.search.final import Final, measure_chosen
 from blemish.search.space import Space, to_json
-from blemish.search.trials import Trial, TrialStore, best_of
+from blemish.search.trials import Trial, TrialStore, best_of, measured_trial
 from blemish.search.validation import validate
 
 STUDY = "study.sqlite3"
@@ -184,16 +184,4 @@ def _wanted(plan: Plan, store: TrialStore) -> int:
 
 def _run_trial(plan: Plan, number: int, setting: dict[str, Any]) -> Trial:
     """One setting on the validation folds; a failure is recorded."""
-    started = time.monotonic()
-    aurocs: tuple[float, ...] = ()
-    error = ""
-    try:
-        aurocs = tuple(validate(lambda: plan.make(setting), plan.catalog).aurocs)
-    except BlemishError as refusal:
-        error = str(refusal)
-    except MemoryError:
-        error = "There is not enough memory for this setting."
-    except Exception as defect:  # one setting's failure must not end the search
-        cause = " ".join(str(defect).split())[:300] or "no reason given"
-        error = f"It ended unexpectedly ({type(defect).__name__}: {cause})."
-    return Trial(number, setting, aurocs, time.monotonic() - started, error)
+    return measured_trial(number, setting, lambda: validate(lambda: plan.make(setting), plan.catalog))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from blemish.search.space import Choices, Interval, Setting, Space, grid, is_fin
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+
+    from blemish.search.validation import Validated
 
 STARTUP_TRIALS = 8
 FEWEST_FOR_IMPORTANCE = 10
@@ -176,6 +179,28 @@ class TrialStore:
 
     def _known(self) -> set[str]:
         return {setting_key(trial.setting) for trial in self.trials()}
+
+
+def measured_trial(number: int, setting: Setting, measure: Callable[[], Validated]) -> Trial:
+    """One setting on the validation folds; a failure is recorded, for it must not end what tries many."""
+    started = time.monotonic()
+    aurocs: tuple[float, ...] = ()
+    error = ""
+    try:
+        aurocs = tuple(measure().aurocs)
+    except Exception as failure:
+        error = failure_sentence(failure)
+    return Trial(number, setting, aurocs, time.monotonic() - started, error)
+
+
+def failure_sentence(failure: Exception) -> str:
+    """Why something failed, where the failure is recorded and the others go on."""
+    if isinstance(failure, BlemishError):
+        return str(failure)
+    if isinstance(failure, MemoryError):
+        return "There is not enough memory for this setting."
+    cause = " ".join(str(failure).split())[:300] or "no reason given"
+    return f"It ended unexpectedly ({type(failure).__name__}: {cause})."
 
 
 def best_of(trials: Sequence[Trial]) -> Trial | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,15 @@ class Scores:
     def auroc(self) -> float:
         """Image AUROC; nan where a class is absent."""
         return image_auroc(self.labels, self.scores)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-ready lists."""
+        return {"labels": self.labels.astype(int).tolist(), "scores": self.scores.tolist()}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Scores:
+        """From what `to_json` gave."""
+        return cls(np.array(plain["labels"], np.bool_), np.array(plain["scores"], np.float64))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,219 @@
+"""Charts of a study (Plotly)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+
+from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, chart_layout, chart_line
+from blemish.evaluation.metrics import rank
+from blemish.evaluation.thresholds import Threshold
+from blemish.search.final import Final
+from blemish.search.validation import Scores
+from blemish.study.plan import MODELS
+from blemish.study.summary import Reached
+
+# Okabe and Ito's colours, which stay apart for every kind of colour blindness.
+_MODEL_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
+_RULE_LINES = {
+    "f1": ("#8a63d2", "solid"),
+    "youden": ("#009e73", "dash"),
+    "deviations": ("#cc79a7", "dot"),
+    "quantile": ("#7f8c8d", "dashdot"),
+}
+_SYMBOLS = {"test": "circle", "train": "diamond-open"}
+_BINS = 32
+_LOGARITHMIC_FROM = 20.0  # highest score over the median, from which a linear axis shows one bar
+
+
+def colour(model: str) -> str:
+    """Colour of a model in all charts."""
+    return _MODEL_COLOURS[MODELS.index(model) % len(_MODEL_COLOURS)]
+
+
+def bar_figure(groups: Mapping[str, Mapping[str, Reached]]) -> go.Figure:
+    """Test AUROC as bars with 95 % intervals: a group for each key, a bar in it for each model."""
+    figure = go.Figure(layout=chart_layout("", "Test AUROC"))
+    models = list(dict.fromkeys(model for group in groups.values() for model in group))
+    for model in models:
+        found = [group.get(model, Reached(math.nan, math.nan)) for group in groups.values()]
+        edges = [_distances(one) for one in found]
+        figure.add_bar(
+            x=list(groups),
+            y=[None if math.isnan(one.test) else one.test for one in found],
+            name=model,
+            marker={"color": colour(model)},
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "arrayminus": [low for low, _ in edges],
+                "array": [high for _, high in edges],
+                "thickness": 1,
+                "width": 3,
+                "color": "#7f8c8d",
+            },
+            hovertemplate=model + ", %{x}: %{y:.3f}<extra></extra>",
+        )
+    figure.add_hline(y=0.5, line=chart_line("#8888", 1, "dot"))
+    figure.update_yaxes(range=[0, 1.04])
+    return figure.update_layout(barmode="group", showlegend=True, margin_t=64)
+
+
+def promise_figure(cells: Sequence[tuple[str, str, str, Reached]]) -> go.Figure:
+    """Test AUROC against validation AUROC: a point for each cell, given as its title, model, split and figures."""
+    figure = go.Figure(layout=chart_layout("Validation AUROC of the chosen setting", "Test AUROC"))
+    known = [cell for cell in cells if not math.isnan(cell[3].test)]
+    low = min([0.5, *(min(one.validation, one.test) for *_, one in known)]) - 0.03
+    figure.add_scatter(
+        x=[low, 1], y=[low, 1], mode="lines", line=chart_line("#8888", 1, "dot"), hoverinfo="skip",
+        showlegend=False,
+    )  # fmt: skip
+    for model in dict.fromkeys(model for _, model, *_ in known):
+        of = [cell for cell in known if cell[1] == model]
+        figure.add_scatter(
+            x=[one.validation for *_, one in of],
+            y=[one.test for *_, one in of],
+            customdata=[title for title, *_ in of],
+            mode="markers",
+            name=model,
+            marker={
+                "size": 10,
+                "color": colour(model),
+                "symbol": [_SYMBOLS[split] for _, _, split, _ in of],
+            },
+            hovertemplate="%{customdata}: %{x:.3f} on validation, %{y:.3f} on test<extra></extra>",
+        )
+    figure.update_xaxes(range=[low, 1.03])
+    figure.update_yaxes(range=[low, 1.03])
+    return figure.update_layout(showlegend=True, margin_t=64)
+
+
+def roc_figure(found: Mapping[str, Final], rule: str) -> go.Figure:
+    """ROC curves of the models on the test part, each with the point where the threshold of `rule` works."""
+    figure = go.Figure(layout=chart_layout("Good parts rejected", "Defects found"))
+    figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
+    figure.update_yaxes(range=[-0.02, 1.04], tickformat=".0%")
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", line=chart_line("#8888", 1, "dot"), hoverinfo="skip",
+        showlegend=False,
+    )  # fmt: skip
+    for model, final in found.items():
+        if final.test is None:
+            continue
+        ranking = rank(final.test.labels, final.test.scores)
+        rate, recall = ranking.roc_curve()
+        figure.add_scatter(
+            x=rate,
+            y=recall,
+            mode="lines",
+            name=f"{model} {ranking.auroc():.3f}",
+            legendgroup=model,
+            line=chart_line(colour(model), 2.2),
+            hovertemplate=model
+            + ": %{y:.1%} of defects found<br>%{x:.1%} of good parts rejected<extra></extra>",
+        )
+        for one, _, decision in final.decisions():
+            if one.rule != rule or decision is None:
+                continue
+            normal = decision.false_positives + decision.true_negatives
+            figure.add_scatter(
+                x=[decision.false_positives / max(1, normal)],
+                y=[decision.recall],
+                mode="markers",
+                legendgroup=model,
+                showlegend=False,
+                marker={"size": 11, "color": colour(model), "line": {"width": 2, "color": "#fff"}},
+                hovertemplate=model + " at its threshold: %{x:.1%}, %{y:.1%}<extra></extra>",
+            )
+    return figure.update_layout(showlegend=True, margin_t=76, legend_y=1.45)
+
+
+def score_figure(final: Final) -> go.Figure:
+    """Histograms of the scores on validation, above, and on test, below, with a line for every threshold.
+
+    Both have one axis, logarithmic where the highest scores would leave nothing to see of the others.
+    """
+    parts = [("Validation", final.validation), *([("Test", final.test)] if final.test else [])]
+    scores = np.concatenate([part.scores for _, part in parts])
+    marks = [threshold.value for threshold in final.thresholds]
+    edges, logarithmic = _edges(np.append(scores, marks))
+    figure = go.Figure(layout=chart_layout("Anomaly score", ""))
+    for place, (name, part) in enumerate(parts):
+        axis = "y" if place == 0 else "y2"
+        highest = _add_histograms(figure, part, edges, axis, place == 0)
+        for threshold in final.thresholds:
+            _add_line(figure, threshold, highest, axis, place == 0)
+        figure.update_layout({f"yaxis{axis[1:]}": _axis(name, place, len(parts))})
+    figure.update_xaxes(type="log" if logarithmic else "linear", anchor="y2" if len(parts) > 1 else "y")
+    if logarithmic:
+        decades = math.log10(edges[-1] / edges[0])
+        ticks = {"dtick": math.ceil(decades / 4)} if decades >= 2 else {"nticks": 5}
+        figure.update_xaxes(range=[math.log10(edges[0]), math.log10(edges[-1])], **ticks)
+    return figure.update_layout(barmode="overlay", bargap=0, margin_t=12)
+
+
+def _distances(one: Reached) -> tuple[float, float]:
+    """From the AUROC to both edges of its interval; 0 where there is none."""
+    low, high = one.interval
+    return (0.0, 0.0) if math.isnan(low) else (one.test - low, high - one.test)
+
+
+def _axis(name: str, place: int, parts: int) -> dict[str, object]:
+    """One of the stacked vertical axes, the first on top."""
+    domain = [0.0, 1.0] if parts == 1 else [[0.54, 1.0], [0.0, 0.46]][place]
+    return {"title": {"text": name}, "domain": domain, "fixedrange": True, "zeroline": False, "nticks": 4}
+
+
+def _edges(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], bool]:
+    """Edges of bins that reach from the lowest to the highest value, and whether they are spread by ratio."""
+    low, high = float(values.min()), float(values.max())
+    if low > 0 and high > _LOGARITHMIC_FROM * float(np.median(values)):
+        return np.geomspace(low * 0.98, high * 1.02, _BINS + 1), True
+    return np.histogram_bin_edges(values, bins=_BINS), False
+
+
+def _add_histograms(
+    figure: go.Figure, part: Scores, edges: npt.NDArray[np.float64], axis: str, legend: bool
+) -> int:
+    """Histograms of both classes; the largest count."""
+    highest = 1
+    for name, of_class, bar_colour in (
+        ("good", ~part.labels, NORMAL_COLOUR),
+        ("defective", part.labels, ANOMALOUS_COLOUR),
+    ):
+        counts, _ = np.histogram(part.scores[of_class], bins=edges)
+        highest = max(highest, int(counts.max()))
+        figure.add_bar(
+            x=(edges[1:] + edges[:-1]) / 2,
+            y=counts,
+            width=np.diff(edges),
+            name=name,
+            yaxis=axis,
+            showlegend=legend,
+            marker={"color": bar_colour, "opacity": 0.72},
+            hovertemplate="%{y} " + name + " at about %{x:.4g}<extra></extra>",
+        )
+    return highest
+
+
+def _add_line(figure: go.Figure, threshold: Threshold, highest: int, axis: str, legend: bool) -> None:
+    line_colour, dash = _RULE_LINES[threshold.rule]
+    figure.add_scatter(
+        x=[threshold.value, threshold.value],
+        y=[0, 1.04 * highest],
+        mode="lines",
+        name=threshold.title,
+        yaxis=axis,
+        showlegend=legend,
+        line=chart_line(line_colour, 2, dash),
+        hovertemplate=f"{threshold.title}: %{{x:.4g}}<extra></extra>",
+    )
+
+
+def rule_lines() -> dict[str, tuple[str, str]]:
+    """Colour and dash of every rule's line, for a legend."""
+    return dict(_RULE_LINES)

@@ -1,0 +1,104 @@
+"""The summary of a study: AUROC of every model with every combination, by category and on the mean of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blemish.study.plan import COMBINATIONS, Category, Combination
+
+if TYPE_CHECKING:
+    from blemish.study.study import CellResult, Study
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What a model reached with a combination: on one category, or on the mean of several.
+
+    Attributes:
+        validation, test: AUROC; nan where there is none.
+        interval: 95 % interval of the test AUROC; nan for a mean.
+        without: categories that are missing from a mean.
+    """
+
+    validation: float
+    test: float
+    interval: tuple[float, float] = (math.nan, math.nan)
+    without: int = 0
+
+
+def reached(result: CellResult) -> Reached:
+    """What one cell reached."""
+    if result.choice is None or result.final is None:
+        return Reached(math.nan, math.nan)
+    ranking = result.final.test_ranking()
+    test = math.nan if ranking is None else ranking.auroc()
+    return Reached(result.choice.chosen.auroc, test, result.final.test_interval())
+
+
+def mean_reached(of: Sequence[Reached]) -> Reached:
+    """The mean over categories, without those that have no test AUROC."""
+    known = [one for one in of if not math.isnan(one.test)]
+    if not known:
+        return Reached(math.nan, math.nan, without=len(of))
+    validation, test = (np.mean([getattr(one, name) for one in known]) for name in ("validation", "test"))
+    return Reached(float(validation), float(test), without=len(of) - len(known))
+
+
+def by_model(study: Study, category: Category | None, combination: Combination) -> dict[str, Reached]:
+    """What every model reached with a combination; on the mean of the categories where none is given."""
+    if category is not None:
+        return {result.cell.model: reached(result) for result in study.of(category, combination)}
+    each = [by_model(study, one, combination) for one in study.plan.categories]
+    return {model: mean_reached([of[model] for of in each]) for model in study.plan.models}
+
+
+def best_on_the_mean(study: Study) -> tuple[Combination, str, Reached] | None:
+    """The combination and model with the highest mean test AUROC over all categories; None if none has all."""
+    found = [
+        (combination, model, one)
+        for combination in COMBINATIONS
+        for model, one in by_model(study, None, combination).items()
+        if not one.without
+    ]
+    return max(found, key=lambda each: each[2].test) if found else None
+
+
+def headline(study: Study) -> str:
+    """The result in a sentence or two."""
+    best = best_on_the_mean(study)
+    if best is None:
+        return "No model has a test AUROC on every category."
+    combination, model, figures = best
+    n = len(study.plan.categories)
+    over = f"of {study.plan.categories[0].name}" if n == 1 else f"on the mean of {n} categories"
+    tried = len(COMBINATIONS) * len(study.plan.models)
+    return (
+        f"{model} with {combination.name} ranks test images {over} best, with an AUROC of {figures.test:.3f} "
+        f"({figures.validation:.3f} on validation). It is the best of {tried} by these same test figures, so expect a "
+        "little less of it on new parts."
+    )
+
+
+def summary_json(study: Study) -> dict[str, Any]:
+    """Mean AUROC over the categories by combination and model; what is undefined is None."""
+    return {
+        combination.name: {
+            model: {
+                "validation_auroc": number_or_none(one.validation),
+                "test_auroc": number_or_none(one.test),
+                "without_categories": one.without,
+            }
+            for model, one in by_model(study, None, combination).items()
+        }
+        for combination in COMBINATIONS
+    }
+
+
+def number_or_none(value: float) -> float | None:
+    """For JSON, which has no nan."""
+    return None if math.isnan(value) else value
