@@ -42,6 +42,10 @@ def image_maps(vectors: FloatArray, seed: int = 0) -> list[ImageMap]:
     points = pca.fit_transform(scaled)
     maps = [ImageMap("PCA", points.astype(np.float32), float(np.sum(pca.explained_variance_ratio_)))]
     if importlib.util.find_spec("umap") is not None:
-        placed = importlib.import_module("umap").UMAP(n_components=2, random_state=seed).fit_transform(scaled)
+        placed = (
+            importlib.import_module("umap")
+            .UMAP(n_components=2, random_state=seed, n_jobs=1)
+            .fit_transform(scaled)
+        )
         maps.append(ImageMap("UMAP", np.asarray(placed, np.float32), None))
     return maps

@@ -20,7 +20,13 @@ from blemish.explore.exploration import CategoryExploration, Exploration
 from blemish.explore.findings import Finding
 from blemish.explore.map_figure import map_figure
 from blemish.explore.samples import Sample, defect_samples, sample_histograms
-from blemish.explore.statistics import further_measures, size_statistics, with_aspect_ratio
+from blemish.explore.statistics import (
+    compared_rows,
+    further_measures,
+    size_statistics,
+    unlike_measures,
+    with_aspect_ratio,
+)
 
 # What keeps the file under 15 MB beside Plotly's 5 MB, however many photographs there are.
 MOST_POINTS, _FEWEST_POINTS = 2000, 120
@@ -31,6 +37,7 @@ MOST_TYPES = 24
 _SHEET_SIDE, _SHEET_COLUMNS, _SHEET_QUALITY = 40, 40, 70
 
 _DISTRIBUTIONS = ("brightness", "contrast", "focus", "aspect_ratio")
+_MOST_FURTHER = 4
 _TAKEN_FOR = {
     "mvtec": "MVTec AD: train/good, test/good, test/DEFECT, ground_truth/DEFECT",
     "btad": "BTAD: train/ok, test/ok, test/ko, ground_truth",
@@ -223,21 +230,24 @@ def _colour_charts(explored: CategoryExploration) -> list[dict[str, Any]]:
 
 
 def _distributions(explored: CategoryExploration) -> list[dict[str, Any]]:
-    """Good against defective, with the test's result in words."""
-    table = with_aspect_ratio(explored.survey.table)
+    """Good against defective, with the test's result in words: plain measures, then the strongest further ones."""
+    table = compared_rows(with_aspect_ratio(explored.survey.table))
     compared = {comparison.measure: comparison for comparison in explored.comparisons}
+    further = set(further_measures(table))
+    strongest = [name for name, found in compared.items() if name in further and found.p_adjusted < 0.05]
     charts = []
-    for name in (*_DISTRIBUTIONS, *further_measures(explored.survey.table)[:4]):
+    for name in (*_DISTRIBUTIONS, *unlike_measures(table, strongest, _MOST_FURTHER)):
         if not table[name].notna().any():
             continue
         note = "Nothing to compare: one class, or one value."
         if name in compared:
             found = compared[name]
             note = (
-                f"Cliff's delta {found.effect:+.2f} ({found.size}), Mann–Whitney p = {found.p_value:.2g}, in the "
-                "test split."
+                f"Cliff's delta {found.effect:+.2f} ({found.size}), Mann–Whitney p = {found.p_value:.2g}, "
+                f"{found.p_adjusted:.2g} after Holm's correction."
             )
         title = name.replace("_", " ").capitalize()
+        title += " (handcrafted)" if name in further else ""
         charts.append(chart(title, note, figures.distribution_figure(table, name)))
     return charts
 
