@@ -222,8 +222,9 @@ def test_the_strongest_measure_comes_first_and_its_doubles_are_left_out() -> Non
     )  # fmt: skip
     ranked = [found.measure for found in compare_classes(table, ("weak", "double", "strong"))]
     assert ranked[2] == "weak"
-    assert unlike_measures(table, ranked, 4) == [ranked[0], "weak"]
-    assert unlike_measures(table, ranked, 1) == ranked[:1]
+    assert unlike_measures(table, (), ranked, 4) == [ranked[0], "weak"]
+    assert unlike_measures(table, (), ranked, 1) == ranked[:1]
+    assert unlike_measures(table, ("width", "strong"), ["double", "weak"], 1) == ["width", "strong", "weak"]
 
 
 def test_costly_measures_are_of_the_compared_photographs_evenly() -> None:

@@ -302,6 +302,9 @@ def _about_single_numbers(category: str, comparisons: Sequence[Comparison]) -> I
     if not telling:
         return
     most = max(telling, key=lambda comparison: abs(comparison.effect))
+    plain = max((abs(c.effect) for c in comparisons if c.measure in COMPARED), default=0.0)
+    if abs(most.effect) < plain + 0.02:
+        return  # the light says it already
     area = (1 + abs(most.effect)) / 2
     yield Insight(
         47,

@@ -127,14 +127,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in corrected]
 
 
-def unlike_measures(table: pd.DataFrame, names: Sequence[str], most: int) -> list[str]:
-    """The first `most` of the measures that say something new: rank correlation up to 0.9 with each one before."""
+def unlike_measures(
+    table: pd.DataFrame, given: Sequence[str], further: Sequence[str], most: int
+) -> list[str]:
+    """The `given` measures and the first `most` of the `further` ones that say something new.
+
+    New is what has a rank correlation of at most 0.9 with each one before it.
+    """
+    names = [*given, *further]
     if not names:
         return []
-    alike = np.abs(table[list(names)].rank().corr().to_numpy(float))
-    chosen: list[int] = []
-    for place in range(len(names)):
-        if len(chosen) < most and not (alike[place, chosen] > _ALIKE).any():
+    alike = np.abs(table[names].rank().corr().to_numpy(float))
+    chosen = list(range(len(given)))
+    for place in range(len(given), len(names)):
+        if len(chosen) < len(given) + most and not (alike[place, chosen] > _ALIKE).any():
             chosen.append(place)
     return [names[place] for place in chosen]
 
