@@ -53,6 +53,27 @@ def test_text_names_problems_insights_and_the_next_step(blemish: Call, washers: 
     assert "A map of the images" not in (tmp_path / "out/report.html").read_text("utf-8")
 
 
+def test_good_and_defective_are_compared_by_the_handcrafted_features(
+    blemish: Call, washers: Path, tmp_path: Path
+) -> None:
+    from blemish.data.catalog import open_catalog
+    from blemish.features.handcrafted import handcrafted_table
+
+    arguments = ("explore", washers, "--out", tmp_path / "out", "--backbone", "none", "--json")
+    compared = blemish(*arguments).document["statistics"]["washer"]["comparisons"]
+    effects = [abs(found["effect"]) for found in compared]
+    assert effects == sorted(effects, reverse=True)
+    table = handcrafted_table(open_catalog(washers))
+    test = table[table["set_type"] == "test"]
+    for name in ("edge_density", "line_length"):
+        (found,) = [one for one in compared if one["measure"] == name]
+        for label, key in (("normal", "normal"), ("anomalous", "defective")):
+            assert found[key] == pytest.approx(test.loc[test["anomaly_status"] == label, name].median())
+    plain = blemish(*arguments, "--no-handcrafted").document["statistics"]["washer"]["comparisons"]
+    assert {found["measure"] for found in compared} > {found["measure"] for found in plain}
+    assert "edge_density" not in {found["measure"] for found in plain}
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [

@@ -277,9 +277,12 @@ def test_the_table_has_a_row_for_every_photograph(damaged: Path) -> None:
         comparisons = {comparison.measure for comparison in e.categories[0].comparisons}
     assert len(table) == 36
     broken, black = str(damaged / "test/good/02.png"), str(damaged / "train/good/03.png")
+    compared = str(damaged / "test/good/03.png")
     assert np.isnan(table.loc[broken, "brightness"])
     assert table.loc[broken, "problems"] == "truncated"
-    assert table.loc[black, ["problems", "brightness", "reds"]].tolist() == ["dark", 0.0, 0.0]
+    assert table.loc[black, ["problems", "brightness"]].tolist() == ["dark", 0.0]
+    assert table.loc[compared, "reds"] == float(cv2.imread(compared)[..., 2].sum())
+    assert np.isnan(table.loc[black, "reds"]), "only what is compared is measured further"
     assert "reds" in comparisons
 
 

@@ -23,7 +23,7 @@ from blemish.explore.mask_agreement import agreements, exchanged_pairs
 from blemish.explore.measures import histograms, measure
 from blemish.explore.outliers import normal_range
 from blemish.explore.samples import mask_overlay
-from blemish.explore.statistics import compare_classes
+from blemish.explore.statistics import compare_classes, compared_sample, holm, unlike_measures
 
 
 def photograph(seed: int, height: int = 80, width: int = 100) -> np.ndarray:
@@ -195,6 +195,50 @@ def test_exchanged_masks_need_evidence_from_both_and_from_the_others() -> None:
     vague = agreement.copy()
     vague[[7, 8, 9], [7, 8, 9]] = 0.5
     assert exchanged_pairs(vague) == []
+
+
+@given(st.lists(st.floats(1e-9, 1), min_size=1, max_size=12))
+@settings(max_examples=50, deadline=None)
+def test_holms_correction_rejects_what_its_steps_reject(p_values: list[float]) -> None:
+    corrected = holm(p_values)
+    for level in (0.001, 0.01, 0.05, 0.2):
+        rejected = set()
+        for step, place in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
+            if (len(p_values) - step) * p_values[place] > level:
+                break
+            rejected.add(place)
+        assert {place for place, value in enumerate(corrected) if value <= level} == rejected
+
+
+def test_the_strongest_measure_comes_first_and_its_doubles_are_left_out() -> None:
+    random = np.random.default_rng(3)
+    bad = np.arange(200) % 2
+    strong, weak = bad * 3 + random.normal(size=200), bad * 0.8 + random.normal(size=200)
+    table = pd.DataFrame(
+        {
+            "split": "test", "label": np.where(bad == 1, "anomalous", "normal"), "width": 4, "height": 3,
+            "weak": weak, "double": np.exp(-strong), "strong": strong + 1e-3 * random.normal(size=200),
+        }
+    )  # fmt: skip
+    ranked = [found.measure for found in compare_classes(table, ("weak", "double", "strong"))]
+    assert ranked[2] == "weak"
+    assert unlike_measures(table, (), ranked, 4) == [ranked[0], "weak"]
+    assert unlike_measures(table, (), ranked, 1) == ranked[:1]
+    assert unlike_measures(table, ("width", "strong"), ["double", "weak"], 1) == ["width", "strong", "weak"]
+
+
+def test_costly_measures_are_of_the_compared_photographs_evenly() -> None:
+    table = pd.DataFrame(
+        {
+            "split": ["train"] * 100 + ["test"] * 60,
+            "label": ["normal"] * 130 + ["anomalous"] * 30,
+        }
+    )
+    assert compared_sample(table) == frozenset(range(100, 160))
+    chosen = sorted(compared_sample(table, most=20))
+    assert (len(chosen), chosen[0], chosen[-1]) == (20, 100, 159)
+    assert sum(index >= 130 for index in chosen) == 10
+    assert compared_sample(table[table["label"] == "normal"]) == frozenset()
 
 
 @given(st.integers(0, 2**32 - 1))

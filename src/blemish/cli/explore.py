@@ -13,10 +13,11 @@ from blemish.cli.output import JsonOption, console, emit, stray_prints_on_stderr
 if TYPE_CHECKING:
     from blemish.core.types import ByteArray, FloatArray
     from blemish.explore.exploration import Exploration
-    from blemish.explore.survey import Embed
+    from blemish.explore.survey import Embed, MoreMeasures
 
 _EMBEDDING_SIZE = 224
 _MOST_INSIGHTS = 8
+_MEASURED_ANYWAY = frozenset({"width", "height", "aspect_ratio", "mean_intensity", "noise_level"})
 
 
 def explore(
@@ -30,6 +31,9 @@ def explore(
     backbone: Annotated[
         str, typer.Option(help="Network for the map of the images; `none` leaves it out.")
     ] = "efficientnet_lite0",
+    handcrafted: Annotated[
+        bool, typer.Option(help="Compare good and defective images by handcrafted features too.")
+    ] = True,
     json_output: JsonOption = False,
 ) -> None:
     """Know the images before trusting a model.
@@ -50,16 +54,29 @@ def explore(
 
     catalogs = [open_category(data, category)] if category else open_catalogs(data)
     report = out / "report.html"
+    further = handcrafted_measures() if handcrafted else None
     with (
         use_reporter(reporter_for(json_output)),
         stray_prints_on_stderr(),
-        explore_catalogs(catalogs, embedding(backbone)) as exploration,
+        explore_catalogs(catalogs, embedding(backbone), further) as exploration,
     ):
         write_report(exploration, report, f"{data.resolve().name}: exploration")
         document = {**exploration.to_json(), "report": str(report)}
         write_json(out / "exploration.json", document)
         write_text(out / "images.csv", exploration.table().to_csv(index=False))
     emit(document, json_output, lambda: _print_exploration(exploration, report))
+
+
+def handcrafted_measures() -> MoreMeasures:
+    """The handcrafted features of `blemish features` that exploring does not measure by itself under another name."""
+    from blemish.features.handcrafted import handcrafted_features
+
+    def measures(image: ByteArray) -> dict[str, float]:
+        return {
+            name: value for name, value in handcrafted_features(image).items() if name not in _MEASURED_ANYWAY
+        }
+
+    return measures
 
 
 def embedding(backbone: str) -> Embed | None:
@@ -69,7 +86,7 @@ def embedding(backbone: str) -> Embed | None:
     """
     if backbone == "none":
         return None
-    from threading import Lock
+    from queue import SimpleQueue
 
     import cv2
     import numpy as np
@@ -77,19 +94,26 @@ def embedding(backbone: str) -> Embed | None:
 
     from blemish.core.network import CompiledNetwork
     from blemish.core.preprocessing import preprocess
+    from blemish.explore.survey import THREADS
     from blemish.features.backbones import load_backbone
     from blemish.features.onnx_export import to_onnx
 
     network = load_backbone(backbone)
     contract = network.preprocessing(_EMBEDDING_SIZE, _EMBEDDING_SIZE)
     example = torch.zeros(1, 3, _EMBEDDING_SIZE, _EMBEDDING_SIZE)
-    compiled = CompiledNetwork(to_onnx(network, example, ["fine", "coarse"]))
-    one_at_a_time = Lock()
+    model = to_onnx(network, example, ["fine", "coarse"])
+    # One network of one thread for each thread that asks: all cores work, and none waits for another.
+    idle: SimpleQueue[CompiledNetwork] = SimpleQueue()
+    for _ in range(THREADS):
+        idle.put(CompiledNetwork(model, threads=1))
 
     def embed(image: ByteArray) -> FloatArray:
         values = preprocess(image, contract)[None]
-        with one_at_a_time:
+        compiled = idle.get()
+        try:
             fine, coarse = compiled(values)
+        finally:
+            idle.put(compiled)
         side = fine.shape[3], fine.shape[2]
         enlarged = cv2.resize(coarse[0].transpose(1, 2, 0), side, interpolation=cv2.INTER_LINEAR)
         joined = np.concatenate([fine[0].transpose(1, 2, 0), enlarged], axis=2)

@@ -120,6 +120,19 @@ class DefectMap:
         rows = [(kind, path, r.area, r.x, r.y, r.elongation, r.solidity) for kind, path, r in self.regions]
         return pd.DataFrame(rows, columns=["defect_type", "path", "area", "x", "y", "elongation", "solidity"])
 
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Of each defect type: masks, regions, smallest area and medians over the regions, as JSON-ready values."""
+        found: dict[str, dict[str, float]] = {}
+        for kind, rows in self.table().groupby("defect_type", sort=True):
+            medians = rows[["area", "x", "y", "elongation", "solidity"]].median()
+            found[str(kind)] = {
+                "masks": self.counts[str(kind)],
+                "regions": len(rows),
+                "smallest_area": float(rows["area"].min()),
+                **{f"median_{name}": float(value) for name, value in medians.items()},
+            }
+        return found
+
 
 @dataclass(frozen=True)
 class InputSize:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +40,10 @@ def image_maps(vectors: FloatArray, seed: int = 0) -> list[ImageMap]:
     pca = PCA(n_components=2, random_state=seed)
     points = pca.fit_transform(scaled)
     maps = [ImageMap("PCA", points.astype(np.float32), float(np.sum(pca.explained_variance_ratio_)))]
-    if importlib.util.find_spec("umap") is not None:
-        placed = importlib.import_module("umap").UMAP(n_components=2, random_state=seed).fit_transform(scaled)
-        maps.append(ImageMap("UMAP", np.asarray(placed, np.float32), None))
+    try:
+        umap = importlib.import_module("umap").UMAP
+    except (ImportError, AttributeError):  # not installed; or a mere folder of that name is on the path
+        return maps
+    placed = umap(n_components=2, random_state=seed, n_jobs=1).fit_transform(scaled)
+    maps.append(ImageMap("UMAP", np.asarray(placed, np.float32), None))
     return maps

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from blemish.core.errors import UsageError
 from blemish.core.images import DEFAULT_LIMITS, DecodeLimits
@@ -17,7 +18,7 @@ from blemish.explore.defects import InputSize, recommended_size
 from blemish.explore.embedding import ImageMap, image_maps
 from blemish.explore.findings import Finding
 from blemish.explore.insights import Insight, insights_of
-from blemish.explore.statistics import Comparison, compare_classes
+from blemish.explore.statistics import Comparison, compare_classes, size_statistics
 from blemish.explore.survey import Embed, MoreMeasures, Survey, survey
 from blemish.explore.thumbnails import Thumbnails
 
@@ -51,6 +52,15 @@ class CategoryExploration:
         """Defective over good photographs in the test split; None where there are none of one."""
         labels = Counter(self.survey.table.loc[self.survey.table["split"] == TEST, "label"])
         return labels[ANOMALOUS] / labels[NORMAL] if labels[NORMAL] and labels[ANOMALOUS] else None
+
+    def statistics(self) -> dict[str, Any]:
+        """Imbalance, sizes, good against defective, and the defects by type, as JSON-ready values."""
+        return {
+            "imbalance": self.imbalance(),
+            "sizes": size_statistics(self.survey.table),
+            "comparisons": [comparison.to_json() for comparison in self.comparisons],
+            "defects": self.survey.defects.summary(),
+        }
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,7 @@ class Exploration:
                 }
                 for c in self.categories
             },
+            "statistics": {c.category: c.statistics() for c in self.categories},
             "insights": [
                 {"rank": rank, **insight.to_json()} for rank, insight in enumerate(self.insights, 1)
             ],
@@ -132,7 +143,8 @@ def explore_catalogs(
         catalogs: what `open_catalogs` returned.
         embed: from a photograph (uint8 RGB H x W x 3) to features (float32 C x h x w), safe on several threads;
             without it there is no map of the images, and exchanged masks are not looked for.
-        more_measures: from a photograph to further numbers by name, for the statistics.
+        more_measures: from a photograph to further numbers by name, for the comparison of good and defective
+            photographs; called only for those that are compared, at most `statistics.MOST_COMPARED` of a category.
         limits: bytes and pixels allowed before decoding.
 
     Raises:
@@ -142,13 +154,15 @@ def explore_catalogs(
         raise UsageError("There is nothing to explore: name a folder of images.")
     explored: list[CategoryExploration] = []
     try:
-        for catalog in catalogs:
-            thumbnails = Thumbnails()
-            try:
-                explored.append(digest(survey(catalog, thumbnails, embed, more_measures, limits)))
-            except BaseException:
-                thumbnails.close()
-                raise
+        # The cores are shared out by photograph; threads of linear algebra on top would only wait for each other.
+        with threadpool_limits(1, user_api="blas"):
+            for catalog in catalogs:
+                thumbnails = Thumbnails()
+                try:
+                    explored.append(digest(survey(catalog, thumbnails, embed, more_measures, limits)))
+                except BaseException:
+                    thumbnails.close()
+                    raise
     except BaseException:
         Exploration(tuple(explored)).close()
         raise

@@ -35,20 +35,26 @@ _CLASS_NAMES = {NORMAL: "good", ANOMALOUS: "defective"}
 def balance_figure(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> go.Figure:
     """Stacked bars: photographs of each category by split and defect type (`Catalog.counts` by category)."""
     names = list(counts)
-    figure = go.Figure(layout=chart_layout("", "Photographs"))
+    figure = go.Figure(layout=chart_layout("Photographs", ""))
     types = sorted({kind for splits in counts.values() for kind in splits[TEST]} - {GOOD})
     stacks = [("good, train", TRAIN, GOOD, "#2b5f94"), ("good, test", TEST, GOOD, "#86b6e4")]
     stacks += [(kind, TEST, kind, colour) for kind, colour in zip(types, shades(len(types)), strict=True)]
     for title, split, kind, colour in stacks:
         figure.add_bar(
-            x=names,
-            y=[counts[name][split].get(kind, 0) for name in names],
+            y=names,
+            x=[counts[name][split].get(kind, 0) for name in names],
+            orientation="h",
             name=title,
             marker={"color": colour},
-            hovertemplate="%{y} " + title + "<br>%{x}<extra></extra>",
+            hovertemplate="%{x} " + title + "<br>%{y}<extra></extra>",
         )
     figure.update_layout(
-        barmode="stack", showlegend=True, legend={"orientation": "v", "x": 1.01, "y": 1}, bargap=0.35
+        barmode="stack",
+        showlegend=True,
+        legend={"traceorder": "normal"},
+        bargap=max(0.3, 1 - 0.2 * len(names)),
+        yaxis={"autorange": "reversed", "automargin": True},
+        margin_t=60,
     )
     return figure
 
@@ -74,9 +80,11 @@ def pareto_figure(counts: Mapping[str, int]) -> go.Figure:
             "overlaying": "y",
             "side": "right",
             "range": [0, 1.05],
+            "tickvals": [0, 0.25, 0.5, 0.75, 1],
             "tickformat": ".0%",
             "showgrid": False,
         },
+        xaxis={"tickvals": names, "ticktext": [_wrapped(name) for name in names], "automargin": True},
         margin_r=52,
     )
     return figure
@@ -201,7 +209,10 @@ def input_size_figure(size: InputSize) -> go.Figure:
         line=chart_line(THRESHOLD_COLOUR, 2, "dash"),
         hoverinfo="skip",
     )
-    figure.update_layout(barmode="group", showlegend=True, yaxis_type="log", margin_t=40)
+    areas = [*size.small.values(), *size.smallest.values(), 2.0 * WHOLE_CELL**2]
+    ticks = _nice_ticks(np.log10([max(min(areas), 1e-3), max(areas)]))
+    figure.update_layout(barmode="group", showlegend=True, margin_t=40)
+    figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     return figure
 
 
@@ -284,6 +295,11 @@ def with_choice(figure: go.Figure, choices: Sequence[tuple[str, list[Any]]]) -> 
             margin_t=46,
         )
     return figure
+
+
+def _wrapped(name: str) -> str:
+    """A name of several words on as many lines, so that it stands upright under its bar."""
+    return name.replace("_", "<br>").replace(" ", "<br>")
 
 
 def _edges(values: npt.NDArray[np.float64], whole: bool) -> npt.NDArray[np.float64]:

@@ -14,7 +14,7 @@ import pandas as pd
 from blemish.data.entries import ANOMALOUS, GOOD, NORMAL, TEST, TRAIN
 from blemish.explore.defects import InputSize
 from blemish.explore.findings import Finding
-from blemish.explore.statistics import NOTABLE, Comparison
+from blemish.explore.statistics import COMPARED, NOTABLE, Comparison
 
 CONFIDENCE = 0.95
 FEW_OF_A_TYPE = 10
@@ -103,6 +103,7 @@ def insights_of(
         *_about_defect_types(category, table),
         *_about_places(category, regions),
         *_about_light(category, comparisons),
+        *_about_single_numbers(category, comparisons),
         Insight(
             55 if size.small else 30,
             "input-size",
@@ -216,13 +217,19 @@ def _about_defect_types(category: str, table: pd.DataFrame) -> Iterator[Insight]
             break
     if len(ranked) > 1:
         sentence = (
-            f"{len(head)} of {len(ranked)} defect types make up {seen / total:.0%} of the {total} defects: "
+            f"{len(head)} of {len(ranked)} defect types make up {seen / total:.0%} of the {total} defective "
+            f"photographs: {', '.join(head)}."
         )
+        if ranked[0][1] < 1.5 * ranked[-1][1]:
+            sentence = (
+                f"No defect type stands out: each of the {len(ranked)} has {ranked[-1][1]} to {ranked[0][1]} of the "
+                f"{total} defective photographs."
+            )
         yield Insight(
             46,
             "pareto",
             category,
-            sentence + ", ".join(head) + ".",
+            sentence,
             {"n_defective": total, "types": dict(ranked)},
         )
     rare = {name: count for name, count in ranked if count < FEW_OF_A_TYPE}
@@ -285,6 +292,28 @@ def _about_light(category: str, comparisons: Sequence[Comparison]) -> Iterator[I
             "effect": most.effect,
             "p_value": most.p_value,
         },
+    )
+
+
+def _about_single_numbers(category: str, comparisons: Sequence[Comparison]) -> Iterator[Insight]:
+    """How far a single further number, such as a handcrafted feature, tells good from defective by itself."""
+    further = [c for c in comparisons if c.measure not in COMPARED]
+    telling = [c for c in further if c.p_adjusted < 0.001 and abs(c.effect) >= NOTABLE]
+    if not telling:
+        return
+    most = max(telling, key=lambda comparison: abs(comparison.effect))
+    plain = max((abs(c.effect) for c in comparisons if c.measure in COMPARED), default=0.0)
+    if abs(most.effect) < plain + 0.02:
+        return  # the light says it already
+    area = (1 + abs(most.effect)) / 2
+    yield Insight(
+        47,
+        "single-number",
+        category,
+        f"{most.measure.replace('_', ' ').capitalize()} alone tells good from defective with an AUROC of "
+        f"{area:.2f}, the best of {len(further)} further measures, chosen on these "
+        "photographs: a detector must do better than that to have learnt more.",
+        {"measure": most.measure, "auroc": area, "p_adjusted": most.p_adjusted, "n_measures": len(further)},
     )
 
 

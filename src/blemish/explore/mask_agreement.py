@@ -94,7 +94,9 @@ class MaskAgreement:
             self._ready = bank, np.asarray((bank**2).sum(axis=1), np.float32), spread
         bank, squares, spread = self._ready
         vectors = features.reshape(len(features), -1).T / spread
-        nearest = (squares - 2 * vectors @ bank.T).min(axis=1) + (vectors**2).sum(axis=1)
+        products = (vectors * -2) @ bank.T
+        products += squares
+        nearest = products.min(axis=1) + (vectors**2).sum(axis=1)
         return np.asarray(np.sqrt(np.maximum(nearest, 0)), np.float32)
 
 

@@ -43,7 +43,7 @@ class Measures(NamedTuple):
 def measure(image: ByteArray) -> Measures:
     """Measure a photograph, uint8 RGB H x W x 3."""
     grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
-    counts = np.bincount(grey.ravel(), minlength=256) / grey.size
+    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel().astype(np.float64) / grey.size
     cumulated = np.cumsum(counts)
     levels = np.arange(256)
     mean = float(counts @ levels)
@@ -77,6 +77,6 @@ def noise_level(grey: ByteArray) -> float:
 
 def histograms(image: ByteArray) -> FloatArray:
     """Share of pixels in each of 64 equal steps of red, green and blue: float32, 3 x 64, each row sums to 1."""
-    pixels = image.reshape(-1, 3) >> 2
-    counts = [np.bincount(pixels[:, channel], minlength=HISTOGRAM_BINS) for channel in range(3)]
-    return (np.array(counts) / len(pixels)).astype(np.float32)
+    counts = [cv2.calcHist([image], [channel], None, [HISTOGRAM_BINS], [0, 256]) for channel in range(3)]
+    shares = np.asarray(counts, np.float64).reshape(3, HISTOGRAM_BINS) / (image.shape[0] * image.shape[1])
+    return np.asarray(shares, np.float32)

@@ -20,7 +20,13 @@ from blemish.explore.exploration import CategoryExploration, Exploration
 from blemish.explore.findings import Finding
 from blemish.explore.map_figure import map_figure
 from blemish.explore.samples import Sample, defect_samples, sample_histograms
-from blemish.explore.statistics import further_measures, size_statistics, with_aspect_ratio
+from blemish.explore.statistics import (
+    compared_rows,
+    further_measures,
+    size_statistics,
+    unlike_measures,
+    with_aspect_ratio,
+)
 
 # What keeps the file under 15 MB beside Plotly's 5 MB, however many photographs there are.
 MOST_POINTS, _FEWEST_POINTS = 2000, 120
@@ -31,6 +37,8 @@ MOST_TYPES = 24
 _SHEET_SIDE, _SHEET_COLUMNS, _SHEET_QUALITY = 40, 40, 70
 
 _DISTRIBUTIONS = ("brightness", "contrast", "focus", "aspect_ratio")
+_MOST_FURTHER = 4
+_STRONGEST, _SAMPLES_AT_ONCE = 10, 2
 _TAKEN_FOR = {
     "mvtec": "MVTec AD: train/good, test/good, test/DEFECT, ground_truth/DEFECT",
     "btad": "BTAD: train/ok, test/ok, test/ko, ground_truth",
@@ -139,10 +147,10 @@ def _section(number: int, explored: CategoryExploration, limits: dict[str, int])
         "insights": explored.insights,
         "kinds": kinds.most_common(),
         "findings": _findings(explored, limits["findings"], limits["finding_bytes"]),
-        "samples": _samples(explored, limits["samples"], limits["sample_bytes"]),
+        **_samples(explored, limits["samples"], limits["sample_bytes"]),
         "size": explored.size,
         "sizes": size_statistics(survey.table),
-        "comparisons": explored.comparisons,
+        **_comparisons(explored),
         "colour_charts": _colour_charts(explored),
         "distributions": _distributions(explored),
         "places": _place_charts(explored),
@@ -171,8 +179,17 @@ def _inside(path: Path, root: Path) -> str:
     return f"{path.relative_to(root).as_posix()}/" if path.is_relative_to(root) else str(path)
 
 
-def _samples(explored: CategoryExploration, most: int, most_bytes: int) -> list[Sample]:
-    """Samples of each defect type, as many as fit."""
+def _samples(explored: CategoryExploration, most: int, most_bytes: int) -> dict[str, list[Sample]]:
+    """Samples of each defect type, as many as fit: the first of each type are seen at once, the others unfolded."""
+    seen: Counter[str] = Counter()
+    groups: dict[str, list[Sample]] = {"samples": [], "more_samples": []}
+    for sample in _fitting_samples(explored, most, most_bytes):
+        seen[sample.defect_type] += 1
+        groups["samples" if seen[sample.defect_type] <= _SAMPLES_AT_ONCE else "more_samples"].append(sample)
+    return groups
+
+
+def _fitting_samples(explored: CategoryExploration, most: int, most_bytes: int) -> list[Sample]:
     samples = defect_samples(explored.survey.table, most)
     sizes = [sum(len(picture.uri) for picture in sample.pictures) for sample in samples]
     if sum(sizes) > most_bytes:  # fewer of each type, rather than the first types alone
@@ -222,22 +239,36 @@ def _colour_charts(explored: CategoryExploration) -> list[dict[str, Any]]:
     ]
 
 
+def _comparisons(explored: CategoryExploration) -> dict[str, Any]:
+    """The strongest differences that are not one and the same, and all others."""
+    table = compared_rows(with_aspect_ratio(explored.survey.table))
+    names = [found.measure for found in explored.comparisons]
+    strongest = set(unlike_measures(table, (), names, _STRONGEST))
+    return {
+        "comparisons": [found for found in explored.comparisons if found.measure in strongest],
+        "more_comparisons": [found for found in explored.comparisons if found.measure not in strongest],
+    }
+
+
 def _distributions(explored: CategoryExploration) -> list[dict[str, Any]]:
-    """Good against defective, with the test's result in words."""
-    table = with_aspect_ratio(explored.survey.table)
+    """Good against defective, with the test's result in words: plain measures, then the strongest further ones."""
+    table = compared_rows(with_aspect_ratio(explored.survey.table))
     compared = {comparison.measure: comparison for comparison in explored.comparisons}
+    further = set(further_measures(table))
+    strongest = [name for name, found in compared.items() if name in further and found.p_adjusted < 0.05]
     charts = []
-    for name in (*_DISTRIBUTIONS, *further_measures(explored.survey.table)[:4]):
+    for name in unlike_measures(table, _DISTRIBUTIONS, strongest, _MOST_FURTHER):
         if not table[name].notna().any():
             continue
         note = "Nothing to compare: one class, or one value."
         if name in compared:
             found = compared[name]
             note = (
-                f"Cliff's delta {found.effect:+.2f} ({found.size}), Mann–Whitney p = {found.p_value:.2g}, in the "
-                "test split."
+                f"Cliff's delta {found.effect:+.2f} ({found.size}), Mann–Whitney p = {found.p_value:.2g}, "
+                f"{found.p_adjusted:.2g} after Holm's correction."
             )
         title = name.replace("_", " ").capitalize()
+        title += " (handcrafted)" if name in further else ""
         charts.append(chart(title, note, figures.distribution_figure(table, name)))
     return charts
 

@@ -26,19 +26,22 @@ from blemish.explore.findings import Finding, finding_of
 from blemish.explore.mask_agreement import MaskAgreement
 from blemish.explore.measures import HISTOGRAM_BINS, Measures, histograms, measure
 from blemish.explore.outliers import quality_findings
+from blemish.explore.statistics import compared_sample
 from blemish.explore.thumbnails import Thumbnails, thumbnail
 
 Embed = Callable[[ByteArray], FloatArray]
 """From a photograph (uint8 RGB H x W x 3) to its features (float32 C x h x w); called on several threads."""
 
 MoreMeasures = Callable[[ByteArray], Mapping[str, float]]
-"""From a photograph to further measures by name, such as handcrafted features; called on several threads."""
+"""From a photograph to further measures by name, such as handcrafted features; called on several threads, and only
+for photographs that good and defective ones are compared by."""
 
 MOST_EMBEDDED = 10_000
 """Photographs of a category that are embedded; of more, these are spread evenly."""
 
 _MAJORITY = 0.8
-_THREADS = max(1, min(8, os.cpu_count() or 1))
+THREADS = max(1, min(8, os.cpu_count() or 1))
+"""Photographs that are looked at at a time."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -125,20 +128,25 @@ def survey(
         catalog: the category.
         thumbnails: where small pictures are kept.
         embed: gives features; without it there is no map, and exchanged masks are not looked for.
-        more_measures: further numbers for the table.
+        more_measures: further numbers for the table, of the photographs in `compared_sample`.
         limits: bytes and pixels allowed.
     """
     rows = rows_of(catalog)
     wanted = _spread(len(rows), MOST_EMBEDDED) if embed else frozenset()
+    compared = compared_sample(catalog.table.reset_index(drop=True)) if more_measures else frozenset()
     # Good parts to learn from come first: what is unusual is told by them, and a copy is named in the test set.
     order = sorted(range(len(rows)), key=lambda index: not _learnable(rows[index]))
     agreement = MaskAgreement(sum(1 for index in order if index in wanted and _learnable(rows[index])))
     collector = _Collector(catalog, thumbnails, agreement)
 
     def look(index: int) -> _Seen:
-        return _look(index, rows[index], limits, embed if index in wanted else None, more_measures)
+        embed_it, measure_it = (
+            embed if index in wanted else None,
+            more_measures if index in compared else None,
+        )
+        return _look(index, rows[index], limits, embed_it, measure_it)
 
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="explore") as pool:
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="explore") as pool:
         seen = _in_order(pool, look, order)
         for one in track(seen, f"Exploring {catalog.category}", total=len(rows)):
             collector.add(one)
@@ -334,7 +342,7 @@ def _in_order(
     try:
         for item in items:
             ahead.append(pool.submit(work, item))
-            if len(ahead) > 2 * _THREADS:
+            if len(ahead) > 2 * THREADS:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
