@@ -86,7 +86,7 @@ def embedding(backbone: str) -> Embed | None:
     """
     if backbone == "none":
         return None
-    from queue import SimpleQueue
+    from threading import Lock
 
     import cv2
     import numpy as np
@@ -94,26 +94,19 @@ def embedding(backbone: str) -> Embed | None:
 
     from blemish.core.network import CompiledNetwork
     from blemish.core.preprocessing import preprocess
-    from blemish.explore.survey import THREADS
     from blemish.features.backbones import load_backbone
     from blemish.features.onnx_export import to_onnx
 
     network = load_backbone(backbone)
     contract = network.preprocessing(_EMBEDDING_SIZE, _EMBEDDING_SIZE)
     example = torch.zeros(1, 3, _EMBEDDING_SIZE, _EMBEDDING_SIZE)
-    model = to_onnx(network, example, ["fine", "coarse"])
-    # One network of one thread for each thread that asks: all cores work, and none waits for another.
-    idle: SimpleQueue[CompiledNetwork] = SimpleQueue()
-    for _ in range(THREADS):
-        idle.put(CompiledNetwork(model, threads=1))
+    compiled = CompiledNetwork(to_onnx(network, example, ["fine", "coarse"]))
+    one_at_a_time = Lock()
 
     def embed(image: ByteArray) -> FloatArray:
         values = preprocess(image, contract)[None]
-        compiled = idle.get()
-        try:
+        with one_at_a_time:
             fine, coarse = compiled(values)
-        finally:
-            idle.put(compiled)
         side = fine.shape[3], fine.shape[2]
         enlarged = cv2.resize(coarse[0].transpose(1, 2, 0), side, interpolation=cv2.INTER_LINEAR)
         joined = np.concatenate([fine[0].transpose(1, 2, 0), enlarged], axis=2)

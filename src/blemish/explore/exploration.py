@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from blemish.core.errors import UsageError
 from blemish.core.images import DEFAULT_LIMITS, DecodeLimits
@@ -154,15 +153,13 @@ def explore_catalogs(
         raise UsageError("There is nothing to explore: name a folder of images.")
     explored: list[CategoryExploration] = []
     try:
-        # The cores are shared out by photograph; threads of linear algebra on top would only wait for each other.
-        with threadpool_limits(1, user_api="blas"):
-            for catalog in catalogs:
-                thumbnails = Thumbnails()
-                try:
-                    explored.append(digest(survey(catalog, thumbnails, embed, more_measures, limits)))
-                except BaseException:
-                    thumbnails.close()
-                    raise
+        for catalog in catalogs:
+            thumbnails = Thumbnails()
+            try:
+                explored.append(digest(survey(catalog, thumbnails, embed, more_measures, limits)))
+            except BaseException:
+                thumbnails.close()
+                raise
     except BaseException:
         Exploration(tuple(explored)).close()
         raise
