@@ -20,6 +20,7 @@ from blemish.detectors.registry import create_detector
 from blemish.detectors.student_teacher import (
     StudentTeacherDetector,
     StudentTeacherObjective,
+    choose_scoring,
     standardising_weights,
 )
 from blemish.detectors.trained import held_out_positions
@@ -161,10 +162,31 @@ def test_auto_takes_the_best_on_synthetic_defects_and_never_reads_test_images(ca
     blind = fitted(dataclasses.replace(catalog, table=table), scoring="auto")
     seeing = fitted(catalog, scoring="auto")
     assert blind.scoring_auroc_ == seeing.scoring_auroc_
-    assert blind.scoring_auroc_[blind.scoring_] == max(blind.scoring_auroc_.values())
+    held_out = len(blind.parts(catalog)[1])
+    assert blind.scoring_ == choose_scoring(blind.scoring_auroc_, held_out, held_out)
     assert set(blind.scoring_auroc_) == {"normalized", "raw", "robust"}
     state, other = blind.state(), seeing.state()
     assert all(np.array_equal(state[key], other[key]) for key in state)
+
+
+@pytest.mark.parametrize(
+    ("robust", "images", "chosen"),
+    [
+        (1.0, 10, "robust"),  # all alike
+        (0.95, 4, "robust"),  # four images cannot tell these apart
+        (0.95, 1000, "normalized"),  # a thousand can
+        (0.6, 10, "normalized"),
+    ],
+)
+def test_of_scorings_that_cannot_be_told_apart_the_robust_one_is_taken(
+    robust: float, images: int, chosen: str
+) -> None:
+    assert choose_scoring({"normalized": 1.0, "raw": 1.0, "robust": robust}, images, images) == chosen
+
+
+def test_a_scoring_that_is_clearly_better_is_taken_whatever_it_is() -> None:
+    assert choose_scoring({"normalized": 0.7, "raw": 0.95, "robust": 0.7}, 30, 30) == "raw"
+    assert choose_scoring({"normalized": 0.5, "raw": 0.5, "robust": 0.5}, 3, 0) == "robust"
 
 
 @pytest.mark.parametrize(

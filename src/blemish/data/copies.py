@@ -61,12 +61,12 @@ def close_pairs(vectors: FloatArray, within: float) -> Iterator[tuple[int, int]]
                     yield row + int(i), column + int(j)
 
 
-def copy_groups(paths: Sequence[Path], bit_depth: int = 16) -> npt.NDArray[np.intp]:
+def copy_groups(paths: Sequence[Path], bit_depth: int = 16, re_encoded: bool = True) -> npt.NDArray[np.intp]:
     """For each file the position of the first file that is the same photograph; its own position if none is.
 
     Every file is decoded once, and once more where it may have a copy. Being a copy is passed on: if a second file is
     a copy of the first and a third of the second, all three are one group. A file that cannot be decoded is a copy of
-    those with the same bytes.
+    those with the same bytes. Without `re_encoded`, only equal pixels make a copy.
     """
     contents: list[str] = []
     signatures: dict[int, ByteArray] = {}
@@ -79,6 +79,8 @@ def copy_groups(paths: Sequence[Path], bit_depth: int = 16) -> npt.NDArray[np.in
         contents.append(pixel_digest(image))
         signatures[position] = signature(image)
     groups = group_numbers(contents)
+    if not re_encoded:
+        return groups
     firsts = [position for position in signatures if groups[position] == position]
     for one, other in _re_encoded([paths[first] for first in firsts], signatures, firsts, groups, bit_depth):
         kept, joined = sorted((groups[firsts[one]], groups[firsts[other]]))

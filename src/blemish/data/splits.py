@@ -28,7 +28,8 @@ Groups = npt.NDArray[np.intp]
 def supervised_split(catalog: Catalog, share: float = 0.5, seed: int = 0) -> Catalog:
     """Move a seeded share of the labelled test photographs to training, stratified by defect type.
 
-    Good photographs are a stratum of their own. Copies stay together; those of a training photograph go to training.
+    Good photographs are a stratum of their own. Photographs of equal pixels stay together; those of a training
+    photograph go to training.
     Of every type with two photographs or more at least one stays for testing.
 
     Args:
@@ -48,7 +49,8 @@ def supervised_split(catalog: Catalog, share: float = 0.5, seed: int = 0) -> Cat
             f"{catalog.root} has no defective test photographs that could be learnt from: add labelled ones, or take "
             "unet with --synthetic, which paints defects."
         )
-    groups = groups_of(catalog)
+    # By pixels alone: good parts in one fixture under one light are alike, and no copies.
+    groups = copy_groups([Path(path) for path in catalog.table["path"]], re_encoded=False)
     moved = testing & np.isin(groups, groups[~testing])
     moved |= stratified_share(groups, types_of(catalog), testing & ~moved, share, seed)
     split = np.where(moved, TRAIN, table["split"].to_numpy(dtype=str))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -37,6 +38,9 @@ from blemish.detectors.training.loop import Material, Objective, Recipe, step_sc
 from blemish.features.pixels import PixelCache
 
 SCORINGS = ("normalized", "raw", "robust")
+PREFERRED = ("robust", "normalized", "raw")
+"""In doubt: a mean of many places before a maximum, which one odd place decides."""
+
 _ROBUST_COUNT = 100
 
 
@@ -93,7 +97,7 @@ class StudentTeacherDetector(FrozenTrainedDetector):
         scoring: "normalized" (error maps standardised per tap by held-out good images, then their mean; score is the
             highest value), "raw" (sum of squared errors; highest value), "robust" (as normalized; score is the mean
             of the 100 highest values on the finest tap's grid), "auto" (whichever tells synthetic defects painted on
-            held-out good images best from these images).
+            held-out good images best from these images; see `choose_scoring`).
         sigma: smoothing of the map, in pixels of the input.
 
     After `fit` also `scoring_`: the scoring in use, and `scoring_auroc_` where "auto" has measured them.
@@ -146,7 +150,7 @@ class StudentTeacherDetector(FrozenTrainedDetector):
         if self.scoring == "auto":
             bad = [head.errors(image, maps) for image, maps in self._painted(held_out)]
             self.scoring_auroc_ = {name: _auroc(fusion, good, bad) for name, fusion in fusions.items()}
-            self.scoring_ = max(self.scoring_auroc_, key=lambda name: self.scoring_auroc_[name])
+            self.scoring_ = choose_scoring(self.scoring_auroc_, len(good), len(bad))
         head.fusion = fusions[self.scoring_]
         return head
 
@@ -242,6 +246,20 @@ def standardising_weights(good: Iterable[list[Tensor]]) -> tuple[Tensor, Tensor]
     deviations = torch.stack([tap.std(correction=0) for tap in taps]).clamp(min=1e-12)
     weights = 1 / deviations / len(taps)
     return weights.float(), -(means * weights).sum().reshape(1).float()
+
+
+def choose_scoring(auroc: Mapping[str, float], good: int, bad: int) -> str:
+    """The first of `PREFERRED` that is no worse than the best by more than a standard error of its AUROC.
+
+    A few held-out images say little, and often nothing: then the score that no single place decides is taken. The rule
+    is that of Breiman et al., "Classification and Regression Trees", 1984; the error that of Hanley and McNeil, "The
+    meaning and use of the area under a ROC curve", Radiology 1982, for no less than one pair misjudged.
+    """
+    best = max(auroc.values())
+    area = min(best, 1 - 1 / max(1, good * bad))
+    of_bad, of_good = area / (2 - area) - area**2, 2 * area**2 / (1 + area) - area**2
+    variance = (area * (1 - area) + (bad - 1) * of_bad + (good - 1) * of_good) / max(1, good * bad)
+    return next(name for name in PREFERRED if auroc[name] >= best - math.sqrt(max(0.0, variance)))
 
 
 def _auroc(fusion: ErrorFusion, good: Sequence[list[Tensor]], bad: Sequence[list[Tensor]]) -> float:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 _TAIL_SHARE = 0.1
+_SMALLEST = 1e-30  # the slope to a nearer neighbour would be too large for a float32
 
 
 class Surprise(nn.Module):
@@ -59,6 +60,7 @@ def surprise_points(
         normal_scores: scores of unseen good images, at least 1, finite.
     """
     scores = np.sort(np.asarray(normal_scores, np.float64))
+    scores[np.abs(scores) < _SMALLEST] = 0
     n = len(scores)
     places = np.unique(scores)
     at_least = n - np.searchsorted(scores, places, side="left")
