@@ -24,9 +24,6 @@ def rows(document: dict[str, Any], categories: list[str]) -> list[list[str]]:
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for cell in document["cells"]:
         found.setdefault(cell["detector"], {})[cell["category"]] = cell
-    seconds = {
-        (cell["detector"], cell["category"]): cell["fit_seconds"] for cell in document["timings"]["cells"]
-    }
 
     def mean(detector: str) -> float:
         reached = [cell["metrics"]["image_auroc"] for cell in found[detector].values() if "metrics" in cell]
@@ -39,8 +36,7 @@ def rows(document: dict[str, Any], categories: list[str]) -> list[list[str]]:
             cell = found[detector][category]
             metrics = cell.get("metrics", {})
             cells += [figure(metrics.get("image_auroc")), figure(metrics.get("pixel_auroc"))]
-        took = sum(seconds.get((detector, category), 0.0) for category in categories) / len(categories)
-        made.append([f"`{detector}`", *cells, f"{took:.0f}"])
+        made.append([f"`{detector}`", *cells])
     return made
 
 
@@ -68,11 +64,7 @@ def main() -> None:
             "benchmark", *(work / "line" / category for category in categories), "--detectors", names,
             "--out", work / "comparison", "--json", cache=work / "cache", allowed=(0, 1),
         ).document  # fmt: skip
-    header = [
-        "detector",
-        *(f"{c}, {kind} AUROC" for c in categories for kind in ("image", "pixel")),
-        "fit, s",
-    ]
+    header = ["detector", *(f"{c}, {kind} AUROC" for c in categories for kind in ("image", "pixel"))]
     shown = f"{table(header, rows(document, categories))}\n\n{origin()}"
     print(shown)
     if options.write:
