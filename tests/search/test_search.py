@@ -324,6 +324,7 @@ def test_the_report_draws_itself_and_asks_nobody(browser: Any, searched: tuple[P
     page.close()
 
 
+@pytest.mark.slow  # a race: where the trials are quick, all are measured before the signal arrives
 def test_ctrl_c_keeps_the_trials(blemish: Call, data: Path, space: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "blemish", *arguments(data, space, tmp_path)]
     said = []
