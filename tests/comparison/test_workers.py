@@ -93,7 +93,7 @@ def test_a_worker_that_dies_takes_no_other_cell_with_it(washers: Path, tmp_path:
     cells = [make_cell(choice, data.name, data.digest, 0, tmp_path) for choice in choices]
     together, _ = read_category(data, [choice.detector(0) for choice in choices], tmp_path)
     with Workers(2) as workers:
-        workers.submit(Job(cells[0], Deadly(), together, None))  # type: ignore[arg-type]
+        workers.submit(Job(cells[0], data, Deadly(), None))  # type: ignore[arg-type]
         workers.submit(Job(cells[1], data, together, None))
         results = {result.cell.choice.label: result for result in workers.results()}
     assert results["patchcore:quick"].error.startswith("patchcore:quick was ended by the system")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from blemish.core.errors import BlemishError
 from blemish.detectors.registry import detector_info
-from blemish.search.space import Space, setting_key, space_of
+from blemish.search.space import Choices, Space, setting_key, space_of
 from blemish.search.trials import FEWEST_FOR_IMPORTANCE, STARTUP_TRIALS, Trial, TrialStore, best_of
 
 INFO = detector_info("patchcore")
@@ -83,6 +84,17 @@ def test_importance_needs_trials_and_finds_what_matters(tmp_path: Path) -> None:
         {},
         "All trials reached the same AUROC, so no parameter can be said to matter.",
     )
+
+
+def test_importance_of_many_choices_takes_no_age(tmp_path: Path) -> None:
+    many: Space = {"size": Choices(tuple(range(40))), "other": Choices(("a", "b"))}
+    store = TrialStore(tmp_path / "study.sqlite3", "key", many, 0)
+    for number in range(40):
+        setting = {"size": number, "other": "ab"[number % 2]}
+        store.add(Trial(number, setting, ((number // 10) / 4,), 0.1))
+    started = time.monotonic()
+    shares, _ = store.importance()
+    assert time.monotonic() - started < 20 and shares["size"] > 0.9
 
 
 def test_failed_trials_are_kept_and_never_chosen(tmp_path: Path) -> None:

@@ -117,11 +117,12 @@ def run_benchmark(
     with task("Comparison, cell by cell", missing) as advance, Workers(count) as running:
         for one in data:
             unmeasured = [cell for cell in cells[one.name] if results[cell.key] is None]
-            for job in _jobs(one, unmeasured, out):
+            jobs = _jobs(one, unmeasured, out)
+            for job in jobs:
                 running.submit(job)
-            # While the last cells are measured the next category is read, no sooner: the cache is bounded.
+            # While its cells are measured the next category is read, but not the one after: the cache is bounded.
             last = one is data[-1]
-            for result in running.results(waiting=0 if last else count):
+            for result in running.results(waiting=0 if last else len(jobs) + count):
                 results[result.cell.key] = result
                 advance(1)
                 tell(result)
@@ -138,14 +139,13 @@ def run_benchmark(
 
 
 def _jobs(data: CategoryData, cells: list[Cell], out: Path) -> list[Job]:
-    """A category's cells with what they share, once read; those that train, and take longest, first."""
+    """A category's cells with what they share, once read."""
     if not cells:
         return []
     detectors = [cell.choice.detector(cell.seed) for cell in cells]
     together, seconds = read_category(data, detectors, out)
     _ = data.shown_photographs  # read here once, and not by every worker
-    jobs = [Job(cell, data, together, of) for cell, of in zip(cells, seconds, strict=True)]
-    return sorted(jobs, key=lambda job: "epochs" not in detector_info(job.cell.choice.name).parameters)
+    return [Job(cell, data, together, of) for cell, of in zip(cells, seconds, strict=True)]
 
 
 def _described(choice: Choice, seed: int) -> dict[str, Any]:

@@ -13,15 +13,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
+from queue import SimpleQueue
 
 from blemish.comparison.category_data import CategoryData
 from blemish.comparison.cell import run_cell
 from blemish.comparison.cell_store import Cell, CellResult, write_result
 from blemish.core.network import limit_threads
+from blemish.detectors.registry import detector_info
 from blemish.features.together import Together
 
 _BYTES_A_WORKER = 3 * 2**30
@@ -37,6 +39,12 @@ class Job:
     together: Together
     seconds_an_image: float | None
 
+    @property
+    def cost(self) -> tuple[bool, int]:
+        """Orders cells by how long they are likely to take: those that train, and those of many photographs."""
+        trains = "epochs" in detector_info(self.cell.choice.name).parameters
+        return trains, len(self.data.catalog.table)
+
 
 class Workers:
     """Measures cells, `count` at a time; with one worker in this process, when the result is asked for.
@@ -51,7 +59,11 @@ class Workers:
     def __init__(self, count: int) -> None:
         self.count = count
         self._jobs: list[Job] = []
-        self._futures: dict[Future[CellResult], Job] = {}
+        self._running: dict[Future[CellResult], Job] = {}
+        self._finished: SimpleQueue[tuple[Job, Future[CellResult]]] = SimpleQueue()
+        # A future that has already ended calls back at once, in the thread that holds the lock.
+        self._lock = threading.RLock()
+        self._dispatching = False
         self._pool: ProcessPoolExecutor | None = None
         self._stop: Event | None = None
 
@@ -61,35 +73,62 @@ class Workers:
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        self._dispatching = False
         if self._pool is not None and self._stop is not None:
             if kind is not None:
                 self._stop.set()
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def submit(self, job: Job) -> None:
-        """Have a cell measured; workers begin with it at once if they are free."""
-        if self._pool is None:
+        """Have a cell measured; a worker that is free begins at once, or else takes the longest that waits."""
+        with self._lock:
             self._jobs.append(job)
-        else:
-            self._futures[self._pool.submit(_work, job)] = job
+            self._jobs.sort(key=lambda one: one.cost, reverse=True)
+            self._dispatch()
 
     def results(self, waiting: int = 0) -> Iterator[CellResult]:
         """The results of what was submitted, as they come, until no more than `waiting` cells are not yet measured.
 
         With one worker, of all.
         """
-        while self._jobs:
+        while self._jobs and self._pool is None:
             yield _work(self._jobs.pop(0))
         lost = []
-        while len(self._futures) > waiting:
-            done, _ = wait(self._futures, return_when=FIRST_COMPLETED)
-            for future in done:
-                job = self._futures.pop(future)
-                try:
-                    yield future.result()
-                except BrokenProcessPool:
-                    lost.append(job)
-        yield from self._one_by_one(lost)
+        while self._outstanding() > waiting:
+            if not (self._running or self._finished.qsize()):
+                break  # the pool is broken: what still waits is tried one by one too
+            job, future = self._finished.get()
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                lost.append(job)
+        if not self._dispatching and self._pool is not None:
+            lost, self._jobs = lost + self._jobs, []
+            yield from self._one_by_one(lost)
+
+    def _outstanding(self) -> int:
+        with self._lock:
+            return len(self._jobs) + len(self._running) + self._finished.qsize()
+
+    def _dispatch(self) -> None:
+        """Give waiting cells to free workers; the pool's own queue would take them in the order of their coming."""
+        while self._dispatching and self._jobs and len(self._running) < self.count:
+            assert self._pool is not None
+            try:
+                future = self._pool.submit(_work, self._jobs[0])
+            except BrokenProcessPool:
+                self._dispatching = False
+                return
+            self._running[future] = self._jobs.pop(0)
+            future.add_done_callback(self._done)
+
+    def _done(self, future: Future[CellResult]) -> None:
+        """Called by the pool's own thread when a cell has been measured or lost."""
+        with self._lock:
+            self._finished.put((self._running.pop(future), future))
+            if future.cancelled() or isinstance(future.exception(), BrokenProcessPool):
+                self._dispatching = False
+            self._dispatch()
 
     def _one_by_one(self, jobs: list[Job]) -> Iterator[CellResult]:
         """Try again, each by itself, what a worker that died has taken with it; what dies once more has failed."""
@@ -115,6 +154,7 @@ class Workers:
         self._pool = ProcessPoolExecutor(
             count, mp_context=context, initializer=_begin, initargs=(os.getpid(), threads, self._stop)
         )
+        self._dispatching = True
 
 
 def usual_workers(cells: int) -> int:

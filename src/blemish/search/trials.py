@@ -17,6 +17,7 @@ from blemish.search.space import Choices, Interval, Setting, Space, grid, is_fin
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
 
     from blemish.search.validation import Validated
 
@@ -156,7 +157,8 @@ class TrialStore:
         """Share of the AUROC's variance that each parameter explains (fANOVA), largest first, and a note.
 
         Hutter et al., "An Efficient Approach for Assessing Hyperparameter Importance", ICML 2014. Without shares the
-        note says why.
+        note says why. Choices are numbered, in the order of the space: split one against the rest, as categories
+        are, the cost would grow exponentially with how many there are.
         """
         import optuna
 
@@ -174,8 +176,24 @@ class TrialStore:
         if not varied or np.ptp([trial.auroc for trial in done]) == 0:
             return {}, "All trials reached the same AUROC, so no parameter can be said to matter."
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self._seed)
-        found = optuna.importance.get_param_importances(self.study, evaluator=evaluator, params=varied)
+        numbered = optuna.create_study(direction="maximize")
+        numbered.add_trials([self._numbered(trial) for trial in done])
+        found = optuna.importance.get_param_importances(numbered, evaluator=evaluator, params=varied)
         return {name: float(share) for name, share in found.items()}, f"From {len(done)} trials, by fANOVA."
+
+    def _numbered(self, trial: Trial) -> FrozenTrial:
+        """A finished trial as Optuna has it, with the number of each choice in its place."""
+        import optuna
+
+        distributions: dict[str, BaseDistribution] = {}
+        params = _params(trial.setting, self._space)
+        for name, distribution in self._distributions.items():
+            if isinstance(distribution, optuna.distributions.CategoricalDistribution):
+                params[name] = distribution.choices.index(params[name])
+                # Optuna leaves out what could have had one value only, and cannot measure it.
+                distribution = optuna.distributions.IntDistribution(0, len(distribution.choices) - 1)
+            distributions[name] = distribution
+        return optuna.trial.create_trial(value=trial.auroc, params=params, distributions=distributions)
 
     def _known(self) -> set[str]:
         return {setting_key(trial.setting) for trial in self.trials()}
