@@ -93,7 +93,7 @@ class UNetDetector(SupervisedDetector):
     """
 
     size: int = 192
-    epochs: int = 12
+    epochs: int = 30
     learning_rate: float = 1e-3
     patience: int = 0
     examples_per_epoch: int = 200
