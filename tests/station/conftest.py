@@ -70,28 +70,70 @@ def postgresql_server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """URL of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'blemish.db'}"
-        return
-    server = make_url(request.getfixturevalue("postgresql_server")).set(drivername="postgresql+pg8000")
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    name = f"blemish_test_{secrets.token_hex(6)}"
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield server.set(database=name, drivername="postgresql").render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
+class DatabaseMaker:
+    """Makes databases of one kind, empty ones and copies of one with all tables."""
+
+    def __init__(self, server: str | None, folder: Path) -> None:
+        self._folder = folder
+        self._server = make_url(server).set(drivername="postgresql+pg8000") if server else None
+        self._names: list[str] = []
+        if self._server:
+            self._engine = create_engine(self._server, isolation_level="AUTOCOMMIT")
+        self._template = self.make(copy=False)
+        self._opened(self._template)
+
+    def make(self, copy: bool) -> str:
+        """URL of a new database."""
+        name = f"blemish_test_{secrets.token_hex(6)}"
+        self._names.append(name)
+        if self._server is None:
+            path = self._folder / f"{name}.db"
+            if copy:
+                shutil.copy(str(make_url(self._template).database), path)
+            return f"sqlite:///{path}"
+        template = f" TEMPLATE {make_url(self._template).database}" if copy else ""
+        self._run(f"CREATE DATABASE {name}{template}")
+        url = self._server.set(database=name, drivername="postgresql")
+        return url.render_as_string(hide_password=False)
+
+    def close(self) -> None:
+        if self._server:
+            # A server that was started for the tests is removed as a whole.
+            for name in self._names if os.environ.get("BLEMISH_TEST_POSTGRESQL") else ():
+                self._run(f"DROP DATABASE {name} WITH (FORCE)")
+            self._engine.dispose()
+
+    def _run(self, statement: str) -> None:
+        with self._engine.connect() as connection:
+            connection.execute(text(statement))
+
+    @staticmethod
+    def _opened(url: str) -> None:
+        opened = Database(url)
+        opened.upgrade()
+        opened.close()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def databases(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DatabaseMaker]:
+    server = request.getfixturevalue("postgresql_server") if request.param == "postgresql" else None
+    maker = DatabaseMaker(server, tmp_path_factory.mktemp("databases"))
+    yield maker
+    maker.close()
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database_url(databases: DatabaseMaker) -> str:
+    """URL of an empty database."""
+    return databases.make(copy=False)
+
+
+@pytest.fixture
+def database(databases: DatabaseMaker) -> Iterator[Database]:
     """A database with all tables."""
-    opened = Database(database_url)
-    opened.upgrade()
+    opened = Database(databases.make(copy=True))
     yield opened
     assert opened.check_integrity() == []
     opened.close()
