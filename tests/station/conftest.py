@@ -26,6 +26,7 @@ from blemish.core.types import Region, Verdict
 from blemish.station.database import Database
 from blemish.station.log import InspectionLog
 from blemish.station.records import NewInspection
+from blemish.station.schema import Base
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -71,7 +72,7 @@ def postgresql_server() -> Iterator[str]:
 
 
 class DatabaseMaker:
-    """Makes databases of one kind, empty ones and copies of one with all tables."""
+    """Makes databases of one kind: new ones without tables, and empty ones with all tables."""
 
     def __init__(self, server: str | None, folder: Path) -> None:
         self._folder = folder
@@ -79,20 +80,31 @@ class DatabaseMaker:
         self._names: list[str] = []
         if self._server:
             self._engine = create_engine(self._server, isolation_level="AUTOCOMMIT")
-        self._template = self.make(copy=False)
-        self._opened(self._template)
+        self._template = self.make()
+        opened = Database(self._template)
+        opened.upgrade()
+        opened.close()
 
-    def make(self, copy: bool) -> str:
+    def with_tables(self) -> str:
+        """URL of a database with all tables and nothing in them."""
+        if self._server is None:
+            path = self._folder / f"{secrets.token_hex(6)}.db"
+            shutil.copy(str(make_url(self._template).database), path)
+            return f"sqlite:///{path}"
+        # A copy for each test would take PostgreSQL longer than most tests do.
+        opened = Database(self._template)
+        with opened.transaction() as session:
+            session.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} RESTART IDENTITY"))
+        opened.close()
+        return self._template
+
+    def make(self) -> str:
         """URL of a new database."""
         name = f"blemish_test_{secrets.token_hex(6)}"
         self._names.append(name)
         if self._server is None:
-            path = self._folder / f"{name}.db"
-            if copy:
-                shutil.copy(str(make_url(self._template).database), path)
-            return f"sqlite:///{path}"
-        template = f" TEMPLATE {make_url(self._template).database}" if copy else ""
-        self._run(f"CREATE DATABASE {name}{template}")
+            return f"sqlite:///{self._folder / name}.db"
+        self._run(f"CREATE DATABASE {name}")
         url = self._server.set(database=name, drivername="postgresql")
         return url.render_as_string(hide_password=False)
 
@@ -106,12 +118,6 @@ class DatabaseMaker:
     def _run(self, statement: str) -> None:
         with self._engine.connect() as connection:
             connection.execute(text(statement))
-
-    @staticmethod
-    def _opened(url: str) -> None:
-        opened = Database(url)
-        opened.upgrade()
-        opened.close()
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -127,13 +133,13 @@ def databases(
 @pytest.fixture
 def database_url(databases: DatabaseMaker) -> str:
     """URL of an empty database."""
-    return databases.make(copy=False)
+    return databases.make()
 
 
 @pytest.fixture
 def database(databases: DatabaseMaker) -> Iterator[Database]:
     """A database with all tables."""
-    opened = Database(databases.make(copy=True))
+    opened = Database(databases.with_tables())
     yield opened
     assert opened.check_integrity() == []
     opened.close()
