@@ -31,8 +31,9 @@ $(INSTALLED): pyproject.toml
 demo: setup
 	@$(BIN)/blemish demo --out runs/demo
 
+# A file's tests stay together, for they share what is slow to make; small trainings are quicker on one thread each.
 test: setup
-	@$(BIN)/pytest -m "not slow"
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 soak: setup
 	@$(BIN)/pytest -m slow
