@@ -86,9 +86,8 @@ def measure_set(data: Path, inspector: Path, work: Path) -> list[str]:
         precision(vectors, defects, work / "map"),
     )
     times = 1e3 * float(np.median(seconds))
-    return [
-        catalog.category, str(len(types)), str(len(set(types))), *(f"{figure:.3f}" for figure in figures), f"{times:.0f} ms",
-    ]  # fmt: skip
+    shown = [f"{figure:.3f}" for figure in figures]
+    return [catalog.category, str(len(types)), str(len(set(types))), *shown, f"{times:.0f} ms"]
 
 
 def measure_speed(folder: Path, values: int) -> list[list[str]]:
