@@ -94,6 +94,11 @@ class _Finished:
     image: ByteArray | None
 
 
+def image_status(kind: str) -> int:
+    """The HTTP status for an image that cannot be used."""
+    return _STATUS.get(kind, 422)
+
+
 class InspectionQueue:
     """Accepts photographs, has them judged, logs them, answers.
 
@@ -203,7 +208,7 @@ class InspectionQueue:
                 self._finished.put(_judged(task, networks.get(task.version), self._limits, started))
             except ImageError as error:
                 self._metrics.refused.labels(error.kind).inc()
-                status = _STATUS.get(error.kind, 422)
+                status = image_status(error.kind)
                 self._resolve(task, Refused(task.photograph.file_name, error.kind, error.detail, status))
             except BaseException as error:  # a worker never dies: whatever it was is the answer to this task
                 self._fail(task, error)

@@ -171,6 +171,16 @@ class Service:
         self._active[name] = (time.monotonic(), version)
         return version
 
+    def add_inspector(self, path: Path, name: str | None, by: str = "local") -> InspectorVersion:
+        """Put an artifact on the shelf; unlike the shelf alone, only one whose network can be run here.
+
+        Raises:
+            ArtifactError: the file is not a sound inspector.
+            UsageError: the name is not possible.
+        """
+        Inspector.load(path)
+        return self.shelf.add(path, name, by)
+
     def activate(self, name: str, version: int) -> InspectorVersion:
         """Let a version judge from now on; it is compiled before.
 
