@@ -31,8 +31,10 @@ from blemish.cli import (
     fit,
     gallery,
     inspect,
+    key,
     sample,
     search,
+    serve,
     study,
     synthesize,
 )
@@ -62,6 +64,8 @@ app.command()(benchmark.benchmark)
 app.command(short_help="Find a detector's settings on validation images.")(search.search)
 app.command()(study.study)
 app.command()(compare_image.compare_image)
+app.command(short_help="Serve API and web page.")(serve.serve)
+app.add_typer(key.app, name="key", short_help="API keys of the service.")
 app.add_typer(gallery.app, name="gallery", short_help="Keep defects, to find similar ones.")
 app.command(short_help="Show past defects similar to a photograph's.")(gallery.similar)
 app.command()(demo.demo)
