@@ -53,6 +53,10 @@ class NotFittedError(BlemishError):
     """A detector was asked to predict before it was fitted."""
 
 
+class NotFoundError(BlemishError):
+    """What was asked for by its name or number does not exist."""
+
+
 class DownloadError(BlemishError):
     """A download failed; what arrived so far is kept for resuming."""
 
