@@ -57,6 +57,10 @@ class NotFoundError(BlemishError):
     """What was asked for by its name or number does not exist."""
 
 
+class DatabaseError(BlemishError):
+    """The database cannot be used; the sentence never shows the password of its URL."""
+
+
 class DownloadError(BlemishError):
     """A download failed; what arrived so far is kept for resuming."""
 

@@ -1,0 +1,311 @@
+"""The documents that the API takes and gives; the OpenAPI page is made from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from blemish.core.types import Verdict
+from blemish.server.queue import Refused
+from blemish.station.records import Feedback, InspectionRecord
+from blemish.station.shelf import InspectorVersion
+from blemish.station.statistics import Drift, RateBucket, Summary
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$"
+TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*$"
+"""One line: control characters could repaint a terminal, and PostgreSQL stores no zero byte."""
+
+NOTE_PATTERN = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
+
+
+def _in_range(moment: datetime) -> datetime:
+    if not 1970 <= moment.year <= 2200:
+        raise ValueError("the year must be from 1970 to 2200")
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_range)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+DefectType = Annotated[str, Field(min_length=1, max_length=80, pattern=TEXT_PATTERN)]
+
+
+class _Taken(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class RegionDocument(BaseModel):
+    """An anomalous area in pixels of the photograph, and its highest map value."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    score: float
+
+
+class InspectionDocument(BaseModel):
+    """One inspection, as it is in the log."""
+
+    id: int
+    time: datetime
+    inspector: str
+    version: int
+    verdict: Verdict
+    score: float
+    threshold: float
+    p_value: float
+    percentile: float = Field(description="Where the score lies among those of normal images, 0 to 100.")
+    regions: list[RegionDocument]
+    width: int
+    height: int
+    image_digest: str
+    file_name: str
+    milliseconds: dict[str, float] = Field(description="How long each step took.")
+    by: str
+    parts: dict[str, float] = Field(description="p-values by the detectors of an ensemble.")
+    gives_map: bool = Field(description="False if the detector shows no place; then there is no heatmap.")
+    truth: Literal["good", "bad"] | None
+    defect_type: str | None
+    note: str
+    image: str | None = Field(description="Address of the photograph; null if it is not kept.")
+    heatmap: str | None = Field(description="Address of the heatmap, or the PNG itself as a data URI.")
+
+    @classmethod
+    def of(cls, record: InspectionRecord, heatmap: str | None = None) -> InspectionDocument:
+        """The document of a record; a given heatmap stands there in place of its address."""
+        address = f"/v1/inspections/{record.id}"
+        kept = record.image_suffix is not None
+        values = {name: getattr(record, name) for name in _SAME}
+        return cls.model_construct(
+            **values,
+            regions=[RegionDocument.model_construct(**region.to_json()) for region in record.regions],
+            milliseconds={step: round(value, 3) for step, value in record.milliseconds.items()},
+            parts=dict(record.parts),
+            image=f"{address}/image" if kept else None,
+            heatmap=heatmap or (f"{address}/heatmap" if kept and record.gives_map else None),
+        )
+
+
+_SAME = (
+    "id", "time", "inspector", "version", "verdict", "score", "threshold", "p_value", "percentile", "width", "height",
+    "image_digest", "file_name", "by", "gives_map", "truth", "defect_type", "note",
+)  # fmt: skip
+
+
+class RefusedDocument(BaseModel):
+    """A photograph that was not judged, beside others that were."""
+
+    file_name: str
+    kind: str
+    detail: str
+    status: int
+
+    @classmethod
+    def of(cls, refused: Refused) -> RefusedDocument:
+        """The document of a refusal."""
+        return cls(**vars(refused))
+
+
+class InspectedDocument(BaseModel):
+    """The answer to an inspection: all that was judged is in the log."""
+
+    inspections: list[InspectionDocument]
+    refused: list[RefusedDocument]
+
+
+class PageDocument(BaseModel):
+    """Some inspections, newest first."""
+
+    inspections: list[InspectionDocument]
+    next_cursor: str | None = Field(description="Asks for those that follow; null at the end.")
+
+
+class FeedbackRequest(_Taken):
+    """What a person says of an inspected part."""
+
+    truth: Literal["good", "bad"]
+    defect_type: DefectType | None = None
+    note: Annotated[str, Field(max_length=2000, pattern=NOTE_PATTERN)] = ""
+
+
+class FeedbackDocument(BaseModel):
+    """Feedback as it is in the log."""
+
+    id: int
+    inspection_id: int
+    time: datetime
+    truth: Literal["good", "bad"]
+    defect_type: str | None
+    note: str
+    by: str
+
+    @classmethod
+    def of(cls, feedback: Feedback) -> FeedbackDocument:
+        """The document of a feedback."""
+        return cls(**{name: getattr(feedback, name) for name in cls.model_fields})
+
+
+class VersionDocument(BaseModel):
+    """One version of an inspector on the shelf."""
+
+    name: str
+    version: int
+    digest: str
+    detector: str
+    category: str
+    created: datetime
+    added: datetime
+    active: bool
+
+    @classmethod
+    def of(cls, version: InspectorVersion) -> VersionDocument:
+        """The document of a version."""
+        return cls(**{name: getattr(version, name) for name in cls.model_fields})
+
+
+class InspectorDocument(BaseModel):
+    """An inspector: the number of the version that judges, and all versions."""
+
+    name: str
+    active: int | None
+    versions: list[VersionDocument]
+
+    @classmethod
+    def of(cls, name: str, versions: Sequence[InspectorVersion]) -> InspectorDocument:
+        """The document of an inspector's versions."""
+        active = next((version.version for version in versions if version.active), None)
+        return cls(name=name, active=active, versions=[VersionDocument.of(one) for one in versions])
+
+
+class ActivateRequest(_Taken):
+    """Which version is to judge."""
+
+    version: int = Field(ge=1, le=2**31 - 1)
+
+
+class SummaryDocument(BaseModel):
+    """Counts by verdict and by what people said."""
+
+    n: int
+    passed: int
+    reviewed: int
+    rejected: int
+    reject_rate: float | None
+    confirmed: int
+    false_rejects: int
+    missed: int
+    without_feedback: int
+    without_defect_type: int
+
+
+class RateDocument(BaseModel):
+    """One point of the control chart of the reject rate (p chart, three standard errors)."""
+
+    start: datetime
+    n: int
+    rejected: int
+    rate: float
+    lower: float
+    upper: float
+    out_of_control: bool
+
+
+class DefectShareDocument(BaseModel):
+    """One bar of the Pareto chart of defect types; shares are from 0 to 1."""
+
+    defect_type: str
+    count: int
+    share: float
+    cumulative_share: float
+
+
+class DriftDocument(BaseModel):
+    """How the latest scores compare with those of the inspector's normal images; null with too few scores."""
+
+    inspector: str
+    version: int
+    n: int
+    stability_index: float | None
+    statistic: float | None
+    p_value: float | None
+    median_percentile: float | None
+    state: str
+
+
+class StatisticsDocument(BaseModel):
+    """What the history says in numbers."""
+
+    summary: SummaryDocument
+    reject_rates: list[RateDocument]
+    pareto: list[DefectShareDocument]
+    drift: list[DriftDocument]
+
+
+class NeighbourDocument(BaseModel):
+    """A past defect and its cosine distance, 0 (the same) to 2."""
+
+    category: str
+    defect_type: str | None
+    time: datetime
+    inspector: str
+    image_digest: str
+    inspection_id: int | None
+    name: str
+    distance: float
+
+
+class ProposalDocument(BaseModel):
+    """The defect type that the neighbours vote for, and its share of the weight."""
+
+    defect_type: str | None
+    confidence: float
+    votes: dict[str, int]
+
+
+class SimilarDocument(BaseModel):
+    """The most similar past defects, nearest first."""
+
+    neighbours: list[NeighbourDocument]
+    proposal: ProposalDocument
+
+
+class HealthDocument(BaseModel):
+    """How the server is."""
+
+    status: Literal["ok"]
+    version: str
+
+
+class ReadyDocument(BaseModel):
+    """That the server takes photographs, and what it does without."""
+
+    status: Literal["ready"]
+    inspectors: list[str]
+    troubles: list[str]
+
+
+def summary_document(summary: Summary) -> SummaryDocument:
+    """Counts as a document."""
+    return SummaryDocument(**_finite(vars(summary)))
+
+
+def rate_document(bucket: RateBucket) -> RateDocument:
+    """A point of the control chart as a document."""
+    return RateDocument(**bucket._asdict())
+
+
+def drift_document(drift: Drift) -> DriftDocument:
+    """A drift as a document."""
+    return DriftDocument(**_finite(vars(drift)))
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with None for what is not a number: JSON has no word for it."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in values.items()
+    }

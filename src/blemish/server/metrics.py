@@ -1,0 +1,58 @@
+"""What Prometheus reads of a running server: https://prometheus.io/docs/practices/naming/."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """The counters of one server, in a registry of their own.
+
+    Labels are routes and inspectors that exist, never what a client has written: their number is bounded.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "blemish_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
+        )
+        self.seconds = Histogram(
+            "blemish_inspection_seconds",
+            "From acceptance to the committed record, of each photograph.",
+            ("inspector",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.verdicts = Counter(
+            "blemish_verdicts", "Inspections by verdict.", ("inspector", "verdict"), registry=self.registry
+        )
+        self.refused = Counter(
+            "blemish_refused_photographs", "Photographs not judged.", ("kind",), registry=self.registry
+        )
+        self.queued = Gauge(
+            "blemish_queue_photographs", "Photographs accepted and not yet answered.", registry=self.registry
+        )
+        self.queue_size = Gauge(
+            "blemish_queue_size", "Photographs that the queue takes.", registry=self.registry
+        )
+        self.kept_bytes = Gauge("blemish_kept_image_bytes", "Bytes of kept photographs.", registry=self.registry)
+        self.keeping = Gauge(
+            "blemish_keeping_images", "1 while photographs can be kept, 0 in trouble.", registry=self.registry
+        )
+        self.drift = Gauge(
+            "blemish_score_drift",
+            "Drift of the latest scores against the inspector's own scores of good parts.",
+            ("inspector",),
+            registry=self.registry,
+        )
+        self.gallery_waiting = Gauge(
+            "blemish_gallery_waiting", "Rejected parts that wait to enter the gallery.", registry=self.registry
+        )
+
+    def text(self) -> bytes:
+        """All of them in the exposition format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,192 @@
+"""Forms with files, read while they stream in, within limits, and never to a file outside the home.
+
+Format: RFC 7578, https://www.rfc-editor.org/rfc/rfc7578.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import IO
+
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.concurrency import run_in_threadpool
+
+from blemish.server.problems import ProblemError
+from blemish.server.queue import Photograph
+
+_MOST_HEADER_BYTES = 8192
+_MOST_FIELDS = 16
+_MOST_FIELD_BYTES = 4096
+_MOST_NAME_CHARACTERS = 255
+_WRITTEN_AT_ONCE = 2**20
+
+
+@dataclass(frozen=True)
+class FormLimits:
+    """What a form may hold.
+
+    Attributes:
+        files: number of files.
+        file_bytes: largest one, in bytes.
+    """
+
+    files: int
+    file_bytes: int
+
+
+@dataclass
+class Form:
+    """A form that has arrived: its text fields by name, and its files."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    files: list[Photograph] = field(default_factory=list)
+
+    def text(self, name: str) -> str:
+        """A field that must be there.
+
+        Raises:
+            ProblemError: 422 if it is not.
+        """
+        if name not in self.fields:
+            raise ProblemError(422, f"The form has no field {name}: add it.")
+        return self.fields[name]
+
+
+async def read_form(
+    request: Request,
+    limits: FormLimits,
+    file_field: str,
+    count: Callable[[int], None] = lambda size: None,
+    sink: IO[bytes] | None = None,
+) -> Form:
+    """Read a form.
+
+    Args:
+        request: whose body it is.
+        limits: what it may hold.
+        file_field: name of the field with files.
+        count: called with the bytes of each piece that arrives; may raise.
+        sink: where the content of files goes (only sensible for one); the form then holds names alone.
+
+    Raises:
+        ProblemError: 413 too large, 415 not a form, 422 not as it should be.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    boundary = options.get(b"boundary", b"")
+    if kind != b"multipart/form-data" or not 0 < len(boundary) <= 200:
+        raise ProblemError(415, "The body is not a form: send multipart/form-data.")
+    reading = _Reading(limits, file_field, sink is not None)
+    try:
+        parser = MultipartParser(boundary, reading.callbacks())
+        async for piece in request.stream():
+            count(len(piece))
+            parser.write(piece)
+            if sink is not None and reading.pending_bytes >= _WRITTEN_AT_ONCE:
+                await run_in_threadpool(sink.write, reading.take_pending())
+        parser.finalize()
+    except FormParserError as error:
+        raise ProblemError(422, "The form cannot be read: it is damaged or cut short.") from error
+    if not reading.ended:
+        raise ProblemError(422, "The form cannot be read: it is damaged or cut short.")
+    if sink is not None:
+        await run_in_threadpool(sink.write, reading.take_pending())
+    return reading.form
+
+
+class _Reading:
+    """The callbacks of the parser, and what they have gathered."""
+
+    def __init__(self, limits: FormLimits, file_field: str, streams: bool) -> None:
+        self.form = Form()
+        self.ended = False
+        self._limits, self._file_field, self._streams = limits, file_field, streams
+        self._header_name, self._header_value = bytearray(), bytearray()
+        self._disposition = b""
+        self._name = ""
+        self._file_name: str | None = None
+        self._content = bytearray()
+        self._size = self._parts = 0
+
+    @property
+    def pending_bytes(self) -> int:
+        return len(self._content)
+
+    def take_pending(self) -> bytes:
+        taken = bytes(self._content)
+        self._content.clear()
+        return taken
+
+    def callbacks(self) -> dict[str, Callable[..., None]]:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": lambda data, start, end: self._grow(self._header_name, data[start:end]),
+            "on_header_value": lambda data, start, end: self._grow(self._header_value, data[start:end]),
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+            "on_part_data": self._data,
+            "on_part_end": self._end,
+            "on_end": self._all_ended,
+        }
+
+    def _begin(self) -> None:
+        self._parts += 1
+        if self._parts > self._limits.files + _MOST_FIELDS:
+            raise ProblemError(413, f"The form has more than {self._limits.files} files: send fewer at once.")
+        self._disposition, self._size = b"", 0
+        if not self._streams:
+            self._content = bytearray()
+
+    def _grow(self, text: bytearray, more: bytes) -> None:
+        text += more
+        if len(text) > _MOST_HEADER_BYTES:
+            raise ProblemError(422, "The form cannot be read: a header in it is too long.")
+
+    def _header_end(self) -> None:
+        if self._header_name.lower() == b"content-disposition":
+            self._disposition = bytes(self._header_value)
+        self._header_name.clear()
+        self._header_value.clear()
+
+    def _headers_finished(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        self._name = options.get(b"name", b"").decode("utf-8", "replace")
+        given = options.get(b"filename")
+        if self._name != self._file_field:
+            # A file in a field for text is text.
+            self._file_name = None
+            return
+        self._file_name = plain_name((given or b"").decode("utf-8", "replace"))
+        if len(self.form.files) >= self._limits.files:
+            raise ProblemError(413, f"The form has more than {self._limits.files} files: send fewer at once.")
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        self._size += end - start
+        most = _MOST_FIELD_BYTES if self._file_name is None else self._limits.file_bytes
+        if self._size > most:
+            what = ascii(self._file_name or self._name)
+            raise ProblemError(413, f"{what} in the form has more than {most:,} bytes.", kind="too-large")
+        self._content += memoryview(data)[start:end]
+
+    def _end(self) -> None:
+        if self._file_name is not None:
+            content = b"" if self._streams else bytes(self._content)
+            self.form.files.append(Photograph(content, self._file_name))
+        else:
+            # Fields are small; a streamed file before one has been passed on with `pending`.
+            start = len(self._content) - self._size
+            self.form.fields[self._name] = self._content[start:].decode("utf-8", "replace")
+            del self._content[start:]
+
+    def _all_ended(self) -> None:
+        self.ended = True
+
+
+def plain_name(name: str) -> str:
+    """The last part of a file's name as a client sent it, without control characters; never empty."""
+    last = re.split(r"[/\\]", name)[-1]
+    printable = "".join(letter for letter in last if letter.isprintable())
+    return printable[-_MOST_NAME_CHARACTERS:].strip() or "photograph"

@@ -1,0 +1,131 @@
+"""Rejected parts on their way into the gallery, while no photograph waits to be judged."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from blemish.gallery.embedding import AnomalyEmbedder
+from blemish.gallery.defect import Defect, Neighbour
+from blemish.gallery.gallery import Gallery
+from blemish.gallery.proposal import Proposal, propose
+from blemish.server.service import JudgedAgain
+from blemish.station.records import InspectionRecord
+
+_MOST_WAITING = 1000
+_MOST_EMBEDDERS = 8
+_PAUSE_SECONDS = 0.05
+
+logger = logging.getLogger("blemish.server")
+
+
+class PastDefects:
+    """The gallery as a server uses it.
+
+    Args:
+        gallery: where defects are stored.
+        judge_again: makes map and image of a record anew; raises `BlemishError` where the image is not kept.
+        is_idle: whether no photograph waits to be judged.
+    """
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        judge_again: Callable[[InspectionRecord], JudgedAgain],
+        is_idle: Callable[[], bool],
+    ) -> None:
+        self.gallery = gallery
+        self._judge_again, self._is_idle = judge_again, is_idle
+        self._waiting: deque[InspectionRecord] = deque(maxlen=_MOST_WAITING)
+        self._embedders: dict[str, AnomalyEmbedder] = {}
+        self._lock = threading.Lock()
+        self._wake, self._ended = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="gallery", daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        """Rejected parts that have not entered the gallery yet."""
+        return len(self._waiting)
+
+    def start(self) -> None:
+        """Start taking parts in."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; what waits is dropped, `blemish gallery index` can add it."""
+        self._ended.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(30)
+        self.gallery.close()
+
+    def take(self, record: InspectionRecord) -> None:
+        """Let a rejected or labelled part enter the gallery soon; its photograph must be kept."""
+        if record.image_suffix is not None and record.gives_map:
+            self._waiting.append(record)
+            self._wake.set()
+
+    def similar(
+        self,
+        again: JudgedAgain,
+        top: int,
+        category: str | None,
+        defect_type: str | None,
+        since: datetime | None,
+        exclude_digest: str | None,
+    ) -> tuple[Sequence[Neighbour], Proposal]:
+        """The most similar past defects, nearest first, and the defect type that they propose."""
+        vector, space = self._vector(again)
+        neighbours = self.gallery.similar(
+            vector, space, top=top, category=category, defect_type=defect_type, since=since,
+            exclude_digest=exclude_digest,
+        )  # fmt: skip
+        return neighbours, propose(neighbours)
+
+    def set_defect_type(self, record: InspectionRecord, truth: str, defect_type: str | None) -> None:
+        """Carry a person's word into the gallery: a good part leaves it, a bad one is there with its type."""
+        if truth == "good":
+            self.gallery.remove(record.image_digest)
+            return
+        self.gallery.set_defect_type(record.image_digest, defect_type)
+        self.take(record)
+
+    def _vector(self, again: JudgedAgain):  # type: ignore[no-untyped-def]
+        with self._lock:
+            embedder = self._embedders.get(again.version.digest)
+            if embedder is None:
+                if len(self._embedders) >= _MOST_EMBEDDERS:
+                    self._embedders.pop(next(iter(self._embedders)))
+                embedder = self._embedders[again.version.digest] = AnomalyEmbedder(again.inspector)
+            return embedder.vector_of(again.image, again.inspection), embedder.space
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            while self._waiting and not self._ended.is_set():
+                if not self._is_idle():
+                    self._ended.wait(_PAUSE_SECONDS)
+                    continue
+                record = self._waiting.popleft()
+                try:
+                    self._add(record)
+                except Exception as error:  # judging goes on without the gallery
+                    logger.warning("Inspection %d did not enter the gallery: %s", record.id, error)
+
+    def _add(self, record: InspectionRecord) -> None:
+        again = self._judge_again(record)
+        vector, space = self._vector(again)
+        defect = Defect(
+            category=again.version.category,
+            defect_type=record.defect_type,
+            time=record.time,
+            inspector=record.inspector,
+            image_digest=record.image_digest,
+            inspection_id=record.id,
+            name=record.file_name,
+        )
+        self.gallery.add(vector, space, defect)

@@ -1,0 +1,128 @@
+"""Errors as problem details, RFC 9457: https://www.rfc-editor.org/rfc/rfc9457."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from blemish.core.errors import ArtifactError, BlemishError, DatabaseError, ImageError, NotFoundError, UsageError
+from blemish.server.errors import Overloaded
+from blemish.server.queue import image_status
+
+CONTENT_TYPE = "application/problem+json"
+
+logger = logging.getLogger("blemish.server")
+
+
+class InvalidValue(BaseModel):
+    """One value of a request that cannot be used."""
+
+    where: str = Field(description="Place of the value, such as `query.limit`.")
+    reason: str
+
+
+class Problem(BaseModel):
+    """Why a request was not answered, as RFC 9457 says."""
+
+    type: str = "about:blank"
+    title: str = Field(description="The HTTP status in words.")
+    status: int = Field(ge=400, le=599)
+    detail: str = Field(description="What was wrong and the way out, one sentence for a person.")
+    kind: str | None = Field(default=None, description="One word for the cause, for photographs.")
+    errors: list[InvalidValue] | None = Field(default=None, description="Values that cannot be used.")
+
+
+class ProblemError(HTTPException):
+    """Ends a request with a problem."""
+
+    def __init__(
+        self, status: int, detail: str, headers: Mapping[str, str] | None = None, kind: str | None = None
+    ) -> None:
+        super().__init__(status, detail, dict(headers or {}))
+        self.kind = kind
+
+
+def problem_response(
+    status: int,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    kind: str | None = None,
+    errors: list[InvalidValue] | None = None,
+) -> JSONResponse:
+    """A problem as an answer."""
+    problem = Problem(title=_title(status), status=status, detail=detail, kind=kind, errors=errors)
+    return JSONResponse(
+        problem.model_dump(exclude_none=True), status, dict(headers or {}), media_type=CONTENT_TYPE
+    )
+
+
+def response_of(error: Exception) -> JSONResponse:
+    """The answer to an error of any kind; what is unexpected is logged and told to nobody."""
+    if isinstance(error, HTTPException):
+        return _of_http(error)
+    if isinstance(error, RequestValidationError):
+        return _of_validation(error)
+    if isinstance(error, Overloaded):
+        return problem_response(503, str(error), {"Retry-After": str(error.retry_after)})
+    if isinstance(error, ImageError):
+        return problem_response(image_status(error.kind), str(error), kind=error.kind)
+    if isinstance(error, BlemishError):
+        status = _status_of(error)
+        return problem_response(status, str(error), {"Retry-After": "5"} if status == 503 else None)
+    logger.error("A request failed unexpectedly.", exc_info=error)
+    return problem_response(500, "Something unexpected happened: the server's log says what.")
+
+
+def install(app: FastAPI) -> None:
+    """Let an application answer every error with a problem."""
+
+    async def answer(request: Request, error: Exception) -> JSONResponse:
+        return response_of(error)
+
+    for kind in (HTTPException, RequestValidationError, BlemishError, Exception):
+        app.add_exception_handler(kind, answer)
+
+
+def _status_of(error: BlemishError) -> int:
+    stated = getattr(error, "status", None)
+    if isinstance(stated, int):
+        return stated
+    kinds: tuple[tuple[type[BlemishError], int], ...] = (
+        (NotFoundError, 404), (DatabaseError, 503), (ArtifactError, 422), (UsageError, 422),
+    )  # fmt: skip
+    return next((status for kind, status in kinds if isinstance(error, kind)), 500)
+
+
+def _of_http(error: HTTPException) -> JSONResponse:
+    detail = str(error.detail)
+    if error.status_code == 404 and detail == _title(404):
+        detail = "There is nothing at this address: /docs lists what there is."
+    if error.status_code == 405:
+        detail = "This address does not take this method: see the header Allow, or /docs."
+    return problem_response(error.status_code, detail, error.headers, getattr(error, "kind", None))
+
+
+def _of_validation(error: RequestValidationError) -> JSONResponse:
+    # Without the values themselves: they may be secrets, and need not be JSON.
+    found = [InvalidValue(where=_place(one), reason=str(one["msg"])) for one in list(error.errors())[:20]]
+    first = found[0] if found else InvalidValue(where="body", reason="it is not what it should be")
+    return problem_response(422, f"{first.where} cannot be used: {first.reason}.", errors=found)
+
+
+def _place(error: Any) -> str:
+    return ascii(".".join(str(part) for part in error["loc"]))[1:-1][:200]
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"

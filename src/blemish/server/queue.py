@@ -1,0 +1,318 @@
+"""The queue of photographs: bounded, judged on all cores, committed in groups.
+
+Each worker is a thread with networks of its own that use one thread: two cores judge two photographs at once, which is
+faster than two cores on one. What is judged goes to the one thread that commits: it takes all that is ready and logs it
+in one transaction. So the disk is waited for once for many, only while it is the slowest, and never by a worker. An
+answer is given after the commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from blemish.core.errors import BlemishError, ImageError
+from blemish.core.image_formats import image_format
+from blemish.core.images import DecodeLimits, decode_image
+from blemish.core.preprocessing import preprocess
+from blemish.core.types import ByteArray, Inspection, Verdict
+from blemish.inspector.runtime import Inspector
+from blemish.server.compiled import CompiledInspectors
+from blemish.server.errors import Overloaded
+from blemish.server.metrics import Metrics
+from blemish.server.settings import ServerSettings
+from blemish.station.image_store import ImageStore
+from blemish.station.log import InspectionLog
+from blemish.station.records import InspectionRecord, NewInspection
+from blemish.station.shelf import InspectorVersion
+
+_KEEPERS = 4
+_STATUS = {"too-large": 413, "unsupported": 415, "not-an-image": 415, "animated": 415}
+_SUFFIX = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "TIFF": ".tif", "WEBP": ".webp"}
+
+logger = logging.getLogger("blemish.server")
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph as it was sent: bytes of the file, and the sender's name for it."""
+
+    content: bytes = field(repr=False)
+    file_name: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A photograph that was judged and logged; `image` is None where nobody asked for it."""
+
+    record: InspectionRecord
+    inspection: Inspection
+    image: ByteArray | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A photograph that cannot be judged.
+
+    Attributes:
+        file_name: as it was sent.
+        kind: one word for the cause, from `blemish.core.images.IMAGE_PROBLEM_KINDS`.
+        detail: the cause and the way out.
+        status: HTTP status for it, 4xx.
+    """
+
+    file_name: str
+    kind: str
+    detail: str
+    status: int
+
+
+@dataclass
+class Task:
+    """A photograph in the queue; `answer` is set when it is logged or refused."""
+
+    photograph: Photograph
+    version: InspectorVersion
+    by: str
+    wants_image: bool
+    accepted: float = field(default_factory=time.perf_counter)
+    answer: Future[Judged | Refused] = field(default_factory=Future)
+
+
+@dataclass(frozen=True)
+class _Finished:
+    task: Task
+    new: NewInspection
+    inspection: Inspection
+    image: ByteArray | None
+
+
+def image_status(kind: str) -> int:
+    """The HTTP status for an image that cannot be used."""
+    return _STATUS.get(kind, 422)
+
+
+class InspectionQueue:
+    """Accepts photographs, has them judged, logs them, answers.
+
+    Args:
+        settings: sizes and limits.
+        log, images, metrics: where inspections, photographs and counts go.
+        after_commit: called with each judged photograph and its bytes; must return at once.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        log: InspectionLog,
+        images: ImageStore,
+        metrics: Metrics,
+        after_commit: Callable[[Judged, bytes], None],
+    ) -> None:
+        self._settings, self._log, self._images, self._metrics = settings, log, images, metrics
+        self._after_commit = after_commit
+        self._limits = DecodeLimits(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
+        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[_Finished | None] = queue.SimpleQueue()
+        self._changed = threading.Condition()
+        self._count = self._bytes = 0
+        self._seconds = 0.05  # of work for one photograph, a running mean
+        self._stopping = False
+        self._networks = [CompiledInspectors(threads=1) for _ in range(settings.worker_count)]
+        self._workers = [
+            threading.Thread(target=self._work, args=(networks,), name=f"worker-{number}", daemon=True)
+            for number, networks in enumerate(self._networks)
+        ]
+        self._keepers = ThreadPoolExecutor(_KEEPERS, "keeper")
+        self._committer = threading.Thread(target=self._commit_all, name="committer", daemon=True)
+
+    @property
+    def length(self) -> int:
+        """Photographs accepted and not yet answered."""
+        return self._count
+
+    def start(self) -> None:
+        """Start judging."""
+        for thread in (self._committer, *self._workers):
+            thread.start()
+
+    def stop(self, seconds: float) -> None:
+        """Accept nothing more, finish what was accepted within so many seconds, and end."""
+        with self._changed:
+            self._stopping = True
+            self._changed.wait_for(lambda: self._count == 0, timeout=seconds)
+        for _ in self._workers:
+            self._tasks.put(None)
+        for thread in self._workers:
+            if thread.is_alive():
+                thread.join(seconds)
+        self._finished.put(None)
+        if self._committer.is_alive():
+            self._committer.join(seconds)
+        self._keepers.shutdown()
+
+    def prepare(self, version: InspectorVersion) -> None:
+        """Compile an inspector for every worker, so that nobody's photograph waits for that.
+
+        Raises:
+            ArtifactError: its file is damaged.
+        """
+        for networks in self._networks:
+            networks.get(version)
+
+    def check_room(self, count: int = 1, size: int = 0) -> None:
+        """Refuse at once what could not be accepted.
+
+        Raises:
+            Overloaded: there is no room for `count` photographs of `size` bytes in sum, or the server stops.
+        """
+        if self._stopping:
+            raise Overloaded("The server is stopping: send the photographs again when it is back.", 5)
+        settings = self._settings
+        if self._count + count > settings.queue_size or (
+            self._count and self._bytes + size > settings.queue_bytes
+        ):
+            waiting = self._count * self._seconds / settings.worker_count
+            raise Overloaded(
+                f"The queue is full ({self._count} photographs): send them again a little later.", waiting
+            )
+
+    def submit(self, tasks: Sequence[Task]) -> None:
+        """Accept all of these photographs or none.
+
+        Raises:
+            Overloaded: there is no room, or the server stops.
+        """
+        size = sum(len(task.photograph.content) for task in tasks)
+        with self._changed:
+            self.check_room(len(tasks), size)
+            self._count += len(tasks)
+            self._bytes += size
+        for task in tasks:
+            self._tasks.put(task)
+
+    def _work(self, networks: CompiledInspectors) -> None:
+        while (task := self._tasks.get()) is not None:
+            started = time.perf_counter()
+            if started - task.accepted > self._settings.request_seconds:
+                self._fail(task, Overloaded("The photograph waited too long: send it again later.", 5))
+                continue
+            try:
+                self._finished.put(_judged(task, networks.get(task.version), self._limits, started))
+            except ImageError as error:
+                self._metrics.refused.labels(error.kind).inc()
+                status = image_status(error.kind)
+                self._resolve(task, Refused(task.photograph.file_name, error.kind, error.detail, status))
+            except BaseException as error:  # a worker never dies: whatever it was is the answer to this task
+                self._fail(task, error)
+            self._seconds += 0.05 * (time.perf_counter() - started - self._seconds)
+
+    def _commit_all(self) -> None:
+        while (first := self._finished.get()) is not None:
+            group, ended = [first], False
+            while len(group) < self._settings.batch and not ended:
+                try:
+                    following = self._finished.get_nowait()
+                except queue.Empty:
+                    break
+                ended = following is None
+                if following is not None:
+                    group.append(following)
+            self._commit(group)
+            if ended:
+                return
+
+    def _commit(self, group: list[_Finished]) -> None:
+        """Keep the photographs of a group, log it in one transaction, and answer."""
+        try:
+            news = [replace(one.new, image_suffix=kept) for one, kept in zip(group, self._keep(group), strict=True)]
+            numbers = self._log.add(news)
+        except BaseException as error:  # nothing of the group is logged, so none is acknowledged
+            for one in group:
+                self._fail(one.task, error)
+            return
+        now = time.perf_counter()
+        for one, new, number in zip(group, news, numbers, strict=True):
+            self._metrics.seconds.labels(new.inspector).observe(now - one.task.accepted)
+            self._metrics.verdicts.labels(new.inspector, new.verdict).inc()
+            judged = Judged(InspectionRecord(**vars(new), id=number), one.inspection, one.image)
+            self._resolve(one.task, judged)
+            try:
+                self._after_commit(judged, one.task.photograph.content)
+            except Exception:
+                logger.exception("What follows an inspection failed; the inspection itself is logged.")
+
+    def _keep(self, group: list[_Finished]) -> list[str | None]:
+        return list(self._keepers.map(self._keep_one, group))
+
+    def _keep_one(self, one: _Finished) -> str | None:
+        content = one.task.photograph.content
+        suffix = _SUFFIX.get(image_format(content) or "", ".png")
+        return self._images.keep(content, suffix, one.new.verdict)
+
+    def _resolve(self, task: Task, answer: Judged | Refused) -> None:
+        self._leave(task)
+        if task.answer.set_running_or_notify_cancel():
+            task.answer.set_result(answer)
+
+    def _fail(self, task: Task, error: BaseException) -> None:
+        self._leave(task)
+        if not isinstance(error, BlemishError):
+            logger.error("An inspection failed unexpectedly.", exc_info=error)
+        if task.answer.set_running_or_notify_cancel():
+            task.answer.set_exception(error)
+
+    def _leave(self, task: Task) -> None:
+        with self._changed:
+            self._count -= 1
+            self._bytes -= len(task.photograph.content)
+            self._changed.notify_all()
+
+
+def _judged(task: Task, inspector: Inspector, limits: DecodeLimits, started: float) -> _Finished:
+    """Decode and judge one photograph."""
+    contract, content = inspector.manifest.preprocessing, task.photograph.content
+    image = decode_image(content, task.photograph.file_name, limits, contract.bit_depth)
+    decoded = time.perf_counter()
+    planes = preprocess(image, contract)
+    prepared = time.perf_counter()
+    prediction = inspector.predict_input(planes)
+    predicted = time.perf_counter()
+    height, width = image.shape[:2]
+    inspection = inspector.judge(prediction, width, height)
+    digest = hashlib.sha256(content).hexdigest()
+    ended = time.perf_counter()
+    new = NewInspection(
+        time=datetime.now(UTC),
+        inspector=task.version.name,
+        version=task.version.version,
+        verdict=Verdict(inspection.verdict),
+        score=inspection.score,
+        threshold=inspection.threshold,
+        p_value=inspection.p_value,
+        percentile=inspector.percentile(inspection.score),
+        regions=inspection.regions,
+        width=width,
+        height=height,
+        image_digest=digest,
+        image_suffix=None,
+        file_name=task.photograph.file_name,
+        milliseconds={
+            "wait": 1e3 * (started - task.accepted),
+            "decode": 1e3 * (decoded - started),
+            "preprocess": 1e3 * (prepared - decoded),
+            "network": 1e3 * (predicted - prepared),
+            "judge": 1e3 * (ended - predicted),
+        },
+        by=task.by,
+        parts=dict(inspection.parts),
+        gives_map=inspection.gives_map,
+    )
+    return _Finished(task, new, inspection, image if task.wants_image else None)

@@ -1,0 +1,66 @@
+"""Health, readiness and metrics, for those who watch over servers."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from fastapi import APIRouter, Request, Response
+
+from blemish import __version__
+from blemish.server.authentication import Viewer
+from blemish.server.documents import HealthDocument, ReadyDocument
+from blemish.server.errors import Overloaded
+from blemish.server.metrics import CONTENT_TYPE
+from blemish.server.service import Service
+
+router = APIRouter(tags=["health"])
+
+_DRIFT_SECONDS = 60.0
+
+
+@router.get("/healthz")
+async def healthz() -> HealthDocument:
+    """The process runs."""
+    return HealthDocument(status="ok", version=__version__)
+
+
+@router.get("/readyz")
+def readyz(request: Request) -> ReadyDocument:
+    """The server takes photographs: it has started, and its database answers."""
+    service: Service = request.app.state.service
+    if not service.ready:
+        raise Overloaded("The server is starting or stopping: try again.", 1)
+    names = [version.name for version in service.shelf.active_all()]
+    # Who has no key learns that something is wrong, not where things are.
+    troubles = [
+        said
+        for said, trouble in (
+            ("Images are not kept at present: see the log.", service.images.trouble),
+            ("There is no gallery: see the log.", service.gallery_trouble),
+        )
+        if trouble
+    ]
+    return ReadyDocument(
+        status="ready", inspectors=[] if service.settings.keys_required else names, troubles=troubles
+    )
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def metrics(request: Request, caller: Viewer) -> Response:
+    """Counters for Prometheus."""
+    service: Service = request.app.state.service
+    found = service.metrics
+    found.kept_bytes.set(service.images.bytes_used)
+    found.keeping.set(0 if service.images.trouble else 1)
+    found.gallery_waiting.set(service.past_defects.waiting if service.past_defects else 0)
+    state = request.app.state
+    if time.monotonic() - getattr(state, "drift_at", -math.inf) > _DRIFT_SECONDS:
+        state.drift_at = time.monotonic()
+        for version in service.shelf.active_all():
+            found.drift.labels(version.name).set(service.statistics.drift(version.name).stability_index)
+    return Response(found.text(), media_type=CONTENT_TYPE)

@@ -1,0 +1,136 @@
+"""`POST /v1/inspect`: photographs in, verdicts out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from blemish.core.overlay import heatmap_overlay
+from blemish.core.pictures import data_uri
+from blemish.server.authentication import Operator
+from blemish.server.documents import InspectedDocument, InspectionDocument, RefusedDocument
+from blemish.server.errors import Overloaded
+from blemish.server.multipart import Form, FormLimits, read_form
+from blemish.server.problems import ProblemError, problem_response
+from blemish.server.service import Judged, Refused, Service
+
+router = APIRouter(tags=["inspect"])
+
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["inspector", "images"],
+                    "properties": {
+                        "inspector": {"type": "string", "description": "Name of the inspector."},
+                        "images": {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "PNG, JPEG, BMP, TIFF or WebP files.",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+class Arriving:
+    """Bytes of all bodies that are arriving at the moment: together they have a limit too."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._now = most, 0
+
+    def add(self, size: int) -> None:
+        """Count a piece.
+
+        Raises:
+            Overloaded: too much is arriving at once.
+        """
+        self._now += size
+        if self._now > self._most:
+            raise Overloaded("Too many photographs arrive at once: send them again a little later.", 1)
+
+    def remove(self, size: int) -> None:
+        """Forget pieces that have arrived or were dropped."""
+        self._now -= size
+
+
+@router.post("/v1/inspect", response_model=InspectedDocument, openapi_extra=_FORM)
+async def inspect(
+    request: Request,
+    caller: Operator,
+    heatmap: Annotated[
+        Literal["link", "inline"], Query(description="Heatmaps by their address, or in the answer.")
+    ] = "link",
+) -> Response:
+    """Judge photographs; the answer comes once the inspections are in the log."""
+    service: Service = request.app.state.service
+    service.queue.check_room()
+    inline = heatmap == "inline"
+    form = await _arrived(request, service)
+    answers = await run_in_threadpool(
+        service.submit, form.files, form.text("inspector"), caller.name, wants_images=inline
+    )
+    waited = [asyncio.wrap_future(answer) for answer in answers]
+    try:
+        async with asyncio.timeout(2 * service.settings.request_seconds):
+            results = await asyncio.gather(*waited, return_exceptions=True)
+    except TimeoutError as error:
+        raise Overloaded("The photographs took too long: send them again later.", 5) from error
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return await _answer([one for one in results if not isinstance(one, BaseException)], service, inline)
+
+
+async def _arrived(request: Request, service: Service) -> Form:
+    settings, arriving, size = service.settings, request.app.state.arriving, 0
+
+    def count(more: int) -> None:
+        nonlocal size
+        size += more
+        arriving.add(more)
+
+    try:
+        form = await read_form(request, FormLimits(settings.max_images, settings.max_bytes), "images", count)
+    finally:
+        arriving.remove(size)
+    if not form.files:
+        raise ProblemError(422, "The form has no photographs: add files as the field images.")
+    return form
+
+
+async def _answer(results: Sequence[Judged | Refused], service: Service, inline: bool) -> Response:
+    refused = [one for one in results if isinstance(one, Refused)]
+    judged = [one for one in results if isinstance(one, Judged)]
+    if not judged:
+        first = refused[0]
+        return problem_response(first.status, f"{ascii(first.file_name)}: {first.detail}", kind=first.kind)
+    pictures: list[str | None] = [None] * len(judged)
+    if inline:
+        pictures = await run_in_threadpool(lambda: [_picture(one, service) for one in judged])
+    document = InspectedDocument.model_construct(
+        inspections=[
+            InspectionDocument.of(one.record, drawn) for one, drawn in zip(judged, pictures, strict=True)
+        ],
+        refused=[RefusedDocument.of(one) for one in refused],
+    )
+    return Response(document.model_dump_json(), media_type="application/json")
+
+
+def _picture(judged: Judged, service: Service) -> str | None:
+    """The heatmap as a data URI; None where the detector shows no place."""
+    if judged.image is None or not judged.inspection.gives_map:
+        return None
+    low, high = service.loaded(judged.record.inspector)[1].map_scale
+    return data_uri(heatmap_overlay(judged.image, judged.inspection.anomaly_map, low, high), ".png")

@@ -1,0 +1,194 @@
+"""`/v1/inspections`: the history, its photographs and heatmaps, and what people say."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from blemish.core.errors import NotFoundError
+from blemish.core.overlay import heatmap_overlay
+from blemish.core.pictures import encoded
+from blemish.core.types import Verdict
+from blemish.server.authentication import Operator, Viewer
+from blemish.server.documents import (
+    NAME_PATTERN,
+    DefectType,
+    FeedbackDocument,
+    FeedbackRequest,
+    InspectionDocument,
+    Moment,
+    NeighbourDocument,
+    PageDocument,
+    ProposalDocument,
+    SimilarDocument,
+)
+from blemish.server.service import Service
+from blemish.station.records import InspectionFilter, InspectionRecord, NewFeedback
+
+router = APIRouter(tags=["history"])
+
+Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the inspection.")]
+QueryName = Annotated[str | None, Query(pattern=NAME_PATTERN)]
+
+_MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".bmp": "image/bmp", ".tif": "image/tiff", ".webp": "image/webp"}
+_CSV_COLUMNS = (
+    "id", "time", "inspector", "version", "verdict", "score", "threshold", "p_value", "percentile", "n_regions",
+    "file_name", "image_digest", "width", "height", "by", "truth", "defect_type", "note",
+)  # fmt: skip
+_CSV_ROWS_AT_ONCE = 200
+
+
+def chosen(
+    since: Moment | None = None,
+    until: Moment | None = None,
+    inspector: QueryName = None,
+    verdict: Verdict | None = None,
+    defect_type: DefectType | None = None,
+    truth: Literal["good", "bad"] | None = None,
+) -> InspectionFilter:
+    """Which inspections a request means."""
+    return InspectionFilter(since, until, inspector, verdict, defect_type, truth)
+
+
+Chosen = Annotated[InspectionFilter, Depends(chosen)]
+
+
+def _service(request: Request) -> Service:
+    return cast(Service, request.app.state.service)
+
+
+@router.get("/v1/inspections")
+def inspections(
+    request: Request,
+    caller: Viewer,
+    which: Chosen,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> PageDocument:
+    """A page of the history, newest first; those that arrive meanwhile move nothing to another page."""
+    page = _service(request).log.page(which, limit, cursor)
+    found = [InspectionDocument.of(record) for record in page.records]
+    return PageDocument(inspections=found, next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/v1/inspections.csv",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+def inspections_csv(request: Request, caller: Viewer, which: Chosen) -> StreamingResponse:
+    """The history as CSV, oldest first."""
+    rows = _csv(_service(request).log.records(which))
+    headers = {"Content-Disposition": 'attachment; filename="inspections.csv"'}
+    return StreamingResponse(rows, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get("/v1/inspections/{number}")
+def inspection(request: Request, caller: Viewer, number: Number) -> InspectionDocument:
+    """One inspection."""
+    return InspectionDocument.of(_service(request).log.get(number))
+
+
+@router.get(
+    "/v1/inspections/{number}/image",
+    response_class=Response,
+    responses={
+        200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _MEDIA_TYPES.values()}}
+    },
+)
+def image(request: Request, caller: Viewer, number: Number) -> Response:
+    """The photograph, if it is kept."""
+    service = _service(request)
+    record = service.log.get(number)
+    if record.image_suffix is None:
+        raise NotFoundError(f"The photograph of inspection {number} is not kept: see the keep policy.")
+    content = service.images.read(record.image_digest, record.image_suffix)
+    kind = _MEDIA_TYPES.get(record.image_suffix, "application/octet-stream")
+    return Response(content, media_type=kind, headers={"Cache-Control": "private, max-age=86400"})
+
+
+@router.get(
+    "/v1/inspections/{number}/heatmap",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def heatmap(
+    request: Request,
+    caller: Viewer,
+    number: Number,
+    opacity: Annotated[float, Query(ge=0, le=1)] = 0.6,
+) -> Response:
+    """The heatmap over the photograph as PNG, made anew by the version that judged; only if the photograph is kept."""
+    service = _service(request)
+    record = service.log.get(number)
+    if not record.gives_map:
+        raise NotFoundError(f"Inspection {number} has no heatmap: its detector shows no place.")
+    again = service.judged_again(record)
+    low, high = again.inspector.map_scale
+    drawn = heatmap_overlay(again.image, again.inspection.anomaly_map, low, high, opacity)
+    return Response(encoded(drawn, ".png"), media_type="image/png", headers={"Cache-Control": "private, max-age=86400"})
+
+
+@router.get("/v1/inspections/{number}/feedback")
+def feedbacks(request: Request, caller: Viewer, number: Number) -> list[FeedbackDocument]:
+    """All that people said of the part, oldest first."""
+    return [FeedbackDocument.of(one) for one in _service(request).log.feedback(number)]
+
+
+@router.post("/v1/inspections/{number}/feedback", status_code=201)
+def give_feedback(request: Request, caller: Operator, number: Number, said: FeedbackRequest) -> FeedbackDocument:
+    """Say what the part really is."""
+    feedback = NewFeedback(said.truth, said.defect_type, said.note, caller.name)
+    return FeedbackDocument.of(_service(request).give_feedback(number, feedback))
+
+
+@router.get("/v1/inspections/{number}/similar")
+def similar(
+    request: Request,
+    caller: Viewer,
+    number: Number,
+    top: Annotated[int, Query(ge=1, le=50)] = 5,
+    category: Annotated[DefectType | None, Query()] = None,
+    defect_type: Annotated[DefectType | None, Query()] = None,
+    since: Moment | None = None,
+) -> SimilarDocument:
+    """The most similar past defects, and the defect type that they propose; only if the photograph is kept."""
+    service = _service(request)
+    record = service.log.get(number)
+    neighbours, proposal = service.similar(
+        record, top=top, category=category, defect_type=defect_type, since=since
+    )
+    return SimilarDocument(
+        neighbours=[NeighbourDocument.model_validate(one.to_json()) for one in neighbours],
+        proposal=ProposalDocument.model_validate(proposal.to_json()),
+    )
+
+
+def _csv(records: Iterator[InspectionRecord]) -> Iterator[str]:
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerow(_CSV_COLUMNS)
+    for count, record in enumerate(records, 1):
+        writer.writerow([_cell(record, name) for name in _CSV_COLUMNS])
+        if count % _CSV_ROWS_AT_ONCE == 0:
+            yield stream.getvalue()
+            stream.seek(0)
+            stream.truncate()
+    yield stream.getvalue()
+
+
+def _cell(record: InspectionRecord, name: str) -> Any:
+    if name == "n_regions":
+        return len(record.regions)
+    value = getattr(record, name)
+    if name == "time":
+        return value.isoformat()
+    # A spreadsheet would run what begins like a formula: https://owasp.org/www-community/attacks/CSV_Injection.
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value

@@ -1,0 +1,36 @@
+"""`/v1/stats`: the history in numbers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Request
+
+from blemish.server.authentication import Viewer
+from blemish.server.documents import (
+    DefectShareDocument,
+    StatisticsDocument,
+    drift_document,
+    rate_document,
+    summary_document,
+)
+from blemish.server.routes.inspections import Chosen
+from blemish.server.service import Service
+
+router = APIRouter(tags=["statistics"])
+
+
+@router.get("/v1/stats")
+def stats(
+    request: Request, caller: Viewer, which: Chosen, bucket: Literal["hour", "day"] = "hour"
+) -> StatisticsDocument:
+    """Counts, reject rate with control limits, defect types by frequency, and drift of the scores."""
+    service: Service = request.app.state.service
+    statistics = service.statistics
+    active = [version.name for version in service.shelf.active_all() if which.inspector in (None, version.name)]
+    return StatisticsDocument(
+        summary=summary_document(statistics.summary(which)),
+        reject_rates=[rate_document(one) for one in statistics.reject_rates(which, bucket)],
+        pareto=[DefectShareDocument(**one._asdict()) for one in statistics.pareto(which)],
+        drift=[drift_document(statistics.drift(name)) for name in active],
+    )

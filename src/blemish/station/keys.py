@@ -1,0 +1,121 @@
+"""API keys and roles. A token is shown once; only its SHA-256 is stored."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import select, update
+
+from blemish.core.errors import DatabaseError, NotFoundError, UsageError
+from blemish.station.database import Database
+from blemish.station.records import check_name
+from blemish.station.schema import KeyRow
+
+_TOKEN_START = "blemish_"  # lets secret scanners recognise a leaked key
+_TOKEN_BYTES = 32
+_MOST_CHARACTERS = 200
+_USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+class Role(StrEnum):
+    """What a key may do; each role may do all that those before it may."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+    def allows(self, needed: Role) -> bool:
+        """Whether a key of this role may do what needs the other one."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is known of an API key; times are in UTC, None where it never happened."""
+
+    name: str
+    role: Role
+    created: datetime
+    last_used: datetime | None = None
+    revoked: datetime | None = None
+
+
+class KeyStore:
+    """The keys of a station."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, name: str, role: Role | str) -> str:
+        """Make a key and return its token, which can never be shown again.
+
+        Raises:
+            UsageError: there is, or was, a key of this name, or name or role are not possible.
+        """
+        check_name(name, "A key")
+        if role not in list(Role):
+            raise UsageError(f"There is no role {str(role)[:40]!a}: choose viewer, operator or admin.")
+        token = _TOKEN_START + secrets.token_urlsafe(_TOKEN_BYTES)
+        with self._database.transaction() as session:
+            if session.get(KeyRow, name) is not None:
+                raise UsageError(f"There is, or was, a key named {name}: choose another name.")
+            session.add(KeyRow(name=name, role=str(role), digest=_digest(token), created=datetime.now(UTC)))
+        return token
+
+    def find(self, token: str) -> Key | None:
+        """The key of a token; None if it is unknown or revoked.
+
+        The token is looked up by its digest, so the time that this takes says nothing of any other token.
+        """
+        if len(token) > _MOST_CHARACTERS:
+            return None
+        with self._database.session() as session:
+            row = session.scalar(select(KeyRow).where(KeyRow.digest == _digest(token)))
+            if row is None or row.revoked is not None:
+                return None
+            key = _key(row)
+        now = datetime.now(UTC)
+        if key.last_used is None or now - key.last_used > _USE_NOTED_EVERY:
+            with (
+                suppress(DatabaseError),
+                self._database.transaction() as session,
+            ):  # a full disk locks nobody out
+                session.execute(update(KeyRow).where(KeyRow.name == key.name).values(last_used=now))
+        return key
+
+    def revoke(self, name: str) -> None:
+        """Make a key worthless from now on.
+
+        Raises:
+            NotFoundError: there is no key of this name.
+        """
+        with self._database.transaction() as session:
+            row = session.get(KeyRow, name)
+            if row is None:
+                raise NotFoundError(f"There is no key named {name[:80]!a}: blemish key list shows them.")
+            row.revoked = row.revoked or datetime.now(UTC)
+
+    def list(self) -> list[Key]:
+        """All keys, revoked ones too, by name."""
+        with self._database.session() as session:
+            return [_key(row) for row in session.scalars(select(KeyRow).order_by(KeyRow.name))]
+
+    def any(self) -> bool:
+        """Whether there is a key that opens anything."""
+        with self._database.session() as session:
+            return session.scalar(select(KeyRow.name).where(KeyRow.revoked.is_(None)).limit(1)) is not None
+
+
+def _digest(token: str) -> str:
+    # A token has 256 random bits: no slow hash is needed, as it would be for a password.
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def _key(row: KeyRow) -> Key:
+    return Key(row.name, Role(row.role), row.created, row.last_used, row.revoked)

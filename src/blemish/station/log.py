@@ -1,0 +1,254 @@
+"""The log of inspections and of what people say about them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Select, insert, select, tuple_, update
+
+from blemish.core.errors import NotFoundError, UsageError
+from blemish.core.types import Region, Verdict
+from blemish.station.database import Database
+from blemish.station.records import (
+    Feedback,
+    InspectionFilter,
+    InspectionRecord,
+    NewFeedback,
+    NewInspection,
+    Page,
+    Truth,
+)
+from blemish.station.schema import FeedbackRow, InspectionRow
+
+_MOST_ID = 2**63 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STREAMED_AT_ONCE = 1000
+_FORGOTTEN_AT_ONCE = 500  # parameters of one statement
+
+Place = tuple[datetime, int]
+"""Time and number of an inspection: its place in the order of the log."""
+
+
+class InspectionLog:
+    """The log; may be used by many threads and processes at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, inspections: Sequence[NewInspection]) -> list[int]:
+        """Log inspections in one transaction and return their numbers, in the same order, once they are on disk.
+
+        Raises:
+            DatabaseError: none of them is logged.
+        """
+        if not inspections:
+            return []
+        statement = insert(InspectionRow).returning(InspectionRow.id, sort_by_parameter_order=True)
+        with self._database.transaction() as session:
+            return list(session.scalars(statement, [_values(inspection) for inspection in inspections]))
+
+    def get(self, inspection_id: int) -> InspectionRecord:
+        """One inspection.
+
+        Raises:
+            NotFoundError: there is none of this number.
+        """
+        with self._database.session() as session:
+            row = session.get(InspectionRow, inspection_id) if 0 < inspection_id <= _MOST_ID else None
+            if row is None:
+                raise _no_inspection(inspection_id)
+            return _record(row)
+
+    def page(self, which: InspectionFilter | None = None, limit: int = 50, cursor: str | None = None) -> Page:
+        """At most `limit` inspections, newest first; those that arrive meanwhile move none to another page.
+
+        Args:
+            which: all when None.
+            limit: 1 to 1000.
+            cursor: `next_cursor` of the page before.
+
+        Raises:
+            UsageError: the cursor is not one of ours, or `limit` is out of range.
+        """
+        if not 1 <= limit <= 1000:
+            raise UsageError(f"A page of {limit} inspections is not possible: ask for 1 to 1000.")
+        query = _ordered(which, newest_first=True).limit(limit + 1)
+        if cursor is not None:
+            query = query.where(_place() < _bound(_place_of_cursor(cursor)))
+        with self._database.session() as session:
+            records = tuple(_record(row) for row in session.scalars(query))
+        shown = records[:limit]
+        more = len(records) > limit
+        return Page(shown, _cursor(shown[-1]) if more else None)
+
+    def records(self, which: InspectionFilter | None = None) -> Iterator[InspectionRecord]:
+        """All inspections up to now, oldest first, read piece by piece so that no reader holds up the writers."""
+        newest = self.page(which, 1).records
+        if not newest:
+            return
+        end = newest[0].time, newest[0].id
+        query = _ordered(which, newest_first=False).where(_place() <= _bound(end)).limit(_STREAMED_AT_ONCE)
+        after: Place | None = None
+        while True:
+            piece = query if after is None else query.where(_place() > _bound(after))
+            with self._database.session() as session:
+                records = [_record(row) for row in session.scalars(piece)]
+            yield from records
+            if len(records) < _STREAMED_AT_ONCE:
+                return
+            after = records[-1].time, records[-1].id
+
+    def give_feedback(self, inspection_id: int, feedback: NewFeedback) -> Feedback:
+        """Keep what a person says of an inspected part; it stands beside what was said before.
+
+        Raises:
+            NotFoundError: there is no such inspection.
+        """
+        said = {
+            "truth": feedback.truth,
+            "defect_type": feedback.defect_type,
+            "note": feedback.note,
+        }
+        with self._database.transaction() as session:
+            # The row is locked first, so that the latest feedback of two at once is the same in both tables.
+            changed = update(InspectionRow).where(InspectionRow.id == inspection_id).values(**said)
+            if (
+                not 0 < inspection_id <= _MOST_ID
+                or not session.execute(changed.returning(InspectionRow.id)).all()
+            ):
+                raise _no_inspection(inspection_id)
+            row = FeedbackRow(inspection_id=inspection_id, time=datetime.now(UTC), by=feedback.by, **said)
+            session.add(row)
+            session.flush()
+            return _feedback(row)
+
+    def feedback(self, inspection_id: int) -> list[Feedback]:
+        """All that was said of an inspected part, oldest first.
+
+        Raises:
+            NotFoundError: there is no such inspection.
+        """
+        self.get(inspection_id)
+        query = select(FeedbackRow).where(FeedbackRow.inspection_id == inspection_id).order_by(FeedbackRow.id)
+        with self._database.session() as session:
+            return [_feedback(row) for row in session.scalars(query)]
+
+    def forget_image(self, digests: Sequence[str]) -> None:
+        """Note that images of these digests are no longer kept."""
+        for start in range(0, len(digests), _FORGOTTEN_AT_ONCE):
+            some = digests[start : start + _FORGOTTEN_AT_ONCE]
+            with self._database.transaction() as session:
+                session.execute(
+                    update(InspectionRow)
+                    .where(InspectionRow.image_digest.in_(some))
+                    .values(image_suffix=None)
+                )
+
+
+def conditions(which: InspectionFilter | None) -> list[ColumnElement[bool]]:
+    """A filter as conditions on `InspectionRow`."""
+    which = which or InspectionFilter()
+    found: list[ColumnElement[bool]] = []
+    if which.since is not None:
+        found.append(InspectionRow.time >= which.since)
+    if which.until is not None:
+        found.append(InspectionRow.time < which.until)
+    for name in ("inspector", "verdict", "defect_type", "truth"):
+        wanted = getattr(which, name)
+        if wanted is not None:
+            found.append(getattr(InspectionRow, name) == str(wanted))
+    return found
+
+
+def _ordered(which: InspectionFilter | None, newest_first: bool) -> Select[Any]:
+    query = select(InspectionRow).where(*conditions(which))
+    if newest_first:
+        return query.order_by(InspectionRow.time.desc(), InspectionRow.id.desc())
+    return query.order_by(InspectionRow.time, InspectionRow.id)
+
+
+def _place() -> Any:
+    return tuple_(InspectionRow.time, InspectionRow.id)
+
+
+def _bound(place: Place) -> Any:
+    return tuple_(*place, types=[InspectionRow.time.type, InspectionRow.id.type])
+
+
+def _cursor(record: InspectionRecord) -> str:
+    microseconds = (record.time - _EPOCH) // timedelta(microseconds=1)
+    return base64.urlsafe_b64encode(f"{microseconds}.{record.id}".encode()).decode().rstrip("=")
+
+
+def _place_of_cursor(cursor: str) -> Place:
+    refused = UsageError("The cursor is not one that a page has given: begin again without it.")
+    if len(cursor) > 100:
+        raise refused
+    try:
+        content = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        match = re.fullmatch(rb"(-?\d{1,18})\.(\d{1,19})", content)
+        if match and int(match[2]) <= _MOST_ID:
+            return _EPOCH + timedelta(microseconds=int(match[1])), int(match[2])
+    except (ValueError, OverflowError, binascii.Error) as error:
+        raise refused from error
+    raise refused
+
+
+def _no_inspection(inspection_id: int) -> NotFoundError:
+    return NotFoundError(f"There is no inspection {str(inspection_id)[:30]}: check the number.")
+
+
+def _values(inspection: NewInspection) -> dict[str, Any]:
+    """The row of an inspection."""
+    region_values = [
+        [region.x, region.y, region.width, region.height, region.score] for region in inspection.regions
+    ]
+    values = {name: getattr(inspection, name) for name in _PLAIN_COLUMNS}
+    return values | {
+        "verdict": str(inspection.verdict),
+        "regions": region_values,
+        "milliseconds": dict(inspection.milliseconds),
+        "parts": dict(inspection.parts),
+        "truth": None,
+        "defect_type": None,
+        "note": "",
+    }
+
+
+_PLAIN_COLUMNS = (
+    "time", "inspector", "version", "score", "threshold", "p_value", "percentile", "width", "height",
+    "image_digest", "image_suffix", "file_name", "by", "gives_map",
+)  # fmt: skip
+
+
+def _record(row: InspectionRow) -> InspectionRecord:
+    values = {name: getattr(row, name) for name in _PLAIN_COLUMNS}
+    return InspectionRecord(
+        **values,
+        id=row.id,
+        verdict=Verdict(row.verdict),
+        regions=tuple(Region(*region) for region in row.regions),
+        milliseconds=row.milliseconds,
+        parts=row.parts,
+        truth=cast(Truth | None, row.truth),
+        defect_type=row.defect_type,
+        note=row.note,
+    )
+
+
+def _feedback(row: FeedbackRow) -> Feedback:
+    said = NewFeedback(cast(Truth, row.truth), row.defect_type, row.note, row.by)
+    return Feedback(
+        said.truth,
+        said.defect_type,
+        said.note,
+        said.by,
+        id=row.id,
+        inspection_id=row.inspection_id,
+        time=row.time,
+    )

@@ -1,0 +1,152 @@
+"""What the history holds, as values: inspections, feedback, filters and pages."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from blemish.core.errors import UsageError
+from blemish.core.types import Region, Verdict
+
+Truth = Literal["good", "bad"]
+"""What a person found a part to be, whatever the verdict was."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+
+
+def check_name(name: str, what: str) -> str:
+    """`name` itself if an inspector or a key may have it; `what` says of which in the error.
+
+    Raises:
+        UsageError: it is empty, longer than 80 characters, or holds others than letters, digits and `_.-`.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{what} cannot be named {name[:80]!a}: "
+            "use 1 to 80 letters, digits, dots, dashes and underscores, a letter or a digit first."
+        )
+    return name
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewInspection:
+    """One judged photograph, about to be logged.
+
+    Attributes:
+        time: when it was judged; aware.
+        inspector, version: who judged it.
+        verdict, score, threshold, p_value, regions, width, height, parts, gives_map: as in `Inspection`.
+        percentile: share of normal images with a lower score, 0 to 100.
+        image_digest: SHA-256 of the file's bytes, 64 hexadecimal digits.
+        image_suffix: such as ".png" if the image is kept, else None.
+        file_name: as the sender named it.
+        milliseconds: how long each step took, by its name.
+        by: name of the key that was used, or "local".
+    """
+
+    time: datetime
+    inspector: str
+    version: int
+    verdict: Verdict
+    score: float
+    threshold: float
+    p_value: float
+    percentile: float
+    regions: tuple[Region, ...]
+    width: int
+    height: int
+    image_digest: str
+    image_suffix: str | None
+    file_name: str
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+    by: str = "local"
+    parts: Mapping[str, float] = field(default_factory=dict)
+    gives_map: bool = True
+
+    def __post_init__(self) -> None:
+        if self.time.utcoffset() is None:
+            raise UsageError(f"The time {self.time} has no time zone: give it in UTC.")
+        numbers = (self.score, self.threshold, self.p_value, self.percentile)
+        if not all(map(math.isfinite, numbers)):
+            raise UsageError(
+                f"An inspection with the numbers {numbers} cannot be logged: they must be finite."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectionRecord(NewInspection):
+    """One inspection as the history holds it.
+
+    Attributes:
+        id: its number, from 1, never given twice.
+        truth, defect_type, note: the latest feedback; None, None and "" where nobody has said anything.
+    """
+
+    id: int
+    truth: Truth | None = None
+    defect_type: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class NewFeedback:
+    """What a person says of an inspected part.
+
+    Raises:
+        UsageError: a good part is given a defect type, or `truth` is neither "good" nor "bad".
+    """
+
+    truth: Truth
+    defect_type: str | None = None
+    note: str = ""
+    by: str = "local"
+
+    def __post_init__(self) -> None:
+        if self.truth not in ("good", "bad"):
+            raise UsageError(f"A part cannot be {self.truth!a}: say good or bad.")
+        if self.truth == "good" and self.defect_type is not None:
+            raise UsageError("A good part has no defect type: leave it out, or say that the part is bad.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feedback(NewFeedback):
+    """Feedback as the history holds it: with its number, that of the inspection, and its time in UTC."""
+
+    id: int
+    inspection_id: int
+    time: datetime
+
+
+@dataclass(frozen=True)
+class InspectionFilter:
+    """Which inspections are meant; None leaves a question open.
+
+    Attributes:
+        since, until: aware times; `since` belongs to the span, `until` does not.
+        inspector: name of the inspector.
+        verdict, defect_type, truth: as in `InspectionRecord`.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    inspector: str | None = None
+    verdict: Verdict | None = None
+    defect_type: str | None = None
+    truth: Truth | None = None
+
+    def __post_init__(self) -> None:
+        for moment in (self.since, self.until):
+            if moment is not None and moment.utcoffset() is None:
+                raise UsageError(f"The time {moment} has no time zone: write it like {moment.isoformat()}Z.")
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some inspections, newest first; `next_cursor` asks for those that follow, None at the end."""
+
+    records: tuple[InspectionRecord, ...]
+    next_cursor: str | None
