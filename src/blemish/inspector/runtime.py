@@ -26,7 +26,6 @@ class Inspector:
         threshold: a part is rejected when its anomaly score is above.
         pixel_threshold: map values above it belong to regions.
         map_scale: map values of the heatmap's coldest and warmest colour.
-        normal_scores: scores of good parts that the calibration rests on, float32, sorted upwards.
         history: losses of each epoch of the training; empty where there was none.
     """
 
@@ -38,7 +37,7 @@ class Inspector:
         self.pixel_threshold = calibration.pixel_threshold
         self.map_scale = (calibration.map_low, calibration.map_high)
         self.history = artifact.history()
-        self.normal_scores = artifact.normal_scores()
+        self._normal_scores = artifact.normal_scores()
         try:
             self._network = CompiledNetwork(artifact.content(MODEL), threads)
         except RuntimeError as error:
@@ -63,6 +62,11 @@ class Inspector:
     def name(self) -> str:
         """The inspector's name."""
         return self.manifest.name
+
+    @property
+    def normal_scores(self) -> FloatArray:
+        """Scores of the good parts that the calibration rests on, sorted upwards."""
+        return self._normal_scores
 
     def predict(self, image: ByteArray) -> Prediction:
         """Anomaly score and map of a uint8 RGB photograph, without a decision."""
@@ -104,7 +108,7 @@ class Inspector:
             verdict=Verdict.REJECT if rejected else Verdict.PASS,
             score=prediction.score,
             threshold=self.threshold,
-            p_value=p_value(self.normal_scores, prediction.score),
+            p_value=p_value(self._normal_scores, prediction.score),
             anomaly_map=prediction.anomaly_map,
             regions=regions,
             width=width,

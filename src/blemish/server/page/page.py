@@ -94,7 +94,7 @@ def mount_page(app: FastAPI, service: Service) -> FastAPI:
         auth=access.sign_in if access.keys_required else None,
         auth_message="Sign in with the name of your key and the key (blemish key create).",
         allowed_paths=[],
-        blocked_paths=[str(service.home.path), str(Path.home())],
+        blocked_paths=[str(folder) for folder in _kept_folders(service)],
         max_file_size=service.settings.max_upload_bytes,
         footer_links=[],
         run_history=False,
@@ -105,6 +105,12 @@ def mount_page(app: FastAPI, service: Service) -> FastAPI:
         theme=gr.themes.Base(primary_hue="slate", neutral_hue="slate", font=_FONTS, font_mono=("monospace",)),
         css_paths=Path(__file__).with_name("style.css"),
     )
+
+
+def _kept_folders(service: Service) -> list[Path]:
+    """Where the service keeps things: no address of Gradio's own may read there, whatever else changes."""
+    home = service.home
+    return [home.inspectors, home.images, home.gallery, home.jobs, home.path / "blemish.db"]
 
 
 def _head(service: Service) -> str:
