@@ -30,8 +30,10 @@ from blemish.cli import (
     features,
     fit,
     inspect,
+    key,
     sample,
     search,
+    serve,
     study,
     synthesize,
 )
@@ -61,6 +63,8 @@ app.command()(benchmark.benchmark)
 app.command(short_help="Find a detector's settings on validation images.")(search.search)
 app.command()(study.study)
 app.command()(compare_image.compare_image)
+app.command(short_help="Serve API and web page.")(serve.serve)
+app.add_typer(key.app, name="key", short_help="API keys of the service.")
 app.command()(demo.demo)
 
 _EXTRAS = {

@@ -31,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blemish.core.types import BoolArray, FloatArray
+from blemish.inspector.calibration import percentile as percentile
 
 GLOBAL_AREA = 0.30
 """Share of the map above the pixel threshold from which the whole photograph deviates."""
@@ -145,12 +146,6 @@ class Pattern:
     name: str
     sentence: str
     evidence: dict[str, Any] = field(default_factory=dict)
-
-
-def percentile(normal_scores: npt.ArrayLike, score: float) -> float:
-    """Share of good parts' scores below `score`, ties counting half, in percent."""
-    scores = np.asarray(normal_scores, np.float64)
-    return 100 * float(np.mean(scores < score) + 0.5 * np.mean(scores == score))
 
 
 def level(normal_scores: npt.ArrayLike, score: float, threshold: float) -> float:

@@ -143,6 +143,12 @@ def _binomial_below(count: int, n: int, share: float) -> float:
     )
 
 
+def percentile(normal_scores: npt.ArrayLike, score: float) -> float:
+    """Share of good parts' scores below `score`, ties counting half, in percent."""
+    scores = np.asarray(normal_scores, np.float64)
+    return 100 * float(np.mean(scores < score) + 0.5 * np.mean(scores == score))
+
+
 def _rank(n_scores: int, quantile: float) -> int:
     """Which of n sorted scores is the threshold, counted from 1."""
     if n_scores < 1:

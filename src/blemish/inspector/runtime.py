@@ -13,7 +13,7 @@ from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import preprocess
 from blemish.core.types import ByteArray, FloatArray, Inspection, Prediction, Region, Verdict
 from blemish.inspector.artifact import MODEL, Artifact, read_artifact
-from blemish.inspector.calibration import p_value
+from blemish.inspector.calibration import p_value, percentile
 from blemish.inspector.manifest import Manifest
 from blemish.inspector.regions import find_regions, peak_region
 
@@ -94,6 +94,10 @@ class Inspector:
             ImageError: the file cannot be read.
         """
         return self.inspect(read_image(path, bit_depth=self.manifest.preprocessing.bit_depth))
+
+    def percentile(self, score: float) -> float:
+        """Where a score lies among those of normal images: the share of them below it, 0 to 100, ties counting half."""
+        return percentile(self._normal_scores, score)
 
     def judge(self, prediction: Prediction, width: int, height: int) -> Inspection:
         """The decision on a prediction for a photograph of `width` x `height` pixels."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -24,7 +23,9 @@ KEY_SECONDS = 2.0
 _MOST_KNOWN = 1000
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
-_bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key, from `blemish key create`.")
+_bearer = HTTPBearer(
+    auto_error=False, scheme_name="key", description="An API key, from `blemish key create`."
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ class Authentication:
         identity = await self._identity(request)
         if not identity.role.allows(needed):
             raise ProblemError(
-                403, f"This needs the role {needed}, and the key {identity.name} has the role {identity.role}."
+                403,
+                f"This needs the role {needed}, and the key {identity.name} has the role {identity.role}.",
             )
         if identity is not LOCAL and (seconds := self._rate.seconds_to_wait(identity.name)):
             raise ProblemError(
@@ -97,7 +99,9 @@ class Authentication:
             identity = self._remembered(token) or await run_in_threadpool(self.identify, token)
             if identity is not None:
                 return identity
-        raise _unauthorized("This key opens nothing: check it, or have a new one made with blemish key create.")
+        raise _unauthorized(
+            "This key opens nothing: check it, or have a new one made with blemish key create."
+        )
 
     def _remembered(self, token: str) -> Identity | None:
         known = self._known.get(_digest(token))

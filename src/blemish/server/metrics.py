@@ -39,7 +39,9 @@ class Metrics:
         self.queue_size = Gauge(
             "blemish_queue_size", "Photographs that the queue takes.", registry=self.registry
         )
-        self.kept_bytes = Gauge("blemish_kept_image_bytes", "Bytes of kept photographs.", registry=self.registry)
+        self.kept_bytes = Gauge(
+            "blemish_kept_image_bytes", "Bytes of kept photographs.", registry=self.registry
+        )
         self.keeping = Gauge(
             "blemish_keeping_images", "1 while photographs can be kept, 0 in trouble.", registry=self.registry
         )
@@ -50,7 +52,9 @@ class Metrics:
             registry=self.registry,
         )
         self.gallery_waiting = Gauge(
-            "blemish_gallery_waiting", "Rejected parts that wait to enter the gallery.", registry=self.registry
+            "blemish_gallery_waiting",
+            "Rejected parts that wait to enter the gallery.",
+            registry=self.registry,
         )
 
     def text(self) -> bytes:

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from blemish.gallery.embedding import AnomalyEmbedder
 from blemish.gallery.defect import Defect, Neighbour
+from blemish.gallery.embedding import AnomalyEmbedder
 from blemish.gallery.gallery import Gallery
 from blemish.gallery.proposal import Proposal, propose
 from blemish.server.service import JudgedAgain

@@ -13,7 +13,14 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from blemish.core.errors import ArtifactError, BlemishError, DatabaseError, ImageError, NotFoundError, UsageError
+from blemish.core.errors import (
+    ArtifactError,
+    BlemishError,
+    DatabaseError,
+    ImageError,
+    NotFoundError,
+    UsageError,
+)
 from blemish.server.errors import Overloaded
 from blemish.server.queue import image_status
 

@@ -232,7 +232,10 @@ class InspectionQueue:
     def _commit(self, group: list[_Finished]) -> None:
         """Keep the photographs of a group, log it in one transaction, and answer."""
         try:
-            news = [replace(one.new, image_suffix=kept) for one, kept in zip(group, self._keep(group), strict=True)]
+            news = [
+                replace(one.new, image_suffix=kept)
+                for one, kept in zip(group, self._keep(group), strict=True)
+            ]
             numbers = self._log.add(news)
         except BaseException as error:  # nothing of the group is logged, so none is acknowledged
             for one in group:

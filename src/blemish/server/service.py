@@ -302,11 +302,16 @@ class Service:
 
 def _past_defects(service: Service) -> tuple[PastDefects | None, str | None]:
     """The gallery, or why there is none: inspecting goes on without it."""
-    from blemish.gallery.gallery import Gallery
-    from blemish.server.past_defects import PastDefects
+    try:
+        from blemish.gallery.gallery import Gallery
+        from blemish.server.past_defects import PastDefects
+    except ModuleNotFoundError as error:
+        return None, f"There is no gallery: {error.name} is not installed."
 
     place = service.settings.gallery
-    location: Path | str = place if place and place.startswith("http") else Path(place or service.home.gallery)
+    location: Path | str = (
+        place if place and place.startswith("http") else Path(place or service.home.gallery)
+    )
     try:
         gallery = Gallery(location)
     except BlemishError as error:

@@ -115,7 +115,7 @@ async def _answer(results: Sequence[Judged | Refused], service: Service, inline:
     judged = [one for one in results if isinstance(one, Judged)]
     if not judged:
         first = refused[0]
-        return problem_response(first.status, f"{ascii(first.file_name)}: {first.detail}", kind=first.kind)
+        return problem_response(first.status, f"{first.file_name!a}: {first.detail}", kind=first.kind)
     pictures: list[str | None] = [None] * len(judged)
     if inline:
         pictures = await run_in_threadpool(lambda: [_picture(one, service) for one in judged])

@@ -35,7 +35,13 @@ router = APIRouter(tags=["history"])
 Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the inspection.")]
 QueryName = Annotated[str | None, Query(pattern=NAME_PATTERN)]
 
-_MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".bmp": "image/bmp", ".tif": "image/tiff", ".webp": "image/webp"}
+_MEDIA_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".bmp": "image/bmp",
+    ".tif": "image/tiff",
+    ".webp": "image/webp",
+}
 _CSV_COLUMNS = (
     "id", "time", "inspector", "version", "verdict", "score", "threshold", "p_value", "percentile", "n_regions",
     "file_name", "image_digest", "width", "height", "by", "truth", "defect_type", "note",
@@ -98,7 +104,11 @@ def inspection(request: Request, caller: Viewer, number: Number) -> InspectionDo
     "/v1/inspections/{number}/image",
     response_class=Response,
     responses={
-        200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _MEDIA_TYPES.values()}}
+        200: {
+            "content": {
+                kind: {"schema": {"type": "string", "format": "binary"}} for kind in _MEDIA_TYPES.values()
+            }
+        }
     },
 )
 def image(request: Request, caller: Viewer, number: Number) -> Response:
@@ -131,7 +141,9 @@ def heatmap(
     again = service.judged_again(record)
     low, high = again.inspector.map_scale
     drawn = heatmap_overlay(again.image, again.inspection.anomaly_map, low, high, opacity)
-    return Response(encoded(drawn, ".png"), media_type="image/png", headers={"Cache-Control": "private, max-age=86400"})
+    return Response(
+        encoded(drawn, ".png"), media_type="image/png", headers={"Cache-Control": "private, max-age=86400"}
+    )
 
 
 @router.get("/v1/inspections/{number}/feedback")
@@ -141,7 +153,9 @@ def feedbacks(request: Request, caller: Viewer, number: Number) -> list[Feedback
 
 
 @router.post("/v1/inspections/{number}/feedback", status_code=201)
-def give_feedback(request: Request, caller: Operator, number: Number, said: FeedbackRequest) -> FeedbackDocument:
+def give_feedback(
+    request: Request, caller: Operator, number: Number, said: FeedbackRequest
+) -> FeedbackDocument:
     """Say what the part really is."""
     feedback = NewFeedback(said.truth, said.defect_type, said.note, caller.name)
     return FeedbackDocument.of(_service(request).give_feedback(number, feedback))

@@ -60,7 +60,9 @@ async def add(request: Request, caller: Admin) -> VersionDocument:
     """Put an artifact on the shelf; it judges only once it is activated. The same file again is the same version."""
     service = _service(request)
     # In the home: nothing that a stranger sends is ever written elsewhere.
-    with tempfile.NamedTemporaryFile(dir=service.home.inspectors, prefix=".upload-", suffix=".blemish") as file:
+    with tempfile.NamedTemporaryFile(
+        dir=service.home.inspectors, prefix=".upload-", suffix=".blemish"
+    ) as file:
         limits = FormLimits(1, service.settings.max_upload_bytes)
         form = await read_form(request, limits, "artifact", sink=file.file)
         if not form.files:
@@ -94,4 +96,6 @@ def _checked_name(name: str | None) -> str | None:
     try:
         return TypeAdapter(Name).validate_python(name)
     except ValidationError as error:
-        raise ProblemError(422, "The name must be 1 to 80 letters, digits, dots, dashes and underscores.") from error
+        raise ProblemError(
+            422, "The name must be 1 to 80 letters, digits, dots, dashes and underscores."
+        ) from error

@@ -27,7 +27,9 @@ def stats(
     """Counts, reject rate with control limits, defect types by frequency, and drift of the scores."""
     service: Service = request.app.state.service
     statistics = service.statistics
-    active = [version.name for version in service.shelf.active_all() if which.inspector in (None, version.name)]
+    active = [
+        version.name for version in service.shelf.active_all() if which.inspector in (None, version.name)
+    ]
     return StatisticsDocument(
         summary=summary_document(statistics.summary(which)),
         reject_rates=[rate_document(one) for one in statistics.reject_rates(which, bucket)],

@@ -1,0 +1,53 @@
+"""The application: routes, problems, guard and page around one service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from blemish import __version__
+from blemish.server import documentation, openapi, problems
+from blemish.server.authentication import Authentication
+from blemish.server.guard import Guard
+from blemish.server.routes import health, inspect, inspections, inspectors, statistics
+from blemish.server.routes.inspect import Arriving
+from blemish.server.service import Service
+
+_DESCRIPTION = (
+    "Visual defect inspection. Errors are problem details (RFC 9457). "
+    "An answer to an inspection means that its record is in the log."
+)
+
+
+def create_app(service: Service) -> FastAPI:
+    """An application that starts and stops `service` with itself."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(service.start)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(service.stop)
+
+    app = FastAPI(
+        title="Blemish",
+        version=__version__,
+        description=_DESCRIPTION,
+        docs_url=None,  # FastAPI's pages load their scripts from elsewhere; a plant has no internet
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    app.state.authentication = Authentication(service.keys, service.settings)
+    app.state.arriving = Arriving(service.settings.queue_bytes)
+    problems.install(app)
+    for part in (inspect, inspectors, inspections, statistics, health, documentation):
+        app.include_router(part.router)
+    openapi.install(app, service.settings.keys_required)
+    app.add_middleware(Guard, settings=service.settings, metrics=service.metrics)
+    return app

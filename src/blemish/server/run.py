@@ -1,0 +1,107 @@
+"""A running server: uvicorn around the application, ended gracefully by SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from blemish.core.errors import UsageError
+from blemish.server.app import create_app
+from blemish.server.service import Service
+from blemish.server.settings import ServerSettings
+
+_BACKLOG = 512
+_KEEP_ALIVE_SECONDS = 30
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, listens: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listens = listens
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and not self.should_exit:
+            self._listens()
+
+
+def open_service(settings: ServerSettings) -> Service:
+    """The service for these settings, if they are safe.
+
+    Raises:
+        UsageError: the address can be reached from elsewhere, and there is no key.
+        BlemishError: home or database cannot be used.
+    """
+    service = Service(settings)
+    if settings.keys_required and not service.keys.any():
+        service.stop()
+        raise UsageError(
+            f"There is no key, so nobody could use (or anybody would) a server at {settings.host}: "
+            "make one first with blemish key create NAME --role admin."
+        )
+    return service
+
+
+def run(service: Service, listens: Callable[[str], None]) -> None:
+    """Serve until told to end; what was accepted is finished.
+
+    Args:
+        service: not started yet.
+        listens: called with the address once the server listens.
+
+    Raises:
+        UsageError: the address cannot be used.
+    """
+    settings = service.settings
+    _keep_temporary_files_in(service.home.path / "temporary")
+    listener = _listener(settings)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{host}:{listener.getsockname()[1]}"
+    config = uvicorn.Config(
+        create_app(service),
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # what a proxy says of the caller is not believed
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(settings.stop_seconds) + 1,
+        backlog=_BACKLOG,
+    )
+    try:
+        _Server(config, lambda: listens(address)).run(sockets=[listener])
+    finally:
+        service.stop()
+        listener.close()
+
+
+def _listener(settings: ServerSettings) -> socket.socket:
+    """A listening socket, opened before anything is compiled: a taken port is said at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(
+            f"{settings.host}:{settings.port} cannot be listened on ({reason}): choose another --port or --host."
+        ) from error
+    return listener
+
+
+def _keep_temporary_files_in(folder: Path) -> None:
+    """Let libraries spool uploads inside the home; what an earlier run has left there is removed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ["TMPDIR"] = os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    tempfile.tempdir = str(folder)
