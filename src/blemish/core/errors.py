@@ -49,6 +49,10 @@ class ArtifactError(BlemishError):
     """A `.blemish` file is damaged, of a newer format, or not one at all."""
 
 
+class GalleryError(BlemishError):
+    """The gallery of defects cannot be opened, read or written: another process has it, the server is silent."""
+
+
 class NotFittedError(BlemishError):
     """A detector was asked to predict before it was fitted."""
 

@@ -38,12 +38,23 @@ class CompiledNetwork:
             settings["INFERENCE_NUM_THREADS"] = threads
         compiled = core.compile_model(core.read_model(model), "CPU", settings)
         self._request = compiled.create_infer_request()
+        self._compiled = compiled
         self._outputs = len(compiled.outputs)
 
     def __call__(self, image: FloatArray) -> list[FloatArray]:
         """Outputs in order for a 1 x 3 x H x W float32 image; the arrays are copies."""
         self._request.infer({0: np.ascontiguousarray(image)})
         return [np.array(self._request.get_output_tensor(index).data) for index in range(self._outputs)]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the input; a RuntimeError where the model leaves it open."""
+        return tuple(self._compiled.inputs[0].shape)
+
+    @property
+    def outputs(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each output by its name, in order; a RuntimeError where the model leaves one open."""
+        return {output.get_any_name(): tuple(output.shape) for output in self._compiled.outputs}
 
 
 @cache

@@ -36,6 +36,7 @@ from blemish.inspector.manifest import FORMAT_VERSION, MEMBER_NAME_PATTERN, Form
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
+FEATURES = "features.onnx"
 NORMAL_SCORES = "normal_scores.npy"
 HISTORY = "history.json"
 

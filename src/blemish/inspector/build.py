@@ -23,8 +23,9 @@ from blemish.data.entries import ANOMALOUS, TRAIN
 from blemish.data.splits import supervised_split
 from blemish.detectors.base import Detector
 from blemish.detectors.supervised import needs_defects
+from blemish.features.exported import exported_backbone
 from blemish.features.onnx_export import to_onnx
-from blemish.inspector.artifact import HISTORY, MODEL, NORMAL_SCORES, array_content, write_artifact
+from blemish.inspector.artifact import FEATURES, HISTORY, MODEL, NORMAL_SCORES, array_content, write_artifact
 from blemish.inspector.calibration import heatmap_scale, pixel_threshold, quantile_threshold
 from blemish.inspector.manifest import (
     CalibrationRecord,
@@ -170,7 +171,7 @@ def build_inspector(
     )
     manifest = _manifest(name or Path(out).stem, detector, calibration, training, parity)
     history = getattr(detector, "history_", [])
-    members = {MODEL: model, NORMAL_SCORES: array_content(scores)}
+    members = {MODEL: model, FEATURES: exported_backbone(), NORMAL_SCORES: array_content(scores)}
     write_artifact(out, manifest, members | ({HISTORY: json.dumps(history).encode()} if history else {}))
     return BuildSummary(
         path=str(out),

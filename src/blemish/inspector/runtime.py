@@ -14,6 +14,7 @@ from blemish.core.preprocessing import preprocess
 from blemish.core.types import ByteArray, FloatArray, Inspection, Prediction, Region, Verdict
 from blemish.inspector.artifact import MODEL, Artifact, read_artifact
 from blemish.inspector.calibration import p_value, percentile
+from blemish.inspector.features import BackboneFeatures
 from blemish.inspector.manifest import Manifest
 from blemish.inspector.regions import find_regions, peak_region
 
@@ -26,6 +27,7 @@ class Inspector:
         threshold: a part is rejected when its anomaly score is above.
         pixel_threshold: map values above it belong to regions.
         map_scale: map values of the heatmap's coldest and warmest colour.
+        features: the backbone inside the artifact, compiled when first asked for.
         history: losses of each epoch of the training; empty where there was none.
     """
 
@@ -37,6 +39,7 @@ class Inspector:
         self.pixel_threshold = calibration.pixel_threshold
         self.map_scale = (calibration.map_low, calibration.map_high)
         self.history = artifact.history()
+        self.features = BackboneFeatures(artifact, threads)
         self._normal_scores = artifact.normal_scores()
         try:
             self._network = CompiledNetwork(artifact.content(MODEL), threads)

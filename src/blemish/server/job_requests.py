@@ -12,7 +12,9 @@ from blemish.core.errors import UsageError
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
 """Of an inspector or a category: a plain file name."""
 
-DetectorName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*(:[a-z0-9-]{1,40})?$", max_length=80)]
+DETECTOR_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*(:[a-z0-9-]{1,40})?$"
+
+DetectorName = Annotated[str, Field(pattern=DETECTOR_PATTERN, max_length=80)]
 """A detector, or DETECTOR:PRESET."""
 
 Folder = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f]+$")]
@@ -84,7 +86,7 @@ def command(request: JobRequest, folder: Path, inspector: Path | None = None) ->
         UsageError: the folder of photographs does not exist, or the inspector is not given.
     """
     data = Path(request.folder)
-    if not data.is_absolute() or not data.exists():
+    if not data.is_absolute() or not _exists(data):
         raise UsageError(f"{data} is not a folder on the server: give its full path, as /data/part.")
     photographs = str(data)
     if isinstance(request, TrainRequest):
@@ -111,6 +113,14 @@ def command(request: JobRequest, folder: Path, inspector: Path | None = None) ->
 def evaluation(inspector: Path, data: Path, folder: Path) -> list[str]:
     """Arguments that measure an inspector on the photographs of a folder."""
     return ["evaluate", str(inspector), str(data), "--out", str(folder), "--json"]
+
+
+def _exists(data: Path) -> bool:
+    """As `Path.exists`; what cannot be asked (a name too long, no permission) does not."""
+    try:
+        return data.exists()
+    except OSError:
+        return False
 
 
 def title(request: JobRequest) -> str:

@@ -25,7 +25,7 @@ from typing import IO, Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from blemish.core.errors import BlemishError, NotFoundError
+from blemish.core.errors import BlemishError, NotFoundError, UsageError
 from blemish.core.storage import write_bytes, write_text
 from blemish.server import job_process
 from blemish.server.job_requests import (
@@ -51,7 +51,9 @@ _ID = re.compile(r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}$")
 
 
 class JobsFullError(BlemishError):
-    """Too many jobs wait already."""
+    """Too many jobs wait already; `status` is what HTTP calls it."""
+
+    status = 503
 
 
 class JobState(StrEnum):
@@ -202,11 +204,11 @@ class Jobs:
 
         Raises:
             NotFoundError: there is none of that name.
-            BlemishError: it has not ended.
+            UsageError: it has not ended.
         """
         with self._changed:
             if not self.get(identity).state.ended:
-                raise BlemishError("This job has not ended: stop it first.")
+                raise UsageError("This job has not ended: stop it first.")
             del self._jobs[identity]
             shutil.rmtree(self._folder / identity, ignore_errors=True)
 

@@ -102,21 +102,9 @@ class TrainTab:
     def _activate(self, chosen: str | None, inspector: str | None, request: gr.Request) -> tuple[str, Any]:
         by = self._access.require(request, Role.ADMIN)
         with plainly():
-            version = activate_trained(self._service, chosen or "", by)
+            version = self._service.activate_trained(chosen or "", by)
         said = f"{version.name}, version {version.version}, is active: it judges from now on."
         return f'<p class="bl-note" role="status">{escaped(said)}</p>', refreshed(self._service, version.name)
-
-
-def activate_trained(service: Service, job: str, by: str) -> Any:
-    """Put the inspector of a training on the shelf, and let it judge.
-
-    Raises:
-        NotFoundError: the job has made no inspector.
-        ArtifactError: its file is damaged.
-    """
-    path = service.jobs.inspector(job)
-    added = service.shelf.add(path, None, by)
-    return service.activate(added.name, added.version)
 
 
 def training_summary(job: Job) -> str:

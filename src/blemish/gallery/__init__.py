@@ -1,0 +1,1 @@
+"""Similar defects: what was seen before that looks like this."""

@@ -1,0 +1,221 @@
+"""The gallery: vectors of past defects in Qdrant, embedded in a folder or on a server, and what is nearest to one."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from blemish.core.errors import GalleryError
+from blemish.core.types import FloatArray
+from blemish.gallery.defect import Defect, Neighbour
+from blemish.gallery.storage import explained, hold, is_server, open_folder, open_server
+
+if TYPE_CHECKING:
+    from qdrant_client import models
+
+_PREFIX = "blemish-defects-"
+_NAMESPACE = uuid.UUID("2f0ad3a4-5a0e-4c55-9d6b-5c0b6e1b9d11")
+
+
+class Gallery:
+    """Past defects by their vectors. Safe for the threads of one process; a folder belongs to one process at a time.
+
+    Vectors of each space lie in a collection of their own, so those of different backbones never meet.
+    """
+
+    def __init__(self, location: Path | str) -> None:
+        """Open a gallery, or make one.
+
+        Args:
+            location: a folder for embedded Qdrant, or the http(s) URL of a Qdrant server.
+
+        Raises:
+            GalleryError: the folder is in use by another process or cannot be read; no server answers.
+        """
+        self.location = location
+        self._lock = threading.RLock()
+        self._on_server = is_server(location)
+        self._hold: Any = None
+        if self._on_server:
+            self._client: Any = open_server(str(location))
+            return
+        folder = Path(location)
+        self._hold = hold(folder)
+        try:
+            self._client = open_folder(folder)
+        except BaseException:
+            self._hold.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add(self, vector: FloatArray, space: str, defect: Defect) -> str:
+        """Keep a defect; one of the same image and inspector is replaced, but a type that it was given stays.
+
+        Args:
+            vector: float32, D values, of `AnomalyEmbedder`.
+            space: the vector's space.
+            defect: what is known of it.
+
+        Returns:
+            The point's id, a UUID.
+
+        Raises:
+            GalleryError: it cannot be written.
+        """
+        from qdrant_client import models
+
+        collection = _collection(space, len(vector))
+        point = str(uuid.uuid5(_NAMESPACE, f"{defect.inspector}\n{defect.image_digest}"))
+        payload = {**defect.to_json(), "timestamp": defect.time.timestamp(), "space": space}
+        with self._working() as client:
+            if not client.collection_exists(collection):
+                self._make(collection, len(vector))
+            elif defect.defect_type is None:
+                known = client.retrieve(collection, [point], with_payload=["defect_type"])
+                payload["defect_type"] = known[0].payload.get("defect_type") if known else None
+            client.upsert(collection, [models.PointStruct(id=point, vector=vector.tolist(), payload=payload)])
+        return point
+
+    def similar(
+        self,
+        vector: FloatArray,
+        space: str,
+        top: int = 5,
+        category: str | None = None,
+        defect_type: str | None = None,
+        since: datetime | None = None,
+        exclude_digest: str | None = None,
+    ) -> list[Neighbour]:
+        """The nearest defects of the same space, nearest first.
+
+        Args:
+            vector, space: as in `add`.
+            top: at most so many.
+            category, defect_type: only these.
+            since: only those inspected at this aware time or later.
+            exclude_digest: SHA-256 of an image to leave out, usually the one asked about.
+
+        Raises:
+            GalleryError: it cannot be read.
+        """
+        collection = _collection(space, len(vector))
+        wanted = _filter(category, defect_type, since, exclude_digest)
+        with self._working() as client:
+            if top < 1 or not client.collection_exists(collection):
+                return []
+            found = client.query_points(
+                collection, query=vector.tolist(), limit=top, query_filter=wanted
+            ).points
+            return [
+                Neighbour(Defect.of_json(point.payload), min(2.0, max(0.0, 1.0 - float(point.score))))
+                for point in found
+            ]
+
+    def set_defect_type(self, image_digest: str, defect_type: str | None) -> None:
+        """Say what the defect on an image is, for all its entries; None takes it back. Unknown images do nothing.
+
+        Raises:
+            GalleryError: it cannot be written.
+        """
+        with self._working() as client:
+            for collection in self._collections():
+                client.set_payload(collection, {"defect_type": defect_type}, points=_of_image(image_digest))
+
+    def remove(self, image_digest: str) -> None:
+        """Forget all entries of an image.
+
+        Raises:
+            GalleryError: it cannot be written.
+        """
+        from qdrant_client import models
+
+        with self._working() as client:
+            for collection in self._collections():
+                client.delete(collection, models.FilterSelector(filter=_of_image(image_digest)))
+
+    def count(self) -> int:
+        """Number of defects, of all spaces.
+
+        Raises:
+            GalleryError: it cannot be read.
+        """
+        with self._working() as client:
+            return sum(int(client.count(collection, exact=True).count) for collection in self._collections())
+
+    def close(self) -> None:
+        """Close it; a second time does nothing."""
+        with self._lock:
+            client, self._client = self._client, None
+            if client is not None:
+                client.close()
+            if self._hold is not None:
+                self._hold.release()
+                self._hold = None
+
+    @contextmanager
+    def _working(self) -> Iterator[Any]:
+        """The client, for one thread at a time."""
+        with self._lock:
+            if self._client is None:
+                raise GalleryError(f"The gallery {self.location} is closed: open it again.")
+            with explained(self.location):
+                yield self._client
+
+    def _collections(self) -> list[str]:
+        found = self._client.get_collections().collections
+        return [collection.name for collection in found if collection.name.startswith(_PREFIX)]
+
+    def _make(self, collection: str, size: int) -> None:
+        from qdrant_client import models
+
+        self._client.create_collection(
+            collection, vectors_config=models.VectorParams(size=size, distance=models.Distance.COSINE)
+        )
+        if self._on_server:  # embedded Qdrant has none, and says so each time
+            for field in ("category", "defect_type", "image_digest"):
+                self._client.create_payload_index(collection, field, models.PayloadSchemaType.KEYWORD)
+            self._client.create_payload_index(collection, "timestamp", models.PayloadSchemaType.FLOAT)
+
+
+def _collection(space: str, size: int) -> str:
+    """The collection of a space; a digest, for names are restricted and may come from an artifact."""
+    return _PREFIX + hashlib.sha256(f"{space}\n{size}".encode()).hexdigest()[:16]
+
+
+def _of_image(digest: str) -> models.Filter:
+    from qdrant_client import models
+
+    return models.Filter(must=[_equal("image_digest", digest)])
+
+
+def _filter(
+    category: str | None, defect_type: str | None, since: datetime | None, exclude_digest: str | None
+) -> models.Filter | None:
+    from qdrant_client import models
+
+    must: list[Any] = [
+        _equal(field, value)
+        for field, value in (("category", category), ("defect_type", defect_type))
+        if value is not None
+    ]
+    if since is not None:
+        must.append(models.FieldCondition(key="timestamp", range=models.Range(gte=since.timestamp())))
+    must_not: list[Any] = [_equal("image_digest", exclude_digest)] if exclude_digest is not None else []
+    return models.Filter(must=must, must_not=must_not) if must or must_not else None
+
+
+def _equal(field: str, value: str) -> models.FieldCondition:
+    from qdrant_client import models
+
+    return models.FieldCondition(key=field, match=models.MatchValue(value=value))
