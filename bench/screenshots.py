@@ -34,8 +34,12 @@ def main() -> None:
     """Take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--inspectors", type=Path, nargs="*", default=[], help="fitted already, the first is shown")
-    parser.add_argument("--home", type=Path, help="an empty folder for the server; a new one in runs/ if absent")
+    parser.add_argument(
+        "--inspectors", type=Path, nargs="*", default=[], help="fitted already, the first is shown"
+    )
+    parser.add_argument(
+        "--home", type=Path, help="an empty folder for the server; a new one in runs/ if absent"
+    )
     parser.add_argument("--write", action="store_true", help="put the light pictures into docs/images")
     arguments = parser.parse_args()
     out = ROOT / "runs" / "page"
@@ -43,7 +47,9 @@ def main() -> None:
     home = arguments.home or out / f"home-{int(time.time())}"
     inspectors = arguments.inspectors or _fitted(arguments.data, out)
     with _server(home, inspectors) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
+        )
         _shift(address, inspectors[0].stem, arguments.data)
         for look in SIZES:
             _tour(browser, address, look, inspectors[0].stem, arguments.data, out)
@@ -66,7 +72,19 @@ def _fitted(data: Path, out: Path) -> list[Path]:
 @contextmanager
 def _server(home: Path, inspectors: list[Path]) -> Iterator[str]:
     options = [part for path in inspectors for part in ("--inspector", str(path))]
-    command = [sys.executable, "-m", "blemish", "serve", "--port", "8077", "--home", str(home), "--keep", "all", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "blemish",
+        "serve",
+        "--port",
+        "8077",
+        "--home",
+        str(home),
+        "--keep",
+        "all",
+        *options,
+    ]
     with subprocess.Popen(command) as process:
         address = "http://127.0.0.1:8077"
         for _ in range(120):
@@ -90,7 +108,9 @@ def _shift(address: str, name: str, data: Path) -> None:
     for place, path in enumerate(sorted([*good, *bad], key=lambda path: path.name)):
         with httpx.Client(base_url=address, timeout=60) as client:
             answer = client.post(
-                "/v1/inspect", data={"inspector": name}, files={"images": (path.name, path.read_bytes(), "image/png")}
+                "/v1/inspect",
+                data={"inspector": name},
+                files={"images": (path.name, path.read_bytes(), "image/png")},
             )
             answer.raise_for_status()
             identity = answer.json()["results"][0]["id"]
@@ -116,7 +136,9 @@ def _tour(browser: Browser, address: str, look: str, name: str, data: Path, out:
     page.wait_for_selector("#inspect-inspector")
     page.locator("#inspect-inspector input").click()
     page.get_by_role("option", name=name, exact=True).click()
-    page.locator("#inspect-photograph input[type=file]").set_input_files(data / "test" / "scratch_head" / "000.png")
+    page.locator("#inspect-photograph input[type=file]").set_input_files(
+        data / "test" / "scratch_head" / "000.png"
+    )
     page.wait_for_selector("#inspect-verdict .bl-reject")
     page.wait_for_selector("#inspect-pictures .bl-heat:visible")
     shoot("inspect")
@@ -145,7 +167,9 @@ def _jobs(page: Page, data: Path, out: Path) -> None:
     archive = out / "photographs.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         chosen = sorted((data / "train" / "good").glob("*.png"))[:24]
-        chosen += [path for kind in ("good", *TYPES) for path in sorted((data / "test" / kind).glob("*.png"))[:4]]
+        chosen += [
+            path for kind in ("good", *TYPES) for path in sorted((data / "test" / kind).glob("*.png"))[:4]
+        ]
         for path in chosen:
             packed.write(path, path.relative_to(data).as_posix())
     small = out / "small"

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import gradio as gr
 
 from blemish.core.errors import BlemishError
 from blemish.server.service import Service
 from blemish.station.keys import Role
+
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+"""Options of every event: it belongs to the page, and is no interface for programs; they have `/v1`."""
+
+QUIET: dict[str, Any] = {**PRIVATE, "show_progress": "hidden"}
+"""Options of an event that answers at once."""
 
 
 class Access:

@@ -8,7 +8,7 @@ import gradio as gr
 from pydantic import ValidationError
 
 from blemish.server.job_requests import BenchmarkRequest
-from blemish.server.page.access import Access, plainly, refused
+from blemish.server.page.access import PRIVATE, Access, plainly, refused
 from blemish.server.page.job_panel import JobPanel
 from blemish.server.page.train_tab import detector_choices
 from blemish.server.service import Service
@@ -41,7 +41,7 @@ class BenchmarkTab:
                 go = gr.Button("Compare", variant="primary", elem_id="benchmark-button")
             with gr.Column(scale=3, min_width=440):
                 self.panel = JobPanel(service, access, ("benchmark",), "benchmark")
-        go.click(self._start, [folder, detectors, quick], self.panel.chosen, api_visibility="private")
+        go.click(self._start, [folder, detectors, quick], self.panel.chosen, **PRIVATE)
 
     def _start(self, folder: str, detectors: list[str], quick: bool, request: gr.Request) -> Any:
         by = self._access.require(request, Role.ADMIN)

@@ -35,7 +35,9 @@ def reject_rate_chart(buckets: Sequence[RateBucket]) -> str:
         + _line([(x(i), y(b.lower)) for i, b in enumerate(buckets)], THRESHOLD_COLOUR, "5 4")
     )
     out = sum(bucket.out_of_control for bucket in buckets)
-    caption = f"Reject rate, with 3-sigma control limits (dashed); {out} of {len(buckets)} spans out of control"
+    caption = (
+        f"Reject rate, with 3-sigma control limits (dashed); {out} of {len(buckets)} spans out of control"
+    )
     ends = _when(buckets[0].start), _when(buckets[-1].start)
     return _chart("Reject rate", caption, _grid(top, y, "{:.0%}", ends) + lines + dots)
 
@@ -119,9 +121,7 @@ def _grid(top: float, y: Scale, form: str, ends: tuple[str, str]) -> str:
 
 def _line(points: Sequence[tuple[float, float]], colour: str, dash: str = "") -> str:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return (
-        f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
-    )
+    return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
 
 
 def _when(time: datetime) -> str:

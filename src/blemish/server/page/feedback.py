@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from blemish.server.page.access import Access, plainly
+from blemish.server.page.access import QUIET, Access, plainly
 from blemish.server.service import Service
 from blemish.station.keys import Role
 from blemish.station.records import NewFeedback, Truth
@@ -15,27 +15,25 @@ from blemish.station.records import NewFeedback, Truth
 
 def feedback_row(service: Service, access: Access, shown: gr.State, place: str) -> gr.Group:
     """A hidden row that corrects the inspection whose number `shown` holds; to be made visible with it."""
-    with gr.Group(visible=False, elem_id=f"{place}-feedback") as row:
-        with gr.Row():
+    row = gr.Group(visible=False, elem_id=f"{place}-feedback")
+    with row:
+        with gr.Row(equal_height=True):
             kind = gr.Dropdown(
-                label="Defect type (if defective)",
+                label="Defect type, if defective",
                 choices=known_types(service),
                 value=None,
                 allow_custom_value=True,
                 elem_id=f"{place}-defect-type",
-                min_width=160,
+                min_width=170,
             )
-            remark = gr.Textbox(label="Note", max_length=500, lines=1, min_width=160)
-        with gr.Row():
-            good = gr.Button("It is really good", elem_id=f"{place}-good")
-            bad = gr.Button("It is really defective", elem_id=f"{place}-bad")
+            remark = gr.Textbox(label="Note", max_length=500, lines=1, min_width=140)
+            good = gr.Button("It is really good", elem_id=f"{place}-good", min_width=150)
+            bad = gr.Button("It is really defective", elem_id=f"{place}-bad", min_width=170)
         said = gr.HTML(elem_id=f"{place}-said")
     inputs, outputs = [shown, kind, remark], [said, kind]
     for button, truth in ((good, "good"), (bad, "bad")):
-        button.click(
-            _give(service, access, truth), inputs, outputs, api_visibility="private", show_progress="hidden"
-        )
-    shown.change(lambda: "", None, said, api_visibility="private", show_progress="hidden")
+        button.click(_give(service, access, truth), inputs, outputs, **QUIET)
+    shown.change(lambda: "", None, said, **QUIET)
     return row
 
 

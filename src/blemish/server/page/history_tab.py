@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import gradio as gr
 from blemish.core.errors import BlemishError
 from blemish.core.images import decode_image
 from blemish.core.types import Verdict
-from blemish.server.page.access import Access, plainly
+from blemish.server.page.access import QUIET, Access, plainly
 from blemish.server.page.charts import pareto_chart, reject_rate_chart, score_chart
 from blemish.server.page.feedback import feedback_row, known_types, say
 from blemish.server.page.inspect_tab import inspector_names
@@ -23,7 +24,10 @@ from blemish.station.records import InspectionFilter, InspectionRecord, Truth
 
 PAGE_LENGTH = 20
 _PERIODS = {"Last hour": 1 / 24, "Last 24 hours": 1.0, "Last 7 days": 7.0, "Last 30 days": 30.0, "All": None}
-_VERDICTS = {"All": None} | {word: verdict for verdict, word in VERDICT_WORDS.items()}
+_VERDICTS: dict[str, Verdict | None] = {
+    "All": None,
+    **{word: verdict for verdict, word in VERDICT_WORDS.items()},
+}
 _TRUTHS: dict[str, Truth | None] = {"All": None, "Really good": "good", "Really defective": "bad"}
 
 # Buttons inside the table tell the page which was pressed, and for which inspection.
@@ -76,15 +80,14 @@ class HistoryTab:
         self._row = feedback_row(service, access, self._opened, "history")
         self.inputs = [period, self.inspector, verdict, truth, self.kind]
         self.outputs = [self._summary, self._table, self._cursor, self._older]
-        quiet = {"api_visibility": "private", "show_progress": "hidden"}
         for change in (*(part.input for part in self.inputs), refresh.click, newest.click):
-            change(self.show, self.inputs, self.outputs, **quiet)
-        self._older.click(self._show_older, [self._cursor, *self.inputs], self.outputs[1:], **quiet)
+            change(self.show, self.inputs, self.outputs, **QUIET)
+        self._older.click(self._show_older, [self._cursor, *self.inputs], self.outputs[1:], **QUIET)
         self._table.click(
             self._act,
             self.inputs,
             [*self.outputs, self._said, self._detail, self._opened, self._row, self.similar],
-            **quiet,
+            **QUIET,
         )
 
     def show(self, *chosen: str) -> tuple[Any, ...]:
@@ -141,7 +144,9 @@ class HistoryTab:
             "confirmed": f"{summary.confirmed:,}",
             "contradicted": f"{summary.contradicted:,}",
         }
-        shown = "".join(f"<div><strong>{value}</strong><span>{name}</span></div>" for name, value in figures.items())
+        shown = "".join(
+            f"<div><strong>{value}</strong><span>{name}</span></div>" for name, value in figures.items()
+        )
         return (
             f'<div class="bl-figures">{shown}</div><div class="bl-charts">'
             f"{reject_rate_chart(statistics.reject_rates(which, 'hour' if short else 'day'))}"
@@ -151,7 +156,11 @@ class HistoryTab:
     def _page(self, which: InspectionFilter, cursor: str | None) -> tuple[str, str | None, Any]:
         page = self._service.log.page(which, PAGE_LENGTH, cursor)
         if not page.records:
-            return note("No inspection matches: choose another period or filter."), None, gr.update(interactive=False)
+            return (
+                note("No inspection matches: choose another period or filter."),
+                None,
+                gr.update(interactive=False),
+            )
         rows = [self._row_of(record) for record in page.records]
         head = ["", "Time", "Inspector", "Verdict", "Score / threshold", "File", "Found to be", "Correct"]
         return (
@@ -166,11 +175,21 @@ class HistoryTab:
         if record.defect_type:
             found += f" ({record.defect_type})"
         buttons = [
-            _button("good", number_of, "Good", f"Inspection {number_of} is really good", record.truth == "good"),
-            _button("bad", number_of, "Defective", f"Inspection {number_of} is really defective", record.truth == "bad"),
+            _button(
+                "good", number_of, "Good", f"Inspection {number_of} is really good", record.truth == "good"
+            ),
+            _button(
+                "bad",
+                number_of,
+                "Defective",
+                f"Inspection {number_of} is really defective",
+                record.truth == "bad",
+            ),
         ]
         if record.image_suffix and record.gives_map and self._service.gallery is not None:
-            buttons.append(_button("similar", number_of, "Similar", f"Defects similar to inspection {number_of}"))
+            buttons.append(
+                _button("similar", number_of, "Similar", f"Defects similar to inspection {number_of}")
+            )
         opened = (
             f'<button type="button" class="bl-open" data-do="open" data-number="{number_of}" '
             f'aria-label="Open inspection {number_of}">{kept_thumbnail(self._service, record)}</button>'
@@ -190,11 +209,9 @@ class HistoryTab:
 def kept_thumbnail(service: Service, record: InspectionRecord) -> str:
     """The kept photograph in small, or a word where it is not kept."""
     if record.image_suffix is not None:
-        try:
+        with suppress(BlemishError):  # removed since, as the policy says
             content = service.images.read(record.image_digest, record.image_suffix)
             return thumbnail(decode_image(content, record.file_name), f"Photograph of inspection {record.id}")
-        except BlemishError:
-            pass  # removed since, as the policy says
     return '<span class="bl-none">not kept</span>'
 
 
@@ -210,7 +227,7 @@ def _filter(period: str, inspector: str, verdict: str, truth: str, kind: str) ->
     return InspectionFilter(
         since=datetime.now(UTC) - timedelta(days=days) if days else None,
         inspector=None if inspector in ("All", None) else inspector,
-        verdict=Verdict(_VERDICTS[verdict]) if _VERDICTS.get(verdict) else None,
+        verdict=_VERDICTS.get(verdict),
         truth=_TRUTHS.get(truth),
         defect_type=None if kind in ("All", None) else kind,
     )

@@ -8,7 +8,8 @@ from typing import Any
 import gradio as gr
 
 from blemish.core.errors import BlemishError
-from blemish.server.page.access import Access, plainly
+from blemish.core.types import ByteArray, Verdict
+from blemish.server.page.access import PRIVATE, Access, plainly
 from blemish.server.page.feedback import feedback_row
 from blemish.server.page.shown import Seen, detector_tabs, refusal_banner, verdict_banner
 from blemish.server.page.wording import note
@@ -33,7 +34,7 @@ class InspectTab:
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=270):
                 self.photograph = gr.Image(
-                    label="Photograph: drop, paste, choose or take one",
+                    label="Photograph of the part",
                     type="filepath",
                     image_mode=None,
                     sources=["upload", "webcam", "clipboard"],
@@ -51,13 +52,12 @@ class InspectTab:
                 self.similar = gr.Button("Similar past defects", visible=False, elem_id="inspect-similar")
             with gr.Column(scale=3, min_width=480):
                 banner = gr.HTML(_welcome(service), elem_id="inspect-verdict")
-                pictures = gr.HTML(elem_id="inspect-pictures")
                 row = feedback_row(service, access, self.record, "inspect")
+                pictures = gr.HTML(elem_id="inspect-pictures")
         inputs = [self.photograph, self.inspector, compare]
         outputs = [banner, pictures, self.record, row, self.similar]
-        options = {"inputs": inputs, "outputs": outputs, "api_visibility": "private", "show_progress_on": banner}
-        again.click(self._inspect, **options)
-        self.photograph.input(self._inspect, **options)
+        for event in (again.click, self.photograph.input):
+            event(self._inspect, inputs, outputs, show_progress_on=banner, **PRIVATE)
 
     def _inspect(
         self, path: str | None, name: str | None, compare: bool, request: gr.Request
@@ -87,7 +87,8 @@ class InspectTab:
             return verdict_banner(seen[0], facts), "", record.id, gr.update(visible=True), hidden
         if compare:
             seen += self._others(name, version.category, answer.image)
-        findable = answer.record.image_suffix is not None and answer.inspection.gives_map
+        defective = answer.inspection.verdict is not Verdict.PASS and answer.inspection.gives_map
+        findable = defective and record.image_suffix is not None
         return (
             verdict_banner(seen[0], facts),
             detector_tabs(answer.image, seen),
@@ -96,9 +97,9 @@ class InspectTab:
             gr.update(visible=findable and self._service.gallery is not None),
         )
 
-    def _others(self, name: str, category: str, image: Any) -> list[Seen]:
+    def _others(self, name: str, category: str, image: ByteArray) -> list[Seen]:
         """What the other inspectors of the category say; they only look on, and nothing is logged."""
-        others = []
+        others: list[Seen] = []
         for version in self._service.shelf.active_all():
             if version.category != category or version.name == name or len(others) + 1 >= _MOST_COMPARED:
                 continue
@@ -123,5 +124,7 @@ def refreshed(service: Service, chosen: str | None) -> Any:
 
 def _welcome(service: Service) -> str:
     if inspector_names(service):
-        return note("Drop a photograph on the left, paste one with Ctrl+V, or take one: it is judged at once.")
+        return note(
+            "Drop a photograph on the left, paste one with Ctrl+V, or take one: it is judged at once."
+        )
     return note("There is no inspector yet: train one in the tab Train from photographs of good parts.")

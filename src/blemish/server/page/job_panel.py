@@ -9,7 +9,7 @@ import gradio as gr
 
 from blemish.core.errors import BlemishError, NotFoundError
 from blemish.server.jobs import Job, JobState
-from blemish.server.page.access import Access, plainly
+from blemish.server.page.access import QUIET, Access, plainly
 from blemish.server.page.wording import escaped, moment, note, report_frame
 from blemish.server.service import Service
 from blemish.station.keys import Role
@@ -43,18 +43,19 @@ class JobPanel:
         self._status = gr.HTML(note("Nothing chosen yet."), elem_id=f"{place}-status")
         with gr.Row():
             self._stop = gr.Button("Stop", visible=False, elem_id=f"{place}-stop")
-            self.activate = gr.Button("Activate", variant="primary", visible=False, elem_id=f"{place}-activate")
+            self.activate = gr.Button(
+                "Activate", variant="primary", visible=False, elem_id=f"{place}-activate"
+            )
         self.said = gr.HTML(elem_id=f"{place}-said")
         self._report = gr.HTML(elem_id=f"{place}-report")
         self._timer = gr.Timer(1.0, active=False)
         self.outputs = [
             self._status, self._report, self._stop, self.activate, self._timer, self._shown
         ]  # fmt: skip
-        quiet = {"api_visibility": "private", "show_progress": "hidden"}
         inputs = [self.chosen, self._shown]
-        self._timer.tick(self._follow, inputs, self.outputs, **quiet)
-        self.chosen.change(self._follow, inputs, self.outputs, **quiet)
-        self._stop.click(self._end, self.chosen, None, **quiet)
+        self._timer.tick(self._follow, inputs, self.outputs, **QUIET)
+        self.chosen.change(self._follow, inputs, self.outputs, **QUIET)
+        self._stop.click(self._end, self.chosen, None, **QUIET)
 
     def begun(self, job: Job) -> Any:
         """The choice of jobs, with this one chosen."""
@@ -116,7 +117,9 @@ def job_status(job: Job) -> str:
     upload = f"<p>{job.photographs:,} photographs unpacked.</p>" if job.photographs is not None else ""
     if job.left_out:
         names = ", ".join(job.left_out[:5])
-        upload += f"<p>Left out, as no photographs: {escaped(names)}{' ...' if len(job.left_out) > 5 else ''}</p>"
+        upload += (
+            f"<p>Left out, as no photographs: {escaped(names)}{' ...' if len(job.left_out) > 5 else ''}</p>"
+        )
     failed = " bl-note-bad" if job.state in (JobState.FAILED, JobState.INTERRUPTED) else ""
     return (
         f'<div class="bl-job{failed}" role="status" data-state="{job.state}"><h3>{escaped(job.title)}: {job.state}</h3>'

@@ -13,7 +13,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import gradio as gr
 from fastapi import FastAPI
 
-from blemish.server.page.access import Access
+from blemish.server.page.access import QUIET, Access
 from blemish.server.page.benchmark_tab import BenchmarkTab
 from blemish.server.page.explore_tab import ExploreTab
 from blemish.server.page.feedback import known_types
@@ -32,9 +32,10 @@ _KEEP_UPLOADS_SECONDS = 3600
 def build_page(service: Service) -> gr.Blocks:
     """The page of a service."""
     access = Access(service)
-    with gr.Blocks(
+    page = gr.Blocks(
         title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, _KEEP_UPLOADS_SECONDS)
-    ) as page:
+    )
+    with page:
         head = gr.HTML(_head(service), elem_id="head")
         with gr.Tabs(selected="inspect") as tabs:
             with gr.Tab("Inspect", id="inspect"):
@@ -49,8 +50,7 @@ def build_page(service: Service) -> gr.Blocks:
                 history = HistoryTab(service, access)
             with gr.Tab("Similar", id="similar") as similar_tab:
                 similar = SimilarTab(service, access)
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        history_tab.select(history.show, history.inputs, history.outputs, **quiet)
+        history_tab.select(history.show, history.inputs, history.outputs, **QUIET)
         panels = [train.panel, explore.panel, benchmark.panel]
 
         def fresh(chosen: str | None) -> tuple[Any, ...]:
@@ -63,21 +63,27 @@ def build_page(service: Service) -> gr.Blocks:
                 gr.update(choices=kinds),
             )
 
-        parts = [head, inspect.inspector, *(panel.chosen for panel in panels), history.inspector, history.kind]
-        page.load(fresh, inspect.inspector, parts, **quiet)
+        parts = [
+            head,
+            inspect.inspector,
+            *(panel.chosen for panel in panels),
+            history.inspector,
+            history.kind,
+        ]
+        page.load(fresh, inspect.inspector, parts, **QUIET)
         for tab, choice in ((similar_tab, similar.inspector), (similar_tab, explore.inspector)):
-            tab.select(lambda name: refreshed(service, name), choice, choice, **quiet)
+            tab.select(lambda name: refreshed(service, name), choice, choice, **QUIET)
         inspect.inspector.change(
             lambda: (refreshed(service, None), refreshed(service, None)),
             None,
             [explore.inspector, similar.inspector],
-            **quiet,
+            **QUIET,
         )
-        inspect.similar.click(similar.of_record, inspect.record, similar.outputs, **quiet).then(
-            lambda: gr.update(selected="similar"), None, tabs, **quiet
+        inspect.similar.click(similar.of_record, inspect.record, similar.outputs, **QUIET).then(
+            lambda: gr.update(selected="similar"), None, tabs, **QUIET
         )
-        history.similar.change(similar.of_record, history.similar, similar.outputs, **quiet).then(
-            lambda: gr.update(selected="similar"), None, tabs, **quiet
+        history.similar.change(similar.of_record, history.similar, similar.outputs, **QUIET).then(
+            lambda: gr.update(selected="similar"), None, tabs, **QUIET
         )
     page.queue(default_concurrency_limit=8, max_size=64)
     return page
@@ -87,7 +93,7 @@ def mount_page(app: FastAPI, service: Service) -> FastAPI:
     """Mount the page at `/`, after all other routes; a person signs in where keys are required."""
     access = Access(service)
     page = build_page(service)
-    return gr.mount_gradio_app(
+    gr.mount_gradio_app(
         app,
         page,
         path="/",
@@ -105,6 +111,7 @@ def mount_page(app: FastAPI, service: Service) -> FastAPI:
         theme=gr.themes.Base(primary_hue="slate", neutral_hue="slate", font=_FONTS, font_mono=("monospace",)),
         css_paths=Path(__file__).with_name("style.css"),
     )
+    return app
 
 
 def _kept_folders(service: Service) -> list[Path]:
@@ -118,4 +125,6 @@ def _head(service: Service) -> str:
     names = inspector_names(service)
     said = f"{len(names)} inspector{'s' * (len(names) != 1)} active" if names else "no inspector yet"
     warning = f'<p class="bl-trouble" role="alert">{escaped(trouble)}</p>' if trouble else ""
-    return f'<header class="bl-head"><h1>{TITLE}</h1><p>visual defect inspection · {said}</p>{warning}</header>'
+    return (
+        f'<header class="bl-head"><h1>{TITLE}</h1><p>visual defect inspection · {said}</p>{warning}</header>'
+    )

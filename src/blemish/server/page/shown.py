@@ -60,7 +60,7 @@ def detector_tabs(image: ByteArray, seen: Sequence[Seen]) -> str:
         )
         rules.append(f"#bl-detector-{place}:checked ~ #bl-pane-{place} {{ display: block; }}")
         panes.append(
-            f'<div class="bl-pane" id="bl-pane-{place}">{_metric(one)}'
+            f'<div class="bl-pane" id="bl-pane-{place}">{_metric(one) if place else ""}'
             f"{views(image, one.inspection, one.inspector)}</div>"
         )
     return (
@@ -87,10 +87,17 @@ def comparison(seen: Sequence[Seen]) -> str:
         ]
         for view in views
     ]
-    head = ["Inspector", "Detector", "Verdict", "Sensitivity", "Level", "Score / threshold", "Percentile", "Area"]
-    caption = (
-        "Detectors on this photograph, the most sensitive first. Level: 0 is a usual good part, 1 the threshold (mark)"
-    )
+    head = [
+        "Inspector",
+        "Detector",
+        "Verdict",
+        "Sensitivity",
+        "Level",
+        "Score / threshold",
+        "Percentile",
+        "Area",
+    ]
+    caption = "The most sensitive first. Level: 0 is a usual good part, 1 the threshold (mark)"
     pairs = [
         [
             escaped(f"{pair.first} and {pair.second}"),

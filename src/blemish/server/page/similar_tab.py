@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from blemish.core.errors import BlemishError
-from blemish.server.page.access import Access, plainly
+from blemish.server.page.access import PRIVATE, Access, plainly
 from blemish.server.page.feedback import known_types
 from blemish.server.page.history_tab import kept_thumbnail
 from blemish.server.page.inspect_tab import inspector_names
@@ -56,7 +57,7 @@ class SimilarTab:
                 )
         self.outputs = [self._found]
         inputs = [photograph, self.inspector, self.kind, top]
-        go.click(self._of_file, inputs, self._found, api_visibility="private")
+        go.click(self._of_file, inputs, self._found, **PRIVATE)
 
     def of_record(self, number: int | None, request: gr.Request) -> str:
         """Defects similar to a logged inspection."""
@@ -68,12 +69,12 @@ class SimilarTab:
             neighbours, proposal = self._service.similar(record, top=6)
         except BlemishError as error:
             return note(str(error))
-        title = f"{kept_thumbnail(self._service, record)}<p>Inspection {number}: {escaped(record.file_name)}</p>"
+        title = (
+            f"{kept_thumbnail(self._service, record)}<p>Inspection {number}: {escaped(record.file_name)}</p>"
+        )
         return f'<div class="bl-figures">{title}</div>{self._cards(neighbours, proposal)}'
 
-    def _of_file(
-        self, path: str | None, name: str | None, kind: str, top: float, request: gr.Request
-    ) -> str:
+    def _of_file(self, path: str | None, name: str | None, kind: str, top: float, request: gr.Request) -> str:
         self._access.require(request, Role.VIEWER)
         if not path or not name:
             return note("Choose a photograph and an inspector first.")
@@ -88,7 +89,9 @@ class SimilarTab:
             return note("No similar defect is known yet: rejected parts are remembered as they come.")
         cards = "".join(self._card(neighbour) for neighbour in neighbours)
         if proposal.defect_type:
-            said = f"Proposed defect type: {proposal.defect_type}, {proposal.confidence:.0%} sure by their vote."
+            said = (
+                f"Proposed defect type: {proposal.defect_type}, {proposal.confidence:.0%} sure by their vote."
+            )
         else:
             said = "No defect type can be proposed: none of these has one yet."
         return f'{note(said)}<div class="bl-cards">{cards}</div>'
@@ -97,10 +100,8 @@ class SimilarTab:
         defect = neighbour.defect
         picture = '<span class="bl-none">not kept</span>'
         if defect.inspection_id is not None:
-            try:
+            with suppress(BlemishError):  # indexed from another server's history
                 picture = kept_thumbnail(self._service, self._service.log.get(defect.inspection_id))
-            except BlemishError:
-                pass  # indexed from another server's history
         kind = escaped(defect.defect_type or "type not given")
         where = f"inspection {defect.inspection_id}" if defect.inspection_id is not None else defect.name
         return (

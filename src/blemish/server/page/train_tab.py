@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from blemish.server.job_requests import TrainRequest
 from blemish.server.jobs import Job
-from blemish.server.page.access import Access, plainly, refused
+from blemish.server.page.access import PRIVATE, Access, plainly, refused
 from blemish.server.page.inspect_tab import refreshed
 from blemish.server.page.job_panel import JobPanel
 from blemish.server.page.wording import escaped, number, table
@@ -73,9 +73,12 @@ class TrainTab:
             with gr.Column(scale=2, min_width=440):
                 self.panel = JobPanel(service, access, ("train",), "train", training_summary)
         inputs = [name, archive, folder, detector, quick]
-        go.click(self._train, inputs, [self.panel.chosen, archive], api_visibility="private")
+        go.click(self._train, inputs, [self.panel.chosen, archive], **PRIVATE)
         self.panel.activate.click(
-            self._activate, [self.panel.chosen, inspector], [self.panel.said, inspector], api_visibility="private"
+            self._activate,
+            [self.panel.chosen, inspector],
+            [self.panel.said, inspector],
+            **PRIVATE,
         )
 
     def _train(
@@ -90,7 +93,9 @@ class TrainTab:
             )
         except ValidationError as error:
             field = error.errors()[0]["loc"][0]
-            raise refused(f"The {field} cannot be used: a name has letters, digits, dots and dashes.") from error
+            raise refused(
+                f"The {field} cannot be used: a name has letters, digits, dots and dashes."
+            ) from error
         with plainly():
             if archive:
                 job = self._service.jobs.start_training(asked, Path(archive), by)
@@ -115,12 +120,16 @@ def training_summary(job: Job) -> str:
     rows.append(["Threshold", number(float(result.get("threshold", 0)))])
     if rate:
         most = rate["at_most_with_95_percent_confidence"]
-        rows.append(["Good parts rejected", f"{rate['expected']:.1%} expected, {most:.1%} at most (95 % confidence)"])
+        rows.append(
+            ["Good parts rejected", f"{rate['expected']:.1%} expected, {most:.1%} at most (95 % confidence)"]
+        )
     rows.append(["Laboratory and line agree to", f"{result.get('parity_error', 0):.1e}"])
     rows.append(["Time, size", f"{result.get('seconds', 0):.1f} s, {result.get('megabytes', 0):.1f} MB"])
     skipped = result.get("skipped") or []
     if skipped:
-        rows.append(["Left out, unreadable", escaped(", ".join(Path(one["path"]).name for one in skipped[:5]))])
+        rows.append(
+            ["Left out, unreadable", escaped(", ".join(Path(one["path"]).name for one in skipped[:5]))]
+        )
     if not result.get("n_test"):
         rows.append(["Measured", "not yet: there were no test photographs; evaluate it in the tab Explore"])
     return table(["", ""], rows, "What was learnt")

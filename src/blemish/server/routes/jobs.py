@@ -36,7 +36,11 @@ _FIELDS: dict[str, Any] = {
     "detector": {"type": "string", "pattern": DETECTOR_PATTERN, "description": "patchcore if absent."},
     "size": {"type": "integer", "minimum": 32, "maximum": 2048, "description": "Side in pixels."},
     "quick": {"type": "string", "enum": ["true", "false"], "description": "A small first run."},
-    "photographs": {"type": "string", "format": "binary", "description": "A zip of photographs of good parts."},
+    "photographs": {
+        "type": "string",
+        "format": "binary",
+        "description": "A zip of photographs of good parts.",
+    },
 }
 _FORM = {
     "requestBody": {
@@ -81,9 +85,7 @@ async def train(request: Request, caller: Admin) -> Job:
             raise ProblemError(422, "The form has no photographs: add a zip as the field photographs.")
         file.flush()
         wanted = _training(form.fields)
-        return await run_in_threadpool(
-            service.jobs.start_training, wanted, FilePath(file.name), caller.name
-        )
+        return await run_in_threadpool(service.jobs.start_training, wanted, FilePath(file.name), caller.name)
 
 
 @router.get("/v1/jobs/{job}")
@@ -109,7 +111,9 @@ def activate(request: Request, job: JobId, caller: Admin) -> VersionDocument:
     return VersionDocument.of(_service(request).activate_trained(job, caller.name))
 
 
-@router.get("/v1/jobs/{job}/report", response_class=FileResponse, responses={200: {"content": {"text/html": {}}}})
+@router.get(
+    "/v1/jobs/{job}/report", response_class=FileResponse, responses={200: {"content": {"text/html": {}}}}
+)
 def report(request: Request, job: JobId, caller: Viewer) -> FileResponse:
     """The report of a job: one HTML page that holds everything."""
     path = _service(request).jobs.report(job)
