@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from blemish.server.job_requests import BenchmarkRequest
 from blemish.server.page.access import PRIVATE, Access, plainly, refused
 from blemish.server.page.job_panel import JobPanel
-from blemish.server.page.train_tab import detector_choices
+from blemish.server.page.train_tab import detectors as known_detectors
 from blemish.server.service import Service
 from blemish.station.keys import Role
 
@@ -20,7 +20,7 @@ class BenchmarkTab:
 
     def __init__(self, service: Service, access: Access) -> None:
         self._service, self._access = service, access
-        names = [name for _, name in detector_choices()]
+        names = list(known_detectors())
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=280):
                 folder = gr.Textbox(

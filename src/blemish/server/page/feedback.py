@@ -13,11 +13,11 @@ from blemish.station.keys import Role
 from blemish.station.records import NewFeedback, Truth
 
 
-def feedback_row(service: Service, access: Access, shown: gr.State, place: str) -> gr.Group:
+def feedback_row(service: Service, access: Access, shown: gr.State, place: str) -> gr.Column:
     """A hidden row that corrects the inspection whose number `shown` holds; to be made visible with it."""
-    row = gr.Group(visible=False, elem_id=f"{place}-feedback")
+    row = gr.Column(visible=False, elem_id=f"{place}-feedback")
     with row:
-        with gr.Row(equal_height=True):
+        with gr.Row(equal_height=True, elem_classes="bl-right"):
             kind = gr.Dropdown(
                 label="Defect type, if defective",
                 choices=known_types(service),

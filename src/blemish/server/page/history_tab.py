@@ -15,7 +15,7 @@ from blemish.server.page.access import QUIET, Access, plainly
 from blemish.server.page.charts import pareto_chart, reject_rate_chart, score_chart
 from blemish.server.page.feedback import feedback_row, known_types, say
 from blemish.server.page.inspect_tab import inspector_names
-from blemish.server.page.pictures import thumbnail, views
+from blemish.server.page.pictures import THUMBNAIL, thumbnail, views
 from blemish.server.page.shown import Seen, verdict_banner
 from blemish.server.page.wording import VERDICT_WORDS, escaped, moment, note, number, table
 from blemish.server.service import Service
@@ -24,6 +24,9 @@ from blemish.station.records import InspectionFilter, InspectionRecord, Truth
 
 PAGE_LENGTH = 20
 _PERIODS = {"Last hour": 1 / 24, "Last 24 hours": 1.0, "Last 7 days": 7.0, "Last 30 days": 30.0, "All": None}
+_BY_HOUR = timedelta(days=3)
+"""History shorter than this is charted by the hour, a longer one by the day."""
+
 _VERDICTS: dict[str, Verdict | None] = {
     "All": None,
     **{word: verdict for verdict, word in VERDICT_WORDS.items()},
@@ -135,7 +138,8 @@ class HistoryTab:
     def _charts(self, which: InspectionFilter) -> str:
         statistics = self._service.statistics
         summary = statistics.summary(which)
-        short = which.since is not None and datetime.now(UTC) - which.since < timedelta(days=3)
+        oldest = next(iter(self._service.log.records(which)), None)
+        short = oldest is not None and datetime.now(UTC) - oldest.time < _BY_HOUR
         figures = {
             "inspected": f"{summary.n:,}",
             "passed": f"{summary.passed:,}",
@@ -206,12 +210,14 @@ class HistoryTab:
         ]
 
 
-def kept_thumbnail(service: Service, record: InspectionRecord) -> str:
+def kept_thumbnail(service: Service, record: InspectionRecord, side: int = THUMBNAIL) -> str:
     """The kept photograph in small, or a word where it is not kept."""
     if record.image_suffix is not None:
         with suppress(BlemishError):  # removed since, as the policy says
             content = service.images.read(record.image_digest, record.image_suffix)
-            return thumbnail(decode_image(content, record.file_name), f"Photograph of inspection {record.id}")
+            return thumbnail(
+                decode_image(content, record.file_name), f"Photograph of inspection {record.id}", side
+            )
     return '<span class="bl-none">not kept</span>'
 
 

@@ -48,9 +48,9 @@ def views(image: ByteArray, inspection: Inspection, inspector: Inspector) -> str
     )
 
 
-def thumbnail(image: ByteArray, of: str) -> str:
-    """A small picture as HTML."""
-    return f'<img class="bl-thumb" src="{data_uri(fitted(image, THUMBNAIL), ".jpg")}" alt="{escaped(of)}">'
+def thumbnail(image: ByteArray, of: str, side: int = THUMBNAIL) -> str:
+    """A small picture as HTML, at most `side` pixels wide and high."""
+    return f'<img class="bl-thumb" src="{data_uri(fitted(image, side), ".jpg")}" alt="{escaped(of)}">'
 
 
 def _segmented(image: ByteArray, inspection: Inspection, threshold: float) -> ByteArray:

@@ -101,7 +101,7 @@ class SimilarTab:
         picture = '<span class="bl-none">not kept</span>'
         if defect.inspection_id is not None:
             with suppress(BlemishError):  # indexed from another server's history
-                picture = kept_thumbnail(self._service, self._service.log.get(defect.inspection_id))
+                picture = kept_thumbnail(self._service, self._service.log.get(defect.inspection_id), 320)
         kind = escaped(defect.defect_type or "type not given")
         where = f"inspection {defect.inspection_id}" if defect.inspection_id is not None else defect.name
         return (

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from blemish.server.job_requests import TrainRequest
 from blemish.server.jobs import Job
-from blemish.server.page.access import PRIVATE, Access, plainly, refused
+from blemish.server.page.access import PRIVATE, QUIET, Access, plainly, refused
 from blemish.server.page.inspect_tab import refreshed
 from blemish.server.page.job_panel import JobPanel
 from blemish.server.page.wording import escaped, number, table
@@ -25,14 +25,16 @@ DEFAULT_DETECTOR = "patchcore"
 
 
 @cache
-def detector_choices() -> list[tuple[str, str]]:
-    """Detectors with what they are for; asked of a process of its own, as the laboratory is never loaded here."""
+def detectors() -> dict[str, str]:
+    """Detectors by name, with what each is for; a process of its own tells, as the laboratory is never loaded here."""
     listing = [sys.executable, "-m", "blemish", "detectors", "--json"]
     try:
         printed = subprocess.run(listing, capture_output=True, timeout=60, check=True).stdout
-        return [(f"{one['name']}: {one['summary']}", one["name"]) for one in json.loads(printed)]
+        return {
+            one["name"]: f"{one['summary']} Learns from {one['learns_from']}." for one in json.loads(printed)
+        }
     except (OSError, subprocess.SubprocessError, ValueError, KeyError):
-        return [(DEFAULT_DETECTOR, DEFAULT_DETECTOR)]
+        return {DEFAULT_DETECTOR: ""}
 
 
 class TrainTab:
@@ -53,7 +55,7 @@ class TrainTab:
                     label="Photographs of good parts, as a zip",
                     file_types=[".zip"],
                     type="filepath",
-                    height=120,
+                    height=160,
                     elem_id="train-zip",
                 )
                 folder = gr.Textbox(
@@ -61,8 +63,8 @@ class TrainTab:
                 )
                 detector = gr.Dropdown(
                     label="Detector",
-                    info="The default needs good parts only and is right for most.",
-                    choices=detector_choices(),
+                    info=detectors()[DEFAULT_DETECTOR],
+                    choices=list(detectors()),
                     value=DEFAULT_DETECTOR,
                     elem_id="train-detector",
                 )
@@ -72,6 +74,7 @@ class TrainTab:
                 go = gr.Button("Train", variant="primary", elem_id="train-button")
             with gr.Column(scale=2, min_width=440):
                 self.panel = JobPanel(service, access, ("train",), "train", training_summary)
+        detector.change(lambda name: gr.update(info=detectors().get(name, "")), detector, detector, **QUIET)
         inputs = [name, archive, folder, detector, quick]
         go.click(self._train, inputs, [self.panel.chosen, archive], **PRIVATE)
         self.panel.activate.click(
