@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, TYPE_CHECKING, cast
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -17,6 +17,9 @@ from starlette.concurrency import run_in_threadpool
 
 from blemish.server.problems import ProblemError
 from blemish.server.queue import Photograph
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 _MOST_HEADER_BYTES = 8192
 _MOST_FIELDS = 16
@@ -81,7 +84,7 @@ async def read_form(
         raise ProblemError(415, "The body is not a form: send multipart/form-data.")
     reading = _Reading(limits, file_field, sink is not None)
     try:
-        parser = MultipartParser(boundary, reading.callbacks())
+        parser = MultipartParser(boundary, cast("MultipartCallbacks", reading.callbacks()))
         async for piece in request.stream():
             count(len(piece))
             parser.write(piece)
