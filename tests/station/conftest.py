@@ -26,6 +26,7 @@ from blemish.core.types import Region, Verdict
 from blemish.station.database import Database
 from blemish.station.log import InspectionLog
 from blemish.station.records import NewInspection
+from blemish.station.schema import Base
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -70,28 +71,75 @@ def postgresql_server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """URL of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'blemish.db'}"
-        return
-    server = make_url(request.getfixturevalue("postgresql_server")).set(drivername="postgresql+pg8000")
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    name = f"blemish_test_{secrets.token_hex(6)}"
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield server.set(database=name, drivername="postgresql").render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
+class DatabaseMaker:
+    """Makes databases of one kind: new ones without tables, and empty ones with all tables."""
+
+    def __init__(self, server: str | None, folder: Path) -> None:
+        self._folder = folder
+        self._server = make_url(server).set(drivername="postgresql+pg8000") if server else None
+        self._names: list[str] = []
+        if self._server:
+            self._engine = create_engine(self._server, isolation_level="AUTOCOMMIT")
+        self._template = self.make()
+        opened = Database(self._template)
+        opened.upgrade()
+        opened.close()
+
+    def with_tables(self) -> str:
+        """URL of a database with all tables and nothing in them."""
+        if self._server is None:
+            path = self._folder / f"{secrets.token_hex(6)}.db"
+            shutil.copy(str(make_url(self._template).database), path)
+            return f"sqlite:///{path}"
+        # A copy for each test would take PostgreSQL longer than most tests do.
+        opened = Database(self._template)
+        with opened.transaction() as session:
+            session.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} RESTART IDENTITY"))
+        opened.close()
+        return self._template
+
+    def make(self) -> str:
+        """URL of a new database."""
+        name = f"blemish_test_{secrets.token_hex(6)}"
+        self._names.append(name)
+        if self._server is None:
+            return f"sqlite:///{self._folder / name}.db"
+        self._run(f"CREATE DATABASE {name}")
+        url = self._server.set(database=name, drivername="postgresql")
+        return url.render_as_string(hide_password=False)
+
+    def close(self) -> None:
+        if self._server:
+            # A server that was started for the tests is removed as a whole.
+            for name in self._names if os.environ.get("BLEMISH_TEST_POSTGRESQL") else ():
+                self._run(f"DROP DATABASE {name} WITH (FORCE)")
+            self._engine.dispose()
+
+    def _run(self, statement: str) -> None:
+        with self._engine.connect() as connection:
+            connection.execute(text(statement))
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def databases(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DatabaseMaker]:
+    server = request.getfixturevalue("postgresql_server") if request.param == "postgresql" else None
+    maker = DatabaseMaker(server, tmp_path_factory.mktemp("databases"))
+    yield maker
+    maker.close()
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database_url(databases: DatabaseMaker) -> str:
+    """URL of an empty database."""
+    return databases.make()
+
+
+@pytest.fixture
+def database(databases: DatabaseMaker) -> Iterator[Database]:
     """A database with all tables."""
-    opened = Database(database_url)
-    opened.upgrade()
+    opened = Database(databases.with_tables())
     yield opened
     assert opened.check_integrity() == []
     opened.close()

@@ -178,6 +178,10 @@ def _address(url: str) -> URL:
         raise UsageError(f"A database of kind {kind[:40]!a} is not supported: use sqlite or postgresql.")
     if address.database in (None, "", ":memory:"):
         raise UsageError("A history in memory would be lost: name a file, like sqlite:////path/to/file.db.")
+    if address.query:
+        raise UsageError(
+            "The URL of a SQLite file takes no options: leave out what follows the question mark."
+        )
     return address
 
 

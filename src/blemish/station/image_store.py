@@ -102,8 +102,8 @@ class ImageStore:
         try:
             if self._is_there(path, len(content)):
                 return suffix
-            self._check_space(len(content))
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._check_space(len(content))
             write_bytes(path, content)
         except (OSError, BlemishError) as error:
             self._pause(error)
@@ -172,8 +172,10 @@ class ImageStore:
             return True
 
     def _check_space(self, size: int) -> None:
-        free = shutil.disk_usage(self._folder).free
         reserve = self.policy.reserve_gigabytes * 1e9
+        if reserve <= 0:
+            return
+        free = shutil.disk_usage(self._folder).free
         if free - size < reserve:
             raise BlemishError(
                 f"only {free / 1e6:,.0f} MB are free on its disk, and {reserve / 1e6:,.0f} MB are left to the database"

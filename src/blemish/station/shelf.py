@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from blemish.core.errors import ArtifactError, DatabaseError, NotFoundError
+from blemish.core.errors import ArtifactError, BlemishError, DatabaseError, NotFoundError
 from blemish.core.storage import atomic_file, file_digest
 from blemish.core.types import FloatArray
 from blemish.inspector.artifact import Artifact, read_artifact
@@ -93,7 +93,7 @@ class InspectorShelf:
             if not path.exists():  # somebody has deleted it
                 _copy(artifact.path, path, digest)
             return self.get(name, known.version)
-        waiting = self._folder / name / f".{digest}.waiting"
+        waiting = self._folder / name / f".{digest[:12]}-{secrets.token_hex(4)}.waiting"
         _copy(artifact.path, waiting, digest)
         manifest = artifact.manifest
         try:
@@ -254,13 +254,18 @@ class InspectorShelf:
 
 def _copy(source: Path, target: Path, digest: str) -> None:
     """Copy a file that was checked; what has changed since is refused."""
-    target.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BlemishError(f"{target.parent} cannot be made ({reason}): check the station's home.") from error
+    copied = hashlib.sha256()
     with atomic_file(target) as stream, source.open("rb") as original:
-        shutil.copyfileobj(original, stream, 2**20)
-        stream.flush()
-        with Path(stream.name).open("rb") as copied:
-            if hashlib.file_digest(copied, "sha256").hexdigest() != digest:
-                raise ArtifactError(f"{source} changed while it was copied: add it again.")
+        while piece := original.read(2**20):
+            copied.update(piece)
+            stream.write(piece)
+        if copied.hexdigest() != digest:
+            raise ArtifactError(f"{source} changed while it was copied: add it again.")
 
 
 def _thinned(scores: FloatArray) -> list[float]:

@@ -1,0 +1,103 @@
+"""Time of logging inspections in batches of 8, and of asking for a page, on this disk.
+
+python bench/history.py [--url postgresql://...] [--rows 100000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from blemish.core.types import Region, Verdict
+from blemish.station.database import Database
+from blemish.station.log import InspectionLog
+from blemish.station.records import InspectionFilter, NewInspection
+
+BATCH, BATCHES, PAGES = 8, 500, 200
+
+
+def make_inspection(number: int) -> NewInspection:
+    """One of the inspections that are logged; every twentieth is a reject."""
+    return NewInspection(
+        time=datetime.now(UTC),
+        inspector=f"part-{number % 5}",
+        version=1,
+        verdict=Verdict.REJECT if number % 20 == 0 else Verdict.PASS,
+        score=1.5,
+        threshold=2.0,
+        p_value=0.3,
+        percentile=70.0,
+        regions=(Region(1, 2, 3, 4, 5.0),) * 3,
+        width=1024,
+        height=1024,
+        image_digest=hashlib.sha256(str(number).encode()).hexdigest(),
+        image_suffix=".png",
+        file_name=f"{number:08d}.png",
+        milliseconds={"decode": 8.0, "preprocess": 2.0, "network": 30.0},
+    )
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Milliseconds that a call takes."""
+    start = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - start)
+
+
+def described(times: list[float]) -> dict[str, float]:
+    """Median and 99th percentile."""
+    ordered = sorted(times)
+    return {
+        "median_ms": round(statistics.median(ordered), 2),
+        "p99_ms": round(ordered[int(0.99 * len(ordered))], 2),
+    }
+
+
+def measure(url: str, rows: int) -> dict[str, object]:
+    """Fill a database with so many rows and measure on top of them."""
+    database = Database(url)
+    database.upgrade()
+    log = InspectionLog(database)
+    for start in range(0, rows, 1000):
+        log.add([make_inspection(start + k) for k in range(min(1000, rows - start))])
+    adding = [
+        timed(lambda batch=batch: log.add([make_inspection(rows + batch * BATCH + k) for k in range(BATCH)]))
+        for batch in range(BATCHES)
+    ]
+    which = InspectionFilter(inspector="part-3")
+    deep: str | None = None
+    for _ in range(min(50, rows // 500)):
+        deep = log.page(which, 100, deep).next_cursor
+    pages = {
+        "first": [timed(lambda: log.page(which)) for _ in range(PAGES)],
+        "behind 5,000": [timed(lambda: log.page(which, cursor=deep)) for _ in range(PAGES)],
+        "rejects": [timed(lambda: log.page(InspectionFilter(verdict=Verdict.REJECT))) for _ in range(PAGES)],
+    }
+    database.close()
+    return {
+        "rows": rows,
+        f"add {BATCH}": described(adding),
+        "page of 50": {name: described(times) for name, times in pages.items()},
+    }
+
+
+def main() -> None:
+    """Measure as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url")
+    parser.add_argument("--rows", type=int, default=100_000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        found = measure(arguments.url or f"sqlite:///{folder}/blemish.db", arguments.rows)
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
