@@ -65,7 +65,7 @@ def _fitted(data: Path, out: Path) -> list[Path]:
     for name, detector in ((data.name, "patchcore"), (f"{data.name}-padim", "padim")):
         made.append(out / f"{name}.blemish")
         command = [sys.executable, "-m", "blemish", "fit", data, "--out", made[-1], "--detector", detector]
-        subprocess.run([*map(str, command), "--size", "256"], check=True)
+        subprocess.run([*map(str, command)], check=True)
     return made
 
 
@@ -102,7 +102,7 @@ def _server(home: Path, inspectors: list[Path]) -> Iterator[str]:
 def _shift(address: str, name: str, data: Path) -> None:
     """A shift at the line: good and defective parts, some of them looked at by a person."""
     good = sorted((data / "test" / "good").glob("*.png"))[:14]
-    bad = [path for kind in TYPES for path in sorted((data / "test" / kind).glob("*.png"))[1:4]]
+    bad = [path for kind in TYPES for path in sorted((data / "test" / kind).glob("*.png"))[3:9:2]]
     import httpx
 
     for place, path in enumerate(sorted([*good, *bad], key=lambda path: path.name)):
@@ -113,7 +113,7 @@ def _shift(address: str, name: str, data: Path) -> None:
                 files={"images": (path.name, path.read_bytes(), "image/png")},
             )
             answer.raise_for_status()
-            identity = answer.json()["results"][0]["id"]
+            identity = answer.json()["inspections"][0]["id"]
             if place % 3 or path.parent.name == "good":
                 continue
             said = {"truth": "bad", "defect_type": path.parent.name}
@@ -137,7 +137,7 @@ def _tour(browser: Browser, address: str, look: str, name: str, data: Path, out:
     page.locator("#inspect-inspector input").click()
     page.get_by_role("option", name=name, exact=True).click()
     page.locator("#inspect-photograph input[type=file]").set_input_files(
-        data / "test" / "scratch_head" / "000.png"
+        data / "test" / "scratch_neck" / "008.png"
     )
     page.wait_for_selector("#inspect-verdict .bl-reject")
     page.wait_for_selector("#inspect-pictures .bl-heat:visible")

@@ -66,6 +66,11 @@ class Watched:
         self.page.on("response", self._response)
         self.page.goto(address)
 
+    def ready(self) -> Watched:
+        """The page, once it has loaded and knows its inspectors."""
+        self.page.wait_for_function("!!document.querySelector('#inspect-inspector input')?.value")
+        return self
+
     def _console(self, message: Any) -> None:
         if message.type == "error":
             self.troubles.append(f"console: {message.text}")

@@ -42,15 +42,13 @@ def rejected(washers: Path, fitted: Path) -> list[Path]:
 
 @pytest.fixture
 def watched(browser: Any, address: str) -> Iterator[Watched]:
-    watched = Watched(browser, address)
+    watched = Watched(browser, address).ready()
     yield watched
     watched.context.close()
 
 
 def inspect(watched: Watched, path: Path) -> None:
-    watched.page.wait_for_selector("#inspect-inspector input")
-    watched.page.wait_for_function("document.querySelector('#inspect-inspector input').value !== ''")
-    watched.choose("inspect-inspector", "washer")
+    watched.ready().choose("inspect-inspector", "washer")
     watched.upload("inspect-photograph", path)
     watched.page.wait_for_selector("#inspect-verdict .bl-word")
 
@@ -132,7 +130,7 @@ def test_an_inspector_is_trained_from_a_zip_and_activated(
     watched.tab("Train")
     watched.type("train-name", "washer-new")
     watched.upload("train-zip", archive)
-    page.get_by_text("parts.zip").first.wait_for()
+    page.locator("#train-zip .file-preview").wait_for()
     page.locator("#train-quick input").check()
     page.locator("#train-button").click()
     page.wait_for_selector("#train-status [data-state=done]", timeout=120_000)
@@ -155,7 +153,7 @@ def test_a_hostile_zip_is_refused_in_words(watched: Watched, tmp_path: Path) -> 
     watched.tab("Train")
     watched.type("train-name", "evil")
     watched.upload("train-zip", archive)
-    watched.page.get_by_text("evil.zip").first.wait_for()
+    watched.page.locator("#train-zip .file-preview").wait_for()
     watched.page.locator("#train-button").click()
     watched.page.get_by_text("wants to write outside its folder").first.wait_for()
 
@@ -163,20 +161,19 @@ def test_a_hostile_zip_is_refused_in_words(watched: Watched, tmp_path: Path) -> 
 def test_what_is_no_photograph_is_not_judged(watched: Watched, tmp_path: Path) -> None:
     path = tmp_path / "broken.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
-    watched.page.wait_for_function("document.querySelector('#inspect-inspector input').value !== ''")
     watched.upload("inspect-photograph", path)
     watched.page.get_by_text(re.compile("NOT JUDGED|cannot|not a valid|Not done", re.I)).first.wait_for()
 
 
-@pytest.mark.parametrize("look", ["light", "dark"])
-@pytest.mark.parametrize("size", [(1280, 800), (820, 1180)], ids=["desk", "tablet"])
+@pytest.mark.parametrize(
+    ("look", "size"), [("light", (1280, 800)), ("dark", (820, 1180))], ids=["desk", "tablet"]
+)
 def test_every_tab_fits_and_its_controls_have_names(
     browser: Any, address: str, look: str, size: tuple[int, int]
 ) -> None:
-    watched = Watched(browser, address, color_scheme=look)
+    watched = Watched(browser, address, color_scheme=look).ready()
     page = watched.page
     page.set_viewport_size({"width": size[0], "height": size[1]})
-    page.wait_for_selector("#inspect-inspector input")
     for tab in ("Train", "Explore", "Benchmark", "History", "Similar", "Inspect"):
         watched.tab(tab)
         page.wait_for_timeout(400)
@@ -194,3 +191,37 @@ def test_every_tab_fits_and_its_controls_have_names(
     assert dark == (look == "dark")
     watched.context.close()
     assert watched.troubles == []
+
+
+def test_with_keys_a_person_signs_in_and_the_role_decides(
+    browser: Any, fitted: Path, blemish: Callable[..., Any], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    made = blemish("key", "create", "vera", "--role", "viewer", "--home", home, "--json")
+    assert made.status == 0, made.stderr
+    with serving(home, [fitted], "--require-keys") as address:
+        watched = Watched(browser, address)
+        page = watched.page
+        page.locator("input[type=password]").wait_for()
+        assert page.locator("#inspect-inspector").count() == 0
+        page.locator("input[type=password]").fill("blemish_wrong")
+        page.locator("input:not([type=password])").first.fill("vera")
+        page.locator("button").first.click()
+        page.get_by_text(re.compile("incorrect|invalid|not valid", re.I)).first.wait_for()
+        page.locator("input[type=password]").fill(made.document["key"])
+        page.locator("button").first.click()
+        watched.ready()
+        watched.upload("inspect-photograph", _photograph(tmp_path))
+        page.get_by_text("needs the role operator").first.wait_for()
+        foreign = [trouble for trouble in watched.troubles if trouble.startswith("foreign")]
+        watched.context.close()
+    assert foreign == []
+
+
+def _photograph(folder: Path) -> Path:
+    import cv2
+    import numpy as np
+
+    path = folder / "grey.png"
+    cv2.imwrite(str(path), np.full((64, 64, 3), 120, np.uint8))
+    return path
