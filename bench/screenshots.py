@@ -1,15 +1,15 @@
-"""Pictures of the web page for docs/page.md: a server with real parts, driven by Chromium as a person would.
+"""Pictures of the web page for docs/page.md: a server with generated parts, driven by Chromium as a person would.
 
     python bench/screenshots.py --write
 
-Needs the extras [train,serve,dev], Chromium, and photographs in the MVTec AD layout (../shared/data/screw, or where
---data says). Without --write the pictures go to runs/page/, beside those in dark and on a tablet.
+Needs the extras [train,serve,dev] and Chromium. The parts are from the sample line: real photographs that may be copied
+into a repository are rare. Without --write the pictures stay in runs/page/, beside those in dark and on a tablet.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,53 +20,46 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
+import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("BLEMISH_REAL_DATA", ROOT.parent / "shared" / "data")) / "screw"
 CHROMIUM = Path("/usr/bin/chromium")
 MOST_BYTES = 250_000
 SIZES = {"light": (1280, 800), "dark": (1280, 800), "tablet": (820, 1180)}
-TYPES = ("scratch_head", "manipulated_front", "thread_side", "scratch_neck", "thread_top")
+TYPES = ("foreign_body", "hole", "missing_piece", "scratch", "stain", "twist")
 
 
 def main() -> None:
     """Take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument(
-        "--inspectors", type=Path, nargs="*", default=[], help="fitted already, the first is shown"
-    )
-    parser.add_argument(
-        "--home", type=Path, help="an empty folder for the server; a new one in runs/ if absent"
-    )
     parser.add_argument("--write", action="store_true", help="put the light pictures into docs/images")
     arguments = parser.parse_args()
     out = ROOT / "runs" / "page"
-    out.mkdir(parents=True, exist_ok=True)
-    home = arguments.home or out / f"home-{int(time.time())}"
-    inspectors = arguments.inspectors or _fitted(arguments.data, out)
-    with _server(home, inspectors) as address, sync_playwright() as playwright:
+    shutil.rmtree(out, ignore_errors=True)
+    data = out / "parts" / "washer"
+    _blemish(
+        "sample", data.parent, "--category", "washer", "--train", 80, "--good", 40, "--per-defect-type", 8
+    )
+    inspectors = [out / "washer.blemish", out / "washer-padim.blemish"]
+    _blemish("fit", data, "--out", inspectors[0])
+    _blemish("fit", data, "--out", inspectors[1], "--detector", "padim")
+    with _server(out / "home", inspectors) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
         )
-        _shift(address, inspectors[0].stem, arguments.data)
+        _shift(address, data)
         for look in SIZES:
-            _tour(browser, address, look, inspectors[0].stem, arguments.data, out)
+            _tour(browser, address, look, data, out)
         browser.close()
     if arguments.write:
         for path in sorted(out.glob("page-*-light.png")):
             _publish(path, ROOT / "docs" / "images" / path.name.replace("-light", ""))
 
 
-def _fitted(data: Path, out: Path) -> list[Path]:
-    """Two inspectors of one category, to be compared."""
-    made = []
-    for name, detector in ((data.name, "patchcore"), (f"{data.name}-padim", "padim")):
-        made.append(out / f"{name}.blemish")
-        command = [sys.executable, "-m", "blemish", "fit", data, "--out", made[-1], "--detector", detector]
-        subprocess.run([*map(str, command)], check=True)
-    return made
+def _blemish(*arguments: object) -> None:
+    command = [sys.executable, "-m", "blemish", *map(str, arguments)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 @contextmanager
@@ -99,28 +92,26 @@ def _server(home: Path, inspectors: list[Path]) -> Iterator[str]:
             process.terminate()
 
 
-def _shift(address: str, name: str, data: Path) -> None:
+def _shift(address: str, data: Path) -> None:
     """A shift at the line: good and defective parts, some of them looked at by a person."""
-    good = sorted((data / "test" / "good").glob("*.png"))[:14]
-    bad = [path for kind in TYPES for path in sorted((data / "test" / kind).glob("*.png"))[3:9:2]]
-    import httpx
-
-    for place, path in enumerate(sorted([*good, *bad], key=lambda path: path.name)):
+    good = sorted((data / "test" / "good").glob("*.png"))[:36]
+    bad = [path for kind in TYPES for path in sorted((data / "test" / kind).glob("*.png"))[1:3]]
+    for path in sorted([*good, *bad], key=lambda path: path.name):
         with httpx.Client(base_url=address, timeout=60) as client:
             answer = client.post(
                 "/v1/inspect",
-                data={"inspector": name},
+                data={"inspector": "washer"},
                 files={"images": (path.name, path.read_bytes(), "image/png")},
             )
             answer.raise_for_status()
             identity = answer.json()["inspections"][0]["id"]
-            if place % 3 or path.parent.name == "good":
+            if path.parent.name == "good":
                 continue
             said = {"truth": "bad", "defect_type": path.parent.name}
             client.post(f"/v1/inspections/{identity}/feedback", json=said).raise_for_status()
 
 
-def _tour(browser: Browser, address: str, look: str, name: str, data: Path, out: Path) -> None:
+def _tour(browser: Browser, address: str, look: str, data: Path, out: Path) -> None:
     """Each tab once."""
     width, height = SIZES[look]
     scheme = "dark" if look == "dark" else "light"
@@ -135,10 +126,8 @@ def _tour(browser: Browser, address: str, look: str, name: str, data: Path, out:
 
     page.wait_for_selector("#inspect-inspector")
     page.locator("#inspect-inspector input").click()
-    page.get_by_role("option", name=name, exact=True).click()
-    page.locator("#inspect-photograph input[type=file]").set_input_files(
-        data / "test" / "scratch_neck" / "008.png"
-    )
+    page.get_by_role("option", name="washer", exact=True).click()
+    page.locator("#inspect-photograph input[type=file]").set_input_files(data / "test" / "hole" / "000.png")
     page.wait_for_selector("#inspect-verdict .bl-reject")
     page.wait_for_selector("#inspect-pictures .bl-heat:visible")
     shoot("inspect")
@@ -163,28 +152,22 @@ def _tour(browser: Browser, address: str, look: str, name: str, data: Path, out:
 
 
 def _jobs(page: Page, data: Path, out: Path) -> None:
-    """A training, an exploration and a benchmark, all small."""
+    """A training, an exploration and a benchmark, of part of the photographs."""
     archive = out / "photographs.zip"
     with zipfile.ZipFile(archive, "w") as packed:
-        chosen = sorted((data / "train" / "good").glob("*.png"))[:24]
-        chosen += [
-            path for kind in ("good", *TYPES) for path in sorted((data / "test" / kind).glob("*.png"))[:4]
-        ]
-        for path in chosen:
+        for path in sorted(data.rglob("*.png")):
             packed.write(path, path.relative_to(data).as_posix())
-    small = out / "small"
-    with zipfile.ZipFile(archive) as packed:
-        packed.extractall(small / data.name)
     _tab(page, "Train")
-    page.locator("#train-name input, #train-name textarea").first.fill(f"{data.name}-new")
+    page.locator("#train-name input, #train-name textarea").first.fill("washer-new")
     page.locator("#train-zip input[type=file]").set_input_files(archive)
     page.wait_for_timeout(1500)
-    page.locator("#train-quick input").check()
     page.locator("#train-button").click()
     page.wait_for_selector("#train-report iframe", timeout=300_000)
     for tab in ("explore", "benchmark"):
         _tab(page, tab.capitalize())
-        page.locator(f"#{tab}-folder input, #{tab}-folder textarea").first.fill(str(small / data.name))
+        page.locator(f"#{tab}-folder input, #{tab}-folder textarea").first.fill(str(data))
+        if tab == "benchmark":
+            page.locator("#benchmark-quick input").uncheck()
         page.locator(f"#{tab}-button").click()
         page.wait_for_selector(f"#{tab}-report iframe", timeout=600_000)
 

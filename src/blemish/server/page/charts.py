@@ -9,7 +9,7 @@ from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, THRESHOLD_COLOU
 from blemish.server.page.wording import escaped, number
 from blemish.station.statistics import DefectShare, RateBucket, ScorePoint
 
-WIDTH, HEIGHT = 560, 220
+WIDTH, HEIGHT = 560, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 30
 
 Scale = Callable[[float], float]
