@@ -39,7 +39,18 @@ def main() -> None:
     shutil.rmtree(out, ignore_errors=True)
     data = out / "parts" / "washer"
     _blemish(
-        "sample", data.parent, "--category", "washer", "--train", 80, "--good", 40, "--per-defect-type", 8
+        "sample",
+        data.parent,
+        "--category",
+        "washer",
+        "--train",
+        80,
+        "--good",
+        40,
+        "--per-defect-type",
+        8,
+        "--size",
+        512,
     )
     inspectors = [out / "washer.blemish", out / "washer-padim.blemish"]
     _blemish("fit", data, "--out", inspectors[0])

