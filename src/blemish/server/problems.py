@@ -17,6 +17,7 @@ from blemish.core.errors import (
     ArtifactError,
     BlemishError,
     DatabaseError,
+    GalleryError,
     ImageError,
     NotFoundError,
     UsageError,
