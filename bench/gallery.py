@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from blemish.data.catalog import open_catalog
 from blemish.gallery.defect import Defect
 from blemish.gallery.embedding import AnomalyEmbedder
 from blemish.gallery.gallery import Gallery
+from blemish.gallery.proposal import propose
 from blemish.inspector.artifact import FEATURES, read_artifact
 from blemish.inspector.runtime import Inspector
 
@@ -35,6 +37,7 @@ SETS = ("screw", "magnetic_tile")
 NEIGHBOURS = 5
 MANY = 10_000
 LOOK_UPS = 20
+SURE = 0.8
 
 
 def chance(types: Sequence[str]) -> float:
@@ -49,16 +52,38 @@ def plain(embedder: AnomalyEmbedder, path: Path) -> FloatArray:
     return np.concatenate([features.mean(axis=(1, 2)) for features in maps])
 
 
-def precision(vectors: Sequence[FloatArray], defects: Sequence[Defect], folder: Path) -> float:
-    """Leave-one-out precision@5 of the defect type."""
+@dataclass(frozen=True)
+class Found:
+    """What the neighbours of all defects of a set say, each left out of its own look-up.
+
+    Attributes:
+        precision: mean share of the five neighbours that have the defect's type.
+        right: share of the proposals that are right.
+        sure: share of the proposals with a confidence of at least `SURE`.
+        right_if_sure: share of those that are right.
+    """
+
+    precision: float
+    right: float
+    sure: float
+    right_if_sure: float
+
+
+def look_up(vectors: Sequence[FloatArray], defects: Sequence[Defect], folder: Path) -> Found:
+    """Look each defect up among the others, in a gallery of their own."""
+    shares, right, sure = [], [], []
     with Gallery(folder) as gallery:
         for vector, defect in zip(vectors, defects, strict=True):
             gallery.add(vector, "measured", defect)
-        shares = []
         for vector, defect in zip(vectors, defects, strict=True):
             found = gallery.similar(vector, "measured", NEIGHBOURS, exclude_digest=defect.image_digest)
+            proposal = propose(found)
             shares.append(sum(one.defect.defect_type == defect.defect_type for one in found) / NEIGHBOURS)
-    return float(np.mean(shares))
+            right.append(proposal.defect_type == defect.defect_type)
+            sure.append(proposal.confidence >= SURE)
+    rights, sures = np.array(right), np.array(sure)
+    if_sure = float(rights[sures].mean()) if sures.any() else float("nan")
+    return Found(float(np.mean(shares)), float(rights.mean()), float(sures.mean()), if_sure)
 
 
 def measure_set(data: Path, inspector: Path, work: Path) -> list[str]:
@@ -140,7 +165,10 @@ def main() -> None:
         members = read_artifact(inspector).members
         values = 2 * (40 + 112)
         times = measure_speed(work / "many", values)
-    head = ("set", "defects", "types", "chance", "plain vector", "under the map", "time of a vector")
+    head = (
+        "set", "defects", "types", "precision@5 by chance", "of the plain vector", "of the vector under the map",
+        "proposals right", f"confidence {SURE} or more", "of these right", "time of a vector",
+    )  # fmt: skip
     text = "\n\n".join(
         (
             table(head, rows),

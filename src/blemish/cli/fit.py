@@ -100,6 +100,7 @@ def fit(
     document = {
         **summary.to_json(),
         "false_reject_rate": {"expected": expected, "at_most_with_95_percent_confidence": at_most},
+        "n_test": len(catalog.test()),
     }
     following = f"blemish evaluate {summary.path} {data}"
     if catalog.test().empty:

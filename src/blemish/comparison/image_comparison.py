@@ -20,7 +20,7 @@ from blemish.core.pictures import Picture, encoded, fitted, picture
 from blemish.core.progress import track
 from blemish.core.report_page import render_page
 from blemish.core.storage import file_digest, write_bytes, write_text
-from blemish.core.types import ByteArray
+from blemish.core.types import ByteArray, Inspection
 from blemish.inspector.artifact import Artifact, read_artifact
 from blemish.inspector.runtime import Inspector
 
@@ -117,7 +117,7 @@ def compare_image(image: Path, inspectors: Sequence[Path]) -> ImageComparison:
         bits = inspector.manifest.preprocessing.bit_depth
         if bits not in photographs:
             photographs[bits] = read_image(image, bit_depth=bits)
-        one = _seen(name, inspector, np.asarray(artifact.normal_scores()), photographs[bits])
+        one = _seen(name, inspector, photographs[bits])
         learnt = digest in inspector.manifest.training.digests
         seen.append(replace(one, view=replace(one.view, learnt=learnt)))
     first = next(iter(photographs.values()))
@@ -164,24 +164,31 @@ def write_page(comparison: ImageComparison, out: Path) -> None:
     write_text(out, render_page("blemish.comparison", "compare_image.html.j2", "", context))
 
 
-def _seen(name: str, inspector: Inspector, normal_scores: Any, photograph: ByteArray) -> Seen:
-    """Inspect the photograph, and bring score and map to the detector's own scale of good parts."""
-    inspection = inspector.inspect(photograph)
-    low, high = inspector.map_scale
-    view = View(
+def inspector_view(name: str, inspector: Inspector, inspection: Inspection) -> View:
+    """An inspection with its score and map on the detector's own scale of good parts."""
+    low, _ = inspector.map_scale
+    levels = np.zeros_like(inspection.anomaly_map)
+    if inspection.gives_map:
+        levels = sensitivity.map_level(inspection.anomaly_map, low, inspector.pixel_threshold)
+    return View(
         name=name,
         detector=inspector.manifest.detector.name,
         rejected=inspection.score > inspector.threshold,
         score=inspection.score,
         threshold=inspector.threshold,
-        percentile=sensitivity.percentile(normal_scores, inspection.score),
-        level=sensitivity.level(normal_scores, inspection.score, inspector.threshold),
+        percentile=sensitivity.percentile(inspector.normal_scores, inspection.score),
+        level=sensitivity.level(inspector.normal_scores, inspection.score, inspector.threshold),
         p_value=inspection.p_value,
-        levels=sensitivity.map_level(inspection.anomaly_map, low, inspector.pixel_threshold)
-        if inspection.gives_map
-        else np.zeros_like(inspection.anomaly_map),
+        levels=levels,
         gives_map=inspection.gives_map,
     )
+
+
+def _seen(name: str, inspector: Inspector, photograph: ByteArray) -> Seen:
+    """Inspect the photograph, and draw what the inspector sees."""
+    inspection = inspector.inspect(photograph)
+    low, high = inspector.map_scale
+    view = inspector_view(name, inspector, inspection)
     small = fitted(photograph, PICTURE_SIDE)
     if not inspection.gives_map:
         return Seen(view, map_picture=np.zeros_like(small), overlay=small)

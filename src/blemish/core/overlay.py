@@ -61,6 +61,19 @@ def heatmap_overlay(
     return np.asarray(np.rint(blended), dtype=np.uint8)
 
 
+def heatmap_layer(width: int, height: int, anomaly_map: FloatArray, low: float, high: float) -> bytes:
+    """A heatmap alone, to be laid over a photograph by whoever shows it: PNG with alpha, `width` x `height`.
+
+    Shown at opacity o over the photograph it looks as `heatmap_overlay` with that opacity; `low` and `high` as there.
+    """
+    level = (np.asarray(anomaly_map, np.float32) - np.float32(low)) / np.float32(high - low)
+    level = np.nan_to_num(np.clip(level, 0, 1), nan=1.0)
+    index = np.rint(cv2.resize(level, (width, height), interpolation=cv2.INTER_LINEAR) * 255).astype(np.uint8)
+    layer = np.dstack([_TURBO[index].astype(np.uint8)[..., ::-1], index])
+    _, content = cv2.imencode(".png", layer)
+    return bytes(content)
+
+
 def contour_overlay(image: ByteArray, mask: BoolArray, colour: Colour) -> ByteArray:
     """Outline the regions of a mask on a photograph.
 

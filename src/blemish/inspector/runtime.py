@@ -66,6 +66,11 @@ class Inspector:
         """The inspector's name."""
         return self.manifest.name
 
+    @property
+    def normal_scores(self) -> FloatArray:
+        """Scores of the good parts that the calibration rests on, sorted upwards."""
+        return self._normal_scores
+
     def predict(self, image: ByteArray) -> Prediction:
         """Anomaly score and map of a uint8 RGB photograph, without a decision."""
         return self.predict_input(preprocess(image, self.manifest.preprocessing))

@@ -12,7 +12,7 @@ from blemish import __version__
 from blemish.server import documentation, openapi, problems
 from blemish.server.authentication import Authentication
 from blemish.server.guard import Guard
-from blemish.server.routes import health, inspect, inspections, inspectors, statistics
+from blemish.server.routes import health, inspect, inspections, inspectors, jobs, statistics
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
 
@@ -46,8 +46,12 @@ def create_app(service: Service) -> FastAPI:
     app.state.authentication = Authentication(service.keys, service.settings)
     app.state.arriving = Arriving(service.settings.queue_bytes)
     problems.install(app)
-    for part in (inspect, inspectors, inspections, statistics, health, documentation):
+    for part in (inspect, inspectors, inspections, statistics, jobs, health, documentation):
         app.include_router(part.router)
     openapi.install(app, service.settings.keys_required)
+    if service.settings.page:
+        from blemish.server.page.page import mount_page
+
+        mount_page(app, service)
     app.add_middleware(Guard, settings=service.settings, metrics=service.metrics)
     return app

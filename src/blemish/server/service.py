@@ -19,6 +19,7 @@ from blemish.core.types import ByteArray, Inspection, Verdict
 from blemish.inspector.runtime import Inspector
 from blemish.server.compiled import CompiledInspectors
 from blemish.server.errors import Overloaded
+from blemish.server.jobs import Jobs
 from blemish.server.metrics import Metrics
 from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, Task
 from blemish.server.settings import ServerSettings
@@ -64,6 +65,7 @@ class Service:
         home, database: where it keeps things.
         log, statistics, images, keys, shelf: the history's parts.
         gallery: past defects; None where there is no gallery, and `gallery_trouble` says why in one sentence.
+        jobs: trainings and other long work, in processes of their own.
         metrics: what Prometheus reads.
 
     Raises:
@@ -81,6 +83,7 @@ class Service:
         self.images = ImageStore(self.home.images, policy)
         self.keys = KeyStore(self.database)
         self.shelf = InspectorShelf(self.home, self.database)
+        self.jobs = Jobs(self.home.jobs)
         self.metrics = Metrics()
         self.queue = InspectionQueue(settings, self.log, self.images, self.metrics, self._after_commit)
         self.metrics.queued.set_function(lambda: self.queue.length)
@@ -114,6 +117,7 @@ class Service:
         self.ready = False
         self._stopped.set()
         self.queue.stop(self.settings.stop_seconds)
+        self.jobs.close()
         if self.past_defects:
             self.past_defects.stop()
         if self._keeper.is_alive():
@@ -192,6 +196,16 @@ class Service:
         activated = self.shelf.activate(name, version)
         self._active[name] = (time.monotonic(), activated)
         return activated
+
+    def activate_trained(self, job: str, by: str = "local") -> InspectorVersion:
+        """Put the inspector that a job has trained on the shelf, and let it judge from now on.
+
+        Raises:
+            NotFoundError: there is no such job, or it has made no inspector.
+            ArtifactError: its file is damaged.
+        """
+        added = self.add_inspector(self.jobs.inspector(job), None, by)
+        return self.activate(added.name, added.version)
 
     def roll_back(self, name: str) -> InspectorVersion:
         """Let the version judge that was active before.

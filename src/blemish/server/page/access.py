@@ -1,0 +1,66 @@
+"""Who uses the page, and what they may do; and errors as one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gradio as gr
+
+from blemish.core.errors import BlemishError
+from blemish.server.service import Service
+from blemish.station.keys import Role
+
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+"""Options of every event: it belongs to the page, and is no interface for programs; they have `/v1`."""
+
+QUIET: dict[str, Any] = {**PRIVATE, "show_progress": "hidden"}
+"""Options of an event that answers at once."""
+
+
+class Access:
+    """Rights of the person behind a request of the page.
+
+    Where no keys are required, everyone on this machine may do everything, as "local". Else a person has signed in
+    with the name of a key and the key; its role is looked up again at each step, so a revoked key ends at once.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._keys = service.keys
+        self.keys_required = service.settings.keys_required
+
+    def sign_in(self, name: str, token: str) -> bool:
+        """Whether this is the name of a key, and the key."""
+        found = self._keys.find(token.strip())
+        return found is not None and found.revoked is None and found.name == name.strip()
+
+    def require(self, request: gr.Request, needed: Role) -> str:
+        """Name of the person, who has at least this role.
+
+        Raises:
+            gr.Error: the role does not suffice.
+        """
+        if not self.keys_required:
+            return "local"
+        name = request.username or ""
+        for key in self._keys.list():
+            if key.name == name and key.revoked is None:
+                if key.role.allows(needed):
+                    return name
+                raise refused(f"Your key is for a {key.role}; this needs the role {needed}.")
+        raise refused("Your key is not valid any more: sign in again.")
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Show an error of Blemish as its one sentence."""
+    try:
+        yield
+    except BlemishError as error:
+        raise refused(str(error)) from error
+
+
+def refused(sentence: str) -> gr.Error:
+    """What the page shows when something is not done."""
+    return gr.Error(sentence, title="Not done", print_exception=False, duration=12)

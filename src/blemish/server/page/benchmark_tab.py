@@ -1,0 +1,53 @@
+"""The tab Benchmark: detectors side by side on the same photographs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from pydantic import ValidationError
+
+from blemish.server.job_requests import BenchmarkRequest
+from blemish.server.page.access import PRIVATE, Access, plainly, refused
+from blemish.server.page.job_panel import JobPanel
+from blemish.server.service import Service
+from blemish.station.keys import Role
+
+_FIRST = ("patchcore", "padim")
+
+
+class BenchmarkTab:
+    """The tab; `panel` follows its jobs."""
+
+    def __init__(self, service: Service, access: Access) -> None:
+        self._service, self._access = service, access
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=1, min_width=280):
+                folder = gr.Textbox(
+                    label="Folder with good and defective photographs on the server",
+                    placeholder="/data/screw",
+                    elem_id="benchmark-folder",
+                )
+                self.detectors = gr.Dropdown(
+                    label="Detectors",
+                    choices=list(_FIRST),
+                    value=list(_FIRST),
+                    multiselect=True,
+                    elem_id="benchmark-detectors",
+                )
+                quick = gr.Checkbox(
+                    label="Quick (128 pixels, few epochs)", value=True, elem_id="benchmark-quick"
+                )
+                go = gr.Button("Compare", variant="primary", elem_id="benchmark-button")
+            with gr.Column(scale=3, min_width=440):
+                self.panel = JobPanel(service, access, ("benchmark",), "benchmark")
+        go.click(self._start, [folder, self.detectors, quick], self.panel.chosen, **PRIVATE)
+
+    def _start(self, folder: str, detectors: list[str], quick: bool, request: gr.Request) -> Any:
+        by = self._access.require(request, Role.ADMIN)
+        try:
+            asked = BenchmarkRequest(folder=folder.strip(), detectors=tuple(detectors), quick=quick)
+        except ValidationError as error:
+            raise refused("Name a folder on the server, and one detector or more.") from error
+        with plainly():
+            return self.panel.begun(self._service.jobs.start(asked, by))

@@ -1,0 +1,60 @@
+"""The tab Explore: reports on photographs, and on what an inspector is worth on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from pydantic import ValidationError
+
+from blemish.server.job_requests import EvaluateRequest, ExploreRequest
+from blemish.server.page.access import PRIVATE, QUIET, Access, plainly, refused
+from blemish.server.page.inspect_tab import inspector_names
+from blemish.server.page.job_panel import JobPanel
+from blemish.server.service import Service
+from blemish.station.keys import Role
+
+_EXPLORE, _EVALUATE = "Explore the photographs", "Evaluate an inspector on them"
+
+
+class ExploreTab:
+    """The tab; `panel` follows its jobs, `inspector` is the choice of one to evaluate."""
+
+    def __init__(self, service: Service, access: Access) -> None:
+        self._service, self._access = service, access
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=1, min_width=280):
+                folder = gr.Textbox(
+                    label="Folder of photographs on the server",
+                    placeholder="/data/screw",
+                    elem_id="explore-folder",
+                )
+                what = gr.Radio(
+                    label="What to do", choices=[_EXPLORE, _EVALUATE], value=_EXPLORE, elem_id="explore-what"
+                )
+                self.inspector = gr.Dropdown(
+                    label="Inspector to evaluate",
+                    choices=inspector_names(service),
+                    visible=False,
+                    elem_id="explore-inspector",
+                )
+                go = gr.Button("Make the report", variant="primary", elem_id="explore-button")
+            with gr.Column(scale=3, min_width=440):
+                self.panel = JobPanel(service, access, ("explore", "evaluate"), "explore")
+        what.change(lambda chosen: gr.update(visible=chosen == _EVALUATE), what, self.inspector, **QUIET)
+        go.click(self._start, [folder, what, self.inspector], self.panel.chosen, **PRIVATE)
+
+    def _start(self, folder: str, what: str, name: str | None, request: gr.Request) -> Any:
+        by = self._access.require(request, Role.ADMIN)
+        try:
+            with plainly():
+                if what == _EXPLORE:
+                    job = self._service.jobs.start(ExploreRequest(folder=folder.strip()), by)
+                else:
+                    asked = EvaluateRequest(folder=folder.strip(), inspector=name or "")
+                    job = self._service.jobs.start(
+                        asked, by, self._service.shelf.active(asked.inspector).path
+                    )
+        except ValidationError as error:
+            raise refused("Name a folder on the server, and for an evaluation an inspector.") from error
+        return self.panel.begun(job)

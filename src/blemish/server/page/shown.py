@@ -1,0 +1,131 @@
+"""What a person sees of one judged photograph: the verdict in large, why, and the pictures by detector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from blemish.comparison import sensitivity
+from blemish.comparison.image_comparison import inspector_view
+from blemish.comparison.sensitivity import View
+from blemish.core.types import ByteArray, Inspection, Verdict
+from blemish.inspector.runtime import Inspector
+from blemish.server.page.pictures import views
+from blemish.server.page.wording import VERDICT_WORDS, escaped, note, number, reason, table
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one inspector says of the photograph."""
+
+    name: str
+    inspector: Inspector
+    inspection: Inspection
+
+    @property
+    def label(self) -> str:
+        """Its name and its detector."""
+        return f"{self.name} ({self.inspector.manifest.detector.name})"
+
+
+def verdict_banner(seen: Seen, facts: Sequence[str]) -> str:
+    """PASS, REVIEW or REJECT in large, with the reason in words and further facts."""
+    verdict = seen.inspection.verdict
+    why = reason(seen.inspection, seen.inspector.manifest.calibration.n_scores)
+    return (
+        f'<div class="bl-verdict bl-{verdict}" role="status" aria-live="assertive">'
+        f'<span class="bl-word">{VERDICT_WORDS[verdict]}</span><div><p class="bl-reason">{escaped(why)}</p>'
+        f'<p class="bl-facts">{escaped(" · ".join(facts))}</p></div></div>'
+    )
+
+
+def refusal_banner(sentence: str) -> str:
+    """What is shown of a photograph that cannot be judged."""
+    return (
+        '<div class="bl-verdict" role="alert"><span class="bl-word">NOT JUDGED</span>'
+        f'<div><p class="bl-reason">{escaped(sentence)}</p></div></div>'
+    )
+
+
+def detector_tabs(image: ByteArray, seen: Sequence[Seen]) -> str:
+    """A tab for each inspector, the first open, and under them what their views mean together."""
+    if len(seen) == 1:
+        return views(image, seen[0].inspection, seen[0].inspector)
+    heads, panes, rules = [], [], []
+    for place, one in enumerate(seen):
+        checked = " checked" if place == 0 else ""
+        heads.append(
+            f'<input type="radio" name="bl-detectors" id="bl-detector-{place}"{checked}>'
+            f'<label for="bl-detector-{place}">{escaped(one.label)}</label>'
+        )
+        rules.append(f"#bl-detector-{place}:checked ~ #bl-pane-{place} {{ display: block; }}")
+        panes.append(
+            f'<div class="bl-pane" id="bl-pane-{place}">{_metric(one) if place else ""}'
+            f"{views(image, one.inspection, one.inspector)}</div>"
+        )
+    return (
+        f'<style>{"".join(rules)}</style><div class="bl-tabs" role="group" aria-label="Detectors">'
+        f"{''.join(heads)}{''.join(panes)}</div>{comparison(seen)}"
+    )
+
+
+def comparison(seen: Sequence[Seen]) -> str:
+    """The detectors side by side on this photograph, most sensitive first, and what the pattern means."""
+    views = sensitivity.ranked([inspector_view(one.name, one.inspector, one.inspection) for one in seen])
+    found = sensitivity.pattern(views)
+    highest = max(1.5, *(min(view.level, 6.0) for view in views))
+    rows = [
+        [
+            escaped(view.name),
+            escaped(view.detector),
+            _chip(Verdict.REJECT if view.rejected else Verdict.PASS),
+            _level(view, highest),
+            f"{view.level:.2f}",
+            f"{number(view.score)} / {number(view.threshold)}",
+            f"{view.percentile:.1f} %",
+            f"{view.area:.1%}" if view.gives_map else "shows no place",
+        ]
+        for view in views
+    ]
+    head = [
+        "Inspector",
+        "Detector",
+        "Verdict",
+        "Sensitivity",
+        "Level",
+        "Score / threshold",
+        "Percentile",
+        "Area",
+    ]
+    caption = "The most sensitive first. Level: 0 is a usual good part, 1 the threshold (mark)"
+    pairs = [
+        [
+            escaped(f"{pair.first} and {pair.second}"),
+            f"{pair.overlap:.0%}",
+            f"{pair.correlation:.2f}",
+        ]
+        for pair in sensitivity.agreements(views)
+    ]
+    agreed = table(["Maps of", "Overlap", "Correlation"], pairs, "How far the maps agree") if pairs else ""
+    return (
+        f"<h3>Comparison of the detectors</h3>{note(f'{found.name.capitalize()}: {found.sentence}')}"
+        f"{table(head, rows, caption)}{agreed}"
+    )
+
+
+def _metric(one: Seen) -> str:
+    inspection = one.inspection
+    why = reason(inspection, one.inspector.manifest.calibration.n_scores)
+    return f"<p>{_chip(inspection.verdict)} {escaped(why)}</p>"
+
+
+def _level(view: View, highest: float) -> str:
+    width = 100 * min(max(view.level, 0.0), highest) / highest
+    return (
+        f'<div class="bl-level {"bl-over" if view.rejected else ""}"><div style="width:{width:.0f}%"></div>'
+        f'<i style="left:{100 / highest:.0f}%"></i></div>'
+    )
+
+
+def _chip(verdict: Verdict) -> str:
+    return f'<span class="bl-chip bl-{verdict}">{VERDICT_WORDS[verdict]}</span>'

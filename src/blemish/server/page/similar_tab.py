@@ -1,0 +1,110 @@
+"""The tab Similar: the past defects that look most like this one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from blemish.core.errors import BlemishError
+from blemish.server.page.access import PRIVATE, Access, plainly
+from blemish.server.page.feedback import known_types
+from blemish.server.page.history_tab import kept_thumbnail
+from blemish.server.page.inspect_tab import inspector_names
+from blemish.server.page.wording import escaped, moment, note
+from blemish.server.service import Service
+from blemish.station.keys import Role
+
+if TYPE_CHECKING:
+    from blemish.gallery.defect import Neighbour
+    from blemish.gallery.proposal import Proposal
+
+
+class SimilarTab:
+    """The tab's parts that others need: `outputs` of `of_record`, and `inspector`, the choice of an inspector."""
+
+    def __init__(self, service: Service, access: Access) -> None:
+        self._service, self._access = service, access
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=1, min_width=270):
+                photograph = gr.Image(
+                    label="Photograph of a defective part",
+                    type="filepath",
+                    image_mode=None,
+                    sources=["upload", "clipboard"],
+                    height=230,
+                    buttons=[],
+                    elem_id="similar-photograph",
+                )
+                self.inspector = gr.Dropdown(
+                    label="Inspector", choices=inspector_names(service), elem_id="similar-inspector"
+                )
+                self.kind = gr.Dropdown(
+                    ["All", *known_types(service)], value="All", label="Defect type", elem_id="similar-type"
+                )
+                top = gr.Slider(1, 20, value=6, step=1, label="How many", elem_id="similar-top")
+                go = gr.Button("Find similar defects", variant="primary", elem_id="similar-button")
+            with gr.Column(scale=3, min_width=440):
+                self._found = gr.HTML(
+                    note(
+                        service.gallery_trouble
+                        or "Choose a photograph, or come here from a rejected part in Inspect or History."
+                    ),
+                    elem_id="similar-found",
+                )
+        self.outputs = [self._found]
+        inputs = [photograph, self.inspector, self.kind, top]
+        go.click(self._of_file, inputs, self._found, **PRIVATE)
+
+    def of_record(self, number: int | None, request: gr.Request) -> str:
+        """Defects similar to a logged inspection."""
+        self._access.require(request, Role.VIEWER)
+        if number is None:
+            return note("There is no inspection to compare.")
+        try:
+            record = self._service.log.get(number)
+            neighbours, proposal = self._service.similar(record, top=6)
+        except BlemishError as error:
+            return note(str(error))
+        title = (
+            f"{kept_thumbnail(self._service, record)}<p>Inspection {number}: {escaped(record.file_name)}</p>"
+        )
+        return f'<div class="bl-figures">{title}</div>{self._cards(neighbours, proposal)}'
+
+    def _of_file(self, path: str | None, name: str | None, kind: str, top: float, request: gr.Request) -> str:
+        self._access.require(request, Role.VIEWER)
+        if not path or not name:
+            return note("Choose a photograph and an inspector first.")
+        with plainly():
+            neighbours, proposal = self._service.similar(
+                Path(path).read_bytes(), name, top=int(top), defect_type=None if kind == "All" else kind
+            )
+        return self._cards(neighbours, proposal)
+
+    def _cards(self, neighbours: Sequence[Neighbour], proposal: Proposal) -> str:
+        if not neighbours:
+            return note("No similar defect is known yet: rejected parts are remembered as they come.")
+        cards = "".join(self._card(neighbour) for neighbour in neighbours)
+        if proposal.defect_type:
+            said = (
+                f"Proposed defect type: {proposal.defect_type}, {proposal.confidence:.0%} sure by their vote."
+            )
+        else:
+            said = "No defect type can be proposed: none of these has one yet."
+        return f'{note(said)}<div class="bl-cards">{cards}</div>'
+
+    def _card(self, neighbour: Neighbour) -> str:
+        defect = neighbour.defect
+        picture = '<span class="bl-none">not kept</span>'
+        if defect.inspection_id is not None:
+            with suppress(BlemishError):  # indexed from another server's history
+                picture = kept_thumbnail(self._service, self._service.log.get(defect.inspection_id), 320)
+        kind = escaped(defect.defect_type or "type not given")
+        where = f"inspection {defect.inspection_id}" if defect.inspection_id is not None else defect.name
+        return (
+            f'<article class="bl-card">{picture}<div class="bl-text"><strong>{kind}</strong><br>'
+            f"distance {neighbour.distance:.3f}<br>{escaped(moment(defect.time))}<br>{escaped(where)}</div></article>"
+        )

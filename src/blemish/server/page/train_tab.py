@@ -1,0 +1,150 @@
+"""The tab Train: from photographs of good parts to an active inspector."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+from pydantic import ValidationError
+
+from blemish.server.job_requests import TrainRequest
+from blemish.server.jobs import Job
+from blemish.server.page.access import PRIVATE, QUIET, Access, plainly, refused
+from blemish.server.page.inspect_tab import refreshed
+from blemish.server.page.job_panel import JobPanel
+from blemish.server.page.wording import escaped, number, table
+from blemish.server.service import Service
+from blemish.station.keys import Role
+
+DEFAULT_DETECTOR = "patchcore"
+
+
+_asking = threading.Lock()
+
+
+def detectors() -> dict[str, str]:
+    """Detectors by name, with what each is for; the first call takes seconds."""
+    with _asking:
+        return _asked()
+
+
+@cache
+def _asked() -> dict[str, str]:
+    # A process of its own tells, as the laboratory is never loaded here.
+    listing = [sys.executable, "-m", "blemish", "detectors", "--json"]
+    try:
+        printed = subprocess.run(listing, capture_output=True, timeout=60, check=True).stdout
+        return {
+            one["name"]: f"{one['summary']} Learns from {one['learns_from']}." for one in json.loads(printed)
+        }
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError):
+        return {DEFAULT_DETECTOR: ""}
+
+
+class TrainTab:
+    """The tab; `panel` follows its jobs."""
+
+    def __init__(self, service: Service, access: Access, inspector: gr.Dropdown) -> None:
+        self._service, self._access = service, access
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=1, min_width=300):
+                name = gr.Textbox(
+                    label="Name of the inspector",
+                    placeholder="screw",
+                    info="Letters, digits, dots, dashes.",
+                    max_length=80,
+                    elem_id="train-name",
+                )
+                archive = gr.File(
+                    label="Photographs of good parts, as a zip",
+                    file_types=[".zip"],
+                    type="filepath",
+                    height=160,
+                    elem_id="train-zip",
+                )
+                folder = gr.Textbox(
+                    label="Or a folder on the server", placeholder="/data/screw", elem_id="train-folder"
+                )
+                self.detector = gr.Dropdown(
+                    label="Detector",
+                    info="The default needs good parts only.",
+                    choices=[DEFAULT_DETECTOR],
+                    value=DEFAULT_DETECTOR,
+                    elem_id="train-detector",
+                )
+                quick = gr.Checkbox(
+                    label="Quick first run (128 pixels, few epochs)", value=False, elem_id="train-quick"
+                )
+                go = gr.Button("Train", variant="primary", elem_id="train-button")
+            with gr.Column(scale=2, min_width=440):
+                self.panel = JobPanel(service, access, ("train",), "train", training_summary)
+        self.detector.change(
+            lambda name: gr.update(info=detectors().get(name, "")), self.detector, self.detector, **QUIET
+        )
+        inputs = [name, archive, folder, self.detector, quick]
+        go.click(self._train, inputs, [self.panel.chosen, archive], **PRIVATE)
+        self.panel.activate.click(
+            self._activate,
+            [self.panel.chosen, inspector],
+            [self.panel.said, inspector],
+            **PRIVATE,
+        )
+
+    def _train(
+        self, name: str, archive: str | None, folder: str, detector: str, quick: bool, request: gr.Request
+    ) -> tuple[Any, Any]:
+        by = self._access.require(request, Role.ADMIN)
+        if bool(archive) == bool(folder.strip()):
+            raise refused("Choose either a zip or a folder on the server.")
+        try:
+            asked = TrainRequest(
+                name=name.strip(), folder=folder.strip() or "uploaded", detector=detector, quick=quick
+            )
+        except ValidationError as error:
+            field = error.errors()[0]["loc"][0]
+            raise refused(
+                f"The {field} cannot be used: a name has letters, digits, dots and dashes."
+            ) from error
+        with plainly():
+            if archive:
+                job = self._service.jobs.start_training(asked, Path(archive), by)
+                Path(archive).unlink(missing_ok=True)
+            else:
+                job = self._service.jobs.start(asked, by)
+        return self.panel.begun(job), None
+
+    def _activate(self, chosen: str | None, inspector: str | None, request: gr.Request) -> tuple[str, Any]:
+        by = self._access.require(request, Role.ADMIN)
+        with plainly():
+            version = self._service.activate_trained(chosen or "", by)
+        said = f"{version.name}, version {version.version}, is active: it judges from now on."
+        return f'<p class="bl-note" role="status">{escaped(said)}</p>', refreshed(self._service, version.name)
+
+
+def training_summary(job: Job) -> str:
+    """What a training has learnt, as a table."""
+    result = cast("dict[str, Any]", job.result or {})
+    rate = result.get("false_reject_rate") or {}
+    rows = [["Learnt from", f"{result.get('n_train', 0):,} photographs of good parts"]]
+    rows.append(["Threshold", number(float(result.get("threshold", 0)))])
+    if rate:
+        most = rate["at_most_with_95_percent_confidence"]
+        rows.append(
+            ["Good parts rejected", f"{rate['expected']:.1%} expected, {most:.1%} at most (95 % confidence)"]
+        )
+    rows.append(["Laboratory and line agree to", f"{result.get('parity_error', 0):.1e}"])
+    rows.append(["Time, size", f"{result.get('seconds', 0):.1f} s, {result.get('megabytes', 0):.1f} MB"])
+    skipped = result.get("skipped") or []
+    if skipped:
+        rows.append(
+            ["Left out, unreadable", escaped(", ".join(Path(one["path"]).name for one in skipped[:5]))]
+        )
+    if not result.get("n_test"):
+        rows.append(["Measured", "not yet: there were no test photographs; evaluate it in the tab Explore"])
+    return table(["", ""], rows, "What was learnt")

@@ -1,0 +1,137 @@
+"""`/v1/jobs`: trainings from a folder or a zip, explore, evaluate, benchmark; their progress and reports."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path as FilePath
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Body, Path, Request
+from fastapi.responses import FileResponse
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from blemish.server.authentication import Admin, Viewer
+from blemish.server.documents import NAME_PATTERN, VersionDocument
+from blemish.server.job_requests import DETECTOR_PATTERN, EvaluateRequest, JobRequest, TrainRequest
+from blemish.server.jobs import Job
+from blemish.server.multipart import FormLimits, read_form
+from blemish.server.problems import ProblemError
+from blemish.server.service import Service
+
+router = APIRouter(tags=["jobs"])
+
+JobId = Annotated[str, Path(pattern=r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}$", description="The job.")]
+
+# A report runs its own charts and can reach nothing, not even this server.
+_REPORT_HEADERS = {
+    "Content-Security-Policy": (
+        "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
+        "style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
+    )
+}
+
+_FIELDS: dict[str, Any] = {
+    "name": {"type": "string", "pattern": NAME_PATTERN, "description": "Name of the inspector to make."},
+    "detector": {"type": "string", "pattern": DETECTOR_PATTERN, "description": "patchcore if absent."},
+    "size": {"type": "integer", "minimum": 32, "maximum": 2048, "description": "Side in pixels."},
+    "quick": {"type": "string", "enum": ["true", "false"], "description": "A small first run."},
+    "photographs": {
+        "type": "string",
+        "format": "binary",
+        "description": "A zip of photographs of good parts.",
+    },
+}
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": ["name", "photographs"], "properties": _FIELDS}
+            }
+        },
+    }
+}
+
+
+def _service(request: Request) -> Service:
+    return cast(Service, request.app.state.service)
+
+
+@router.get("/v1/jobs")
+def jobs(request: Request, caller: Viewer) -> list[Job]:
+    """All jobs, newest first."""
+    return _service(request).jobs.all()
+
+
+@router.post("/v1/jobs", status_code=202)
+def start(request: Request, wanted: Annotated[JobRequest, Body()], caller: Admin) -> Job:
+    """Start a job on a folder of the server; one runs at a time, the others wait."""
+    service = _service(request)
+    inspector = None
+    if isinstance(wanted, EvaluateRequest):
+        inspector = service.shelf.active(wanted.inspector).path
+    return service.jobs.start(wanted, caller.name, inspector)
+
+
+@router.post("/v1/jobs/train", status_code=202, openapi_extra=_FORM)
+async def train(request: Request, caller: Admin) -> Job:
+    """Learn an inspector from an uploaded zip of photographs; with test photographs in it, it is measured too."""
+    service = _service(request)
+    with tempfile.NamedTemporaryFile(dir=service.home.jobs, prefix=".upload-", suffix=".zip") as file:
+        limits = FormLimits(1, service.settings.max_upload_bytes)
+        form = await read_form(request, limits, "photographs", sink=file.file)
+        if not form.files:
+            raise ProblemError(422, "The form has no photographs: add a zip as the field photographs.")
+        file.flush()
+        wanted = _training(form.fields)
+        return await run_in_threadpool(service.jobs.start_training, wanted, FilePath(file.name), caller.name)
+
+
+@router.get("/v1/jobs/{job}")
+def one(request: Request, job: JobId, caller: Viewer) -> Job:
+    """A job as it stands."""
+    return _service(request).jobs.get(job)
+
+
+@router.delete("/v1/jobs/{job}")
+def end(request: Request, job: JobId, caller: Admin) -> Job:
+    """Stop a job that is on its way; forget one that has ended, with its files."""
+    kept = _service(request).jobs
+    found = kept.get(job)
+    if not found.state.ended:
+        return kept.stop(job)
+    kept.remove(job)
+    return found
+
+
+@router.post("/v1/jobs/{job}/activate")
+def activate(request: Request, job: JobId, caller: Admin) -> VersionDocument:
+    """Put the inspector of a training on the shelf, and let it judge from now on."""
+    return VersionDocument.of(_service(request).activate_trained(job, caller.name))
+
+
+@router.get(
+    "/v1/jobs/{job}/report", response_class=FileResponse, responses={200: {"content": {"text/html": {}}}}
+)
+def report(request: Request, job: JobId, caller: Viewer) -> FileResponse:
+    """The report of a job: one HTML page that holds everything."""
+    path = _service(request).jobs.report(job)
+    return FileResponse(path, media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
+
+
+def _training(fields: dict[str, str]) -> TrainRequest:
+    """What a form asks for.
+
+    Raises:
+        ProblemError: 422, a field is missing, unknown or out of range.
+    """
+    given = {name: value for name, value in fields.items() if value}
+    try:
+        unknown = set(given) - {"name", "detector", "size", "quick"}
+        if unknown:
+            raise ProblemError(422, f"The form has a field that means nothing here: {min(unknown)[:40]!a}.")
+        return TrainRequest.model_validate({"folder": "uploaded", **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ProblemError(422, f"{first['loc'][0]} cannot be used: {first['msg']}.") from error

@@ -1,0 +1,143 @@
+"""Jobs: real trainings in real processes, stopped, refused, broken off and found again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from blemish.core.errors import BlemishError, NotFoundError, UsageError
+from blemish.inspector.runtime import Inspector
+from blemish.server.job_requests import EvaluateRequest, ExploreRequest, JobRequest, TrainRequest
+from blemish.server.jobs import Job, Jobs, JobState
+from blemish.server.uploads import UploadError
+
+FEW_SECONDS = 90.0
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    jobs = Jobs(tmp_path / "jobs")
+    yield jobs
+    jobs.close()
+
+
+@pytest.fixture(scope="module")
+def washers_zip(washers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    archive = tmp_path_factory.mktemp("zip") / "washers.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in sorted(washers.rglob("*.png")):
+            packed.write(path, path.relative_to(washers.parent).as_posix())
+    return archive
+
+
+def test_a_zip_becomes_an_inspector_with_a_report(jobs: Jobs, washers_zip: Path, tmp_path: Path) -> None:
+    request = TrainRequest(name="washer", folder="uploaded", quick=True)
+    begun = jobs.start_training(request, washers_zip, by="anna")
+    assert begun.state in (JobState.WAITING, JobState.RUNNING) and begun.photographs and begun.by == "anna"
+    job = jobs.wait(begun.id, FEW_SECONDS)
+    assert job.state is JobState.DONE, (job.says, jobs.log(job.id))
+    assert job.result and job.result["n_train"] == 12
+    assert "washer" in jobs.report(job.id).read_text("utf-8")
+    assert Inspector.load(jobs.inspector(job.id)).manifest.detector.name == "patchcore"
+    jobs.close()
+    assert Jobs(tmp_path / "jobs").get(job.id) == job
+
+
+def test_a_failed_job_says_why_in_one_sentence(jobs: Jobs, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    job = jobs.wait(jobs.start(ExploreRequest(folder=str(tmp_path / "empty"))).id, FEW_SECONDS)
+    assert job.state is JobState.FAILED and "empty" in job.says and "Traceback" not in job.says
+    with pytest.raises(NotFoundError):
+        jobs.report(job.id)
+    with pytest.raises(NotFoundError):
+        jobs.inspector(job.id)
+    jobs.remove(job.id)
+    with pytest.raises(NotFoundError):
+        jobs.get(job.id)
+
+
+def test_one_runs_and_the_others_wait_and_both_can_be_stopped(jobs: Jobs, washers: Path) -> None:
+    request = TrainRequest(name="washer", folder=str(washers), detector="cae", size=256)
+    first, second = jobs.start(request), jobs.start(request)
+    while jobs.get(first.id).state is JobState.WAITING:
+        time.sleep(0.01)
+    assert jobs.get(second.id).state is JobState.WAITING
+    with pytest.raises(BlemishError):
+        jobs.remove(first.id)
+    assert jobs.stop(second.id).state is JobState.STOPPED
+    jobs.stop(first.id)
+    assert jobs.wait(first.id, 30).state is JobState.STOPPED
+
+
+def test_what_is_refused_leaves_no_job(jobs: Jobs, fitted: Path, tmp_path: Path) -> None:
+    for folder in ("relative", "/no/such/folder", "--out=/tmp/x"):
+        with pytest.raises(UsageError):
+            jobs.start(ExploreRequest(folder=folder))
+    with pytest.raises(UsageError):
+        jobs.start(EvaluateRequest(folder=str(tmp_path), inspector="washer"))
+    with pytest.raises(UploadError):
+        jobs.start_training(TrainRequest(name="washer", folder="uploaded"), fitted)
+    assert jobs.all() == [] and list((tmp_path / "jobs").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"kind": "train", "name": "../x", "folder": "/data"},
+        {"kind": "train", "name": "x", "folder": "/data", "detector": "--debug"},
+        {"kind": "train", "name": "x", "folder": "/data", "size": 10**9},
+        {"kind": "train", "name": "x", "folder": "/da\x00ta"},
+        {"kind": "shell", "folder": "/data"},
+        {"kind": "explore", "folder": "/data", "out": "/etc"},
+        {"kind": "benchmark", "folder": "/data", "detectors": []},
+    ],
+)
+def test_requests_are_checked_field_by_field(document: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter[JobRequest](JobRequest).validate_python(document)
+
+
+def test_a_job_ends_with_a_killed_server_and_is_found_interrupted(washers: Path, tmp_path: Path) -> None:
+    program = f"""
+import time
+from pathlib import Path
+from blemish.server.job_requests import TrainRequest
+from blemish.server.jobs import Jobs
+jobs = Jobs(Path({str(tmp_path / "jobs")!r}))
+job = jobs.start(TrainRequest(name="washer", folder={str(washers)!r}, detector="cae", size=256))
+while jobs._process is None:
+    time.sleep(0.01)
+print(job.id, jobs._process.pid, flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        identity, process = server.stdout.readline().split()
+        time.sleep(1)
+        server.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while alive(int(process)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not alive(int(process))
+    jobs = Jobs(tmp_path / "jobs")
+    found: Job = jobs.get(identity)
+    jobs.close()
+    assert found.state is JobState.INTERRUPTED and found.ended
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{process}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
