@@ -53,5 +53,7 @@ def test_the_dockerfiles_steps_serve_from_an_empty_home(tmp_path: Path, fitted: 
     finally:
         process.terminate()
         process.communicate(timeout=60)
-    listed = subprocess.run([environment / "bin" / "pip", "list"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        [environment / "bin" / "pip", "list"], capture_output=True, text=True, check=True
+    ).stdout
     assert not re.search(r"^(torch|nvidia)", listed, re.MULTILINE)

@@ -22,7 +22,19 @@ from blemish.station.log import InspectionLog
 
 
 def _start(home: Path, *options: object) -> tuple[subprocess.Popen[str], str]:
-    command = [sys.executable, "-m", "blemish", "serve", "--json", "--port", "0", "--no-page", "--home", home, *options]
+    command = [
+        sys.executable,
+        "-m",
+        "blemish",
+        "serve",
+        "--json",
+        "--port",
+        "0",
+        "--no-page",
+        "--home",
+        home,
+        *options,
+    ]
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     lines = []
@@ -31,7 +43,9 @@ def _start(home: Path, *options: object) -> tuple[subprocess.Popen[str], str]:
     return process, json.loads("".join(lines) + "}")["address"]
 
 
-def _send(address: str, content: bytes, prefix: str, acknowledged: list[tuple[int, str]], stop: threading.Event) -> None:
+def _send(
+    address: str, content: bytes, prefix: str, acknowledged: list[tuple[int, str]], stop: threading.Event
+) -> None:
     with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
         number = 0
         while not stop.is_set():
@@ -54,6 +68,9 @@ def _load(address: str, content: bytes, prefix: str, seconds: float, end: Any) -
     ]
     for thread in threads:
         thread.start()
+    last = time.monotonic() + 30
+    while len(acknowledged) < 4 and time.monotonic() < last:
+        time.sleep(0.02)
     time.sleep(seconds)
     end()
     stop.set()
