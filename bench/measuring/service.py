@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -60,6 +61,14 @@ class ServerProcess:
         """End it as a power cut would: kill -9."""
         self.process.kill()
         self.process.wait()
+
+    def wait_until_idle(self) -> None:
+        """Return once nothing waits to enter the gallery."""
+        while True:
+            with urllib.request.urlopen(f"{self.address}/metrics") as response:
+                if b"blemish_gallery_waiting 0.0" in response.read():
+                    return
+            time.sleep(0.2)
 
     @property
     def resident_mib(self) -> float:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from blemish.core.types import FloatArray
 from blemish.gallery.defect import Defect, Neighbour
 from blemish.gallery.embedding import AnomalyEmbedder
 from blemish.gallery.gallery import Gallery
@@ -17,6 +18,7 @@ from blemish.station.records import InspectionRecord
 
 _MOST_WAITING = 1000
 _MOST_EMBEDDERS = 8
+_MOST_REMEMBERED = 10_000
 _PAUSE_SECONDS = 0.05
 
 logger = logging.getLogger("blemish.server")
@@ -41,6 +43,8 @@ class PastDefects:
         self._judge_again, self._is_idle = judge_again, is_idle
         self._waiting: deque[InspectionRecord] = deque(maxlen=_MOST_WAITING)
         self._embedders: dict[str, AnomalyEmbedder] = {}
+        self._entered: dict[tuple[str, str], None] = {}  # the latest: the same photograph again costs nothing
+        self._said: set[tuple[str, int]] = set()
         self._lock = threading.Lock()
         self._wake, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="gallery", daemon=True)
@@ -89,11 +93,12 @@ class PastDefects:
         """Carry a person's word into the gallery: a good part leaves it, a bad one is there with its type."""
         if truth == "good":
             self.gallery.remove(record.image_digest)
+            self._entered.pop((record.inspector, record.image_digest), None)
             return
         self.gallery.set_defect_type(record.image_digest, defect_type)
         self.take(record)
 
-    def _vector(self, again: JudgedAgain):  # type: ignore[no-untyped-def]
+    def _vector(self, again: JudgedAgain) -> tuple[FloatArray, str]:
         with self._lock:
             embedder = self._embedders.get(again.version.digest)
             if embedder is None:
@@ -114,9 +119,18 @@ class PastDefects:
                 try:
                     self._add(record)
                 except Exception as error:  # judging goes on without the gallery
-                    logger.warning("Inspection %d did not enter the gallery: %s", record.id, error)
+                    self._say(record, str(error))
+
+    def _say(self, record: InspectionRecord, sentence: str) -> None:
+        """Say why a part did not enter the gallery, once for each version of an inspector."""
+        if (record.inspector, record.version) not in self._said:
+            self._said.add((record.inspector, record.version))
+            logger.warning("Inspection %d did not enter the gallery: %s", record.id, sentence)
 
     def _add(self, record: InspectionRecord) -> None:
+        key = record.inspector, record.image_digest
+        if key in self._entered:
+            return
         again = self._judge_again(record)
         vector, space = self._vector(again)
         defect = Defect(
@@ -129,3 +143,6 @@ class PastDefects:
             name=record.file_name,
         )
         self.gallery.add(vector, space, defect)
+        self._entered[key] = None
+        if len(self._entered) > _MOST_REMEMBERED:
+            self._entered.pop(next(iter(self._entered)))

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from blemish.server.job_requests import BenchmarkRequest
 from blemish.server.page.access import PRIVATE, Access, plainly, refused
 from blemish.server.page.job_panel import JobPanel
-from blemish.server.page.train_tab import detectors as known_detectors
 from blemish.server.service import Service
 from blemish.station.keys import Role
+
+_FIRST = ("patchcore", "padim")
 
 
 class BenchmarkTab:
@@ -20,7 +21,6 @@ class BenchmarkTab:
 
     def __init__(self, service: Service, access: Access) -> None:
         self._service, self._access = service, access
-        names = list(known_detectors())
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=280):
                 folder = gr.Textbox(
@@ -28,10 +28,10 @@ class BenchmarkTab:
                     placeholder="/data/screw",
                     elem_id="benchmark-folder",
                 )
-                detectors = gr.Dropdown(
+                self.detectors = gr.Dropdown(
                     label="Detectors",
-                    choices=names,
-                    value=[name for name in ("patchcore", "padim") if name in names],
+                    choices=list(_FIRST),
+                    value=list(_FIRST),
                     multiselect=True,
                     elem_id="benchmark-detectors",
                 )
@@ -41,7 +41,7 @@ class BenchmarkTab:
                 go = gr.Button("Compare", variant="primary", elem_id="benchmark-button")
             with gr.Column(scale=3, min_width=440):
                 self.panel = JobPanel(service, access, ("benchmark",), "benchmark")
-        go.click(self._start, [folder, detectors, quick], self.panel.chosen, **PRIVATE)
+        go.click(self._start, [folder, self.detectors, quick], self.panel.chosen, **PRIVATE)
 
     def _start(self, folder: str, detectors: list[str], quick: bool, request: gr.Request) -> Any:
         by = self._access.require(request, Role.ADMIN)

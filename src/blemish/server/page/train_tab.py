@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -24,9 +25,18 @@ from blemish.station.keys import Role
 DEFAULT_DETECTOR = "patchcore"
 
 
-@cache
+_asking = threading.Lock()
+
+
 def detectors() -> dict[str, str]:
-    """Detectors by name, with what each is for; a process of its own tells, as the laboratory is never loaded here."""
+    """Detectors by name, with what each is for; the first call takes seconds."""
+    with _asking:
+        return _asked()
+
+
+@cache
+def _asked() -> dict[str, str]:
+    # A process of its own tells, as the laboratory is never loaded here.
     listing = [sys.executable, "-m", "blemish", "detectors", "--json"]
     try:
         printed = subprocess.run(listing, capture_output=True, timeout=60, check=True).stdout
@@ -61,10 +71,10 @@ class TrainTab:
                 folder = gr.Textbox(
                     label="Or a folder on the server", placeholder="/data/screw", elem_id="train-folder"
                 )
-                detector = gr.Dropdown(
+                self.detector = gr.Dropdown(
                     label="Detector",
-                    info=detectors()[DEFAULT_DETECTOR],
-                    choices=list(detectors()),
+                    info="The default needs good parts only.",
+                    choices=[DEFAULT_DETECTOR],
                     value=DEFAULT_DETECTOR,
                     elem_id="train-detector",
                 )
@@ -74,8 +84,10 @@ class TrainTab:
                 go = gr.Button("Train", variant="primary", elem_id="train-button")
             with gr.Column(scale=2, min_width=440):
                 self.panel = JobPanel(service, access, ("train",), "train", training_summary)
-        detector.change(lambda name: gr.update(info=detectors().get(name, "")), detector, detector, **QUIET)
-        inputs = [name, archive, folder, detector, quick]
+        self.detector.change(
+            lambda name: gr.update(info=detectors().get(name, "")), self.detector, self.detector, **QUIET
+        )
+        inputs = [name, archive, folder, self.detector, quick]
         go.click(self._train, inputs, [self.panel.chosen, archive], **PRIVATE)
         self.panel.activate.click(
             self._activate,
