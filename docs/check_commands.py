@@ -25,7 +25,7 @@ def command_lines() -> Iterator[tuple[Path, str]]:
     """Page and text of every command line shown."""
     for page in [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]:
         for kind, block in BLOCK.findall(page.read_text("utf-8")):
-            for line in block.splitlines():
+            for line in block.replace("\\\n", " ").splitlines():
                 if kind == "console" and not line.startswith("$ "):
                     continue
                 text = line.removeprefix("$ ").split("  #")[0].strip()
