@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from blemish import __version__
 from blemish.server import documentation, openapi, problems
@@ -53,5 +55,18 @@ def create_app(service: Service) -> FastAPI:
         from blemish.server.page.page import mount_page
 
         mount_page(app, service)
+        _leave_to_the_api(app.router.routes[-1])
     app.add_middleware(Guard, settings=service.settings, metrics=service.metrics)
     return app
+
+
+def _leave_to_the_api(page: BaseRoute) -> None:
+    """Keep the page at `/` from taking what belongs to the API: unknown addresses and methods there are problems."""
+    matches = page.matches
+
+    def matches_no_api(scope: Scope) -> tuple[Match, Scope]:
+        if scope.get("path", "").startswith("/v1/"):
+            return Match.NONE, {}
+        return matches(scope)
+
+    page.matches = matches_no_api  # type: ignore[method-assign]
