@@ -105,14 +105,17 @@ def measure_set(data: Path, inspector: Path, work: Path) -> list[str]:
             Defect(catalog.category, defect_type, now, "measured", file_digest(path), None, path.name)
         )
     types = [str(defect.defect_type) for defect in defects]
-    figures = (
-        chance(types),
-        precision(plains, defects, work / "plain"),
-        precision(vectors, defects, work / "map"),
-    )
-    times = 1e3 * float(np.median(seconds))
-    shown = [f"{figure:.3f}" for figure in figures]
-    return [catalog.category, str(len(types)), str(len(set(types))), *shown, f"{times:.0f} ms"]
+    found = look_up(vectors, defects, work / "map")
+    precisions = (chance(types), look_up(plains, defects, work / "plain").precision, found.precision)
+    shares = (found.right, found.sure, found.right_if_sure)
+    return [
+        catalog.category,
+        str(len(types)),
+        str(len(set(types))),
+        *(f"{figure:.3f}" for figure in precisions),
+        *(f"{share:.0%}" for share in shares),
+        f"{1e3 * float(np.median(seconds)):.0f} ms",
+    ]
 
 
 def measure_speed(folder: Path, values: int) -> list[list[str]]:
