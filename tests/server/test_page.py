@@ -209,6 +209,7 @@ def test_with_keys_a_person_signs_in_and_the_role_decides(
         page.locator("button").first.click()
         page.get_by_text(re.compile("incorrect|invalid|not valid", re.I)).first.wait_for()
         page.locator("input[type=password]").fill(made.document["key"])
+        page.locator("input:not([type=password])").first.fill("vera")
         page.locator("button").first.click()
         watched.ready()
         watched.upload("inspect-photograph", _photograph(tmp_path))

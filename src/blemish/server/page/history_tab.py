@@ -93,15 +93,31 @@ class HistoryTab:
             **QUIET,
         )
 
-    def show(self, *chosen: str) -> tuple[Any, ...]:
+    def show(
+        self, period: str, inspector: str, verdict: str, truth: str, kind: str, request: gr.Request
+    ) -> tuple[Any, ...]:
         """Charts and the newest page of the table."""
+        self._access.require(request, Role.VIEWER)
+        return self._shown(period, inspector, verdict, truth, kind)
+
+    def _shown(self, *chosen: str) -> tuple[Any, ...]:
         which = _filter(*chosen)
         with plainly():
             return self._charts(which), *self._page(which, None)
 
-    def _show_older(self, cursor: str | None, *chosen: str) -> tuple[Any, ...]:
+    def _show_older(
+        self,
+        cursor: str | None,
+        period: str,
+        inspector: str,
+        verdict: str,
+        truth: str,
+        kind: str,
+        request: gr.Request,
+    ) -> tuple[Any, ...]:
+        self._access.require(request, Role.VIEWER)
         with plainly():
-            return self._page(_filter(*chosen), cursor)
+            return self._page(_filter(period, inspector, verdict, truth, kind), cursor)
 
     def _act(self, period: str, inspector: str, verdict: str, truth: str, kind: str, request: gr.Request,
              event: gr.EventData) -> tuple[Any, ...]:  # fmt: skip
@@ -113,7 +129,7 @@ class HistoryTab:
                 by = self._access.require(request, Role.OPERATOR)
                 said = say(self._service, number_of, "good" if action == "good" else "bad", None, "", by)
                 message = f'<p class="bl-note" role="status">{escaped(said)}</p>'
-                return *self.show(*chosen), message, gr.skip(), gr.skip(), gr.skip(), gr.skip()
+                return *self._shown(*chosen), message, gr.skip(), gr.skip(), gr.skip(), gr.skip()
             self._access.require(request, Role.VIEWER)
             unchanged = [gr.skip()] * len(self.outputs)
             record = self._service.log.get(number_of)

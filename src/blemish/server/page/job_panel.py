@@ -114,7 +114,7 @@ def job_status(job: Job) -> str:
             f'<div class="bl-progress {"" if known else "bl-unknown"}" role="progressbar" aria-label="Progress" '
             f'aria-valuemin="0" aria-valuemax="100" {value}><div style="width:{width:.0f}%"></div></div>'
         )
-    upload = f"<p>{job.photographs:,} photographs unpacked.</p>" if job.photographs is not None else ""
+    upload = f"<p>{job.photographs:,} images unpacked.</p>" if job.photographs is not None else ""
     if job.left_out:
         names = ", ".join(job.left_out[:5])
         upload += (
