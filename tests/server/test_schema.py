@@ -19,7 +19,7 @@ def _run_schemathesis(server: Any, examples: int, folder: Path, phases: str, key
         str(Path(sys.executable).parent / "schemathesis"), "run", f"{server.address}/openapi.json",
         "--checks", CHECKS, "--phases", phases, "--max-examples", str(examples),
         "--exclude-path-regex", "^/v1/jobs",  # each would start a process; these have tests of their own
-        "--generation-database", "none", "--seed", "1", "--workers", "3", "--suppress-health-check", "all", "--no-color",
+        "--generation-database", "none", "--seed", "1", "--suppress-health-check", "all", "--no-color",
     ]  # fmt: skip
     if key:
         command += ["--header", f"Authorization: Bearer {key}"]
