@@ -16,8 +16,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
 from blemish.inspector.runtime import Inspector
+from blemish.server.job import Job, JobState
 from blemish.server.job_requests import EvaluateRequest, ExploreRequest, JobRequest, TrainRequest
-from blemish.server.jobs import Job, Jobs, JobState
+from blemish.server.jobs import Jobs
 from blemish.server.uploads import UploadError
 
 FEW_SECONDS = 90.0

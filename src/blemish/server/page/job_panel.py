@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from blemish.core.errors import BlemishError, NotFoundError
-from blemish.server.jobs import Job, JobState
+from blemish.server.job import Job, JobState
 from blemish.server.page.access import QUIET, Access, plainly
 from blemish.server.page.wording import escaped, moment, note, report_frame
 from blemish.server.service import Service

@@ -13,8 +13,8 @@ from typing import Any, cast
 import gradio as gr
 from pydantic import ValidationError
 
+from blemish.server.job import Job
 from blemish.server.job_requests import TrainRequest
-from blemish.server.jobs import Job
 from blemish.server.page.access import PRIVATE, QUIET, Access, plainly, refused
 from blemish.server.page.inspect_tab import refreshed
 from blemish.server.page.job_panel import JobPanel

@@ -13,8 +13,8 @@ from starlette.concurrency import run_in_threadpool
 
 from blemish.server.authentication import Admin, Viewer
 from blemish.server.documents import NAME_PATTERN, VersionDocument
+from blemish.server.job import Job
 from blemish.server.job_requests import DETECTOR_PATTERN, EvaluateRequest, JobRequest, TrainRequest
-from blemish.server.jobs import Job
 from blemish.server.multipart import FormLimits, read_form
 from blemish.server.problems import ProblemError
 from blemish.server.service import Service
