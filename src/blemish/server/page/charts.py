@@ -59,7 +59,7 @@ def score_chart(points: Sequence[ScorePoint]) -> str:
     threshold = _line([(LEFT, y(1)), (WIDTH - RIGHT, y(1))], THRESHOLD_COLOUR, "5 4")
     ends = _when(ordered[0].time), _when(ordered[-1].time)
     caption = "Score over threshold of each part, in their order; above 1 (dashed) it is rejected"
-    return _chart("Score trend", caption, _grid(top, y, "{:.1f}", ends) + threshold + dots)
+    return _chart("Score trend", caption, _grid(top, y, "{:.2f}", ends) + threshold + dots)
 
 
 def pareto_chart(shares: Sequence[DefectShare]) -> str:
