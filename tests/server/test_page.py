@@ -108,10 +108,14 @@ def test_detectors_are_compared_on_the_photograph(watched: Watched, rejected: li
     assert watched.troubles == []
 
 
-def test_similar_defects_are_one_click_away(watched: Watched, rejected: list[Path]) -> None:
-    for path in (rejected[1], rejected[2]):
-        watched.page.reload()
-        inspect(watched, path)
+def test_similar_defects_are_one_click_away(
+    browser: Any, address: str, watched: Watched, rejected: list[Path]
+) -> None:
+    # In a page of its own: one that is left in the middle of a request says so on its console.
+    before = Watched(browser, address)
+    inspect(before, rejected[1])
+    before.context.close()
+    inspect(watched, rejected[2])
     watched.page.wait_for_timeout(1500)  # the gallery takes parts in while nothing is judged
     watched.page.locator("#inspect-similar").click()
     watched.page.wait_for_selector("#similar-found .bl-card")
