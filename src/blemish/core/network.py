@@ -38,6 +38,8 @@ class CompiledNetwork:
         threads = threads or _usual_threads
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
+            # Pinned, the threads of all networks would share the first cores, and the others stand idle.
+            settings["ENABLE_CPU_PINNING"] = False
         compiled = core.compile_model(core.read_model(model), "CPU", settings)
         self._request = compiled.create_infer_request()
         self._compiled = compiled
