@@ -12,6 +12,8 @@ import io
 import re
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -397,25 +399,32 @@ def _kilobytes(what: str) -> int:
     return int(re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
 
 
-@every_detector
-def test_memory_does_not_grow_with_the_images(name: str, catalog: Catalog, tmp_path: Path) -> None:
-    if make(name).member_names:
-        pytest.skip("its members are tested themselves")
+def _growth_of_peak(name: str, catalog: Catalog, folder: Path) -> int:
+    """Bytes by which the peak of a fit on 88 photographs exceeds that on 16."""
     good = (catalog.table["split"] == "train") & (catalog.table["label"] == "normal")
 
     def peak(count: int) -> int:
         rows = catalog.table[good].iloc[np.arange(count) % good.sum()]
-        copies = [
-            shutil.copy(path, tmp_path / f"{number:03d}.png") for number, path in enumerate(rows["path"])
-        ]
+        copies = [shutil.copy(path, folder / f"{number:03d}.png") for number, path in enumerate(rows["path"])]
         table = pd.concat([rows.assign(path=copies), catalog.table[~good]], ignore_index=True)
         many = dataclasses.replace(catalog, table=table)
         return _peak_bytes_of_fit(make(name, size=256, pool=4000, batch_size=2), many)
 
     peak(16)  # to warm up
-    # Threads and allocators add to a peak now and then; what grows with the images is there every time. All patches
-    # at strides 8 and 16 of 72 more images would be 44 MB.
-    assert any(peak(88) - peak(16) < 20e6 for _ in range(6))
+    return peak(88) - peak(16)
+
+
+@every_detector
+def test_memory_does_not_grow_with_the_images(name: str, catalog: Catalog, tmp_path: Path) -> None:
+    if make(name).member_names:
+        pytest.skip("its members are tested themselves")
+    # All patches at strides 8 and 16 of 72 more images would be 44 MB.
+    most = 20e6
+    if _growth_of_peak(name, catalog, tmp_path) < most:
+        return
+    # Threads and an allocator with holes add to the peak of a process in which much has run: a fresh one decides.
+    with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
+        assert fresh.submit(_growth_of_peak, name, catalog, tmp_path).result() < most
 
 
 @every_detector
