@@ -47,7 +47,7 @@ def serving(home: Path, inspectors: list[Path], *options: str) -> Iterator[str]:
             yield address
         finally:
             server.terminate()
-            server.wait(60)  # more than `stop_seconds`, for a page may be open
+            server.wait(20)  # an open page does not hold it up
 
 
 class Watched:

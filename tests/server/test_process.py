@@ -21,7 +21,7 @@ from blemish.station.home import Home
 from blemish.station.log import InspectionLog
 
 
-def _start(home: Path, *options: object) -> tuple[subprocess.Popen[str], str]:
+def _start(home: Path, *options: object, page: bool = False) -> tuple[subprocess.Popen[str], str]:
     command = [
         sys.executable,
         "-m",
@@ -30,7 +30,7 @@ def _start(home: Path, *options: object) -> tuple[subprocess.Popen[str], str]:
         "--json",
         "--port",
         "0",
-        "--no-page",
+        "--page" if page else "--no-page",
         "--home",
         home,
         *options,
@@ -116,6 +116,19 @@ def test_a_stop_finishes_what_was_accepted(fitted: Path, good: bytes, tmp_path: 
     assert process.returncode in (0, 130, -number)
     assert acknowledged
     _check_log(home, acknowledged)
+
+
+def test_a_stop_does_not_wait_for_an_open_page(tmp_path: Path) -> None:
+    process, address = _start(tmp_path, page=True)
+    with process, httpx.stream("GET", f"{address}/gradio_api/heartbeat/someone", trust_env=False) as stream:
+        parts = stream.iter_text()
+        assert "ALIVE" in next(parts)
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert "ALIVE" not in "".join(parts)  # ended properly, not broken off
+        assert (
+            process.wait(20) in (0, -signal.SIGTERM) and time.monotonic() - started < 10
+        )  # stop_seconds are 30
 
 
 def test_a_server_for_all_needs_a_key_first(blemish: Any, tmp_path: Path) -> None:

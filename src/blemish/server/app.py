@@ -17,6 +17,7 @@ from blemish.server.guard import Guard
 from blemish.server.routes import health, inspect, inspections, inspectors, jobs, statistics
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
+from blemish.server.streams import EventStreams
 
 _DESCRIPTION = (
     "Visual defect inspection. Errors are problem details (RFC 9457). "
@@ -47,6 +48,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     app.state.authentication = Authentication(service.keys, service.settings)
     app.state.arriving = Arriving(service.settings.queue_bytes)
+    app.state.streams = EventStreams()
     problems.install(app)
     for part in (inspect, inspectors, inspections, statistics, jobs, health, documentation):
         app.include_router(part.router)
@@ -56,7 +58,7 @@ def create_app(service: Service) -> FastAPI:
 
         mount_page(app, service)
         _leave_to_the_api(app.router.routes[-1])
-    app.add_middleware(Guard, settings=service.settings, metrics=service.metrics)
+    app.add_middleware(Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams)
     return app
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from blemish.server.metrics import Metrics
 from blemish.server.problems import ProblemError, problem_response, response_of
 from blemish.server.settings import MEBIBYTE, ServerSettings, is_loopback
+from blemish.server.streams import EventStreams
 
 JSON_BYTES = MEBIBYTE
 """Largest body that is not a form with files."""
@@ -37,8 +39,10 @@ logger = logging.getLogger("blemish.server")
 class Guard:
     """ASGI middleware around the whole application, API and page."""
 
-    def __init__(self, app: ASGIApp, settings: ServerSettings, metrics: Metrics) -> None:
-        self._app, self._settings, self._metrics = app, settings, metrics
+    def __init__(
+        self, app: ASGIApp, settings: ServerSettings, metrics: Metrics, streams: EventStreams
+    ) -> None:
+        self._app, self._settings, self._metrics, self._streams = app, settings, metrics, streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -53,7 +57,16 @@ class Guard:
             else:
                 await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send, headers, *self._limits(scope, headers))
+        task = asyncio.current_task()
+        assert task is not None
+        exchange = _Exchange(
+            scope,
+            receive,
+            send,
+            headers,
+            *self._limits(scope, headers),
+            streams=lambda: self._streams.opened(task),
+        )
         try:
             if refusal:
                 await problem_response(403, refusal)(scope, exchange.receive, exchange.send)
@@ -64,7 +77,14 @@ class Guard:
             if exchange.status:
                 raise  # half an answer is out: only closing the connection tells that something is wrong
             await response_of(error)(scope, exchange.receive, exchange.send)
+        except asyncio.CancelledError:
+            if not self._streams.closed(task):
+                raise
+            task.uncancel()
+            if not exchange.answered:
+                await send({"type": "http.response.body", "body": b""})
         finally:
+            self._streams.closed(task)
             route = getattr(scope.get("route"), "path", None) or "other"
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.requests.labels(method, route, str(exchange.status or 0)).inc()
@@ -100,16 +120,24 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class _Exchange:
-    """One request and its answer.
+    """One request and its answer; `streams` is called when the answer is a stream of events.
 
     Attributes:
         status: of the answer; 0 before it begins.
+        answered: whether the whole answer is out.
     """
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, headers: Headers, most: int, seconds: float
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        headers: Headers,
+        most: int,
+        seconds: float,
+        streams: Callable[[], None],
     ) -> None:
-        self._receive, self._send, self._most = receive, send, most
+        self._receive, self._send, self._most, self._streams = receive, send, most, streams
         self._end = asyncio.get_running_loop().time() + seconds
         self._api = scope["path"].startswith("/v1/")
         self._length = headers.get("content-length")
@@ -118,6 +146,7 @@ class _Exchange:
         self._begun = False
         self._complete = self._length in (None, "0") and "transfer-encoding" not in headers
         self.status = 0
+        self.answered = False
 
     def check_announced(self) -> None:
         """Refuse a body by its announced length.
@@ -156,7 +185,10 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             for name, value in {**_HEADERS, **(_API_HEADERS if self._api else {})}.items():
                 headers.setdefault(name, value)
+            if headers.get("content-type", "").startswith("text/event-stream"):
+                self._streams()
         await self._send(message)
+        self.answered = message["type"] == "http.response.body" and not message.get("more_body", False)
 
     async def _drain(self) -> None:
         """Take in what the client still sends: most read no answer before they have sent everything."""

@@ -15,22 +15,27 @@ from blemish.core.errors import UsageError
 from blemish.server.app import create_app
 from blemish.server.service import Service
 from blemish.server.settings import ServerSettings
+from blemish.server.streams import EventStreams
 
 _BACKLOG = 512
 _KEEP_ALIVE_SECONDS = 30
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that says when it listens."""
+    """Uvicorn that says when it listens, and ends the streams of open pages before it waits for answers."""
 
-    def __init__(self, config: uvicorn.Config, listens: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, listens: Callable[[], None], streams: EventStreams) -> None:
         super().__init__(config)
-        self._listens = listens
+        self._listens, self._streams = listens, streams
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and not self.should_exit:
             self._listens()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._streams.end()
+        await super().shutdown(sockets)
 
 
 def open_service(settings: ServerSettings) -> Service:
@@ -65,8 +70,9 @@ def run(service: Service, listens: Callable[[str], None]) -> None:
     listener = _listener(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{listener.getsockname()[1]}"
+    app = create_app(service)
     config = uvicorn.Config(
-        create_app(service),
+        app,
         lifespan="on",
         log_level="warning",
         access_log=False,
@@ -77,7 +83,7 @@ def run(service: Service, listens: Callable[[str], None]) -> None:
         backlog=_BACKLOG,
     )
     try:
-        _Server(config, lambda: listens(address)).run(sockets=[listener])
+        _Server(config, lambda: listens(address), app.state.streams).run(sockets=[listener])
     finally:
         service.stop()
         listener.close()
