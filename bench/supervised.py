@@ -14,10 +14,12 @@ electroluminescence images", Solar Energy 2019; all figures are of the others.
 from __future__ import annotations
 
 import argparse
-import itertools
+import dataclasses
+import os
 import tempfile
 import time
-from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +37,7 @@ from blemish.detectors.registry import create_detector
 from blemish.detectors.training.segmentation_examples import shrunken_mask
 
 PAGE = ROOT / "docs" / "detectors.md"
-ELPV_SHARE = 0.75
+SAMPLE_SHARE, ELPV_SHARE = 0.5, 0.75
 DEFAULT = "default"
 HEADER = ("category", "detector", "held out", "IoU", "accuracy", "pointing game (chance)", "fit, s")
 Row = tuple[str, ...]
@@ -88,47 +90,34 @@ def fitted(name: str, catalog: Catalog, preset: str = DEFAULT) -> tuple[Detector
     return detector, time.perf_counter() - started
 
 
-def shown_name(name: str, preset: str) -> str:
-    """A detector with its preset, for the table."""
-    return f"`{name}`" if preset == DEFAULT else f"`{name}:{preset}`"
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One row of the table: a detector on a data set, of which a share is learnt from."""
+
+    root: Path
+    share: float
+    detector: str
+    preset: str
 
 
-def measure_sample_line(
-    folder: Path, categories: list[str], per_type: int, detectors: list[str], presets: list[str]
-) -> Iterator[Row]:
-    """A row for every category and detector."""
-    for category in write_sample_line(folder, categories, train=60, good=120, per_defect_type=per_type):
-        catalog = supervised_split(open_catalog(category), 0.5)
-        held_out = len(catalog.test())
-        if "unet" in detectors:
-            unet, seconds = fitted("unet", catalog)
-            yield (
-                category.name,
-                "`unet`",
-                str(held_out),
-                f"{overlap(unet, catalog):.3f}",
-                "",
-                "",
-                f"{seconds:.0f}",
-            )
-        for preset in presets if "classifier" in detectors else ():
-            classifier, seconds = fitted("classifier", catalog, preset)
-            hits, chance = pointing_game(classifier, catalog)
-            name, right = shown_name("classifier", preset), f"{accuracy(classifier, catalog):.3f}"
+def measured(cell: Cell) -> Row:
+    """Fit, and judge on what is held out."""
+    catalog = open_catalog(cell.root)
+    solar = not (cell.root / "ground_truth").exists()
+    if solar:  # a probability of a defect of 0 or 1; those between are left out
+        catalog = catalog.subset(catalog.table["defect_type"].isin(["good", "defective"]).to_numpy())
+    catalog = supervised_split(catalog, cell.share)
+    detector, seconds = fitted(cell.detector, catalog, cell.preset)
+    union = right = pointed = ""
+    if cell.detector == "unet":
+        union = f"{overlap(detector, catalog):.3f}"
+    else:
+        right = f"{accuracy(detector, catalog):.3f}"
+        if not solar:
+            hits, chance = pointing_game(detector, catalog)
             pointed = f"{hits:.3f} ({chance:.3f})"
-            yield category.name, name, str(held_out), "", right, pointed, f"{seconds:.0f}"
-
-
-def measure_elpv(folder: Path, presets: list[str]) -> Iterator[Row]:
-    """The classifier on solar cells, probability of a defect 0 against 1."""
-    for category in get_elpv(folder):
-        catalog = open_catalog(category)
-        certain = catalog.subset(catalog.table["defect_type"].isin(["good", "defective"]).to_numpy())
-        split = supervised_split(certain, ELPV_SHARE)
-        for preset in presets:
-            classifier, seconds = fitted("classifier", split, preset)
-            name, right = shown_name("classifier", preset), f"{accuracy(classifier, split):.3f}"
-            yield category.name, name, str(len(split.test())), "", right, "", f"{seconds:.0f}"
+    name = f"`{cell.detector}`" if cell.preset == DEFAULT else f"`{cell.detector}:{cell.preset}`"
+    return cell.root.name, name, str(len(catalog.test())), union, right, pointed, f"{seconds:.0f}"
 
 
 def main() -> None:
@@ -143,22 +132,34 @@ def main() -> None:
     parser.add_argument("--detectors", default="unet,classifier")
     parser.add_argument("--presets", default=DEFAULT, help="of the classifier")
     parser.add_argument("--elpv", action="store_true", help="solar cells too")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="fits at the same time")
     parser.add_argument("--write", action="store_true", help="write into docs/detectors.md")
     arguments = parser.parse_args()
-    rows: list[Row] = []
-    presets = arguments.presets.split(",")
+    os.environ["OMP_NUM_THREADS"] = "1"  # one core for each fit
+    detectors = [
+        (name, preset)
+        for name in arguments.detectors.split(",")
+        for preset in (arguments.presets.split(",") if name == "classifier" else [DEFAULT])
+    ]
     with tempfile.TemporaryDirectory() as folder:
         categories = [one for one in arguments.categories.split(",") if one]
-        measured: list[Iterator[Row]] = []
-        if categories:
-            chosen = arguments.detectors.split(",")
-            line = Path(folder) / "line"
-            measured.append(measure_sample_line(line, categories, arguments.per_type, chosen, presets))
+        line = write_sample_line(
+            Path(folder) / "line", categories, train=60, good=120, per_defect_type=arguments.per_type
+        )
+        cells = [Cell(root, SAMPLE_SHARE, *chosen) for root in line for chosen in detectors]
         if arguments.elpv:
-            measured.append(measure_elpv(Path(folder) / "elpv", presets))
-        for row in itertools.chain(*measured):
-            print(*row, sep="  ", flush=True)
-            rows.append(row)
+            solar = get_elpv(Path(folder) / "elpv")
+            cells += [
+                Cell(root, ELPV_SHARE, *chosen)
+                for root in solar
+                for chosen in detectors
+                if chosen[0] != "unet"
+            ]
+        rows: list[Row] = []
+        with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as fits:
+            for row in fits.map(measured, cells):
+                print(*row, sep="  ", flush=True)
+                rows.append(row)
     shown = f"{table(HEADER, rows)}\n\n{origin()}"
     print(shown)
     if arguments.write:
