@@ -35,9 +35,13 @@ class Answer:
 class ServerProcess:
     """`blemish serve` in a process of its own; a context that ends it."""
 
-    def __init__(self, home: Path, inspector: Path | None, *options: str) -> None:
+    def __init__(self, home: Path, inspector: Path | None, *options: str, page: bool = False) -> None:
         command = [sys.executable, "-m", "blemish", "serve", "--json", "--port", "0", "--home", str(home)]
-        command += ["--no-page", *options, *(["--inspector", str(inspector)] if inspector else [])]
+        command += [
+            "--page" if page else "--no-page",
+            *options,
+            *(["--inspector", str(inspector)] if inspector else []),
+        ]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         lines = []

@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from server_process import start_server
+
 
 @contextmanager
 def serving(home: Path, inspectors: list[Path], *options: str) -> Iterator[str]:
     """The address of `blemish serve` in a process of its own."""
-    chosen = [part for path in inspectors for part in ("--inspector", str(path))]
-    command = [
-        sys.executable,
-        "-m",
-        "blemish",
-        "serve",
-        "--port",
-        "0",
-        "--home",
-        str(home),
-        "--json",
-        *options,
-        *chosen,
-    ]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    ) as server:
-        assert server.stdout is not None
-        text = ""
-        while True:
-            line = server.stdout.readline()
-            assert line, f"the server has ended: {text}"
-            text += line
-            try:
-                address = json.loads(text)["address"]
-                break
-            except json.JSONDecodeError:
-                continue
+    chosen = [part for path in inspectors for part in ("--inspector", path)]
+    server, address = start_server(home, *options, *chosen, page=True)
+    with server:
         try:
             yield address
         finally:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+import httpx
+import numpy as np
 import pytest
 from page_browser import Watched, serving
 
+from blemish.core.images import read_image
 from blemish.inspector.runtime import Inspector
 
 pytestmark = pytest.mark.browser
@@ -91,6 +96,26 @@ def test_a_defective_part_is_rejected_shown_corrected_found_and_filtered(
     assert page.locator("#history-charts svg").count() == 2
     row.get_by_role("button", name=f"Open inspection {number[1]}").click()
     page.wait_for_selector("#history-detail .bl-reject")
+    assert watched.troubles == []
+
+
+def test_a_tiff_is_shown_and_judged_as_it_was_sent(
+    watched: Watched, rejected: list[Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "part.tif"
+    pixels = read_image(rejected[0])
+    assert cv2.imwrite(str(path), pixels[..., ::-1].astype(np.uint16) * 257)  # 16 bits, as from a camera
+    inspect(watched, path)
+    page = watched.page
+    page.wait_for_function("document.querySelector('#inspect-photograph img')?.naturalWidth > 0")
+    page.locator("#inspect-verdict .bl-reject").wait_for()
+    page.locator("#inspect-button").click()
+    page.wait_for_timeout(500)
+    page.locator("#inspect-verdict .bl-reject").wait_for()
+    records = httpx.get(f"{watched.address}/v1/inspections").json()["inspections"][:2]
+    assert [record["file_name"] for record in records] == ["part.tif", "part.tif"]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert [record["image_digest"] for record in records] == [digest, digest]
     assert watched.troubles == []
 
 

@@ -50,14 +50,15 @@ def test_no_file_of_the_server_can_be_read_through_the_page(client: httpx.Client
 
 def test_no_path_of_the_server_can_be_given_as_a_photograph(client: httpx.Client) -> None:
     config = client.get("/config").json()
-    inspecting = next(
-        one for one in config["dependencies"] if len(one["inputs"]) == 3 and len(one["outputs"]) == 5
+    photograph = next(
+        one["id"] for one in config["components"] if one["props"].get("elem_id") == "inspect-photograph"
     )
+    taking = next(one for one in config["dependencies"] if one["inputs"] == [photograph])
     for path in ("/etc/passwd", str(Path(__file__))):
         file = {"path": path, "orig_name": "a.png", "meta": {"_type": "gradio.FileData"}}
         joined = client.post(
             "/gradio_api/queue/join",
-            json={"fn_index": inspecting["id"], "session_hash": "x1", "data": [file, "washer", False]},
+            json={"fn_index": taking["id"], "session_hash": "x1", "data": [file]},
         )
         assert joined.status_code == 200
         with client.stream("GET", "/gradio_api/queue/data?session_hash=x1") as stream:

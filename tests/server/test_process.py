@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -15,32 +12,11 @@ from typing import Any
 import httpx
 import pytest
 from server_clients import inspect
+from server_process import start_server
 
 from blemish.station.database import Database
 from blemish.station.home import Home
 from blemish.station.log import InspectionLog
-
-
-def _start(home: Path, *options: object, page: bool = False) -> tuple[subprocess.Popen[str], str]:
-    command = [
-        sys.executable,
-        "-m",
-        "blemish",
-        "serve",
-        "--json",
-        "--port",
-        "0",
-        "--page" if page else "--no-page",
-        "--home",
-        home,
-        *options,
-    ]
-    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    lines = []
-    while (line := process.stdout.readline()) and line.rstrip() != "}":
-        lines.append(line)
-    return process, json.loads("".join(lines) + "}")["address"]
 
 
 def _send(
@@ -91,7 +67,7 @@ def _check_log(home: Path, acknowledged: list[tuple[int, str]]) -> None:
 def _kill_again_and_again(home: Path, fitted: Path, good: bytes, kills: int) -> None:
     acknowledged: list[tuple[int, str]] = []
     for kill in range(kills):
-        process, address = _start(home, *(() if kill else ("--inspector", fitted)))
+        process, address = start_server(home, *(() if kill else ("--inspector", fitted)))
         acknowledged += _load(address, good, str(kill), 0.3 + 0.07 * (kill % 10), process.kill)
         process.communicate(timeout=30)
     assert acknowledged
@@ -110,7 +86,7 @@ def test_kill_9_fifty_times(fitted: Path, good: bytes, tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_finishes_what_was_accepted(fitted: Path, good: bytes, tmp_path: Path, number: int) -> None:
     home = tmp_path / "home"
-    process, address = _start(home, "--inspector", fitted)
+    process, address = start_server(home, "--inspector", fitted)
     acknowledged = _load(address, good, "x", 0.5, lambda: process.send_signal(number))
     process.communicate(timeout=60)
     assert process.returncode in (0, 130, -number)
@@ -119,7 +95,7 @@ def test_a_stop_finishes_what_was_accepted(fitted: Path, good: bytes, tmp_path: 
 
 
 def test_a_stop_does_not_wait_for_an_open_page(tmp_path: Path) -> None:
-    process, address = _start(tmp_path, page=True)
+    process, address = start_server(tmp_path, page=True)
     with process, httpx.stream("GET", f"{address}/gradio_api/heartbeat/someone", trust_env=False) as stream:
         parts = stream.iter_text()
         assert "ALIVE" in next(parts)

@@ -105,7 +105,8 @@ class InspectionQueue:
     """Accepts photographs, has them judged, logs them, answers.
 
     Args:
-        settings: sizes and limits.
+        settings: sizes and times.
+        limits: of the photographs.
         log, images, metrics: where inspections, photographs and counts go.
         after_commit: called with each judged photograph and its bytes; must return at once.
     """
@@ -113,6 +114,7 @@ class InspectionQueue:
     def __init__(
         self,
         settings: ServerSettings,
+        limits: DecodeLimits,
         log: InspectionLog,
         images: ImageStore,
         metrics: Metrics,
@@ -120,7 +122,7 @@ class InspectionQueue:
     ) -> None:
         self._settings, self._log, self._images, self._metrics = settings, log, images, metrics
         self._after_commit = after_commit
-        self._limits = DecodeLimits(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
+        self._limits = limits
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[_Finished | None] = queue.SimpleQueue()
         self._changed = threading.Condition()

@@ -62,6 +62,7 @@ class Service:
 
     Attributes:
         settings: what it was told at its start.
+        limits: of the photographs that it decodes.
         home, database: where it keeps things.
         log, statistics, images, keys, shelf: the history's parts.
         gallery: past defects; None where there is no gallery, and `gallery_trouble` says why in one sentence.
@@ -74,6 +75,7 @@ class Service:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
+        self.limits = DecodeLimits(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
         self.home = Home(settings.home)
         self.database = Database(settings.database or self.home.database_url)
         self.database.upgrade()
@@ -85,7 +87,9 @@ class Service:
         self.shelf = InspectorShelf(self.home, self.database)
         self.jobs = Jobs(self.home.jobs)
         self.metrics = Metrics()
-        self.queue = InspectionQueue(settings, self.log, self.images, self.metrics, self._after_commit)
+        self.queue = InspectionQueue(
+            settings, self.limits, self.log, self.images, self.metrics, self._after_commit
+        )
         self.metrics.queued.set_function(lambda: self.queue.length)
         self.metrics.queue_size.set(settings.queue_size)
         self.past_defects, self.gallery_trouble = _past_defects(self)
@@ -292,11 +296,9 @@ class Service:
 
     def _judged(self, version: InspectorVersion, photograph: Photograph) -> JudgedAgain:
         inspector = self._shared.get(version)
-        limits = DecodeLimits(max_bytes=self.settings.max_bytes, max_pixels=self.settings.max_pixels)
+        bit_depth = inspector.manifest.preprocessing.bit_depth
         with self._redrawing:
-            image = decode_image(
-                photograph.content, photograph.file_name, limits, inspector.manifest.preprocessing.bit_depth
-            )
+            image = decode_image(photograph.content, photograph.file_name, self.limits, bit_depth)
             return JudgedAgain(version, inspector, image, inspector.inspect(image))
 
     def _after_commit(self, judged: Judged, content: bytes) -> None:

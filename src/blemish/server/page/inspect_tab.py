@@ -8,15 +8,19 @@ from typing import Any
 import gradio as gr
 
 from blemish.core.errors import BlemishError
+from blemish.core.images import decode_image
+from blemish.core.pictures import fitted
 from blemish.core.types import ByteArray, Verdict
 from blemish.server.page.access import PRIVATE, Access, plainly
 from blemish.server.page.feedback import feedback_row
+from blemish.server.page.pictures import SIDE
 from blemish.server.page.shown import Seen, detector_tabs, refusal_banner, verdict_banner
 from blemish.server.page.wording import note
 from blemish.server.service import Judged, Photograph, Service
 from blemish.station.keys import Role
 
 _MOST_COMPARED = 6
+_NOT_SHOWN_BY_BROWSERS = frozenset({".tif", ".tiff"})
 
 
 class InspectTab:
@@ -54,10 +58,26 @@ class InspectTab:
                 banner = gr.HTML(_welcome(service), elem_id="inspect-verdict")
                 row = feedback_row(service, access, self.record, "inspect")
                 pictures = gr.HTML(elem_id="inspect-pictures")
-        inputs = [self.photograph, self.inspector, compare]
+        sent = gr.State(None)  # the file as it was sent; what the browser shows may be a copy
+        inputs = [sent, self.inspector, compare]
         outputs = [banner, pictures, self.record, row, self.similar]
-        for event in (again.click, self.photograph.input):
-            event(self._inspect, inputs, outputs, show_progress_on=banner, **PRIVATE)
+        shown: dict[str, Any] = {"show_progress_on": banner, **PRIVATE}
+        arrival = self.photograph.input(
+            self._take, self.photograph, [sent, self.photograph], show_progress_on=banner, **PRIVATE
+        )
+        arrival.success(self._inspect, inputs, outputs, **shown)
+        again.click(self._inspect, inputs, outputs, **shown)
+
+    def _take(self, path: str | None, request: gr.Request) -> tuple[str | None, Any]:
+        """The file that was sent, and a copy to show where browsers cannot show it."""
+        self._access.require(request, Role.OPERATOR)
+        if not path or Path(path).suffix.lower() not in _NOT_SHOWN_BY_BROWSERS:
+            return path, gr.skip()
+        try:
+            image = decode_image(Path(path).read_bytes(), Path(path).name, self._service.limits)
+        except BlemishError:  # the inspection will say what is wrong with it
+            return path, gr.skip()
+        return path, gr.update(value=fitted(image, SIDE))
 
     def _inspect(
         self, path: str | None, name: str | None, compare: bool, request: gr.Request
