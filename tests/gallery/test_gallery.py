@@ -1,4 +1,4 @@
-"""The gallery through its own doors, with embedded Qdrant on a real folder."""
+"""The gallery through its own doors: Qdrant embedded in a real folder, and over HTTP."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("qdrant_client")
+from qdrant_stand_in import qdrant_server
 
 from blemish.core.errors import GalleryError
 from blemish.core.types import FloatArray
@@ -41,9 +42,19 @@ def unit(seed: int, size: int = 16) -> FloatArray:
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
-@pytest.fixture
-def gallery(tmp_path: Path) -> Iterator[Gallery]:
-    with Gallery(tmp_path / "gallery") as opened:
+KEY = "a-secret-key"
+
+
+@pytest.fixture(params=["folder", "server"])
+def gallery(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Gallery]:
+    if request.param == "folder":
+        with Gallery(tmp_path / "gallery") as opened:
+            yield opened
+        return
+    monkeypatch.setenv("BLEMISH_QDRANT_KEY", KEY)
+    with qdrant_server(KEY) as address, Gallery(address) as opened:
         yield opened
 
 
@@ -175,6 +186,7 @@ def test_a_folder_killed_while_it_was_made_can_be_used(tmp_path: Path) -> None:
         assert gallery.count() == 1
 
 
+@pytest.mark.parametrize("gallery", ["folder"], indirect=True)
 def test_another_process_is_told_that_the_folder_is_in_use(tmp_path: Path, gallery: Gallery) -> None:
     code = (
         "import sys; from blemish.core.errors import GalleryError\n"
@@ -234,6 +246,20 @@ def test_no_server_is_one_sentence_without_the_password() -> None:
     with pytest.raises(GalleryError, match=r"No Qdrant server answers at http://127\.0\.0\.1:9:") as raised:
         Gallery("http://someone:secret@127.0.0.1:9")
     assert "secret" not in str(raised.value)
+
+
+def test_a_server_that_wants_a_key_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BLEMISH_QDRANT_KEY", raising=False)
+    with qdrant_server(KEY) as address, pytest.raises(GalleryError, match=r"403.*set BLEMISH_QDRANT_KEY"):
+        Gallery(address)
+
+
+def test_a_server_that_ends_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLEMISH_QDRANT_KEY", KEY)
+    with qdrant_server(KEY) as address:
+        gallery = Gallery(address)
+    with gallery, pytest.raises(GalleryError, match="No Qdrant server answers"):
+        gallery.count()
 
 
 def test_a_closed_gallery_says_so(tmp_path: Path) -> None:
