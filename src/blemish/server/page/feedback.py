@@ -19,16 +19,16 @@ def feedback_row(service: Service, access: Access, shown: gr.State, place: str) 
     with row:
         with gr.Row(equal_height=True, elem_classes="bl-right"):
             kind = gr.Dropdown(
-                label="Defect type, if defective",
+                label="Defect type",
                 choices=known_types(service),
                 value=None,
                 allow_custom_value=True,
                 elem_id=f"{place}-defect-type",
-                min_width=170,
+                min_width=130,
             )
-            remark = gr.Textbox(label="Note", max_length=500, lines=1, min_width=140)
-            good = gr.Button("It is really good", elem_id=f"{place}-good", min_width=150)
-            bad = gr.Button("It is really defective", elem_id=f"{place}-bad", min_width=170)
+            remark = gr.Textbox(label="Note", max_length=500, lines=1, min_width=110)
+            good = gr.Button("It is really good", elem_id=f"{place}-good", min_width=120)
+            bad = gr.Button("It is really defective", elem_id=f"{place}-bad", min_width=120)
         said = gr.HTML(elem_id=f"{place}-said")
     inputs, outputs = [shown, kind, remark], [said, kind]
     for button, truth in ((good, "good"), (bad, "bad")):

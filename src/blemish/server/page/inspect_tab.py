@@ -42,7 +42,7 @@ class InspectTab:
                     type="filepath",
                     image_mode=None,
                     sources=["upload", "webcam", "clipboard"],
-                    height=250,
+                    height=210,
                     buttons=[],
                     elem_id="inspect-photograph",
                 )
@@ -54,9 +54,9 @@ class InspectTab:
                 )
                 again = gr.Button("Inspect", variant="primary", elem_id="inspect-button")
                 self.similar = gr.Button("Similar past defects", visible=False, elem_id="inspect-similar")
-            with gr.Column(scale=3, min_width=480):
-                banner = gr.HTML(_welcome(service), elem_id="inspect-verdict")
                 row = feedback_row(service, access, self.record, "inspect")
+            with gr.Column(scale=3, min_width=440):
+                banner = gr.HTML(_welcome(service), elem_id="inspect-verdict")
                 pictures = gr.HTML(elem_id="inspect-pictures")
         sent = gr.State(None)  # the file as it was sent; what the browser shows may be a copy
         inputs = [sent, self.inspector, compare]
