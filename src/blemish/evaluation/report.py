@@ -60,7 +60,7 @@ def write_report(
         _section(index, evaluation, most) for index, evaluation in enumerate(track(evaluations, "Report"))
     ]
     if history:
-        sections[0]["charts"].append(_training_chart(history))
+        sections[0]["charts"].append(training_chart(history))
     context = {
         "title": title,
         "facts": facts,
@@ -102,12 +102,7 @@ def _section(index: int, evaluation: Evaluation, most: int) -> dict[str, Any]:
         "confusion": evaluation.decision,
         "types": evaluation.to_json()["per_defect_type"],
         "gallery": figures.gallery(evaluation, most),
-        "scale": {
-            "uri": figures.colour_scale(evaluation),
-            "low": evaluation.map_scale[0],
-            "high": evaluation.map_scale[1],
-            "threshold": evaluation.pixel_threshold,
-        },
+        "scale": figures.colour_scale(*evaluation.map_scale, evaluation.pixel_threshold),
         "evaluation": evaluation,
     }
 
@@ -164,7 +159,7 @@ def _charts(evaluation: Evaluation) -> list[dict[str, Any]]:
         (
             "Anomaly scores",
             "Good and defective parts by their score: the further apart, the surer the decision.",
-            figures.score_figure(evaluation),
+            figures.score_figure(evaluation.labels, evaluation.scores, evaluation.threshold),
         )
     ]
     if not ranking.one_class:
@@ -183,8 +178,8 @@ def _charts(evaluation: Evaluation) -> list[dict[str, Any]]:
     return [chart(title, note, figure) for title, note, figure in charts]
 
 
-def _training_chart(history: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """The loss curves."""
+def training_chart(history: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """The loss curves, with title and note, for the page."""
     best = min(
         (row for row in history if "validation_loss" in row),
         key=lambda row: row["validation_loss"],
