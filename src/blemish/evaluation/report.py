@@ -67,7 +67,7 @@ def write_report(
         "sections": sections,
         "overview": _overview(evaluations) if len(evaluations) > 1 else None,
     }
-    filters: dict[str, Callable[..., str]] = {"figure": _figure, "percent": _percent, "interval": _interval}
+    filters: dict[str, Callable[..., str]] = {"figure": _figure, "percent": percent, "interval": _interval}
     page = render_page("blemish.evaluation", "report.html.j2", get_plotlyjs(), context, filters)
     write_text(out, page)
 
@@ -86,9 +86,7 @@ def headline(evaluation: Evaluation) -> str:
 
 def _counted(rate: Rate) -> str:
     low, high = rate.interval
-    return (
-        f"{rate.count or 'none'} ({_percent(rate.value)}, 95 % interval {100 * low:.1f} to {_percent(high)})"
-    )
+    return f"{rate.count or 'none'} ({percent(rate.value)}, 95 % interval {100 * low:.1f} to {percent(high)})"
 
 
 def _section(index: int, evaluation: Evaluation, most: int) -> dict[str, Any]:
@@ -118,10 +116,10 @@ def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
         ("Image AUROC", _figure(ranking.auroc()), f"95 % interval {_interval(evaluation.auroc_interval)}"),
         (
             "Good parts rejected",
-            _percent(good.value),
+            percent(good.value),
             f"{good.count} of {good.n}; true rate {_between(good)}",
         ),
-        ("Defects missed", _percent(bad.value), f"{bad.count} of {bad.n}; true rate {_between(bad)}"),
+        ("Defects missed", percent(bad.value), f"{bad.count} of {bad.n}; true rate {_between(bad)}"),
         (
             "F1 at the threshold",
             _figure(decision.f1),
@@ -206,7 +204,7 @@ def _overview(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
 
 def _cell(column: str, value: float) -> str:
     if column in ("Good rejected", "Defects missed"):
-        return _percent(value)
+        return percent(value)
     return f"{value:.0f}" if column == "ms per image" else _figure(value)
 
 
@@ -214,7 +212,8 @@ def _figure(value: float | None) -> str:
     return "–" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """A share in percent with one digit behind the point; a dash where it is unknown."""
     return "–" if value is None or math.isnan(value) else f"{100 * value:.1f} %"
 
 
@@ -224,7 +223,7 @@ def _interval(edges: Sequence[float | None]) -> str:
 
 def _between(rate: Rate) -> str:
     low, high = rate.interval
-    return "unknown" if math.isnan(low) else f"{100 * low:.1f} to {_percent(high)}"
+    return "unknown" if math.isnan(low) else f"{100 * low:.1f} to {percent(high)}"
 
 
 def _s(count: int) -> str:

@@ -18,7 +18,7 @@ from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
 from blemish.evaluation import figures
 from blemish.evaluation.normal_scores import NormalImage, NormalScores
-from blemish.evaluation.report import training_chart
+from blemish.evaluation.report import percent, training_chart
 
 _MOST_LISTED = 20
 
@@ -87,10 +87,11 @@ def write_training_report(training: Training, out: Path, title: str, facts: Mapp
 
 def headline(training: Training) -> str:
     """The result in plain words: what the threshold rejects of good parts, and what nobody knows yet."""
+    expected, at_most = percent(training.expected), percent(training.at_most)
     return (
         f"A part is rejected when its anomaly score is above {training.threshold:.4g}. Of good parts that it has not "
-        f"seen, the inspector is expected to reject {training.expected:.1%}, and at most {training.at_most:.1%} with "
-        "95 % confidence. How many defects it finds is not known until it has been shown some."
+        f"seen, the inspector is expected to reject {expected}, and at most {at_most} with 95 % confidence. How "
+        "many defects it finds is not known until it has been shown some."
     )
 
 
@@ -112,8 +113,8 @@ def _groups(training: Training) -> list[figures.Group]:
     groups = [
         figures.Group(
             "The most unusual of the good photographs",
-            "Look whether one of them is defective, dirty or wrongly placed: what is learnt as good is never "
-            "rejected. Take it out and train again.",
+            "Look whether one of them is defective, dirty or wrongly placed: learnt as good, it raises the threshold, "
+            "and its like will pass. Take it out and train again.",
             total,
             _exhibits(training, unusual),
         ),
@@ -139,6 +140,13 @@ def _exhibits(training: Training, images: Sequence[NormalImage]) -> tuple[figure
         if image.anomaly_map is not None:
             drawn.append(("Heatmap", heatmap_overlay(photograph, image.anomaly_map, *training.map_scale)))
         pictures = tuple(picture(caption, pixels, image.name) for caption, pixels in drawn)
-        note = "over the threshold" if image.score > training.threshold else "not over the threshold"
-        exhibits.append(figures.Exhibit(image.name, note, image.score, pictures))
+        exhibits.append(
+            figures.Exhibit(image.name, _standing(image.score, training.threshold), image.score, pictures)
+        )
     return tuple(exhibits)
+
+
+def _standing(score: float, threshold: float) -> str:
+    if score == threshold:
+        return "its score is the threshold"
+    return "over the threshold" if score > threshold else "below the threshold"

@@ -285,7 +285,9 @@ class Jobs:
             inspector = trained_inspector(folder, request.name)
             _, measured = self._run(identity, evaluation(inspector, Path(request.folder), folder))
             if measured and "error" not in measured:
-                document["evaluation"] = measured
+                document["evaluation"] = measured  # its report has taken the place of the training's
+            else:
+                document["evaluation_error"] = (measured or {}).get("error") or "the evaluation broke off"
         if self._closed:
             return  # the next start will find it interrupted
         if identity in self._stopping:
