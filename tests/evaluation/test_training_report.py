@@ -43,6 +43,8 @@ def some_training(folder: Path, count: int = 20, gives_maps: bool = True, name: 
         normal.add(path, name or path.name, prediction, gives_maps)
     return Training(
         inspector="plate.blemish",
+        detector="patchcore",
+        n_train=count,
         normal=normal,
         how_unseen="each by a detector that had learnt from others",
         threshold=float(normal.scores[-1]),
@@ -132,6 +134,13 @@ def test_a_photograph_that_is_gone_is_left_out(tmp_path: Path) -> None:
     training = some_training(tmp_path)
     (tmp_path / "plate-18.png").unlink()
     assert "plate-18.png" not in page_of(training, tmp_path)
+
+
+def test_it_says_where_not_all_photographs_were_looked_at(tmp_path: Path) -> None:
+    training = some_training(tmp_path)
+    assert "is not found here" not in page_of(training, tmp_path)
+    page = page_of(replace(training, n_train=100), tmp_path)
+    assert "Only 20 of the 100 photographs were scored as if unseen" in page
 
 
 def test_skipped_files_are_named(tmp_path: Path) -> None:

@@ -170,6 +170,8 @@ def write_report(summary: BuildSummary, out: Path) -> None:
         how_unseen = "each by a detector that had learnt from others"
     training = Training(
         inspector=Path(summary.path).name,
+        detector=summary.detector,
+        n_train=summary.n_train,
         normal=summary.normal,
         how_unseen=how_unseen,
         threshold=calibration.threshold,

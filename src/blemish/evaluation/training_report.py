@@ -29,6 +29,8 @@ class Training:
 
     Attributes:
         inspector: file name of the inspector, as the commands in the report name it.
+        detector: name of the detector, for the same commands.
+        n_train: photographs learnt from, those held out from training included.
         normal: the good photographs scored as if unseen.
         how_unseen: how they were, as "each by a detector that had learnt from the others".
         threshold, quantile: the decision threshold, and the point of the scores at which it lies, in (0, 1).
@@ -41,6 +43,8 @@ class Training:
     """
 
     inspector: str
+    detector: str
+    n_train: int
     normal: NormalScores
     how_unseen: str
     threshold: float
@@ -110,11 +114,19 @@ def _groups(training: Training) -> list[figures.Group]:
     """The two ends of the good photographs, with pictures."""
     total = len(training.normal)
     unusual, usual = training.normal.most_unusual, training.normal.most_usual
+    advice = (
+        "Look whether one of them is defective, dirty or wrongly placed: learnt as good, it raises the threshold, and "
+        "its like will pass. Take it out and train again."
+    )
+    if total < training.n_train:
+        advice += (
+            f" Only {total} of the {training.n_train} photographs were scored as if unseen: a defective one among the "
+            "others is not found here; patchcore scores them all."
+        )
     groups = [
         figures.Group(
             "The most unusual of the good photographs",
-            "Look whether one of them is defective, dirty or wrongly placed: learnt as good, it raises the threshold, "
-            "and its like will pass. Take it out and train again.",
+            advice,
             total,
             _exhibits(training, unusual),
         ),
