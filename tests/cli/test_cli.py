@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,11 @@ WRONG = {
     "no out": (("fit", "{data}"), 2, "--out"),
     "not a number": (("fit", "{data}", "--out", "x.blemish", "--size", "large"), 2, "--size"),
     "another suffix": (("fit", "{data}", "--out", "x.zip"), 2, "x.zip"),
+    "another suffix of the report": (
+        ("fit", "{data}", "--out", "x.blemish", "--report", "x.pdf"),
+        2,
+        "x.pdf",
+    ),
     "no such folder": (("fit", "/nowhere/at/all", "--out", "x.blemish"), 1, "/nowhere/at/all"),
     "no such detector": (("fit", "{data}", "--out", "x.blemish", "--detector", "oracle"), 2, "oracle"),
     "no such preset": (("fit", "{data}", "--out", "x.blemish", "--preset", "magic"), 2, "magic"),
@@ -170,12 +176,43 @@ def test_fit_says_what_it_did_and_what_comes_next(blemish: Call, washers: Path, 
     assert "11 photographs of good parts" in outcome.stdout
     assert f"blemish inspect {out}" in outcome.stdout  # there is nothing to evaluate on
 
+    assert not list(out.parent.glob("*.html"))
+
     again = blemish("fit", folder, "--out", out, "--set", "size=96", *options, "--json").document
+    assert again["report"] is None
     assert again["n_train"] == 11
     assert [Path(entry["path"]).name for entry in again["skipped"]] == ["000.png"]
     assert 0 < again["false_reject_rate"]["expected"] < 0.2
     assert f"{again['threshold']:.4g}" in outcome.stdout, "the same seed learns the same"
     assert again["megabytes"] == pytest.approx(out.stat().st_size / 1e6, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("detector", "setting"), [("patchcore", "seed=1"), ("one-class-svm", "seed=1"), ("cae", "epochs=2")]
+)
+def test_fit_reports_the_most_unusual_of_the_good_photographs(
+    blemish: Call, washers: Path, tmp_path: Path, detector: str, setting: str
+) -> None:
+    folder, report = tmp_path / "good parts", tmp_path / "reports" / "part.html"
+    shutil.copytree(washers / "train/good", folder)
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128), np.uint8)
+    assert cv2.imwrite(str(folder / "odd & new.png"), noise)
+    out = tmp_path / "part.blemish"
+    options = ("--size", 96, "--detector", detector, "--quick", "--set", setting)
+    outcome = blemish("fit", folder, "--out", out, *options, "--report", report, "--json")
+    assert outcome.status == 0, outcome.stderr
+    assert outcome.document["report"] == str(report)
+    assert "normal" not in outcome.document
+    page = report.read_text("utf-8")
+    text = page.partition("<main")[2].partition("<dialog")[0]
+    assert f"above {outcome.document['threshold']:.4g}" in page and "is not known until" in page
+    assert "13 photographs of good parts" in page and f"<dd>{detector}</dd>" in page
+    assert (">Heatmap<" in text) == (detector != "one-class-svm")
+    assert ("Loss in " in text) == (detector == "cae")
+    names = re.findall(r'class="name">([^<]*)<', text)
+    assert len(names) == len(set(names)) == min(12, outcome.document["n_scores"])
+    if detector == "patchcore":  # the others are not sure to hold noise for unusual after so little training
+        assert names[0] == "odd &amp; new.png"
 
 
 def test_evaluate_agrees_with_what_inspect_says_of_each_photograph(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from blemish.inspector.runtime import Inspector
 from blemish.server.job import Job, JobState
 from blemish.server.job_requests import EvaluateRequest, ExploreRequest, JobRequest, TrainRequest
 from blemish.server.jobs import Jobs
+from blemish.server.page.train_tab import training_summary
 from blemish.server.uploads import UploadError
 
 FEW_SECONDS = 90.0
@@ -47,10 +49,28 @@ def test_a_zip_becomes_an_inspector_with_a_report(jobs: Jobs, washers_zip: Path,
     job = jobs.wait(begun.id, FEW_SECONDS)
     assert job.state is JobState.DONE, (job.says, jobs.log(job.id))
     assert job.result and job.result["n_train"] == 12
-    assert "washer" in jobs.report(job.id).read_text("utf-8")
+    assert "inspection report" in jobs.report(job.id).read_text("utf-8"), "the evaluation's is the last"
     assert Inspector.load(jobs.inspector(job.id)).manifest.detector.name == "patchcore"
     jobs.close()
     assert Jobs(tmp_path / "jobs").get(job.id) == job
+
+
+@pytest.mark.parametrize("tested", [False, True])
+def test_good_parts_alone_give_a_report_and_a_failed_evaluation_leaves_it(
+    jobs: Jobs, washers: Path, tmp_path: Path, tested: bool
+) -> None:
+    shutil.copytree(washers / "train", tmp_path / "washer" / "train")
+    if tested:
+        (tmp_path / "washer" / "test" / "bad").mkdir(parents=True)
+        (tmp_path / "washer" / "test" / "bad" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    request = TrainRequest(name="washer", folder=str(tmp_path / "washer"), quick=True)
+    job = jobs.wait(jobs.start(request).id, FEW_SECONDS)
+    assert job.state is JobState.DONE and job.result, (job.says, jobs.log(job.id))
+    assert "training report" in jobs.report(job.id).read_text("utf-8")
+    assert job.result["n_test"] == int(tested) and "evaluation" not in job.result
+    said = training_summary(job)
+    assert ("cut.png" in said) == tested, said
+    assert ("how many defects it finds is not known" in said) != tested
 
 
 def test_a_failed_job_says_why_in_one_sentence(jobs: Jobs, tmp_path: Path) -> None:
@@ -113,6 +133,7 @@ import time
 from pathlib import Path
 from blemish.server.job_requests import TrainRequest
 from blemish.server.jobs import Jobs
+from blemish.server.page.train_tab import training_summary
 jobs = Jobs(Path({str(tmp_path / "jobs")!r}))
 job = jobs.start(TrainRequest(name="washer", folder={str(washers)!r}, detector="cae", size=256))
 while jobs._process is None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from blemish.data.catalog import Catalog
     from blemish.evaluation.result import Evaluation
+    from blemish.inspector.manifest import Manifest
     from blemish.inspector.runtime import Inspector
 
 
@@ -52,7 +53,9 @@ def evaluate(
     report = folder / "report.html"
     with use_reporter(reporter_for(json_output)):
         evaluation = evaluate_inspector(loaded, data, category)
-        write_report([evaluation], report, f"{loaded.name}: evaluation", facts(loaded), loaded.history)
+        write_report(
+            [evaluation], report, f"{loaded.name}: evaluation", facts(loaded.manifest), loaded.history
+        )
     document = {**evaluation.to_json(), "report": str(report)}
     write_json(folder / "metrics.json", document)
     for failure in evaluation.failed:
@@ -111,24 +114,23 @@ def unseen(catalog: Catalog, inspector: Inspector) -> Catalog:
     return catalog.subset([not was for was in seen])
 
 
-def facts(inspector: Inspector) -> dict[str, str]:
+def facts(manifest: Manifest) -> dict[str, str]:
     """What a reader of the report must know to trust it."""
     from blemish.cli.fit import learnt_from, measured_in_words
 
-    manifest = inspector.manifest
     preprocessing = manifest.preprocessing
     parameters = manifest.detector.parameters
     supervision = manifest.training.supervision
     labelled = len(supervision.digests) if supervision else 0
     measured = measured_in_words(manifest.training.measured)
     return {
-        "Inspector": inspector.name,
+        "Inspector": manifest.name,
         "Detector": manifest.detector.name,
         "Backbone": str(parameters.get("backbone", "none")),
         "Input": f"{preprocessing.width} x {preprocessing.height} pixels",
         "Learnt from": learnt_from(manifest.training.n_images, labelled),
         **({"On images held out from training": measured} if measured else {}),
-        "Threshold": f"{inspector.threshold:.4g}",
+        "Threshold": f"{manifest.calibration.threshold:.4g}",
         "Fitted": f"{manifest.training.created:%Y-%m-%d %H:%M} UTC",
     }
 

@@ -56,6 +56,12 @@ def fit(
     ] = False,
     tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's event files.")] = None,
     mlflow: Annotated[str | None, typer.Option(help="MLflow's tracking address.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write this HTML file: what was learnt, and the most unusual of the good photographs."
+        ),
+    ] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Learn from good parts, and write an inspector.
@@ -63,18 +69,20 @@ def fit(
     Detectors that train write a checkpoint after every epoch to NAME.training beside the inspector, until it is done.
 
     \b
-    blemish fit photographs/ --out part.blemish
+    blemish fit photographs/ --out part.blemish --report part.html
     blemish fit mvtec/ --category screw --out screw.blemish --size 384
     blemish fit photographs/ --out part.blemish --detector student-teacher --resume
     """
     from blemish.cli.categories import open_category
     from blemish.cli.reporter import reporter_for
-    from blemish.core.progress import use_reporter
+    from blemish.core.progress import task, use_reporter
     from blemish.detectors.training.session import TrainingSession, training_session
     from blemish.inspector.build import build_inspector
 
     if out.suffix != ".blemish":
         raise UsageError(f"{out} does not end in .blemish: name the file to write, as --out part.blemish.")
+    if report is not None and (report.suffix != ".html" or report.is_dir()):
+        raise UsageError(f"{report} is not the name of an HTML file: write it as --report part.html.")
     options = {"size": size, "backbone": backbone, "weights": weights and str(weights)}
     options |= {"features": features}
     options |= {"synthetic": "only" if synthetic else None, "seed": seed, "bit_depth": bit_depth}
@@ -97,10 +105,14 @@ def fit(
     for skipped in summary.skipped:
         messages.print(f"Skipped {skipped['path']}: {skipped['detail']}", style="yellow")
     expected, at_most = expected_false_rejects(out)
+    if report is not None:
+        with use_reporter(reporter_for(json_output)), task("Writing the report"):
+            write_report(summary, report)
     document = {
         **summary.to_json(),
         "false_reject_rate": {"expected": expected, "at_most_with_95_percent_confidence": at_most},
         "n_test": len(catalog.test()),
+        "report": report and str(report),
     }
     following = f"blemish evaluate {summary.path} {data}"
     if catalog.test().empty:
@@ -109,6 +121,8 @@ def fit(
     def human() -> None:
         _print_summary(summary)
         console.print(f"  good parts rejected  {expected:.1%} expected, {at_most:.1%} at most (95 %)")
+        if report is not None:
+            console.print(f"Report: {report}")
         console.print(f"Next: {following}")
 
     emit(document, json_output, human)
@@ -136,6 +150,49 @@ def expected_false_rejects(inspector: Path) -> tuple[float, float]:
 
     calibration = read_artifact(inspector).manifest.calibration
     return false_reject_rate(calibration.n_scores, calibration.quantile)
+
+
+def write_report(summary: BuildSummary, out: Path) -> None:
+    """Write the training report of an inspector that was just built.
+
+    Raises:
+        BlemishError: the file cannot be written.
+    """
+    from blemish.cli.evaluate import facts
+    from blemish.evaluation.training_report import Training, write_training_report
+    from blemish.inspector.artifact import read_artifact
+
+    artifact = read_artifact(summary.path)
+    manifest, calibration = artifact.manifest, artifact.manifest.calibration
+    expected, at_most = expected_false_rejects(Path(summary.path))
+    how_unseen = "each held out from training"
+    if calibration.folds:
+        how_unseen = "each by a detector that had learnt from others"
+    training = Training(
+        inspector=Path(summary.path).name,
+        detector=summary.detector,
+        n_train=summary.n_train,
+        normal=summary.normal,
+        how_unseen=how_unseen,
+        threshold=calibration.threshold,
+        quantile=calibration.quantile,
+        expected=expected,
+        at_most=at_most,
+        map_scale=(calibration.map_low, calibration.map_high),
+        pixel_threshold=calibration.pixel_threshold,
+        gives_maps=manifest.detector.gives_maps,
+        bit_depth=manifest.preprocessing.bit_depth,
+        skipped=summary.skipped,
+        history=artifact.history(),
+    )
+    known = {"Category": summary.category} | facts(manifest)
+    known |= {
+        "Skipped": f"{len(summary.skipped)} that cannot be read" if summary.skipped else "none",
+        "Time, size": f"{summary.seconds:.1f} s, {summary.megabytes:.1f} MB",
+        "Seed": str(manifest.training.seed),
+        "Laboratory and line": f"agree to {summary.parity_error:.1e}",
+    }
+    write_training_report(training, out, f"{manifest.name}: training", known)
 
 
 def parsed_setting(setting: str) -> tuple[str, Any]:

@@ -16,7 +16,7 @@ from blemish.core.images import read_image, read_mask
 from blemish.core.progress import track
 from blemish.core.types import BoolArray, FloatArray, Inspection
 from blemish.evaluation.metrics import PixelMetrics, pixel_metrics
-from blemish.evaluation.result import Evaluation, Failure, ScoredImage
+from blemish.evaluation.result import Evaluation, Failure, ScoredImage, image_name
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog
@@ -123,7 +123,7 @@ def _inspect_one(inspect: Inspect, row: Any, root: Path, time_decoding: bool) ->
         raise BlemishError(f"{path}: its anomaly score or map is not finite: fit the inspector again.")
     return ScoredImage(
         path=path,
-        name=path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name,
+        name=image_name(path, root),
         anomalous=row.label == "anomalous",
         defect_type=str(row.defect_type),
         score=float(inspection.score),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +39,10 @@ _DASHES = ("dash", "dot", "dashdot", "longdash")
 
 @dataclass(frozen=True)
 class Exhibit:
-    """One part in the gallery: what was decided, and the pictures that show why."""
+    """One part in the gallery: its name, a word on it, its score, and the pictures that show why."""
 
     name: str
-    defect_type: str
+    note: str
     score: float
     pictures: tuple[Picture, ...]
 
@@ -87,10 +88,11 @@ def precision_recall_figure(evaluation: Evaluation) -> go.Figure:
     return figure
 
 
-def score_figure(evaluation: Evaluation) -> go.Figure:
-    """Histograms of the scores of good and defective parts, with the threshold."""
-    threshold = evaluation.threshold
-    figure, _ = _histograms(evaluation.labels, evaluation.scores, [threshold])
+def score_figure(
+    labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating], threshold: float
+) -> go.Figure:
+    """Histograms of the scores (N) of good and defective parts, with the threshold."""
+    figure, _ = _histograms(labels, scores, [threshold])
     return figure.add_vline(
         x=threshold,
         line=chart_line(THRESHOLD_COLOUR, 2, "dash"),
@@ -125,6 +127,8 @@ def _histograms(
         ("good", ~labels, NORMAL_COLOUR),
         ("defective", labels, ANOMALOUS_COLOUR),
     ]:
+        if not of_class.any():
+            continue
         counts, _ = np.histogram(scores[of_class], bins=edges)
         highest = max(highest, int(counts.max()))
         figure.add_bar(
@@ -199,11 +203,14 @@ def gallery(evaluation: Evaluation, most: int) -> list[Group]:
     ]
 
 
-def colour_scale(evaluation: Evaluation) -> str:
-    """The heatmaps' colour scale as a picture, drawn by the same function: a data URI, low at the left."""
-    low, high = evaluation.map_scale
+def colour_scale(low: float, high: float, threshold: float) -> dict[str, Any]:
+    """The heatmaps' colour scale for the page: its map values, and a picture drawn by the same function.
+
+    The picture, under "uri", is a data URI with `low` at its left.
+    """
     ramp = np.tile(np.linspace(low, high, 256, dtype=np.float32), (12, 1))
-    return data_uri(heatmap_overlay(np.full((12, 256, 3), 128, np.uint8), ramp, low, high), ".png")
+    drawn = heatmap_overlay(np.full((12, 256, 3), 128, np.uint8), ramp, low, high)
+    return {"uri": data_uri(drawn, ".png"), "low": low, "high": high, "threshold": threshold}
 
 
 def _exhibits(evaluation: Evaluation, images: Iterable[ScoredImage]) -> tuple[Exhibit, ...]:

@@ -60,14 +60,14 @@ def write_report(
         _section(index, evaluation, most) for index, evaluation in enumerate(track(evaluations, "Report"))
     ]
     if history:
-        sections[0]["charts"].append(_training_chart(history))
+        sections[0]["charts"].append(training_chart(history))
     context = {
         "title": title,
         "facts": facts,
         "sections": sections,
         "overview": _overview(evaluations) if len(evaluations) > 1 else None,
     }
-    filters: dict[str, Callable[..., str]] = {"figure": _figure, "percent": _percent, "interval": _interval}
+    filters: dict[str, Callable[..., str]] = {"figure": _figure, "percent": percent, "interval": _interval}
     page = render_page("blemish.evaluation", "report.html.j2", get_plotlyjs(), context, filters)
     write_text(out, page)
 
@@ -86,9 +86,7 @@ def headline(evaluation: Evaluation) -> str:
 
 def _counted(rate: Rate) -> str:
     low, high = rate.interval
-    return (
-        f"{rate.count or 'none'} ({_percent(rate.value)}, 95 % interval {100 * low:.1f} to {_percent(high)})"
-    )
+    return f"{rate.count or 'none'} ({percent(rate.value)}, 95 % interval {100 * low:.1f} to {percent(high)})"
 
 
 def _section(index: int, evaluation: Evaluation, most: int) -> dict[str, Any]:
@@ -102,12 +100,7 @@ def _section(index: int, evaluation: Evaluation, most: int) -> dict[str, Any]:
         "confusion": evaluation.decision,
         "types": evaluation.to_json()["per_defect_type"],
         "gallery": figures.gallery(evaluation, most),
-        "scale": {
-            "uri": figures.colour_scale(evaluation),
-            "low": evaluation.map_scale[0],
-            "high": evaluation.map_scale[1],
-            "threshold": evaluation.pixel_threshold,
-        },
+        "scale": figures.colour_scale(*evaluation.map_scale, evaluation.pixel_threshold),
         "evaluation": evaluation,
     }
 
@@ -123,10 +116,10 @@ def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
         ("Image AUROC", _figure(ranking.auroc()), f"95 % interval {_interval(evaluation.auroc_interval)}"),
         (
             "Good parts rejected",
-            _percent(good.value),
+            percent(good.value),
             f"{good.count} of {good.n}; true rate {_between(good)}",
         ),
-        ("Defects missed", _percent(bad.value), f"{bad.count} of {bad.n}; true rate {_between(bad)}"),
+        ("Defects missed", percent(bad.value), f"{bad.count} of {bad.n}; true rate {_between(bad)}"),
         (
             "F1 at the threshold",
             _figure(decision.f1),
@@ -164,7 +157,7 @@ def _charts(evaluation: Evaluation) -> list[dict[str, Any]]:
         (
             "Anomaly scores",
             "Good and defective parts by their score: the further apart, the surer the decision.",
-            figures.score_figure(evaluation),
+            figures.score_figure(evaluation.labels, evaluation.scores, evaluation.threshold),
         )
     ]
     if not ranking.one_class:
@@ -183,8 +176,8 @@ def _charts(evaluation: Evaluation) -> list[dict[str, Any]]:
     return [chart(title, note, figure) for title, note, figure in charts]
 
 
-def _training_chart(history: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """The loss curves."""
+def training_chart(history: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """The loss curves, with title and note, for the page."""
     best = min(
         (row for row in history if "validation_loss" in row),
         key=lambda row: row["validation_loss"],
@@ -211,7 +204,7 @@ def _overview(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
 
 def _cell(column: str, value: float) -> str:
     if column in ("Good rejected", "Defects missed"):
-        return _percent(value)
+        return percent(value)
     return f"{value:.0f}" if column == "ms per image" else _figure(value)
 
 
@@ -219,7 +212,8 @@ def _figure(value: float | None) -> str:
     return "–" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """A share in percent with one digit behind the point; a dash where it is unknown."""
     return "–" if value is None or math.isnan(value) else f"{100 * value:.1f} %"
 
 
@@ -229,7 +223,7 @@ def _interval(edges: Sequence[float | None]) -> str:
 
 def _between(rate: Rate) -> str:
     low, high = rate.interval
-    return "unknown" if math.isnan(low) else f"{100 * low:.1f} to {_percent(high)}"
+    return "unknown" if math.isnan(low) else f"{100 * low:.1f} to {percent(high)}"
 
 
 def _s(count: int) -> str:

@@ -42,6 +42,11 @@ class ScoredImage:
     gives_map: bool = True
 
 
+def image_name(path: Path, root: Path) -> str:
+    """How a report names a photograph: its path below the catalog's folder, or its file name elsewhere."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
 @dataclass(frozen=True)
 class Failure:
     """A file that could not be used, and why."""

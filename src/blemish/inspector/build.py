@@ -23,6 +23,8 @@ from blemish.data.entries import ANOMALOUS, TRAIN
 from blemish.data.splits import supervised_split
 from blemish.detectors.base import Detector
 from blemish.detectors.supervised import needs_defects
+from blemish.evaluation.normal_scores import NormalScores
+from blemish.evaluation.result import image_name
 from blemish.features.exported import exported_backbone
 from blemish.features.onnx_export import to_onnx
 from blemish.inspector.artifact import FEATURES, HISTORY, MODEL, NORMAL_SCORES, array_content, write_artifact
@@ -61,6 +63,7 @@ class BuildSummary:
         megabytes: size of the artifact.
         parity_error: largest relative difference between the laboratory's and the line's path.
         skipped: training images that could not be read, each with path and detail.
+        normal: the scores for the threshold, with the photographs at either end; not in the JSON.
     """
 
     path: str
@@ -76,10 +79,11 @@ class BuildSummary:
     megabytes: float
     parity_error: float
     skipped: list[dict[str, str]]
+    normal: NormalScores = dataclasses.field(repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """The summary as JSON-ready values."""
-        return dataclasses.asdict(self)
+        return {name: value for name, value in vars(self).items() if name != "normal"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +153,7 @@ def build_inspector(
         readable = find_readable(learning, detector.bit_depth)
     supervision = _supervision(catalog, readable.catalog, labelled_share, detector.seed)
     detector.fit(readable.catalog)
-    scores, calibration = _calibrate(detector, readable.catalog, folds)
+    normal, calibration = _calibrate(detector, readable.catalog, folds)
     network = detector.network_with_members()
     outputs = ["score", "map", *(["parts"] if detector.member_names else [])]
     contract = detector.preprocessing()
@@ -171,7 +175,7 @@ def build_inspector(
     )
     manifest = _manifest(name or Path(out).stem, detector, calibration, training, parity)
     history = getattr(detector, "history_", [])
-    members = {MODEL: model, FEATURES: exported_backbone(), NORMAL_SCORES: array_content(scores)}
+    members = {MODEL: model, FEATURES: exported_backbone(), NORMAL_SCORES: array_content(normal.scores)}
     write_artifact(out, manifest, members | ({HISTORY: json.dumps(history).encode()} if history else {}))
     return BuildSummary(
         path=str(out),
@@ -181,12 +185,13 @@ def build_inspector(
         n_labelled=len(supervision.digests) if supervision else 0,
         epochs=len(history),
         measured=training.measured,
-        n_scores=len(scores),
+        n_scores=len(normal),
         threshold=calibration.threshold,
         seconds=time.perf_counter() - started,
         megabytes=Path(out).stat().st_size / 1e6,
         parity_error=parity.max_relative_error,
         skipped=readable.skipped,
+        normal=normal,
     )
 
 
@@ -229,30 +234,29 @@ def _supervision(catalog: Catalog, readable: Catalog, share: float, seed: int) -
     )
 
 
-def _calibrate(
-    detector: Detector, catalog: Catalog, folds: int
-) -> tuple[np.ndarray[Any, np.dtype[np.float32]], CalibrationRecord]:
-    """Sorted scores of good images as if unseen, and the thresholds from them."""
-    scores, maxima, medians = [], [], []
-    for _, prediction in detector.cross_predict(catalog, folds):
-        scores.append(prediction.score)
+def _calibrate(detector: Detector, catalog: Catalog, folds: int) -> tuple[NormalScores, CalibrationRecord]:
+    """Scores of good images as if unseen, and the thresholds from them."""
+    normal, maxima, medians = NormalScores(), [], []
+    paths = catalog.train_normal()
+    for position, prediction in detector.cross_predict(catalog, folds):
+        path = paths[position]
+        normal.add(path, image_name(path, catalog.root), prediction, detector.gives_maps)
         maxima.append(float(prediction.anomaly_map.max()))
         medians.append(float(np.median(prediction.anomaly_map)))
-    normal_scores = np.sort(np.asarray(scores, np.float32))
     threshold = pixel_threshold(np.asarray(maxima), QUANTILE)
     low, high = heatmap_scale(np.asarray(medians), threshold)
     record = CalibrationRecord(
-        threshold=quantile_threshold(normal_scores, QUANTILE),
+        threshold=quantile_threshold(normal.scores, QUANTILE),
         pixel_threshold=threshold,
         map_low=low,
         map_high=high,
         quantile=QUANTILE,
-        n_scores=len(normal_scores),
+        n_scores=len(normal),
         method=detector.calibration,
-        folds=min(folds, len(normal_scores)) if detector.calibration == "k-fold" else 0,
+        folds=min(folds, len(normal)) if detector.calibration == "k-fold" else 0,
         other_thresholds=getattr(detector, "extra_thresholds_", {}),
     )
-    return normal_scores, record
+    return normal, record
 
 
 def _manifest(

@@ -20,6 +20,9 @@ DetectorName = Annotated[str, Field(pattern=DETECTOR_PATTERN, max_length=80)]
 Folder = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f]+$")]
 """A folder of photographs on the server's own disk."""
 
+REPORT = "report.html"
+"""Of a job, in its folder; `blemish evaluate`, `explore` and `benchmark` call theirs so."""
+
 Size = Annotated[int, Field(ge=32, le=2048)]
 
 
@@ -93,6 +96,7 @@ def command(request: JobRequest, folder: Path, inspector: Path | None = None) ->
         detector, _, preset = request.detector.partition(":")
         out = str(trained_inspector(folder, request.name))
         arguments = ["fit", photographs, "--out", out, "--detector", detector]
+        arguments += ["--report", str(folder / REPORT)]
         arguments += ["--preset", preset] if preset else []
     elif isinstance(request, ExploreRequest):
         arguments = ["explore", photographs, "--out", str(folder)]

@@ -29,6 +29,7 @@ from blemish.core.storage import write_bytes, write_text
 from blemish.server import job_process
 from blemish.server.job import Job, JobState
 from blemish.server.job_requests import (
+    REPORT,
     JobRequest,
     TrainRequest,
     command,
@@ -169,7 +170,7 @@ class Jobs:
         """
         if not self.get(identity).report:
             raise NotFoundError(f"The job {identity} has no report.")
-        return self._folder / identity / "report.html"
+        return self._folder / identity / REPORT
 
     def log(self, identity: str) -> str:
         """What the job has said so far; the last part if it is long."""
@@ -284,7 +285,9 @@ class Jobs:
             inspector = trained_inspector(folder, request.name)
             _, measured = self._run(identity, evaluation(inspector, Path(request.folder), folder))
             if measured and "error" not in measured:
-                document["evaluation"] = measured
+                document["evaluation"] = measured  # its report has taken the place of the training's
+            else:
+                document["evaluation_error"] = (measured or {}).get("error") or "the evaluation broke off"
         if self._closed:
             return  # the next start will find it interrupted
         if identity in self._stopping:
@@ -302,7 +305,7 @@ class Jobs:
             says="Done." if status == 0 else "Done, with some photographs left out: see the log.",
             progress=1.0,
             result=document,
-            report=(folder / "report.html").is_file(),
+            report=(folder / REPORT).is_file(),
         )
 
     def _run(self, identity: str, arguments: list[str]) -> tuple[int, dict[str, JsonValue] | None]:

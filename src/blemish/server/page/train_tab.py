@@ -146,5 +146,8 @@ def training_summary(job: Job) -> str:
             ["Left out, unreadable", escaped(", ".join(Path(one["path"]).name for one in skipped[:5]))]
         )
     if not result.get("n_test"):
-        rows.append(["Measured", "not yet: there were no test photographs; evaluate it in the tab Explore"])
+        said = "not yet: there were no test photographs; how many defects it finds is not known. "
+        rows.append(["Measured", said + "Activate it and evaluate it in the tab Explore"])
+    elif "evaluation_error" in result:
+        rows.append(["Measured", escaped(f"no: {result['evaluation_error']}")])
     return table(["", ""], rows, "What was learnt")

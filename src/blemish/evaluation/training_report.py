@@ -1,0 +1,164 @@
+"""The training report: what was learnt from good parts alone, before any defect was shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from plotly.offline import get_plotlyjs
+
+from blemish.core.errors import ImageError
+from blemish.core.images import read_image
+from blemish.core.overlay import heatmap_overlay
+from blemish.core.pictures import fitted, picture
+from blemish.core.report_page import chart, render_page
+from blemish.core.storage import write_text
+from blemish.evaluation import figures
+from blemish.evaluation.normal_scores import NormalImage, NormalScores
+from blemish.evaluation.report import percent, training_chart
+
+_MOST_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the report shows of a training.
+
+    Attributes:
+        inspector: file name of the inspector, as the commands in the report name it.
+        detector: name of the detector, for the same commands.
+        n_train: photographs learnt from, those held out from training included.
+        normal: the good photographs scored as if unseen.
+        how_unseen: how they were, as "each by a detector that had learnt from the others".
+        threshold, quantile: the decision threshold, and the point of the scores at which it lies, in (0, 1).
+        expected, at_most: share of unseen good parts that it rejects, the latter with 95 % confidence.
+        map_scale, pixel_threshold: map values of the heatmaps' ends and of an anomalous pixel.
+        gives_maps: whether the detector shows a place.
+        bit_depth: bits that 16-bit photographs really use.
+        skipped: photographs that could not be read, each with path and detail.
+        history: losses of each epoch; empty where the detector does not train.
+    """
+
+    inspector: str
+    detector: str
+    n_train: int
+    normal: NormalScores
+    how_unseen: str
+    threshold: float
+    quantile: float
+    expected: float
+    at_most: float
+    map_scale: tuple[float, float]
+    pixel_threshold: float
+    gives_maps: bool
+    bit_depth: int
+    skipped: Sequence[Mapping[str, str]]
+    history: Sequence[Mapping[str, float]]
+
+
+def write_training_report(training: Training, out: Path, title: str, facts: Mapping[str, str]) -> None:
+    """Write one self-contained HTML report on a training.
+
+    Args:
+        training: what was learnt.
+        out: the HTML file; replaced as a whole when the report is ready.
+        title: heading and window title.
+        facts: what a reader must know to trust it: category, detector, photographs, date.
+
+    Raises:
+        BlemishError: the file cannot be written.
+    """
+    charts = [_score_chart(training)]
+    if training.history:
+        charts.append(training_chart(training.history))
+    context = {
+        "title": title,
+        "facts": facts,
+        "headline": headline(training),
+        "training": training,
+        "skipped": [{"name": Path(one["path"]).name, "detail": one["detail"]} for one in training.skipped],
+        "most_listed": _MOST_LISTED,
+        "charts": charts,
+        "scale": figures.colour_scale(*training.map_scale, training.pixel_threshold),
+        "groups": _groups(training),
+    }
+    page = render_page("blemish.evaluation", "training_report.html.j2", get_plotlyjs(), context)
+    write_text(out, page)
+
+
+def headline(training: Training) -> str:
+    """The result in plain words: what the threshold rejects of good parts, and what nobody knows yet."""
+    expected, at_most = percent(training.expected), percent(training.at_most)
+    return (
+        f"A part is rejected when its anomaly score is above {training.threshold:.4g}. Of good parts that it has not "
+        f"seen, the inspector is expected to reject {expected}, and at most {at_most} with 95 % confidence. How "
+        "many defects it finds is not known until it has been shown some."
+    )
+
+
+def _score_chart(training: Training) -> dict[str, Any]:
+    """Histogram of the scores with the threshold."""
+    scores = training.normal.scores
+    where = f"The threshold is the {100 * training.quantile:g} % point of these scores"
+    if training.threshold >= scores[-1]:
+        where = "The threshold is the highest of these scores: there are too few to go closer"
+    note = f"{len(scores)} good photographs scored as if unseen, {training.how_unseen}. {where}."
+    figure = figures.score_figure(np.zeros(len(scores), np.bool_), scores, training.threshold)
+    return chart("Anomaly scores of good parts", note, figure.update_layout(showlegend=False))
+
+
+def _groups(training: Training) -> list[figures.Group]:
+    """The two ends of the good photographs, with pictures."""
+    total = len(training.normal)
+    unusual, usual = training.normal.most_unusual, training.normal.most_usual
+    advice = (
+        "Look whether one of them is defective, dirty or wrongly placed: learnt as good, it raises the threshold, and "
+        "its like will pass. Take it out and train again."
+    )
+    if total < training.n_train:
+        advice += (
+            f" Only {total} of the {training.n_train} photographs were scored as if unseen: a defective one among the "
+            "others is not found here; patchcore scores them all."
+        )
+    groups = [
+        figures.Group(
+            "The most unusual of the good photographs",
+            advice,
+            total,
+            _exhibits(training, unusual),
+        ),
+        figures.Group(
+            "The most usual ones, for comparison",
+            "What the inspector holds for the plainest good parts; the lowest score first.",
+            total,
+            _exhibits(training, usual),
+        ),
+    ]
+    return [group for group in groups if group.exhibits]
+
+
+def _exhibits(training: Training, images: Sequence[NormalImage]) -> tuple[figures.Exhibit, ...]:
+    """Photograph and heatmap of each; a photograph that can no longer be read is left out."""
+    exhibits = []
+    for image in images:
+        try:
+            photograph = fitted(read_image(image.path, bit_depth=training.bit_depth))
+        except ImageError:
+            continue
+        drawn = [("Photograph", photograph)]
+        if image.anomaly_map is not None:
+            drawn.append(("Heatmap", heatmap_overlay(photograph, image.anomaly_map, *training.map_scale)))
+        pictures = tuple(picture(caption, pixels, image.name) for caption, pixels in drawn)
+        exhibits.append(
+            figures.Exhibit(image.name, _standing(image.score, training.threshold), image.score, pictures)
+        )
+    return tuple(exhibits)
+
+
+def _standing(score: float, threshold: float) -> str:
+    if score == threshold:
+        return "its score is the threshold"
+    return "over the threshold" if score > threshold else "below the threshold"
