@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -135,7 +136,8 @@ def test_the_loss_is_weighted_and_smoothed() -> None:
 
 
 def test_it_tells_defective_parts_and_their_types(catalog: Catalog) -> None:
-    detector = create_detector("classifier", **QUICK, classes="types").fit(catalog)
+    settings = {**QUICK, "epochs": 30, "classes": "types"}
+    detector = create_detector("classifier", **settings).fit(catalog)
     test = catalog.test()
     paths = [Path(path) for path in test["path"]]
     shares = list(detector.predict_types(paths))
@@ -147,9 +149,33 @@ def test_it_tells_defective_parts_and_their_types(catalog: Catalog) -> None:
         assert score == pytest.approx(np.log((1 - one["good"]) / one["good"]), abs=1e-2 + 1e-3 * abs(score))
     told = np.array([max(one, key=one.get) for one in shares]) == test["defect_type"].to_numpy()
     assert told.mean() > 2 / len(names)
-    restored = create_detector("classifier", **QUICK, classes="types").restore(detector.state())
+    restored = create_detector("classifier", **settings).restore(detector.state())
     assert list(restored.predict_types(paths[:2])) == shares[:2]
     assert {"accuracy", "balanced_accuracy"} <= set(detector.metrics_)
+
+
+def test_mirrored_copies_teach_that_a_side_means_nothing(tmp_path: Path) -> None:
+    """Defects at the left alone: without mirrored copies one at the right tells less."""
+    rng = np.random.default_rng(0)
+    for split, kind, count in (("train", "good", 24), ("test", "good", 2), ("test", "spot", 24)):
+        folder = tmp_path / "plate" / split / kind
+        folder.mkdir(parents=True)
+        for number in range(count):
+            image = rng.normal(128, 12, (96, 96, 3)).clip(0, 255).astype(np.uint8)
+            image[:, :48] //= 2  # the side is plain to see
+            if kind == "spot":
+                cv2.circle(image, (24, int(rng.integers(20, 76))), 7, (200, 60, 60), -1)
+            cv2.imwrite(str(folder / f"{number:02d}.png"), image)
+    catalog = supervised_split(open_catalog(tmp_path / "plate"), 0.9)
+    path = tmp_path / "right.png"
+    defective = next(p for p in catalog.table["path"] if "spot" in p)
+    cv2.imwrite(str(path), cv2.imread(defective)[:, ::-1])
+    scores = {}
+    for mirrored in (False, True):
+        detector = create_detector("classifier", **QUICK, mirrored=mirrored).fit(catalog)
+        there, here = detector.predict([path, Path(defective)])
+        scores[mirrored] = here.score - there.score
+    assert abs(scores[True]) < abs(scores[False])
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ from blemish.detectors.supervised import GOOD, SupervisedDetector, balanced_weig
 from blemish.detectors.training.examples import Batch, Example, Examples, ImageExamples
 from blemish.detectors.training.feature_examples import together
 from blemish.detectors.training.loop import Material, Objective, Recipe, cosine_schedule
+from blemish.detectors.turned_copies import mirrored_copies
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
@@ -146,6 +147,7 @@ class ClassifierDetector(SupervisedDetector):
         ridge: penalty on the head's weights, shared among the images that are learnt from; as 1 / C of a logistic
             regression.
         class_weighting: whether rare classes weigh as much in the loss as common ones.
+        mirrored: whether mirrored copies are learnt from too; no where a part that is mirrored is defective.
 
     After `fit`, `metrics_`: `accuracy` and `balanced_accuracy` on the images held out, by the likeliest class.
     """
@@ -166,6 +168,7 @@ class ClassifierDetector(SupervisedDetector):
     label_smoothing: float = 0.05
     ridge: float = 30.0
     class_weighting: bool = True
+    mirrored: bool = True
 
     def preprocessing(self) -> Preprocessing:
         """As the network's weights expect it; pixels in [0, 1] for the plain one."""
@@ -186,7 +189,7 @@ class ClassifierDetector(SupervisedDetector):
         head = self._head(self._names)
         if self._frozen():
             head.axes.load_state_dict(self._axes.state_dict())
-            pooled = torch.stack([self._pooled[path] for path in self._learnt])
+            pooled = torch.cat([self._pooled[path] for path in self._learnt])
             head.norm.get_buffer("running_mean").copy_(pooled.mean(0))
             head.norm.get_buffer("running_var").copy_(pooled.var(0, correction=0).clamp(min=1e-8))
         pretrained = self.backbone != PLAIN and self.weights != "random"
@@ -211,9 +214,10 @@ class ClassifierDetector(SupervisedDetector):
             return {"class": classes[index]}
 
         def features_of(index: int, rng: np.random.Generator) -> Example:
-            return {"pooled": self._pooled[paths[index]]}
+            copies = self._pooled[paths[index]]
+            return {"pooled": copies[rng.integers(len(copies)) if training else 0]}
 
-        augmentation = _augmentation(self.size) if training else None
+        augmentation = _augmentation(self.size, self.mirrored) if training else None
         source: Examples = (
             features_of if self._frozen() else ImageExamples(paths, self.preprocessing(), augmentation)
         )
@@ -301,10 +305,11 @@ class ClassifierDetector(SupervisedDetector):
         photographs = [*learnt, *held_out]
         if self._frozen():
             self._axes = self._find_axes([path for path in learnt if not self._labels[path].defective])
-            # A few thousand numbers an image: they fit in memory, which reads faster than the cache.
-            maps = track(self.extractor().stream(photographs), "Reading photographs", len(photographs))
-            pooled = (pool(self._axes(batch_of_one(one)))[0] for one in maps)
-            self._pooled = dict(zip(photographs, pooled, strict=True))
+            # A few thousand numbers a copy: they fit in memory, which reads faster than the cache.
+            self._pooled = {
+                path: self._pool_copies(path, self.mirrored and place < len(learnt))
+                for place, path in enumerate(track(photographs, "Reading photographs"))
+            }
         else:
             self.look_at(photographs)
         self._learnt = list(learnt)
@@ -339,6 +344,14 @@ class ClassifierDetector(SupervisedDetector):
         pairs = zip(moments, means, strict=True)
         covariances = [sums.products[0] / sums.count - torch.outer(mean, mean) for sums, mean in pairs]
         return PrincipalAxes(means, covariances)
+
+    def _pool_copies(self, path: Path, mirrored: bool) -> Tensor:
+        """Pooled features of a photograph, and of its mirrored copies if these are asked for: copies x D."""
+        copies = [self.extractor().extract(path)]
+        if mirrored:
+            image = PixelCache().read(path, self.preprocessing())
+            copies += map(self.extractor().extract_resized, mirrored_copies(image))
+        return torch.cat([pool(self._axes(batch_of_one(maps))) for maps in copies])
 
     def _classes_of(self, paths: Sequence[Path]) -> list[int]:
         if self.classes == "binary":
@@ -383,12 +396,7 @@ class ClassifierDetector(SupervisedDetector):
         return pretrained_backbone(self.backbone, self.taps, self.weights, self.seed)
 
 
-def _augmentation(size: int) -> v2.Transform:
-    return v2.Compose(
-        [
-            v2.RandomHorizontalFlip(0.5),
-            v2.RandomVerticalFlip(0.5),
-            v2.RandomResizedCrop((size, size), scale=(0.8, 1.0), ratio=(0.9, 1.1), antialias=True),
-            v2.ColorJitter(brightness=0.1, contrast=0.1),
-        ]
-    )
+def _augmentation(size: int, mirrored: bool) -> v2.Transform:
+    flips = [v2.RandomHorizontalFlip(0.5), v2.RandomVerticalFlip(0.5)] if mirrored else []
+    crop = v2.RandomResizedCrop((size, size), scale=(0.8, 1.0), ratio=(0.9, 1.1), antialias=True)
+    return v2.Compose([*flips, crop, v2.ColorJitter(brightness=0.1, contrast=0.1)])

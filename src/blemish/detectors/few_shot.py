@@ -9,7 +9,6 @@ principal components, here its length, not its square. Both on any backbone.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from blemish.core.images import read_image
-from blemish.core.preprocessing import resize, standardise
+from blemish.core.preprocessing import resize
 from blemish.core.progress import task, track
 from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
@@ -32,7 +31,6 @@ from blemish.detectors.nets.subspace import SubspaceResidual, learn_subspace
 from blemish.detectors.patch_pool import choose_bank
 from blemish.detectors.registry import register
 from blemish.detectors.turned_copies import exact_copies, places_inside, turned
-from blemish.features.extraction import FeatureMaps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,16 +221,10 @@ class FewShot(FrozenFeatureDetector):
 
     def _patches_of(self, image: ByteArray) -> Tensor:
         """Patch vectors 1 x D x h x w of a resized image."""
-        patches: Tensor = PatchEmbedding(self.neighbourhood)(batch_of_one(self._maps_of(image)))
+        patches: Tensor = PatchEmbedding(self.neighbourhood)(
+            batch_of_one(self.extractor().extract_resized(image))
+        )
         return patches
-
-    def _maps_of(self, image: ByteArray) -> FeatureMaps:
-        """Feature maps of a resized image, through the cache."""
-        digest = hashlib.sha256(image.tobytes()).hexdigest()
-        known = self.extractor().known(digest)
-        if known is not None:
-            return known
-        return self.extractor().run(digest, standardise(image, self.preprocessing()))
 
     def _thinned(self, rows: Tensor, most: int) -> Tensor:
         """Some of the patches: far ones to find the nearest among, random ones to learn a variance from."""
@@ -267,7 +259,7 @@ class FewShot(FrozenFeatureDetector):
                 continue
             head = self._head(self._learn([_Shot(others, shot.upright)]))
             with torch.inference_mode():
-                yield prediction_of(*head(batch_of_one(self._maps_of(copy))))
+                yield prediction_of(*head(batch_of_one(self.extractor().extract_resized(copy))))
 
     def _head(self, good: _Good) -> DistanceHead:
         """The head around what is known of good patches."""

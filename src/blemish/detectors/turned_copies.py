@@ -1,4 +1,4 @@
-"""Turned copies of a square photograph, and which of its places show the photograph itself."""
+"""Turned and mirrored copies of a photograph, and which of its places show the photograph itself."""
 
 from __future__ import annotations
 
@@ -46,3 +46,8 @@ def exact_copies(image: ByteArray) -> Iterator[tuple[int, bool, ByteArray]]:
         for quarters in range(4):
             copy = np.rot90(image[:, ::-1] if mirrored else image, quarters)
             yield quarters, mirrored, np.ascontiguousarray(copy)
+
+
+def mirrored_copies(image: ByteArray) -> list[ByteArray]:
+    """The image mirrored left to right, top to bottom, and both; it need not be square."""
+    return [np.ascontiguousarray(copy) for copy in (image[:, ::-1], image[::-1], image[::-1, ::-1])]

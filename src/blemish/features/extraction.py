@@ -13,8 +13,8 @@ import torch
 
 from blemish.core.images import DEFAULT_LIMITS, decode_image, read_content
 from blemish.core.network import CompiledNetwork
-from blemish.core.preprocessing import Preprocessing, preprocess
-from blemish.core.types import FloatArray
+from blemish.core.preprocessing import Preprocessing, preprocess, standardise
+from blemish.core.types import ByteArray, FloatArray
 from blemish.features.backbones import Backbone
 from blemish.features.cache import FeatureCache
 from blemish.features.onnx_export import to_onnx
@@ -70,6 +70,12 @@ class FeatureExtractor:
             finally:
                 for future in ahead:
                     future.cancel()
+
+    def extract_resized(self, image: ByteArray) -> FeatureMaps:
+        """Feature maps of a photograph that has the input's size already, uint8 RGB, height x width x 3."""
+        digest = hashlib.sha256(image.tobytes()).hexdigest()
+        known = self.known(digest)
+        return self.run(digest, standardise(image, self.contract)) if known is None else known
 
     def known(self, image_digest: str) -> FeatureMaps | None:
         """The feature maps of the photograph whose file has this SHA-256, if all of them are in the cache."""
