@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import queue
 import random
 import statistics
 import tempfile
@@ -76,13 +77,43 @@ def throughput(work: Work, count: int, rounds: int) -> tuple[list[float], list[f
 
 def waiting(work: Work, rate: float, seconds: float) -> dict[str, list[float]]:
     """Seconds from the moment that a photograph was due to its answer, at a rate, by how they come."""
-    found = {}
+    found = {"regularly, to the bare runtime": bare_waiting(work, rate, seconds)}
     with ServerProcess(work.folder / "waiting", work.inspector, *NO_LIMIT) as server:
         client = Client(server.address, work.name)
         send_all(client, work.contents, 2 * CLIENTS, CLIENTS)
         for name, at_random in (("regularly", False), ("at random", True)):
             answers = send_at_rate(client, work.contents, rate, seconds, at_random)
             found[name] = [answer.seconds for answer in answers if answer.status == 200]
+    return found
+
+
+def bare_waiting(work: Work, rate: float, seconds: float) -> list[float]:
+    """The same without a server: a thread for each core with a network of its own. What is left is the machine's."""
+    photographs: queue.SimpleQueue[tuple[float, Path] | None] = queue.SimpleQueue()
+    found: list[float] = []
+    compiled = threading.Barrier(CORES + 1)
+
+    def judge() -> None:
+        runtime = Inspector.load(work.inspector, 1)
+        runtime.inspect_file(work.paths[0])
+        compiled.wait()
+        while (photograph := photographs.get()) is not None:
+            runtime.inspect_file(photograph[1])
+            found.append(time.perf_counter() - photograph[0])
+
+    threads = [threading.Thread(target=judge) for _ in range(CORES)]
+    for thread in threads:
+        thread.start()
+    compiled.wait()
+    start = time.perf_counter()
+    for number in range(int(rate * seconds)):
+        due = start + number / rate
+        time.sleep(max(0.0, due - time.perf_counter()))
+        photographs.put((due, work.paths[number % len(work.paths)]))
+    for _ in threads:
+        photographs.put(None)
+    for thread in threads:
+        thread.join()
     return found
 
 
@@ -139,7 +170,9 @@ def _lost(home: Path, answers: Sequence[Answer]) -> tuple[list[Answer], list[str
     database = Database(Home(home).database_url)
     logged = {record.id: record.file_name for record in InspectionLog(database).records()}
     database.close()
-    lost = [answer for answer in answers if answer.status == 200 and logged.get(answer.number) != answer.name]
+    lost = [
+        answer for answer in answers if answer.status == 200 and logged.get(answer.number or 0) != answer.name
+    ]
     return lost, [name for name, number in Counter(logged.values()).items() if number > 1]
 
 
@@ -167,13 +200,19 @@ def main() -> None:
             inspector, folder = fitted_washer(Path(temporary))
         paths = list_images(folder)
         work = Work(inspector, paths, [path.read_bytes() for path in paths], Path(temporary))
-        text = "\n\n".join([*_measured(work, options), origin()])
-    print(text)
-    if options.write:
-        write_block(MEASUREMENTS, "service", text)
+        for block, parts in (
+            ("service", _speed(work, options)),
+            ("service-endurance", _endurance(work, options)),
+        ):
+            if not parts:
+                continue
+            text = "\n\n".join([*parts, origin()])
+            print(text)
+            if options.write:
+                write_block(MEASUREMENTS, block, text)
 
 
-def _measured(work: Work, options: argparse.Namespace) -> list[str]:
+def _speed(work: Work, options: argparse.Namespace) -> list[str]:
     bare, served = throughput(work, options.count, options.rounds)
     rate = statistics.median(served)
     ratios = [one / other for one, other in zip(served, bare, strict=True)]
@@ -192,6 +231,11 @@ def _measured(work: Work, options: argparse.Namespace) -> list[str]:
     statuses, without, lost = overload(work, 3 * rate, options.seconds)
     said = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
     parts.append(f"At 3 x the load: {said}; 503 without Retry-After: {without}; 200 not in the log: {lost}.")
+    return parts
+
+
+def _endurance(work: Work, options: argparse.Namespace) -> list[str]:
+    parts = []
     if options.requests:
         rows = [[f"{count:,}", f"{mib:.0f}"] for count, mib in memory(work, options.requests)]
         parts.append(table(("requests", "resident memory, MiB"), rows))

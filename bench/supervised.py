@@ -39,7 +39,10 @@ from blemish.detectors.training.segmentation_examples import shrunken_mask
 PAGE = ROOT / "docs" / "detectors.md"
 SAMPLE_SHARE, ELPV_SHARE = 0.5, 0.75
 DEFAULT = "default"
-HEADER = ("category", "detector", "held out", "IoU", "accuracy", "pointing game (chance)", "fit, s")
+HEADERS = {
+    "unet": ("category", "detector", "held out", "IoU", "fit, s"),
+    "classifier": ("category", "detector", "held out", "accuracy", "pointing game (chance)", "fit, s"),
+}
 Row = tuple[str, ...]
 
 
@@ -108,16 +111,13 @@ def measured(cell: Cell) -> Row:
         catalog = catalog.subset(catalog.table["defect_type"].isin(["good", "defective"]).to_numpy())
     catalog = supervised_split(catalog, cell.share)
     detector, seconds = fitted(cell.detector, catalog, cell.preset)
-    union = right = pointed = ""
-    if cell.detector == "unet":
-        union = f"{overlap(detector, catalog):.3f}"
-    else:
-        right = f"{accuracy(detector, catalog):.3f}"
-        if not solar:
-            hits, chance = pointing_game(detector, catalog)
-            pointed = f"{hits:.3f} ({chance:.3f})"
     name = f"`{cell.detector}`" if cell.preset == DEFAULT else f"`{cell.detector}:{cell.preset}`"
-    return cell.root.name, name, str(len(catalog.test())), union, right, pointed, f"{seconds:.0f}"
+    if cell.detector == "unet":
+        reached = [f"{overlap(detector, catalog):.3f}"]
+    else:
+        pointed = "no masks" if solar else "{:.3f} ({:.3f})".format(*pointing_game(detector, catalog))
+        reached = [f"{accuracy(detector, catalog):.3f}", pointed]
+    return cell.root.name, name, str(len(catalog.test())), *reached, f"{seconds:.0f}"
 
 
 def main() -> None:
@@ -155,15 +155,16 @@ def main() -> None:
                 for chosen in detectors
                 if chosen[0] != "unet"
             ]
-        rows: list[Row] = []
+        rows: dict[str, list[Row]] = {}
         with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as fits:
-            for row in fits.map(measured, cells):
+            for cell, row in zip(cells, fits.map(measured, cells), strict=True):
                 print(*row, sep="  ", flush=True)
-                rows.append(row)
-    shown = f"{table(HEADER, rows)}\n\n{origin()}"
-    print(shown)
-    if arguments.write:
-        write_block(PAGE, "supervised", shown)
+                rows.setdefault(cell.detector, []).append(row)
+    for detector, found in rows.items():
+        shown = f"{table(HEADERS[detector], found)}\n\n{origin()}"
+        print(shown)
+        if arguments.write:
+            write_block(PAGE, f"supervised-{detector}", shown)
 
 
 if __name__ == "__main__":

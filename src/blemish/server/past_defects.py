@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -17,9 +18,11 @@ from blemish.server.service import JudgedAgain
 from blemish.station.records import InspectionRecord
 
 _MOST_WAITING = 1000
-_MOST_EMBEDDERS = 8
 _MOST_REMEMBERED = 10_000
 _PAUSE_SECONDS = 0.05
+_CALM_SECONDS = 0.5
+_REST = 9.0
+"""Rest after each part, in times of the work on it, while photographs come: the line keeps nine tenths of the time."""
 
 logger = logging.getLogger("blemish.server")
 
@@ -29,7 +32,8 @@ class PastDefects:
 
     Args:
         gallery: where defects are stored.
-        judge_again: makes map and image of a record anew; raises `BlemishError` where the image is not kept.
+        judge_again: makes map and image of a record anew, with an inspector that nobody else uses; raises
+            `BlemishError` where the image is not kept.
         is_idle: whether no photograph waits to be judged.
     """
 
@@ -42,7 +46,6 @@ class PastDefects:
         self.gallery = gallery
         self._judge_again, self._is_idle = judge_again, is_idle
         self._waiting: deque[InspectionRecord] = deque(maxlen=_MOST_WAITING)
-        self._embedders: dict[str, AnomalyEmbedder] = {}
         self._entered: dict[tuple[str, str], None] = {}  # the latest: the same photograph again costs nothing
         self._said: set[tuple[str, int]] = set()
         self._lock = threading.Lock()
@@ -82,7 +85,8 @@ class PastDefects:
         exclude_digest: str | None,
     ) -> tuple[Sequence[Neighbour], Proposal]:
         """The most similar past defects, nearest first, and the defect type that they propose."""
-        vector, space = self._vector(again)
+        with self._lock:
+            vector, space = _vector(again)
         neighbours = self.gallery.similar(
             vector, space, top=top, category=category, defect_type=defect_type, since=since,
             exclude_digest=exclude_digest,
@@ -98,15 +102,6 @@ class PastDefects:
         self.gallery.set_defect_type(record.image_digest, defect_type)
         self.take(record)
 
-    def _vector(self, again: JudgedAgain) -> tuple[FloatArray, str]:
-        with self._lock:
-            embedder = self._embedders.get(again.version.digest)
-            if embedder is None:
-                if len(self._embedders) >= _MOST_EMBEDDERS:
-                    self._embedders.pop(next(iter(self._embedders)))
-                embedder = self._embedders[again.version.digest] = AnomalyEmbedder(again.inspector)
-            return embedder.vector_of(again.image, again.inspection), embedder.space
-
     def _run(self) -> None:
         while not self._ended.is_set():
             self._wake.wait()
@@ -116,10 +111,22 @@ class PastDefects:
                     self._ended.wait(_PAUSE_SECONDS)
                     continue
                 record = self._waiting.popleft()
+                started = time.monotonic()
                 try:
                     self._add(record)
                 except Exception as error:  # judging goes on without the gallery
                     self._say(record, str(error))
+                self._rest(_REST * (time.monotonic() - started))
+
+    def _rest(self, seconds: float) -> None:
+        """Leave the cores to the line; not as long if no photograph comes."""
+        busy = time.monotonic()
+        end = busy + seconds
+        while (now := time.monotonic()) < end and not self._ended.wait(_PAUSE_SECONDS):
+            if not self._is_idle():
+                busy = now
+            elif now - busy > _CALM_SECONDS:
+                return
 
     def _say(self, record: InspectionRecord, sentence: str) -> None:
         """Say why a part did not enter the gallery, once for each version of an inspector."""
@@ -132,7 +139,7 @@ class PastDefects:
         if key in self._entered:
             return
         again = self._judge_again(record)
-        vector, space = self._vector(again)
+        vector, space = _vector(again)
         defect = Defect(
             category=again.version.category,
             defect_type=record.defect_type,
@@ -146,3 +153,8 @@ class PastDefects:
         self._entered[key] = None
         if len(self._entered) > _MOST_REMEMBERED:
             self._entered.pop(next(iter(self._entered)))
+
+
+def _vector(again: JudgedAgain) -> tuple[FloatArray, str]:
+    embedder = AnomalyEmbedder(again.inspector)
+    return embedder.vector_of(again.image, again.inspection), embedder.space

@@ -96,6 +96,7 @@ class Service:
         self.gallery = self.past_defects.gallery if self.past_defects else None
         self.ready = False
         self._shared = CompiledInspectors(threads=None)
+        self._of_gallery = CompiledInspectors(threads=1)  # its thread's own, beside the line
         self._redrawing = threading.Semaphore(1)  # heatmaps on demand leave the other cores to the line
         self._active: dict[str, tuple[float, InspectorVersion]] = {}
         self._stopped = threading.Event()
@@ -243,11 +244,12 @@ class Service:
 
     def judged_again(self, record: InspectionRecord) -> JudgedAgain:
         """As `judge_again`, with the inspector."""
-        if record.image_suffix is None:
-            raise NotFoundError(f"The photograph of inspection {record.id} is not kept: see the keep policy.")
-        version = self.shelf.get(record.inspector, record.version)
-        content = self.images.read(record.image_digest, record.image_suffix)
-        return self._judged(version, Photograph(content, record.file_name))
+        return self._judged(*self._kept(record))
+
+    def judged_for_gallery(self, record: InspectionRecord) -> JudgedAgain:
+        """As `judged_again`, on one core and with networks that are the gallery's alone."""
+        version, photograph = self._kept(record)
+        return self._judged_by(version, self._of_gallery.get(version), photograph)
 
     def give_feedback(self, inspection_id: int, feedback: NewFeedback) -> Feedback:
         """Keep what a person says of a part, in the log and in the gallery.
@@ -294,12 +296,24 @@ class Service:
             again, digest = self.judged_again(what), what.image_digest
         return self.past_defects.similar(again, top, category, defect_type, since, digest)
 
+    def _kept(self, record: InspectionRecord) -> tuple[InspectorVersion, Photograph]:
+        """The version that has judged a record, and the photograph."""
+        if record.image_suffix is None:
+            raise NotFoundError(f"The photograph of inspection {record.id} is not kept: see the keep policy.")
+        version = self.shelf.get(record.inspector, record.version)
+        content = self.images.read(record.image_digest, record.image_suffix)
+        return version, Photograph(content, record.file_name)
+
     def _judged(self, version: InspectorVersion, photograph: Photograph) -> JudgedAgain:
-        inspector = self._shared.get(version)
-        bit_depth = inspector.manifest.preprocessing.bit_depth
         with self._redrawing:
-            image = decode_image(photograph.content, photograph.file_name, self.limits, bit_depth)
-            return JudgedAgain(version, inspector, image, inspector.inspect(image))
+            return self._judged_by(version, self._shared.get(version), photograph)
+
+    def _judged_by(
+        self, version: InspectorVersion, inspector: Inspector, photograph: Photograph
+    ) -> JudgedAgain:
+        bit_depth = inspector.manifest.preprocessing.bit_depth
+        image = decode_image(photograph.content, photograph.file_name, self.limits, bit_depth)
+        return JudgedAgain(version, inspector, image, inspector.inspect(image))
 
     def _after_commit(self, judged: Judged, content: bytes) -> None:
         if self.past_defects and judged.record.verdict is not Verdict.PASS:
@@ -333,4 +347,4 @@ def _past_defects(service: Service) -> tuple[PastDefects | None, str | None]:
     except BlemishError as error:
         logger.warning("There is no gallery: %s", error)
         return None, str(error)
-    return PastDefects(gallery, service.judged_again, lambda: service.queue.length == 0), None
+    return PastDefects(gallery, service.judged_for_gallery, lambda: service.queue.length == 0), None
