@@ -24,6 +24,18 @@ def test_the_dockerfile_is_clean() -> None:
     assert ended.returncode == 0, ended.stdout
 
 
+def test_systemd_understands_its_unit(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed")
+    unit = (ROOT / "packaging" / "blemish.service").read_text("utf-8")
+    assert "/opt/blemish/bin/blemish" in unit
+    installed = tmp_path / "blemish.service"
+    installed.write_text(unit.replace("/opt/blemish/bin/blemish", sys.executable), "utf-8")
+    ended = subprocess.run([analyze, "verify", installed], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 @pytest.mark.slow
 def test_the_dockerfiles_steps_serve_from_an_empty_home(tmp_path: Path, fitted: Path) -> None:
     """Installs what the image installs, and asks what its health check asks."""
