@@ -18,7 +18,7 @@ def _run_schemathesis(server: Any, examples: int, folder: Path, phases: str, key
     command = [
         str(Path(sys.executable).parent / "schemathesis"), "run", f"{server.address}/openapi.json",
         "--checks", CHECKS, "--phases", phases, "--max-examples", str(examples),
-        "--exclude-path-regex", "^/v1/jobs",  # each would start a process; these have tests of their own
+        "--exclude-operation-id", "start_v1_jobs_post",  # a folder like / would start work on it; has its own tests
         "--generation-database", "none", "--seed", "1", "--suppress-health-check", "all", "--no-color",
     ]  # fmt: skip
     if key:
