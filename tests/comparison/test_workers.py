@@ -64,10 +64,10 @@ def test_an_ended_comparison_leaves_no_process_and_goes_on(
     workers = workers_of(running.pid)
     assert len(workers) == 2, running.communicate()
     running.send_signal(ended_by)
-    _, stderr = running.communicate(timeout=20)
+    _, stderr = running.communicate(timeout=60)
     assert running.returncode == (-signal.SIGKILL if ended_by == signal.SIGKILL else 130)
     assert b"Traceback" not in stderr
-    _, alive = psutil.wait_procs(workers, timeout=20)
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert alive == []
     if ended_by == signal.SIGINT:
         return
