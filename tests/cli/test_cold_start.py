@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from blemish.cli.verbs import VERBS
+
 LABORATORY = (
     "torch",
     "torchvision",
@@ -76,9 +78,19 @@ def test_help_answers_within_300_ms() -> None:
     assert statistics.median(times) < 0.3, times
 
 
-def test_help_loads_neither_numpy_nor_rich() -> None:
+def test_help_loads_no_verb() -> None:
+    done = run(
+        "--help",
+        code="import sys\nfrom blemish.cli.main import main\ntry:\n    main(['--help'])\n"
+        "finally:\n    print(*(name for name in sys.modules if name.startswith('blemish.cli.')), file=sys.stderr)",
+    )
+    assert set(done.stderr.split()) == {"blemish.cli.main", "blemish.cli.output", "blemish.cli.verbs"}
+    assert all(f"\n  {verb} " in done.stdout for verb in VERBS)
+
+
+def test_the_verbs_load_neither_numpy_nor_rich_before_they_run() -> None:
     heavy = {"numpy", "cv2", "rich", "torch"}
-    code = f"import sys, blemish.cli.main; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys; from blemish.cli.verbs import Verbs; dict(Verbs()); print(sorted({heavy} & set(sys.modules)))"
     assert run(code=code).stdout == "[]\n"
 
 

@@ -1,10 +1,10 @@
-"""The command `blemish`: its verbs, and one place where every error becomes one sentence and an exit status.
+"""The command `blemish`: one place where every error becomes one sentence and an exit status.
 
 Exit status: 0 all went well; 1 something was rejected or failed; 2 the command itself was wrong; 130 stopped
 with Ctrl-C. With `--json` an error is one document too, `{"error": sentence, "exit_status": number}` on
 stdout, so a program that calls Blemish always has something to parse; the sentence is on stderr in any case.
 
-Nothing heavy may be imported here or at the top of a verb's file: `blemish --help` loads them all.
+Nothing heavy may be imported here or at the top of a verb's file.
 """
 
 from __future__ import annotations
@@ -17,58 +17,19 @@ from typing import Annotated
 import typer
 
 from blemish import __version__
-from blemish.cli import (
-    benchmark,
-    check,
-    compare_image,
-    data,
-    demo,
-    detectors,
-    distil,
-    evaluate,
-    explore,
-    features,
-    fit,
-    gallery,
-    inspect,
-    key,
-    sample,
-    search,
-    serve,
-    study,
-    synthesize,
-)
 from blemish.cli.output import emit
+from blemish.cli.verbs import VerbGroup
 from blemish.core.errors import BlemishError, MissingExtraError
 
 # Plain help: Rich would draw boxes, and take as long again to load.
 app = typer.Typer(
     name="blemish",
+    cls=VerbGroup,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command()(fit.fit)
-app.command()(evaluate.evaluate)
-app.command()(inspect.inspect)
-app.command()(check.check)
-app.command()(explore.explore)
-app.command()(features.features)
-app.command()(detectors.detectors)
-app.command(short_help="Make a teacher for EfficientAD.")(distil.distil)
-app.command(short_help="Generate the sample line to learn with.")(sample.sample)
-app.command(short_help="Paint defects into good photographs.")(synthesize.synthesize)
-app.add_typer(data.app, name="data", short_help="Get real data sets that others publish.")
-app.command()(benchmark.benchmark)
-app.command(short_help="Find a detector's settings on validation images.")(search.search)
-app.command()(study.study)
-app.command()(compare_image.compare_image)
-app.command(short_help="Serve API and web page.")(serve.serve)
-app.add_typer(key.app, name="key", short_help="API keys of the service.")
-app.add_typer(gallery.app, name="gallery", short_help="Keep defects, to find similar ones.")
-app.command(short_help="Show past defects similar to a photograph's.")(gallery.similar)
-app.command()(demo.demo)
 
 _EXTRAS = {
     "train": "torch torchvision timm safetensors onnx onnxscript pandas pyarrow sklearn scipy skimage plotly jinja2 "
@@ -166,7 +127,9 @@ def _usage_sentence(error: BaseException) -> str:
     context = getattr(error, "ctx", None)
     if context is None or "Usage:" in message:
         return message
-    return f"{message.rstrip('.?')}: see {context.command_path} --help."
+    if message.endswith("?"):  # it asks whether another verb was meant
+        return f"{message} See {context.command_path} --help."
+    return f"{message.rstrip('.')}: see {context.command_path} --help."
 
 
 def _report(sentence: str, status: int, json_output: bool) -> None:
