@@ -6,7 +6,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,3 +104,36 @@ def browser() -> Iterator[Any]:
         chromium = running.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def report_page(browser: Any) -> Callable[[Path], AbstractContextManager[Any]]:
+    """Open a report in a browser: `with report_page(path) as page`; at the end it must have behaved.
+
+    Nothing was said on the console and nothing asked of a network, all pictures were shown, and the page fits the
+    width of a desk, a tablet and a telephone.
+    """
+
+    @contextmanager
+    def opened(path: Path) -> Iterator[Any]:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        troubles: list[str] = []
+        asked: list[str] = []
+        page.on("console", lambda message: troubles.append(message.text) if message.type != "log" else None)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-drawn]")
+        try:
+            yield page
+            page.evaluate("document.querySelectorAll('img').forEach((i) => { i.loading = 'eager'; })")
+            page.wait_for_function("[...document.images].every((i) => i.complete && i.naturalWidth > 0)")
+            for width in (1280, 820, 400):
+                page.set_viewport_size({"width": width, "height": 900})
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+            assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+            assert troubles == []
+        finally:
+            page.close()
+
+    return opened
