@@ -23,8 +23,9 @@ from sklearn import metrics as reference
 from blemish.comparison.category_data import open_categories
 from blemish.comparison.cell_store import make_cell, read_result
 from blemish.comparison.choices import choose
+from blemish.comparison.report import headline
 from blemish.comparison.shared_reading import read_category
-from blemish.comparison.table import Block, Row
+from blemish.comparison.table import Block, Row, Table
 from blemish.core.network import CompiledNetwork
 from blemish.data.catalog import open_catalog
 from blemish.detectors.registry import create_detector
@@ -318,3 +319,14 @@ def test_the_best_of_each_column_is_what_is_shown_as_best() -> None:
     assert best[0] == {0, 1}  # equal to three decimals
     assert best[1] == best[2] == best[11] == set()  # all alike, undefined, all alike
     assert (best[8], best[9], best[10]) == ({0}, {1}, {0})  # higher, then lower is better
+
+
+def test_a_detector_tested_on_other_photographs_is_not_the_best_beside_the_rest() -> None:
+    low, high = ((value,) * 12 for value in (0.7, 0.8))
+    rows = tuple(Row(label, values, (math.nan,) * 12) for label, values in (("a", low), ("b", high)))
+    taught = Row("taught", (0.99,) * 12, (math.nan,) * 12, remark="learnt from 30 labelled test photographs")
+    block = Block("mean", (*rows, taught))
+    assert block.best()[0] == {1}
+    assert headline(Table((block, block))).startswith("b ranks parts best")
+    taught_worse = replace(taught, label="worse", values=low)
+    assert Block("mean", (taught, taught_worse)).best()[0] == {0}

@@ -73,7 +73,7 @@ def write_report(benchmark: Benchmark, out: Path, title: str) -> None:
 def headline(table: Table) -> str:
     """The result in a sentence or two: who is most accurate, and who is fastest."""
     places = {column.key: number for number, column in enumerate(COLUMNS)}
-    whole = [row for row in table.mean.rows if not row.note]
+    whole = list(table.mean.compared().values())
     accurate = _extreme(whole, places["image_auroc"], higher=True)
     fast = _extreme(whole, places["ms"], higher=False)
     if accurate is None or fast is None:
@@ -187,21 +187,32 @@ def _section(
 
 def _types(results: dict[str, CellResult]) -> dict[str, Any]:
     """Recall at the threshold and image AUROC of each defect type, by detector; the best are marked."""
+    labelled = [bool(result.metrics.get("n_labelled")) for result in results.values()]
     types = sorted({name for result in results.values() for name in result.metrics["per_defect_type"]})
     rows = []
     for name in types:
         of = [result.metrics["per_defect_type"].get(name, {}) for result in results.values()]
-        recalls, aurocs = (_marked([one.get(key) for one in of]) for key in ("recall", "image_auroc"))
+        recalls, aurocs = (
+            _marked([one.get(key) for one in of], labelled) for key in ("recall", "image_auroc")
+        )
         n = max(one.get("n", 0) for one in of)
         rows.append({"name": name, "n": n, "cells": list(zip(recalls, aurocs, strict=True))})
     return {"rows": rows}
 
 
-def _marked(values: Sequence[float | None]) -> list[tuple[float | None, bool]]:
-    """Each value, and whether it is the best as shown; none is where all are alike."""
-    known = {round(value, 3) for value in values if value is not None}
+def _marked(values: Sequence[float | None], labelled: Sequence[bool]) -> list[tuple[float | None, bool]]:
+    """Each value, and whether it is the best as shown; none is where all that are compared are alike.
+
+    Those of detectors that learnt from labelled test images are of other images (see `Block.compared`).
+    """
+    compared = [all(labelled) or not one for one in labelled]
+    shown = [None if value is None else round(value, 3) for value in values]
+    known = {value for value, one in zip(shown, compared, strict=True) if one and value is not None}
     best = max(known) if len(known) > 1 else None
-    return [(value, value is not None and round(value, 3) == best) for value in values]
+    return [
+        (value, one and best is not None and rounded == best)
+        for value, rounded, one in zip(values, shown, compared, strict=True)
+    ]
 
 
 def _detector(result: CellResult, colour: str) -> dict[str, Any]:

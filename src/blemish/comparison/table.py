@@ -76,17 +76,23 @@ class Block:
     title: str
     rows: tuple[Row, ...]
 
-    def best(self) -> list[set[int]]:
-        """For each column the rows whose shown value is the best; none where all that can be compared are alike.
+    def compared(self) -> dict[int, Row]:
+        """By place, the rows that are of the same images, and so can be compared.
 
-        A mean that leaves out a category is not compared: it is of other images.
+        A mean that leaves out a category is of other images, and so are the figures of a detector that learnt from a
+        part of the test images; where all detectors did, they are compared with each other.
         """
+        whole = {place: row for place, row in enumerate(self.rows) if not row.note}
+        return {place: row for place, row in whole.items() if not row.remark} or whole
+
+    def best(self) -> list[set[int]]:
+        """For each column the rows whose shown value is the best; none where all that are compared are alike."""
         found = []
         for number, column in enumerate(COLUMNS):
             known = {
                 place: float(column.shown(row.values[number]))
-                for place, row in enumerate(self.rows)
-                if not math.isnan(row.values[number]) and not row.note
+                for place, row in self.compared().items()
+                if not math.isnan(row.values[number])
             }
             best = (max if column.higher else min)(known.values()) if len(set(known.values())) > 1 else None
             found.append({place for place, value in known.items() if value == best})
