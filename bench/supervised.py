@@ -6,9 +6,9 @@
     python bench/supervised.py --elpv --write         the table in docs/detectors.md
     python bench/supervised.py --presets default,fine-tuned    the classifier with these presets
 
-Half of the labelled test photographs of the sample line, stratified by defect type, are learnt from, and three quarters
-of the solar cells, as in Deitsch et al., "Automatic classification of defective photovoltaic module cells in
-electroluminescence images", Solar Energy 2019; all figures are of the others.
+Half of the labelled test photographs of the sample line, as many good as defective, are learnt from, stratified by
+defect type, and three quarters of all solar cells, as in Deitsch et al., "Automatic classification of defective
+photovoltaic module cells in electroluminescence images", Solar Energy 2019; all figures are of the others.
 """
 
 from __future__ import annotations
@@ -30,18 +30,31 @@ from blemish.core.images import read_mask
 from blemish.core.types import BoolArray, FloatArray
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.elpv import get_elpv
+from blemish.data.entries import NORMAL, TEST, TRAIN
 from blemish.data.sample_line import SAMPLE_CATEGORIES, write_sample_line
 from blemish.data.splits import supervised_split
+from blemish.data.synthetic import DEFECT_PAINTERS
 from blemish.detectors.base import Detector
 from blemish.detectors.registry import create_detector
+from blemish.detectors.supervised import GOOD
 from blemish.detectors.training.segmentation_examples import shrunken_mask
 
 PAGE = ROOT / "docs" / "detectors.md"
 SAMPLE_SHARE, ELPV_SHARE = 0.5, 0.75
 DEFAULT = "default"
 HEADERS = {
-    "unet": ("category", "detector", "held out", "IoU", "fit, s"),
-    "classifier": ("category", "detector", "held out", "accuracy", "pointing game (chance)", "fit, s"),
+    "unet": ("category", "detector", "learnt", "held out", "IoU", "fit, s"),
+    "classifier": (
+        "category",
+        "detector",
+        "learnt",
+        "held out",
+        "accuracy",
+        "defects found",
+        "good passed",
+        "pointing game (chance)",
+        "fit, s",
+    ),
 }
 Row = tuple[str, ...]
 
@@ -79,11 +92,13 @@ def pointing_game(detector: Detector, catalog: Catalog) -> tuple[float, float]:
     return float(np.mean(hits)), float(np.mean([mask.mean() for _, mask in pairs]))
 
 
-def accuracy(detector: Detector, catalog: Catalog) -> float:
-    """Share of the test images told rightly: defective where that is likelier than not."""
+def told_rightly(detector: Detector, catalog: Catalog) -> tuple[float, float, float]:
+    """Shares of the test images, of the defective and of the good ones told rightly: by what is likelier."""
     test = catalog.test()
     scores = np.array([one.score for one in detector.predict([Path(path) for path in test["path"]])])
-    return float(((scores > 0) == (test["label"] == "anomalous").to_numpy()).mean())
+    truth = (test["label"] != NORMAL).to_numpy()
+    right = (scores > 0) == truth
+    return float(right.mean()), float(right[truth].mean()), float(right[~truth].mean())
 
 
 def fitted(name: str, catalog: Catalog, preset: str = DEFAULT) -> tuple[Detector, float]:
@@ -91,6 +106,12 @@ def fitted(name: str, catalog: Catalog, preset: str = DEFAULT) -> tuple[Detector
     started = time.perf_counter()
     detector = create_detector(name, None if preset == DEFAULT else preset).fit(catalog)
     return detector, time.perf_counter() - started
+
+
+def mixture(catalog: Catalog, split: str) -> str:
+    """How many good and defective photographs a split has, in words."""
+    labels = catalog.table["label"][catalog.table["split"] == split]
+    return f"{(labels == NORMAL).sum()} good, {(labels != NORMAL).sum()} defective"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,16 +129,25 @@ def measured(cell: Cell) -> Row:
     catalog = open_catalog(cell.root)
     solar = not (cell.root / "ground_truth").exists()
     if solar:  # a probability of a defect of 0 or 1; those between are left out
-        catalog = catalog.subset(catalog.table["defect_type"].isin(["good", "defective"]).to_numpy())
+        catalog = catalog.subset(catalog.table["defect_type"].isin([GOOD, "defective"]).to_numpy())
+        # Good cells are shared out like defective ones, so that the others are mixed as all are.
+        catalog = dataclasses.replace(catalog, table=catalog.table.assign(split=TEST))
     catalog = supervised_split(catalog, cell.share)
+    learnt, held_out = mixture(catalog, TRAIN), mixture(catalog, TEST)
     detector, seconds = fitted(cell.detector, catalog, cell.preset)
     name = f"`{cell.detector}`" if cell.preset == DEFAULT else f"`{cell.detector}:{cell.preset}`"
     if cell.detector == "unet":
         reached = [f"{overlap(detector, catalog):.3f}"]
     else:
         pointed = "no masks" if solar else "{:.3f} ({:.3f})".format(*pointing_game(detector, catalog))
-        reached = [f"{accuracy(detector, catalog):.3f}", pointed]
-    return cell.root.name, name, str(len(catalog.test())), *reached, f"{seconds:.0f}"
+        reached = [*(f"{share:.3f}" for share in told_rightly(detector, catalog)), pointed]
+    return cell.root.name, name, learnt, held_out, *reached, f"{seconds:.0f}"
+
+
+def drawn(out: Path, categories: list[str], per_type: int) -> list[Path]:
+    """Categories of the sample line with as many good as defective test photographs."""
+    good = per_type * len(DEFECT_PAINTERS)
+    return write_sample_line(out, categories, train=60, good=good, per_defect_type=per_type)
 
 
 def main() -> None:
@@ -125,7 +155,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--categories", default=",".join(SAMPLE_CATEGORIES), help="of the sample line")
+    parser.add_argument(
+        "--categories", default=",".join(SAMPLE_CATEGORIES), help='of the sample line, or none: ""'
+    )
     parser.add_argument(
         "--per-type", type=int, default=40, help="photographs of each defect type, half of them learnt"
     )
@@ -143,9 +175,7 @@ def main() -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         categories = [one for one in arguments.categories.split(",") if one]
-        line = write_sample_line(
-            Path(folder) / "line", categories, train=60, good=120, per_defect_type=arguments.per_type
-        )
+        line = drawn(Path(folder) / "line", categories, arguments.per_type) if categories else []
         cells = [Cell(root, SAMPLE_SHARE, *chosen) for root in line for chosen in detectors]
         if arguments.elpv:
             solar = get_elpv(Path(folder) / "elpv")
