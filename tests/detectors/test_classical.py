@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from good_images import first_good
 from sklearn.covariance import EllipticEnvelope
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -80,21 +81,6 @@ def on_sklearns_scale(detector: TabularDetector, model: Any, scores: Any) -> np.
     scores = np.asarray(scores, np.float64)
     logarithm = detector.name == "one-class-svm" and own_parameters(detector)["kernel"] == "rbf"
     return np.exp(-scores) * model.dual_coef_.sum() if logarithm else -scores
-
-
-def first(catalog: Catalog, count: int) -> Catalog:
-    """The first good training images alone."""
-    return catalog.subset(np.flatnonzero(catalog.table["split"] == "train")[:count])
-
-
-@pytest.fixture(scope="module")
-def catalog(washers: Path) -> Catalog:
-    return open_catalog(washers)
-
-
-@pytest.fixture(scope="module")
-def tested(catalog: Catalog) -> list[Path]:
-    return [Path(path) for path in catalog.test()["path"][::3]]
 
 
 @pytest.mark.parametrize(("name", "parameters"), VARIANTS, ids=str)
@@ -221,7 +207,7 @@ def test_a_column_that_hardly_varies_is_not_blown_up() -> None:
 
 @every_model
 def test_five_images_are_enough_and_four_are_not(name: str, catalog: Catalog, tested: list[Path]) -> None:
-    few = first(catalog, 5)
+    few = first_good(catalog, 5)
     detector = make(name).fit(few)
     unseen = dict(detector.cross_predict(few, 4))
     assert sorted(unseen) == list(range(5))
@@ -229,7 +215,7 @@ def test_five_images_are_enough_and_four_are_not(name: str, catalog: Catalog, te
     assert np.isfinite([prediction.score for prediction in said]).all()
     assert sorted(dict(detector.cross_predict(few, 2))) == list(range(5))
     with pytest.raises(CatalogError, match="4 good training images and at least 5"):
-        make(name).fit(first(catalog, 4))
+        make(name).fit(first_good(catalog, 4))
 
 
 @every_model
@@ -265,7 +251,7 @@ def test_an_envelope_of_two_photographs_and_their_copies_is_refused_or_finite(
 
 
 def test_a_fold_has_as_many_components_as_the_whole_envelope(catalog: Catalog) -> None:
-    ten = first(catalog, 10)
+    ten = first_good(catalog, 10)
     detector = make("elliptic-envelope", explained=0.0).fit(ten)
     rows = np.stack(list(PooledVectors(detector.extractor()).stream(ten.train_normal()))).astype(np.float64)
     unseen = dict(detector.cross_predict(ten, 2))

@@ -14,7 +14,7 @@ from skimage.transform import resize
 from blemish.core.errors import BlemishError, UsageError
 from blemish.core.images import read_image
 from blemish.core.preprocessing import preprocess
-from blemish.data.catalog import Catalog, open_catalog
+from blemish.data.catalog import Catalog
 from blemish.detectors.distillation import (
     Distillation,
     DistillationObjective,
@@ -46,11 +46,6 @@ QUICK: dict[str, Any] = {
     "distillation_steps": 4,
     "distillation_batch": 2,
 }
-
-
-@pytest.fixture(scope="module")
-def catalog(washers: Path) -> Catalog:
-    return open_catalog(washers)
 
 
 @pytest.fixture(scope="module")

@@ -9,17 +9,12 @@ import pytest
 import torch
 
 from blemish.core.errors import UsageError
-from blemish.data.catalog import Catalog, open_catalog
+from blemish.data.catalog import Catalog
 from blemish.detectors.feature_autoencoder import THREE_SIGMA, FeatureAutoencoderDetector
 from blemish.detectors.frozen_trained import channel_statistics
 from blemish.detectors.nets.feature_autoencoder import FeatureAutoencoder
 from blemish.detectors.registry import create_detector
 from blemish.detectors.trained import held_out_positions
-
-
-@pytest.fixture(scope="module")
-def catalog(washers: Path) -> Catalog:
-    return open_catalog(washers)
 
 
 @pytest.fixture(scope="module")

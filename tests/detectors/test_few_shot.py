@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from good_images import first_good
 from PIL import Image
 from scipy.ndimage import grey_dilation, grey_erosion, uniform_filter
 from scipy.spatial.distance import cdist
@@ -31,22 +32,6 @@ from blemish.features.onnx_export import to_onnx
 Array = npt.NDArray[np.float64]
 SIZE = 64
 SMALL: dict[str, Any] = {"size": SIZE, "bank_size": 200, "rotations": 4}
-
-
-def subset(catalog: Catalog, count: int) -> Catalog:
-    """The first good training images."""
-    return catalog.subset(np.flatnonzero(catalog.table["split"] == "train")[:count])
-
-
-@pytest.fixture(scope="module")
-def catalog(washers: Path) -> Catalog:
-    return open_catalog(washers)
-
-
-@pytest.fixture(scope="module")
-def tested(catalog: Catalog) -> list[Path]:
-    """Good and defective test photographs."""
-    return [Path(path) for path in catalog.test()["path"][::4]]
 
 
 def patches_of(detector: FewShot, path: Path) -> Array:
@@ -85,7 +70,7 @@ def check_scores(detector: FewShot, distances_of: Callable[[Array], Array], path
 def test_nearest_is_that_of_a_slow_implementation(
     masking: bool, catalog: Catalog, tested: list[Path]
 ) -> None:
-    detector = FewShot(**{**SMALL, "size": 256}, masking=masking).fit(subset(catalog, 3))
+    detector = FewShot(**{**SMALL, "size": 256}, masking=masking).fit(first_good(catalog, 3))
     assert ("foreground_direction" in detector.state()) == masking
     bank = detector.state()["memory_bank"]
     assert len(bank) == 200
@@ -99,7 +84,7 @@ def test_nearest_is_that_of_a_slow_implementation(
 
 
 def test_subspace_is_that_of_a_slow_implementation(catalog: Catalog, tested: list[Path]) -> None:
-    few = subset(catalog, 3)
+    few = first_good(catalog, 3)
     detector = FewShot(size=SIZE, method="subspace", rotations=1, explained=0.9).fit(few)
     rows = np.concatenate([patches_of(detector, path).reshape(-1, 152) for path in few.train_normal()])
     mean = rows.mean(0)
@@ -116,7 +101,7 @@ def test_subspace_is_that_of_a_slow_implementation(catalog: Catalog, tested: lis
 
 @pytest.mark.parametrize("method", ["nearest", "subspace"])
 def test_one_good_photograph_is_enough(method: str, catalog: Catalog, tested: list[Path]) -> None:
-    one = subset(catalog, 1)
+    one = first_good(catalog, 1)
     detector = FewShot(**SMALL, method=method).fit(one)
     restored = FewShot(**SMALL, method=method).restore(detector.state())
     scores = [prediction.score for prediction in detector.predict(tested)]
@@ -128,7 +113,7 @@ def test_one_good_photograph_is_enough(method: str, catalog: Catalog, tested: li
 
 
 def test_one_photograph_that_is_not_turned_is_scored_by_its_other_copies(catalog: Catalog) -> None:
-    one = subset(catalog, 1)
+    one = first_good(catalog, 1)
     detector = FewShot(**{**SMALL, "rotations": 1}).fit(one)
     assert len(list(detector.cross_predict(one, 4))) == 7, "without itself nothing is left to compare it with"
 
@@ -162,7 +147,7 @@ def test_of_many_photographs_some_are_taken_and_the_others_calibrate(catalog: Ca
 
 
 def test_scoring_as_if_unseen_is_fitting_on_the_others(catalog: Catalog) -> None:
-    few = subset(catalog, 5)
+    few = first_good(catalog, 5)
     # The pool thins nothing out here: otherwise fewer photographs would each give more of their patches.
     detector = FewShot(**SMALL).fit(few)
     fast = dict(detector.cross_predict(few, 3))
@@ -260,5 +245,5 @@ def test_no_photograph_is_refused(catalog: Catalog) -> None:
 )
 def test_values_that_cannot_be_meant_are_refused(name: str, value: Any, catalog: Catalog) -> None:
     with pytest.raises(UsageError) as refused:
-        FewShot(**{**SMALL, name: value}).fit(subset(catalog, 1))
+        FewShot(**{**SMALL, name: value}).fit(first_good(catalog, 1))
     assert str(value) in str(refused.value)

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from good_images import first_good
 from scipy.ndimage import gaussian_filter, uniform_filter
 from scipy.spatial.distance import cdist
 from skimage.transform import resize
 
 from blemish.core.errors import CatalogError, UsageError
-from blemish.data.catalog import Catalog, open_catalog
+from blemish.data.catalog import Catalog
 from blemish.detectors.base import Detector
 from blemish.detectors.knn import NearestNeighbours
 from blemish.detectors.patchcore import PatchCore
@@ -22,22 +23,6 @@ from blemish.detectors.registry import create_detector
 Array = npt.NDArray[np.float64]
 SIZE = 128
 SMALL: dict[str, Any] = {"size": SIZE, "coreset_size": 150}
-
-
-def subset(catalog: Catalog, count: int) -> Catalog:
-    """The first good training images."""
-    return catalog.subset(np.flatnonzero(catalog.table["split"] == "train")[:count])
-
-
-@pytest.fixture(scope="module")
-def catalog(washers: Path) -> Catalog:
-    return open_catalog(washers)
-
-
-@pytest.fixture(scope="module")
-def tested(catalog: Catalog) -> list[Path]:
-    """Good and defective test photographs."""
-    return [Path(path) for path in catalog.test()["path"][::4]]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +51,7 @@ def patches_of(detector: NearestNeighbours, path: Path) -> Array:
 def test_score_and_map_are_those_of_a_slow_implementation(
     changes: dict[str, Any], small: NearestNeighbours, catalog: Catalog, tested: list[Path]
 ) -> None:
-    detector = NearestNeighbours(**{**SMALL, **changes}).fit(subset(catalog, 3)) if changes else small
+    detector = NearestNeighbours(**{**SMALL, **changes}).fit(first_good(catalog, 3)) if changes else small
     bank = detector.state()["memory_bank"]
     assert len(bank) == SMALL["coreset_size"]
     for path, prediction in zip(tested, detector.predict(tested), strict=True):
@@ -82,14 +67,14 @@ def test_score_and_map_are_those_of_a_slow_implementation(
 
 
 def test_one_neighbour_is_patchcore_without_a_context(catalog: Catalog, tested: list[Path]) -> None:
-    few = subset(catalog, 4)
+    few = first_good(catalog, 4)
     one = NearestNeighbours(**SMALL, neighbours=1).fit(few)
     same = PatchCore(**SMALL, context=0).fit(few)
     assert [p.score for p in one.predict(tested)] == [p.score for p in same.predict(tested)]
 
 
 def test_scoring_as_if_unseen_is_fitting_on_the_others(catalog: Catalog) -> None:
-    few = subset(catalog, 7)
+    few = first_good(catalog, 7)
     detector = NearestNeighbours(**SMALL).fit(few)
     slow = dict(Detector.cross_predict(detector, few, 3))  # fits anew for each fold
     restored = NearestNeighbours(**SMALL).restore(detector.state())
@@ -108,7 +93,7 @@ def test_calibration_images_are_a_limit(catalog: Catalog) -> None:
 def test_the_preset_reads_1536_channels_of_resnet50(catalog: Catalog, tested: list[Path]) -> None:
     detector = create_detector("knn", "resnet50", weights="random", size=64, coreset_size=50)
     assert isinstance(detector, NearestNeighbours) and detector.neighbours == 5
-    detector.fit(subset(catalog, 2))
+    detector.fit(first_good(catalog, 2))
     assert detector.extractor().backbone.channels == (512, 1024)
     assert detector.state()["memory_bank"].shape == (50, 1536)
     assert detector.extractor().shapes == [(512, 8, 8), (1024, 4, 4)]
@@ -116,10 +101,10 @@ def test_the_preset_reads_1536_channels_of_resnet50(catalog: Catalog, tested: li
 
 
 def test_two_images_are_enough_and_one_is_not(catalog: Catalog, tested: list[Path]) -> None:
-    two = NearestNeighbours(size=64).fit(subset(catalog, 2))
+    two = NearestNeighbours(size=64).fit(first_good(catalog, 2))
     assert all(np.isfinite(one.score) for one in two.predict(tested))
     with pytest.raises(CatalogError, match="1 good training images and at least 2"):
-        NearestNeighbours(**SMALL).fit(subset(catalog, 1))
+        NearestNeighbours(**SMALL).fit(first_good(catalog, 1))
 
 
 @pytest.mark.parametrize(
@@ -137,5 +122,5 @@ def test_two_images_are_enough_and_one_is_not(catalog: Catalog, tested: list[Pat
 )
 def test_values_that_cannot_be_meant_are_refused(name: str, value: Any, catalog: Catalog) -> None:
     with pytest.raises(UsageError) as refused:
-        NearestNeighbours(**{**SMALL, name: value}).fit(subset(catalog, 2))
+        NearestNeighbours(**{**SMALL, name: value}).fit(first_good(catalog, 2))
     assert str(value) in str(refused.value)

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from good_images import first_good
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import mahalanobis
 from skimage.measure import block_reduce
 from skimage.transform import resize
 
 from blemish.core.errors import BlemishError, CatalogError, UsageError
-from blemish.data.catalog import Catalog, open_catalog
+from blemish.data.catalog import Catalog
 from blemish.detectors.base import Detector
 from blemish.detectors.moments import PositionMoments
 from blemish.detectors.padim import Padim
@@ -24,22 +25,6 @@ from blemish.detectors.registry import create_detector
 Array = npt.NDArray[np.float64]
 SIZE = 64
 SMALL: dict[str, Any] = {"size": SIZE, "dimensions": 40, "stride": 8}
-
-
-def subset(catalog: Catalog, count: int) -> Catalog:
-    """The first good training images."""
-    return catalog.subset(np.flatnonzero(catalog.table["split"] == "train")[:count])
-
-
-@pytest.fixture(scope="module")
-def catalog(washers: Path) -> Catalog:
-    return open_catalog(washers)
-
-
-@pytest.fixture(scope="module")
-def tested(catalog: Catalog) -> list[Path]:
-    """Good and defective test photographs."""
-    return [Path(path) for path in catalog.test()["path"][::4]]
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +81,7 @@ def test_score_and_map_are_those_of_a_slow_implementation(
 
 
 def test_scoring_as_if_unseen_is_fitting_on_the_others(catalog: Catalog) -> None:
-    few = subset(catalog, 7)
+    few = first_good(catalog, 7)
     detector = Padim(**SMALL).fit(few)
     slow = dict(Detector.cross_predict(detector, few, 3))  # fits anew for each fold
     restored = Padim(**SMALL).restore(detector.state())
@@ -134,7 +119,7 @@ def test_features_without_a_covariance_are_refused() -> None:
 def test_presets_choose_channels_at_random(
     preset: str, together: int, kept: int, positions: int, catalog: Catalog, tested: list[Path]
 ) -> None:
-    detector = create_detector("padim", preset, weights="random", size=SIZE).fit(subset(catalog, 3))
+    detector = create_detector("padim", preset, weights="random", size=SIZE).fit(first_good(catalog, 3))
     assert isinstance(detector, Padim) and detector.prior == 0
     assert sum(detector.extractor().backbone.channels) == together
     state = detector.state()
@@ -145,19 +130,19 @@ def test_presets_choose_channels_at_random(
 
 def test_a_seed_chooses_the_channels(small: Padim, catalog: Catalog) -> None:
     chosen = small.state()["channels"]
-    other = Padim(**SMALL, seed=1).fit(subset(catalog, 2)).state()["channels"]
+    other = Padim(**SMALL, seed=1).fit(first_good(catalog, 2)).state()["channels"]
     assert len(chosen) == len(other) == 40
     assert chosen.tolist() != other.tolist()
-    every = Padim(size=SIZE, dimensions=1000, stride=8).fit(subset(catalog, 2)).state()["channels"]
+    every = Padim(size=SIZE, dimensions=1000, stride=8).fit(first_good(catalog, 2)).state()["channels"]
     assert every.tolist() == list(range(176))
 
 
 def test_two_images_are_enough_and_one_is_not(catalog: Catalog, tested: list[Path]) -> None:
-    two = Padim(**SMALL).fit(subset(catalog, 2))
+    two = Padim(**SMALL).fit(first_good(catalog, 2))
     assert all(np.isfinite(one.score) for one in two.predict(tested))
-    assert all(np.isfinite(one.score) for _, one in two.cross_predict(subset(catalog, 2), 4))
+    assert all(np.isfinite(one.score) for _, one in two.cross_predict(first_good(catalog, 2), 4))
     with pytest.raises(CatalogError, match="1 good training images and at least 2"):
-        Padim(**SMALL).fit(subset(catalog, 1))
+        Padim(**SMALL).fit(first_good(catalog, 1))
 
 
 def test_matrices_that_no_artifact_should_carry_are_refused(catalog: Catalog) -> None:
@@ -182,6 +167,6 @@ def test_matrices_that_no_artifact_should_carry_are_refused(catalog: Catalog) ->
 )
 def test_values_that_cannot_be_meant_are_refused(name: str, value: Any, catalog: Catalog) -> None:
     with pytest.raises(UsageError) as refused:
-        Padim(**{**SMALL, name: value}).fit(subset(catalog, 2))
+        Padim(**{**SMALL, name: value}).fit(first_good(catalog, 2))
     told = value[-1] if isinstance(value, tuple) else value
     assert str(told) in str(refused.value)

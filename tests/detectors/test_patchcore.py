@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
+from good_images import first_good
 from PIL import Image
 from scipy.ndimage import gaussian_filter, uniform_filter
 from scipy.spatial.distance import cdist
@@ -82,28 +83,12 @@ def predict(detector: Detector, paths: list[Path]) -> list[Prediction]:
     return list(detector.predict(paths))
 
 
-def subset(catalog: Catalog, count: int) -> Catalog:
-    """The first good training images."""
-    return catalog.subset(np.flatnonzero(catalog.table["split"] == "train")[:count])
-
-
-@pytest.fixture(scope="module")
-def catalog(washers: Path) -> Catalog:
-    return open_catalog(washers)
-
-
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """Enough good images for a context."""
     out = tmp_path_factory.mktemp("many")
     (folder,) = write_sample_line(out, ("gravel",), train=25, good=2, per_defect_type=1, size=SIZE)
     return open_catalog(folder)
-
-
-@pytest.fixture(scope="module")
-def tested(catalog: Catalog) -> list[Path]:
-    """Good and defective test photographs."""
-    return [Path(path) for path in catalog.test()["path"][::4]]
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +110,7 @@ def plain(catalog: Catalog) -> PatchCore:
 def test_score_and_map_are_those_of_a_slow_implementation(
     changes: dict[str, Any], plain: PatchCore, catalog: Catalog, tested: list[Path]
 ) -> None:
-    detector = PatchCore(**{**PLAIN, **changes}).fit(subset(catalog, 4)) if changes else plain
+    detector = PatchCore(**{**PLAIN, **changes}).fit(first_good(catalog, 4)) if changes else plain
     for path, prediction in zip(tested, predict(detector, tested), strict=True):
         distances = distances_of(detector, path)
         assert prediction.score == pytest.approx(score_of(distances, detector.top), rel=1e-4)
@@ -135,7 +120,7 @@ def test_score_and_map_are_those_of_a_slow_implementation(
 
 def test_the_bank_is_the_plain_greedy_coreset_of_all_patches(catalog: Catalog) -> None:
     # One tap of few channels, so that no random projection stands between.
-    detector = PatchCore(size=SIZE, taps=(8,), coreset_size=60, context=0).fit(subset(catalog, 4))
+    detector = PatchCore(size=SIZE, taps=(8,), coreset_size=60, context=0).fit(first_good(catalog, 4))
     bank = detector.state()["memory_bank"].astype(np.float64)
     patches = np.concatenate(
         [patches_of(detector, path).reshape(-1, bank.shape[1]) for path in catalog.train_normal()[:4]]
@@ -166,7 +151,7 @@ def test_a_pool_smaller_than_all_patches_still_holds_nothing_but_patches(
 
 
 def test_the_bank_has_the_size_asked_for(catalog: Catalog) -> None:
-    few = subset(catalog, 3)
+    few = first_good(catalog, 3)
     assert len(PatchCore(**PLAIN).fit(few).state()["memory_bank"]) == PLAIN["coreset_size"]
     ratio = PatchCore(size=SIZE, context=0, coreset_ratio=0.05).fit(few).state()
     patches = 3 * int(np.prod(ratio["grid"]))
@@ -174,7 +159,7 @@ def test_the_bank_has_the_size_asked_for(catalog: Catalog) -> None:
 
 
 def test_reweighting_is_the_papers_equation_7(catalog: Catalog, tested: list[Path]) -> None:
-    few = subset(catalog, 4)
+    few = first_good(catalog, 4)
     weighted = PatchCore(**PLAIN, top=0.0, reweighting=9).fit(few)
     bank = weighted.state()["memory_bank"].astype(np.float64)
     for path, prediction in zip(tested, predict(weighted, tested), strict=True):
@@ -192,7 +177,7 @@ def test_the_preset_of_the_paper_is_that_of_a_slow_implementation(
     catalog: Catalog, tested: list[Path]
 ) -> None:
     # One tap of few channels, so that no random projection stands between; the seed's first pick is given.
-    few = subset(catalog, 4)
+    few = first_good(catalog, 4)
     detector = create_detector("patchcore", "paper", size=SIZE, taps=(8,)).fit(few)
     assert isinstance(detector, PatchCore)
     patches = np.concatenate([patches_of(detector, path).reshape(-1, 40) for path in few.train_normal()])
@@ -231,7 +216,7 @@ def averaged_patches(detector: PatchCore, path: Path) -> Array:
 @pytest.mark.parametrize("dimensions", [30, 64, 700], ids=str)
 def test_averages_are_those_of_the_papers_code(dimensions: int, catalog: Catalog, tested: list[Path]) -> None:
     averaged = PatchCore(**PLAIN, taps=(4, 8, 16), dimensions=dimensions, reduction="average")
-    averaged.fit(subset(catalog, 2))
+    averaged.fit(first_good(catalog, 2))
     bank = averaged.state()["memory_bank"]
     assert bank.shape[1] == dimensions
     for path, prediction in zip(tested, predict(averaged, tested), strict=True):
@@ -242,7 +227,7 @@ def test_averages_are_those_of_the_papers_code(dimensions: int, catalog: Catalog
 def test_principal_components_are_those_of_a_slow_implementation(
     catalog: Catalog, tested: list[Path]
 ) -> None:
-    few = subset(catalog, 3)
+    few = first_good(catalog, 3)
     reduced = PatchCore(size=SIZE, context=0, coreset_ratio=1.0, top=1.0, dimensions=20).fit(few)
     patches = np.concatenate([patches_of(reduced, path).reshape(-1, 152) for path in few.train_normal()])
     assert reduced.state()["memory_bank"].shape == (len(patches), 20), "all of the pool is kept"
@@ -257,7 +242,7 @@ def test_principal_components_are_those_of_a_slow_implementation(
 
 
 def test_a_crop_is_the_middle_of_the_photograph(catalog: Catalog, tested: list[Path], tmp_path: Path) -> None:
-    few, inner = subset(catalog, 3), slice(32, 96)
+    few, inner = first_good(catalog, 3), slice(32, 96)
     for number, path in enumerate([*few.train_normal(), *tested]):
         folder = tmp_path / ("train" if number < 3 else "test") / "good"
         folder.mkdir(parents=True, exist_ok=True)
@@ -288,7 +273,7 @@ def test_a_crop_is_the_middle_of_the_photograph(catalog: Catalog, tested: list[P
 def test_crop_and_reduction_are_part_of_the_graph(
     changes: dict[str, Any], catalog: Catalog, tested: list[Path]
 ) -> None:
-    detector = PatchCore(**PLAIN, **changes).fit(subset(catalog, 3))
+    detector = PatchCore(**PLAIN, **changes).fit(first_good(catalog, 3))
     runtime = CompiledNetwork(to_onnx(detector.network(), torch.zeros(1, 3, SIZE, SIZE), ["score", "map"]))
     for path, prediction in zip(tested, predict(detector, tested), strict=True):
         score, anomaly_map = runtime(preprocess(read_image(path), detector.preprocessing())[None])
@@ -309,7 +294,7 @@ def test_crop_and_reduction_are_part_of_the_graph(
 def test_presets_of_large_backbones(
     preset: str, size: dict[str, int], bank: tuple[int, int], catalog: Catalog, tested: list[Path]
 ) -> None:
-    detector = create_detector("patchcore", preset, weights="random", **size).fit(subset(catalog, 3))
+    detector = create_detector("patchcore", preset, weights="random", **size).fit(first_good(catalog, 3))
     assert detector.state()["memory_bank"].shape == bank
     for prediction in predict(detector, tested[:1]):
         assert np.isfinite(prediction.score) and prediction.score > 0
@@ -365,7 +350,7 @@ def test_reweighting_and_context_go_together(contextual: PatchCore, many: Catalo
 
 @pytest.mark.parametrize("changes", [{}, {"top": 0.0, "reweighting": 5}, {"dimensions": 16}], ids=str)
 def test_scoring_as_if_unseen_is_fitting_on_the_others(changes: dict[str, Any], catalog: Catalog) -> None:
-    few = subset(catalog, 7)
+    few = first_good(catalog, 7)
     detector = PatchCore(**{**PLAIN, **changes}).fit(few)
     fast = dict(detector.cross_predict(few, 3))
     slow = dict(Detector.cross_predict(detector, few, 3))  # fits anew for each fold
@@ -405,11 +390,11 @@ def test_a_second_fit_forgets_the_first(catalog: Catalog, tmp_path: Path) -> Non
 
 
 def test_three_images_are_enough_and_one_is_not(catalog: Catalog, tested: list[Path]) -> None:
-    three = PatchCore(size=SIZE).fit(subset(catalog, 3))  # all defaults, context among them
+    three = PatchCore(size=SIZE).fit(first_good(catalog, 3))  # all defaults, context among them
     assert all(np.isfinite(one.score) for one in predict(three, tested))
-    assert len(list(three.cross_predict(subset(catalog, 3), 4))) == 3
+    assert len(list(three.cross_predict(first_good(catalog, 3), 4))) == 3
     with pytest.raises(CatalogError, match="1 good training images and at least 2"):
-        PatchCore(size=SIZE).fit(subset(catalog, 1))
+        PatchCore(size=SIZE).fit(first_good(catalog, 1))
 
 
 def test_seeds_make_the_difference(plain: PatchCore, catalog: Catalog) -> None:
@@ -448,7 +433,7 @@ def test_seeds_make_the_difference(plain: PatchCore, catalog: Catalog) -> None:
 )
 def test_values_that_cannot_be_meant_are_refused(name: str, value: Any, catalog: Catalog) -> None:
     with pytest.raises(UsageError) as refused:
-        PatchCore(**{**PLAIN, name: value}).fit(subset(catalog, 2))
+        PatchCore(**{**PLAIN, name: value}).fit(first_good(catalog, 2))
     told = value[0] if isinstance(value, tuple) else value
     assert str(told) in str(refused.value)
 

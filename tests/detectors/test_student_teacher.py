@@ -14,7 +14,7 @@ from skimage.transform import resize
 from torch import Tensor
 
 from blemish.core.errors import UsageError
-from blemish.data.catalog import Catalog, open_catalog
+from blemish.data.catalog import Catalog
 from blemish.detectors.nets.student_teacher import Comparison, ErrorFusion, PixelStudent, ReverseStudent
 from blemish.detectors.registry import create_detector
 from blemish.detectors.student_teacher import (
@@ -27,11 +27,6 @@ from blemish.detectors.trained import held_out_positions
 
 CHANNELS = (256, 512, 1024)
 QUICK: dict[str, Any] = {"size": 128, "epochs": 2, "width": 8}
-
-
-@pytest.fixture(scope="module")
-def catalog(washers: Path) -> Catalog:
-    return open_catalog(washers)
 
 
 def fitted(catalog: Catalog, **parameters: Any) -> StudentTeacherDetector:

@@ -34,11 +34,6 @@ from blemish.inspector.artifact import read_artifact
 TINY = {"size": 64, "epochs": 1, "examples_per_epoch": 8, "precision": "float32"}
 
 
-@pytest.fixture(scope="module")
-def catalog(washers: Path) -> Catalog:
-    return open_catalog(washers)
-
-
 def count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 

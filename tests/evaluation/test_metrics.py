@@ -154,6 +154,8 @@ def test_decision_agrees_with_scikit_learn(parts: tuple[Array, Array], threshold
         decision.true_positives,
     ] == expected.tolist()
     assert decision.accuracy == pytest.approx(reference.accuracy_score(labels, rejected))
+    good_passed = reference.recall_score(~labels, ~rejected, zero_division=np.nan)
+    assert decision.false_reject_rate == pytest.approx(1 - good_passed, nan_ok=True)
     for ours, theirs in [
         (decision.precision, reference.precision_score),
         (decision.recall, reference.recall_score),

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 import plotly.graph_objects as go
 
 from blemish.comparison.cell_store import CellResult
@@ -19,6 +18,7 @@ from blemish.core.charts import (
     chart_line,
     count_step,
     logarithmic_axis,
+    thinned,
 )
 from blemish.evaluation.metrics import decide, rank
 
@@ -59,7 +59,7 @@ def roc_figure(results: Mapping[str, CellResult], columns: Mapping[str, int]) ->
     for label, result in results.items():
         number = columns[label]
         labels, scores = result.arrays["labels"], result.arrays["scores"]
-        rate, recall = _thinned(*rank(labels, scores).roc_curve())
+        rate, recall = thinned(*rank(labels, scores).roc_curve(), _MOST_POINTS)
         figure.add_scatter(
             x=rate,
             y=recall,
@@ -71,9 +71,8 @@ def roc_figure(results: Mapping[str, CellResult], columns: Mapping[str, int]) ->
             + ": %{y:.1%} of defects found<br>%{x:.1%} of good parts rejected<extra></extra>",
         )
         decision = decide(labels, scores, result.metrics["threshold"])
-        rejected = decision.false_positives / max(1, decision.false_positives + decision.true_negatives)
         figure.add_scatter(
-            x=[rejected],
+            x=[decision.false_reject_rate],
             y=[decision.recall],
             mode="markers",
             legendgroup=label,
@@ -154,13 +153,3 @@ def type_figure(
     figure.update_yaxes(range=[0, 1.04])
     figure.update_layout(barmode="group")
     return figure
-
-
-def _thinned(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Few enough points for a page; ends are kept."""
-    if x.size <= _MOST_POINTS:
-        return x, y
-    kept = np.linspace(0, x.size - 1, _MOST_POINTS).round().astype(int)
-    return x[kept], y[kept]

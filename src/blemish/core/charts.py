@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 # Blue and orange stay apart for every kind of colour blindness, on light ground and on dark.
 NORMAL_COLOUR, ANOMALOUS_COLOUR, THRESHOLD_COLOUR = "#3b82c4", "#e8792b", "#8a63d2"
 
@@ -53,3 +56,13 @@ def logarithmic_axis(low: float, high: float) -> dict[str, Any]:
 def count_step(highest: int) -> int | None:
     """Plotly's distance between the ticks of an axis of counts: 1 where few are counted, else as Plotly likes it."""
     return 1 if highest <= 5 else None
+
+
+def thinned(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], most: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """At most so many points of a curve, evenly chosen, its ends among them."""
+    if x.size <= most:
+        return x, y
+    kept = np.linspace(0, x.size - 1, most).round().astype(int)
+    return x[kept], y[kept]

@@ -19,6 +19,7 @@ from blemish.core.charts import (
     chart_line,
     count_step,
     logarithmic_axis,
+    thinned,
 )
 from blemish.core.errors import ImageError
 from blemish.core.images import read_image, read_mask
@@ -59,7 +60,7 @@ class Group:
 
 def roc_figure(evaluation: Evaluation) -> go.Figure:
     """ROC curve of the image scores, with the point where the threshold works."""
-    rate, recall = _thinned(*evaluation.ranking.roc_curve())
+    rate, recall = thinned(*evaluation.ranking.roc_curve(), _MOST_POINTS)
     figure = _rate_figure("Good parts rejected", "Defects found")
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=chart_line("#8888", 1, "dot"), hoverinfo="skip")
     figure.add_scatter(
@@ -75,7 +76,7 @@ def roc_figure(evaluation: Evaluation) -> go.Figure:
 
 def precision_recall_figure(evaluation: Evaluation) -> go.Figure:
     """Precision against recall of the image scores, with the point where the threshold works."""
-    recall, precision = _thinned(*evaluation.ranking.precision_recall_curve())
+    recall, precision = thinned(*evaluation.ranking.precision_recall_curve(), _MOST_POINTS)
     figure = _rate_figure("Recall", "Precision")
     figure.add_scatter(
         x=recall,
@@ -267,13 +268,3 @@ def _mark_operating_point(figure: go.Figure, x: float, y: float) -> None:
         marker={"size": 13, "color": THRESHOLD_COLOUR, "line": {"width": 2, "color": "#fff"}},
         hovertemplate="at the threshold: %{x:.1%}, %{y:.1%}<extra></extra>",
     )
-
-
-def _thinned(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Few enough points for a page; ends are kept."""
-    if x.size <= _MOST_POINTS:
-        return x, y
-    kept = np.linspace(0, x.size - 1, _MOST_POINTS).round().astype(int)
-    return x[kept], y[kept]

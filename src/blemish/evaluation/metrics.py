@@ -129,6 +129,11 @@ class Decision:
         return _ratio(self.true_positives, self.true_positives + self.false_negatives)
 
     @property
+    def false_reject_rate(self) -> float:
+        """Share of the good parts that are rejected; nan when there are none."""
+        return _ratio(self.false_positives, self.false_positives + self.true_negatives)
+
+    @property
     def accuracy(self) -> float:
         """Share of all parts decided rightly; nan when there are none."""
         right = self.true_positives + self.true_negatives

@@ -143,12 +143,11 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _figures(decision: Decision) -> dict[str, Any]:
-    normal = decision.false_positives + decision.true_negatives
     return {
         "precision": _number(decision.precision),
         "recall": _number(decision.recall),
         "f1": _number(decision.f1),
-        "false_reject": _number(decision.false_positives / normal if normal else float("nan")),
+        "false_reject": _number(decision.false_reject_rate),
     }
 
 

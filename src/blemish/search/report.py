@@ -154,9 +154,8 @@ def _decision(decision: Decision | None) -> list[str]:
     """Precision, recall, F1, and the share of good parts rejected."""
     if decision is None:
         return ["–"] * 4
-    normal = decision.false_positives + decision.true_negatives
-    rejected = decision.false_positives / normal if normal else math.nan
-    return [_figure(value) for value in (decision.precision, decision.recall, decision.f1, rejected)]
+    shares = decision.precision, decision.recall, decision.f1, decision.false_reject_rate
+    return [_figure(share) for share in shares]
 
 
 def _counted(labels: Sequence[bool] | Any) -> str:

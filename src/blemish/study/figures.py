@@ -119,9 +119,8 @@ def roc_figure(found: Mapping[str, Final], rule: str) -> go.Figure:
         for one, _, decision in final.decisions():
             if one.rule != rule or decision is None:
                 continue
-            normal = decision.false_positives + decision.true_negatives
             figure.add_scatter(
-                x=[decision.false_positives / max(1, normal)],
+                x=[decision.false_reject_rate],
                 y=[decision.recall],
                 mode="markers",
                 legendgroup=model,

@@ -260,9 +260,8 @@ def _decision(decision: Decision | None) -> list[str]:
     """F1, precision, recall, and the share of good parts rejected."""
     if decision is None:
         return ["–"] * 4
-    normal = decision.false_positives + decision.true_negatives
-    rejected = decision.false_positives / normal if normal else math.nan
-    return [_figure(value) for value in (decision.f1, decision.precision, decision.recall, rejected)]
+    shares = decision.f1, decision.precision, decision.recall, decision.false_reject_rate
+    return [_figure(share) for share in shares]
 
 
 def _figure(value: float) -> str:
