@@ -118,7 +118,7 @@ class ClassifierObjective(Objective):
         "cnn": {"backbone": PLAIN, "trainable": "all", "size": 192, "batch_size": 8, "examples_per_epoch": 0},
         "fine-tuned": {
             "trainable": "all",
-            "size": 320,
+            "size": 256,
             "learning_rate": 1e-3,
             "batch_size": 8,
             "examples_per_epoch": 0,
