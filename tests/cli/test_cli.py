@@ -209,6 +209,18 @@ def test_fit_reports_the_most_unusual_of_the_good_photographs(
         assert names[0] == "odd &amp; new.png"
 
 
+def test_a_report_that_cannot_be_written_leaves_the_inspector(
+    blemish: Call, washers: Path, tmp_path: Path
+) -> None:
+    blocked, out = tmp_path / "file", tmp_path / "part.blemish"
+    blocked.write_text("no folder")
+    options = ("--size", 96, "--quick", "--report", blocked / "part.html")
+    outcome = blemish("fit", washers / "train/good", "--out", out, *options)
+    assert outcome.status != 0 and one_sentence(outcome.stderr)
+    assert f"The inspector is written all the same: {out}." in " ".join(outcome.stderr.split())
+    assert blemish("inspect", out, washers / "train/good").status in (0, 1)
+
+
 def test_evaluate_agrees_with_what_inspect_says_of_each_photograph(
     blemish: Call, washers: Path, fitted: Path, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blemish.cli.output import JsonOption, console, emit, messages, stray_prints_on_stderr
-from blemish.core.errors import UsageError
+from blemish.core.errors import BlemishError, UsageError
 
 if TYPE_CHECKING:
     from blemish.detectors.base import Detector
@@ -106,8 +106,12 @@ def fit(
         messages.print(f"Skipped {skipped['path']}: {skipped['detail']}", style="yellow")
     expected, at_most = expected_false_rejects(out)
     if report is not None:
-        with use_reporter(reporter_for(json_output)), task("Writing the report"):
-            write_report(summary, report)
+        try:
+            with use_reporter(reporter_for(json_output)), task("Writing the report"):
+                write_report(summary, report)
+        except BlemishError:
+            messages.print(f"The inspector is written all the same: {summary.path}.")
+            raise
     document = {
         **summary.to_json(),
         "false_reject_rate": {"expected": expected, "at_most_with_95_percent_confidence": at_most},
