@@ -104,7 +104,7 @@ def _facts(benchmark: Benchmark) -> dict[str, str]:
         "Detectors": str(len(benchmark.choices)),
         "Categories": str(len(benchmark.data)),
         "Photographs": f"{photographs:,}",
-        "Seeds": ", ".join(map(str, benchmark.seeds)),
+        "Seed" if len(benchmark.seeds) == 1 else "Seeds": ", ".join(map(str, benchmark.seeds)),
         "Threshold": "from good training photographs, scored as if unseen",
         "Times measured on": f"{platform.machine()}, {os.cpu_count()} cores, no GPU needed",
     }
