@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from blemish.core.errors import CatalogError, UsageError
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.sample_line import write_sample_line
 from blemish.data.splits import supervised_split
-from blemish.detectors.classifier import ClassifierObjective
 from blemish.detectors.nets.classifier import (
     ClassifierHead,
     PlainTrunk,
@@ -25,6 +26,7 @@ from blemish.detectors.nets.classifier import (
     pool,
 )
 from blemish.detectors.registry import create_detector
+from blemish.detectors.training.classification import ClassifierObjective, augmentation
 
 QUICK = {"size": 128, "epochs": 12, "patience": 0}
 
@@ -197,10 +199,44 @@ def test_every_trunk_can_be_trained(catalog: Catalog, parameters: dict[str, obje
     assert [first.score, second.score] == pytest.approx(odds, abs=1e-3)
 
 
+def test_photographs_may_be_trained_on_smaller_than_they_are_judged(catalog: Catalog) -> None:
+    seen: set[tuple[int, ...]] = set()
+
+    class Watched(PlainTrunk):
+        def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+            seen.add((*map(int, images.shape[2:]), self.training))
+            return super().forward(images)
+
+    few = catalog.subset(np.arange(len(catalog)) % 2 == 0)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("blemish.detectors.classifier.PlainTrunk", Watched)
+        detector = create_detector(
+            "classifier", preset="cnn", size=96, training_size=64, epochs=1, batch_size=8
+        ).fit(few)
+        prediction = next(detector.predict([Path(few.test()["path"].iloc[0])]))
+    assert seen == {(64, 64, True), (96, 96, False)}
+    assert prediction.anomaly_map.shape == (96, 96)
+
+
+@given(side=st.integers(16, 80), seed=st.integers(0, 2**31 - 1))
+def test_augmentation_mirrors_only_where_it_may(side: int, seed: int) -> None:
+    ramp = torch.arange(0, 240, 2, dtype=torch.uint8).expand(3, 120, 120).contiguous()
+    torch.manual_seed(seed)
+    crop = augmentation(side, mirrored=False)(ramp).float()
+    assert crop.shape == (3, side, side)
+    assert crop[:, :, -1].mean() > crop[:, :, 0].mean()
+    torch.manual_seed(seed)
+    both = [augmentation(side, mirrored=True)(ramp).float() for _ in range(24)]
+    assert {bool(one[:, :, -1].mean() > one[:, :, 0].mean()) for one in both} == {True, False}
+
+
 def test_what_cannot_be_meant_is_refused(washers: Path, catalog: Catalog) -> None:
     with pytest.raises(CatalogError, match="supervised_split"):
         create_detector("classifier", **QUICK).fit(open_catalog(washers))
     with pytest.raises(UsageError, match="trainable=all"):
         create_detector("classifier", **QUICK, backbone="cnn").fit(catalog)
+    for size in (16, 160):
+        with pytest.raises(UsageError, match=f"training_size={size}"):
+            create_detector("classifier", "cnn", size=128, training_size=size).fit(catalog)
     with pytest.raises(UsageError, match="classes=three"):
         create_detector("classifier", **QUICK, classes="three").fit(catalog)

@@ -20,6 +20,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from blemish.core.errors import BlemishError
 from blemish.core.progress import task
+from blemish.detectors.training.allocator import large_blocks_kept
 from blemish.detectors.training.checkpoint import Checkpoint, Progress, read_checkpoint, write_checkpoint
 from blemish.detectors.training.devices import autocast, device_of
 from blemish.detectors.training.examples import Batch, Examples, batch_of, order_of
@@ -129,7 +130,7 @@ def train(
         BlemishError: the loss is not a number any more, or a checkpoint cannot be written or read.
     """
     run = _Run(name, objective, training, validation, recipe, identity)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), large_blocks_kept():
         run.go()
     return run.progress.history
 
