@@ -218,6 +218,31 @@ def test_photographs_may_be_trained_on_smaller_than_they_are_judged(catalog: Cat
     assert prediction.anomaly_map.shape == (96, 96)
 
 
+@pytest.mark.parametrize("classes", ["binary", "types"])
+def test_mirrored_copies_are_judged_together(catalog: Catalog, tmp_path: Path, classes: str) -> None:
+    few = catalog.subset(np.arange(len(catalog)) % 2 == 0)
+    settings = {"size": 96, "training_size": 0, "epochs": 2, "batch_size": 8, "classes": classes}
+    alone = create_detector("classifier", preset="fine-tuned", **settings, judges_mirrored=False).fit(few)
+    together = create_detector("classifier", preset="fine-tuned", **settings)
+    together.restore(alone.state())
+    image = cv2.imread(few.test()["path"].iloc[0])
+    paths = []
+    for number, copy in enumerate((image, image[:, ::-1], image[::-1], image[::-1, ::-1])):
+        paths.append(tmp_path / f"{number}.png")
+        cv2.imwrite(str(paths[-1]), copy)
+    first, *_ = both = list(together.predict(paths))
+    assert [one.score for one in both] == pytest.approx([first.score] * 4, abs=1e-3)
+    right, low, across = both[1].anomaly_map, both[2].anomaly_map, both[3].anomaly_map
+    for flipped in (right[:, ::-1], low[::-1], across[::-1, ::-1]):
+        assert np.allclose(flipped, first.anomaly_map, atol=1e-3)
+    apart = [one.score for one in alone.predict(paths)]
+    if classes == "binary":
+        assert first.score == pytest.approx(np.mean(apart), abs=1e-3)
+    assert np.ptp(apart) > 1e-2
+    shares = next(together.predict_types(paths))
+    assert first.score == pytest.approx(np.log((1 - shares["good"]) / shares["good"]), abs=1e-3)
+
+
 @given(side=st.integers(16, 80), seed=st.integers(0, 2**31 - 1))
 def test_augmentation_mirrors_only_where_it_may(side: int, seed: int) -> None:
     ramp = torch.arange(0, 240, 2, dtype=torch.uint8).expand(3, 120, 120).contiguous()
@@ -238,5 +263,7 @@ def test_what_cannot_be_meant_is_refused(washers: Path, catalog: Catalog) -> Non
     for size in (16, 160):
         with pytest.raises(UsageError, match=f"training_size={size}"):
             create_detector("classifier", "cnn", size=128, training_size=size).fit(catalog)
+    with pytest.raises(UsageError, match="judges_mirrored=true needs trainable=all"):
+        create_detector("classifier", **QUICK, judges_mirrored=True).fit(catalog)
     with pytest.raises(UsageError, match="classes=three"):
         create_detector("classifier", **QUICK, classes="three").fit(catalog)

@@ -58,6 +58,7 @@ DEFECTIVE = "defective"
             "trainable": "all",
             "size": 320,
             "training_size": 256,
+            "judges_mirrored": True,
             "learning_rate": 1e-3,
             "batch_size": 16,
             "examples_per_epoch": 0,
@@ -91,6 +92,8 @@ class ClassifierDetector(SupervisedDetector):
             A random crop shows things larger than the whole photograph does, so that a network is at its best on
             photographs larger than those it was trained on (Touvron et al., Fixing the train-test resolution
             discrepancy, NeurIPS 2019); and it trains faster.
+        judges_mirrored: whether the image and its mirrored copies are judged together, by the mean of their logits.
+            Four times the work, and only for a network that is trained whole.
 
     After `fit`, `metrics_`: `accuracy` and `balanced_accuracy` on the images held out, by the likeliest class.
     """
@@ -113,6 +116,7 @@ class ClassifierDetector(SupervisedDetector):
     class_weighting: bool = True
     mirrored: bool = True
     training_size: int = 0
+    judges_mirrored: bool = False
 
     def preprocessing(self) -> Preprocessing:
         """As the network's weights expect it; pixels in [0, 1] for the plain one."""
@@ -173,14 +177,15 @@ class ClassifierDetector(SupervisedDetector):
         head = objective.get_submodule("head")
         assert isinstance(head, ClassifierHead)
         trunk: nn.Module = self._pretrained() if self._frozen() else objective.get_submodule("trunk")
-        self.network_: nn.Module = TrunkWithHead(trunk, head).eval()
+        self.network_: nn.Module = TrunkWithHead(trunk, head, self.judges_mirrored).eval()
         self.metrics_ = self._judge(head, held_out)
         return self.network_
 
     def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
         """An untrained classifier for the classes that are named in the state."""
         names = names_in(state["head.names"])
-        return TrunkWithHead(self._pretrained() if self._frozen() else self._trunk(), self._head(names))
+        trunk = self._pretrained() if self._frozen() else self._trunk()
+        return TrunkWithHead(trunk, self._head(names), self.judges_mirrored)
 
     def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order; features of a frozen network come from the cache."""
@@ -242,6 +247,11 @@ class ClassifierDetector(SupervisedDetector):
         if self.backbone == PLAIN and self._frozen():
             raise UsageError(
                 "trainable=head is not possible with backbone=cnn, which has learnt nothing yet: choose trainable=all."
+            )
+        if self.judges_mirrored and (self._frozen() or not self.mirrored):
+            raise UsageError(
+                "judges_mirrored=true needs trainable=all and mirrored=true: the network must have learnt from "
+                "mirrored copies."
             )
         self.preprocessing()
 
@@ -305,17 +315,18 @@ class ClassifierDetector(SupervisedDetector):
 
     def _logits(self, paths: Sequence[Path]) -> Iterator[Tensor]:
         """Logits of the classes for photographs one by one."""
-        head, trunk = self._fitted_head(), self.network().get_submodule("trunk")
         if self._frozen():
+            head = self._fitted_head()
             for maps in self.extractor().stream(paths):
                 with torch.inference_mode():
                     yield head.logits(head.pooled(batch_of_one(maps)))[0]
             return
-        contract, pixels = self.preprocessing(), PixelCache()
+        network, contract, pixels = self.network(), self.preprocessing(), PixelCache()
+        assert isinstance(network, TrunkWithHead)
         for path in paths:
             planes = torch.from_numpy(standardise(pixels.read(path, contract), contract))[None]
             with torch.inference_mode():
-                yield head.logits(head.pooled(trunk(planes)))[0]
+                yield network.logits(planes)[0]
 
     def _fitted_head(self) -> ClassifierHead:
         head = self.network().get_submodule("head")

@@ -143,6 +143,11 @@ class ClassifierHead(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Score (1), the log odds of "not good", and its Grad-CAM map (H x W) of one image's maps."""
+        logits, shown = self.explained(maps)
+        return log_odds_of_defect(logits), shown
+
+    def explained(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Logits (1 x classes) and the score's Grad-CAM map (H x W) of one image's maps."""
         maps = self.axes(maps)
         logits = self.logits(pool(maps))
         deviation = torch.sqrt(self.norm.get_buffer("running_var") + self.norm.eps)
@@ -157,21 +162,47 @@ class ClassifierHead(nn.Module):
             coarse = (importance[:, None, None] * local).sum(0)
             rows = self.get_buffer(name)
             shown.append(rows @ coarse @ rows.T)
-        return log_odds_of_defect(logits), torch.stack(shown).sum(0)
+        return logits, torch.stack(shown).sum(0)
+
+
+MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
+"""Dimensions of an image that its four mirrored copies are flipped in; the first is the image itself."""
 
 
 class TrunkWithHead(nn.Module):
-    """The whole classifier: a preprocessed image in, score and map out."""
+    """The whole classifier: a preprocessed image in, score and map out.
 
-    def __init__(self, trunk: nn.Module, head: ClassifierHead) -> None:
+    Args:
+        trunk: images to feature maps.
+        head: feature maps to classes.
+        mirrored: whether logits and map are means over the image and its mirrored copies.
+    """
+
+    def __init__(self, trunk: nn.Module, head: ClassifierHead, mirrored: bool = False) -> None:
         super().__init__()
         self.trunk = trunk
         self.head = head
+        self.mirrors = MIRRORS if mirrored else MIRRORS[:1]
+
+    def logits(self, image: Tensor) -> Tensor:
+        """Logits (1 x classes) of a 1 x 3 x H x W image."""
+        pooled = torch.cat([self.head.pooled(maps) for maps in self._maps(image)])
+        return self.head.logits(pooled).mean(0, keepdim=True)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of a 1 x 3 x H x W image."""
-        score, anomaly_map = self.head(self.trunk(image))
-        return score, anomaly_map
+        logits, shown = zip(*(self.head.explained(maps) for maps in self._maps(image)), strict=True)
+        upright = [_flipped(one, mirror) for one, mirror in zip(shown, self.mirrors, strict=True)]
+        return log_odds_of_defect(torch.cat(logits).mean(0, keepdim=True)), torch.stack(upright).mean(0)
+
+    def _maps(self, image: Tensor) -> list[list[Tensor]]:
+        """Feature maps of each copy; one after the other, so that a graph is no larger in memory for them."""
+        return [self.trunk(_flipped(image, mirror)) for mirror in self.mirrors]
+
+
+def _flipped(tensor: Tensor, dimensions: tuple[int, ...]) -> Tensor:
+    """The tensor flipped; without dimensions the tensor itself, for which a graph has no flip."""
+    return tensor.flip(dimensions) if dimensions else tensor
 
 
 def pool(maps: Sequence[Tensor]) -> Tensor:
