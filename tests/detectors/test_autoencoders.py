@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity as independent_similarity
 from torch import nn
 
 from blemish.core.errors import UsageError
+from blemish.core.preprocessing import standardise
+from blemish.data.catalog import open_catalog
 from blemish.detectors.nets import autoencoders
 from blemish.detectors.nets.reconstruction import ReconstructionHead, mixed_residual, structural_similarity
+from blemish.detectors.reconstruction import ReconstructionObjective
 from blemish.detectors.registry import create_detector, detector_info
 from blemish.detectors.residual_autoencoder import CroppedObjective, ResidualAutoencoderDetector
 from blemish.detectors.vae import VariationalObjective
+from blemish.features.pixels import PixelCache
 
 NETWORKS = {
     "ConvolutionalAutoencoder": ((), 128, 135_139),
@@ -61,6 +67,18 @@ def test_the_mixed_residual_is_half_and_half() -> None:
     assert torch.allclose(mixed_residual(first, second)[:, 0], expected)
 
 
+@pytest.mark.parametrize("residual", ["squared", "mixed"])
+def test_the_residual_is_not_computed_in_bfloat16(residual: str) -> None:
+    """Variances are differences of nearly equal numbers: rounded first, a good reconstruction looks like a bad one."""
+    image = 0.4 + 0.02 * torch.rand(2, 3, 48, 48)
+    objective = ReconstructionObjective(nn.Identity(), residual)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = float(objective.loss({"image": image}))
+        shifted = float(objective.mean_residual(image, image + 0.01))
+    assert mixed == pytest.approx(0, abs=1e-6)
+    assert shifted == pytest.approx(float(objective.mean_residual(image, image + 0.01)), rel=1e-4)
+
+
 def test_score_and_map_of_a_known_reconstruction() -> None:
     class Grey(nn.Module):
         def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -74,6 +92,64 @@ def test_score_and_map_of_a_known_reconstruction() -> None:
     top, smooth = ReconstructionHead(Grey(), "squared", 32, sigma=1, top=16 / 1024)(image)
     assert float(top) == pytest.approx(float(torch.topk(smooth.flatten(), 16).values.mean()))
     assert float(smooth.sum()) == pytest.approx(4, rel=1e-4) and smooth.max() < 0.25
+
+
+class Drawn(nn.Module):
+    """Reconstructs the same picture whatever it sees."""
+
+    def __init__(self, picture: torch.Tensor) -> None:
+        super().__init__()
+        self.picture = picture
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.picture.expand_as(image)
+
+
+def test_edges_of_the_reconstruction_excuse_errors_around_them() -> None:
+    picture = torch.zeros(1, 3, 32, 32)
+    picture[..., 16:] = 0.6
+    image = picture.clone()
+    image[..., 16] = 0.0  # the edge a pixel further to the right
+    image[:, :, 10:14, 4:8] = 0.6  # and a spot as bright far from it
+    bare = ReconstructionHead(Drawn(picture), "squared", 32, sigma=0, top=0.01)(image)[1]
+    head = ReconstructionHead(Drawn(picture), "squared", 32, sigma=0, top=0.01, edges=1.5)
+    head.usual_edges.fill_(0.01)
+    excused = head(image)[1]
+    assert bare[20, 16] == bare[12, 6] == pytest.approx(0.36)
+    assert excused[20, 16] < 0.5 * excused[12, 6]
+    gradient = np.gradient(np.pad(picture[0, 0].numpy(), 1, mode="edge"))
+    energy = sum(one[1:-1, 1:-1] ** 2 for one in gradient)
+    smooth = gaussian_filter(energy, 1.5, mode="nearest")
+    inside = (slice(8, -8), slice(8, -8))
+    expected = bare.numpy() / (1 + smooth / 0.01)
+    assert np.allclose(excused[inside], expected[inside], rtol=1e-2, atol=1e-5)
+
+
+def test_the_map_does_not_show_a_border_that_was_never_taught() -> None:
+    image = torch.zeros(1, 3, 32, 32)
+    image[..., :4] = 1
+    image[0, :, 9, 4] = 0.5
+    head = ReconstructionHead(Drawn(torch.zeros(1, 3, 32, 32)), "squared", 32, sigma=0, top=0.001, border=4)
+    score, anomaly_map = head(image)
+    assert float(score) == pytest.approx(0.25) and anomaly_map.shape == (32, 32)
+    assert (anomaly_map[9, :5] == 0.25).all() and anomaly_map[10:, :].max() == 0
+
+
+def test_what_edges_are_usual_is_measured_on_photographs_held_out(washers: Path) -> None:
+    settings = {"size": 64, "epochs": 1, "examples_per_epoch": 8}
+    detector = create_detector("residual-autoencoder", **settings).fit(open_catalog(washers))
+    head = detector.network()
+    held_out = detector.parts(open_catalog(washers))[1]
+    energies = []
+    for path in held_out:
+        planes = standardise(PixelCache().read(path, detector.preprocessing()), detector.preprocessing())
+        with torch.no_grad():
+            drawn = head.autoencoder(torch.from_numpy(planes)[None])[0].mean(0).numpy()
+        gradient = np.gradient(np.pad(drawn[8:-8, 8:-8], 1, mode="edge"))
+        energies.append(sum(one[1:-1, 1:-1] ** 2 for one in gradient).mean())
+    assert float(head.usual_edges) == pytest.approx(np.mean(energies), rel=1e-3)
+    restored = create_detector("residual-autoencoder", **settings).restore(detector.state())
+    assert float(restored.network().usual_edges) == float(head.usual_edges)
 
 
 def test_the_cropped_loss_does_not_see_the_border() -> None:
@@ -134,13 +210,12 @@ def test_pixels_are_between_0_and_1_and_the_plain_preset_is_the_plain_error(name
         ("cae", {"device": "tpu"}),
         ("cae", {"validation_share": 1.0}),
         ("ssim-autoencoder", {"top": 0.0}),
+        ("ssim-autoencoder", {"edges": -1.0}),
         ("residual-autoencoder", {"border": 60}),
         ("vae", {"latent": 0}),
     ],
 )
 def test_what_cannot_be_meant_is_refused(name: str, setting: dict[str, object], washers: object) -> None:
-    from blemish.data.catalog import open_catalog
-
     (key, value), *_ = setting.items()
     with pytest.raises(UsageError, match=re.escape(f"{key}={value} is not possible for {name}")):
         create_detector(name, **setting).fit(open_catalog(washers))  # type: ignore[arg-type]

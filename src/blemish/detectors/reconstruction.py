@@ -8,16 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
 from blemish.detectors.base import refuse
-from blemish.detectors.nets.reconstruction import RESIDUALS, ReconstructionHead
+from blemish.detectors.nets.reconstruction import RESIDUALS, ReconstructionHead, edge_energy
 from blemish.detectors.trained import TrainedDetector
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.loop import Material, Objective
 
-PLAIN = {"examples_per_epoch": 0, "sigma": 0.0, "top": 1.0}
+PLAIN = {"examples_per_epoch": 0, "sigma": 0.0, "top": 1.0, "edges": 0.0}
 """Each photograph once an epoch, the mean error as score, the bare error as map."""
 
 
@@ -30,8 +32,13 @@ class ReconstructionObjective(Objective):
         self.residual = RESIDUALS[residual]
 
     def loss(self, batch: Batch) -> Tensor:
-        """Mean residual; the reconstruction is compared in float32."""
-        return self.residual(batch["image"], self.autoencoder(batch["image"]).float()).mean()
+        """Mean residual."""
+        return self.mean_residual(batch["image"], self.autoencoder(batch["image"]))
+
+    def mean_residual(self, image: Tensor, reconstruction: Tensor) -> Tensor:
+        """In float32 whatever the network computes in: nearly equal numbers are subtracted."""
+        with torch.autocast(image.device.type, enabled=False):
+            return self.residual(image, reconstruction.float()).mean()
 
 
 @dataclasses.dataclass
@@ -41,6 +48,7 @@ class ReconstructionDetector(TrainedDetector):
     Attributes:
         sigma: smoothing of the map, in pixels of the input; 0 for none.
         top: share of the highest map values whose mean is the score; 1 takes the mean of all residuals.
+        edges: how far, in pixels of the input, edges of the reconstruction excuse errors around them; 0 for not at all.
     """
 
     residual: ClassVar[str] = "squared"
@@ -48,6 +56,7 @@ class ReconstructionDetector(TrainedDetector):
     examples_per_epoch: int = 256
     sigma: float = 2.0
     top: float = 0.01
+    edges: float = 3.0
 
     @abstractmethod
     def autoencoder(self) -> nn.Module:
@@ -68,7 +77,18 @@ class ReconstructionDetector(TrainedDetector):
 
     def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
         """The autoencoder with its residual as score and map."""
-        return self._head(objective.get_submodule("autoencoder"))
+        head = self._head(objective.get_submodule("autoencoder"))
+        if self.edges:
+            examples = self.material(held_out, False).examples
+            rng = np.random.default_rng(self.seed)  # nothing is random without augmentation
+            energies = []
+            for number in range(len(held_out)):
+                with torch.inference_mode():
+                    drawn = head.autoencoder(examples(number, rng)["image"][None])
+                    energies.append(float(edge_energy(head.inside(drawn)).mean()))
+            # Never 0: a reconstruction without any edge has none to excuse.
+            head.usual_edges.fill_(max(float(np.mean(energies)), 1e-8))
+        return head
 
     def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
         """An untrained autoencoder with its residual as score and map."""
@@ -77,7 +97,21 @@ class ReconstructionDetector(TrainedDetector):
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
         super().check_parameters()
-        refuse(self, {"sigma": not 0 <= self.sigma <= self.size, "top": not 0 < self.top <= 1})
+        refuse(
+            self,
+            {
+                "sigma": not 0 <= self.sigma <= self.size,
+                "top": not 0 < self.top <= 1,
+                "edges": not 0 <= self.edges <= self.size,
+            },
+        )
+
+    def untaught_border(self) -> int:
+        """Pixels at each edge whose reconstruction was never compared."""
+        return 0
 
     def _head(self, autoencoder: nn.Module) -> ReconstructionHead:
-        return ReconstructionHead(autoencoder, self.residual, self.size, self.sigma, self.top)
+        border = self.untaught_border()
+        return ReconstructionHead(
+            autoencoder, self.residual, self.size, self.sigma, self.top, border, self.edges
+        )

@@ -26,10 +26,10 @@ class CroppedObjective(ReconstructionObjective):
     def loss(self, batch: Batch) -> Tensor:
         """Mean residual inside the borders."""
         image, edge = batch["image"], self.border
-        reconstruction = self.autoencoder(image).float()
+        reconstruction = self.autoencoder(image)
         height, width = image.shape[-2:]
         inside = (..., slice(edge, height - edge), slice(edge, width - edge))
-        return self.residual(image[inside], reconstruction[inside]).mean()
+        return self.mean_residual(image[inside], reconstruction[inside])
 
 
 @register(
@@ -45,7 +45,8 @@ class ResidualAutoencoderDetector(ReconstructionDetector):
     """Residual autoencoder; every epoch sees 1,500 augmented images, validation sees the photographs as they are.
 
     Attributes:
-        border: pixels at each edge that the training loss leaves out.
+        border: pixels at each edge that the training loss leaves out, and the map too: no one has taught the network
+            what belongs there.
     """
 
     size: int = 224
@@ -74,6 +75,10 @@ class ResidualAutoencoderDetector(ReconstructionDetector):
             ]
         )
         return augment
+
+    def untaught_border(self) -> int:
+        """What the loss leaves out."""
+        return self.border
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

@@ -45,6 +45,14 @@ def mixed_residual(image: Tensor, reconstruction: Tensor) -> Tensor:
     return 0.5 * squared_error(image, reconstruction) + 0.5 * unlike
 
 
+def edge_energy(image: Tensor) -> Tensor:
+    """Squared gradient of the mean over channels, per pixel, by central differences: N x 1 x H x W."""
+    grey = F.pad(image.mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
+    across = grey[..., 1:-1, 2:] - grey[..., 1:-1, :-2]
+    down = grey[..., 2:, 1:-1] - grey[..., :-2, 1:-1]
+    return 0.25 * (across**2 + down**2)
+
+
 RESIDUALS = {"squared": squared_error, "mixed": mixed_residual}
 
 
@@ -57,21 +65,54 @@ class ReconstructionHead(nn.Module):
         size: height and width of the input.
         sigma: smoothing of the map in pixels; 0 for none.
         top: share of the highest map values whose mean is the score; 1 takes all, the mean error.
+        border: pixels at each edge where the residual means nothing; that beside them is shown there.
+        edges: how far, in pixels, edges of the reconstruction excuse errors around them; 0 for not at all.
+
+    An edge that is drawn a little beside its place or a little blurred makes errors as high as any defect. They grow
+    with the squared gradient, so that the residual is divided by 1 + e / `usual_edges`, where e is the gradient's
+    square in the reconstruction, smoothed over `edges` pixels, and `usual_edges` its mean over good photographs.
     """
 
     smoothing: Tensor
+    usual_edges: Tensor
 
-    def __init__(self, autoencoder: nn.Module, residual: str, size: int, sigma: float, top: float) -> None:
+    def __init__(
+        self,
+        autoencoder: nn.Module,
+        residual: str,
+        size: int,
+        sigma: float,
+        top: float,
+        border: int = 0,
+        edges: float = 0.0,
+    ) -> None:
         super().__init__()
         self.autoencoder = autoencoder
         self.residual = RESIDUALS[residual]
         self.count = max(1, round(top * size * size))
         self.all = top >= 1
+        self.border = border
+        self.edges = edges
         self.register_buffer("smoothing", enlarging_matrix(size, size, sigma), persistent=False)
+        if edges:
+            self.register_buffer("spread", enlarging_matrix(size, size, edges), persistent=False)
+            self.register_buffer("usual_edges", torch.ones(()))
+
+    def inside(self, planes: Tensor) -> Tensor:
+        """What lies inside the border, N x C x H' x W'."""
+        height, width = planes.shape[-2:]
+        return planes[..., self.border : height - self.border, self.border : width - self.border]
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of a 1 x 3 x H x W image."""
-        error = self.residual(image, self.autoencoder(image))
+        reconstruction = self.autoencoder(image)
+        error = self.residual(image, reconstruction)
+        if self.edges:
+            spread = self.get_buffer("spread")
+            energy = spread @ edge_energy(reconstruction) @ spread.T
+            error = error / (1 + energy / self.usual_edges)
+        if self.border:
+            error = F.pad(self.inside(error), (self.border,) * 4, mode="replicate")
         anomaly_map = self.smoothing @ error[0, 0] @ self.smoothing.T
         if self.all:
             return error.mean().reshape(1), anomaly_map
