@@ -243,6 +243,19 @@ def test_mirrored_copies_are_judged_together(catalog: Catalog, tmp_path: Path, c
     assert first.score == pytest.approx(np.log((1 - shares["good"]) / shares["good"]), abs=1e-3)
 
 
+def test_the_last_weights_are_kept_where_asked(catalog: Catalog) -> None:
+    few = catalog.subset(np.arange(len(catalog)) % 2 == 0)
+    settings = {"size": 96, "epochs": 4, "batch_size": 8, "patience": 0, "learning_rate": 1e-2}
+    fitted = {
+        keep: create_detector("classifier", preset="cnn", **settings, keep=keep).fit(few)
+        for keep in ("best", "last")
+    }
+    losses = [[row["validation_loss"] for row in one.history_] for one in fitted.values()]
+    assert losses[0] == losses[1] and int(np.argmin(losses[0])) < 3, "the best epoch is not the last"
+    best, last = (one.state()["trunk.end.0.weight"] for one in fitted.values())
+    assert not np.array_equal(best, last)
+
+
 @given(side=st.integers(16, 80), seed=st.integers(0, 2**31 - 1))
 def test_augmentation_mirrors_only_where_it_may(side: int, seed: int) -> None:
     ramp = torch.arange(0, 240, 2, dtype=torch.uint8).expand(3, 120, 120).contiguous()
@@ -265,5 +278,7 @@ def test_what_cannot_be_meant_is_refused(washers: Path, catalog: Catalog) -> Non
             create_detector("classifier", "cnn", size=128, training_size=size).fit(catalog)
     with pytest.raises(UsageError, match="judges_mirrored=true needs trainable=all"):
         create_detector("classifier", **QUICK, judges_mirrored=True).fit(catalog)
+    with pytest.raises(UsageError, match="keep=first"):
+        create_detector("classifier", **QUICK, keep="first").fit(catalog)
     with pytest.raises(UsageError, match="classes=three"):
         create_detector("classifier", **QUICK, classes="three").fit(catalog)

@@ -63,6 +63,8 @@ DEFECTIVE = "defective"
             "batch_size": 16,
             "examples_per_epoch": 0,
             "epochs": 16,
+            "patience": 0,
+            "keep": "last",
         },
         "resnet18": {"backbone": "resnet18", "size": 224},
         "vgg16": {"backbone": "vgg16_bn", "size": 224},
@@ -94,6 +96,9 @@ class ClassifierDetector(SupervisedDetector):
             discrepancy, NeurIPS 2019); and it trains faster.
         judges_mirrored: whether the image and its mirrored copies are judged together, by the mean of their logits.
             Four times the work, and only for a network that is trained whole.
+        keep: "best" keeps the weights of the epoch whose loss on the images held out was lowest, "last" those at the
+            end of the cosine: photographs larger than those trained on shift all scores until `fit` has balanced them,
+            and the loss of shifted scores does not tell when to stop.
 
     After `fit`, `metrics_`: `accuracy` and `balanced_accuracy` on the images held out, by the likeliest class.
     """
@@ -117,6 +122,7 @@ class ClassifierDetector(SupervisedDetector):
     mirrored: bool = True
     training_size: int = 0
     judges_mirrored: bool = False
+    keep: str = "best"
 
     def preprocessing(self) -> Preprocessing:
         """As the network's weights expect it; pixels in [0, 1] for the plain one."""
@@ -230,6 +236,7 @@ class ClassifierDetector(SupervisedDetector):
             optimizer="adamw",
             weight_decay=0.0 if self._frozen() else 1e-2,
             schedule=cosine_schedule(self.epochs),
+            keep=self.keep,
         )
 
     def check_parameters(self) -> None:
@@ -241,6 +248,7 @@ class ClassifierDetector(SupervisedDetector):
             "dropout": not 0 <= self.dropout < 1,
             "label_smoothing": not 0 <= self.label_smoothing < 1,
             "ridge": not self.ridge >= 0,
+            "keep": self.keep not in ("best", "last"),
             "training_size": self.training_size % 32 != 0 or not 0 <= self.training_size <= self.size,
         }
         refuse(self, wrong)
