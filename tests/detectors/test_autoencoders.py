@@ -136,7 +136,7 @@ def test_the_map_does_not_show_a_border_that_was_never_taught() -> None:
 
 
 def test_what_edges_are_usual_is_measured_on_photographs_held_out(washers: Path) -> None:
-    settings = {"size": 64, "epochs": 1, "examples_per_epoch": 8}
+    settings = {"size": 64, "epochs": 1, "examples_per_epoch": 8, "edges": 2.0}
     detector = create_detector("residual-autoencoder", **settings).fit(open_catalog(washers))
     head = detector.network()
     held_out = detector.parts(open_catalog(washers))[1]

@@ -56,7 +56,7 @@ class ReconstructionDetector(TrainedDetector):
     examples_per_epoch: int = 256
     sigma: float = 2.0
     top: float = 0.01
-    edges: float = 2.0
+    edges: float = 0.0
 
     @abstractmethod
     def autoencoder(self) -> nn.Module:

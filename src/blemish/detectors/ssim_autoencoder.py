@@ -23,15 +23,11 @@ from blemish.detectors.registry import register
 )
 @dataclasses.dataclass
 class StructuralAutoencoder(ReconstructionDetector):
-    """Symmetric hourglass; loss and map are half the squared error and half of 1 - SSIM; see the base class.
-
-    SSIM sets errors against the contrast around them already, so that edges need no further excuse.
-    """
+    """Symmetric hourglass; loss and map are half the squared error and half of 1 - SSIM; see the base class."""
 
     residual: ClassVar[str] = "mixed"
 
     size: int = 256
-    edges: float = 0.0
 
     def autoencoder(self) -> nn.Module:
         """The network, untrained."""
