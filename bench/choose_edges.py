@@ -1,4 +1,4 @@
-"""Chooses how far edges of a reconstruction excuse errors around them, without a single test image of any benchmark.
+"""What it brings that edges of a reconstruction excuse errors around them, without a test image of any benchmark.
 
     python bench/choose_edges.py [--categories washer,label] [--detectors cae] [--write]
 
