@@ -1,0 +1,1 @@
+"""Classical one-class models on features of the whole image."""

@@ -1,0 +1,1 @@
+"""Detectors whose student fails to follow its teacher on defects."""

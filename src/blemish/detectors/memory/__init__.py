@@ -1,0 +1,1 @@
+"""Detectors that remember good parts: patch features, and how they are distributed."""

@@ -1,0 +1,1 @@
+"""Detectors that reconstruct good parts, and fail on defects."""

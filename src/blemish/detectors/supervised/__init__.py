@@ -1,0 +1,1 @@
+"""Detectors that learn from defects: labelled, marked, or painted."""

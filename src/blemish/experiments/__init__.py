@@ -1,0 +1,1 @@
+"""Experiments: benchmark, search and study, each in cells that are kept."""

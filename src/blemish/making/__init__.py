@@ -1,0 +1,1 @@
+"""From a catalog to an artifact: fit, calibrate, check parity, write."""

@@ -1,0 +1,1 @@
+"""Use cases as plain functions: a typed request in, a typed result out."""
