@@ -19,7 +19,7 @@ from measuring.pages import ROOT, origin, table, write_block
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.entries import NORMAL
 from blemish.data.sample_line import write_sample_line
-from blemish.detectors.reconstruction import ReconstructionDetector
+from blemish.detectors.reconstruction.base import ReconstructionDetector
 from blemish.detectors.registry import create_detector
 from blemish.evaluation.metrics import image_auroc
 

@@ -21,7 +21,7 @@ from blemish.data.catalog import open_catalog
 from blemish.data.synthetic import DEFECT_PAINTERS
 from blemish.detectors.base import fold_positions
 from blemish.detectors.frozen import batch_of_one
-from blemish.detectors.patchcore import PatchCore
+from blemish.detectors.memory.patchcore import PatchCore
 from blemish.evaluation.metrics import image_auroc
 
 SHARES = (0.0, 0.003, 0.01, 0.02, 0.05)

@@ -30,8 +30,8 @@ from blemish.gallery.defect import Defect
 from blemish.gallery.embedding import AnomalyEmbedder
 from blemish.gallery.gallery import Gallery
 from blemish.gallery.proposal import propose
-from blemish.inspector.artifact import FEATURES, read_artifact
-from blemish.inspector.runtime import Inspector
+from blemish.line.artifact import FEATURES, read_artifact
+from blemish.line.runtime import Inspector
 
 SETS = ("screw", "magnetic_tile")
 NEIGHBOURS = 5

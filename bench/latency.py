@@ -22,7 +22,7 @@ from measuring.pages import MEASUREMENTS, README, origin, table, write_block
 
 from blemish.core.images import list_images, read_image
 from blemish.core.preprocessing import preprocess
-from blemish.inspector.runtime import Inspector
+from blemish.line.runtime import Inspector
 
 CORES = 2
 STARTS = 7

@@ -14,7 +14,7 @@ import torch
 from measuring.pages import ROOT, origin, table, write_block
 from torch import nn
 
-from blemish.detectors.nets.autoencoders import (
+from blemish.detectors.reconstruction.autoencoders import (
     ConvolutionalAutoencoder,
     HourglassAutoencoder,
     ResidualAutoencoder,

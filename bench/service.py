@@ -28,7 +28,7 @@ from measuring.pages import MEASUREMENTS, origin, table, write_block
 from measuring.service import Answer, Client, ServerProcess, send_all, send_at_rate, send_until
 
 from blemish.core.images import list_images
-from blemish.inspector.runtime import Inspector
+from blemish.line.runtime import Inspector
 from blemish.station.database import Database
 from blemish.station.home import Home
 from blemish.station.log import InspectionLog

@@ -38,7 +38,7 @@ from blemish.data.splits import supervised_split
 from blemish.data.synthetic import DEFECT_PAINTERS
 from blemish.detectors.base import Detector
 from blemish.detectors.registry import create_detector
-from blemish.detectors.training.segmentation_examples import shrunken_mask
+from blemish.detectors.supervised.segmentation_examples import shrunken_mask
 
 PAGE = ROOT / "docs" / "detectors.md"
 SHARE = 0.75

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from blemish import __version__
-from blemish.cli.photographs import find_photographs
 from blemish.cli.verbs import VERBS
 from blemish.core.errors import UsageError
+from blemish.line.photographs import find_photographs
 
 Call = Callable[..., Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from blemish.detectors.distillation import read_teacher
+from blemish.detectors.distilled.distillation import read_teacher
 
 QUICK = ("--size", 64, "--channels", 8, "--steps", 2, "--batch-size", 2)
 

@@ -15,8 +15,8 @@ import pytest
 from blemish.core.types import Verdict
 from blemish.data.catalog import open_catalog
 from blemish.detectors.registry import create_detector
-from blemish.inspector.build import build_inspector
-from blemish.inspector.runtime import Inspector
+from blemish.line.runtime import Inspector
+from blemish.making.build import build_inspector
 
 Call = Callable[..., Any]
 

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from blemish.core.errors import UsageError
-from blemish.inspector.calibration import (
+from blemish.core.calibration import (
     false_reject_rate,
     heatmap_scale,
     p_value,
     pixel_threshold,
     quantile_threshold,
 )
+from blemish.core.errors import UsageError
 
 SCORES = st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=60)
 QUANTILES = st.one_of(st.floats(0.001, 0.999), st.sampled_from([0.5, 0.9, 0.95, 0.99, 0.995, 0.999]))

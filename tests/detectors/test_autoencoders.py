@@ -15,12 +15,15 @@ from torch import nn
 from blemish.core.errors import UsageError
 from blemish.core.preprocessing import standardise
 from blemish.data.catalog import open_catalog
-from blemish.detectors.nets import autoencoders
-from blemish.detectors.nets.reconstruction import ReconstructionHead, mixed_residual, structural_similarity
-from blemish.detectors.reconstruction import ReconstructionObjective
+from blemish.detectors.reconstruction import autoencoders
+from blemish.detectors.reconstruction.base import ReconstructionObjective
+from blemish.detectors.reconstruction.head import ReconstructionHead, mixed_residual, structural_similarity
+from blemish.detectors.reconstruction.residual_autoencoder import (
+    CroppedObjective,
+    ResidualAutoencoderDetector,
+)
+from blemish.detectors.reconstruction.vae import VariationalObjective
 from blemish.detectors.registry import create_detector, detector_info
-from blemish.detectors.residual_autoencoder import CroppedObjective, ResidualAutoencoderDetector
-from blemish.detectors.vae import VariationalObjective
 from blemish.features.pixels import PixelCache
 
 NETWORKS = {

@@ -25,14 +25,14 @@ from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import preprocess
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.detectors.base import Detector, fold_positions
-from blemish.detectors.projection import fit_projection, project
+from blemish.detectors.classical.projection import fit_projection, project
+from blemish.detectors.classical.tabular import OWN_THRESHOLD, TabularDetector
 from blemish.detectors.registry import create_detector, detector_info
-from blemish.detectors.tabular import OWN_THRESHOLD, TabularDetector
+from blemish.experiments.search.space import grid, setting_key, space_of
+from blemish.experiments.search.spaces import DEFAULT_SPACES
 from blemish.features.handcrafted import HandcraftedVectors, feature_names
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pooled import PooledVectors
-from blemish.search.space import grid, setting_key, space_of
-from blemish.search.spaces import DEFAULT_SPACES
 
 SIZE = 128
 NAMES = ("elliptic-envelope", "isolation-forest", "local-outlier-factor", "one-class-svm")

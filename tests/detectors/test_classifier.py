@@ -17,7 +17,9 @@ from blemish.core.errors import CatalogError, UsageError
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.sample_line import write_sample_line
 from blemish.data.splits import supervised_split
-from blemish.detectors.nets.classifier import (
+from blemish.detectors.registry import create_detector
+from blemish.detectors.supervised.classification import ClassifierObjective, augmentation
+from blemish.detectors.supervised.classifier_network import (
     ClassifierHead,
     PlainTrunk,
     PrincipalAxes,
@@ -25,8 +27,6 @@ from blemish.detectors.nets.classifier import (
     log_odds_of_defect,
     pool,
 )
-from blemish.detectors.registry import create_detector
-from blemish.detectors.training.classification import ClassifierObjective, augmentation
 
 QUICK = {"size": 128, "epochs": 12, "patience": 0}
 
@@ -209,7 +209,7 @@ def test_photographs_may_be_trained_on_smaller_than_they_are_judged(catalog: Cat
 
     few = catalog.subset(np.arange(len(catalog)) % 2 == 0)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("blemish.detectors.classifier.PlainTrunk", Watched)
+        patched.setattr("blemish.detectors.supervised.classifier.PlainTrunk", Watched)
         detector = create_detector(
             "classifier", preset="cnn", size=96, training_size=64, epochs=1, batch_size=8
         ).fit(few)

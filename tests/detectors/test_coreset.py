@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 
-from blemish.detectors.coreset import greedy_coreset, random_projection
+from blemish.detectors.memory.coreset import greedy_coreset, random_projection
 
 Rows = npt.NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from blemish.core.errors import BlemishError, UsageError
 from blemish.core.images import read_image
 from blemish.core.preprocessing import preprocess
 from blemish.data.catalog import Catalog
-from blemish.detectors.distillation import (
+from blemish.detectors.distilled.distillation import (
     Distillation,
     DistillationObjective,
     backbone_for_distillation,
@@ -23,8 +23,12 @@ from blemish.detectors.distillation import (
     read_teacher,
     write_teacher,
 )
-from blemish.detectors.efficientad import EfficientADDetector, EfficientADExamples, EfficientADObjective
-from blemish.detectors.nets.efficientad import (
+from blemish.detectors.distilled.efficientad import (
+    EfficientADDetector,
+    EfficientADExamples,
+    EfficientADObjective,
+)
+from blemish.detectors.distilled.efficientad_network import (
     DescriptionAutoencoder,
     EfficientAD,
     PatchDescription,
@@ -204,7 +208,7 @@ def test_the_presets_are_the_published_settings() -> None:
 
 
 def test_distillation_comes_nearer_to_the_backbone(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blemish.detectors.distillation._STEPS_AN_EPOCH", 15)
+    monkeypatch.setattr("blemish.detectors.distilled.distillation._STEPS_AN_EPOCH", 15)
     settings = Distillation("small", 16, 64, steps=60, batch_size=2)
     _, history = distil(catalog.train_normal(), backbone_for_distillation(), settings)
     assert history[-1]["training_loss"] < 0.9 * history[0]["training_loss"]

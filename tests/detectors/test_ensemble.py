@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from blemish.core.errors import UsageError
 from blemish.data.catalog import open_catalog
-from blemish.detectors.nets.ensemble import Surprise
+from blemish.detectors.combined.ensemble_network import Surprise
 from blemish.detectors.registry import create_detector
-from blemish.inspector.runtime import Inspector
+from blemish.line.runtime import Inspector
 
 scores_of_good_images = st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=60)
 

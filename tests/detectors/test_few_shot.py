@@ -23,8 +23,8 @@ from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import preprocess
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.detectors.base import Detector
-from blemish.detectors.few_shot import FewShot
-from blemish.detectors.nets.foreground import learn_foreground
+from blemish.detectors.memory.few_shot import FewShot
+from blemish.detectors.memory.foreground import learn_foreground
 from blemish.detectors.registry import create_detector
 from blemish.detectors.turned_copies import exact_copies, places_inside, turned
 from blemish.features.onnx_export import to_onnx

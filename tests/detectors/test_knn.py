@@ -16,8 +16,8 @@ from skimage.transform import resize
 from blemish.core.errors import CatalogError, UsageError
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import Detector
-from blemish.detectors.knn import NearestNeighbours
-from blemish.detectors.patchcore import PatchCore
+from blemish.detectors.memory.knn import NearestNeighbours
+from blemish.detectors.memory.patchcore import PatchCore
 from blemish.detectors.registry import create_detector
 
 Array = npt.NDArray[np.float64]

@@ -18,8 +18,8 @@ from skimage.transform import resize
 from blemish.core.errors import BlemishError, CatalogError, UsageError
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import Detector
+from blemish.detectors.memory.padim import Padim
 from blemish.detectors.moments import PositionMoments
-from blemish.detectors.padim import Padim
 from blemish.detectors.registry import create_detector
 
 Array = npt.NDArray[np.float64]

@@ -26,7 +26,7 @@ from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.sample_line import write_sample_line
 from blemish.detectors.base import Detector
-from blemish.detectors.patchcore import PatchCore
+from blemish.detectors.memory.patchcore import PatchCore
 from blemish.detectors.registry import create_detector
 from blemish.features.onnx_export import to_onnx
 

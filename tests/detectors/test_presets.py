@@ -8,8 +8,8 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
+from blemish.detectors.reconstruction.residual_autoencoder import ResidualAutoencoderDetector
 from blemish.detectors.registry import create_detector
-from blemish.detectors.residual_autoencoder import ResidualAutoencoderDetector
 from blemish.detectors.trained import TrainedDetector
 
 EXACT: list[tuple[str, str | None, dict[str, Any]]] = [

@@ -15,14 +15,19 @@ from torch import Tensor
 
 from blemish.core.errors import UsageError
 from blemish.data.catalog import Catalog
-from blemish.detectors.nets.student_teacher import Comparison, ErrorFusion, PixelStudent, ReverseStudent
-from blemish.detectors.registry import create_detector
-from blemish.detectors.student_teacher import (
+from blemish.detectors.distilled.student_teacher import (
     StudentTeacherDetector,
     StudentTeacherObjective,
     choose_scoring,
     standardising_weights,
 )
+from blemish.detectors.distilled.student_teacher_network import (
+    Comparison,
+    ErrorFusion,
+    PixelStudent,
+    ReverseStudent,
+)
+from blemish.detectors.registry import create_detector
 from blemish.detectors.trained import held_out_positions
 
 CHANNELS = (256, 512, 1024)

@@ -10,18 +10,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from blemish.detectors.nets.autoencoders import (
+from blemish.detectors.distilled.efficientad_network import DescriptionAutoencoder, PatchDescription
+from blemish.detectors.distilled.student_teacher_network import PixelStudent, ReverseStudent
+from blemish.detectors.reconstruction.autoencoders import (
     ConvolutionalAutoencoder,
     HourglassAutoencoder,
     ResidualAutoencoder,
     VariationalAutoencoder,
 )
-from blemish.detectors.nets.classifier import PlainTrunk
-from blemish.detectors.nets.efficientad import DescriptionAutoencoder, PatchDescription
-from blemish.detectors.nets.feature_autoencoder import FeatureAutoencoder
-from blemish.detectors.nets.student_teacher import PixelStudent, ReverseStudent
-from blemish.detectors.nets.supersimplenet import SuperSimpleHeads
-from blemish.detectors.nets.unet import PlainEncoder, UNet
+from blemish.detectors.reconstruction.feature_autoencoder_network import FeatureAutoencoder
+from blemish.detectors.supervised.classifier_network import PlainTrunk
+from blemish.detectors.supervised.supersimplenet_network import SuperSimpleHeads
+from blemish.detectors.supervised.unet_network import PlainEncoder, UNet
 
 Maps = tuple[int, int, int]
 

@@ -15,10 +15,15 @@ from blemish.core.errors import CatalogError
 from blemish.data.catalog import open_catalog
 from blemish.data.perlin import perlin_mask, perlin_noise
 from blemish.data.splits import supervised_split
-from blemish.detectors.nets.supersimplenet import JoinedFeatures, SuperSimpleHeads, focal, truncated_l1
 from blemish.detectors.registry import create_detector
-from blemish.detectors.supersimplenet import SuperSimpleNetObjective
-from blemish.detectors.supervised import needs_defects
+from blemish.detectors.supervised.base import needs_defects
+from blemish.detectors.supervised.supersimplenet import SuperSimpleNetObjective
+from blemish.detectors.supervised.supersimplenet_network import (
+    JoinedFeatures,
+    SuperSimpleHeads,
+    focal,
+    truncated_l1,
+)
 
 TINY = {
     "size": 64,

@@ -299,7 +299,7 @@ FIT = [
 def test_kill_9_and_resume_end_with_the_same_inspector(
     washers: Path, tmp_path: Path, blemish: Callable[..., object], epochs_before: int
 ) -> None:
-    from blemish.inspector.artifact import MODEL, read_artifact
+    from blemish.line.artifact import MODEL, read_artifact
 
     whole, killed = tmp_path / "whole.blemish", tmp_path / "killed.blemish"
     runner = "import sys; from blemish.cli.main import main; main(sys.argv[1:])"

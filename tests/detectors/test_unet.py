@@ -19,17 +19,17 @@ from blemish.core.images import read_image
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.sample_line import write_sample_line
 from blemish.data.splits import supervised_split
-from blemish.detectors.nets.unet import PlainEncoder, SegmentationHead, UNet, mask_loss
 from blemish.detectors.registry import create_detector
-from blemish.detectors.supervised import balanced_weights, needs_defects
-from blemish.detectors.training.segmentation_examples import (
+from blemish.detectors.supervised.base import balanced_weights, needs_defects
+from blemish.detectors.supervised.segmentation_examples import (
     SegmentationExamples,
     Subject,
     paint_defect,
     shrunken_mask,
 )
-from blemish.detectors.unet import MaskOverlap
-from blemish.inspector.artifact import read_artifact
+from blemish.detectors.supervised.unet import MaskOverlap
+from blemish.detectors.supervised.unet_network import PlainEncoder, SegmentationHead, UNet, mask_loss
+from blemish.line.artifact import read_artifact
 
 TINY = {"size": 64, "epochs": 1, "examples_per_epoch": 8, "precision": "float32"}
 

@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
+from blemish.core.calibration import quantile_threshold
 from blemish.core.errors import BlemishError, UsageError
 from blemish.evaluation.figures import threshold_figure
 from blemish.evaluation.metrics import decide
@@ -19,7 +20,6 @@ from blemish.evaluation.thresholds import (
     normal_quantile,
     youden_threshold,
 )
-from blemish.inspector.calibration import quantile_threshold
 
 # A few levels only, so that scores tie often.
 level = st.integers(-6, 6).map(lambda value: value / 4)

@@ -20,15 +20,15 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from blemish.comparison.category_data import open_categories
-from blemish.comparison.cell_store import make_cell, read_result
-from blemish.comparison.choices import choose
-from blemish.comparison.report import headline
-from blemish.comparison.shared_reading import read_category
-from blemish.comparison.table import Block, Row, Table
 from blemish.core.network import CompiledNetwork
 from blemish.data.catalog import open_catalog
 from blemish.detectors.registry import create_detector
+from blemish.experiments.benchmark.category_data import open_categories
+from blemish.experiments.benchmark.cell_store import make_cell, read_result
+from blemish.experiments.benchmark.choices import choose
+from blemish.experiments.benchmark.report import headline
+from blemish.experiments.benchmark.shared_reading import read_category
+from blemish.experiments.benchmark.table import Block, Row, Table
 from blemish.features import extraction, together
 
 Command = Callable[..., Any]

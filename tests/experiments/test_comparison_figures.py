@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blemish.comparison.cell_store import Cell, CellResult
-from blemish.comparison.choices import choose
-from blemish.comparison.figures import colour, dash, roc_figure, score_figure, type_figure
-from blemish.comparison.report import beside_published
-from blemish.comparison.table import COLUMNS, Block, Row, Table
 from blemish.core.charts import logarithmic_axis
 from blemish.evaluation.figures import loss_figure
+from blemish.experiments.benchmark.cell_store import Cell, CellResult
+from blemish.experiments.benchmark.choices import choose
+from blemish.experiments.benchmark.figures import colour, dash, roc_figure, score_figure, type_figure
+from blemish.experiments.benchmark.report import beside_published
+from blemish.experiments.benchmark.table import COLUMNS, Block, Row, Table
 
 
 def result(label: str) -> CellResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blemish.comparison.published import MVTEC_AD, published_methods
+from blemish.experiments.benchmark.published import MVTEC_AD, published_methods
 
 
 def test_every_category_has_figures_with_sources() -> None:

@@ -23,9 +23,9 @@ from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.entries import VALIDATION
 from blemish.data.painted_splits import normal_split
 from blemish.data.sample_line import write_sample_line
-from blemish.detectors.patchcore import PatchCore
+from blemish.detectors.memory.patchcore import PatchCore
 from blemish.detectors.registry import create_detector
-from blemish.search.validation import learning_part, validate
+from blemish.experiments.search.validation import learning_part, validate
 
 Call = Callable[..., Any]
 SPACE = "size = [96, 128]\ncoreset_size = [60, 100]\n"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from blemish.core.errors import UsageError
 from blemish.detectors.registry import create_detector, detector_info, detector_names
-from blemish.search.space import (
+from blemish.experiments.search.space import (
     Choices,
     Interval,
     grid,
@@ -22,7 +22,7 @@ from blemish.search.space import (
     space_of,
     to_json,
 )
-from blemish.search.spaces import DEFAULT_SPACES
+from blemish.experiments.search.spaces import DEFAULT_SPACES
 
 INFO = detector_info("patchcore")
 

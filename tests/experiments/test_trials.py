@@ -11,8 +11,14 @@ import pytest
 
 from blemish.core.errors import BlemishError
 from blemish.detectors.registry import detector_info
-from blemish.search.space import Choices, Space, setting_key, space_of
-from blemish.search.trials import FEWEST_FOR_IMPORTANCE, STARTUP_TRIALS, Trial, TrialStore, best_of
+from blemish.experiments.search.space import Choices, Space, setting_key, space_of
+from blemish.experiments.search.trials import (
+    FEWEST_FOR_IMPORTANCE,
+    STARTUP_TRIALS,
+    Trial,
+    TrialStore,
+    best_of,
+)
 
 INFO = detector_info("patchcore")
 FINITE = space_of({"taps": [[8, 16], [16]], "weights": [None, "a", "b"]}, "it", INFO)

@@ -15,12 +15,12 @@ from typing import Any
 import psutil
 import pytest
 
-from blemish.comparison.category_data import open_categories
-from blemish.comparison.cell_store import CELL, make_cell
-from blemish.comparison.choices import choose
-from blemish.comparison.shared_reading import read_category
-from blemish.comparison.workers import Job, Workers, usual_workers
 from blemish.core.errors import ImageError
+from blemish.experiments.benchmark.category_data import open_categories
+from blemish.experiments.benchmark.cell_store import CELL, make_cell
+from blemish.experiments.benchmark.choices import choose
+from blemish.experiments.benchmark.shared_reading import read_category
+from blemish.experiments.benchmark.workers import Job, Workers, usual_workers
 
 Command = Callable[..., Any]
 DETECTORS = ("patchcore:quick", "knn")

@@ -369,9 +369,7 @@ def test_weights_come_through_a_proxy_too(
     assert load_backbone(SMALL, (8,)).taps == (8,)
 
 
-@pytest.mark.parametrize(
-    "module", ["blemish.detectors.registry", "blemish.inspector.build", "blemish.cli.fit"]
-)
+@pytest.mark.parametrize("module", ["blemish.detectors.registry", "blemish.making.build", "blemish.cli.fit"])
 def test_threads_of_torch_are_told_to_wait_before_it_is_imported(module: str) -> None:
     watch = (
         "import importlib, os, sys\n"

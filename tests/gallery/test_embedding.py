@@ -17,8 +17,8 @@ pytest.importorskip("qdrant_client")
 from blemish.core.errors import ArtifactError
 from blemish.core.images import list_images, read_image
 from blemish.gallery.embedding import AnomalyEmbedder, describe
-from blemish.inspector.artifact import FEATURES, read_artifact, write_artifact
-from blemish.inspector.runtime import Inspector
+from blemish.line.artifact import FEATURES, read_artifact, write_artifact
+from blemish.line.runtime import Inspector
 
 
 @pytest.fixture(scope="module")

@@ -27,14 +27,14 @@ from pydantic import ValidationError
 
 from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.preprocessing import Preprocessing
-from blemish.inspector.artifact import (
+from blemish.line.artifact import (
     Artifact,
     ArtifactLimits,
     array_content,
     read_artifact,
     write_artifact,
 )
-from blemish.inspector.manifest import (
+from blemish.line.manifest import (
     CalibrationRecord,
     DetectorRecord,
     Manifest,

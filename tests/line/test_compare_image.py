@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from blemish.comparison.sensitivity import View, agreements, level, map_level, pattern, percentile, ranked
+from blemish.line.sensitivity import View, agreements, level, map_level, pattern, percentile, ranked
 
 Command = Callable[..., Any]
 

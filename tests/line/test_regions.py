@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as numpy_strategies
 
 from blemish.core.errors import UsageError
 from blemish.core.types import Region
-from blemish.inspector.regions import find_regions, peak_region
+from blemish.line.regions import find_regions, peak_region
 
 Map = np.ndarray[Any, Any]
 MAPS = numpy_strategies.arrays(

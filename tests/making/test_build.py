@@ -24,10 +24,10 @@ from blemish.data.catalog import Catalog, open_catalog
 from blemish.detectors.base import Detector
 from blemish.detectors.registry import create_detector
 from blemish.features.onnx_export import to_onnx
-from blemish.inspector import build
-from blemish.inspector.artifact import MODEL, NORMAL_SCORES, read_artifact, write_artifact
-from blemish.inspector.build import BuildSummary, build_inspector
-from blemish.inspector.runtime import Inspector
+from blemish.line.artifact import MODEL, NORMAL_SCORES, read_artifact, write_artifact
+from blemish.line.runtime import Inspector
+from blemish.making import build
+from blemish.making.build import BuildSummary, build_inspector
 
 SIZE = 128
 
@@ -252,7 +252,7 @@ def stop(descriptor):
 import blemish.core.storage
 from blemish.data.catalog import open_catalog
 from blemish.detectors.registry import create_detector
-from blemish.inspector.build import build_inspector
+from blemish.making.build import build_inspector
 blemish.core.storage.os.fsync = stop
 detector = create_detector("patchcore", size={SIZE}, coreset_size=50)
 build_inspector(open_catalog(sys.argv[1]), Path(sys.argv[2]), detector)
@@ -296,7 +296,7 @@ def test_a_full_disk_leaves_the_old_inspector(catalog: Catalog, small_disk: Path
 INSPECT = """
 import sys
 from pathlib import Path
-from blemish.inspector.runtime import Inspector
+from blemish.line.runtime import Inspector
 print(Inspector.load(Path(sys.argv[1])).inspect_file(Path(sys.argv[2])).score)
 heavy = ("torch", "timm", "pandas", "sklearn", "scipy", "skimage", "onnx", "plotly")
 print([name for name in heavy if name in sys.modules])

@@ -59,19 +59,20 @@ def running(service: Service) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="session")
 def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
-    """Start a server with the inspector `washer`: `with served(queue_size=4) as server`."""
+    """Start a server with the inspector `washer`: `with served(queue_size=4) as server`; `add=False` adds none."""
 
     @contextmanager
     def start(**settings: Any) -> Iterator[RunningServer]:
         home = settings.pop("home", None) or tmp_path_factory.mktemp("home")
-        keys = settings.pop("keys", ())
+        keys, add = settings.pop("keys", ()), settings.pop("add", True)
         values = {"home": home, "port": 0, "page": False, **settings}
         if keys or not values.get("require_keys"):
             service = Service(ServerSettings(**values))
         else:
             service = open_service(ServerSettings(**values))
-        version = service.add_inspector(fitted, "washer")
-        service.shelf.activate(version.name, version.version)
+        if add:
+            version = service.add_inspector(fitted, "washer")
+            service.shelf.activate(version.name, version.version)
         with running(service) as server:
             yield server
 

@@ -15,7 +15,7 @@ import pytest
 from server_clients import assert_problem, inspect
 
 from blemish.core.images import decode_image
-from blemish.inspector.runtime import Inspector
+from blemish.line.runtime import Inspector
 
 
 def test_an_inspection_says_what_the_runtime_says_and_is_in_the_log(

@@ -14,7 +14,7 @@ import pytest
 from broken_files import encode, photograph, png_with_header, text_bomb
 from server_clients import assert_problem, inspect
 
-from blemish.inspector.artifact import read_artifact
+from blemish.line.artifact import read_artifact
 
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 

@@ -16,7 +16,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
-from blemish.inspector.runtime import Inspector
+from blemish.line.runtime import Inspector
 from blemish.server.job import Job, JobState
 from blemish.server.job_requests import EvaluateRequest, ExploreRequest, JobRequest, TrainRequest
 from blemish.server.jobs import Jobs

@@ -12,7 +12,7 @@ import pytest
 from page_browser import Watched, serving
 
 from blemish.core.images import read_mask
-from blemish.inspector.runtime import Inspector
+from blemish.line.runtime import Inspector
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
 

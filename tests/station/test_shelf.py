@@ -14,8 +14,8 @@ import pytest
 from blemish.core.errors import ArtifactError, BlemishError, NotFoundError, UsageError
 from blemish.core.preprocessing import Preprocessing
 from blemish.core.storage import file_digest
-from blemish.inspector.artifact import array_content, write_artifact
-from blemish.inspector.manifest import (
+from blemish.line.artifact import array_content, write_artifact
+from blemish.line.manifest import (
     CalibrationRecord,
     DetectorRecord,
     Manifest,
@@ -23,6 +23,7 @@ from blemish.inspector.manifest import (
     TrainingRecord,
     training_digests,
 )
+from blemish.station.compiled import CompiledInspectors
 from blemish.station.database import Database
 from blemish.station.home import Home
 from blemish.station.shelf import InspectorShelf
@@ -179,13 +180,13 @@ def test_a_version_is_loaded_only_if_it_is_what_was_added(
 ) -> None:
     found = shelf.add(fitted, name="washer")
     image = np.zeros((128, 128, 3), np.uint8)
-    assert np.isfinite(shelf.load(found, threads=1).inspect(image).score)
+    assert np.isfinite(CompiledInspectors(1).get(found).inspect(image).score)
     shutil.copy(write_inspector(tmp_path / "other.blemish"), found.path)
-    with pytest.raises(ArtifactError, match="is not the file that was added as version 1 of washer"):
-        shelf.load(found)
+    with pytest.raises(ArtifactError, match="is not the file that was added"):
+        CompiledInspectors(1).get(found)
     found.path.unlink()
     with pytest.raises(ArtifactError, match="does not exist"):
-        shelf.load(found)
+        CompiledInspectors(1).get(found)
 
 
 def test_a_folder_that_cannot_be_written_leaves_no_version(

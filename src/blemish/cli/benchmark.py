@@ -12,8 +12,8 @@ from blemish.cli.text_table import aligned
 from blemish.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from blemish.comparison.cell_store import CellResult
-    from blemish.comparison.table import Table as ComparisonTable
+    from blemish.experiments.benchmark.cell_store import CellResult
+    from blemish.experiments.benchmark.table import Table as ComparisonTable
 
 _SHORT = {"Image AUROC": "AUROC", "Pixel AUROC": "pixel AUROC", "Precision": "prec.", "Accuracy": "acc."}
 _SHORT |= {"Recall": "recall", "Pixel F1": "pixel F1", "Fit, s": "fit s", "ms an image": "ms"}
@@ -54,13 +54,13 @@ def benchmark(
     blemish benchmark mvtec/ --detectors patchcore,padim,cae --out comparison/
     """
     from blemish.cli.reporter import reporter_for
-    from blemish.comparison.category_data import open_categories
-    from blemish.comparison.choices import choose
-    from blemish.comparison.matrix import run_benchmark
-    from blemish.comparison.report import headline, write_report
-    from blemish.comparison.table import comparison_table
     from blemish.core.progress import use_reporter
     from blemish.core.storage import write_json
+    from blemish.experiments.benchmark.category_data import open_categories
+    from blemish.experiments.benchmark.choices import choose
+    from blemish.experiments.benchmark.matrix import run_benchmark
+    from blemish.experiments.benchmark.report import headline, write_report
+    from blemish.experiments.benchmark.table import comparison_table
 
     labels = [label.strip() for label in detectors.split(",") if label.strip()]
     choices = choose(labels, size=size, bit_depth=bit_depth, quick=quick)
@@ -121,7 +121,7 @@ def _unreadable(document: dict[str, Any]) -> list[str]:
 
 def _printed(table: ComparisonTable) -> list[str]:
     """The table for a terminal, a line a row; the best of each column has a star."""
-    from blemish.comparison.table import COLUMNS
+    from blemish.experiments.benchmark.table import COLUMNS
 
     blocks = table.blocks if len(table.blocks) > 2 else table.blocks[:1]
     rows = [("", "", *(_SHORT.get(column.title, column.title) for column in COLUMNS))]

@@ -12,7 +12,7 @@ from blemish.cli.text_table import aligned
 from blemish.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from blemish.comparison.image_comparison import ImageComparison
+    from blemish.line.comparison import ImageComparison
 
 
 def compare_image(
@@ -36,9 +36,9 @@ def compare_image(
     blemish compare-image photo.png --inspectors a.blemish b.blemish --out compared/
     """
     from blemish.cli.reporter import reporter_for
-    from blemish.comparison.image_comparison import compare_image, write_page, write_pictures
     from blemish.core.progress import use_reporter
     from blemish.core.storage import write_json
+    from blemish.line.comparison import compare_image, write_page, write_pictures
 
     photograph, chosen = _told_apart(image, inspectors)
     page = out / "compare.html"
@@ -73,7 +73,7 @@ def _told_apart(given: list[Path], inspectors: list[Path]) -> tuple[Path, list[P
 
 def _print(comparison: ImageComparison) -> None:
     """A line for each inspector, most sensitive first, and what it means."""
-    from blemish.comparison.sensitivity import ranked
+    from blemish.line.sensitivity import ranked
 
     rows = [
         ("inspector", "detector", "verdict", "score", "threshold", "percentile", "level", "peak", "area"),

@@ -38,7 +38,7 @@ def demo(
     from blemish.core.storage import write_json
     from blemish.data.sample_line import write_sample_line
     from blemish.evaluation.report import write_report
-    from blemish.inspector.runtime import Inspector
+    from blemish.line.runtime import Inspector
 
     started = time.monotonic()
     evaluations: list[Evaluation] = []
@@ -71,7 +71,7 @@ def _fit(folder: Path, inspector: Path) -> float:
     from blemish.cli.fit import DEFAULT_DETECTOR
     from blemish.data.catalog import open_catalog
     from blemish.detectors.registry import create_detector
-    from blemish.inspector.build import build_inspector
+    from blemish.making.build import build_inspector
 
     detector = create_detector(DEFAULT_DETECTOR, _PRESET)
     return build_inspector(open_catalog(folder), inspector, detector).seconds

@@ -57,8 +57,12 @@ def distil(
     from blemish.cli.reporter import reporter_for
     from blemish.core.image_files import list_images
     from blemish.core.progress import use_reporter
-    from blemish.detectors.distillation import Distillation, backbone_for_distillation, write_teacher
-    from blemish.detectors.distillation import distil as distil_teacher
+    from blemish.detectors.distilled.distillation import (
+        Distillation,
+        backbone_for_distillation,
+        write_teacher,
+    )
+    from blemish.detectors.distilled.distillation import distil as distil_teacher
     from blemish.detectors.training.session import TrainingSession, training_session
 
     if out.suffix != ".safetensors":

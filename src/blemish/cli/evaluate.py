@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from blemish.data.catalog import Catalog
     from blemish.evaluation.result import Evaluation
-    from blemish.inspector.manifest import Manifest
-    from blemish.inspector.runtime import Inspector
+    from blemish.line.manifest import Manifest
+    from blemish.line.runtime import Inspector
 
 
 def evaluate(
@@ -46,7 +46,7 @@ def evaluate(
     from blemish.core.progress import use_reporter
     from blemish.core.storage import write_json
     from blemish.evaluation.report import headline, write_report
-    from blemish.inspector.runtime import Inspector
+    from blemish.line.runtime import Inspector
 
     loaded = Inspector.load(inspector)
     folder = out or inspector.parent / f"{inspector.stem}-evaluation"

@@ -15,7 +15,7 @@ from blemish.core.errors import BlemishError, UsageError
 
 if TYPE_CHECKING:
     from blemish.detectors.base import Detector
-    from blemish.inspector.build import BuildSummary
+    from blemish.making.build import BuildSummary
 
 DEFAULT_DETECTOR = "patchcore"
 
@@ -77,7 +77,7 @@ def fit(
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import task, use_reporter
     from blemish.detectors.training.session import TrainingSession, training_session
-    from blemish.inspector.build import build_inspector
+    from blemish.making.build import build_inspector
 
     if out.suffix != ".blemish":
         raise UsageError(f"{out} does not end in .blemish: name the file to write, as --out part.blemish.")
@@ -149,8 +149,8 @@ def make_detector(name: str, preset: str | None, parameters: dict[str, Any], qui
 
 def expected_false_rejects(inspector: Path) -> tuple[float, float]:
     """Share of unseen good parts that an inspector rejects: expected, and at most (95 % confidence)."""
-    from blemish.inspector.artifact import read_artifact
-    from blemish.inspector.calibration import false_reject_rate
+    from blemish.core.calibration import false_reject_rate
+    from blemish.line.artifact import read_artifact
 
     calibration = read_artifact(inspector).manifest.calibration
     return false_reject_rate(calibration.n_scores, calibration.quantile)
@@ -164,7 +164,7 @@ def write_report(summary: BuildSummary, out: Path) -> None:
     """
     from blemish.cli.evaluate import facts
     from blemish.evaluation.training_report import Training, write_training_report
-    from blemish.inspector.artifact import read_artifact
+    from blemish.line.artifact import read_artifact
 
     artifact = read_artifact(summary.path)
     manifest, calibration = artifact.manifest, artifact.manifest.calibration

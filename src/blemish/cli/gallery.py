@@ -47,8 +47,8 @@ def index(
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import use_reporter
     from blemish.gallery.gallery import Gallery
-    from blemish.gallery.indexing import index_catalog
-    from blemish.inspector.runtime import Inspector
+    from blemish.line.runtime import Inspector
+    from blemish.workflows.index_defects import index_catalog
 
     loaded = Inspector.load(inspector)
     with use_reporter(reporter_for(json_output)), Gallery(gallery_location(location)) as opened:

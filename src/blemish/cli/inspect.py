@@ -11,9 +11,9 @@ import typer
 from blemish.cli.output import JsonOption, console, emit, messages
 
 if TYPE_CHECKING:
-    from blemish.cli.inspection_results import Result
-    from blemish.cli.photographs import Photograph
-    from blemish.inspector.runtime import Inspector
+    from blemish.line.photographs import Photograph
+    from blemish.line.results import Result
+    from blemish.line.runtime import Inspector
 
 
 class Save(StrEnum):
@@ -42,12 +42,12 @@ def inspect(
     \b
     blemish inspect part.blemish photo.png new/ --out verdicts/
     """
-    from blemish.cli.inspection_results import write_results
-    from blemish.cli.photographs import find_photographs
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import track, use_reporter
     from blemish.core.types import Verdict
-    from blemish.inspector.runtime import Inspector
+    from blemish.line.photographs import find_photographs
+    from blemish.line.results import write_results
+    from blemish.line.runtime import Inspector
 
     photographs = find_photographs(paths, out)
     loaded = Inspector.load(inspector)
@@ -69,10 +69,10 @@ def inspect(
 
 def _inspect_one(inspector: Inspector, photograph: Photograph, out: Path | None, save: Save) -> Result:
     """Inspect one photograph and write its overlay; an error becomes a result too."""
-    from blemish.cli.inspection_results import Result
     from blemish.core.errors import ImageError
     from blemish.core.images import read_image
     from blemish.core.types import Verdict
+    from blemish.line.results import Result
 
     path = photograph.path
     try:
@@ -85,7 +85,7 @@ def _inspect_one(inspector: Inspector, photograph: Photograph, out: Path | None,
     passed = inspection.verdict == Verdict.PASS
     if out is None or save == Save.NONE or (save == Save.REJECTS and passed):
         return Result.of(path, inspection)
-    from blemish.cli.overlays import write_overlay
+    from blemish.line.overlays import write_overlay
 
     write_overlay(out / photograph.place, image, inspection, inspector.map_scale, inspector.pixel_threshold)
     return Result.of(path, inspection, out / photograph.place)

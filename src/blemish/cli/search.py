@@ -11,8 +11,8 @@ from blemish.cli.output import JsonOption, console, emit, messages, stray_prints
 from blemish.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from blemish.search.search import SearchResult
-    from blemish.search.trials import Trial
+    from blemish.experiments.search.search import SearchResult
+    from blemish.experiments.search.trials import Trial
 
 
 def search(
@@ -66,10 +66,10 @@ def search(
     from blemish.core.progress import use_reporter
     from blemish.core.storage import write_json, write_text
     from blemish.detectors.registry import detector_info
-    from blemish.search.parts import SPLITS, searched_catalog
-    from blemish.search.report import write_report
-    from blemish.search.search import Plan, run_search
-    from blemish.search.space import open_space
+    from blemish.experiments.search.parts import SPLITS, searched_catalog
+    from blemish.experiments.search.report import write_report
+    from blemish.experiments.search.search import Plan, run_search
+    from blemish.experiments.search.space import open_space
 
     if split not in SPLITS:
         raise UsageError(f"There is no split {split}: choose one of {', '.join(SPLITS)}.")
@@ -95,7 +95,7 @@ def search(
 
 def _tell(trial: Trial) -> None:
     """One line for a trial that was measured."""
-    from blemish.search.space import shown
+    from blemish.experiments.search.space import shown
 
     values = ", ".join(f"{name} {shown(value)}" for name, value in trial.setting.items())
     if trial.error:
@@ -105,7 +105,7 @@ def _tell(trial: Trial) -> None:
 
 
 def _print_result(result: SearchResult, out: Path, report: Path) -> None:
-    from blemish.search.report import headline
+    from blemish.experiments.search.report import headline
 
     console.print(headline(result))
     console.print(f"  split      {result.plan.catalog.split_name}")

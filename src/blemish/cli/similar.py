@@ -41,7 +41,7 @@ def similar(
     from blemish.gallery.embedding import AnomalyEmbedder
     from blemish.gallery.gallery import Gallery
     from blemish.gallery.proposal import propose
-    from blemish.inspector.runtime import Inspector
+    from blemish.line.runtime import Inspector
 
     earliest = _time(since)
     loaded = Inspector.load(inspector)

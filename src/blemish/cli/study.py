@@ -11,7 +11,7 @@ from blemish.cli.output import JsonOption, console, emit, messages, stray_prints
 from blemish.cli.text_table import aligned
 
 if TYPE_CHECKING:
-    from blemish.study.study import CellResult, Study
+    from blemish.experiments.study.study import CellResult, Study
 
 
 def study(
@@ -48,9 +48,9 @@ def study(
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import use_reporter
     from blemish.core.storage import write_json
-    from blemish.study.plan import open_study
-    from blemish.study.report import write_report
-    from blemish.study.study import run_study
+    from blemish.experiments.study.plan import open_study
+    from blemish.experiments.study.report import write_report
+    from blemish.experiments.study.study import run_study
 
     names = [name.strip() for name in models.split(",") if name.strip()]
     fixed = {"bit_depth": bit_depth, **dict(parsed_setting(one) for one in setting or [])}
@@ -87,9 +87,9 @@ def _tell(result: CellResult) -> None:
 
 
 def _print_result(result: Study, report: Path) -> None:
-    from blemish.study.brightness import is_telling
-    from blemish.study.plan import COMBINATIONS
-    from blemish.study.summary import by_model, headline
+    from blemish.experiments.study.brightness import is_telling
+    from blemish.experiments.study.plan import COMBINATIONS
+    from blemish.experiments.study.summary import by_model, headline
 
     rows = [("test AUROC", "", *result.plan.models)]
     for category in (*result.plan.categories, None):

@@ -2,7 +2,7 @@
 
 A part is rejected when its score is strictly above the threshold. A threshold chosen on images that it is then judged
 by flatters, so `Threshold.seen` names the images; `judge` counts its decisions on others. The inspector's own
-threshold (`blemish.inspector.calibration`) is the rule `quantile` on good training images.
+threshold (`blemish.core.calibration`) is the rule `quantile` on good training images.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def deviation_threshold(normal_scores: Scores, deviations: float = DEVIATIONS) -
 def normal_quantile(normal_scores: Scores, quantile: float = QUANTILE) -> float:
     """The normal score that `quantile` of them do not exceed: the neighbour above, never a score between two.
 
-    As `blemish.inspector.calibration.quantile_threshold`; with fewer than 1 / (1 - quantile) + 1 scores the maximum.
+    As `blemish.core.calibration.quantile_threshold`; with fewer than 1 / (1 - quantile) + 1 scores the maximum.
 
     Raises:
         UsageError: there is no score, one is not finite, or `quantile` is not in (0, 1).

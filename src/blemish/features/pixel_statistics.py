@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
+from blemish.core.noise import noise_level
 from blemish.core.types import ByteArray
-from blemish.explore.measures import noise_level
 
 Counts = npt.NDArray[np.intp]
 
@@ -103,7 +103,7 @@ def spectrum_features(grey: ByteArray) -> dict[str, float]:
 def noise_features(grey: ByteArray) -> dict[str, float]:
     """`noise_level` in grey values, and `signal_to_noise_ratio`, the mean grey value over it.
 
-    The noise is Immerkaer's estimate (see `blemish.explore.measures.noise_level`); in the ratio it counts as
+    The noise is Immerkaer's estimate (see `blemish.core.noise.noise_level`); in the ratio it counts as
     `QUANTISATION` at least, so that an image without any has a ratio too.
     """
     noise = noise_level(grey)

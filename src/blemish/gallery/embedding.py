@@ -9,7 +9,7 @@ import numpy as np
 
 from blemish.core.errors import UsageError
 from blemish.core.types import ByteArray, FloatArray, Inspection
-from blemish.inspector.runtime import Inspector
+from blemish.line.runtime import Inspector
 
 _RECIPE = "under-map-1"
 _LEVEL = 0.7

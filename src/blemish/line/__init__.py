@@ -1,1 +1,1 @@
-"""The artifact `NAME.blemish` and its runtime, which needs no torch."""
+"""The line: the artifact `NAME.blemish`, its runtime, and what a verdict needs; no torch, no pandas."""

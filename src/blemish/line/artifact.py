@@ -30,9 +30,9 @@ from pydantic import ValidationError
 
 from blemish.core.errors import ArtifactError, ImageError
 from blemish.core.image_files import open_regular
-from blemish.core.storage import atomic_file
+from blemish.core.storage import atomic_file, stream_digest
 from blemish.core.types import FloatArray
-from blemish.inspector.manifest import FORMAT_VERSION, MEMBER_NAME_PATTERN, FormatVersion, Manifest, Member
+from blemish.line.manifest import FORMAT_VERSION, MEMBER_NAME_PATTERN, FormatVersion, Manifest, Member
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
@@ -210,18 +210,22 @@ def write_artifact(path: Path | str, manifest: Manifest, members: Mapping[str, b
             archive.writestr(_entry(record.name), members[record.name])
 
 
-def read_artifact(path: Path | str, limits: ArtifactLimits = DEFAULT_LIMITS) -> Artifact:
+def read_artifact(
+    path: Path | str, limits: ArtifactLimits = DEFAULT_LIMITS, digest: str | None = None
+) -> Artifact:
     """Read an artifact into memory and check every byte that means anything.
 
     Args:
         path: the file.
         limits: sizes beyond which it is refused unread.
+        digest: SHA-256 that the file is known by, where it is; another file in its place is refused.
 
     Returns:
         The manifest and the content of all members; arrays are decoded on request.
 
     Raises:
-        ArtifactError: the file is missing, damaged, cut short, of a newer format, too large, or no artifact.
+        ArtifactError: the file is missing, damaged, cut short, of a newer format, too large, no artifact, or not the
+            one that was meant.
     """
     path = Path(path)
     try:
@@ -231,6 +235,8 @@ def read_artifact(path: Path | str, limits: ArtifactLimits = DEFAULT_LIMITS) -> 
     with stream:
         try:
             manifest_digest = _check_frame(stream, path, limits)
+            if digest is not None:
+                _check_digest(stream, digest, path)
             with zipfile.ZipFile(stream) as archive:
                 manifest = _read_manifest(archive, manifest_digest, path, limits)
                 _check_table(archive.infolist(), manifest, path, limits)
@@ -290,6 +296,15 @@ def _check_frame(stream: IO[bytes], path: Path, limits: ArtifactLimits) -> str:
     if table_start + table_size != size - _TAIL_SIZE or table_size > _MOST_TABLE_BYTES:
         raise _damaged(path, "its table of contents is not where it should be")
     return comment[1].decode()
+
+
+def _check_digest(stream: IO[bytes], digest: str, path: Path) -> None:
+    """Compare the open file, which nobody can swap any more, with the digest that it is known by."""
+    stream.seek(0)
+    if stream_digest(stream) != digest:
+        raise ArtifactError(
+            f"{path} is not the file that was added here: somebody has replaced it; add it anew."
+        )
 
 
 def _read_manifest(archive: zipfile.ZipFile, digest: str, path: Path, limits: ArtifactLimits) -> Manifest:

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from blemish.comparison import sensitivity
-from blemish.comparison.sensitivity import Agreement, Pattern, View
 from blemish.core.errors import UsageError
 from blemish.core.images import read_image
 from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
@@ -21,8 +19,10 @@ from blemish.core.progress import track
 from blemish.core.report_page import render_page
 from blemish.core.storage import file_digest, write_bytes, write_text
 from blemish.core.types import ByteArray, Inspection
-from blemish.inspector.artifact import Artifact, read_artifact
-from blemish.inspector.runtime import Inspector
+from blemish.line import sensitivity
+from blemish.line.artifact import Artifact, read_artifact
+from blemish.line.runtime import Inspector
+from blemish.line.sensitivity import Agreement, Pattern, View
 
 PICTURE_SIDE = 1024
 _OUTLINE = (255, 255, 255)
@@ -161,7 +161,7 @@ def write_page(comparison: ImageComparison, out: Path) -> None:
         "constants": sensitivity,
         "document": document,
     }
-    write_text(out, render_page("blemish.comparison", "compare_image.html.j2", "", context))
+    write_text(out, render_page("blemish.line", "compare_image.html.j2", "", context))
 
 
 def inspector_view(name: str, inspector: Inspector, inspection: Inspection) -> View:

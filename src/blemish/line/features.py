@@ -11,7 +11,7 @@ from PIL import Image
 from blemish.core.errors import ArtifactError
 from blemish.core.network import CompiledNetwork
 from blemish.core.types import ByteArray, FloatArray
-from blemish.inspector.artifact import FEATURES, Artifact
+from blemish.line.artifact import FEATURES, Artifact
 
 
 class BackboneFeatures:

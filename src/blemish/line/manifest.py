@@ -175,7 +175,7 @@ class Member(_Record):
 class Manifest(_Record):
     """All that an artifact says of itself; immutable, and refused when any field is unknown or out of range.
 
-    `members` is filled in by `blemish.inspector.artifact.write_artifact`.
+    `members` is filled in by `blemish.line.artifact.write_artifact`.
     """
 
     format_version: int = Field(default=FORMAT_VERSION, ge=1, le=FORMAT_VERSION)

@@ -7,16 +7,16 @@ from typing import Self
 
 import numpy as np
 
+from blemish.core.calibration import p_value, percentile
 from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.images import read_image
 from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import preprocess
 from blemish.core.types import ByteArray, FloatArray, Inspection, Prediction, Region, Verdict
-from blemish.inspector.artifact import MODEL, Artifact, read_artifact
-from blemish.inspector.calibration import p_value, percentile
-from blemish.inspector.features import BackboneFeatures
-from blemish.inspector.manifest import Manifest
-from blemish.inspector.regions import find_regions, peak_region
+from blemish.line.artifact import MODEL, Artifact, read_artifact
+from blemish.line.features import BackboneFeatures
+from blemish.line.manifest import Manifest
+from blemish.line.regions import find_regions, peak_region
 
 
 class Inspector:
@@ -49,17 +49,18 @@ class Inspector:
             ) from error
 
     @classmethod
-    def load(cls, path: Path, threads: int | None = None) -> Self:
-        """Open an artifact.
+    def load(cls, path: Path, threads: int | None = None, digest: str | None = None) -> Self:
+        """Open an artifact; all that judges is opened here.
 
         Args:
             path: a `.blemish` file.
             threads: CPU threads to use; all when None.
+            digest: SHA-256 that the file is known by, where it is.
 
         Raises:
-            ArtifactError: the file is damaged, of a newer format, or not one at all.
+            ArtifactError: the file is damaged, of a newer format, not one at all, or not the one that was meant.
         """
-        return cls(read_artifact(path), threads)
+        return cls(read_artifact(path, digest=digest), threads)
 
     @property
     def name(self) -> str:

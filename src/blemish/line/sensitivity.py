@@ -30,8 +30,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from blemish.core.calibration import percentile as percentile
 from blemish.core.types import BoolArray, FloatArray
-from blemish.inspector.calibration import percentile as percentile
 
 GLOBAL_AREA = 0.30
 """Share of the map above the pixel threshold from which the whole photograph deviates."""

@@ -34,7 +34,7 @@ class _OfPixels(nn.Module):
 def exported_backbone() -> bytes:
     """ONNX: 1 x 3 x 352 x 352 pixel values 0 to 255 in; out a 1 x channels x h x w feature map a tap.
 
-    Outputs are named `BACKBONE_strideN`: `blemish.inspector.features` reads from them what they are.
+    Outputs are named `BACKBONE_strideN`: `blemish.line.features` reads from them what they are.
     """
     backbone = load_backbone(DEFAULT_BACKBONE, TAPS)
     names = [f"{DEFAULT_BACKBONE}_stride{tap}" for tap in TAPS]

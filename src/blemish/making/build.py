@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from blemish.core.calibration import heatmap_scale, pixel_threshold, quantile_threshold
 from blemish.core.errors import CatalogError, ImageError
 from blemish.core.images import read_image
 from blemish.core.progress import task, track
@@ -22,14 +23,12 @@ from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN
 from blemish.data.splits import supervised_split
 from blemish.detectors.base import Detector
-from blemish.detectors.supervised import needs_defects
+from blemish.detectors.supervised.base import needs_defects
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.evaluation.result import image_name
-from blemish.features.exported import exported_backbone
 from blemish.features.onnx_export import to_onnx
-from blemish.inspector.artifact import FEATURES, HISTORY, MODEL, NORMAL_SCORES, array_content, write_artifact
-from blemish.inspector.calibration import heatmap_scale, pixel_threshold, quantile_threshold
-from blemish.inspector.manifest import (
+from blemish.line.artifact import FEATURES, HISTORY, MODEL, NORMAL_SCORES, array_content, write_artifact
+from blemish.line.manifest import (
     CalibrationRecord,
     DetectorRecord,
     Manifest,
@@ -38,7 +37,8 @@ from blemish.inspector.manifest import (
     TrainingRecord,
     training_digests,
 )
-from blemish.inspector.parity import check_parity
+from blemish.making.backbone import exported_backbone
+from blemish.making.parity import check_parity
 
 QUANTILE = 0.995
 LABELLED_SHARE = 0.5

@@ -12,7 +12,7 @@ from blemish.core.errors import BlemishError
 from blemish.core.images import read_image
 from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import Preprocessing, preprocess
-from blemish.inspector.manifest import ParityRecord
+from blemish.line.manifest import ParityRecord
 
 TOLERANCE = 1e-3
 

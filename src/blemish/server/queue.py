@@ -25,11 +25,11 @@ from blemish.core.image_formats import image_format
 from blemish.core.images import DecodeLimits, decode_image
 from blemish.core.preprocessing import preprocess
 from blemish.core.types import ByteArray, Inspection, Verdict
-from blemish.inspector.runtime import Inspector
-from blemish.server.compiled import CompiledInspectors
+from blemish.line.runtime import Inspector
 from blemish.server.errors import Overloaded
 from blemish.server.metrics import Metrics
 from blemish.server.settings import ServerSettings
+from blemish.station.compiled import CompiledInspectors
 from blemish.station.image_store import ImageStore
 from blemish.station.log import InspectionLog
 from blemish.station.records import InspectionRecord, NewInspection

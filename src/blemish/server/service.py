@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
 from blemish.core.images import DecodeLimits, decode_image
 from blemish.core.types import ByteArray, Inspection, Verdict
-from blemish.inspector.runtime import Inspector
-from blemish.server.compiled import CompiledInspectors
+from blemish.line.runtime import Inspector
 from blemish.server.errors import Overloaded
 from blemish.server.jobs import Jobs
 from blemish.server.metrics import Metrics
 from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, Task
 from blemish.server.settings import ServerSettings
+from blemish.station.compiled import CompiledInspectors
 from blemish.station.database import Database
 from blemish.station.home import Home
 from blemish.station.image_store import ImageStore, KeepPolicy

@@ -6,8 +6,8 @@ import threading
 from collections import OrderedDict
 
 from blemish.core.types import FloatArray, Prediction
-from blemish.inspector.artifact import Artifact
-from blemish.inspector.runtime import Inspector
+from blemish.line.artifact import Artifact
+from blemish.line.runtime import Inspector
 from blemish.station.shelf import InspectorVersion
 
 MOST_LOADED = 16
@@ -43,14 +43,14 @@ class CompiledInspectors:
         """The compiled inspector of a version.
 
         Raises:
-            ArtifactError: its file is damaged.
+            ArtifactError: its file is missing, damaged, or not the one that was added.
         """
         with self._lock:
             if found := self._loaded.get(version.digest):
                 self._loaded.move_to_end(version.digest)
                 return found
         # Not under the lock: those that are loaded already go on judging.
-        found = SharedInspector.load(version.path, self._threads)
+        found = SharedInspector.load(version.path, self._threads, version.digest)
         with self._lock:
             self._loaded[version.digest] = found
             while len(self._loaded) > MOST_LOADED:

@@ -16,8 +16,7 @@ from sqlalchemy.orm import Session
 from blemish.core.errors import ArtifactError, BlemishError, DatabaseError, NotFoundError
 from blemish.core.storage import atomic_file, file_digest
 from blemish.core.types import FloatArray
-from blemish.inspector.artifact import Artifact, read_artifact
-from blemish.inspector.runtime import Inspector
+from blemish.line.artifact import Artifact, read_artifact
 from blemish.station.database import Database
 from blemish.station.home import Home
 from blemish.station.records import check_name
@@ -230,20 +229,6 @@ class InspectorShelf:
                 raise _no_version(name, version)
             latest = _activation(session, name)
             return self._version(row, latest is not None and latest.version == version)
-
-    def load(self, version: InspectorVersion, threads: int | None = None) -> Inspector:
-        """Open a version for judging with so many CPU threads, all when None.
-
-        Raises:
-            ArtifactError: its file is missing, damaged, or not the one that was added.
-        """
-        artifact = read_artifact(version.path)
-        if file_digest(version.path) != version.digest:
-            raise ArtifactError(
-                f"{version.path} is not the file that was added as version {version.version} of {version.name}: "
-                "add it anew."
-            )
-        return Inspector(artifact, threads)
 
     def _version(self, row: InspectorVersionRow, active: bool) -> InspectorVersion:
         return InspectorVersion(

@@ -1,4 +1,4 @@
-"""A category's defective photographs into the gallery. Needs pandas for the catalog; the rest of the floor does not."""
+"""A category's defective photographs into the gallery."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from blemish.core.errors import CatalogError, ImageError
 from blemish.core.images import read_image
 from blemish.core.progress import track
 from blemish.core.storage import file_digest
+from blemish.data.catalog import open_catalog
 from blemish.gallery.defect import Defect
 from blemish.gallery.embedding import AnomalyEmbedder
 from blemish.gallery.gallery import Gallery
-from blemish.inspector.runtime import Inspector
+from blemish.line.runtime import Inspector
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,6 @@ def index_catalog(data: Path, inspector: Inspector, gallery: Gallery) -> Indexed
         ArtifactError: the inspector's file holds no backbone.
         GalleryError: the gallery cannot be written.
     """
-    from blemish.data.catalog import open_catalog
-
     catalog = open_catalog(data)
     rows = catalog.table[catalog.table["label"] == "anomalous"]
     if rows.empty:

@@ -16,10 +16,10 @@ from sklearn.covariance import EllipticEnvelope as SklearnEnvelope
 from torch import nn
 
 from blemish.detectors.base import State
-from blemish.detectors.nets.classical import MahalanobisScore
-from blemish.detectors.projection import Rows
+from blemish.detectors.classical.projection import Rows
+from blemish.detectors.classical.scores import MahalanobisScore
+from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import register
-from blemish.detectors.tabular import TabularDetector
 
 _ROWS_A_COMPONENT = 5  # a covariance of more says little of most directions
 _FEWEST_FOR_SUPPORT = 10

@@ -17,7 +17,7 @@ def single(array: npt.NDArray[Any]) -> Tensor:
 
 
 class Projection(nn.Module):
-    """Rows (N x D) scaled and reduced to N x K, as `blemish.detectors.projection.project` does."""
+    """Rows (N x D) scaled and reduced to N x K, as `blemish.detectors.classical.projection.project` does."""
 
     centre: Tensor
     scale: Tensor

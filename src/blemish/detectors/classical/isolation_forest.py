@@ -15,10 +15,10 @@ from sklearn.ensemble import IsolationForest as SklearnForest
 from torch import nn
 
 from blemish.detectors.base import State
-from blemish.detectors.nets.classical import PathLengthScore
-from blemish.detectors.projection import Rows
+from blemish.detectors.classical.projection import Rows
+from blemish.detectors.classical.scores import PathLengthScore
+from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import register
-from blemish.detectors.tabular import TabularDetector
 
 _EULER = 0.5772156649015329
 _USUAL_SAMPLES = 256  # what scikit-learn means by "auto"

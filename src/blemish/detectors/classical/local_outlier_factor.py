@@ -16,10 +16,10 @@ from torch import nn
 
 from blemish.core.errors import UsageError
 from blemish.detectors.base import State
-from blemish.detectors.nets.classical import DensityScore
-from blemish.detectors.projection import Rows
+from blemish.detectors.classical.projection import Rows
+from blemish.detectors.classical.scores import DensityScore
+from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import register
-from blemish.detectors.tabular import TabularDetector
 
 POWERS = {"minkowski": 2.0, "euclidean": 2.0, "manhattan": 1.0, "chebyshev": np.inf}
 

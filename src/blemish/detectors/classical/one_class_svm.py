@@ -16,10 +16,10 @@ from torch import nn
 
 from blemish.core.errors import UsageError
 from blemish.detectors.base import State
-from blemish.detectors.nets.classical import KernelScore
-from blemish.detectors.projection import Rows
+from blemish.detectors.classical.projection import Rows
+from blemish.detectors.classical.scores import KernelScore
+from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import register
-from blemish.detectors.tabular import TabularDetector
 
 KERNELS = ("rbf", "linear", "poly")
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from blemish.detectors.nets.tabular import single
+from blemish.detectors.classical.head import single
 
 State = Mapping[str, npt.NDArray[Any]]
 

@@ -22,9 +22,9 @@ from blemish.core.progress import task, track
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import State, fold_positions, normal_images, require_fitted
+from blemish.detectors.classical.head import Projection, TabularHead
+from blemish.detectors.classical.projection import SCALINGS, Rows, fit_projection, project
 from blemish.detectors.frozen import BackboneDetector, BackboneWithHead
-from blemish.detectors.nets.tabular import Projection, TabularHead
-from blemish.detectors.projection import SCALINGS, Rows, fit_projection, project
 from blemish.features.handcrafted import HandcraftedVectors
 from blemish.features.pooled import PooledVectors, depth_taps
 

@@ -19,9 +19,9 @@ from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import Detector, State, refuse, require_fitted
-from blemish.detectors.nets.ensemble import EnsembleNetwork, Member, Surprise, WithoutParts
+from blemish.detectors.combined.ensemble_network import EnsembleNetwork, Member, Surprise, WithoutParts
 from blemish.detectors.registry import create_detector, register
-from blemish.detectors.supervised import needs_defects
+from blemish.detectors.supervised.base import needs_defects
 from blemish.detectors.training.session import TrainingSession, current_session, training_session
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pixels import PixelCache

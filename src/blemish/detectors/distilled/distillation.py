@@ -17,16 +17,16 @@ from blemish.core.errors import BlemishError, UsageError
 from blemish.core.preprocessing import Preprocessing
 from blemish.core.progress import track
 from blemish.core.storage import file_digest, write_bytes
-from blemish.detectors.frozen import batch_of_one
-from blemish.detectors.frozen_trained import channel_statistics, taps_of
-from blemish.detectors.nets.efficientad import (
+from blemish.detectors.distilled.efficientad_network import (
     MODEL_SIZES,
     PUBLISHED_CHANNELS,
     PatchDescription,
     to_channels,
     without_border,
 )
-from blemish.detectors.nets.nearest_patch import PatchEmbedding
+from blemish.detectors.frozen import batch_of_one
+from blemish.detectors.frozen_trained import channel_statistics, taps_of
+from blemish.detectors.memory.nearest_patch import PatchEmbedding
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.feature_examples import FeatureExamples, together
 from blemish.detectors.training.loop import Material, Objective, Recipe, train

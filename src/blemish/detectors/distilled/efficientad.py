@@ -22,15 +22,14 @@ from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.progress import track
 from blemish.core.storage import file_digest
 from blemish.detectors.base import refuse
-from blemish.detectors.distillation import (
+from blemish.detectors.distilled.distillation import (
     Distillation,
     backbone_for_distillation,
     description_contract,
     distil,
     read_teacher,
 )
-from blemish.detectors.frozen_trained import channel_statistics
-from blemish.detectors.nets.efficientad import (
+from blemish.detectors.distilled.efficientad_network import (
     MODEL_SIZES,
     PUBLISHED_CHANNELS,
     EfficientAD,
@@ -38,7 +37,8 @@ from blemish.detectors.nets.efficientad import (
     hard_feature_loss,
     quantile_pair,
 )
-from blemish.detectors.painted_defects import with_a_defect
+from blemish.detectors.distilled.painted_defects import with_a_defect
+from blemish.detectors.frozen_trained import channel_statistics
 from blemish.detectors.registry import register
 from blemish.detectors.trained import TrainedDetector
 from blemish.detectors.training.examples import Batch, Example, ImageExamples, standardised

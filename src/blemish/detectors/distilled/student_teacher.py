@@ -19,9 +19,8 @@ from blemish.core.preprocessing import standardise
 from blemish.core.progress import track
 from blemish.core.types import Prediction
 from blemish.detectors.base import refuse
-from blemish.detectors.frozen import batch_of_one
-from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
-from blemish.detectors.nets.student_teacher import (
+from blemish.detectors.distilled.painted_defects import with_a_defect
+from blemish.detectors.distilled.student_teacher_network import (
     REVERSE,
     Comparison,
     ErrorFusion,
@@ -30,7 +29,8 @@ from blemish.detectors.nets.student_teacher import (
     StudentTeacher,
     StudentTeacherHead,
 )
-from blemish.detectors.painted_defects import with_a_defect
+from blemish.detectors.frozen import batch_of_one
+from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
 from blemish.detectors.registry import register
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.feature_examples import together

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from blemish.core.errors import UsageError
-from blemish.detectors.nets.autoencoders import convolution
-from blemish.detectors.nets.nearest_patch import enlarging_matrix
+from blemish.detectors.memory.nearest_patch import enlarging_matrix
+from blemish.detectors.reconstruction.autoencoders import convolution
 
 REVERSE = "reverse"
 

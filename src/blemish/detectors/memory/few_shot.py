@@ -25,10 +25,10 @@ from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
-from blemish.detectors.nets.foreground import Foreground, learn_foreground
-from blemish.detectors.nets.nearest_patch import DistanceHead, NearestPatch, PatchEmbedding, PatchScoring
-from blemish.detectors.nets.subspace import SubspaceResidual, learn_subspace
-from blemish.detectors.patch_pool import choose_bank
+from blemish.detectors.memory.foreground import Foreground, learn_foreground
+from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch, PatchEmbedding, PatchScoring
+from blemish.detectors.memory.patch_pool import choose_bank
+from blemish.detectors.memory.subspace import SubspaceResidual, learn_subspace
 from blemish.detectors.registry import register
 from blemish.detectors.turned_copies import exact_copies, places_inside, turned
 
@@ -70,7 +70,7 @@ class FewShot(FrozenFeatureDetector):
         images: most good photographs learnt from, 1 to 16.
         rotations: turned copies of each, at equal angles; 1 for none but itself.
         masking: whether the background is masked where it can be told for certain
-            (`blemish.detectors.nets.foreground.learn_foreground` has the rule).
+            (`blemish.detectors.memory.foreground.learn_foreground` has the rule).
         neighbourhood: patches are averaged over this many positions squared.
         bank_size: most vectors in the memory bank of `nearest`; beyond it, their greedy coreset.
         pool: most candidate patches held at once.

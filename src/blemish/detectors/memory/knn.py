@@ -21,8 +21,8 @@ from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
-from blemish.detectors.nets.nearest_patch import DistanceHead, NearestPatch, PatchEmbedding, PatchScoring
-from blemish.detectors.patch_pool import PatchPool, choose_bank, gather_patches
+from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch, PatchEmbedding, PatchScoring
+from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
 from blemish.detectors.registry import register
 
 

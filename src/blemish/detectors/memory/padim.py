@@ -22,8 +22,8 @@ from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
+from blemish.detectors.memory.mahalanobis import MahalanobisHead, PositionEmbedding
 from blemish.detectors.moments import PositionMoments
-from blemish.detectors.nets.mahalanobis import MahalanobisHead, PositionEmbedding
 from blemish.detectors.registry import register
 
 _BATCH = 16

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from blemish.core.progress import track
-from blemish.detectors.coreset import greedy_coreset, random_projection
 from blemish.detectors.frozen import batch_of_one
+from blemish.detectors.memory.coreset import greedy_coreset, random_projection
 from blemish.features.extraction import FeatureExtractor
 
 _PROJECTED = 64

@@ -21,11 +21,11 @@ from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
-from blemish.detectors.context import LearntContext, learn_context
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
-from blemish.detectors.nets.nearest_patch import PatchCoreHead, PatchEmbedding, PatchScoring
-from blemish.detectors.nets.reduction import NeighbourhoodAverage, Projection, learn_projection
-from blemish.detectors.patch_pool import PatchPool, choose_bank, gather_patches
+from blemish.detectors.memory.context import LearntContext, learn_context
+from blemish.detectors.memory.nearest_patch import PatchCoreHead, PatchEmbedding, PatchScoring
+from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
+from blemish.detectors.memory.reduction import NeighbourhoodAverage, Projection, learn_projection
 from blemish.detectors.registry import register
 from blemish.features.backbones import Backbone
 from blemish.features.cropping import CentreCropped

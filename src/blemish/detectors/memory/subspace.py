@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from blemish.detectors.nets.reduction import Projection
+from blemish.detectors.memory.reduction import Projection
 
 
 class SubspaceResidual(Projection):

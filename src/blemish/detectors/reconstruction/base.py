@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from blemish.detectors.base import refuse
-from blemish.detectors.nets.reconstruction import RESIDUALS, ReconstructionHead, edge_energy
+from blemish.detectors.reconstruction.head import RESIDUALS, ReconstructionHead, edge_energy
 from blemish.detectors.trained import TrainedDetector
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.loop import Material, Objective

@@ -6,8 +6,8 @@ import dataclasses
 
 from torch import nn
 
-from blemish.detectors.nets.autoencoders import ConvolutionalAutoencoder
-from blemish.detectors.reconstruction import PLAIN, ReconstructionDetector
+from blemish.detectors.reconstruction.autoencoders import ConvolutionalAutoencoder
+from blemish.detectors.reconstruction.base import PLAIN, ReconstructionDetector
 from blemish.detectors.registry import register
 
 

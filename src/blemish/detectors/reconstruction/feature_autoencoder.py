@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from blemish.detectors.base import refuse, require_fitted
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
-from blemish.detectors.nets.feature_autoencoder import (
+from blemish.detectors.memory.nearest_patch import PatchScoring
+from blemish.detectors.reconstruction.feature_autoencoder_network import (
     FeatureAutoencoder,
     FeatureAutoencoderHead,
     PatchGrid,
     squared_error,
 )
-from blemish.detectors.nets.nearest_patch import PatchScoring
 from blemish.detectors.registry import register
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective

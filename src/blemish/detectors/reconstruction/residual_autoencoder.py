@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from blemish.detectors.base import refuse
-from blemish.detectors.nets.autoencoders import ResidualAutoencoder
-from blemish.detectors.reconstruction import PLAIN, ReconstructionDetector, ReconstructionObjective
+from blemish.detectors.reconstruction.autoencoders import ResidualAutoencoder
+from blemish.detectors.reconstruction.base import PLAIN, ReconstructionDetector, ReconstructionObjective
 from blemish.detectors.registry import register
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective

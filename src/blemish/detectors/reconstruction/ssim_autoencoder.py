@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from torch import nn
 
-from blemish.detectors.nets.autoencoders import HourglassAutoencoder
-from blemish.detectors.reconstruction import PLAIN, ReconstructionDetector
+from blemish.detectors.reconstruction.autoencoders import HourglassAutoencoder
+from blemish.detectors.reconstruction.base import PLAIN, ReconstructionDetector
 from blemish.detectors.registry import register
 
 

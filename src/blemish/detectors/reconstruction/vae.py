@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from blemish.detectors.base import refuse
-from blemish.detectors.nets.autoencoders import VariationalAutoencoder
-from blemish.detectors.reconstruction import PLAIN, ReconstructionDetector
+from blemish.detectors.reconstruction.autoencoders import VariationalAutoencoder
+from blemish.detectors.reconstruction.base import PLAIN, ReconstructionDetector
 from blemish.detectors.registry import register
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective

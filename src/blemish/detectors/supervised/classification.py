@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from blemish.detectors.nets.classifier import ClassifierHead
-from blemish.detectors.pretrained import freeze_statistics, slower_groups
+from blemish.detectors.supervised.classifier_network import ClassifierHead
+from blemish.detectors.supervised.pretrained import freeze_statistics, slower_groups
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective
 

@@ -20,7 +20,10 @@ from blemish.core.types import Prediction
 from blemish.detectors.base import State, refuse
 from blemish.detectors.frozen import batch_of_one, prediction_of
 from blemish.detectors.moments import PositionMoments
-from blemish.detectors.nets.classifier import (
+from blemish.detectors.registry import register
+from blemish.detectors.supervised.base import GOOD, SupervisedDetector, balanced_weights
+from blemish.detectors.supervised.classification import ClassifierObjective, augmentation
+from blemish.detectors.supervised.classifier_network import (
     ClassifierHead,
     PlainTrunk,
     PrincipalAxes,
@@ -30,10 +33,7 @@ from blemish.detectors.nets.classifier import (
     names_in,
     pool,
 )
-from blemish.detectors.pretrained import pretrained_backbone
-from blemish.detectors.registry import register
-from blemish.detectors.supervised import GOOD, SupervisedDetector, balanced_weights
-from blemish.detectors.training.classification import ClassifierObjective, augmentation
+from blemish.detectors.supervised.pretrained import pretrained_backbone
 from blemish.detectors.training.examples import Example, Examples, ImageExamples
 from blemish.detectors.training.feature_examples import together
 from blemish.detectors.training.loop import Material, Objective, Recipe, cosine_schedule

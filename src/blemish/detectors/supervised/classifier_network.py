@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blemish.detectors.nets.autoencoders import convolution
-from blemish.detectors.nets.nearest_patch import enlarging_matrix
+from blemish.detectors.memory.nearest_patch import enlarging_matrix
+from blemish.detectors.reconstruction.autoencoders import convolution
 
 POOLINGS: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda maps: maps.mean((2, 3)),

@@ -17,20 +17,20 @@ from blemish.data.catalog import Catalog
 from blemish.data.perlin import perlin_mask
 from blemish.detectors.base import refuse
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
-from blemish.detectors.nets.supersimplenet import (
+from blemish.detectors.registry import register
+from blemish.detectors.supervised.base import Label, SupervisedDetector, balanced_weights
+from blemish.detectors.supervised.segmentation_examples import shrunken_mask
+from blemish.detectors.supervised.supersimplenet_network import (
     JoinedFeatures,
     SuperSimpleHeads,
     SuperSimpleNetHead,
     focal,
     truncated_l1,
 )
-from blemish.detectors.registry import register
-from blemish.detectors.supervised import Label, SupervisedDetector, balanced_weights
 from blemish.detectors.trained import TrainedDetector
 from blemish.detectors.training.examples import Batch, Example
 from blemish.detectors.training.feature_examples import FeatureExamples, together
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
-from blemish.detectors.training.segmentation_examples import shrunken_mask
 
 
 class SuperSimpleNetObjective(Objective):

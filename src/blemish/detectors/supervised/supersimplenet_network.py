@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import sigmoid_focal_loss
 
-from blemish.detectors.nets.autoencoders import convolution
-from blemish.detectors.nets.nearest_patch import PatchEmbedding, enlarging_matrix
+from blemish.detectors.memory.nearest_patch import PatchEmbedding, enlarging_matrix
+from blemish.detectors.reconstruction.autoencoders import convolution
 
 
 class JoinedFeatures(nn.Module):

@@ -17,13 +17,13 @@ from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import BoolArray, FloatArray
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import refuse
-from blemish.detectors.nets.unet import PlainEncoder, SegmentationHead, UNet, mask_loss
-from blemish.detectors.pretrained import freeze_statistics, pretrained_backbone, slower_groups
 from blemish.detectors.registry import register
-from blemish.detectors.supervised import Label, SupervisedDetector, balanced_weights
+from blemish.detectors.supervised.base import Label, SupervisedDetector, balanced_weights
+from blemish.detectors.supervised.pretrained import freeze_statistics, pretrained_backbone, slower_groups
+from blemish.detectors.supervised.segmentation_examples import SegmentationExamples, Subject
+from blemish.detectors.supervised.unet_network import PlainEncoder, SegmentationHead, UNet, mask_loss
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Material, Objective, Recipe, cosine_schedule
-from blemish.detectors.training.segmentation_examples import SegmentationExamples, Subject
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone
 
 PLAIN = "plain"

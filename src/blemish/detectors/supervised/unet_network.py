@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blemish.detectors.nets.autoencoders import convolution
+from blemish.detectors.reconstruction.autoencoders import convolution
 
 
 class PlainEncoder(nn.Module):

@@ -19,7 +19,7 @@ from blemish.data.digest import catalog_digest
 from blemish.data.entries import TEST, TRAIN
 from blemish.detectors.base import Detector
 from blemish.features.together import Together
-from blemish.inspector.build import Readable, learning_catalog
+from blemish.making.build import Readable, learning_catalog
 
 GALLERY_IMAGES, GALLERY_SIDE = 10, 256
 

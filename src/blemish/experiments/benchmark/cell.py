@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from blemish.comparison.category_data import CategoryData, learning_and_test, readable_for
-from blemish.comparison.cell_store import Arrays, Cell, CellResult, clean, write_figures, write_result
 from blemish.core.errors import BlemishError, ImageError
 from blemish.core.images import read_image, read_mask
 from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
@@ -25,10 +23,19 @@ from blemish.detectors.training.session import TrainingSession, training_session
 from blemish.evaluation.evaluate import evaluate, mask_on_grid
 from blemish.evaluation.overlap import overlap
 from blemish.evaluation.result import Evaluation, ScoredImage
+from blemish.experiments.benchmark.category_data import CategoryData, learning_and_test, readable_for
+from blemish.experiments.benchmark.cell_store import (
+    Arrays,
+    Cell,
+    CellResult,
+    clean,
+    write_figures,
+    write_result,
+)
 from blemish.features.together import Together
-from blemish.inspector.artifact import read_artifact
-from blemish.inspector.build import BuildSummary, Readable, build_inspector
-from blemish.inspector.runtime import Inspector
+from blemish.line.artifact import read_artifact
+from blemish.line.runtime import Inspector
+from blemish.making.build import BuildSummary, Readable, build_inspector
 
 TIMED_IMAGES = 20
 _WARM_UP = 3

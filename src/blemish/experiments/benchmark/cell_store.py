@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from blemish import __version__
-from blemish.comparison.choices import Choice
 from blemish.core.storage import file_digest, write_bytes, write_json
+from blemish.experiments.benchmark.choices import Choice
 
 FORMAT = 2
 CELL, ARRAYS, INSPECTOR, TRAINING = "cell.json", "arrays.npz", "inspector.blemish", "training"

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from blemish.comparison.cell_store import CellResult
-from blemish.comparison.table import COLUMNS, Block
 from blemish.core.charts import (
     ANOMALOUS_COLOUR,
     NORMAL_COLOUR,
@@ -21,6 +19,8 @@ from blemish.core.charts import (
     thinned,
 )
 from blemish.evaluation.metrics import decide, rank
+from blemish.experiments.benchmark.cell_store import CellResult
+from blemish.experiments.benchmark.table import COLUMNS, Block
 
 # Okabe and Ito's colours, which stay apart for every kind of colour blindness, without their yellow and black.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a63d2", "#7f8c8d")

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from blemish.comparison.category_data import CategoryData, counts
-from blemish.comparison.cell import time_cell
-from blemish.comparison.cell_store import Cell, CellResult, make_cell, read_result
-from blemish.comparison.choices import Choice
-from blemish.comparison.shared_reading import read_category
-from blemish.comparison.table import comparison_table
-from blemish.comparison.workers import Job, Workers, usual_workers
 from blemish.core.progress import task, track
 from blemish.detectors.registry import detector_info
+from blemish.experiments.benchmark.category_data import CategoryData, counts
+from blemish.experiments.benchmark.cell import time_cell
+from blemish.experiments.benchmark.cell_store import Cell, CellResult, make_cell, read_result
+from blemish.experiments.benchmark.choices import Choice
+from blemish.experiments.benchmark.shared_reading import read_category
+from blemish.experiments.benchmark.table import comparison_table
+from blemish.experiments.benchmark.workers import Job, Workers, usual_workers
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ def run_benchmark(
     costs its own cells only. A cell that failed is recorded, the others go on; it is tried again the next time.
 
     Args:
-        data: see `blemish.comparison.category_data.open_categories`.
-        choices: see `blemish.comparison.choices.choose`.
+        data: see `blemish.experiments.benchmark.category_data.open_categories`.
+        choices: see `blemish.experiments.benchmark.choices.choose`.
         seeds: each detector is fitted once with each.
         out: the folder of the comparison.
         tell: called with each cell that was measured now.

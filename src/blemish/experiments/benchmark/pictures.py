@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from blemish.comparison.category_data import CategoryData
-from blemish.comparison.cell_store import CellResult
 from blemish.core.errors import ImageError
 from blemish.core.images import read_mask
 from blemish.core.overlay import Colour, contour_overlay
 from blemish.core.pictures import Picture, picture, uri_of
 from blemish.core.types import BoolArray, ByteArray
 from blemish.evaluation.evaluate import mask_on_grid
+from blemish.experiments.benchmark.category_data import CategoryData
+from blemish.experiments.benchmark.cell_store import CellResult
 
 _GROUND_TRUTH: Colour = (40, 200, 120)
 

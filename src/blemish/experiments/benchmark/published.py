@@ -44,7 +44,7 @@ def published_methods(category: str) -> list[PublishedMethod]:
 
 @cache
 def _all_methods() -> tuple[PublishedMethod, ...]:
-    text = files("blemish.comparison").joinpath("mvtec_ad_published.csv").read_text("utf-8")
+    text = files("blemish.experiments.benchmark").joinpath("mvtec_ad_published.csv").read_text("utf-8")
     methods: dict[tuple[str, str], PublishedMethod] = {}
     for row in csv.DictReader(io.StringIO(text)):
         empty = PublishedMethod(row["category"], row["method"], {}, row["source"], row["url"])

@@ -11,17 +11,17 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
-from blemish.comparison import figures
-from blemish.comparison.category_data import CategoryData, counts
-from blemish.comparison.cell_store import CellResult
-from blemish.comparison.gallery import gallery_rows
-from blemish.comparison.matrix import Benchmark
-from blemish.comparison.published import published_methods
-from blemish.comparison.table import COLUMNS, Block, Row, Table, comparison_table
 from blemish.core.progress import track
 from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
 from blemish.evaluation.metrics import decide
+from blemish.experiments.benchmark import figures
+from blemish.experiments.benchmark.category_data import CategoryData, counts
+from blemish.experiments.benchmark.cell_store import CellResult
+from blemish.experiments.benchmark.matrix import Benchmark
+from blemish.experiments.benchmark.pictures import gallery_rows
+from blemish.experiments.benchmark.published import published_methods
+from blemish.experiments.benchmark.table import COLUMNS, Block, Row, Table, comparison_table
 
 # Pictures of about 15 kB: what keeps the file under some 12 MB beside Plotly's 5 MB.
 MOST_PICTURES, _FEWEST_ROWS = 420, 2
@@ -65,7 +65,7 @@ def write_report(benchmark: Benchmark, out: Path, title: str) -> None:
         "sections": sections,
     }
     page = render_page(
-        "blemish.comparison", "benchmark.html.j2", get_plotlyjs(), context, {"figure": _figure}
+        "blemish.experiments.benchmark", "benchmark.html.j2", get_plotlyjs(), context, {"figure": _figure}
     )
     write_text(out, page)
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from blemish.comparison.category_data import CategoryData
 from blemish.core.errors import BlemishError
 from blemish.core.preprocessing import Preprocessing
 from blemish.core.storage import write_json
 from blemish.detectors.base import Detector
 from blemish.detectors.frozen import BackboneDetector
+from blemish.experiments.benchmark.category_data import CategoryData
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.together import Together, identities, read_together, union_extractors
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blemish.comparison.cell_store import CellResult
+from blemish.experiments.benchmark.cell_store import CellResult
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from queue import SimpleQueue
 
-from blemish.comparison.category_data import CategoryData
-from blemish.comparison.cell import run_cell
-from blemish.comparison.cell_store import Cell, CellResult, write_result
 from blemish.core.network import limit_threads
 from blemish.detectors.registry import detector_info
+from blemish.experiments.benchmark.category_data import CategoryData
+from blemish.experiments.benchmark.cell import run_cell
+from blemish.experiments.benchmark.cell_store import Cell, CellResult, write_result
 from blemish.features.together import Together
 
 _BYTES_A_WORKER = 3 * 2**30

@@ -16,8 +16,8 @@ from blemish.data.entries import TEST
 from blemish.evaluation.intervals import auroc_interval
 from blemish.evaluation.metrics import Decision, Ranking, rank
 from blemish.evaluation.thresholds import Threshold, choose_thresholds
-from blemish.search.space import setting_key
-from blemish.search.validation import MakeDetector, Scores, learning_part, score, validate
+from blemish.experiments.search.space import setting_key
+from blemish.experiments.search.validation import MakeDetector, Scores, learning_part, score, validate
 
 FINAL = "final.json"
 

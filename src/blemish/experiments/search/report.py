@@ -13,10 +13,10 @@ from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
 from blemish.evaluation.figures import threshold_figure
 from blemish.evaluation.metrics import Decision
-from blemish.search import figures
-from blemish.search.final import Final
-from blemish.search.search import SearchResult
-from blemish.search.space import Interval, shown
+from blemish.experiments.search import figures
+from blemish.experiments.search.final import Final
+from blemish.experiments.search.search import SearchResult
+from blemish.experiments.search.space import Interval, shown
 
 MOST_ROWS, _MOST_VALUE_CHARTS = 200, 4
 
@@ -56,7 +56,7 @@ def write_report(result: SearchResult, out: Path, skipped: Sequence[Mapping[str,
         "thresholds": _thresholds(result.final),
         "refitted": result.final.refitted,
     }
-    write_text(out, render_page("blemish.search", "search.html.j2", get_plotlyjs(), context))
+    write_text(out, render_page("blemish.experiments.search", "search.html.j2", get_plotlyjs(), context))
 
 
 def headline(result: SearchResult) -> str:

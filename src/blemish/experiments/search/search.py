@@ -18,10 +18,10 @@ from blemish.data.digest import catalog_digest
 from blemish.detectors.base import Detector
 from blemish.detectors.parameter_types import check_types
 from blemish.detectors.registry import create_detector
-from blemish.search.final import Final, measure_chosen
-from blemish.search.space import Space, to_json
-from blemish.search.trials import Trial, TrialStore, best_of, measured_trial
-from blemish.search.validation import validate
+from blemish.experiments.search.final import Final, measure_chosen
+from blemish.experiments.search.space import Space, to_json
+from blemish.experiments.search.trials import Trial, TrialStore, best_of, measured_trial
+from blemish.experiments.search.validation import validate
 
 STUDY = "study.sqlite3"
 METHODS = ("bayes", "grid")

@@ -12,7 +12,7 @@ from typing import Any
 
 from blemish.core.errors import UsageError
 from blemish.detectors.registry import DetectorInfo
-from blemish.search.spaces import DEFAULT_SPACES
+from blemish.experiments.search.spaces import DEFAULT_SPACES
 
 MOST_SETTINGS = 10_000
 _RANGE_KEYS = {"low", "high", "log"}

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blemish.core.errors import BlemishError
-from blemish.search.space import Choices, Interval, Setting, Space, grid, is_finite, setting_key
+from blemish.experiments.search.space import Choices, Interval, Setting, Space, grid, is_finite, setting_key
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-    from blemish.search.validation import Validated
+    from blemish.experiments.search.validation import Validated
 
 STARTUP_TRIALS = 8
 FEWEST_FOR_IMPORTANCE = 10

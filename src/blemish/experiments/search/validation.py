@@ -15,7 +15,7 @@ from blemish.core.types import BoolArray
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN, VALIDATION
 from blemish.detectors.base import Detector
-from blemish.detectors.supervised import needs_defects
+from blemish.detectors.supervised.base import needs_defects
 from blemish.evaluation.metrics import image_auroc
 
 MakeDetector = Callable[[], Detector]

@@ -9,10 +9,10 @@ from blemish.core.errors import BlemishError
 from blemish.core.storage import write_json
 from blemish.data.entries import TEST
 from blemish.evaluation.metrics import image_auroc
+from blemish.experiments.study.cell import images_of
+from blemish.experiments.study.material import Material
+from blemish.experiments.study.plan import COMBINATIONS, Category
 from blemish.features.handcrafted import feature_names
-from blemish.study.cell import images_of
-from blemish.study.material import Material
-from blemish.study.plan import COMBINATIONS, Category
 
 TELLING = 0.9
 """AUROC, in either direction, from which the light is as good an explanation as the defects."""

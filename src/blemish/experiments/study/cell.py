@@ -18,11 +18,11 @@ from blemish.core.types import FloatArray
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, VALIDATION
 from blemish.detectors.base import normal_images
-from blemish.detectors.tabular import FEWEST, TabularDetector
-from blemish.search.space import Setting, setting_key
-from blemish.search.trials import Trial, best_of, measured_trial
-from blemish.search.validation import Scores, Validated
-from blemish.study.plan import Cell
+from blemish.detectors.classical.tabular import FEWEST, TabularDetector
+from blemish.experiments.search.space import Setting, setting_key
+from blemish.experiments.search.trials import Trial, best_of, measured_trial
+from blemish.experiments.search.validation import Scores, Validated
+from blemish.experiments.study.plan import Cell
 
 CHOICE, TEST_SCORES = "choice.json", "test.json"
 

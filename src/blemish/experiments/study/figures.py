@@ -12,10 +12,10 @@ import plotly.graph_objects as go
 from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, chart_layout, chart_line
 from blemish.evaluation.metrics import rank
 from blemish.evaluation.thresholds import Threshold
-from blemish.search.final import Final
-from blemish.search.validation import Scores
-from blemish.study.plan import MODELS
-from blemish.study.summary import Reached
+from blemish.experiments.search.final import Final
+from blemish.experiments.search.validation import Scores
+from blemish.experiments.study.plan import MODELS
+from blemish.experiments.study.summary import Reached
 
 # Okabe and Ito's colours, which stay apart for every kind of colour blindness.
 _MODEL_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")

@@ -11,10 +11,10 @@ import numpy as np
 from blemish.core.progress import track
 from blemish.core.types import FloatArray
 from blemish.data.catalog import Catalog
-from blemish.detectors.tabular import TabularDetector
-from blemish.search.parts import searched_catalog
-from blemish.study.cell import Part, read_part
-from blemish.study.plan import Category, Combination, Plan, file_name
+from blemish.detectors.classical.tabular import TabularDetector
+from blemish.experiments.search.parts import searched_catalog
+from blemish.experiments.study.cell import Part, read_part
+from blemish.experiments.study.plan import Category, Combination, Plan, file_name
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from blemish.core.errors import UsageError
 from blemish.core.storage import file_digest
 from blemish.data.catalog import Catalog, open_catalogs
 from blemish.data.digest import catalog_digest
+from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import create_detector, detector_info
-from blemish.detectors.tabular import TabularDetector
-from blemish.search.space import Setting, grid, space_of, to_json
-from blemish.search.spaces import DEFAULT_SPACES
+from blemish.experiments.search.space import Setting, grid, space_of, to_json
+from blemish.experiments.search.spaces import DEFAULT_SPACES
 
 FORMAT = 1
 MODELS = ("one-class-svm", "isolation-forest", "local-outlier-factor", "elliptic-envelope")
@@ -30,8 +30,8 @@ class Combination:
     """Features and the split that settings are chosen with.
 
     Attributes:
-        features: "direct", "deep-last" or "deep-mid", as of `blemish.detectors.tabular.TabularDetector`.
-        split: "test" or "train", as of `blemish.search.parts.searched_catalog`.
+        features: "direct", "deep-last" or "deep-mid", as of `blemish.detectors.classical.tabular.TabularDetector`.
+        split: "test" or "train", as of `blemish.experiments.search.parts.searched_catalog`.
     """
 
     features: str

@@ -16,13 +16,13 @@ from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS
 from blemish.evaluation.metrics import Decision, decide
 from blemish.evaluation.thresholds import RULES
-from blemish.search.final import Final
-from blemish.search.space import shown
-from blemish.study import figures
-from blemish.study.brightness import is_telling
-from blemish.study.plan import COMBINATIONS, Category, Combination
-from blemish.study.study import CellResult, Study
-from blemish.study.summary import Reached, by_model, headline, reached
+from blemish.experiments.search.final import Final
+from blemish.experiments.search.space import shown
+from blemish.experiments.study import figures
+from blemish.experiments.study.brightness import is_telling
+from blemish.experiments.study.plan import COMBINATIONS, Category, Combination
+from blemish.experiments.study.study import CellResult, Study
+from blemish.experiments.study.summary import Reached, by_model, headline, reached
 
 RULE = "f1"
 """The threshold whose confusion matrices are drawn; the others stand in the tables."""
@@ -68,7 +68,7 @@ def write_report(study: Study, out: Path) -> None:
         "failed": study.failed,
         "skipped": study.skipped,
     }
-    write_text(out, render_page("blemish.study", "study.html.j2", get_plotlyjs(), context))
+    write_text(out, render_page("blemish.experiments.study", "study.html.j2", get_plotlyjs(), context))
 
 
 def _facts(study: Study) -> dict[str, str]:

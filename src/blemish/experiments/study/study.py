@@ -11,11 +11,11 @@ from blemish.core.progress import task
 from blemish.data.catalog import Catalog
 from blemish.data.entries import TEST
 from blemish.evaluation.thresholds import choose_thresholds
-from blemish.search.final import Final
-from blemish.search.trials import failure_sentence
-from blemish.search.validation import Scores
-from blemish.study.brightness import brightness_auroc
-from blemish.study.cell import (
+from blemish.experiments.search.final import Final
+from blemish.experiments.search.trials import failure_sentence
+from blemish.experiments.search.validation import Scores
+from blemish.experiments.study.brightness import brightness_auroc
+from blemish.experiments.study.cell import (
     Choice,
     choose_setting,
     images_of,
@@ -25,9 +25,9 @@ from blemish.study.cell import (
     write_choice,
     write_test_scores,
 )
-from blemish.study.material import Material, SplitCatalog
-from blemish.study.plan import COMBINATIONS, Category, Cell, Combination, Plan
-from blemish.study.summary import number_or_none, summary_json
+from blemish.experiments.study.material import Material, SplitCatalog
+from blemish.experiments.study.plan import COMBINATIONS, Category, Cell, Combination, Plan
+from blemish.experiments.study.summary import number_or_none, summary_json
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Study:
         plan: what was measured.
         results: one for each cell, by category, then combination, then model.
         splits: catalogs by category and split, where it was possible.
-        brightness: by category, see `blemish.study.brightness.brightness_auroc`.
+        brightness: by category, see `blemish.experiments.study.brightness.brightness_auroc`.
         measured: cells of which something was measured now; the others were found.
         seconds: how long this run took.
     """
@@ -154,7 +154,7 @@ def run_study(plan: Plan, tell: Callable[[CellResult], None] = lambda result: No
     where it was. A cell that fails is recorded, the others go on; it is tried again the next time.
 
     Args:
-        plan: see `blemish.study.plan.open_study`.
+        plan: see `blemish.experiments.study.plan.open_study`.
         tell: called with each cell of which something was measured now, when it has chosen and when it is complete.
 
     Raises:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blemish.study.plan import COMBINATIONS, Category, Combination
+from blemish.experiments.study.plan import COMBINATIONS, Category, Combination
 
 if TYPE_CHECKING:
-    from blemish.study.study import CellResult, Study
+    from blemish.experiments.study.study import CellResult, Study
 
 
 @dataclass(frozen=True)

@@ -140,16 +140,14 @@ class HistoryTab:
     def _opened_record(self, record: InspectionRecord) -> str:
         """A record in full, judged again from its kept photograph."""
         try:
-            image, inspection = self._service.judge_again(record)
-            version = self._service.shelf.get(record.inspector, record.version)
-            inspector = self._service.shelf.load(version)
+            again = self._service.judged_again(record)
         except BlemishError as error:
             return note(str(error))
         facts = [moment(record.time), record.file_name, f"inspection {record.id}", f"by {record.by}"]
         if record.note:
             facts.append(f"note: {record.note}")
-        seen = Seen(record.inspector, inspector, inspection)
-        return verdict_banner(seen, facts) + views(image, inspection, inspector)
+        seen = Seen(record.inspector, again.inspector, again.inspection)
+        return verdict_banner(seen, facts) + views(again.image, again.inspection, again.inspector)
 
     def _charts(self, which: InspectionFilter) -> str:
         statistics = self._service.statistics

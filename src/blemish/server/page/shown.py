@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from blemish.comparison import sensitivity
-from blemish.comparison.image_comparison import inspector_view
-from blemish.comparison.sensitivity import View
 from blemish.core.types import ByteArray, Inspection, Verdict
-from blemish.inspector.runtime import Inspector
+from blemish.line import sensitivity
+from blemish.line.comparison import inspector_view
+from blemish.line.runtime import Inspector
+from blemish.line.sensitivity import View
 from blemish.server.page.pictures import views
 from blemish.server.page.wording import VERDICT_WORDS, escaped, note, number, reason, table
 
