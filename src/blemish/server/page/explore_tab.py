@@ -52,9 +52,7 @@ class ExploreTab:
                     job = self._service.jobs.start(ExploreRequest(folder=folder.strip()), by)
                 else:
                     asked = EvaluateRequest(folder=folder.strip(), inspector=name or "")
-                    job = self._service.jobs.start(
-                        asked, by, self._service.shelf.active(asked.inspector).path
-                    )
+                    job = self._service.jobs.start(asked, by, self._service.shelf.active(asked.inspector))
         except ValidationError as error:
             raise refused("Name a folder on the server, and for an evaluation an inspector.") from error
         return self.panel.begun(job)

@@ -70,7 +70,7 @@ def start(request: Request, wanted: Annotated[JobRequest, Body()], caller: Admin
     service = _service(request)
     inspector = None
     if isinstance(wanted, EvaluateRequest):
-        inspector = service.shelf.active(wanted.inspector).path
+        inspector = service.shelf.active(wanted.inspector)
     return service.jobs.start(wanted, caller.name, inspector)
 
 
