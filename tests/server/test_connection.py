@@ -27,16 +27,20 @@ MARGIN = 0.03
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_what_is_answered_is_sent_at_once(host: str) -> None:
     async def accepted() -> int:
-        arrived: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
+        option: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
         def connected(reader: Any, writer: asyncio.StreamWriter) -> None:
-            arrived.set_result(writer.get_extra_info("socket"))
+            option.set_result(
+                writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            )
+            writer.close()
 
         server = await asyncio.start_server(connected, sock=listener(ServerSettings(host=host, port=0)))
         async with server:
             _, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
-            found = (await arrived).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            found = await option
             writer.close()
+            await writer.wait_closed()
         return found
 
     if host == "::1" and not _has_ipv6():
