@@ -29,7 +29,6 @@ def _in_range(moment: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_range)]
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 DefectType = Annotated[str, Field(min_length=1, max_length=80, pattern=TEXT_PATTERN)]
 
 

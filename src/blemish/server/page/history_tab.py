@@ -9,14 +9,13 @@ from typing import Any
 import gradio as gr
 
 from blemish.core.errors import BlemishError
-from blemish.core.images import decode_image
 from blemish.core.types import Verdict
 from blemish.server.page.access import QUIET, Access, plainly
 from blemish.server.page.charts import pareto_chart, reject_rate_chart, score_chart
 from blemish.server.page.feedback import feedback_row, known_types, say
 from blemish.server.page.inspect_tab import inspector_names
-from blemish.server.page.pictures import THUMBNAIL, thumbnail, views
-from blemish.server.page.shown import Seen, verdict_banner
+from blemish.server.page.pictures import THUMBNAIL, pictures, thumbnail
+from blemish.server.page.shown import verdict_banner
 from blemish.server.page.wording import VERDICT_WORDS, escaped, moment, note, number, table
 from blemish.server.service import Service
 from blemish.station.keys import Role
@@ -140,14 +139,13 @@ class HistoryTab:
     def _opened_record(self, record: InspectionRecord) -> str:
         """A record in full, judged again from its kept photograph."""
         try:
-            again = self._service.judged_again(record)
+            judgement = self._service.reinspection.of_record(record)
         except BlemishError as error:
             return note(str(error))
         facts = [moment(record.time), record.file_name, f"inspection {record.id}", f"by {record.by}"]
         if record.note:
             facts.append(f"note: {record.note}")
-        seen = Seen(record.inspector, again.inspector, again.inspection)
-        return verdict_banner(seen, facts) + views(again.image, again.inspection, again.inspector)
+        return verdict_banner(judgement, facts) + pictures(judgement)
 
     def _charts(self, which: InspectionFilter) -> str:
         statistics = self._service.statistics
@@ -204,7 +202,7 @@ class HistoryTab:
                 record.truth == "bad",
             ),
         ]
-        if record.image_suffix and record.gives_map and self._service.gallery is not None:
+        if record.image_suffix and record.gives_map and self._service.past_defects is not None:
             buttons.append(
                 _button("similar", number_of, "Similar", f"Defects similar to inspection {number_of}")
             )
@@ -226,12 +224,9 @@ class HistoryTab:
 
 def kept_thumbnail(service: Service, record: InspectionRecord, side: int = THUMBNAIL) -> str:
     """The kept photograph in small, or a word where it is not kept."""
-    if record.image_suffix is not None:
-        with suppress(BlemishError):  # removed since, as the policy says
-            content = service.images.read(record.image_digest, record.image_suffix)
-            return thumbnail(
-                decode_image(content, record.file_name), f"Photograph of inspection {record.id}", side
-            )
+    with suppress(BlemishError):  # not kept, or removed since, as the policy says
+        image = service.reinspection.decoded(service.reinspection.kept(record))
+        return thumbnail(image, f"Photograph of inspection {record.id}", side)
     return '<span class="bl-none">not kept</span>'
 
 

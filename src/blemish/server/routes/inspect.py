@@ -9,14 +9,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from blemish.core.overlay import heatmap_overlay
-from blemish.core.pictures import data_uri
+from blemish.core.pictures import uri_of
 from blemish.server.authentication import Operator
 from blemish.server.documents import InspectedDocument, InspectionDocument, RefusedDocument
 from blemish.server.errors import Overloaded
 from blemish.server.multipart import Form, FormLimits, read_form
 from blemish.server.problems import ProblemError, problem_response
-from blemish.server.service import Judged, Refused, Service
+from blemish.server.queue import Judged, Refused
+from blemish.server.service import Service
 
 router = APIRouter(tags=["inspect"])
 
@@ -90,7 +90,7 @@ async def inspect(
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    return await _answer([one for one in results if not isinstance(one, BaseException)], service, inline)
+    return await _answer([one for one in results if not isinstance(one, BaseException)], inline)
 
 
 async def _arrived(request: Request, service: Service) -> Form:
@@ -110,7 +110,7 @@ async def _arrived(request: Request, service: Service) -> Form:
     return form
 
 
-async def _answer(results: Sequence[Judged | Refused], service: Service, inline: bool) -> Response:
+async def _answer(results: Sequence[Judged | Refused], inline: bool) -> Response:
     refused = [one for one in results if isinstance(one, Refused)]
     judged = [one for one in results if isinstance(one, Judged)]
     if not judged:
@@ -118,7 +118,7 @@ async def _answer(results: Sequence[Judged | Refused], service: Service, inline:
         return problem_response(first.status, f"{first.file_name!a}: {first.detail}", kind=first.kind)
     pictures: list[str | None] = [None] * len(judged)
     if inline:
-        pictures = await run_in_threadpool(lambda: [_picture(one, service) for one in judged])
+        pictures = await run_in_threadpool(lambda: [_picture(one) for one in judged])
     document = InspectedDocument.model_construct(
         inspections=[
             InspectionDocument.of(one.record, drawn) for one, drawn in zip(judged, pictures, strict=True)
@@ -128,9 +128,8 @@ async def _answer(results: Sequence[Judged | Refused], service: Service, inline:
     return Response(document.model_dump_json(), media_type="application/json")
 
 
-def _picture(judged: Judged, service: Service) -> str | None:
+def _picture(judged: Judged) -> str | None:
     """The heatmap as a data URI; None where the detector shows no place."""
-    if judged.image is None or not judged.inspection.gives_map:
+    if judged.judgement is None or not judged.record.gives_map:
         return None
-    low, high = service.loaded(judged.record.inspector)[1].map_scale
-    return data_uri(heatmap_overlay(judged.image, judged.inspection.anomaly_map, low, high), ".png")
+    return uri_of(judged.judgement.heatmap(), ".png")

@@ -12,9 +12,6 @@ from typing import Annotated, Any, Literal, cast
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from blemish.core.errors import NotFoundError
-from blemish.core.overlay import heatmap_overlay
-from blemish.core.pictures import encoded
 from blemish.core.types import Verdict
 from blemish.server.authentication import Operator, Viewer
 from blemish.server.documents import (
@@ -123,10 +120,8 @@ def image(request: Request, caller: Viewer, number: Number) -> Response:
     """The photograph, if it is kept."""
     service = _service(request)
     record = service.log.get(number)
-    if record.image_suffix is None:
-        raise NotFoundError(f"The photograph of inspection {number} is not kept: see the keep policy.")
-    content = service.images.read(record.image_digest, record.image_suffix)
-    kind = _MEDIA_TYPES.get(record.image_suffix, "application/octet-stream")
+    content = service.reinspection.kept(record).content
+    kind = _MEDIA_TYPES.get(record.image_suffix or "", "application/octet-stream")
     return Response(content, media_type=kind, headers={"Cache-Control": "private, max-age=86400"})
 
 
@@ -143,15 +138,8 @@ def heatmap(
 ) -> Response:
     """The heatmap over the photograph as PNG, made anew by the version that judged; only if the photograph is kept."""
     service = _service(request)
-    record = service.log.get(number)
-    if not record.gives_map:
-        raise NotFoundError(f"Inspection {number} has no heatmap: its detector shows no place.")
-    again = service.judged_again(record)
-    low, high = again.inspector.map_scale
-    drawn = heatmap_overlay(again.image, again.inspection.anomaly_map, low, high, opacity)
-    return Response(
-        encoded(drawn, ".png"), media_type="image/png", headers={"Cache-Control": "private, max-age=86400"}
-    )
+    drawn = service.reinspection.of_record(service.log.get(number)).heatmap(opacity)
+    return Response(drawn, media_type="image/png", headers={"Cache-Control": "private, max-age=86400"})
 
 
 @router.get("/v1/inspections/{number}/feedback")

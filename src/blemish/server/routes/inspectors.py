@@ -7,12 +7,11 @@ from pathlib import Path as FilePath
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Path, Request
-from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from blemish.core.errors import ArtifactError
 from blemish.server.authentication import Admin, Viewer
-from blemish.server.documents import NAME_PATTERN, ActivateRequest, InspectorDocument, Name, VersionDocument
+from blemish.server.documents import NAME_PATTERN, ActivateRequest, InspectorDocument, VersionDocument
 from blemish.server.multipart import FormLimits, read_form
 from blemish.server.problems import ProblemError
 from blemish.server.service import Service
@@ -67,10 +66,10 @@ async def add(request: Request, caller: Admin) -> VersionDocument:
         form = await read_form(request, limits, "artifact", sink=file.file)
         if not form.files:
             raise ProblemError(422, "The form has no inspector: add the file as the field artifact.")
-        name = _checked_name(form.fields.get("name"))
+        name = form.fields.get("name") or None
         file.flush()
         try:
-            version = await run_in_threadpool(service.add_inspector, FilePath(file.name), name, caller.name)
+            version = await run_in_threadpool(service.inspectors.add, FilePath(file.name), name, caller.name)
         except ArtifactError as error:
             # The temporary name says nothing to the sender.
             said = str(error).replace(file.name, form.files[0].file_name)
@@ -81,21 +80,10 @@ async def add(request: Request, caller: Admin) -> VersionDocument:
 @router.post("/v1/inspectors/{name}/activate")
 def activate(request: Request, name: PathName, wanted: ActivateRequest, caller: Admin) -> VersionDocument:
     """Let a version judge from now on."""
-    return VersionDocument.of(_service(request).activate(name, wanted.version))
+    return VersionDocument.of(_service(request).inspectors.activate(name, wanted.version))
 
 
 @router.post("/v1/inspectors/{name}/roll-back")
 def roll_back(request: Request, name: PathName, caller: Admin) -> VersionDocument:
     """Let the version judge that was active before."""
-    return VersionDocument.of(_service(request).roll_back(name))
-
-
-def _checked_name(name: str | None) -> str | None:
-    if not name:
-        return None
-    try:
-        return TypeAdapter(Name).validate_python(name)
-    except ValidationError as error:
-        raise ProblemError(
-            422, "The name must be 1 to 80 letters, digits, dots, dashes and underscores."
-        ) from error
+    return VersionDocument.of(_service(request).inspectors.roll_back(name))
