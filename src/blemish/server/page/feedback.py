@@ -44,7 +44,7 @@ def known_types(service: Service) -> list[str]:
 
 def say(service: Service, number: int, truth: Truth, kind: str | None, remark: str, by: str) -> str:
     """Keep what a person says of a part; what the page answers."""
-    kind = (kind or "").strip()[:80] or None
+    kind = (kind or "").strip() or None
     service.give_feedback(number, NewFeedback(truth, kind if truth == "bad" else None, remark.strip(), by))
     word = "good" if truth == "good" else f"defective{f' ({kind})' if kind else ''}"
     return f"Noted: inspection {number} is really {word}."

@@ -15,7 +15,6 @@ from fastapi.responses import StreamingResponse
 from blemish.core.types import Verdict
 from blemish.server.authentication import Operator, Viewer
 from blemish.server.documents import (
-    NAME_PATTERN,
     DefectType,
     FeedbackDocument,
     FeedbackRequest,
@@ -27,7 +26,7 @@ from blemish.server.documents import (
     SimilarDocument,
 )
 from blemish.server.service import Service
-from blemish.station.records import InspectionFilter, InspectionRecord, NewFeedback
+from blemish.station.records import NAME_PATTERN, InspectionFilter, InspectionRecord, NewFeedback
 
 router = APIRouter(tags=["history"])
 

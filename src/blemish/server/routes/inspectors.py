@@ -11,10 +11,11 @@ from starlette.concurrency import run_in_threadpool
 
 from blemish.core.errors import ArtifactError
 from blemish.server.authentication import Admin, Viewer
-from blemish.server.documents import NAME_PATTERN, ActivateRequest, InspectorDocument, VersionDocument
+from blemish.server.documents import ActivateRequest, InspectorDocument, VersionDocument
 from blemish.server.multipart import FormLimits, read_form
 from blemish.server.problems import ProblemError
 from blemish.server.service import Service
+from blemish.station.records import NAME_PATTERN
 
 router = APIRouter(tags=["inspectors"])
 

@@ -12,12 +12,13 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from blemish.server.authentication import Admin, Viewer
-from blemish.server.documents import NAME_PATTERN, VersionDocument
+from blemish.server.documents import VersionDocument
 from blemish.server.job import Job
-from blemish.server.job_requests import DETECTOR_PATTERN, EvaluateRequest, JobRequest, TrainRequest
+from blemish.server.job_requests import DETECTOR_PATTERN, JobRequest, TrainRequest
 from blemish.server.multipart import FormLimits, read_form
 from blemish.server.problems import ProblemError
 from blemish.server.service import Service
+from blemish.station.records import NAME_PATTERN
 
 router = APIRouter(tags=["jobs"])
 
@@ -67,11 +68,7 @@ def jobs(request: Request, caller: Viewer) -> list[Job]:
 @router.post("/v1/jobs", status_code=202)
 def start(request: Request, wanted: Annotated[JobRequest, Body()], caller: Admin) -> Job:
     """Start a job on a folder of the server; one runs at a time, the others wait."""
-    service = _service(request)
-    inspector = None
-    if isinstance(wanted, EvaluateRequest):
-        inspector = service.shelf.active(wanted.inspector).path
-    return service.jobs.start(wanted, caller.name, inspector)
+    return _service(request).start_job(wanted, caller.name)
 
 
 @router.post("/v1/jobs/train", status_code=202, openapi_extra=_FORM)
