@@ -89,7 +89,7 @@ class Service:
         )
         self.ready = False
         self._stopped = threading.Event()
-        self._keeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
+        self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
 
     def start(self) -> None:
         """Compile the active inspectors and start judging."""
@@ -101,7 +101,7 @@ class Service:
         self.queue.start()
         if self.past_defects:
             self.past_defects.start()
-        self._keeper.start()
+        self._housekeeping.start()
         self.ready = True
 
     def stop(self) -> None:
@@ -114,8 +114,8 @@ class Service:
         self.jobs.close()
         if self.past_defects:
             self.past_defects.stop()
-        if self._keeper.is_alive():
-            self._keeper.join(30)
+        if self._housekeeping.is_alive():
+            self._housekeeping.join(30)
         self.database.close()
 
     def submit(

@@ -46,7 +46,7 @@ class HistoryTab:
 
     Attributes:
         similar: number of a record whose similar defects are asked for; changes when they are.
-        inspector: the choice of an inspector.
+        inspector, defect_type: the choices of these.
         inputs, outputs: for `show`, which reads the history anew.
     """
 
@@ -67,7 +67,7 @@ class HistoryTab:
             truth = gr.Dropdown(
                 list(_TRUTHS), value="All", label="Found to be", elem_id="history-truth", min_width=130
             )
-            self.kind = gr.Dropdown(
+            self.defect_type = gr.Dropdown(
                 ["All", *known_types(service)], value="All", label="Defect type", elem_id="history-type",
                 min_width=120,
             )  # fmt: skip
@@ -80,9 +80,9 @@ class HistoryTab:
             self._older = gr.Button("Older", elem_id="history-older")
         self._detail = gr.HTML(elem_id="history-detail")
         self._row = feedback_row(service, access, self._opened, "history")
-        self.inputs = [period, self.inspector, verdict, truth, self.kind]
+        self.inputs = [period, self.inspector, verdict, truth, self.defect_type]
         self.outputs = [self._summary, self._table, self._cursor, self._older]
-        for change in (*(part.input for part in self.inputs), refresh.click, newest.click):
+        for change in (*(choice.input for choice in self.inputs), refresh.click, newest.click):
             change(self.show, self.inputs, self.outputs, **QUIET)
         self._older.click(self._show_older, [self._cursor, *self.inputs], self.outputs[1:], **QUIET)
         self._table.click(
@@ -92,36 +92,23 @@ class HistoryTab:
             **QUIET,
         )
 
-    def show(
-        self, period: str, inspector: str, verdict: str, truth: str, kind: str, request: gr.Request
-    ) -> tuple[Any, ...]:
+    def show(self, request: gr.Request, *chosen: str) -> tuple[Any, ...]:
         """Charts and the newest page of the table."""
         self._access.require(request, Role.VIEWER)
-        return self._shown(period, inspector, verdict, truth, kind)
+        return self._shown(*chosen)
 
     def _shown(self, *chosen: str) -> tuple[Any, ...]:
         which = _filter(*chosen)
         with plainly():
             return self._charts(which), *self._page(which, None)
 
-    def _show_older(
-        self,
-        cursor: str | None,
-        period: str,
-        inspector: str,
-        verdict: str,
-        truth: str,
-        kind: str,
-        request: gr.Request,
-    ) -> tuple[Any, ...]:
+    def _show_older(self, request: gr.Request, cursor: str | None, *chosen: str) -> tuple[Any, ...]:
         self._access.require(request, Role.VIEWER)
         with plainly():
-            return self._page(_filter(period, inspector, verdict, truth, kind), cursor)
+            return self._page(_filter(*chosen), cursor)
 
-    def _act(self, period: str, inspector: str, verdict: str, truth: str, kind: str, request: gr.Request,
-             event: gr.EventData) -> tuple[Any, ...]:  # fmt: skip
+    def _act(self, request: gr.Request, event: gr.EventData, *chosen: str) -> tuple[Any, ...]:
         """What a button of the table asks for."""
-        chosen = (period, inspector, verdict, truth, kind)
         action, number_of = str(event.action), int(event.number)
         with plainly():
             if action in ("good", "bad"):
@@ -237,12 +224,12 @@ def _button(action: str, number_of: int, text: str, label: str, pressed: bool = 
     )
 
 
-def _filter(period: str, inspector: str, verdict: str, truth: str, kind: str) -> InspectionFilter:
+def _filter(period: str, inspector: str, verdict: str, truth: str, defect_type: str) -> InspectionFilter:
     days = _PERIODS.get(period)
     return InspectionFilter(
         since=datetime.now(UTC) - timedelta(days=days) if days else None,
         inspector=None if inspector in ("All", None) else inspector,
         verdict=_VERDICTS.get(verdict),
         truth=_TRUTHS.get(truth),
-        defect_type=None if kind in ("All", None) else kind,
+        defect_type=None if defect_type in ("All", None) else defect_type,
     )

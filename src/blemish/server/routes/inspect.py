@@ -13,35 +13,24 @@ from blemish.core.pictures import uri_of
 from blemish.server.authentication import Operator
 from blemish.server.documents import InspectedDocument, InspectionDocument, RefusedDocument
 from blemish.server.errors import Overloaded
-from blemish.server.multipart import Form, FormLimits, read_form
+from blemish.server.multipart import Form, FormLimits, form, read_form
 from blemish.server.problems import ProblemError, problem_response
 from blemish.server.queue import Judged, Refused
+from blemish.server.routes.running import Running
 from blemish.server.service import Service
 
 router = APIRouter(tags=["inspect"])
 
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["inspector", "images"],
-                    "properties": {
-                        "inspector": {"type": "string", "description": "Name of the inspector."},
-                        "images": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {"type": "string", "format": "binary"},
-                            "description": "PNG, JPEG, BMP, TIFF or WebP files.",
-                        },
-                    },
-                }
-            }
-        },
-    }
-}
+_FORM = form(
+    ["inspector", "images"],
+    inspector={"type": "string", "description": "Name of the inspector."},
+    images={
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "string", "format": "binary"},
+        "description": "PNG, JPEG, BMP, TIFF or WebP files.",
+    },
+)
 
 
 class Arriving:
@@ -68,18 +57,18 @@ class Arriving:
 @router.post("/v1/inspect", response_model=InspectedDocument, openapi_extra=_FORM)
 async def inspect(
     request: Request,
+    service: Running,
     caller: Operator,
     heatmap: Annotated[
         Literal["link", "inline"], Query(description="Heatmaps by their address, or in the answer.")
     ] = "link",
 ) -> Response:
     """Judge photographs; the answer comes once the inspections are in the log."""
-    service: Service = request.app.state.service
     service.queue.check_room()
     inline = heatmap == "inline"
-    form = await _arrived(request, service)
+    received = await _arrived(request, service)
     answers = await run_in_threadpool(
-        service.submit, form.files, form.text("inspector"), caller.name, wants_images=inline
+        service.submit, received.files, received.text("inspector"), caller.name, wants_images=inline
     )
     waited = [asyncio.wrap_future(answer) for answer in answers]
     try:
@@ -102,12 +91,14 @@ async def _arrived(request: Request, service: Service) -> Form:
         arriving.add(more)
 
     try:
-        form = await read_form(request, FormLimits(settings.max_images, settings.max_bytes), "images", count)
+        received = await read_form(
+            request, FormLimits(settings.max_images, settings.max_bytes), "images", count
+        )
     finally:
         arriving.remove(size)
-    if not form.files:
+    if not received.files:
         raise ProblemError(422, "The form has no photographs: add files as the field images.")
-    return form
+    return received
 
 
 async def _answer(results: Sequence[Judged | Refused], inline: bool) -> Response:
