@@ -7,10 +7,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
@@ -153,11 +151,6 @@ class StudentTeacherDetector(FrozenTrainedDetector):
             self.scoring_ = choose_scoring(self.scoring_auroc_, len(good), len(bad))
         head.fusion = fusions[self.scoring_]
         return head
-
-    def empty_head(self, state: Mapping[str, npt.NDArray[Any]]) -> StudentTeacherHead:
-        """An untrained student; the state says how many values make the score."""
-        fusion = self._fusion(int(state["fusion.count"]) if "fusion.count" in state else 1)
-        return StudentTeacherHead(self._comparison(), self._student(), fusion)
 
     def whole(self, head: nn.Module) -> nn.Module:
         """Teacher, student and comparison as one graph."""

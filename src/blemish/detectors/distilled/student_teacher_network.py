@@ -165,7 +165,6 @@ class ErrorFusion(nn.Module):
 
     weights: Tensor
     offset: Tensor
-    count: Tensor
     enlarge: Tensor
 
     def __init__(
@@ -176,7 +175,6 @@ class ErrorFusion(nn.Module):
         self.highest = count
         self.register_buffer("weights", weights.clone())
         self.register_buffer("offset", offset.clone())
-        self.register_buffer("count", torch.tensor(count))
         self.register_buffer("enlarge", enlarging_matrix(grid, size, sigma), persistent=False)
 
     def fused(self, errors: Sequence[Tensor]) -> Tensor:

@@ -7,19 +7,18 @@ Anomaly Detection with Deep Pyramid Correspondences" (SPADE), 2020, on a bounded
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
 from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch, PatchEmbedding, PatchScoring
 from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
@@ -96,17 +95,6 @@ class NearestNeighbours(FrozenFeatureDetector):
         """The fitted detector as one graph."""
         head = self._head(require_fitted(self, "memory_bank_"))
         return BackboneWithHead(self.extractor().backbone, head).eval()
-
-    def state(self) -> State:
-        """The memory bank, as arrays."""
-        bank: Tensor = require_fitted(self, "memory_bank_")
-        return {"memory_bank": bank.numpy(), "grid": np.array(self.grid_)}
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        self.memory_bank_ = torch.from_numpy(state["memory_bank"])
-        self.grid_ = (int(state["grid"][0]), int(state["grid"][1]))
-        return self
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

@@ -7,12 +7,11 @@ Thomas Defard et al., "PaDiM: a Patch Distribution Modeling Framework for Anomal
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -20,7 +19,7 @@ from blemish.core.errors import UsageError
 from blemish.core.progress import task, track
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
 from blemish.detectors.memory.mahalanobis import MahalanobisHead, PositionEmbedding
 from blemish.detectors.moments import PositionMoments
@@ -108,23 +107,6 @@ class Padim(FrozenFeatureDetector):
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
         return BackboneWithHead(self.extractor().backbone, self._head()).eval()
-
-    def state(self) -> State:
-        """Means, inverse Cholesky factors and chosen channels, as arrays."""
-        means: Tensor = require_fitted(self, "means_")
-        return {
-            "means": means.numpy(),
-            "whitening": self.whitening_.numpy(),
-            "channels": self.channels_.numpy(),
-        }
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        self.means_ = torch.from_numpy(state["means"])
-        self.whitening_ = torch.from_numpy(state["whitening"])
-        self.channels_ = torch.from_numpy(state["channels"])
-        self._memo = None
-        return self
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

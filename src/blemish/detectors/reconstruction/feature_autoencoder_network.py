@@ -94,7 +94,6 @@ class FeatureAutoencoderHead(nn.Module):
         self.patches = patches
         self.autoencoder = autoencoder
         self.scoring = scoring
-        self.register_buffer("threshold", scoring.rows.new_zeros(1))
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of one image's feature maps, 1 x C x h x w each."""
