@@ -18,7 +18,6 @@ from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.sample_line import write_sample_line
 from blemish.data.splits import supervised_split
 from blemish.detectors.registry import create_detector
-from blemish.detectors.supervised.classification import ClassifierObjective, augmentation
 from blemish.detectors.supervised.classifier_network import (
     ClassifierHead,
     PlainTrunk,
@@ -28,6 +27,7 @@ from blemish.detectors.supervised.classifier_network import (
     log_odds_of_defect,
     pool,
 )
+from blemish.detectors.supervised.classifier_objective import ClassifierObjective, augmentation
 
 QUICK = {"size": 128, "epochs": 12, "patience": 0}
 

@@ -71,6 +71,10 @@ class Detector(ABC):
             UsageError: it could not.
         """
 
+    def learns_from_defects(self) -> bool:
+        """Whether `fit` needs defective images among the training images, with these parameters."""
+        return False
+
     @property
     def member_names(self) -> tuple[str, ...]:
         """Names of the detectors that this one is made of, where it is of several."""

@@ -7,7 +7,6 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -75,11 +74,7 @@ class FrozenTrainedDetector(FrozenFeatureDetector, TrainedDetector):
 
     def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order; features come from the cache where they are known."""
-        head = self._head()
-        for maps in self.extractor().stream(paths):
-            with torch.inference_mode():
-                score, anomaly_map = head(batch_of_one(maps))
-            yield Prediction(float(score[0]), anomaly_map.numpy().astype(np.float32, copy=True))
+        return self.scored_by(self._head(), paths)
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

@@ -21,7 +21,6 @@ from blemish.data.catalog import Catalog
 from blemish.detectors.base import Detector, refuse, require_fitted
 from blemish.detectors.combined.ensemble_network import EnsembleNetwork, Member, Surprise, WithoutParts
 from blemish.detectors.registry import create_detector, register
-from blemish.detectors.supervised.base import needs_defects
 from blemish.detectors.training.session import TrainingSession, current_session, training_session
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pixels import PixelCache
@@ -170,7 +169,7 @@ class Ensemble(Detector):
                 raise UsageError("An ensemble cannot be a member of an ensemble: name its members instead.")
             common = {"size": self.size, "bit_depth": self.bit_depth, "seed": self.seed}
             member = create_detector(name, preset or None, **common)
-            if needs_defects(member):
+            if member.learns_from_defects():
                 raise UsageError(f"{label} learns from defects and cannot be a member: choose others.")
             if not member.gives_maps:
                 raise UsageError(f"{label} shows no place and cannot be a member: choose others.")

@@ -27,7 +27,7 @@ from blemish.detectors.distilled.student_teacher_network import (
     StudentTeacher,
     StudentTeacherHead,
 )
-from blemish.detectors.frozen import batch_of_one
+from blemish.detectors.frozen import batch_of_one, prediction_of
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
 from blemish.detectors.registry import register
 from blemish.detectors.training.examples import Batch, ImageExamples
@@ -162,8 +162,7 @@ class StudentTeacherDetector(FrozenTrainedDetector):
         head = self._head()
         for image, maps in self._inputs(paths):
             with torch.inference_mode():
-                score, anomaly_map = head(image, maps)
-            yield Prediction(float(score[0]), anomaly_map.numpy().astype(np.float32, copy=True))
+                yield prediction_of(*head(image, maps))
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from blemish.core.errors import UsageError
-from blemish.detectors.memory.nearest_patch import enlarging_matrix
-from blemish.detectors.reconstruction.autoencoders import convolution
+from blemish.detectors.layers import convolution, enlarging_matrix
 
 REVERSE = "reverse"
 

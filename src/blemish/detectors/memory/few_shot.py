@@ -24,8 +24,9 @@ from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
+from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memory.foreground import Foreground, learn_foreground
-from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch, PatchEmbedding, PatchScoring
+from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
 from blemish.detectors.memory.patch_pool import choose_bank
 from blemish.detectors.memory.subspace import SubspaceResidual, learn_subspace
 from blemish.detectors.registry import register
@@ -104,10 +105,7 @@ class FewShot(FrozenFeatureDetector):
 
     def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
-        head = self._head(require_fitted(self, "good_"))
-        for maps in self.extractor().stream(paths):
-            with torch.inference_mode():
-                yield prediction_of(*head(batch_of_one(maps)))
+        return self.scored_by(self._head(require_fitted(self, "good_")), paths)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score normal training images as if unseen; see the base class.

@@ -21,9 +21,10 @@ from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
+from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memory.context import LearntContext, learn_context
-from blemish.detectors.memory.nearest_patch import PatchCoreHead, PatchEmbedding, PatchScoring
 from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
+from blemish.detectors.memory.patchcore_network import PatchCoreHead
 from blemish.detectors.memory.reduction import NeighbourhoodAverage, Projection, learn_projection
 from blemish.detectors.registry import register
 from blemish.features.backbones import Backbone
@@ -145,10 +146,7 @@ class PatchCore(FrozenFeatureDetector):
 
     def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
-        head = self._head()
-        for maps in self.extractor().stream(paths):
-            with torch.inference_mode():
-                yield prediction_of(*head(batch_of_one(maps)))
+        return self.scored_by(self._head(), paths)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score normal training images (at most `calibration_images`) as if unseen; see the base class.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from blemish.detectors.base import refuse
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
-from blemish.detectors.memory.nearest_patch import PatchScoring
+from blemish.detectors.layers import PatchScoring
 from blemish.detectors.reconstruction.feature_autoencoder_network import (
     FeatureAutoencoder,
     FeatureAutoencoderHead,

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blemish.detectors.memory.nearest_patch import PatchEmbedding, PatchScoring
+from blemish.detectors.layers import PatchEmbedding, PatchScoring
 
 
 class FeatureAutoencoder(nn.Module):

@@ -20,7 +20,6 @@ from blemish.detectors.frozen import batch_of_one, prediction_of
 from blemish.detectors.moments import PositionMoments
 from blemish.detectors.registry import register
 from blemish.detectors.supervised.base import GOOD, SupervisedDetector, balanced_weights
-from blemish.detectors.supervised.classification import ClassifierObjective, augmentation
 from blemish.detectors.supervised.classifier_network import (
     ClassifierHead,
     PlainTrunk,
@@ -30,6 +29,7 @@ from blemish.detectors.supervised.classifier_network import (
     log_odds_of_defect,
     pool,
 )
+from blemish.detectors.supervised.classifier_objective import ClassifierObjective, augmentation
 from blemish.detectors.supervised.pretrained import pretrained_backbone
 from blemish.detectors.training.examples import Example, Examples, ImageExamples
 from blemish.detectors.training.feature_examples import together
