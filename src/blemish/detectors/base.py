@@ -17,6 +17,9 @@ from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 
+QUICK_SIZE, QUICK_EPOCHS = 128, 5
+"""Of a small first run."""
+
 
 @dataclasses.dataclass
 class Detector(ABC):
@@ -103,6 +106,10 @@ class Detector(ABC):
     def parameters(self) -> dict[str, Any]:
         """Parameters by name, as given."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
+
+    def quick_parameters(self) -> dict[str, Any]:
+        """What is changed for a small first run: 128 pixels; a subclass adds what else takes long."""
+        return {"size": QUICK_SIZE}
 
     def clone(self) -> Self:
         """An unfitted detector with the same parameters."""

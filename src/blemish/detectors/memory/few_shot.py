@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -29,7 +29,6 @@ from blemish.detectors.memory.foreground import Foreground, learn_foreground
 from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
 from blemish.detectors.memory.patch_pool import choose_bank
 from blemish.detectors.memory.subspace import SubspaceResidual, learn_subspace
-from blemish.detectors.registry import register
 from blemish.detectors.turned_copies import exact_copies, places_inside, turned
 
 
@@ -49,14 +48,6 @@ class _Good:
     foreground: Foreground | None
 
 
-@register(
-    "few-shot",
-    summary="From 1 to 16 good photographs: turned copies fill the memory, and the background is masked.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Damm et al., AnomalyDINO: Boosting Patch-based Few-shot Anomaly Detection with DINOv2, WACV 2025",
-    presets={"subspace": {"method": "subspace"}},
-)
 @dataclasses.dataclass
 class FewShot(FrozenFeatureDetector):
     """Few-shot detection; one good photograph is enough.
@@ -81,6 +72,8 @@ class FewShot(FrozenFeatureDetector):
 
     After `fit`: `good_` (what is known of good patches) and `grid_` (h, w).
     """
+
+    name: ClassVar[str] = "few-shot"
 
     method: str = "nearest"
     images: int = 16

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -23,17 +23,8 @@ from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector
 from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
 from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
-from blemish.detectors.registry import register
 
 
-@register(
-    "knn",
-    summary="Mean distance to the 5 nearest patches of good images: the plainest memory bank, a yardstick.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Bergman et al., Deep Nearest Neighbor Anomaly Detection, 2020; Cohen and Hoshen, SPADE, 2020",
-    presets={"resnet50": {"backbone": "resnet50", "size": 224, "neighbourhood": 1}},
-)
 @dataclasses.dataclass
 class NearestNeighbours(FrozenFeatureDetector):
     """k nearest neighbours of patches, Euclidean.
@@ -53,6 +44,8 @@ class NearestNeighbours(FrozenFeatureDetector):
 
     After `fit`: `memory_bank_` (vectors x D) and `grid_` (h, w).
     """
+
+    name: ClassVar[str] = "knn"
 
     neighbours: int = 5
     neighbourhood: int = 3

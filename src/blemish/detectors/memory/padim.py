@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -23,23 +23,11 @@ from blemish.detectors.base import fold_positions, normal_images, refuse, requir
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one
 from blemish.detectors.memory.padim_network import MahalanobisHead, PositionEmbedding
 from blemish.detectors.moments import PositionMoments
-from blemish.detectors.registry import register
 
 _BATCH = 16
 _MOST_BYTES = 512 * 2**20
 
 
-@register(
-    "padim",
-    summary="A Gaussian of good features at every position: fast and exact, for parts that always lie the same way.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Defard et al., PaDiM: a Patch Distribution Modeling Framework, ICPR workshops 2020",
-    presets={
-        "resnet18": {"backbone": "resnet18", "size": 224, "stride": 4, "dimensions": 100, "prior": 0.0},
-        "wide": {"backbone": "wide_resnet50_2", "size": 224, "stride": 16, "dimensions": 550, "prior": 0.0},
-    },
-)
 @dataclasses.dataclass
 class Padim(FrozenFeatureDetector):
     """PaDiM with streamed moments: memory does not depend on the number of images.
@@ -59,6 +47,8 @@ class Padim(FrozenFeatureDetector):
 
     After `fit`: `means_` (positions x D), `whitening_` (inverse Cholesky factors, positions x D x D), `channels_` (D).
     """
+
+    name: ClassVar[str] = "padim"
 
     size: int = 256
     taps: tuple[int, ...] = (4, 8, 16)

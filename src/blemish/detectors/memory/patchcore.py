@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -26,7 +26,6 @@ from blemish.detectors.memory.context import LearntContext, learn_context
 from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
 from blemish.detectors.memory.patchcore_network import PatchCoreHead
 from blemish.detectors.memory.reduction import NeighbourhoodAverage, Projection, learn_projection
-from blemish.detectors.registry import register
 from blemish.features.backbones import Backbone
 from blemish.features.cropping import CentreCropped
 
@@ -52,39 +51,6 @@ class _Held:
     weight: Tensor | float
 
 
-@register(
-    "patchcore",
-    summary="Nearest patch of good images; the default: strong everywhere, learns in a minute, no training.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022",
-    presets={
-        "paper": {"top": 0.0, "context": 0, "reweighting": 9, "coreset_ratio": 0.1},
-        "quick": {"size": 256, "coreset_size": 1000, "pool": 40_000},
-        "wide": {"backbone": "wide_resnet50_2", "top": 0.0, "context": 0, "coreset_ratio": 0.01},
-        "light-pca": {
-            "backbone": "resnet18",
-            "taps": (32,),
-            "neighbourhood": 1,
-            "pool": 150_000,
-            "coreset_ratio": 1.0,
-            "dimensions": 128,
-            "top": 1.0,
-            "context": 0,
-        },
-        "official": {
-            "backbone": "wide_resnet50_2",
-            "size": 256,
-            "crop": 224,
-            "coreset_ratio": 0.1,
-            "dimensions": 1024,
-            "reduction": "average",
-            "top": 0.0,
-            "context": 0,
-            "reweighting": 9,
-        },
-    },
-)
 @dataclasses.dataclass
 class PatchCore(FrozenFeatureDetector):
     """PatchCore on any number of training images in bounded memory.
@@ -112,6 +78,8 @@ class PatchCore(FrozenFeatureDetector):
     After `fit`: `memory_bank_` (vectors x D), `grid_` (h, w), `projection_` (None unless patches are reduced by
     principal components), and `context_` (None where there are too few images for one).
     """
+
+    name: ClassVar[str] = "patchcore"
 
     crop: int = 0
     neighbourhood: int = 3
@@ -171,6 +139,11 @@ class PatchCore(FrozenFeatureDetector):
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
         return BackboneWithHead(self.extractor().backbone, self._head()).eval()
+
+    def quick_parameters(self) -> dict[str, Any]:
+        """And a crop that shrinks with the size."""
+        quick = super().quick_parameters()
+        return quick | ({"crop": self.crop * quick["size"] // self.size // 32 * 32} if self.crop else {})
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
