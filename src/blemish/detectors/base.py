@@ -43,6 +43,9 @@ class Detector(ABC):
     size: int = 352
     bit_depth: int = 16
     seed: int = 0
+    _fitted_with: dict[str, Any] | None = dataclasses.field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     @abstractmethod
     def fit(self, catalog: Catalog) -> Self:
@@ -106,6 +109,15 @@ class Detector(ABC):
     def parameters(self) -> dict[str, Any]:
         """Parameters by name, as given."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
+
+    def fitted(self) -> Self:
+        """The detector itself at the end of `fit`, which from now on speaks with these parameters alone."""
+        self._fitted_with = self.parameters()
+        return self
+
+    def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], list[Path]]:
+        """What is learnt from photographs depends on them and on the parameters: the key of a memo."""
+        return self.parameters(), list(paths)
 
     def quick_parameters(self) -> dict[str, Any]:
         """What is changed for a small first run: 128 pixels; a subclass adds what else takes long."""
@@ -181,9 +193,16 @@ def require_fitted(detector: Detector, attribute: str) -> Any:
     """The fitted attribute.
 
     Raises:
-        NotFittedError: `fit` has not run.
+        NotFittedError: `fit` has not run, or not with the parameters of now.
     """
     value = getattr(detector, attribute, None)
     if value is None:
         raise NotFittedError(f"This {detector.name} detector has learnt nothing yet: call fit first.")
+    before = detector._fitted_with or {}
+    for name, now in detector.parameters().items():
+        if name in before and before[name] != now:
+            raise NotFittedError(
+                f"This {detector.name} detector was fitted with {name}={before[name]} and has {name}={now} now: call "
+                "fit again."
+            )
     return value

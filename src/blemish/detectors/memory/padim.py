@@ -21,6 +21,7 @@ from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one
+from blemish.detectors.memo import Memo
 from blemish.detectors.memory.padim_network import MahalanobisHead, PositionEmbedding
 from blemish.detectors.moments import PositionMoments
 
@@ -57,6 +58,9 @@ class Padim(FrozenFeatureDetector):
     regularisation: float = 0.01
     prior: float = 1.0
     sigma: float = 4.0
+    _sums: Memo[PositionMoments] = dataclasses.field(
+        default_factory=Memo, init=False, repr=False, compare=False
+    )
 
     def fit(self, catalog: Catalog) -> Self:
         """Learn mean and covariance at every position from the normal training images."""
@@ -64,16 +68,15 @@ class Padim(FrozenFeatureDetector):
         paths = normal_images(catalog)
         self._check_memory()
         channels = self._choose_channels()
-        moments = self._moments_of(paths, channels)
+        moments = self._sums.keep(self.key_of(paths), self._moments_of(paths, channels))
         with task("Factoring the covariances"):
             self.means_, self.whitening_ = moments.gaussians(self.regularisation, self.prior)
         self.channels_ = channels
-        self._memo: tuple[tuple[Path, ...], PositionMoments] | None = (tuple(paths), moments)
-        return self
+        return self.fitted()
 
     def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
-        return self.scored_by(self._head(), paths)
+        return self.scored_by(self._fitted_head(), paths)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score every normal training image as if unseen; see the base class.
@@ -82,9 +85,7 @@ class Padim(FrozenFeatureDetector):
         """
         channels: Tensor = require_fitted(self, "channels_")
         paths = normal_images(catalog)
-        memo = getattr(self, "_memo", None)
-        known = memo is not None and memo[0] == tuple(paths)
-        whole = memo[1] if memo is not None and known else self._moments_of(paths, channels)
+        whole = self._sums.recall(self.key_of(paths), lambda: self._moments_of(paths, channels))
         with task("Scoring good images as if unseen", len(paths)) as advance:
             for part in fold_positions(len(paths), folds, self.seed):
                 held_out = [paths[position] for position in part]
@@ -96,7 +97,7 @@ class Padim(FrozenFeatureDetector):
 
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
-        return BackboneWithHead(self.extractor().backbone, self._head()).eval()
+        return BackboneWithHead(self.extractor().backbone, self._fitted_head()).eval()
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
@@ -147,10 +148,11 @@ class Padim(FrozenFeatureDetector):
             moments.add(torch.cat(waiting))
         return moments
 
-    def _head(self, means: Tensor | None = None, whitening: Tensor | None = None) -> MahalanobisHead:
-        """The head around Gaussians: the fitted ones, or a fold's."""
-        if means is None or whitening is None:
-            means, whitening = require_fitted(self, "means_"), self.whitening_
+    def _fitted_head(self) -> MahalanobisHead:
+        return self._head(require_fitted(self, "means_"), self.whitening_)
+
+    def _head(self, means: Tensor, whitening: Tensor) -> MahalanobisHead:
+        """The head around Gaussians."""
         return MahalanobisHead(
             means, whitening, self.channels_, self._grid(), (self.size, self.size), self.sigma
         ).eval()
