@@ -37,8 +37,8 @@ from blemish.detectors.distilled.efficientad_network import (
     to_channels,
 )
 from blemish.detectors.registry import create_detector
-from blemish.detectors.trained import held_out_positions
 from blemish.detectors.training.examples import ImageExamples
+from blemish.detectors.training.photographs import held_out_positions
 from blemish.detectors.training.session import TrainingSession, training_session
 
 QUICK: dict[str, Any] = {
