@@ -16,13 +16,14 @@ from blemish.core.errors import UsageError
 from blemish.core.storage import file_digest
 from blemish.data.catalog import Catalog, open_catalogs
 from blemish.data.digest import catalog_digest
+from blemish.detectors import classical
 from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import create_detector, detector_info
 from blemish.experiments.search.space import Setting, grid, space_of, to_json
 from blemish.experiments.search.spaces import DEFAULT_SPACES
 
 FORMAT = 1
-MODELS = ("one-class-svm", "isolation-forest", "local-outlier-factor", "elliptic-envelope")
+MODELS = tuple(info.name for info in classical.DETECTORS)
 
 
 @dataclass(frozen=True)
