@@ -8,10 +8,8 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import gc
-import io
 import re
 import shutil
-from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -87,13 +85,9 @@ def agree(left: list[Prediction], right: list[Prediction], relative: float) -> b
     return bool(scores <= relative and maps <= relative)
 
 
-def through_a_file(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The state as an artifact would keep it: no pickle."""
-    stream = io.BytesIO()
-    np.savez(stream, allow_pickle=False, **state)
-    stream.seek(0)
-    with np.load(stream, allow_pickle=False) as arrays:
-        return {key: arrays[key] for key in arrays.files}
+def numbers_of(detector: Detector) -> dict[str, torch.Tensor]:
+    """All numbers of the fitted graph, by name."""
+    return {name: value.clone() for name, value in detector.network().state_dict().items()}
 
 
 def plain_part(
@@ -213,7 +207,6 @@ def test_unfitted_it_refuses_to_speak(name: str, learnt: Learnt) -> None:
     for ask in (
         lambda detector: list(detector.predict(learnt.paths[:1])),
         lambda detector: detector.network(),
-        lambda detector: detector.state(),
     ):
         with pytest.raises(NotFittedError, match=f"{name} detector has learnt nothing yet: call fit first"):
             ask(make(name))
@@ -303,25 +296,18 @@ def test_a_seed_repeats_everything(name: str, learnt: Learnt) -> None:
     again = make(name).fit(learnt.catalog)
     before = list(first.predict(learnt.paths))
     assert agree(before, list(again.predict(learnt.paths)), 1e-6)
-    state, other = first.state(), again.state()
-    assert state.keys() == other.keys()
-    assert all(np.array_equal(state[key], other[key]) for key in state)
+    numbers, other = numbers_of(first), numbers_of(again)
+    assert numbers.keys() == other.keys()
+    assert all(torch.equal(numbers[key], other[key]) for key in numbers)
 
 
 @every_detector
 def test_predicting_learns_nothing(name: str, learnt: Learnt) -> None:
-    before = {key: array.copy() for key, array in learnt.detector.state().items()}
+    before = numbers_of(learnt.detector)
     backwards = list(learnt.detector.predict(learnt.paths[::-1]))[::-1]
     assert [one.score for one in backwards] == learnt.scores.tolist(), "order does not count"
-    assert all(np.array_equal(array, learnt.detector.state()[key]) for key, array in before.items())
-
-
-@every_detector
-def test_the_state_is_plain_arrays_and_gives_the_detector_back(name: str, learnt: Learnt) -> None:
-    state = learnt.detector.state()
-    assert all(isinstance(array, np.ndarray) and array.dtype.kind in "biuf" for array in state.values())
-    restored = learnt.detector.clone().restore(through_a_file(state))
-    assert agree(learnt.predictions, list(restored.predict(learnt.paths)), 1e-6)
+    after = numbers_of(learnt.detector)
+    assert all(torch.equal(value, after[key]) for key, value in before.items())
 
 
 @every_detector

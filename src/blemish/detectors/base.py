@@ -17,8 +17,6 @@ from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 
-State = dict[str, npt.NDArray[Any]]
-
 
 @dataclasses.dataclass
 class Detector(ABC):
@@ -73,6 +71,10 @@ class Detector(ABC):
             UsageError: it could not.
         """
 
+    def learns_from_defects(self) -> bool:
+        """Whether `fit` needs defective images among the training images, with these parameters."""
+        return False
+
     @property
     def member_names(self) -> tuple[str, ...]:
         """Names of the detectors that this one is made of, where it is of several."""
@@ -85,14 +87,6 @@ class Detector(ABC):
     @abstractmethod
     def preprocessing(self) -> Preprocessing:
         """The contract between a photograph and the network's input."""
-
-    @abstractmethod
-    def state(self) -> State:
-        """All that `fit` learnt, as plain arrays by name."""
-
-    @abstractmethod
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is; parameters must be the same."""
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score every normal training image as if unseen, by a detector fitted on the other folds.
