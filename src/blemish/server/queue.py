@@ -24,7 +24,7 @@ from blemish.core.errors import BlemishError, ImageError
 from blemish.core.image_formats import image_format
 from blemish.core.images import DecodeLimits, decode_image
 from blemish.core.preprocessing import preprocess
-from blemish.core.types import ByteArray, Inspection, Verdict
+from blemish.core.types import ByteArray, Inspection
 from blemish.line.runtime import Inspector
 from blemish.server.errors import Overloaded
 from blemish.server.metrics import Metrics
@@ -299,18 +299,12 @@ def _judged(task: Task, inspector: Inspector, limits: DecodeLimits, started: flo
     inspection = inspector.judge(prediction, width, height)
     digest = hashlib.sha256(content).hexdigest()
     ended = time.perf_counter()
-    new = NewInspection(
+    new = NewInspection.of(
+        inspection,
         time=datetime.now(UTC),
         inspector=task.version.name,
         version=task.version.version,
-        verdict=Verdict(inspection.verdict),
-        score=inspection.score,
-        threshold=inspection.threshold,
-        p_value=inspection.p_value,
         percentile=inspector.percentile(inspection.score),
-        regions=inspection.regions,
-        width=width,
-        height=height,
         image_digest=digest,
         image_suffix=None,
         file_name=task.photograph.file_name,
@@ -322,7 +316,5 @@ def _judged(task: Task, inspector: Inspector, limits: DecodeLimits, started: flo
             "judge": 1e3 * (ended - predicted),
         },
         by=task.by,
-        parts=dict(inspection.parts),
-        gives_map=inspection.gives_map,
     )
     return _Finished(task, new, inspection, image if task.wants_image else None)

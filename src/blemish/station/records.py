@@ -1,16 +1,20 @@
-"""What the history holds, as values: inspections, feedback, filters and pages."""
+"""What the history holds, as values: inspections, feedback, filters and pages.
+
+A field of an inspection is named here, in a migration, and where it comes from (`core.types.Inspection`, or the queue
+of the server). The table, the API's document and the CSV are made from the fields of `InspectionRecord`.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, Self
 
 from blemish.core.errors import UsageError
-from blemish.core.types import Region, Verdict
+from blemish.core.types import Inspection, Region, Verdict
 
 Truth = Literal["good", "bad"]
 """What a person found a part to be, whatever the verdict was."""
@@ -34,7 +38,7 @@ def check_name(name: str, what: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class NewInspection:
-    """One judged photograph, about to be logged.
+    """One judged photograph, about to be logged; what a field's `metadata` says, the API's description says too.
 
     Attributes:
         time: when it was judged; aware.
@@ -55,17 +59,26 @@ class NewInspection:
     score: float
     threshold: float
     p_value: float
-    percentile: float
+    percentile: float = field(
+        metadata={"description": "Where the score lies among those of normal images, 0 to 100."}
+    )
     regions: tuple[Region, ...]
     width: int
     height: int
     image_digest: str
     image_suffix: str | None
     file_name: str
-    milliseconds: Mapping[str, float] = field(default_factory=dict)
+    milliseconds: Mapping[str, float] = field(
+        default_factory=dict, metadata={"description": "How long each step took."}
+    )
     by: str = "local"
-    parts: Mapping[str, float] = field(default_factory=dict)
-    gives_map: bool = True
+    parts: Mapping[str, float] = field(
+        default_factory=dict, metadata={"description": "p-values by the detectors of an ensemble."}
+    )
+    gives_map: bool = field(
+        default=True,
+        metadata={"description": "False if the detector shows no place; then there is no heatmap."},
+    )
 
     def __post_init__(self) -> None:
         if self.time.utcoffset() is None:
@@ -75,6 +88,13 @@ class NewInspection:
             raise UsageError(
                 f"An inspection with the numbers {numbers} cannot be logged: they must be finite."
             )
+
+    @classmethod
+    def of(cls, inspection: Inspection, **more: Any) -> Self:
+        """What an inspector says, with `more` that it does not know; fields of one name are the same thing."""
+        known = {one.name for one in fields(Inspection)}
+        same = {one.name: getattr(inspection, one.name) for one in fields(cls) if one.name in known}
+        return cls(**{**same, **more})
 
 
 @dataclass(frozen=True, kw_only=True)

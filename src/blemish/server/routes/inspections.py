@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -42,10 +44,16 @@ _MEDIA_TYPES = {
     ".tif": "image/tiff",
     ".webp": "image/webp",
 }
-_CSV_COLUMNS = (
-    "id", "time", "inspector", "version", "verdict", "score", "threshold", "p_value", "percentile", "n_regions",
+_CSV_BEGINS_WITH = (
+    "id", "time", "inspector", "version", "verdict", "score", "threshold", "p_value", "percentile", "regions",
     "file_name", "image_digest", "width", "height", "by", "truth", "defect_type", "note",
 )  # fmt: skip
+"""Columns that stay in their place, for programs that count them; what an inspection gets besides follows them."""
+
+_CSV_FIELDS = (
+    *_CSV_BEGINS_WITH,
+    *(one.name for one in fields(InspectionRecord) if one.name not in (*_CSV_BEGINS_WITH, "image_suffix")),
+)
 _CSV_ROWS_AT_ONCE = 200
 
 
@@ -186,9 +194,9 @@ def similar(
 def _csv(records: Iterator[InspectionRecord]) -> Iterator[str]:
     stream = io.StringIO()
     writer = csv.writer(stream)
-    writer.writerow(_CSV_COLUMNS)
+    writer.writerow(["n_regions" if name == "regions" else name for name in _CSV_FIELDS])
     for count, record in enumerate(records, 1):
-        writer.writerow([_cell(record, name) for name in _CSV_COLUMNS])
+        writer.writerow([_cell(record, name) for name in _CSV_FIELDS])
         if count % _CSV_ROWS_AT_ONCE == 0:
             yield stream.getvalue()
             stream.seek(0)
@@ -197,11 +205,13 @@ def _csv(records: Iterator[InspectionRecord]) -> Iterator[str]:
 
 
 def _cell(record: InspectionRecord, name: str) -> Any:
-    if name == "n_regions":
-        return len(record.regions)
     value = getattr(record, name)
+    if name == "regions":
+        return len(value)
     if name == "time":
         return value.isoformat()
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value))
     # A spreadsheet would run what begins like a formula: https://owasp.org/www-community/attacks/CSV_Injection.
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return f"'{value}"
