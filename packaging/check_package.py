@@ -22,7 +22,6 @@ import zipfile
 from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import blemish
 
@@ -36,6 +35,16 @@ NEEDED = (
 JUNK = re.compile(
     r"(^|/)(__pycache__|\.venv|runs|build|dist|\.\w+_cache|\.coverage.*|\.git)(/|$)|\.(pyc|blemish)$"
 )
+# Bytes on disk of every installed package, but of what installs.
+SIZES = """
+import json
+from importlib.metadata import distributions
+sizes = {
+    each.name: sum(path.stat().st_size for name in each.files or () if (path := each.locate_file(name)).is_file())
+    for each in distributions() if each.name not in ("pip", "setuptools")
+}
+print(json.dumps(sizes))
+"""
 # Runs the command line as `blemish` does, but any connection is an error.
 ALONE = """
 import sys
@@ -130,8 +139,8 @@ def inspect_alone(python: Path, work: Path) -> None:
     inspect = ("inspect", artifact, *photographs, "--json")
     there, here = (
         [
-            (result["verdict"], round(result["score"], 4))
-            for result in _results(_run(*command, *inspect, rejects=True))
+            (each["verdict"], round(each["score"], 4))
+            for each in json.loads(_run(*command, *inspect, rejects=True))
         ]
         for command in ((python, "-c", ALONE), (sys.executable, "-m", "blemish"))
     )
@@ -145,25 +154,13 @@ def print_sizes(python: Path) -> None:
     Raises:
         SystemExit: it is more than 500 MB.
     """
-    # Shared libraries lie in folders beside their package, such as numpy.libs.
-    folder = Path(_run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
-    sizes: Counter[str] = Counter()
-    for path in folder.rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
-            top = path.relative_to(folder).parts[0]
-            sizes[re.split(r"[-.]", top)[0]] += path.stat().st_size
-    del sizes["pip"], sizes["setuptools"]
+    sizes: Counter[str] = Counter(json.loads(_run(python, "-c", SIZES)))
     total = sum(sizes.values()) / 1e6
     for name, size in sizes.most_common(10):
         print(f"  {name:20} {size / 1e6:6.1f} MB")
     print(f"  {'the base install':20} {total:6.1f} MB, of {MOST_MEGABYTES} at most")
     if total > MOST_MEGABYTES:
         sys.exit(f"The base install takes {total:.0f} MB: keep it under {MOST_MEGABYTES}.")
-
-
-def _results(document: str) -> list[dict[str, Any]]:
-    results: list[dict[str, Any]] = json.loads(document)["results"]
-    return results
 
 
 def _run(*command: object, rejects: bool = False) -> str:
