@@ -18,12 +18,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from blemish.core.folds import fold_positions
 from blemish.core.images import read_image
 from blemish.core.preprocessing import resize
 from blemish.core.progress import task, track
 from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import State, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
 from blemish.detectors.memory.foreground import Foreground, learn_foreground
 from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch, PatchEmbedding, PatchScoring
