@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from torch import nn
 
 from blemish.core.errors import CatalogError, NotFittedError, UsageError
+from blemish.core.folds import fold_positions
 from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
@@ -107,18 +107,6 @@ class Detector(ABC):
     def clone(self) -> Self:
         """An unfitted detector with the same parameters."""
         return type(self)(**self.parameters())
-
-
-def fold_positions(n: int, folds: int, seed: int) -> list[npt.NDArray[np.intp]]:
-    """Part 0 .. n-1 into `folds` shuffled parts of nearly equal size; each part is sorted.
-
-    Raises:
-        UsageError: fewer than 2 folds, which would leave nothing to learn from.
-    """
-    if folds < 2:
-        raise UsageError(f"{folds} folds leave no image to learn from: choose 2 or more.")
-    order = np.random.default_rng(seed).permutation(n)
-    return [np.sort(part) for part in np.array_split(order, min(folds, n))]
 
 
 def normal_images(catalog: Catalog, fewest: int = 2) -> list[Path]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from blemish.core.ahead import look_ahead
 from blemish.core.images import DEFAULT_LIMITS, DecodeLimits
 from blemish.core.progress import track
 from blemish.core.types import ByteArray, FloatArray
@@ -42,9 +40,6 @@ MOST_EMBEDDED = 10_000
 _MAJORITY = 0.8
 THREADS = max(1, min(8, os.cpu_count() or 1))
 """Photographs that are looked at at a time."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass
@@ -146,10 +141,9 @@ def survey(
         )
         return _look(index, rows[index], limits, embed_it, measure_it)
 
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="explore") as pool:
-        seen = _in_order(pool, look, order)
-        for one in track(seen, f"Exploring {catalog.category}", total=len(rows)):
-            collector.add(one)
+    seen = look_ahead(look, order, THREADS, 2 * THREADS)
+    for one in track(seen, f"Exploring {catalog.category}", total=len(rows)):
+        collector.add(one)
     return collector.finish()
 
 
@@ -332,20 +326,3 @@ def _spread(count: int, most: int) -> frozenset[int]:
     if count <= most:
         return frozenset(range(count))
     return frozenset(np.linspace(0, count - 1, most).round().astype(int).tolist())
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item]
-) -> Iterator[Result]:
-    """Results in the order of the items, with only a few under way."""
-    ahead: deque[Future[Result]] = deque()
-    try:
-        for item in items:
-            ahead.append(pool.submit(work, item))
-            if len(ahead) > 2 * THREADS:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        for future in ahead:
-            future.cancel()

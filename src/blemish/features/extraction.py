@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from blemish.core.ahead import look_ahead
 from blemish.core.images import DEFAULT_LIMITS, decode_image, read_content
 from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import Preprocessing, preprocess, standardise
@@ -57,19 +56,8 @@ class FeatureExtractor:
         Raises:
             ImageError: a file cannot be read.
         """
-        ahead: deque[Future[tuple[str, FeatureMaps | FloatArray]]] = deque()
-        remaining = iter(paths)
-        with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-            try:
-                for path in remaining:
-                    ahead.append(pool.submit(self._known_or_input, path))
-                    if len(ahead) > 3:
-                        yield self._maps_of(ahead.popleft().result())
-                while ahead:
-                    yield self._maps_of(ahead.popleft().result())
-            finally:
-                for future in ahead:
-                    future.cancel()
+        for found in look_ahead(self._known_or_input, paths):
+            yield self._maps_of(found)
 
     def extract_resized(self, image: ByteArray) -> FeatureMaps:
         """Feature maps of a photograph that has the input's size already, uint8 RGB, height x width x 3."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
+from blemish.core.ahead import look_ahead
 from blemish.core.errors import ImageError
 from blemish.core.images import DEFAULT_LIMITS, decode_image, read_content
 from blemish.core.preprocessing import Preprocessing, resize, standardise
@@ -71,8 +70,8 @@ def read_together(
     pixels = PixelCache() if pixels is None else pixels
     together = Together({}, {}, 0, [None] * len(extractors))
     spent, runs = [0.0] * len(extractors), [0] * len(extractors)
-    ahead = _ahead(paths, extractors, contracts, bit_depth, pixels)
-    for wanted in track(ahead, description, len(paths)):
+    prepared = look_ahead(lambda path: _prepare(path, extractors, contracts, bit_depth, pixels), paths)
+    for wanted in track(prepared, description, len(paths)):
         if wanted.problem is not None:
             together.problems[wanted.path] = wanted.problem
         else:
@@ -113,28 +112,6 @@ def union_extractors(extractors: Sequence[FeatureExtractor]) -> list[tuple[Featu
         else:
             serving.append((extractors[position], [position]))
     return serving
-
-
-def _ahead(
-    paths: Sequence[Path],
-    extractors: Sequence[FeatureExtractor],
-    contracts: Sequence[Preprocessing],
-    bit_depth: int,
-    pixels: PixelCache,
-) -> Iterator[_Wanted]:
-    """What each photograph lacks, in order; the next ones are decoded while the networks run."""
-    ahead: deque[Future[_Wanted]] = deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-        try:
-            for path in paths:
-                ahead.append(pool.submit(_prepare, path, extractors, contracts, bit_depth, pixels))
-                if len(ahead) > 3:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()
 
 
 def _prepare(

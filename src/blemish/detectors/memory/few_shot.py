@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from blemish.core.folds import fold_positions
 from blemish.core.images import read_image
 from blemish.core.preprocessing import resize
 from blemish.core.progress import task, track
 from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
 from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memory.foreground import Foreground, learn_foreground
