@@ -97,7 +97,7 @@ class TrainedDetector(Detector):
         zero, full = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)
         return Preprocessing(height=self.size, width=self.size, mean=zero, std=full, bit_depth=self.bit_depth)
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> Self:
         """Train on the training images but those held out."""
         self.check_parameters()
         self._train(*self.parts(catalog))
@@ -130,7 +130,7 @@ class TrainedDetector(Detector):
         self.network_ = self.finish(objective, learnt, held_out).eval().requires_grad_(False)
         self._compiled: CompiledNetwork | None = None
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         network = self._runtime()
         contract, pixels = self.preprocessing(), PixelCache()

@@ -193,10 +193,10 @@ class ClassifierDetector(SupervisedDetector):
         trunk = self._pretrained() if self._frozen() else self._trunk()
         return TrunkWithHead(trunk, self._head(names), self.judges_mirrored)
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order; features of a frozen network come from the cache."""
         if not self._frozen():
-            yield from super().predict(paths)
+            yield from super().predict_files(paths)
             return
         head = self._fitted_head()
         for maps in self.extractor().stream(paths):
