@@ -10,13 +10,15 @@ from typing import Any, ClassVar, Self, overload
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 from torch import nn
 
 from blemish.core.errors import CatalogError, NotFittedError, UsageError
 from blemish.core.image_inputs import ImageInput
-from blemish.core.preprocessing import Preprocessing
-from blemish.core.types import Prediction
+from blemish.core.images import read_image
+from blemish.core.preprocessing import Preprocessing, preprocess
+from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.inputs import Photographs, catalog_of, files_of, is_several
 
@@ -30,8 +32,8 @@ class Detector(ABC):
     `__init__` only stores parameters; `fit` checks them, learns, writes attributes that end in `_` and returns
     self; nothing is learnt outside `fit`; the same seed gives the same result.
 
-    A detector of your own is a dataclass too, and gives four methods: `learn`, `predict_files`, `network` and
-    `preprocessing`. `blemish.check_detector` judges it, and `blemish.register` makes it known by a name.
+    A detector of your own is a dataclass too, and gives two methods, `learn` and `network`, and others where it can do
+    better than here. `blemish.check_detector` judges it, and `blemish.register` makes it known by a name.
 
     Attributes:
         size: input height and width in pixels.
@@ -109,9 +111,13 @@ class Detector(ABC):
     def learn(self, catalog: Catalog) -> object:
         """What `fit` does: learn from the catalog's training images, and raise as `fit` says."""
 
-    @abstractmethod
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """What `predict` does with files: score them one by one, in order, and raise as `predict` says."""
+        network = self.network().eval()
+        for path in paths:
+            with torch.inference_mode():
+                score, anomaly_map = network(torch.from_numpy(self.read_input(path))[None])
+            yield Prediction(float(score[0]), anomaly_map.numpy())
 
     @abstractmethod
     def network(self) -> nn.Module:
@@ -133,9 +139,19 @@ class Detector(ABC):
         """The graph with one more output where there are parts: -log10 of the p-value by each of them."""
         return self.network()
 
-    @abstractmethod
     def preprocessing(self) -> Preprocessing:
-        """The contract between a photograph and the network's input."""
+        """The contract between a photograph and the network's input: pixels in [0, 1], unless a detector changes it."""
+        zero, full = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)
+        return Preprocessing(height=self.size, width=self.size, mean=zero, std=full, bit_depth=self.bit_depth)
+
+    def read_input(self, path: Path) -> FloatArray:
+        """A photograph as the network's input, float32 3 x H x W.
+
+        Raises:
+            ImageError: the file cannot be read.
+        """
+        contract = self.preprocessing()
+        return preprocess(read_image(path, bit_depth=contract.bit_depth), contract)
 
     @abstractmethod
     def state(self) -> State:

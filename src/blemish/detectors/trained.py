@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from blemish.core.network import CompiledNetwork
-from blemish.core.preprocessing import Preprocessing, standardise
+from blemish.core.preprocessing import standardise
 from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
@@ -37,7 +37,7 @@ class TrainedDetector(Detector):
     A seeded share of the good images is held out: they tell when to stop, and afterwards what good images score as
     if unseen. `predict` runs the exported graph, as the line will.
 
-    A subclass gives `preprocessing`, `make_objective`, `material`, `finish` and `empty_network`.
+    A subclass gives `make_objective`, `material`, `finish` and `empty_network`.
 
     Attributes:
         epochs: most passes over the training images.
@@ -91,11 +91,6 @@ class TrainedDetector(Detector):
             precision=self.precision,
             device=self.device,
         )
-
-    def preprocessing(self) -> Preprocessing:
-        """Pixels in [0, 1], as an autoencoder with a sigmoid can reconstruct them."""
-        zero, full = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)
-        return Preprocessing(height=self.size, width=self.size, mean=zero, std=full, bit_depth=self.bit_depth)
 
     def learn(self, catalog: Catalog) -> Self:
         """Train on the training images but those held out."""
