@@ -57,6 +57,10 @@ class NotFittedError(BlemishError):
     """A detector was asked to predict before it was fitted."""
 
 
+class ContractError(BlemishError):
+    """A detector breaks the contract that all of them keep."""
+
+
 class NotFoundError(BlemishError):
     """What was asked for by its name or number does not exist."""
 

@@ -72,7 +72,7 @@ class FrozenTrainedDetector(FrozenFeatureDetector, TrainedDetector):
         self._statistics = channel_statistics(track(features, "Reading good images", len(learnt)))
         super()._train(learnt, held_out)
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order; features come from the cache where they are known."""
         return self.scored_by(self._head(), paths)
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from blemish.core.folds import held_out_positions
 from blemish.core.network import CompiledNetwork
-from blemish.core.preprocessing import Preprocessing, standardise
+from blemish.core.preprocessing import standardise
 from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
@@ -37,7 +37,7 @@ class TrainedDetector(Detector):
     A seeded share of the good images is held out: they tell when to stop, and afterwards what good images score as
     if unseen. `predict` runs the exported graph, as the line will.
 
-    A subclass gives `preprocessing`, `make_objective`, `material` and `finish`.
+    A subclass gives `make_objective`, `material` and `finish`.
 
     Attributes:
         epochs: most passes over the training images.
@@ -88,12 +88,7 @@ class TrainedDetector(Detector):
             device=self.device,
         )
 
-    def preprocessing(self) -> Preprocessing:
-        """Pixels in [0, 1], as an autoencoder with a sigmoid can reconstruct them."""
-        zero, full = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)
-        return Preprocessing(height=self.size, width=self.size, mean=zero, std=full, bit_depth=self.bit_depth)
-
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> Self:
         """Train on the training images but those held out."""
         self.check_parameters()
         self._train(*self.parts(catalog))
@@ -126,7 +121,7 @@ class TrainedDetector(Detector):
         self.network_ = self.finish(objective, learnt, held_out).eval().requires_grad_(False)
         self._compiled: CompiledNetwork | None = None
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         network = self._runtime()
         contract, pixels = self.preprocessing(), PixelCache()

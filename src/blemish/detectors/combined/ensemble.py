@@ -76,7 +76,7 @@ class Ensemble(Detector):
         """Names of the members, in the order of the network's third output."""
         return tuple(self.members)
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> Self:
         """Fit every member, and let each score good images as if unseen."""
         self._compiled: CompiledNetwork | None = None
         fitted = []
@@ -86,7 +86,7 @@ class Ensemble(Detector):
         self.members_ = fitted
         return self
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         network = self.network()
         if getattr(self, "_compiled", None) is None:

@@ -157,7 +157,7 @@ class StudentTeacherDetector(FrozenTrainedDetector):
         assert isinstance(head, StudentTeacherHead)
         return StudentTeacher(self.extractor().backbone, head)
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         head = self._head()
         for image, maps in self._inputs(paths):

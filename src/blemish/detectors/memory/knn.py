@@ -63,7 +63,7 @@ class NearestNeighbours(FrozenFeatureDetector):
     sigma: float = 4.0
     calibration_images: int = 1000
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> Self:
         """Fill the memory bank from the normal training images."""
         self._check_parameters()
         pool = self._pool_of(normal_images(catalog))
@@ -72,7 +72,7 @@ class NearestNeighbours(FrozenFeatureDetector):
         self.grid_ = pool.grid
         return self
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         return self.scored_by(self._head(require_fitted(self, "memory_bank_")), paths)
 

@@ -69,7 +69,7 @@ class Padim(FrozenFeatureDetector):
     prior: float = 1.0
     sigma: float = 4.0
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> Self:
         """Learn mean and covariance at every position from the normal training images."""
         self._check_parameters()
         paths = normal_images(catalog)
@@ -82,7 +82,7 @@ class Padim(FrozenFeatureDetector):
         self._memo: tuple[tuple[Path, ...], PositionMoments] | None = (tuple(paths), moments)
         return self
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         return self.scored_by(self._head(), paths)
 

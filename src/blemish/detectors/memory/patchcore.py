@@ -129,7 +129,7 @@ class PatchCore(FrozenFeatureDetector):
     context_: LearntContext | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     projection_: Projection | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> Self:
         """Fill the memory bank from the normal training images, and learn what they score as if unseen."""
         self._check_parameters()
         # Parameters or files may have changed since an earlier fit.
@@ -145,7 +145,7 @@ class PatchCore(FrozenFeatureDetector):
             self.context_ = learn_context(descriptors, scores, self.context)
         return self
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         return self.scored_by(self._head(), paths)
 

@@ -184,10 +184,10 @@ class ClassifierDetector(SupervisedDetector):
         self.metrics_ = self._judge(head, held_out)
         return self.network_
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order; features of a frozen network come from the cache."""
         if not self._frozen():
-            yield from super().predict(paths)
+            yield from super().predict_files(paths)
             return
         head = self._fitted_head()
         for maps in self.extractor().stream(paths):
