@@ -71,8 +71,8 @@ def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
         else:
             service = open_service(ServerSettings(**values))
         if add:
-            version = service.add_inspector(fitted, "washer")
-            service.shelf.activate(version.name, version.version)
+            version = service.inspectors.add(fitted, "washer")
+            service.inspectors.activate(version.name, version.version)
         with running(service) as server:
             yield server
 

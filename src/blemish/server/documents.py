@@ -11,15 +11,16 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, create_model
 
 from blemish.server.queue import Refused
-from blemish.station.records import Feedback, InspectionRecord
+from blemish.station.records import (
+    LINE_PATTERN,
+    MOST_NOTE_CHARACTERS,
+    MOST_TYPE_CHARACTERS,
+    NOTE_PATTERN,
+    Feedback,
+    InspectionRecord,
+)
 from blemish.station.shelf import InspectorVersion
 from blemish.station.statistics import Drift, RateBucket, Summary
-
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$"
-TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*$"
-"""One line: control characters could repaint a terminal, and PostgreSQL stores no zero byte."""
-
-NOTE_PATTERN = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 
 
 def _in_range(moment: datetime) -> datetime:
@@ -29,8 +30,7 @@ def _in_range(moment: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_range)]
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-DefectType = Annotated[str, Field(min_length=1, max_length=80, pattern=TEXT_PATTERN)]
+DefectType = Annotated[str, Field(min_length=1, max_length=MOST_TYPE_CHARACTERS, pattern=LINE_PATTERN)]
 
 
 class _Taken(BaseModel):
@@ -114,7 +114,7 @@ class FeedbackRequest(_Taken):
 
     truth: Literal["good", "bad"]
     defect_type: DefectType | None = None
-    note: Annotated[str, Field(max_length=2000, pattern=NOTE_PATTERN)] = ""
+    note: Annotated[str, Field(max_length=MOST_NOTE_CHARACTERS, pattern=NOTE_PATTERN)] = ""
 
 
 class FeedbackDocument(BaseModel):

@@ -6,8 +6,9 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, insert, select, tuple_, update
 
@@ -20,7 +21,6 @@ from blemish.station.records import (
     NewFeedback,
     NewInspection,
     Page,
-    Truth,
 )
 from blemish.station.schema import INSPECTIONS, FeedbackRow
 
@@ -209,13 +209,4 @@ def _record(row: Row[Any]) -> InspectionRecord:
 
 
 def _feedback(row: FeedbackRow) -> Feedback:
-    said = NewFeedback(cast(Truth, row.truth), row.defect_type, row.note, row.by)
-    return Feedback(
-        said.truth,
-        said.defect_type,
-        said.note,
-        said.by,
-        id=row.id,
-        inspection_id=row.inspection_id,
-        time=row.time,
-    )
+    return Feedback(**{one.name: getattr(row, one.name) for one in fields(Feedback)})

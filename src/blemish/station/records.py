@@ -19,7 +19,13 @@ from blemish.core.types import Inspection, Region, Verdict
 Truth = Literal["good", "bad"]
 """What a person found a part to be, whatever the verdict was."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$"
+LINE_PATTERN = r"^[^\x00-\x1f\x7f]*$"
+"""One line: control characters could repaint a terminal, and PostgreSQL stores no zero byte."""
+
+NOTE_PATTERN = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
+MOST_TYPE_CHARACTERS = 80
+MOST_NOTE_CHARACTERS = 2000
 
 
 def check_name(name: str, what: str) -> str:
@@ -28,7 +34,7 @@ def check_name(name: str, what: str) -> str:
     Raises:
         UsageError: it is empty, longer than 80 characters, or holds others than letters, digits and `_.-`.
     """
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(NAME_PATTERN, name):
         raise UsageError(
             f"{what} cannot be named {name[:80]!a}: "
             "use 1 to 80 letters, digits, dots, dashes and underscores, a letter or a digit first."
@@ -117,7 +123,8 @@ class NewFeedback:
     """What a person says of an inspected part.
 
     Raises:
-        UsageError: a good part is given a defect type, or `truth` is neither "good" nor "bad".
+        UsageError: a good part is given a defect type, `truth` is neither "good" nor "bad", the type is not one short
+            line, or the note is too long or holds control characters.
     """
 
     truth: Truth
@@ -130,6 +137,15 @@ class NewFeedback:
             raise UsageError(f"A part cannot be {self.truth!a}: say good or bad.")
         if self.truth == "good" and self.defect_type is not None:
             raise UsageError("A good part has no defect type: leave it out, or say that the part is bad.")
+        kind = "-" if self.defect_type is None else self.defect_type
+        if not 0 < len(kind) <= MOST_TYPE_CHARACTERS or not re.fullmatch(LINE_PATTERN, kind):
+            raise UsageError(
+                f"{kind[:MOST_TYPE_CHARACTERS]!a} is no defect type: write 1 to {MOST_TYPE_CHARACTERS} characters."
+            )
+        if len(self.note) > MOST_NOTE_CHARACTERS or not re.fullmatch(NOTE_PATTERN, self.note):
+            raise UsageError(
+                f"This note cannot be kept: write at most {MOST_NOTE_CHARACTERS:,} characters of plain text."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +155,9 @@ class Feedback(NewFeedback):
     id: int
     inspection_id: int
     time: datetime
+
+    def __post_init__(self) -> None:
+        """Nothing: what was logged is shown as it is."""
 
 
 @dataclass(frozen=True)
