@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import sys
 import tomllib
 import zipfile
@@ -66,3 +67,10 @@ def test_a_wheel_without_its_templates_is_refused(tmp_path: Path, monkeypatch: p
         with pytest.raises(SystemExit, match=rf"part\.whl lacks blemish/.*\{suffix}"):
             check_package.check_wheel(wheel("part.whl", (suffix,)))
     sys.modules.pop("check_package")
+
+
+def test_docker_sees_every_file_that_the_image_is_built_of() -> None:
+    let_in = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines()}
+    copies = re.findall(r"^COPY (?!--)(.+) \S+$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    assert "constraints.txt" in copies[0]
+    assert [name for line in copies for name in line.split() if name not in let_in] == []
