@@ -25,8 +25,8 @@ help:
 
 setup: $(INSTALLED)
 
-# Installed anew only when the list of what is needed has changed.
-$(INSTALLED): pyproject.toml constraints.txt
+# Installed anew only when the list of what is needed, or the version, has changed.
+$(INSTALLED): pyproject.toml constraints.txt src/blemish/__init__.py
 	@test -n "$(PYTHON)" || { echo "Python is not installed: install Python 3.11 or newer." >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "$(PYTHON) is not Python 3.11 or newer: install it, or name it: make PYTHON=/path/to/python3.11" >&2; \

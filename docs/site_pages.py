@@ -71,19 +71,16 @@ def on_env(env: Any, config: MkDocsConfig, **_: Any) -> None:
 
 
 def public_names() -> dict[str, str]:
-    """The names in `blemish.__all__`, and the module where each is at home, without importing anything."""
-    tree = ast.parse((ROOT / "src" / "blemish" / "__init__.py").read_text("utf-8"))
-    homes = {
-        alias.asname or alias.name: f"{node.module}"
-        for node in ast.walk(tree)
+    """The names that `blemish` offers, and the module where each is at home, without importing anything."""
+    face = ROOT / "src" / "blemish" / "__init__.pyi"
+    if not face.is_file():
+        return {}
+    return {
+        alias.asname or alias.name: str(node.module)
+        for node in ast.walk(ast.parse(face.read_text("utf-8")))
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            names: list[str] = ast.literal_eval(node.value)
-            return {name: homes.get(name, "blemish") for name in names if not name.startswith("__")}
-    return {}
 
 
 def _reference(floors: list[str]) -> str:
@@ -93,9 +90,6 @@ def _reference(floors: list[str]) -> str:
 
 
 def _is_below(home: str, floor: str) -> bool:
-    """Whether a module belongs to a floor; to `blemish` belongs only what is written in its own file."""
-    if floor == "blemish":
-        return home == floor
     return home == floor or home.startswith(f"{floor}.")
 
 

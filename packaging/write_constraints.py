@@ -21,11 +21,19 @@ HEAD = f"""\
 
 def installed() -> list[str]:
     """A line `NAME==VERSION` for every package from a registry, sorted."""
-    command = [sys.executable, "-m", "pip", "freeze", "--exclude-editable", "--disable-pip-version-check"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "freeze",
+        "--all",
+        "--exclude-editable",
+        "--disable-pip-version-check",
+    ]
     freeze = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     # `torch==2.6.0+cpu` is a build that the registry does not have.
     pins = [line.partition("+")[0] for line in freeze.splitlines() if "==" in line and line[0] != "#"]
-    return sorted((pin for pin in pins if not pin.startswith("blemish==")), key=str.lower)
+    return sorted((pin for pin in pins if pin.partition("==")[0] not in ("blemish", "pip")), key=str.lower)
 
 
 def main() -> None:
