@@ -165,7 +165,7 @@ class Service:
             JobsFullError: too many wait already.
         """
         evaluated = self.shelf.active(request.inspector) if isinstance(request, EvaluateRequest) else None
-        return self.jobs.start(request, by, evaluated.path if evaluated else None)
+        return self.jobs.start(request, by, evaluated)
 
     def activate_trained(self, job: str, by: str = "local") -> InspectorVersion:
         """Put the inspector that a job has trained on the shelf, and let it judge from now on.
