@@ -22,8 +22,6 @@ from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.inputs import Photographs, catalog_of, files_of, is_several
 
-State = dict[str, npt.NDArray[Any]]
-
 
 @dataclasses.dataclass(repr=False)
 class Detector(ABC):
@@ -130,6 +128,10 @@ class Detector(ABC):
             UsageError: it could not.
         """
 
+    def learns_from_defects(self) -> bool:
+        """Whether `fit` needs defective images among the training images, with these parameters."""
+        return False
+
     @property
     def member_names(self) -> tuple[str, ...]:
         """Names of the detectors that this one is made of, where it is of several."""
@@ -152,14 +154,6 @@ class Detector(ABC):
         """
         contract = self.preprocessing()
         return preprocess(read_image(path, bit_depth=contract.bit_depth), contract)
-
-    @abstractmethod
-    def state(self) -> State:
-        """All that `fit` learnt, as plain arrays by name."""
-
-    @abstractmethod
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is; parameters must be the same."""
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score every normal training image as if unseen, by a detector fitted on the other folds.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,12 @@ class FrozenFeatureDetector(BackboneDetector):
     def read_at(self) -> tuple[int, ...]:
         """Strides at which the backbone is read."""
         return tuple(self.taps)
+
+    def scored_by(self, head: nn.Module, paths: Sequence[Path]) -> Iterator[Prediction]:
+        """What a head, feature maps in, score (1) and map (H x W) out, says of photographs one by one, in order."""
+        for maps in self.extractor().stream(paths):
+            with torch.inference_mode():
+                yield prediction_of(*head(batch_of_one(maps)))
 
 
 @functools.lru_cache(maxsize=4)

@@ -6,9 +6,9 @@ import dataclasses
 import hashlib
 import json
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from blemish.core.preprocessing import standardise
 from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import Detector, State, normal_images, refuse, refuse_size, require_fitted
+from blemish.detectors.base import Detector, normal_images, refuse, refuse_size, require_fitted
 from blemish.detectors.training.devices import DEVICES, PRECISIONS
 from blemish.detectors.training.loop import Material, Objective, Recipe, train
 from blemish.features.onnx_export import to_onnx
@@ -37,7 +37,7 @@ class TrainedDetector(Detector):
     A seeded share of the good images is held out: they tell when to stop, and afterwards what good images score as
     if unseen. `predict` runs the exported graph, as the line will.
 
-    A subclass gives `make_objective`, `material`, `finish` and `empty_network`.
+    A subclass gives `make_objective`, `material` and `finish`.
 
     Attributes:
         epochs: most passes over the training images.
@@ -74,10 +74,6 @@ class TrainedDetector(Detector):
     @abstractmethod
     def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
         """The fitted graph, 1 x 3 x H x W in, score (1) and map (H x W) out, from the trained objective."""
-
-    @abstractmethod
-    def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
-        """A graph as `finish` returns it, whose weights are yet to be loaded; `state` tells shapes where needed."""
 
     def recipe(self) -> Recipe:
         """How the network is trained."""
@@ -148,19 +144,6 @@ class TrainedDetector(Detector):
         """The fitted detector as one graph."""
         network: nn.Module = require_fitted(self, "network_")
         return network
-
-    def state(self) -> State:
-        """Weights and buffers of the graph, by name."""
-        return {name: value.numpy() for name, value in self.network().state_dict().items()}
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        network = self.empty_network(state)
-        network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in state.items()})
-        self.network_ = network.eval().requires_grad_(False)
-        self.history_ = []
-        self._compiled = None
-        return self
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant.

@@ -23,7 +23,6 @@ from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN
 from blemish.data.splits import supervised_split
 from blemish.detectors.base import Detector
-from blemish.detectors.supervised.base import needs_defects
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.evaluation.result import image_name
 from blemish.features.onnx_export import to_onnx
@@ -111,7 +110,7 @@ def learning_catalog(catalog: Catalog, detector: Detector, labelled_share: float
         CatalogError: it needs defects, and there are none.
     """
     training = catalog.table[catalog.table["split"] == TRAIN]
-    if not needs_defects(detector) or (training["label"] == ANOMALOUS).any():
+    if not detector.learns_from_defects() or (training["label"] == ANOMALOUS).any():
         return catalog
     return supervised_split(catalog, labelled_share, detector.seed)
 
@@ -254,7 +253,6 @@ def _calibrate(detector: Detector, catalog: Catalog, folds: int) -> tuple[Normal
         n_scores=len(normal),
         method=detector.calibration,
         folds=min(folds, len(normal)) if detector.calibration == "k-fold" else 0,
-        other_thresholds=getattr(detector, "extra_thresholds_", {}),
     )
     return normal, record
 

@@ -7,16 +7,12 @@ Technometrics 1999.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.covariance import EllipticEnvelope as SklearnEnvelope
 from torch import nn
 
-from blemish.detectors.base import State
-from blemish.detectors.classical.projection import Rows
+from blemish.detectors.classical.projection import Arrays, Rows
 from blemish.detectors.classical.scores import MahalanobisScore
 from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import register
@@ -54,7 +50,7 @@ class EllipticEnvelope(TabularDetector):
         """One for every 5 rows."""
         return max(1, rows // _ROWS_A_COMPONENT)
 
-    def fit_model(self, rows: Rows) -> tuple[State, float]:
+    def fit_model(self, rows: Rows) -> Arrays:
         """Centre, and what brings the covariance to the identity."""
         model = SklearnEnvelope(
             contamination=self.contamination,
@@ -64,8 +60,8 @@ class EllipticEnvelope(TabularDetector):
         ).fit(rows)
         values, vectors = np.linalg.eigh(model.get_precision())
         whitening = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
-        return {"location": model.location_, "whitening": whitening}, float(-model.offset_)
+        return {"location": model.location_, "whitening": whitening}
 
-    def model_score(self, arrays: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
+    def model_score(self, arrays: Arrays) -> nn.Module:
         """The distance to the centre."""
         return MahalanobisScore(arrays)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,9 @@ from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import Detector, State, refuse, require_fitted
+from blemish.detectors.base import Detector, refuse, require_fitted
 from blemish.detectors.combined.ensemble_network import EnsembleNetwork, Member, Surprise, WithoutParts
 from blemish.detectors.registry import create_detector, register
-from blemish.detectors.supervised.base import needs_defects
 from blemish.detectors.training.session import TrainingSession, current_session, training_session
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pixels import PixelCache
@@ -150,29 +149,6 @@ class Ensemble(Detector):
             bit_depth=self.bit_depth,
         )
 
-    def state(self) -> State:
-        """The states of all members, numbered, and what they are calibrated on."""
-        members: list[Calibrated] = require_fitted(self, "members_")
-        state: State = {}
-        for place, one in enumerate(members):
-            state |= {f"{place}.state.{name}": array for name, array in one.detector.state().items()}
-            state[f"{place}.scores"] = one.scores
-            state[f"{place}.map_scale"] = np.array([one.map_low, one.map_high])
-        return state
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the ensemble whose `state` this is."""
-        members = []
-        for place, member in enumerate(self._unfitted()):
-            prefix = f"{place}.state."
-            own = {
-                name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)
-            }
-            low, high = (float(edge) for edge in state[f"{place}.map_scale"])
-            members.append(Calibrated(member.restore(own), np.array(state[f"{place}.scores"]), low, high))
-        self.members_, self._compiled = members, None
-        return self
-
     def _unfitted(self) -> list[Detector]:
         """The members, each at the ensemble's size.
 
@@ -193,7 +169,7 @@ class Ensemble(Detector):
                 raise UsageError("An ensemble cannot be a member of an ensemble: name its members instead.")
             common = {"size": self.size, "bit_depth": self.bit_depth, "seed": self.seed}
             member = create_detector(name, preset or None, **common)
-            if needs_defects(member):
+            if member.learns_from_defects():
                 raise UsageError(f"{label} learns from defects and cannot be a member: choose others.")
             if not member.gives_maps:
                 raise UsageError(f"{label} shows no place and cannot be a member: choose others.")

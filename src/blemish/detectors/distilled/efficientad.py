@@ -5,12 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -245,10 +243,6 @@ class EfficientADDetector(TrainedDetector):
         local, wide = zip(*pairs, strict=True)
         network.quantiles.copy_(torch.stack([quantile_pair(local), quantile_pair(wide)]))
         return network
-
-    def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
-        """Untrained networks."""
-        return self._empty()
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

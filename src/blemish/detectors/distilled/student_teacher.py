@@ -7,10 +7,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
@@ -29,7 +27,7 @@ from blemish.detectors.distilled.student_teacher_network import (
     StudentTeacher,
     StudentTeacherHead,
 )
-from blemish.detectors.frozen import batch_of_one
+from blemish.detectors.frozen import batch_of_one, prediction_of
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
 from blemish.detectors.registry import register
 from blemish.detectors.training.examples import Batch, ImageExamples
@@ -154,11 +152,6 @@ class StudentTeacherDetector(FrozenTrainedDetector):
         head.fusion = fusions[self.scoring_]
         return head
 
-    def empty_head(self, state: Mapping[str, npt.NDArray[Any]]) -> StudentTeacherHead:
-        """An untrained student; the state says how many values make the score."""
-        fusion = self._fusion(int(state["fusion.count"]) if "fusion.count" in state else 1)
-        return StudentTeacherHead(self._comparison(), self._student(), fusion)
-
     def whole(self, head: nn.Module) -> nn.Module:
         """Teacher, student and comparison as one graph."""
         assert isinstance(head, StudentTeacherHead)
@@ -169,8 +162,7 @@ class StudentTeacherDetector(FrozenTrainedDetector):
         head = self._head()
         for image, maps in self._inputs(paths):
             with torch.inference_mode():
-                score, anomaly_map = head(image, maps)
-            yield Prediction(float(score[0]), anomaly_map.numpy().astype(np.float32, copy=True))
+                yield prediction_of(*head(image, maps))
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

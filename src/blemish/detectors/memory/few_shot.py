@@ -9,12 +9,11 @@ principal components, here its length, not its square. Both on any backbone.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -23,10 +22,11 @@ from blemish.core.preprocessing import resize
 from blemish.core.progress import task, track
 from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
+from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memory.foreground import Foreground, learn_foreground
-from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch, PatchEmbedding, PatchScoring
+from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
 from blemish.detectors.memory.patch_pool import choose_bank
 from blemish.detectors.memory.subspace import SubspaceResidual, learn_subspace
 from blemish.detectors.registry import register
@@ -105,10 +105,7 @@ class FewShot(FrozenFeatureDetector):
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
-        head = self._head(require_fitted(self, "good_"))
-        for maps in self.extractor().stream(paths):
-            with torch.inference_mode():
-                yield prediction_of(*head(batch_of_one(maps)))
+        return self.scored_by(self._head(require_fitted(self, "good_")), paths)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score normal training images as if unseen; see the base class.
@@ -143,32 +140,6 @@ class FewShot(FrozenFeatureDetector):
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
         return BackboneWithHead(self.extractor().backbone, self._head(require_fitted(self, "good_"))).eval()
-
-    def state(self) -> State:
-        """The memory bank or the subspace, and the foreground, as arrays."""
-        good: _Good = require_fitted(self, "good_")
-        state: State = {"grid": np.array(self.grid_)}
-        if isinstance(good.known, SubspaceResidual):
-            state |= {"mean": good.known.mean.numpy(), "components": good.known.components.numpy()}
-        else:
-            state["memory_bank"] = good.known.numpy()
-        if good.foreground is not None:
-            state["foreground_direction"] = good.foreground.direction.numpy()
-            state["foreground_bounds"] = good.foreground.bounds.numpy()
-        return state
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        arrays = {name: torch.from_numpy(array) for name, array in state.items()}
-        self.grid_ = (int(state["grid"][0]), int(state["grid"][1]))
-        foreground = None
-        if "foreground_direction" in arrays:
-            foreground = Foreground(arrays["foreground_direction"], arrays["foreground_bounds"])
-        if "memory_bank" in arrays:
-            self.good_ = _Good(arrays["memory_bank"], foreground)
-        else:
-            self.good_ = _Good(SubspaceResidual(arrays["mean"], arrays["components"]), foreground)
-        return self
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

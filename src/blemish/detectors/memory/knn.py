@@ -7,21 +7,21 @@ Anomaly Detection with Deep Pyramid Correspondences" (SPADE), 2020, on a bounded
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
-from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
-from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch, PatchEmbedding, PatchScoring
+from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector
+from blemish.detectors.layers import PatchEmbedding, PatchScoring
+from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
 from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
 from blemish.detectors.registry import register
 
@@ -73,7 +73,7 @@ class NearestNeighbours(FrozenFeatureDetector):
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
-        return self._scored_by(self._head(require_fitted(self, "memory_bank_")), paths)
+        return self.scored_by(self._head(require_fitted(self, "memory_bank_")), paths)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score normal training images (at most `calibration_images`) as if unseen; see the base class."""
@@ -87,7 +87,7 @@ class NearestNeighbours(FrozenFeatureDetector):
                 outside = ~torch.isin(pool.owners, torch.from_numpy(part))
                 head = self._head(choose_bank(pool.vectors[outside], self.coreset_size, self.seed))
                 scored = np.intersect1d(part, chosen).tolist()
-                predictions = self._scored_by(head, [paths[position] for position in scored])
+                predictions = self.scored_by(head, [paths[position] for position in scored])
                 for position, prediction in zip(scored, predictions, strict=True):
                     advance(1)
                     yield position, prediction
@@ -96,17 +96,6 @@ class NearestNeighbours(FrozenFeatureDetector):
         """The fitted detector as one graph."""
         head = self._head(require_fitted(self, "memory_bank_"))
         return BackboneWithHead(self.extractor().backbone, head).eval()
-
-    def state(self) -> State:
-        """The memory bank, as arrays."""
-        bank: Tensor = require_fitted(self, "memory_bank_")
-        return {"memory_bank": bank.numpy(), "grid": np.array(self.grid_)}
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        self.memory_bank_ = torch.from_numpy(state["memory_bank"])
-        self.grid_ = (int(state["grid"][0]), int(state["grid"][1]))
-        return self
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
@@ -128,11 +117,6 @@ class NearestNeighbours(FrozenFeatureDetector):
         )
         self._memo = (tuple(paths), pool)
         return pool
-
-    def _scored_by(self, head: DistanceHead, paths: Sequence[Path]) -> Iterator[Prediction]:
-        for maps in self.extractor().stream(paths):
-            with torch.inference_mode():
-                yield prediction_of(*head(batch_of_one(maps)))
 
     def _head(self, bank: Tensor) -> DistanceHead:
         """The head around a bank."""

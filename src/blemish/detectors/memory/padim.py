@@ -7,12 +7,11 @@ Thomas Defard et al., "PaDiM: a Patch Distribution Modeling Framework for Anomal
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -20,9 +19,9 @@ from blemish.core.errors import UsageError
 from blemish.core.progress import task, track
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
-from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
-from blemish.detectors.memory.mahalanobis import MahalanobisHead, PositionEmbedding
+from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one
+from blemish.detectors.memory.padim_network import MahalanobisHead, PositionEmbedding
 from blemish.detectors.moments import PositionMoments
 from blemish.detectors.registry import register
 
@@ -84,7 +83,7 @@ class Padim(FrozenFeatureDetector):
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
-        return self._scored_by(self._head(), paths)
+        return self.scored_by(self._head(), paths)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score every normal training image as if unseen; see the base class.
@@ -101,30 +100,13 @@ class Padim(FrozenFeatureDetector):
                 held_out = [paths[position] for position in part]
                 others = whole.without(self._moments_of(held_out, channels))
                 head = self._head(*others.gaussians(self.regularisation, self.prior))
-                for position, prediction in zip(part.tolist(), self._scored_by(head, held_out), strict=True):
+                for position, prediction in zip(part.tolist(), self.scored_by(head, held_out), strict=True):
                     advance(1)
                     yield position, prediction
 
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
         return BackboneWithHead(self.extractor().backbone, self._head()).eval()
-
-    def state(self) -> State:
-        """Means, inverse Cholesky factors and chosen channels, as arrays."""
-        means: Tensor = require_fitted(self, "means_")
-        return {
-            "means": means.numpy(),
-            "whitening": self.whitening_.numpy(),
-            "channels": self.channels_.numpy(),
-        }
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        self.means_ = torch.from_numpy(state["means"])
-        self.whitening_ = torch.from_numpy(state["whitening"])
-        self.channels_ = torch.from_numpy(state["channels"])
-        self._memo = None
-        return self
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
@@ -174,11 +156,6 @@ class Padim(FrozenFeatureDetector):
         if waiting:
             moments.add(torch.cat(waiting))
         return moments
-
-    def _scored_by(self, head: MahalanobisHead, paths: Sequence[Path]) -> Iterator[Prediction]:
-        for maps in self.extractor().stream(paths):
-            with torch.inference_mode():
-                yield prediction_of(*head(batch_of_one(maps)))
 
     def _head(self, means: Tensor | None = None, whitening: Tensor | None = None) -> MahalanobisHead:
         """The head around Gaussians: the fitted ones, or a fold's."""

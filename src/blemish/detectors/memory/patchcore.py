@@ -8,23 +8,23 @@ be set back (`top=0`, `context=0`, or a preset): the image score is the mean of 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
+from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memory.context import LearntContext, learn_context
-from blemish.detectors.memory.nearest_patch import PatchCoreHead, PatchEmbedding, PatchScoring
 from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
+from blemish.detectors.memory.patchcore_network import PatchCoreHead
 from blemish.detectors.memory.reduction import NeighbourhoodAverage, Projection, learn_projection
 from blemish.detectors.registry import register
 from blemish.features.backbones import Backbone
@@ -146,10 +146,7 @@ class PatchCore(FrozenFeatureDetector):
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
-        head = self._head()
-        for maps in self.extractor().stream(paths):
-            with torch.inference_mode():
-                yield prediction_of(*head(batch_of_one(maps)))
+        return self.scored_by(self._head(), paths)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score normal training images (at most `calibration_images`) as if unseen; see the base class.
@@ -174,42 +171,6 @@ class PatchCore(FrozenFeatureDetector):
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
         return BackboneWithHead(self.extractor().backbone, self._head()).eval()
-
-    def state(self) -> State:
-        """The memory bank, the principal components and the context, as arrays."""
-        bank: Tensor = require_fitted(self, "memory_bank_")
-        state: State = {"memory_bank": bank.numpy(), "grid": np.array(self.grid_)}
-        if self.projection_ is not None:
-            state["projection_mean"] = self.projection_.mean.numpy()
-            state["projection_components"] = self.projection_.components.numpy()
-        if self.context_ is not None:
-            state |= {
-                "descriptors": self.context_.descriptors.numpy(),
-                "descriptor_scale": self.context_.scale.numpy(),
-                "scores": self.context_.scores.numpy(),
-                "similar": np.array(self.context_.similar),
-                "slope": np.array(self.context_.slope),
-            }
-        return state
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        self.memory_bank_ = torch.from_numpy(state["memory_bank"])
-        self.grid_ = (int(state["grid"][0]), int(state["grid"][1]))
-        self.context_ = self.projection_ = None
-        if "projection_mean" in state:
-            self.projection_ = Projection(
-                torch.from_numpy(state["projection_mean"]), torch.from_numpy(state["projection_components"])
-            )
-        if "scores" in state:
-            self.context_ = LearntContext(
-                descriptors=torch.from_numpy(state["descriptors"]),
-                scale=torch.from_numpy(state["descriptor_scale"]),
-                scores=torch.from_numpy(state["scores"]),
-                similar=int(state["similar"]),
-                slope=float(state["slope"]),
-            )
-        return self
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -89,10 +88,6 @@ class ReconstructionDetector(TrainedDetector):
             # Never 0: a reconstruction without any edge has none to excuse.
             head.usual_edges.fill_(max(float(np.mean(energies)), 1e-8))
         return head
-
-    def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
-        """An untrained autoencoder with its residual as score and map."""
-        return self._head(self.autoencoder())
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from blemish.detectors.base import refuse, require_fitted
-from blemish.detectors.frozen import batch_of_one
+from blemish.detectors.base import refuse
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
-from blemish.detectors.memory.nearest_patch import PatchScoring
+from blemish.detectors.layers import PatchScoring
 from blemish.detectors.reconstruction.feature_autoencoder_network import (
     FeatureAutoencoder,
     FeatureAutoencoderHead,
@@ -25,8 +21,6 @@ from blemish.detectors.reconstruction.feature_autoencoder_network import (
 from blemish.detectors.registry import register
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective
-
-THREE_SIGMA = "mean + 3 standard deviations"
 
 
 class FeatureAutoencoderObjective(Objective):
@@ -71,9 +65,6 @@ class FeatureAutoencoderDetector(FrozenTrainedDetector):
         standardised: bring all channels to mean 0 and deviation 1 first, so that each counts alike.
         top: share of the highest patch errors whose mean is the score; 0 takes the maximum.
         sigma: smoothing of the map, in pixels of the input.
-
-    After `fit` also `extra_thresholds_`: the mean of the scores of the held-out good images plus 3 of their standard
-    deviations, by name.
     """
 
     epochs: int = 50
@@ -96,28 +87,13 @@ class FeatureAutoencoderDetector(FrozenTrainedDetector):
     def trained_head(
         self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]
     ) -> nn.Module:
-        """The autoencoder with its error as score and map, and the threshold from the held-out images."""
-        head = self.empty_head({})
-        head.patches.load_state_dict(objective.get_submodule("patches").state_dict())
-        head.autoencoder.load_state_dict(objective.get_submodule("autoencoder").state_dict())
-        head.eval()
-        with torch.inference_mode():
-            scores = [float(head(batch_of_one(maps))[0]) for maps in self.extractor().stream(held_out)]
-        head.get_buffer("threshold").fill_(three_sigma(scores))
-        self._publish(head)
-        return head
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        super().restore(state)
-        self._publish(require_fitted(self, "network_").head)
-        return self
-
-    def empty_head(self, state: Mapping[str, npt.NDArray[Any]]) -> FeatureAutoencoderHead:
-        """The head around an untrained autoencoder."""
+        """The autoencoder with its error as score and map."""
         side = self.grid or int(self.extractor().shapes[0][1])
         scoring = PatchScoring((side, side), (self.size, self.size), self.top, self.sigma)
-        return FeatureAutoencoderHead(self._patches(), self._autoencoder(), scoring)
+        head = FeatureAutoencoderHead(self._patches(), self._autoencoder(), scoring)
+        head.patches.load_state_dict(objective.get_submodule("patches").state_dict())
+        head.autoencoder.load_state_dict(objective.get_submodule("autoencoder").state_dict())
+        return head
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
@@ -139,11 +115,3 @@ class FeatureAutoencoderDetector(FrozenTrainedDetector):
 
     def _autoencoder(self) -> FeatureAutoencoder:
         return FeatureAutoencoder(sum(shape[0] for shape in self.extractor().shapes), self.widths)
-
-    def _publish(self, head: FeatureAutoencoderHead) -> None:
-        self.extra_thresholds_ = {THREE_SIGMA: float(head.get_buffer("threshold"))}
-
-
-def three_sigma(scores: Sequence[float]) -> float:
-    """Mean plus 3 standard deviations (of the sample, with n in the denominator)."""
-    return float(np.mean(scores) + 3 * np.std(scores))

@@ -16,7 +16,6 @@ from blemish.core.progress import track
 from blemish.core.storage import file_digest
 from blemish.data.catalog import Catalog
 from blemish.data.entries import NORMAL, TRAIN
-from blemish.detectors.base import Detector
 from blemish.detectors.trained import FEWEST, TrainedDetector, held_out_positions
 from blemish.features.pixels import PixelCache
 
@@ -47,7 +46,7 @@ class SupervisedDetector(TrainedDetector):
     """
 
     def learns_from_defects(self) -> bool:
-        """Whether `fit` needs defective training images with these parameters."""
+        """Unless a subclass knows parameters with which good images are enough."""
         return True
 
     def usable(self, label: Label) -> bool:
@@ -109,11 +108,6 @@ class SupervisedDetector(TrainedDetector):
             f"{catalog.root} has no defective training images that {self.name} could learn from: move a part of the "
             "labelled test images to training with blemish.data.splits.supervised_split."
         )
-
-
-def needs_defects(detector: Detector) -> bool:
-    """Whether `fit` needs defective images among the training images, with the detector's parameters."""
-    return isinstance(detector, SupervisedDetector) and detector.learns_from_defects()
 
 
 def defective_images(catalog: Catalog) -> dict[Path, Label]:

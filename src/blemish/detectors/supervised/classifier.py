@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -17,12 +15,11 @@ from blemish.core.errors import UsageError
 from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.progress import track
 from blemish.core.types import Prediction
-from blemish.detectors.base import State, refuse
+from blemish.detectors.base import refuse
 from blemish.detectors.frozen import batch_of_one, prediction_of
 from blemish.detectors.moments import PositionMoments
 from blemish.detectors.registry import register
 from blemish.detectors.supervised.base import GOOD, SupervisedDetector, balanced_weights
-from blemish.detectors.supervised.classification import ClassifierObjective, augmentation
 from blemish.detectors.supervised.classifier_network import (
     ClassifierHead,
     PlainTrunk,
@@ -30,9 +27,9 @@ from blemish.detectors.supervised.classifier_network import (
     TrunkWithHead,
     balancing_offset,
     log_odds_of_defect,
-    names_in,
     pool,
 )
+from blemish.detectors.supervised.classifier_objective import ClassifierObjective, augmentation
 from blemish.detectors.supervised.pretrained import pretrained_backbone
 from blemish.detectors.training.examples import Example, Examples, ImageExamples
 from blemish.detectors.training.feature_examples import together
@@ -187,12 +184,6 @@ class ClassifierDetector(SupervisedDetector):
         self.metrics_ = self._judge(head, held_out)
         return self.network_
 
-    def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
-        """An untrained classifier for the classes that are named in the state."""
-        names = names_in(state["head.names"])
-        trunk = self._pretrained() if self._frozen() else self._trunk()
-        return TrunkWithHead(trunk, self._head(names), self.judges_mirrored)
-
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order; features of a frozen network come from the cache."""
         if not self._frozen():
@@ -213,21 +204,6 @@ class ClassifierDetector(SupervisedDetector):
         names = self._fitted_head().class_names()
         for logits in self._logits(paths):
             yield dict(zip(names, torch.softmax(logits, 0).tolist(), strict=True))
-
-    def state(self) -> State:
-        """Weights and buffers of what was trained, by name; a frozen network is known."""
-        return {
-            name: value.numpy()
-            for name, value in self.network().state_dict().items()
-            if name.startswith("head.") or not self._frozen()
-        }
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        if self._frozen():
-            known = self._pretrained().state_dict()
-            state = {**{f"trunk.{name}": value.numpy() for name, value in known.items()}, **state}
-        return super().restore(state)
 
     def recipe(self) -> Recipe:
         """AdamW with a cosine schedule; the head's weights have the ridge instead of the decay."""

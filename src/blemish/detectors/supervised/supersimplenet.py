@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -166,16 +165,12 @@ class SuperSimpleNetDetector(SupervisedDetector, FrozenTrainedDetector):
         self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]
     ) -> nn.Module:
         """The heads with score and map."""
-        head = self.empty_head({})
+        head = SuperSimpleNetHead(
+            self._joined(), self._heads(), self._grid(), self.size, self.sigma, self.top
+        )
         head.joined.load_state_dict(objective.get_submodule("joined").state_dict())
         head.heads.load_state_dict(objective.get_submodule("heads").state_dict())
         return head
-
-    def empty_head(self, state: Mapping[str, npt.NDArray[Any]]) -> SuperSimpleNetHead:
-        """Untrained heads with score and map."""
-        return SuperSimpleNetHead(
-            self._joined(), self._heads(), self._grid(), self.size, self.sigma, self.top
-        )
 
     def recipe(self) -> Recipe:
         """AdamW; the rate falls to 0.4 of itself at 80 and at 90 % of the epochs."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -134,10 +133,6 @@ class UNetDetector(SupervisedDetector):
         head = SegmentationHead(objective.get_submodule("unet"), self.size, self.top).eval()
         self.metrics_ = self._measure(head, held_out)
         return head
-
-    def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
-        """An untrained U-Net with score and map."""
-        return SegmentationHead(self._unet(), self.size, self.top)
 
     def recipe(self) -> Recipe:
         """With a cosine schedule."""
