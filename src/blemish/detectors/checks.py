@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -31,7 +31,6 @@ from blemish.data.entries import ANOMALOUS, TEST, TRAIN
 from blemish.data.splits import supervised_split
 from blemish.detectors.base import Detector
 from blemish.detectors.plain_parts import write_plain_parts
-from blemish.detectors.supervised.base import needs_defects
 from blemish.features.onnx_export import to_onnx
 
 FOLDS = 3
@@ -62,7 +61,7 @@ class Subject:
         """A detector with the plain parts, written to `folder`; one that needs defects learns from half of them."""
         write_plain_parts(folder / "parts")
         catalog = open_catalog(folder / "parts")
-        if needs_defects(detector):
+        if detector.learns_from_defects():
             catalog = supervised_split(catalog, seed=detector.seed)
         return cls(detector, catalog, folder)
 
@@ -134,7 +133,7 @@ def check_parameters(subject: Subject) -> None:
 
 def check_init_only_stores(subject: Subject) -> None:
     """`__init__` stores its parameters as they are, and does nothing else."""
-    values = {name: object() for name in subject.detector.get_params()}
+    values: dict[str, Any] = {name: object() for name in subject.detector.get_params()}
     made = type(subject.detector)(**values)
     for name, value in made.get_params().items():
         _require(value is values[name], f"{name} is {value!r} where another value was given")
@@ -158,13 +157,13 @@ def check_clone(subject: Subject) -> None:
         _require(type(made) is type(subject.fitted) and made is not subject.fitted, "the clone is none")
         _require(made.get_params() == subject.detector.get_params(), "the clone has other parameters")
         _require(not _learnt(made), f"the clone has {_learnt(made)}")
-        _refusal(NotFittedError, lambda one=made: list(one.predict(subject.paths[:1])), "predict of a clone")
+        _refusal(NotFittedError, partial(_scored, made, subject.paths[:1]), "predict of a clone")
 
 
 def check_repr(subject: Subject) -> None:
     """A detector shows its class, and the parameters that are not its defaults."""
     kind = type(subject.detector)
-    shown = repr(kind(seed=12345))
+    shown = repr(kind().set_params(seed=12345))
     _require(shown == f"{kind.__name__}(seed=12345)", f"with seed=12345 it shows as {shown}")
 
 
@@ -182,7 +181,7 @@ def check_fit_returns_self(subject: Subject) -> None:
 def check_unfitted_is_refused(subject: Subject) -> None:
     """Before `fit`, `predict` and `network` raise NotFittedError."""
     made = subject.detector.clone()
-    _refusal(NotFittedError, lambda: list(made.predict(subject.paths[:1])), "predict before fit")
+    _refusal(NotFittedError, partial(_scored, made, subject.paths[:1]), "predict before fit")
     _refusal(NotFittedError, made.network, "network before fit")
 
 
@@ -190,12 +189,12 @@ def check_no_images_are_refused(subject: Subject) -> None:
     """A catalog without training images is refused by a CatalogError of one sentence."""
     testing = (subject.catalog.table["split"] == TEST).to_numpy()
     for nothing in (subject.catalog.subset([]), subject.catalog.subset(testing)):
-        _refusal(CatalogError, lambda part=nothing: subject.detector.clone().fit(part), "fit on no images")
+        _refusal(CatalogError, partial(subject.detector.clone().fit, nothing), "fit on no images")
 
 
 def check_defects_are_not_learnt(subject: Subject) -> None:
     """A detector that learns from good parts refuses a defect among the training images, and names it."""
-    if needs_defects(subject.detector):
+    if subject.detector.learns_from_defects():
         return
     table = subject.catalog.table.copy()
     defective = table.index[table["label"] == ANOMALOUS][0]
@@ -385,6 +384,10 @@ def _refusal(wanted: type[Refusal], act: Callable[[], Any], what: str) -> Refusa
         )
         return error
     raise _BrokenError(f"{what} is not refused by a {wanted.__name__}")
+
+
+def _scored(detector: Detector, paths: list[Path]) -> list[Prediction]:
+    return list(detector.predict(paths))
 
 
 def _learnt(detector: Detector) -> str:

@@ -24,7 +24,8 @@ from blemish.core.errors import BlemishError, ImageError
 from blemish.core.image_formats import image_format
 from blemish.core.images import DecodeLimits, decode_image
 from blemish.core.preprocessing import preprocess
-from blemish.core.types import ByteArray, Inspection, Verdict
+from blemish.core.types import ByteArray, Verdict
+from blemish.line.inspection import Inspection
 from blemish.line.runtime import Inspector
 from blemish.server.errors import Overloaded
 from blemish.server.metrics import Metrics

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
 from blemish.core.images import DecodeLimits, decode_image
-from blemish.core.types import ByteArray, Inspection, Verdict
+from blemish.core.types import ByteArray, Verdict
+from blemish.line.inspection import Inspection
 from blemish.line.runtime import Inspector
 from blemish.server.errors import Overloaded
 from blemish.server.jobs import Jobs

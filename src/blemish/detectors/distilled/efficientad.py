@@ -30,7 +30,7 @@ from blemish.detectors.distilled.distillation import (
 from blemish.detectors.distilled.efficientad_network import (
     MODEL_SIZES,
     PUBLISHED_CHANNELS,
-    EfficientAD,
+    EfficientADNetwork,
     PatchDescription,
     hard_feature_loss,
     quantile_pair,
@@ -50,7 +50,7 @@ _DAMAGED_COPIES = 100
 class EfficientADObjective(Objective):
     """The published loss of student and autoencoder; the teacher is frozen."""
 
-    def __init__(self, network: EfficientAD, hard: float) -> None:
+    def __init__(self, network: EfficientADNetwork, hard: float) -> None:
         super().__init__()
         self.hard = hard
         self.network = network
@@ -162,7 +162,7 @@ class EfficientADExamples:
     },
 )
 @dataclasses.dataclass
-class EfficientADDetector(TrainedDetector):
+class EfficientAD(TrainedDetector):
     """EfficientAD-S and -M; the defaults differ from the published settings in width and steps, for a plain CPU.
 
     The published teacher's weights are not distributed here. Without `teacher` one is distilled from `backbone` on the
@@ -233,7 +233,7 @@ class EfficientADDetector(TrainedDetector):
     def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
         """The trained networks, with the error maps' quantiles over the held-out images."""
         network = objective.get_submodule("network").eval().requires_grad_(False)
-        assert isinstance(network, EfficientAD)
+        assert isinstance(network, EfficientADNetwork)
         pixels, contract = PixelCache(), self.preprocessing()
         pairs = []
         for path in track(held_out, "Scaling the maps"):
@@ -337,5 +337,5 @@ class EfficientADDetector(TrainedDetector):
             )
         return found
 
-    def _empty(self) -> EfficientAD:
-        return EfficientAD(self.model_size, self.channels, self.size)
+    def _empty(self) -> EfficientADNetwork:
+        return EfficientADNetwork(self.model_size, self.channels, self.size)

@@ -24,8 +24,8 @@ from blemish.detectors.distilled.student_teacher_network import (
     ErrorFusion,
     PixelStudent,
     ReverseStudent,
-    StudentTeacher,
     StudentTeacherHead,
+    StudentTeacherNetwork,
 )
 from blemish.detectors.frozen import batch_of_one, prediction_of
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
@@ -83,7 +83,7 @@ class StudentTeacherObjective(Objective):
     },
 )
 @dataclasses.dataclass
-class StudentTeacherDetector(FrozenTrainedDetector):
+class StudentTeacher(FrozenTrainedDetector):
     """Student and teacher at several taps; see the base classes.
 
     Attributes:
@@ -155,7 +155,7 @@ class StudentTeacherDetector(FrozenTrainedDetector):
     def whole(self, head: nn.Module) -> nn.Module:
         """Teacher, student and comparison as one graph."""
         assert isinstance(head, StudentTeacherHead)
-        return StudentTeacher(self.extractor().backbone, head)
+        return StudentTeacherNetwork(self.extractor().backbone, head)
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""

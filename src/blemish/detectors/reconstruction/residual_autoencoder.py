@@ -34,7 +34,7 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.path(maps) + self.shortcut(maps))
 
 
-class ResidualAutoencoder(nn.Module):
+class ResidualAutoencoderNetwork(nn.Module):
     """Autoencoder with a residual block; for 3 x 224 x 224:
 
     ==========================================  ==================
@@ -96,7 +96,7 @@ class CroppedObjective(ReconstructionObjective):
     presets={"plain": {**PLAIN, "examples_per_epoch": 1500}},
 )
 @dataclasses.dataclass
-class ResidualAutoencoderDetector(ReconstructionDetector):
+class ResidualAutoencoder(ReconstructionDetector):
     """Residual autoencoder; every epoch sees 1,500 augmented images, validation sees the photographs as they are.
 
     Attributes:
@@ -111,7 +111,7 @@ class ResidualAutoencoderDetector(ReconstructionDetector):
 
     def autoencoder(self) -> nn.Module:
         """The network, untrained."""
-        return ResidualAutoencoder()
+        return ResidualAutoencoderNetwork()
 
     def make_objective(self) -> Objective:
         """The autoencoder, its residual inside the borders."""

@@ -68,7 +68,7 @@ DEFECTIVE = "defective"
     },
 )
 @dataclasses.dataclass
-class ClassifierDetector(SupervisedDetector):
+class Classifier(SupervisedDetector):
     """Classifier on a network's feature maps, with AdamW and a cosine schedule; see the base class.
 
     The score is the log odds of "not good", the map its Grad-CAM.

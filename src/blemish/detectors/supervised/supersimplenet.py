@@ -91,7 +91,7 @@ class SuperSimpleNetObjective(Objective):
     },
 )
 @dataclasses.dataclass
-class SuperSimpleNetDetector(SupervisedDetector, FrozenTrainedDetector):
+class SuperSimpleNet(SupervisedDetector, FrozenTrainedDetector):
     """SuperSimpleNet with AdamW; see the base classes.
 
     Features are standardised first, so that `noise` means the same for every backbone.

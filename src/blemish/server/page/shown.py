@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from blemish.core.types import ByteArray, Inspection, Verdict
+from blemish.core.types import ByteArray, Verdict
 from blemish.line import sensitivity
 from blemish.line.comparison import inspector_view
+from blemish.line.inspection import Inspection
 from blemish.line.runtime import Inspector
 from blemish.line.sensitivity import View
 from blemish.server.page.pictures import views
