@@ -7,6 +7,7 @@ import hashlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -29,7 +30,6 @@ from blemish.detectors.distilled.distillation import (
 )
 from blemish.detectors.distilled.efficientad_network import (
     MODEL_SIZES,
-    PUBLISHED_CHANNELS,
     EfficientADNetwork,
     PatchDescription,
     hard_feature_loss,
@@ -37,7 +37,6 @@ from blemish.detectors.distilled.efficientad_network import (
 )
 from blemish.detectors.distilled.painted_defects import with_a_defect
 from blemish.detectors.frozen_trained import channel_statistics
-from blemish.detectors.registry import register
 from blemish.detectors.trained import TrainedDetector
 from blemish.detectors.training.examples import Batch, Example, ImageExamples, standardised
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
@@ -127,40 +126,6 @@ class EfficientADExamples:
         return standardised(self._grey(middle), contract)
 
 
-@register(
-    "efficientad",
-    summary="A small student and an autoencoder against a distilled teacher; built for speed, long to train.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Batzner et al., EfficientAD: Accurate Visual Anomaly Detection at Millisecond-Level Latencies, "
-    "WACV 2024",
-    presets={
-        "paper": {
-            "model_size": "small",
-            "channels": PUBLISHED_CHANNELS,
-            "epochs": 140,
-            "milestone": 0.95,
-            "hard": 0.999,
-            "learning_rate": 1e-4,
-            "distillation_rate": 1e-4,
-            "examples_per_epoch": 500,
-            "distillation_steps": 60_000,
-            "distillation_batch": 16,
-        },
-        "paper-medium": {
-            "model_size": "medium",
-            "channels": PUBLISHED_CHANNELS,
-            "epochs": 140,
-            "milestone": 0.95,
-            "hard": 0.999,
-            "learning_rate": 1e-4,
-            "distillation_rate": 1e-4,
-            "examples_per_epoch": 500,
-            "distillation_steps": 60_000,
-            "distillation_batch": 16,
-        },
-    },
-)
 @dataclasses.dataclass
 class EfficientAD(TrainedDetector):
     """EfficientAD-S and -M; the defaults differ from the published settings in width and steps, for a plain CPU.
@@ -184,6 +149,8 @@ class EfficientAD(TrainedDetector):
         distillation_rate: its learning rate.
         penalty_images: folder of unrelated photographs that the student shall not learn to describe; none by default.
     """
+
+    name: ClassVar[str] = "efficientad"
 
     size: int = 256
     epochs: int = 5
@@ -243,6 +210,10 @@ class EfficientAD(TrainedDetector):
         local, wide = zip(*pairs, strict=True)
         network.quantiles.copy_(torch.stack([quantile_pair(local), quantile_pair(wide)]))
         return network
+
+    def quick_parameters(self) -> dict[str, Any]:
+        """And a distillation of half as many steps as the student's."""
+        return super().quick_parameters() | ({"distillation_steps": 0} if self.distillation_steps else {})
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,6 @@ from blemish.detectors.reconstruction.feature_autoencoder_network import (
     PatchGrid,
     squared_error,
 )
-from blemish.detectors.registry import register
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective
 
@@ -40,22 +40,6 @@ class FeatureAutoencoderObjective(Objective):
         return squared_error(patches, self.autoencoder(patches)).mean()
 
 
-@register(
-    "feature-autoencoder",
-    summary="Autoencoder of a frozen backbone's patches; small, learns what features go together on good parts.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Shi et al., Unsupervised anomaly segmentation via deep feature reconstruction, Neurocomputing 2021",
-    presets={
-        "resnet50": {
-            "backbone": "resnet50",
-            "size": 224,
-            "grid": 28,
-            "widths": (400, 200, 100),
-            "standardised": False,
-        },
-    },
-)
 @dataclasses.dataclass
 class FeatureAutoencoder(FrozenTrainedDetector):
     """Feature autoencoder with mean squared error and Adam; see the base classes.
@@ -68,6 +52,8 @@ class FeatureAutoencoder(FrozenTrainedDetector):
         top: share of the highest patch errors whose mean is the score; 0 takes the maximum.
         sigma: smoothing of the map, in pixels of the input.
     """
+
+    name: ClassVar[str] = "feature-autoencoder"
 
     epochs: int = 50
     patience: int = 2

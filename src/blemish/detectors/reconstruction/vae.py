@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from blemish.detectors.base import refuse
 from blemish.detectors.layers import convolution, enlargement, transposed
-from blemish.detectors.reconstruction.base import PLAIN, ReconstructionDetector
-from blemish.detectors.registry import register
+from blemish.detectors.reconstruction.base import ReconstructionDetector
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective
 
@@ -92,14 +92,6 @@ class VariationalObjective(Objective):
         return error.mean() + self.beta * divergence / image[0].numel()
 
 
-@register(
-    "vae",
-    summary="Variational autoencoder; smooth reconstructions, for parts that differ little from each other.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014",
-    presets={"plain": PLAIN},
-)
 @dataclasses.dataclass
 class VariationalAutoencoder(ReconstructionDetector):
     """Convolutional variational autoencoder; score and map from the reconstruction of the latent mean.
@@ -108,6 +100,8 @@ class VariationalAutoencoder(ReconstructionDetector):
         latent: latent numbers of an image.
         beta: weight of the divergence.
     """
+
+    name: ClassVar[str] = "vae"
 
     size: int = 128
     epochs: int = 30

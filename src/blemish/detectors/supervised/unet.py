@@ -6,7 +6,7 @@ import copy
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import BoolArray, FloatArray
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import refuse
-from blemish.detectors.registry import register
 from blemish.detectors.supervised.base import Label, SupervisedDetector, balanced_weights
 from blemish.detectors.supervised.pretrained import freeze_statistics, pretrained_backbone, slower_groups
 from blemish.detectors.supervised.segmentation_examples import SegmentationExamples, Subject
@@ -61,17 +60,6 @@ class UNetObjective(Objective):
         return slower_groups(self.unet, self.unet.encoder, learning_rate)
 
 
-@register(
-    "unet",
-    summary="Supervised segmentation; learns defects from masks, or from defects that it paints on good photographs.",
-    learns_from="masks",
-    gives_maps=True,
-    reference="Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015",
-    presets={
-        "plain": {"encoder": PLAIN, "learning_rate": 2e-3, "epochs": 40},
-        "strong": {"encoder": "efficientnet_lite2", "size": 320, "epochs": 30},
-    },
-)
 @dataclasses.dataclass
 class UNet(SupervisedDetector):
     """U-Net with weighted binary cross entropy, Adam and a cosine schedule; see the base class.
@@ -90,6 +78,8 @@ class UNet(SupervisedDetector):
     probability `threshold`, which is chosen there; `soft_iou`, from probabilities without a threshold;
     `mask_probability` and `other_probability`, the mean probability inside and outside the masks.
     """
+
+    name: ClassVar[str] = "unet"
 
     size: int = 192
     epochs: int = 30
