@@ -20,7 +20,7 @@ from blemish.detectors.reconstruction.base import ReconstructionObjective
 from blemish.detectors.reconstruction.head import ReconstructionHead, mixed_residual, structural_similarity
 from blemish.detectors.reconstruction.residual_autoencoder import (
     CroppedObjective,
-    ResidualAutoencoderDetector,
+    ResidualAutoencoder,
 )
 from blemish.detectors.reconstruction.vae import VariationalObjective
 from blemish.detectors.registry import create_detector, detector_info
@@ -167,7 +167,7 @@ def test_the_cropped_loss_does_not_see_the_border() -> None:
 
 
 def test_augmentation_moves_and_keeps_values() -> None:
-    augment = ResidualAutoencoderDetector(size=64).augmentation()
+    augment = ResidualAutoencoder(size=64).augmentation()
     image = torch.arange(3 * 64 * 64).reshape(3, 64, 64).remainder(251).to(torch.uint8)
     torch.manual_seed(0)
     moved = [augment(image) for _ in range(20)]
@@ -179,7 +179,7 @@ def test_augmentation_moves_and_keeps_values() -> None:
 
 
 def test_the_variational_loss_is_error_and_divergence() -> None:
-    autoencoder = autoencoders.VariationalAutoencoder(32, 6)
+    autoencoder = autoencoders.VariationalAutoencoderNetwork(32, 6)
     objective = VariationalObjective(autoencoder, beta=3.0).eval()
     image = torch.rand(4, 3, 32, 32)
     with torch.no_grad():

@@ -61,6 +61,10 @@ class ContractError(BlemishError):
     """A detector breaks the contract that all of them keep."""
 
 
+class NameTakenWarning(UserWarning):
+    """A detector was registered under a name that another one had."""
+
+
 class NotFoundError(BlemishError):
     """What was asked for by its name or number does not exist."""
 

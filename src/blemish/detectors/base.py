@@ -23,6 +23,9 @@ from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.inputs import Photographs, catalog_of, files_of, is_several
 
+QUICK_SIZE, QUICK_EPOCHS = 128, 5
+"""Of a small first run."""
+
 
 @dataclasses.dataclass(repr=False)
 class Detector(ABC):
@@ -49,10 +52,14 @@ class Detector(ABC):
     size: int = 352
     bit_depth: int = 16
     seed: int = 0
+    _fitted_with: dict[str, Any] | None = dataclasses.field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        cls.name = cls.__name__  # until it is registered
+        if "name" not in vars(cls):  # a stranger's, until it is registered
+            cls.name = cls.__name__
         cls.__repr__ = Detector.__repr__  # type: ignore[method-assign]  # or `dataclass` would write one
 
     def __repr__(self) -> str:
@@ -73,8 +80,10 @@ class Detector(ABC):
             UsageError: a parameter's value cannot be meant, or what was given is no photograph.
             ImageError: a training image cannot be read.
         """
+        self._fitted_with = None
         with catalog_of(data, self.bit_depth) as catalog:
             self.learn(catalog)
+        self._fitted_with = self.get_params()
         return self
 
     @overload
@@ -173,7 +182,7 @@ class Detector(ABC):
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
 
     def set_params(self, **parameters: Any) -> Self:
-        """Change parameters; what was learnt with the old ones is forgotten only by the next `fit`.
+        """Change parameters; a fitted detector then refuses to speak until it is fitted again.
 
         Raises:
             UsageError: there is no such parameter; then none is changed.
@@ -187,6 +196,19 @@ class Detector(ABC):
         for name, value in parameters.items():
             setattr(self, name, value)
         return self
+
+    def fitted(self) -> Self:
+        """The detector itself at the end of `fit`, which from now on speaks with these parameters alone."""
+        self._fitted_with = self.parameters()
+        return self
+
+    def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], list[Path]]:
+        """What is learnt from photographs depends on them and on the parameters: the key of a memo."""
+        return self.parameters(), list(paths)
+
+    def quick_parameters(self) -> dict[str, Any]:
+        """What is changed for a small first run: 128 pixels; a subclass adds what else takes long."""
+        return {"size": QUICK_SIZE}
 
     def clone(self) -> Self:
         """An unfitted detector with the same parameters."""
@@ -264,9 +286,16 @@ def require_fitted(detector: Detector, attribute: str) -> Any:
     """The fitted attribute.
 
     Raises:
-        NotFittedError: `fit` has not run.
+        NotFittedError: `fit` has not run, or not with the parameters of now.
     """
     value = getattr(detector, attribute, None)
     if value is None:
         raise NotFittedError(f"This {detector.name} detector has learnt nothing yet: call fit first.")
+    before = detector._fitted_with or {}
+    for name, now in detector.parameters().items():
+        if name in before and before[name] != now:
+            raise NotFittedError(
+                f"This {detector.name} detector was fitted with {name}={before[name]} and has {name}={now} now: call "
+                "fit again."
+            )
     return value

@@ -157,13 +157,13 @@ def check_clone(subject: Subject) -> None:
         _require(type(made) is type(subject.fitted) and made is not subject.fitted, "the clone is none")
         _require(made.get_params() == subject.detector.get_params(), "the clone has other parameters")
         _require(not _learnt(made), f"the clone has {_learnt(made)}")
-        _refusal(NotFittedError, partial(list, made.predict(subject.paths[:1])), "predict of a clone")
+        _refusal(NotFittedError, partial(_scored, made, subject.paths[:1]), "predict of a clone")
 
 
 def check_repr(subject: Subject) -> None:
     """A detector shows its class, and the parameters that are not its defaults."""
     kind = type(subject.detector)
-    shown = repr(kind(seed=12345))
+    shown = repr(kind().set_params(seed=12345))
     _require(shown == f"{kind.__name__}(seed=12345)", f"with seed=12345 it shows as {shown}")
 
 
@@ -181,7 +181,7 @@ def check_fit_returns_self(subject: Subject) -> None:
 def check_unfitted_is_refused(subject: Subject) -> None:
     """Before `fit`, `predict` and `network` raise NotFittedError."""
     made = subject.detector.clone()
-    _refusal(NotFittedError, lambda: list(made.predict(subject.paths[:1])), "predict before fit")
+    _refusal(NotFittedError, partial(_scored, made, subject.paths[:1]), "predict before fit")
     _refusal(NotFittedError, made.network, "network before fit")
 
 
@@ -287,14 +287,15 @@ def check_maps_show_defects(subject: Subject) -> None:
 
 
 def check_a_seed_repeats_everything(subject: Subject) -> None:
-    """The same seed and images give the same scores and maps."""
-    again = subject.detector.clone().fit(subject.catalog).predict(subject.paths)
-    _require(_agree(subject.predictions, again, 1e-6), "a second fit scores otherwise")
+    """The same seed and images give the same network, scores and maps."""
+    again = subject.detector.clone().fit(subject.catalog)
+    _require(_agree(subject.predictions, again.predict(subject.paths), 1e-6), "a second fit scores otherwise")
+    _require(_same(_numbers(subject.fitted), _numbers(again)), "a second fit gives another network")
 
 
 def check_predicting_learns_nothing(subject: Subject) -> None:
     """The order of photographs does not count, and predicting changes nothing that was learnt."""
-    before = {name: value.clone() for name, value in subject.fitted.network().state_dict().items()}
+    before = _numbers(subject.fitted)
     backwards = list(subject.fitted.predict(subject.paths[::-1]))[::-1]
     _require(_agree(subject.predictions, backwards, 0), "backwards they score otherwise")
     after = subject.fitted.network().state_dict()
@@ -385,10 +386,23 @@ def _refusal(wanted: type[Refusal], act: Callable[[], Any], what: str) -> Refusa
     raise _BrokenError(f"{what} is not refused by a {wanted.__name__}")
 
 
+def _scored(detector: Detector, paths: list[Path]) -> list[Prediction]:
+    return list(detector.predict(paths))
+
+
 def _learnt(detector: Detector) -> str:
     """Names of the attributes that were learnt, for a sentence."""
     names = [name for name in vars(detector) if name[0] != "_" and name[-1] == "_"]
     return ", ".join(name for name in names if vars(detector)[name] is not None)
+
+
+def _numbers(detector: Detector) -> dict[str, torch.Tensor]:
+    """All numbers of the fitted network, by name."""
+    return {name: value.clone() for name, value in detector.network().state_dict().items()}
+
+
+def _same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 
 def _agree(left: Iterable[Prediction], right: Iterable[Prediction], relative: float) -> bool:

@@ -8,7 +8,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from blemish.core.preprocessing import standardise
 from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import Detector, normal_images, refuse, refuse_size, require_fitted
+from blemish.detectors.base import QUICK_EPOCHS, Detector, normal_images, refuse, refuse_size, require_fitted
 from blemish.detectors.training.devices import DEVICES, PRECISIONS
 from blemish.detectors.training.loop import Material, Objective, Recipe, train
 from blemish.features.onnx_export import to_onnx
@@ -144,6 +144,10 @@ class TrainedDetector(Detector):
         """The fitted detector as one graph."""
         network: nn.Module = require_fitted(self, "network_")
         return network
+
+    def quick_parameters(self) -> dict[str, Any]:
+        """And at most 5 epochs."""
+        return super().quick_parameters() | {"epochs": min(self.epochs, QUICK_EPOCHS)}
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant.

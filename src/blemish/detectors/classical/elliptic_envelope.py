@@ -7,6 +7,7 @@ Technometrics 1999.
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 from sklearn.covariance import EllipticEnvelope as SklearnEnvelope
@@ -15,19 +16,11 @@ from torch import nn
 from blemish.detectors.classical.projection import Arrays, Rows
 from blemish.detectors.classical.scores import MahalanobisScore
 from blemish.detectors.classical.tabular import TabularDetector
-from blemish.detectors.registry import register
 
 _ROWS_A_COMPONENT = 5  # a covariance of more says little of most directions
 _FEWEST_FOR_SUPPORT = 10
 
 
-@register(
-    "elliptic-envelope",
-    summary="A robust Gaussian of the features of whole good images: says whether, not where; learns in seconds.",
-    learns_from="normal images",
-    gives_maps=False,
-    reference="Rousseeuw and Van Driessen, A Fast Algorithm for the Minimum Covariance Determinant, 1999; scikit-learn",
-)
 @dataclasses.dataclass
 class EllipticEnvelope(TabularDetector):
     """scikit-learn's `EllipticEnvelope`, whose parameters these are; the score is the squared Mahalanobis distance.
@@ -41,6 +34,9 @@ class EllipticEnvelope(TabularDetector):
         support_fraction: share of the training images that the covariance rests on, in (0, 1].
         assume_centered: take the mean of the good images for the centre instead of estimating it robustly.
     """
+
+    name: ClassVar[str] = "elliptic-envelope"
+    gives_maps: ClassVar[bool] = False
 
     contamination: float = 0.01
     support_fraction: float = 0.9

@@ -6,7 +6,7 @@ Fei Tony Liu, Kai Ming Ting and Zhi-Hua Zhou, "Isolation Forest", ICDM 2008.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,19 +16,11 @@ from torch import nn
 from blemish.detectors.classical.projection import Arrays, Rows
 from blemish.detectors.classical.scores import PathLengthScore
 from blemish.detectors.classical.tabular import TabularDetector
-from blemish.detectors.registry import register
 
 _EULER = 0.5772156649015329
 _USUAL_SAMPLES = 256  # what scikit-learn means by "auto"
 
 
-@register(
-    "isolation-forest",
-    summary="Random cuts through the features of whole good images: says whether, not where; learns in seconds.",
-    learns_from="normal images",
-    gives_maps=False,
-    reference="Liu, Ting and Zhou, Isolation Forest, ICDM 2008; scikit-learn",
-)
 @dataclasses.dataclass
 class IsolationForest(TabularDetector):
     """scikit-learn's `IsolationForest`, whose parameters these are; the score is 0 to 1.
@@ -40,6 +32,9 @@ class IsolationForest(TabularDetector):
         max_samples: images that a tree is grown from: a number, a share, or "auto" for at most 256.
         max_features: columns that a tree may cut: a number, or a share.
     """
+
+    name: ClassVar[str] = "isolation-forest"
+    gives_maps: ClassVar[bool] = False
 
     n_estimators: int = 100
     contamination: str | float = 0.01

@@ -16,18 +16,10 @@ from blemish.core.errors import UsageError
 from blemish.detectors.classical.projection import Arrays, Rows
 from blemish.detectors.classical.scores import DensityScore
 from blemish.detectors.classical.tabular import TabularDetector
-from blemish.detectors.registry import register
 
 POWERS = {"minkowski": 2.0, "euclidean": 2.0, "manhattan": 1.0, "chebyshev": np.inf}
 
 
-@register(
-    "local-outlier-factor",
-    summary="How lonely the features of a whole image are among good ones: says whether, not where; learns in seconds.",
-    learns_from="normal images",
-    gives_maps=False,
-    reference="Breunig et al., LOF: Identifying Density-Based Local Outliers, SIGMOD 2000; scikit-learn",
-)
 @dataclasses.dataclass
 class LocalOutlierFactor(TabularDetector):
     """scikit-learn's `LocalOutlierFactor` with `novelty=True`, whose parameters these are; a score of 1 is usual.
@@ -42,6 +34,9 @@ class LocalOutlierFactor(TabularDetector):
         leaf_size: of the search tree where one is used; it moves no score.
         metric: "minkowski" (of power 2) and "euclidean" are the same; "manhattan" or "chebyshev".
     """
+
+    name: ClassVar[str] = "local-outlier-factor"
+    gives_maps: ClassVar[bool] = False
 
     moves_no_score: ClassVar[tuple[str, ...]] = ("contamination", "leaf_size")
 

@@ -6,7 +6,7 @@ Bernhard Schölkopf et al., "Estimating the Support of a High-Dimensional Distri
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.svm import OneClassSVM
@@ -16,18 +16,10 @@ from blemish.core.errors import UsageError
 from blemish.detectors.classical.projection import Arrays, Rows
 from blemish.detectors.classical.scores import KernelScore
 from blemish.detectors.classical.tabular import TabularDetector
-from blemish.detectors.registry import register
 
 KERNELS = ("rbf", "linear", "poly")
 
 
-@register(
-    "one-class-svm",
-    summary="A surface around the features of whole good images: says whether, not where; learns in seconds.",
-    learns_from="normal images",
-    gives_maps=False,
-    reference="Schölkopf et al., Estimating the Support of a High-Dimensional Distribution, 2001; scikit-learn",
-)
 @dataclasses.dataclass
 class OneClassSvm(TabularDetector):
     """scikit-learn's `OneClassSVM`, whose parameters these are; see `KernelScore` for the score.
@@ -38,6 +30,9 @@ class OneClassSvm(TabularDetector):
         gamma: of "rbf" and "poly": "scale" (1 / (columns x variance)), "auto" (1 / columns), or a number.
         degree: of "poly", at least 1.
     """
+
+    name: ClassVar[str] = "one-class-svm"
+    gives_maps: ClassVar[bool] = False
 
     nu: float = 0.001
     kernel: str = "rbf"

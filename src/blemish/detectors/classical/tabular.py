@@ -26,6 +26,7 @@ from blemish.detectors.base import normal_images, require_fitted
 from blemish.detectors.classical.head import Projection, TabularHead
 from blemish.detectors.classical.projection import SCALINGS, Arrays, Rows, fit_projection, project
 from blemish.detectors.frozen import BackboneDetector, BackboneWithHead
+from blemish.detectors.memo import Memo
 from blemish.features.handcrafted import HandcraftedVectors
 from blemish.features.pooled import PooledVectors, depth_taps
 
@@ -56,6 +57,7 @@ class TabularDetector(BackboneDetector):
     features: str = "deep-mid"
     scaling: str = "standard"
     explained: float = 0.95
+    _rows: Memo[FloatArray] = dataclasses.field(default_factory=Memo, init=False, repr=False, compare=False)
 
     @abstractmethod
     def fit_model(self, rows: Rows) -> Arrays:
@@ -105,7 +107,7 @@ class TabularDetector(BackboneDetector):
                 f"{len(rows)} good images are too few for {self.name}: give at least {FEWEST}."
             )
         self.arrays_ = self._learn(rows, self.projection(rows) if projection is None else projection)
-        return self
+        return self.fitted()
 
     def score_rows(self, rows: FloatArray) -> npt.NDArray[np.float64]:
         """Scores (N) of rows of features (N x D), by the graph that `predict` runs."""
@@ -119,11 +121,9 @@ class TabularDetector(BackboneDetector):
         """Learn from the features of the normal training images."""
         self._check_parameters()
         paths = normal_images(catalog, FEWEST)
-        rows = self._rows_of(paths)
+        rows = self._rows.keep(self.key_of(paths), self._rows_of(paths))
         with task("Fitting the model"):
-            self.fit_rows(rows)
-        self._memo: tuple[tuple[Path, ...], FloatArray] | None = (tuple(paths), rows)
-        return self
+            return self.fit_rows(rows)
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
@@ -135,8 +135,7 @@ class TabularDetector(BackboneDetector):
         """Score every normal training image as if unseen; see the base class. Features are read once for all folds."""
         require_fitted(self, "arrays_")
         paths = normal_images(catalog, FEWEST)
-        memo = getattr(self, "_memo", None)
-        rows = memo[1] if memo is not None and memo[0] == tuple(paths) else self._rows_of(paths)
+        rows = self._rows.recall(self.key_of(paths), lambda: self._rows_of(paths))
         kept = self.most_components(len(paths))  # of all, or a fold's distances would have fewer terms
         with task("Scoring good images as if unseen", len(paths)) as advance:
             for part in fold_positions(len(paths), folds, self.seed):

@@ -6,7 +6,7 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import Detector, refuse, require_fitted
 from blemish.detectors.combined.ensemble_network import EnsembleNetwork, Member, Surprise, WithoutParts
-from blemish.detectors.registry import create_detector, register
+from blemish.detectors.registry import create_detector, split_label
 from blemish.detectors.training.session import TrainingSession, current_session, training_session
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pixels import PixelCache
@@ -45,14 +45,6 @@ class Calibrated:
     map_high: float
 
 
-@register(
-    "ensemble",
-    summary="Several detectors at once, by how surprising each finds an image; shows who said what.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Fisher, Statistical Methods for Research Workers, 1925 (combination of p-values)",
-    presets={"strong": {"members": ("patchcore", "feature-autoencoder", "supersimplenet")}},
-)
 @dataclasses.dataclass
 class Ensemble(Detector):
     """Detectors that learn from good images, combined by p-values.
@@ -67,6 +59,8 @@ class Ensemble(Detector):
 
     After `fit`: `members_`, the fitted members with what they are calibrated on.
     """
+
+    name: ClassVar[str] = "ensemble"
 
     members: tuple[str, ...] = ("patchcore", "feature-autoencoder")
     rule: str = "mean"
@@ -164,11 +158,11 @@ class Ensemble(Detector):
         )
         made = []
         for label in self.members:
-            name, _, preset = label.partition(":")
+            name, preset = split_label(label)
             if name == self.name:
                 raise UsageError("An ensemble cannot be a member of an ensemble: name its members instead.")
             common = {"size": self.size, "bit_depth": self.bit_depth, "seed": self.seed}
-            member = create_detector(name, preset or None, **common)
+            member = create_detector(name, preset, **common)
             if member.learns_from_defects():
                 raise UsageError(f"{label} learns from defects and cannot be a member: choose others.")
             if not member.gives_maps:

@@ -7,6 +7,7 @@ import hashlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -29,15 +30,13 @@ from blemish.detectors.distilled.distillation import (
 )
 from blemish.detectors.distilled.efficientad_network import (
     MODEL_SIZES,
-    PUBLISHED_CHANNELS,
-    EfficientAD,
+    EfficientADNetwork,
     PatchDescription,
     hard_feature_loss,
     quantile_pair,
 )
 from blemish.detectors.distilled.painted_defects import with_a_defect
 from blemish.detectors.frozen_trained import channel_statistics
-from blemish.detectors.registry import register
 from blemish.detectors.trained import TrainedDetector
 from blemish.detectors.training.examples import Batch, Example, ImageExamples, standardised
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
@@ -50,7 +49,7 @@ _DAMAGED_COPIES = 100
 class EfficientADObjective(Objective):
     """The published loss of student and autoencoder; the teacher is frozen."""
 
-    def __init__(self, network: EfficientAD, hard: float) -> None:
+    def __init__(self, network: EfficientADNetwork, hard: float) -> None:
         super().__init__()
         self.hard = hard
         self.network = network
@@ -127,42 +126,8 @@ class EfficientADExamples:
         return standardised(self._grey(middle), contract)
 
 
-@register(
-    "efficientad",
-    summary="A small student and an autoencoder against a distilled teacher; built for speed, long to train.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Batzner et al., EfficientAD: Accurate Visual Anomaly Detection at Millisecond-Level Latencies, "
-    "WACV 2024",
-    presets={
-        "paper": {
-            "model_size": "small",
-            "channels": PUBLISHED_CHANNELS,
-            "epochs": 140,
-            "milestone": 0.95,
-            "hard": 0.999,
-            "learning_rate": 1e-4,
-            "distillation_rate": 1e-4,
-            "examples_per_epoch": 500,
-            "distillation_steps": 60_000,
-            "distillation_batch": 16,
-        },
-        "paper-medium": {
-            "model_size": "medium",
-            "channels": PUBLISHED_CHANNELS,
-            "epochs": 140,
-            "milestone": 0.95,
-            "hard": 0.999,
-            "learning_rate": 1e-4,
-            "distillation_rate": 1e-4,
-            "examples_per_epoch": 500,
-            "distillation_steps": 60_000,
-            "distillation_batch": 16,
-        },
-    },
-)
 @dataclasses.dataclass
-class EfficientADDetector(TrainedDetector):
+class EfficientAD(TrainedDetector):
     """EfficientAD-S and -M; the defaults differ from the published settings in width and steps, for a plain CPU.
 
     The published teacher's weights are not distributed here. Without `teacher` one is distilled from `backbone` on the
@@ -184,6 +149,8 @@ class EfficientADDetector(TrainedDetector):
         distillation_rate: its learning rate.
         penalty_images: folder of unrelated photographs that the student shall not learn to describe; none by default.
     """
+
+    name: ClassVar[str] = "efficientad"
 
     size: int = 256
     epochs: int = 5
@@ -233,7 +200,7 @@ class EfficientADDetector(TrainedDetector):
     def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
         """The trained networks, with the error maps' quantiles over the held-out images."""
         network = objective.get_submodule("network").eval().requires_grad_(False)
-        assert isinstance(network, EfficientAD)
+        assert isinstance(network, EfficientADNetwork)
         pixels, contract = PixelCache(), self.preprocessing()
         pairs = []
         for path in track(held_out, "Scaling the maps"):
@@ -243,6 +210,10 @@ class EfficientADDetector(TrainedDetector):
         local, wide = zip(*pairs, strict=True)
         network.quantiles.copy_(torch.stack([quantile_pair(local), quantile_pair(wide)]))
         return network
+
+    def quick_parameters(self) -> dict[str, Any]:
+        """And a distillation of half as many steps as the student's."""
+        return super().quick_parameters() | ({"distillation_steps": 0} if self.distillation_steps else {})
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
@@ -337,5 +308,5 @@ class EfficientADDetector(TrainedDetector):
             )
         return found
 
-    def _empty(self) -> EfficientAD:
-        return EfficientAD(self.model_size, self.channels, self.size)
+    def _empty(self) -> EfficientADNetwork:
+        return EfficientADNetwork(self.model_size, self.channels, self.size)

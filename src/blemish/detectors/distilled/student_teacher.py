@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -24,12 +25,11 @@ from blemish.detectors.distilled.student_teacher_network import (
     ErrorFusion,
     PixelStudent,
     ReverseStudent,
-    StudentTeacher,
     StudentTeacherHead,
+    StudentTeacherNetwork,
 )
 from blemish.detectors.frozen import batch_of_one, prediction_of
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
-from blemish.detectors.registry import register
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.feature_examples import together
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
@@ -59,31 +59,8 @@ class StudentTeacherObjective(Objective):
         return torch.stack([one.mean() for one in errors]).sum()
 
 
-@register(
-    "student-teacher",
-    summary="A student learns to predict a frozen teacher's features on good parts; its failures show defects.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Wang et al., Student-Teacher Feature Pyramid Matching, BMVC 2021; Deng and Li, Reverse Distillation, "
-    "CVPR 2022 (student=reverse)",
-    presets={
-        "lite0": {},
-        "wide": {
-            "backbone": "wide_resnet50_2",
-            "size": 320,
-            "student": "resnet18",
-            "standardised": False,
-            "epochs": 100,
-            "batch_size": 8,
-            "learning_rate": 1e-3,
-            "milestone": 0.8,
-            "patience": 0,
-            "examples_per_epoch": 0,
-        },
-    },
-)
 @dataclasses.dataclass
-class StudentTeacherDetector(FrozenTrainedDetector):
+class StudentTeacher(FrozenTrainedDetector):
     """Student and teacher at several taps; see the base classes.
 
     Attributes:
@@ -100,6 +77,8 @@ class StudentTeacherDetector(FrozenTrainedDetector):
 
     After `fit` also `scoring_`: the scoring in use, and `scoring_auroc_` where "auto" has measured them.
     """
+
+    name: ClassVar[str] = "student-teacher"
 
     size: int = 256
     taps: tuple[int, ...] = (4, 8, 16)
@@ -155,7 +134,7 @@ class StudentTeacherDetector(FrozenTrainedDetector):
     def whole(self, head: nn.Module) -> nn.Module:
         """Teacher, student and comparison as one graph."""
         assert isinstance(head, StudentTeacherHead)
-        return StudentTeacher(self.extractor().backbone, head)
+        return StudentTeacherNetwork(self.extractor().backbone, head)
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""

@@ -18,9 +18,6 @@ from blemish.detectors.trained import TrainedDetector
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.loop import Material, Objective
 
-PLAIN = {"examples_per_epoch": 0, "sigma": 0.0, "top": 1.0, "edges": 0.0}
-"""Each photograph once an epoch, the mean error as score, the bare error as map."""
-
 
 class ReconstructionObjective(Objective):
     """The mean residual between an image and its reconstruction."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from blemish.detectors.reconstruction.base import PLAIN, ReconstructionDetector
-from blemish.detectors.registry import register
+from blemish.detectors.reconstruction.base import ReconstructionDetector
 
 
-class ConvolutionalAutoencoder(nn.Module):
+class ConvolutionalAutoencoderNetwork(nn.Module):
     """Plain convolutional autoencoder; for 3 x 128 x 128:
 
     ======================================  ==================
@@ -56,23 +56,17 @@ class ConvolutionalAutoencoder(nn.Module):
         return reconstruction
 
 
-@register(
-    "cae",
-    summary="Convolutional autoencoder of pixels; small and quick, sees changes of colour and gross damage.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Masci et al., Stacked Convolutional Auto-Encoders for Hierarchical Feature Extraction, ICANN 2011",
-    presets={"plain": PLAIN},
-)
 @dataclasses.dataclass
-class ConvolutionalAutoencoderDetector(ReconstructionDetector):
+class ConvolutionalAutoencoder(ReconstructionDetector):
     """Convolutional autoencoder with max-pooling, mean squared error, Adam; see the base class.
 
     Targets are pixels in [0, 1]: a network that ends in a sigmoid cannot give back standardised ones.
     """
 
+    name: ClassVar[str] = "cae"
+
     size: int = 128
 
     def autoencoder(self) -> nn.Module:
         """The network, untrained."""
-        return ConvolutionalAutoencoder()
+        return ConvolutionalAutoencoderNetwork()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +14,11 @@ from blemish.detectors.base import refuse
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
 from blemish.detectors.layers import PatchScoring
 from blemish.detectors.reconstruction.feature_autoencoder_network import (
-    FeatureAutoencoder,
     FeatureAutoencoderHead,
+    FeatureAutoencoderNetwork,
     PatchGrid,
     squared_error,
 )
-from blemish.detectors.registry import register
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective
 
@@ -26,7 +26,9 @@ from blemish.detectors.training.loop import Objective
 class FeatureAutoencoderObjective(Objective):
     """Mean squared error of the standardised patches."""
 
-    def __init__(self, patches: PatchGrid, autoencoder: FeatureAutoencoder, taps: Sequence[int]) -> None:
+    def __init__(
+        self, patches: PatchGrid, autoencoder: FeatureAutoencoderNetwork, taps: Sequence[int]
+    ) -> None:
         super().__init__()
         self.patches = patches
         self.autoencoder = autoencoder
@@ -38,24 +40,8 @@ class FeatureAutoencoderObjective(Objective):
         return squared_error(patches, self.autoencoder(patches)).mean()
 
 
-@register(
-    "feature-autoencoder",
-    summary="Autoencoder of a frozen backbone's patches; small, learns what features go together on good parts.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Shi et al., Unsupervised anomaly segmentation via deep feature reconstruction, Neurocomputing 2021",
-    presets={
-        "resnet50": {
-            "backbone": "resnet50",
-            "size": 224,
-            "grid": 28,
-            "widths": (400, 200, 100),
-            "standardised": False,
-        },
-    },
-)
 @dataclasses.dataclass
-class FeatureAutoencoderDetector(FrozenTrainedDetector):
+class FeatureAutoencoder(FrozenTrainedDetector):
     """Feature autoencoder with mean squared error and Adam; see the base classes.
 
     Attributes:
@@ -66,6 +52,8 @@ class FeatureAutoencoderDetector(FrozenTrainedDetector):
         top: share of the highest patch errors whose mean is the score; 0 takes the maximum.
         sigma: smoothing of the map, in pixels of the input.
     """
+
+    name: ClassVar[str] = "feature-autoencoder"
 
     epochs: int = 50
     patience: int = 2
@@ -113,5 +101,5 @@ class FeatureAutoencoderDetector(FrozenTrainedDetector):
             mean, deviation = torch.zeros_like(mean), torch.ones_like(deviation)
         return PatchGrid(mean, deviation, self.grid, self.neighbourhood)
 
-    def _autoencoder(self) -> FeatureAutoencoder:
-        return FeatureAutoencoder(sum(shape[0] for shape in self.extractor().shapes), self.widths)
+    def _autoencoder(self) -> FeatureAutoencoderNetwork:
+        return FeatureAutoencoderNetwork(sum(shape[0] for shape in self.extractor().shapes), self.widths)

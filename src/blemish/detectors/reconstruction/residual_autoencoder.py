@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,7 @@ from torchvision.transforms import v2
 
 from blemish.detectors.base import refuse
 from blemish.detectors.layers import convolution, enlargement, transposed
-from blemish.detectors.reconstruction.base import PLAIN, ReconstructionDetector, ReconstructionObjective
-from blemish.detectors.registry import register
+from blemish.detectors.reconstruction.base import ReconstructionDetector, ReconstructionObjective
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective
 
@@ -34,7 +34,7 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.path(maps) + self.shortcut(maps))
 
 
-class ResidualAutoencoder(nn.Module):
+class ResidualAutoencoderNetwork(nn.Module):
     """Autoencoder with a residual block; for 3 x 224 x 224:
 
     ==========================================  ==================
@@ -87,22 +87,16 @@ class CroppedObjective(ReconstructionObjective):
         return self.mean_residual(image[inside], reconstruction[inside])
 
 
-@register(
-    "residual-autoencoder",
-    summary="Autoencoder with a residual block on an augmented set; for few photographs of parts that turn.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="He et al., Deep Residual Learning for Image Recognition, CVPR 2016 (the block)",
-    presets={"plain": {**PLAIN, "examples_per_epoch": 1500}},
-)
 @dataclasses.dataclass
-class ResidualAutoencoderDetector(ReconstructionDetector):
+class ResidualAutoencoder(ReconstructionDetector):
     """Residual autoencoder; every epoch sees 1,500 augmented images, validation sees the photographs as they are.
 
     Attributes:
         border: pixels at each edge that the training loss leaves out, and the map too: no one has taught the network
             what belongs there.
     """
+
+    name: ClassVar[str] = "residual-autoencoder"
 
     size: int = 224
     epochs: int = 10
@@ -111,7 +105,7 @@ class ResidualAutoencoderDetector(ReconstructionDetector):
 
     def autoencoder(self) -> nn.Module:
         """The network, untrained."""
-        return ResidualAutoencoder()
+        return ResidualAutoencoderNetwork()
 
     def make_objective(self) -> Objective:
         """The autoencoder, its residual inside the borders."""

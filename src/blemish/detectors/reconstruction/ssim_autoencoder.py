@@ -9,8 +9,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from blemish.detectors.layers import transposed
-from blemish.detectors.reconstruction.base import PLAIN, ReconstructionDetector
-from blemish.detectors.registry import register
+from blemish.detectors.reconstruction.base import ReconstructionDetector
 
 
 class HourglassAutoencoder(nn.Module):
@@ -54,18 +53,11 @@ def _leaky(layer: nn.Module, channels: int) -> list[nn.Module]:
     return [layer, nn.BatchNorm2d(channels), nn.LeakyReLU(0.2, inplace=True)]
 
 
-@register(
-    "ssim-autoencoder",
-    summary="Autoencoder trained on structural similarity; for textures, where pixel values alone say little.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Bergmann et al., Improving Unsupervised Defect Segmentation by Applying Structural Similarity to "
-    "Autoencoders, VISAPP 2019",
-    presets={"plain": PLAIN},
-)
 @dataclasses.dataclass
 class StructuralAutoencoder(ReconstructionDetector):
     """Symmetric hourglass; loss and map are half the squared error and half of 1 - SSIM; see the base class."""
+
+    name: ClassVar[str] = "ssim-autoencoder"
 
     residual: ClassVar[str] = "mixed"
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from blemish.detectors.base import refuse
 from blemish.detectors.layers import convolution, enlargement, transposed
-from blemish.detectors.reconstruction.base import PLAIN, ReconstructionDetector
-from blemish.detectors.registry import register
+from blemish.detectors.reconstruction.base import ReconstructionDetector
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective
 
 
-class VariationalAutoencoder(nn.Module):
+class VariationalAutoencoderNetwork(nn.Module):
     """Convolutional variational autoencoder (Kingma and Welling, 2014); for 3 x 128 x 128 and 128 latent numbers:
 
     ==========================================  ==================
@@ -75,7 +75,7 @@ class VariationalObjective(Objective):
     `beta` (Higgins et al., "beta-VAE", ICLR 2017).
     """
 
-    def __init__(self, autoencoder: VariationalAutoencoder, beta: float) -> None:
+    def __init__(self, autoencoder: VariationalAutoencoderNetwork, beta: float) -> None:
         super().__init__()
         self.autoencoder = autoencoder
         self.beta = beta
@@ -92,22 +92,16 @@ class VariationalObjective(Objective):
         return error.mean() + self.beta * divergence / image[0].numel()
 
 
-@register(
-    "vae",
-    summary="Variational autoencoder; smooth reconstructions, for parts that differ little from each other.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014",
-    presets={"plain": PLAIN},
-)
 @dataclasses.dataclass
-class VariationalAutoencoderDetector(ReconstructionDetector):
+class VariationalAutoencoder(ReconstructionDetector):
     """Convolutional variational autoencoder; score and map from the reconstruction of the latent mean.
 
     Attributes:
         latent: latent numbers of an image.
         beta: weight of the divergence.
     """
+
+    name: ClassVar[str] = "vae"
 
     size: int = 128
     epochs: int = 30
@@ -116,11 +110,11 @@ class VariationalAutoencoderDetector(ReconstructionDetector):
 
     def autoencoder(self) -> nn.Module:
         """The network, untrained."""
-        return VariationalAutoencoder(self.size, self.latent)
+        return VariationalAutoencoderNetwork(self.size, self.latent)
 
     def make_objective(self) -> Objective:
         """The autoencoder with reconstruction and divergence."""
-        return VariationalObjective(VariationalAutoencoder(self.size, self.latent), self.beta)
+        return VariationalObjective(VariationalAutoencoderNetwork(self.size, self.latent), self.beta)
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,7 +19,6 @@ from blemish.core.types import Prediction
 from blemish.detectors.base import refuse
 from blemish.detectors.frozen import batch_of_one, prediction_of
 from blemish.detectors.moments import PositionMoments
-from blemish.detectors.registry import register
 from blemish.detectors.supervised.base import GOOD, SupervisedDetector, balanced_weights
 from blemish.detectors.supervised.classifier_network import (
     ClassifierHead,
@@ -43,32 +43,8 @@ PLAIN = "cnn"
 DEFECTIVE = "defective"
 
 
-@register(
-    "classifier",
-    summary="Supervised: good or defective, or which defect; for many labelled photographs without masks.",
-    learns_from="labels",
-    gives_maps=True,
-    reference="Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks, ICCV 2017 (the map)",
-    presets={
-        "cnn": {"backbone": PLAIN, "trainable": "all", "size": 192, "batch_size": 8, "examples_per_epoch": 0},
-        "fine-tuned": {
-            "trainable": "all",
-            "size": 320,
-            "training_size": 256,
-            "judges_mirrored": True,
-            "learning_rate": 1e-3,
-            "batch_size": 16,
-            "examples_per_epoch": 0,
-            "epochs": 16,
-            "patience": 0,
-            "keep": "last",
-        },
-        "resnet18": {"backbone": "resnet18", "size": 224},
-        "vgg16": {"backbone": "vgg16_bn", "size": 224},
-    },
-)
 @dataclasses.dataclass
-class ClassifierDetector(SupervisedDetector):
+class Classifier(SupervisedDetector):
     """Classifier on a network's feature maps, with AdamW and a cosine schedule; see the base class.
 
     The score is the log odds of "not good", the map its Grad-CAM.
@@ -99,6 +75,8 @@ class ClassifierDetector(SupervisedDetector):
 
     After `fit`, `metrics_`: `accuracy` and `balanced_accuracy` on the images held out, by the likeliest class.
     """
+
+    name: ClassVar[str] = "classifier"
 
     size: int = 512
     epochs: int = 40

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from blemish.data.catalog import Catalog
 from blemish.data.perlin import perlin_mask
 from blemish.detectors.base import refuse
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
-from blemish.detectors.registry import register
 from blemish.detectors.supervised.base import Label, SupervisedDetector, balanced_weights
 from blemish.detectors.supervised.segmentation_examples import shrunken_mask
 from blemish.detectors.supervised.supersimplenet_network import (
@@ -70,28 +69,8 @@ class SuperSimpleNetObjective(Objective):
         return [{"params": heads, "lr": learning_rate}, {"params": adaptor, "lr": 0.5 * learning_rate}]
 
 
-@register(
-    "supersimplenet",
-    summary="Heads that learn to see noise in features; learns from good photographs, better with some defects.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Rolih et al., SuperSimpleNet: Unifying Unsupervised and Supervised Learning for Fast and Reliable "
-    "Surface Defect Detection, ICPR 2024",
-    presets={
-        "paper": {
-            "backbone": "wide_resnet50_2",
-            "upscale": 2,
-            "hidden": 1024,
-            "channels": 128,
-            "kernel": 5,
-            "epochs": 300,
-            "patience": 0,
-            "examples_per_epoch": 0,
-        },
-    },
-)
 @dataclasses.dataclass
-class SuperSimpleNetDetector(SupervisedDetector, FrozenTrainedDetector):
+class SuperSimpleNet(SupervisedDetector, FrozenTrainedDetector):
     """SuperSimpleNet with AdamW; see the base classes.
 
     Features are standardised first, so that `noise` means the same for every backbone.
@@ -105,6 +84,8 @@ class SuperSimpleNetDetector(SupervisedDetector, FrozenTrainedDetector):
         noise: standard deviation of the noise, in those of the features.
         sigma: smoothing of the map, in pixels of the input.
     """
+
+    name: ClassVar[str] = "supersimplenet"
 
     size: int = 256
     epochs: int = 10

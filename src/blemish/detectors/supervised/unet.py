@@ -6,7 +6,7 @@ import copy
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,11 +16,10 @@ from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import BoolArray, FloatArray
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import refuse
-from blemish.detectors.registry import register
 from blemish.detectors.supervised.base import Label, SupervisedDetector, balanced_weights
 from blemish.detectors.supervised.pretrained import freeze_statistics, pretrained_backbone, slower_groups
 from blemish.detectors.supervised.segmentation_examples import SegmentationExamples, Subject
-from blemish.detectors.supervised.unet_network import PlainEncoder, SegmentationHead, UNet, mask_loss
+from blemish.detectors.supervised.unet_network import PlainEncoder, SegmentationHead, UNetNetwork, mask_loss
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Material, Objective, Recipe, cosine_schedule
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone
@@ -37,7 +36,7 @@ class UNetObjective(Objective):
 
     positive_weight: Tensor
 
-    def __init__(self, unet: UNet, positive_weight: float, pretrained: bool) -> None:
+    def __init__(self, unet: UNetNetwork, positive_weight: float, pretrained: bool) -> None:
         super().__init__()
         self.unet = unet
         self.pretrained = pretrained
@@ -61,19 +60,8 @@ class UNetObjective(Objective):
         return slower_groups(self.unet, self.unet.encoder, learning_rate)
 
 
-@register(
-    "unet",
-    summary="Supervised segmentation; learns defects from masks, or from defects that it paints on good photographs.",
-    learns_from="masks",
-    gives_maps=True,
-    reference="Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015",
-    presets={
-        "plain": {"encoder": PLAIN, "learning_rate": 2e-3, "epochs": 40},
-        "strong": {"encoder": "efficientnet_lite2", "size": 320, "epochs": 30},
-    },
-)
 @dataclasses.dataclass
-class UNetDetector(SupervisedDetector):
+class UNet(SupervisedDetector):
     """U-Net with weighted binary cross entropy, Adam and a cosine schedule; see the base class.
 
     Good, really defective and painted photographs are drawn equally often.
@@ -90,6 +78,8 @@ class UNetDetector(SupervisedDetector):
     probability `threshold`, which is chosen there; `soft_iou`, from probabilities without a threshold;
     `mask_probability` and `other_probability`, the mean probability inside and outside the masks.
     """
+
+    name: ClassVar[str] = "unet"
 
     size: int = 192
     epochs: int = 30
@@ -198,11 +188,11 @@ class UNetDetector(SupervisedDetector):
             overlap.add(torch.sigmoid(logits).numpy(), example["mask"][0].numpy() > 0)
         return overlap.metrics()
 
-    def _unet(self) -> UNet:
+    def _unet(self) -> UNetNetwork:
         if self.encoder == PLAIN:
-            return UNet(PlainEncoder(), PlainEncoder.channels)
+            return UNetNetwork(PlainEncoder(), PlainEncoder.channels)
         backbone = copy.deepcopy(self._backbone()).requires_grad_(True)
-        return UNet(backbone, backbone.channels)
+        return UNetNetwork(backbone, backbone.channels)
 
     def _backbone(self) -> Backbone:
         return pretrained_backbone(self.encoder, _STRIDES, self.weights, self.seed)

@@ -16,7 +16,7 @@ from blemish.core.errors import BlemishError, ImageError
 from blemish.core.images import read_image, read_mask
 from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
 from blemish.core.pictures import encoded
-from blemish.core.types import BoolArray, ByteArray, Inspection
+from blemish.core.types import BoolArray, ByteArray
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import Detector
 from blemish.detectors.training.session import TrainingSession, training_session
@@ -34,6 +34,7 @@ from blemish.experiments.benchmark.cell_store import (
 )
 from blemish.features.together import Together
 from blemish.line.artifact import read_artifact
+from blemish.line.inspection import Inspection
 from blemish.line.runtime import Inspector
 from blemish.making.build import BuildSummary, Readable, build_inspector
 
