@@ -121,7 +121,7 @@ def workflow(
     return "evaluate", Evaluate(
         inspector=inspector.path,
         digest=inspector.digest,
-        title=f"{inspector.name}, version {inspector.version}",
+        title=inspector.title,
         data=data,
         out=folder,
     )

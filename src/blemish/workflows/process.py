@@ -36,11 +36,11 @@ def main() -> None:
         os.nice(10)
     write = _events()
     asked = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_input, daemon=True).start()
     reporter = PeriodicReporter(
         lambda progress: write(vars(progress)), lambda sentence: write({"said": sentence})
     )
     try:
+        threading.Thread(target=_end_with_input, daemon=True).start()
         with use_reporter(reporter):
             result = _run(asked["workflow"], asked["request"])
         write({"result": result.to_json(), "complete": result.complete})
