@@ -34,7 +34,7 @@ from blemish.data.catalog import Catalog, open_catalog
 from blemish.detectors.base import Detector
 from blemish.detectors.registry import create_detector, detector_info, detector_names
 from blemish.features.onnx_export import to_onnx
-from blemish.making.build import learning_catalog
+from blemish.making.reading import learning_catalog
 
 SIZE = 128
 # What keeps tests short, for those detectors that have such a parameter.

@@ -46,6 +46,7 @@ __all__ = [
     "read_content",
     "read_image",
     "read_mask",
+    "require_bit_depth",
     "stored_channels",
 ]
 
@@ -122,16 +123,25 @@ def decode_image(
         ImageError: the file cannot be used; its `kind` is one of `IMAGE_PROBLEM_KINDS`.
         UsageError: `bit_depth` is outside 8 to 16.
     """
-    if not 8 <= bit_depth <= 16:
-        raise UsageError(
-            f"A bit depth of {bit_depth} is not possible: choose 8 to 16, as the camera delivers."
-        )
+    require_bit_depth(bit_depth)
     samples, bits = _decode(content, name, limits)
     if samples.dtype == np.uint16:
         samples = np.minimum(samples >> (min(bit_depth, bits) - 8), 255).astype(np.uint8)
     if samples.ndim == 2:
         samples = cv2.cvtColor(samples, cv2.COLOR_GRAY2RGB)
     return np.ascontiguousarray(samples, dtype=np.uint8)
+
+
+def require_bit_depth(bit_depth: int) -> None:
+    """Refuse a bit depth that no camera delivers.
+
+    Raises:
+        UsageError: it is outside 8 to 16.
+    """
+    if not 8 <= bit_depth <= 16:
+        raise UsageError(
+            f"A bit depth of {bit_depth} is not possible: choose 8 to 16, as the camera delivers."
+        )
 
 
 def read_mask(path: Path | str, limits: DecodeLimits = DEFAULT_LIMITS) -> BoolArray:

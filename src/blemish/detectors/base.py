@@ -17,6 +17,7 @@ from blemish.core.folds import fold_positions
 from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
+from blemish.features.together import Reads
 
 State = dict[str, npt.NDArray[Any]]
 
@@ -82,6 +83,14 @@ class Detector(ABC):
     def network_with_members(self) -> nn.Module:
         """The graph with one more output where there are parts: -log10 of the p-value by each of them."""
         return self.network()
+
+    def reads(self) -> Reads:
+        """What learning reads of every photograph, so that one pass decodes it once for all: its pixels, unless said.
+
+        Raises:
+            UsageError: a parameter's value cannot be meant.
+        """
+        return Reads(contracts=(self.preprocessing(),))
 
     @abstractmethod
     def preprocessing(self) -> Preprocessing:
