@@ -44,11 +44,11 @@ def explore(
     \b
     blemish explore photographs/ --out exploration/
     """
-    from blemish.cli.categories import open_category
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import use_reporter
     from blemish.core.storage import write_json, write_text
     from blemish.data.catalog import open_catalogs
+    from blemish.data.categories import open_category
     from blemish.explore.exploration import explore_catalogs
     from blemish.explore.report import write_report
 

@@ -61,10 +61,10 @@ def features(
     """
     import pandas as pd
 
-    from blemish.cli.categories import open_category
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import use_reporter
     from blemish.data.catalog import open_catalogs
+    from blemish.data.categories import open_category
 
     if out.suffix not in _SUFFIXES:
         raise UsageError(

@@ -37,9 +37,9 @@ def synthesize(
     \b
     blemish synthesize photographs/ --out painted/ --defects scratch,cutpaste,perlin
     """
-    from blemish.cli.categories import open_category
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import use_reporter
+    from blemish.data.categories import open_category
     from blemish.data.painted_images import Painting
     from blemish.data.synthesis import write_synthetic_set
 

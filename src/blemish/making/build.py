@@ -6,7 +6,7 @@ import dataclasses
 import importlib.metadata
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from blemish.making.reading import LABELLED_SHARE, Readable, read_for_learning
 
 QUANTILE = 0.995
 _PARITY_IMAGES = 4
+_NOT_IN_JSON = frozenset({"normal", "manifest", "history"})
 _LIBRARIES = ("blemish", "numpy", "openvino", "opencv-python-headless", "pillow", "timm", "torch")
 
 
@@ -59,6 +60,8 @@ class BuildSummary:
         parity_error: largest relative difference between the laboratory's and the line's path.
         skipped: training images that could not be read, each with path and detail.
         normal: the scores for the threshold, with the photographs at either end; not in the JSON.
+        manifest: what the artifact says of itself; not in the JSON.
+        history: losses of each epoch, empty where the detector does not train; not in the JSON.
     """
 
     path: str
@@ -75,10 +78,12 @@ class BuildSummary:
     parity_error: float
     skipped: list[dict[str, str]]
     normal: NormalScores = dataclasses.field(repr=False, compare=False)
+    manifest: Manifest = dataclasses.field(repr=False, compare=False)
+    history: Sequence[Mapping[str, float]] = dataclasses.field(repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """The summary as JSON-ready values."""
-        return {name: value for name, value in vars(self).items() if name != "normal"}
+        return {name: value for name, value in vars(self).items() if name not in _NOT_IN_JSON}
 
 
 def build_inspector(
@@ -148,6 +153,8 @@ def build_inspector(
         parity_error=parity.max_relative_error,
         skipped=readable.skipped,
         normal=normal,
+        manifest=manifest,
+        history=history,
     )
 
 
