@@ -29,7 +29,7 @@ from blemish.detectors import checks
 from blemish.detectors.base import Detector
 from blemish.detectors.checks import Check, Subject, run_check
 from blemish.detectors.registry import create_detector, detector_info, detector_names
-from blemish.making.build import learning_catalog
+from blemish.making.reading import learning_catalog
 
 # What keeps tests short, for those detectors that have such a parameter.
 SHORT = {"size": 128, "coreset_size": 150, "epochs": 1, "examples_per_epoch": 16, "precision": "float32"}

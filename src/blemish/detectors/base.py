@@ -22,6 +22,7 @@ from blemish.core.preprocessing import Preprocessing, preprocess
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.inputs import Photographs, catalog_of, files_of, is_several
+from blemish.features.together import Reads
 
 QUICK_SIZE, QUICK_EPOCHS = 128, 5
 """Of a small first run."""
@@ -150,6 +151,14 @@ class Detector(ABC):
     def network_with_members(self) -> nn.Module:
         """The graph with one more output where there are parts: -log10 of the p-value by each of them."""
         return self.network()
+
+    def reads(self) -> Reads:
+        """What learning reads of every photograph, so that one pass decodes it once for all: its pixels, unless said.
+
+        Raises:
+            UsageError: a parameter's value cannot be meant.
+        """
+        return Reads(contracts=(self.preprocessing(),))
 
     def preprocessing(self) -> Preprocessing:
         """The contract between a photograph and the network's input: pixels in [0, 1], unless a detector changes it."""

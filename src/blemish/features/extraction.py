@@ -16,7 +16,9 @@ from blemish.core.preprocessing import Preprocessing, preprocess, standardise
 from blemish.core.types import ByteArray, FloatArray
 from blemish.features.backbones import Backbone
 from blemish.features.cache import FeatureCache
+from blemish.features.digests import digest_of, known_digest
 from blemish.features.onnx_export import to_onnx
+from blemish.features.pixels import PixelCache
 
 FeatureMaps = list[FloatArray]
 
@@ -37,6 +39,7 @@ class FeatureExtractor:
         self.backbone = backbone
         self.contract = contract
         self.cache = FeatureCache() if cache is None else cache
+        self._pixels = PixelCache()
         example = torch.zeros(1, 3, contract.height, contract.width)
         with torch.inference_mode():
             self.shapes = [tuple(features.shape[1:]) for features in backbone(example)]
@@ -89,13 +92,24 @@ class FeatureExtractor:
 
     def _known_or_input(self, path: Path) -> tuple[str, FeatureMaps | FloatArray]:
         """The image's digest with either its stored feature maps (a list) or the network's input."""
-        content = read_content(path, DEFAULT_LIMITS.max_bytes)
-        digest = hashlib.sha256(content).hexdigest()
+        digest = known_digest(path)
+        found = None if digest is None else self._undecoded(digest)
+        if digest is None or found is None:
+            content = read_content(path, DEFAULT_LIMITS.max_bytes)
+            digest = digest_of(path, content)
+            found = self._undecoded(digest)
+        if found is None:
+            image = decode_image(content, str(path), bit_depth=self.contract.bit_depth)
+            found = preprocess(image, self.contract)
+        return digest, found
+
+    def _undecoded(self, digest: str) -> FeatureMaps | FloatArray | None:
+        """What the caches hold of a photograph: feature maps (a list), or pixels as the network's input."""
         stored = self.known(digest)
         if stored is not None:
-            return digest, stored
-        image = decode_image(content, str(path), bit_depth=self.contract.bit_depth)
-        return digest, preprocess(image, self.contract)
+            return stored
+        resized = self._pixels.get(digest, self.contract)
+        return None if resized is None else standardise(resized, self.contract)
 
     def _maps_of(self, found: tuple[str, FeatureMaps | FloatArray]) -> FeatureMaps:
         digest, values = found

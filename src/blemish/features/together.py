@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from blemish.core.ahead import look_ahead
@@ -14,8 +13,17 @@ from blemish.core.images import DEFAULT_LIMITS, decode_image, read_content
 from blemish.core.preprocessing import Preprocessing, resize, standardise
 from blemish.core.progress import track
 from blemish.core.types import ByteArray, FloatArray
+from blemish.features.digests import digest_of
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
+
+
+@dataclasses.dataclass(frozen=True)
+class Reads:
+    """What a detector reads of every photograph: feature maps by its extractors, pixels as contracts resize them."""
+
+    extractors: tuple[FeatureExtractor, ...] = ()
+    contracts: tuple[Preprocessing, ...] = ()
 
 
 @dataclasses.dataclass
@@ -53,6 +61,7 @@ def read_together(
     bit_depth: int = 16,
     pixels: PixelCache | None = None,
     description: str = "Reading photographs",
+    look: Callable[[Path, ByteArray], None] | None = None,
 ) -> Together:
     """Fill the caches: features of every extractor, and pixels of every contract, decoding each photograph once.
 
@@ -66,11 +75,13 @@ def read_together(
         bit_depth: bits that 16-bit photographs really use.
         pixels: where pixels are kept; the usual cache when None.
         description: of the progress shown.
+        look: called with each photograph that can be read, uint8 RGB H x W x 3, on the thread that decodes: then all
+            of them are decoded.
     """
     pixels = PixelCache() if pixels is None else pixels
     together = Together({}, {}, 0, [None] * len(extractors))
     spent, runs = [0.0] * len(extractors), [0] * len(extractors)
-    prepared = look_ahead(lambda path: _prepare(path, extractors, contracts, bit_depth, pixels), paths)
+    prepared = look_ahead(lambda path: _prepare(path, extractors, contracts, bit_depth, pixels, look), paths)
     for wanted in track(prepared, description, len(paths)):
         if wanted.problem is not None:
             together.problems[wanted.path] = wanted.problem
@@ -120,21 +131,24 @@ def _prepare(
     contracts: Sequence[Preprocessing],
     bit_depth: int,
     pixels: PixelCache,
+    look: Callable[[Path, ByteArray], None] | None,
 ) -> _Wanted:
     """Decode a photograph if anything of it is missing, keep its pixels, and make the networks' inputs."""
     wanted = _Wanted(path)
     try:
         content = read_content(path, DEFAULT_LIMITS.max_bytes)
-        wanted.digest = hashlib.sha256(content).hexdigest()
+        wanted.digest = digest_of(path, content)
         unread = [n for n, extractor in enumerate(extractors) if extractor.known(wanted.digest) is None]
         unkept = [contract for contract in contracts if pixels.get(wanted.digest, contract) is None]
-        if not unread and not unkept and (extractors or contracts):
+        if not unread and not unkept and (extractors or contracts) and look is None:
             return wanted
         image = decode_image(content, str(path), bit_depth=bit_depth)
     except ImageError as error:
         wanted.problem = error
         return wanted
     wanted.decoded = True
+    if look is not None:
+        look(path, image)
     for contract in unkept:
         pixels.put(wanted.digest, image, contract)
     resized: dict[tuple[int, int, str], ByteArray] = {}

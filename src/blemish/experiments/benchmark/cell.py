@@ -23,7 +23,7 @@ from blemish.detectors.training.session import TrainingSession, training_session
 from blemish.evaluation.evaluate import evaluate, mask_on_grid
 from blemish.evaluation.overlap import overlap
 from blemish.evaluation.result import Evaluation, ScoredImage
-from blemish.experiments.benchmark.category_data import CategoryData, learning_and_test, readable_for
+from blemish.experiments.benchmark.category_data import CategoryData, learning_and_test
 from blemish.experiments.benchmark.cell_store import (
     Arrays,
     Cell,
@@ -36,7 +36,8 @@ from blemish.features.together import Together
 from blemish.line.artifact import read_artifact
 from blemish.line.inspection import Inspection
 from blemish.line.runtime import Inspector
-from blemish.making.build import BuildSummary, Readable, build_inspector
+from blemish.making.build import BuildSummary, build_inspector
+from blemish.making.reading import Readable, readable_for
 
 TIMED_IMAGES = 20
 _WARM_UP = 3
