@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from blemish.core.errors import NameTakenWarning, UsageError
 from blemish.detectors import classical, combined, distilled, memory, reconstruction, supervised
-from blemish.detectors.information import DetectorInfo, import_class
+from blemish.detectors.information import DetectorInfo as DetectorInfo
+from blemish.detectors.information import import_class
 
 if TYPE_CHECKING:
     from blemish.detectors.base import Detector

@@ -37,14 +37,24 @@ from blemish.detectors.distilled.efficientad_network import (
 )
 from blemish.detectors.distilled.painted_defects import with_a_defect
 from blemish.detectors.frozen_trained import channel_statistics
-from blemish.detectors.trained import TrainedDetector
+from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch, Example, ImageExamples, standardised
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
+from blemish.detectors.training.photographs import Photographs
 from blemish.features.backbones import DEFAULT_BACKBONE
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
 
 _DAMAGED_COPIES = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Teacher:
+    """The frozen network that the student learns from, and what its channels are over the images learnt from."""
+
+    network: PatchDescription
+    mean: Tensor
+    deviation: Tensor
 
 
 class EfficientADObjective(Objective):
@@ -127,7 +137,7 @@ class EfficientADExamples:
 
 
 @dataclasses.dataclass
-class EfficientAD(TrainedDetector):
+class EfficientAD(TrainedDetector[Teacher]):
     """EfficientAD-S and -M; the defaults differ from the published settings in width and steps, for a plain CPU.
 
     The published teacher's weights are not distributed here. Without `teacher` one is distilled from `backbone` on the
@@ -193,27 +203,41 @@ class EfficientAD(TrainedDetector):
             keep="best" if self.patience else "last",
         )
 
-    def make_objective(self) -> Objective:
+    def prepare(self, photographs: Photographs) -> Teacher:
+        """Have a teacher, and let it describe the photographs."""
+        network = self._have_teacher(photographs.learnt)
+        contract, pixels = self.preprocessing(), PixelCache()
+
+        def described(path: Path) -> list[Tensor]:
+            image = torch.from_numpy(standardise(pixels.read(path, contract), contract))[None]
+            with torch.inference_mode():
+                return [network(image)]
+
+        reading = track(photographs.learnt, "Reading good images")
+        ((mean, deviation),) = channel_statistics(map(described, reading))
+        return Teacher(network, mean, deviation)
+
+    def make_objective(self, prepared: Prepared[Teacher]) -> Objective:
         """Untrained student and autoencoder around the teacher."""
-        network = self._empty()
-        network.teacher.load_state_dict(self._teacher.state_dict())
-        network.mean.copy_(self._statistics[0][:, None, None])
-        network.deviation.copy_(self._statistics[1][:, None, None])
+        network, teacher = EfficientADNetwork(self.model_size, self.channels, self.size), prepared.found
+        network.teacher.load_state_dict(teacher.network.state_dict())
+        network.mean.copy_(teacher.mean[:, None, None])
+        network.deviation.copy_(teacher.deviation[:, None, None])
         return EfficientADObjective(network, self.hard)
 
-    def material(self, paths: Sequence[Path], training: bool) -> Material:
+    def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[Teacher]) -> Material:
         """The photographs, twice, and unrelated ones where there are any."""
         images = ImageExamples(paths, self.preprocessing())
         unrelated = self._unrelated() if training else []
         return Material(EfficientADExamples(images, training, unrelated), len(paths))
 
-    def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
+    def finish(self, objective: Objective, prepared: Prepared[Teacher]) -> nn.Module:
         """The trained networks, with the error maps' quantiles over the held-out images."""
         network = objective.get_submodule("network").eval().requires_grad_(False)
         assert isinstance(network, EfficientADNetwork)
         pixels, contract = PixelCache(), self.preprocessing()
         pairs = []
-        for path in track(held_out, "Scaling the maps"):
+        for path in track(prepared.photographs.held_out, "Scaling the maps"):
             image = torch.from_numpy(standardise(pixels.read(path, contract), contract))[None]
             with torch.inference_mode():
                 pairs.append(network.error_maps(image))
@@ -239,21 +263,6 @@ class EfficientAD(TrainedDetector):
         }
         refuse(self, wrong)
         self._unrelated()
-
-    def _train(self, learnt: Sequence[Path], held_out: Sequence[Path]) -> None:
-        """Have a teacher, then train student and autoencoder."""
-        self._teacher = self._have_teacher(learnt)
-        contract, pixels = self.preprocessing(), PixelCache()
-
-        def described(path: Path) -> list[Tensor]:
-            image = torch.from_numpy(standardise(pixels.read(path, contract), contract))[None]
-            with torch.inference_mode():
-                return [self._teacher(image)]
-
-        reading = track(learnt, "Reading good images")
-        ((mean, deviation),) = channel_statistics(map(described, reading))
-        self._statistics = (mean, deviation)
-        super()._train(learnt, held_out)
 
     def _have_teacher(self, learnt: Sequence[Path]) -> PatchDescription:
         """The teacher of the file, or one distilled on the images that are learnt from."""
@@ -294,9 +303,9 @@ class EfficientAD(TrainedDetector):
         examples = self.examples_per_epoch or count
         return self.epochs * (examples // min(self.batch_size, examples))
 
-    def _identity(self, paths: Sequence[Path]) -> str:
+    def _identity(self, photographs: Photographs) -> str:
         """As in the base class, and the teacher's file."""
-        identity = super()._identity(paths)
+        identity = super()._identity(photographs)
         if self.teacher is None:
             return identity
         return hashlib.sha256((identity + file_digest(Path(self.teacher))).encode()).hexdigest()
@@ -316,9 +325,6 @@ class EfficientAD(TrainedDetector):
                 f"penalty_images={folder} holds no photographs: give a folder of unrelated ones."
             )
         return found
-
-    def _empty(self) -> EfficientADNetwork:
-        return EfficientADNetwork(self.model_size, self.channels, self.size)
 
 
 def _twice(contract: Preprocessing) -> Preprocessing:
