@@ -60,11 +60,11 @@ def search(
     \b
     blemish search photographs/ --detector patchcore --out search/
     """
-    from blemish.cli.categories import open_category
-    from blemish.cli.fit import parsed_setting
     from blemish.cli.reporter import reporter_for
+    from blemish.cli.settings import parsed_setting
     from blemish.core.progress import use_reporter
     from blemish.core.storage import write_json, write_text
+    from blemish.data.categories import open_category
     from blemish.detectors.registry import detector_info
     from blemish.experiments.search.parts import SPLITS, searched_catalog
     from blemish.experiments.search.report import write_report

@@ -44,8 +44,8 @@ def study(
     \b
     blemish study mvtec/screw mvtec/metal_nut --out study/
     """
-    from blemish.cli.fit import parsed_setting
     from blemish.cli.reporter import reporter_for
+    from blemish.cli.settings import parsed_setting
     from blemish.core.progress import use_reporter
     from blemish.core.storage import write_json
     from blemish.experiments.study.plan import open_study

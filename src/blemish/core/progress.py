@@ -1,15 +1,24 @@
 """Progress of long work: the library reports, whoever runs it decides how to show it.
 
-Library code says `for item in track(items, "Reading images"):` or `with task("Downloading", total) as advance:`.
-By default nothing is shown. The command line installs a reporter with `use_reporter`.
+Library code says `for item in track(items, "Reading images"):` or `with task("Downloading", total) as advance:`, and
+`say(...)` what a person should know though it is no result. By default nothing is shown. The command line installs a
+reporter with `use_reporter`.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+FIRST_SHOWN = 1.0
+"""Seconds after which a task is shown at all."""
+
+SHOWN_EVERY = 5.0
+"""Seconds between two reports on one task where they are kept, in a log."""
 
 Item = TypeVar("Item")
 Advance = Callable[[float], None]
@@ -21,10 +30,16 @@ class Reporter(Protocol):
     def task(self, description: str, total: float | None, unit: str) -> AbstractContextManager[Advance]:
         """Show one task for as long as the context lasts; the value is called with each step done."""
 
+    def say(self, sentence: str) -> None:
+        """Tell a person one sentence."""
+
 
 class _SilentReporter:
     def task(self, description: str, total: float | None, unit: str) -> AbstractContextManager[Advance]:
         return nullcontext(lambda step: None)
+
+    def say(self, sentence: str) -> None:
+        pass
 
 
 _reporter: ContextVar[Reporter] = ContextVar("reporter", default=_SilentReporter())  # noqa: B039 (stateless)
@@ -38,6 +53,11 @@ def use_reporter(reporter: Reporter) -> Iterator[None]:
         yield
     finally:
         _reporter.reset(token)
+
+
+def say(sentence: str) -> None:
+    """Tell whoever watches one sentence: a photograph left out, a checkpoint that is not there."""
+    _reporter.get().say(sentence)
 
 
 def task(
@@ -58,3 +78,79 @@ def track(items: Iterable[Item], description: str, total: int | None = None) -> 
         for item in items:
             yield item
             advance(1)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a task is.
+
+    Attributes:
+        task: what it does.
+        done, total: steps, as far as the latter is known.
+        unit: "items" or "bytes".
+        seconds: since it began.
+        ended: whether it is over.
+    """
+
+    task: str
+    done: float
+    total: float | None
+    unit: str
+    seconds: float
+    ended: bool = False
+
+    @property
+    def share(self) -> float | None:
+        """Share that is done, 0 to 1; None where that is not known."""
+        return min(1.0, self.done / self.total) if self.total and not self.ended else None
+
+    def in_words(self) -> str:
+        """`Reading: 120 of 320, 8 s left`, or `Reading: done in 13 s`."""
+        if self.ended:
+            return f"{self.task}: done in {_duration(self.seconds)}"
+        amounts = [_amount(value, self.unit) for value in (self.done, self.total) if value is not None]
+        left = ""
+        if self.total and self.done:
+            left = f", {_duration(self.seconds * (self.total - self.done) / self.done)} left"
+        return f"{self.task}: {' of '.join(amounts)}{left}"
+
+
+class PeriodicReporter:
+    """Reports on a task after its first second, every few seconds from then on, and at its end.
+
+    Args:
+        show: called with each report.
+        say: called with each sentence.
+    """
+
+    def __init__(self, show: Callable[[Progress], None], say: Callable[[str], None]) -> None:
+        self._show, self.say = show, say
+
+    @contextmanager
+    def task(self, description: str, total: float | None, unit: str) -> Iterator[Advance]:
+        """Report on one task for as long as the context lasts."""
+        started = time.monotonic()
+        done, next_shown = 0.0, started + FIRST_SHOWN
+
+        def advance(step: float) -> None:
+            nonlocal done, next_shown
+            done += step
+            now = time.monotonic()
+            if now >= next_shown:
+                next_shown = now + SHOWN_EVERY
+                self._show(Progress(description, done, total, unit, now - started))
+
+        yield advance
+        seconds = time.monotonic() - started
+        if seconds >= FIRST_SHOWN:
+            self._show(Progress(description, done, total, unit, seconds, ended=True))
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{value / 1e6:,.1f} MB" if unit == "bytes" else f"{value:,.0f}"
+
+
+def _duration(seconds: float) -> str:
+    """`8 s`, `2 min 5 s`."""
+    minutes, rest = divmod(round(max(seconds, 0)), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -25,6 +25,7 @@ from blemish.detectors.registry import create_detector, split_label
 from blemish.detectors.trained import compiled, prediction_of
 from blemish.detectors.training.session import TrainingSession, current_session, training_session
 from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads, union_extractors
 
 RULES = ("mean", "max")
 _FOLDS = 4
@@ -74,7 +75,7 @@ class Ensemble(Detector):
         """Names of the members, in the order of the network's third output."""
         return tuple(self.members)
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> Self:
         """Fit every member, and let each score good images as if unseen."""
         fitted = []
         for place, member in enumerate(self._unfitted()):
@@ -84,7 +85,7 @@ class Ensemble(Detector):
         self._compiled.forget()
         return self.fitted()
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         network, contract, pixels = self.network(), self.preprocessing(), PixelCache()
         graph = self._compiled.recall(self.parameters(), lambda: compiled(network, contract))
@@ -123,6 +124,15 @@ class Ensemble(Detector):
             network = one.detector.network()
             networks.append(Member(network, contract.mean, contract.std, surprise, one.map_low, one.map_high))
         return EnsembleNetwork(networks, self.rule).eval()
+
+    def reads(self) -> Reads:
+        """What the members read, and pixels."""
+        said = [super().reads(), *(member.reads() for member in self._unfitted())]
+        extractors = [extractor for one in said for extractor in one.extractors]
+        contracts = [contract for one in said for contract in one.contracts]
+        return Reads(
+            tuple(server for server, _ in union_extractors(extractors)), tuple(dict.fromkeys(contracts))
+        )
 
     def preprocessing(self) -> Preprocessing:
         """Pixels 0 to 255 at the common size; members standardise them themselves."""

@@ -30,7 +30,7 @@ from blemish.detectors.distilled.distillation import (
 )
 from blemish.detectors.distilled.efficientad_network import (
     MODEL_SIZES,
-    EfficientAD,
+    EfficientADNetwork,
     PatchDescription,
     hard_feature_loss,
     quantile_pair,
@@ -43,6 +43,7 @@ from blemish.detectors.training.loop import Material, Objective, Recipe, step_sc
 from blemish.detectors.training.photographs import Photographs
 from blemish.features.backbones import DEFAULT_BACKBONE
 from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads
 
 _DAMAGED_COPIES = 100
 
@@ -59,7 +60,7 @@ class Teacher:
 class EfficientADObjective(Objective):
     """The published loss of student and autoencoder; the teacher is frozen."""
 
-    def __init__(self, network: EfficientAD, hard: float) -> None:
+    def __init__(self, network: EfficientADNetwork, hard: float) -> None:
         super().__init__()
         self.hard = hard
         self.network = network
@@ -129,15 +130,14 @@ class EfficientADExamples:
 
     def _unrelated(self, path: Path, contract: Preprocessing) -> Tensor:
         """The middle of an unrelated photograph at twice the size, grey with probability 0.3, as published."""
-        twice = contract.model_copy(update={"height": 2 * contract.height, "width": 2 * contract.width})
-        whole = torch.from_numpy(self._pixels.read(path, twice).transpose(2, 0, 1).copy())
+        whole = torch.from_numpy(self._pixels.read(path, _twice(contract)).transpose(2, 0, 1).copy())
         edge = contract.height // 2
         middle = whole[:, edge : edge + contract.height, edge : edge + contract.width]
         return standardised(self._grey(middle), contract)
 
 
 @dataclasses.dataclass
-class EfficientADDetector(TrainedDetector[Teacher]):
+class EfficientAD(TrainedDetector[Teacher]):
     """EfficientAD-S and -M; the defaults differ from the published settings in width and steps, for a plain CPU.
 
     The published teacher's weights are not distributed here. Without `teacher` one is distilled from `backbone` on the
@@ -180,6 +180,16 @@ class EfficientADDetector(TrainedDetector[Teacher]):
     distillation_rate: float = 1e-3
     penalty_images: str | None = None
 
+    def reads(self) -> Reads:
+        """Pixels: the student's, and without a teacher twice as large ones to paint on and to distil from."""
+        contract = self.preprocessing()
+        if self.teacher is not None:
+            return Reads(contracts=(contract,))
+        with torch.random.fork_rng(devices=[]):  # random weights are drawn anew by `fit`
+            backbone = backbone_for_distillation(self.backbone, self.weights)
+        distilled = backbone.preprocessing(2 * self.size, 2 * self.size, self.bit_depth)
+        return Reads(contracts=(contract, _twice(contract), distilled))
+
     def preprocessing(self) -> Preprocessing:
         """ImageNet's mean and deviation."""
         return description_contract(self.size, self.bit_depth)
@@ -209,7 +219,7 @@ class EfficientADDetector(TrainedDetector[Teacher]):
 
     def make_objective(self, prepared: Prepared[Teacher]) -> Objective:
         """Untrained student and autoencoder around the teacher."""
-        network, teacher = EfficientAD(self.model_size, self.channels, self.size), prepared.found
+        network, teacher = EfficientADNetwork(self.model_size, self.channels, self.size), prepared.found
         network.teacher.load_state_dict(teacher.network.state_dict())
         network.mean.copy_(teacher.mean[:, None, None])
         network.deviation.copy_(teacher.deviation[:, None, None])
@@ -224,7 +234,7 @@ class EfficientADDetector(TrainedDetector[Teacher]):
     def finish(self, objective: Objective, prepared: Prepared[Teacher]) -> nn.Module:
         """The trained networks, with the error maps' quantiles over the held-out images."""
         network = objective.get_submodule("network").eval().requires_grad_(False)
-        assert isinstance(network, EfficientAD)
+        assert isinstance(network, EfficientADNetwork)
         pixels, contract = PixelCache(), self.preprocessing()
         pairs = []
         for path in track(prepared.photographs.held_out, "Scaling the maps"):
@@ -278,8 +288,7 @@ class EfficientADDetector(TrainedDetector[Teacher]):
 
     def _damaged_copies(self, paths: Sequence[Path], count: int, folder: Path) -> list[Path]:
         """Photographs with synthetic defects: a teacher that knew good ones alone could not describe anything else."""
-        contract, pixels, copies = self.preprocessing(), PixelCache(), []
-        twice = contract.model_copy(update={"height": 2 * contract.height, "width": 2 * contract.width})
+        twice, pixels, copies = _twice(self.preprocessing()), PixelCache(), []
         chosen = np.resize(np.arange(len(paths)), count)
         for number, position in enumerate(track(chosen.tolist(), "Painting synthetic defects")):
             rng = np.random.default_rng((self.seed, number))
@@ -316,3 +325,8 @@ class EfficientADDetector(TrainedDetector[Teacher]):
                 f"penalty_images={folder} holds no photographs: give a folder of unrelated ones."
             )
         return found
+
+
+def _twice(contract: Preprocessing) -> Preprocessing:
+    """The same at twice the size."""
+    return contract.model_copy(update={"height": 2 * contract.height, "width": 2 * contract.width})

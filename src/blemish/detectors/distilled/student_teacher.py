@@ -25,8 +25,8 @@ from blemish.detectors.distilled.student_teacher_network import (
     ErrorFusion,
     PixelStudent,
     ReverseStudent,
-    StudentTeacher,
     StudentTeacherHead,
+    StudentTeacherNetwork,
 )
 from blemish.detectors.frozen import batch_of_one, prediction_of
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, Statistics, taps_of
@@ -35,6 +35,7 @@ from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.feature_examples import together
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
 from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads
 
 SCORINGS = ("normalized", "raw", "robust")
 PREFERRED = ("robust", "normalized", "raw")
@@ -61,7 +62,7 @@ class StudentTeacherObjective(Objective):
 
 
 @dataclasses.dataclass
-class StudentTeacherDetector(FrozenTrainedDetector):
+class StudentTeacher(FrozenTrainedDetector):
     """Student and teacher at several taps; see the base classes.
 
     Attributes:
@@ -95,6 +96,10 @@ class StudentTeacherDetector(FrozenTrainedDetector):
     milestone: float = 0.8
     scoring: str = "auto"
     sigma: float = 4.0
+
+    def reads(self) -> Reads:
+        """The teacher's maps, and pixels: for a student that sees them, and to paint defects on."""
+        return dataclasses.replace(super().reads(), contracts=(self.preprocessing(),))
 
     def recipe(self) -> Recipe:
         """A tenth of the rate after the milestone."""
@@ -134,9 +139,9 @@ class StudentTeacherDetector(FrozenTrainedDetector):
     def whole(self, head: nn.Module) -> nn.Module:
         """Teacher, student and comparison as one graph."""
         assert isinstance(head, StudentTeacherHead)
-        return StudentTeacher(self.extractor().backbone, head)
+        return StudentTeacherNetwork(self.extractor().backbone, head)
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         head = self._head()
         for image, maps in self._inputs(paths):

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from blemish.core.errors import UsageError
+from blemish.core.folds import fold_positions
 from blemish.core.progress import task, track
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.padim_network import MahalanobisHead, PositionEmbedding
@@ -62,7 +63,7 @@ class Padim(FrozenFeatureDetector):
         default_factory=Memo, init=False, repr=False, compare=False
     )
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> Self:
         """Learn mean and covariance at every position from the normal training images."""
         self._check_parameters()
         paths = normal_images(catalog)
@@ -74,7 +75,7 @@ class Padim(FrozenFeatureDetector):
         self.channels_ = channels
         return self.fitted()
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         return self.scored_by(self._fitted_head(), paths)
 

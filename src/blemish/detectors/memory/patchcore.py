@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from blemish.core.folds import fold_positions
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
 from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memo import Memo
@@ -101,7 +102,7 @@ class PatchCore(FrozenFeatureDetector):
         default_factory=Memo, init=False, repr=False, compare=False
     )
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> Self:
         """Fill the memory bank from the normal training images, and learn what they score as if unseen."""
         self._check_parameters()
         self._held.forget()  # files may have changed since an earlier fit
@@ -118,7 +119,7 @@ class PatchCore(FrozenFeatureDetector):
         self.grid_ = pool.grid
         return self.fitted()
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         return self.scored_by(self._fitted_head(), paths)
 

@@ -42,6 +42,7 @@ from blemish.detectors.turned_copies import mirrored_copies
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads
 
 PLAIN = "cnn"
 DEFECTIVE = "defective"
@@ -65,7 +66,7 @@ class Looked:
 
 
 @dataclasses.dataclass
-class ClassifierDetector(SupervisedDetector[Looked]):
+class Classifier(SupervisedDetector[Looked]):
     """Classifier on a network's feature maps, with AdamW and a cosine schedule; see the base class.
 
     The score is the log odds of "not good", the map its Grad-CAM.
@@ -128,6 +129,12 @@ class ClassifierDetector(SupervisedDetector[Looked]):
         if self.backbone == PLAIN:
             return super().preprocessing()
         return self._pretrained().preprocessing(self.size, self.size, self.bit_depth)
+
+    def reads(self) -> Reads:
+        """Pixels; of a frozen network its feature maps, with pixels where mirrored copies are learnt from."""
+        if not self._frozen() or self.backbone == PLAIN:
+            return super().reads()
+        return Reads((self.extractor(),), (self.preprocessing(),) if self.mirrored else ())
 
     def extractor(self) -> FeatureExtractor:
         """The frozen network behind the cache, made once."""
@@ -209,10 +216,10 @@ class ClassifierDetector(SupervisedDetector[Looked]):
         self.metrics_ = self._judge(network, held_out, torch.tensor(classes))
         return network
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order; features of a frozen network come from the cache."""
         if not self._frozen():
-            yield from super().predict(paths)
+            yield from super().predict_files(paths)
             return
         head = self._fitted().head
         for maps in self.extractor().stream(paths):

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
+from blemish.core.folds import held_out_positions
 
 GOOD = "good"
 
@@ -54,9 +53,3 @@ def hold_out(paths: Sequence[Path], share: float, seed: int) -> tuple[list[Path]
     held = set(held_out_positions(len(paths), share, seed).tolist())
     learnt = [path for position, path in enumerate(paths) if position not in held]
     return learnt, [path for position, path in enumerate(paths) if position in held]
-
-
-def held_out_positions(count: int, share: float, seed: int) -> npt.NDArray[np.intp]:
-    """Sorted positions of the `share` of `count` images that are held out: at least 1, and never all."""
-    held = min(max(1, round(share * count)), count - 1)
-    return np.sort(np.random.default_rng((seed, count)).permutation(count)[:held])

@@ -18,8 +18,7 @@ from blemish.data.catalog import Catalog, open_catalogs
 from blemish.data.digest import catalog_digest
 from blemish.data.entries import TEST, TRAIN
 from blemish.detectors.base import Detector
-from blemish.features.together import Together
-from blemish.making.build import Readable, learning_catalog
+from blemish.making.reading import learning_catalog
 
 GALLERY_IMAGES, GALLERY_SIDE = 10, 256
 
@@ -105,28 +104,6 @@ def learning_and_test(catalog: Catalog, detector: Detector) -> tuple[Catalog, Ca
     """
     learning = learning_catalog(catalog, detector)
     return learning, learning
-
-
-def readable_for(catalog: Catalog, together: Together) -> Readable:
-    """The training photographs of `catalog` that were readable.
-
-    Raises:
-        CatalogError: none was.
-    """
-    rows, digests, skipped = [], [], []
-    for row in np.flatnonzero(catalog.table["split"] == TRAIN).tolist():
-        path = Path(catalog.table["path"].iloc[row])
-        if path in together.digests:
-            rows.append(row)
-            digests.append(together.digests[path])
-        else:
-            skipped.append({"path": str(path), "detail": together.problems[path].detail})
-    if not rows:
-        raise CatalogError(
-            f"None of the {len(skipped)} photographs in {catalog.root} can be read; the first: "
-            f"{skipped[0]['path']}: {skipped[0]['detail']}"
-        )
-    return Readable(catalog.subset(rows), digests, skipped)
 
 
 def counts(catalog: Catalog) -> dict[str, Any]:

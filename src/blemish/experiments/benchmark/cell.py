@@ -16,14 +16,14 @@ from blemish.core.errors import BlemishError, ImageError
 from blemish.core.images import read_image, read_mask
 from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
 from blemish.core.pictures import encoded
-from blemish.core.types import BoolArray, ByteArray, Inspection
+from blemish.core.types import BoolArray, ByteArray
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import Detector
 from blemish.detectors.training.session import TrainingSession, training_session
 from blemish.evaluation.evaluate import evaluate, mask_on_grid
 from blemish.evaluation.overlap import overlap
 from blemish.evaluation.result import Evaluation, ScoredImage
-from blemish.experiments.benchmark.category_data import CategoryData, learning_and_test, readable_for
+from blemish.experiments.benchmark.category_data import CategoryData, learning_and_test
 from blemish.experiments.benchmark.cell_store import (
     Arrays,
     Cell,
@@ -34,8 +34,10 @@ from blemish.experiments.benchmark.cell_store import (
 )
 from blemish.features.together import Together
 from blemish.line.artifact import read_artifact
+from blemish.line.inspection import Inspection
 from blemish.line.runtime import Inspector
-from blemish.making.build import BuildSummary, Readable, build_inspector
+from blemish.making.build import BuildSummary, build_inspector
+from blemish.making.reading import Readable, readable_for
 
 TIMED_IMAGES = 20
 _WARM_UP = 3

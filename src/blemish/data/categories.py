@@ -1,14 +1,12 @@
-"""`--category`: which of several categories in a folder a verb works on."""
+"""Which of several categories in a folder is meant, and what a single one is called."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from blemish.core.errors import CatalogError
-
-if TYPE_CHECKING:
-    from blemish.data.catalog import Catalog
+from blemish.data.catalog import Catalog, open_catalog, open_catalogs
 
 
 def open_category(data: Path, category: str | None, default: str | None = None) -> Catalog:
@@ -16,20 +14,21 @@ def open_category(data: Path, category: str | None, default: str | None = None) 
 
     Args:
         data: a folder in any layout, or a manifest.
-        category: the one asked for; with none, `default` is taken where there are several.
-        default: the one that is meant if nobody says otherwise.
+        category: of several, the one asked for; where `data` itself is one category, what it is called.
+        default: of several, the one that is meant if nobody says otherwise.
 
     Raises:
         CatalogError: there is no such category, several and none was chosen, or the folder is unusable.
     """
-    from blemish.data.catalog import open_catalog, open_catalogs
-
     catalogs = open_catalogs(data) if category or default else [open_catalog(data)]
-    if category is None and len(catalogs) == 1:
-        return catalogs[0]
+    only = catalogs[0] if len(catalogs) == 1 else None
+    if only and category is None:
+        return only
     wanted = category or default
     for catalog in catalogs:
         if catalog.category == wanted:
             return catalog
+    if only and category and (data.is_file() or only.root.samefile(data)):
+        return replace(only, category=category)
     names = ", ".join(catalog.category for catalog in catalogs)
     raise CatalogError(f"{data} has no category {wanted!r}: choose with --category of {names}.")
