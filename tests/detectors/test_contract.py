@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.metrics import roc_auc_score
 
 from blemish.core.errors import CatalogError, NotFittedError, UsageError
@@ -142,6 +143,7 @@ def test_a_changed_parameter_counts_from_the_next_fit_on(
     changed.fit(catalog)
     fresh = make(name, size=96).fit(catalog)
     for one, other in zip(changed.predict(paths), fresh.predict(paths), strict=True):
+        assert not torch.is_inference_mode_enabled(), "between photographs nothing is set for who asks"
         assert one.score == other.score and one.anomaly_map.shape == (96, 96)
         assert np.array_equal(one.anomaly_map, other.anomaly_map)
     unseen, others = (list(detector.cross_predict(catalog, 2)) for detector in (changed, fresh))
