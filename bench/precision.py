@@ -14,12 +14,10 @@ import torch
 from measuring.pages import ROOT, origin, table, write_block
 from torch import nn
 
-from blemish.detectors.reconstruction.autoencoders import (
-    ConvolutionalAutoencoder,
-    HourglassAutoencoder,
-    ResidualAutoencoder,
-    VariationalAutoencoder,
-)
+from blemish.detectors.reconstruction.cae import ConvolutionalAutoencoder
+from blemish.detectors.reconstruction.residual_autoencoder import ResidualAutoencoder
+from blemish.detectors.reconstruction.ssim_autoencoder import HourglassAutoencoder
+from blemish.detectors.reconstruction.vae import VariationalAutoencoder
 from blemish.detectors.training.devices import autocast
 
 PAGE = ROOT / "docs" / "decisions" / "0011-bfloat16-in-training.md"

@@ -8,10 +8,8 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import gc
-import io
 import re
 import shutil
-from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -66,10 +64,6 @@ def make(name: str, **parameters: Any) -> Detector:
     return create_detector(name, **{k: v for k, v in wanted.items() if k in detector_info(name).parameters})
 
 
-def trains(name: str) -> bool:
-    return "epochs" in detector_info(name).parameters
-
-
 def material(name: str, catalog: Catalog) -> Catalog:
     """The catalog that a detector may learn from: those that need defects get a part of the labelled ones."""
     return learning_catalog(catalog, make(name))
@@ -88,13 +82,9 @@ def agree(left: list[Prediction], right: list[Prediction], relative: float) -> b
     return bool(scores <= relative and maps <= relative)
 
 
-def through_a_file(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The state as an artifact would keep it: no pickle."""
-    stream = io.BytesIO()
-    np.savez(stream, allow_pickle=False, **state)
-    stream.seek(0)
-    with np.load(stream, allow_pickle=False) as arrays:
-        return {key: arrays[key] for key in arrays.files}
+def numbers_of(detector: Detector) -> dict[str, torch.Tensor]:
+    """All numbers of the fitted graph, by name."""
+    return {name: value.clone() for name, value in detector.network().state_dict().items()}
 
 
 def plain_part(
@@ -139,7 +129,7 @@ def catalogs(washers: Path, plain_parts: Path) -> dict[bool, Catalog]:
 @pytest.fixture
 def catalog(name: str, catalogs: dict[bool, Catalog]) -> Catalog:
     # In features of the whole image, a small defect of the sample line is lost.
-    return material(name, catalogs[trains(name) or not detector_info(name).gives_maps])
+    return material(name, catalogs[detector_info(name).trains or not detector_info(name).gives_maps])
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +141,7 @@ def all_learnt() -> dict[str, Learnt]:
 def learnt(name: str, catalog: Catalog, all_learnt: dict[str, Learnt]) -> Learnt:
     """The detector `name`, fitted once for the whole suite."""
     if name not in all_learnt:
-        detector = make(name, **(TRAINED if trains(name) else {})).fit(catalog)
+        detector = make(name, **(TRAINED if detector_info(name).trains else {})).fit(catalog)
         paths = [Path(path) for path in catalog.test()["path"]]
         all_learnt[name] = Learnt(detector, catalog, paths, list(detector.predict(paths)))
     return all_learnt[name]
@@ -164,6 +154,7 @@ def test_it_says_what_it_is(name: str) -> None:
     assert len(info.summary) > 20 and len(info.reference) > 10
     assert info.learns_from in ("normal images", "masks", "labels")
     assert {"size", "bit_depth", "seed"} <= set(info.parameters)
+    assert info.trains == ("epochs" in info.parameters)
     for preset, chosen in info.presets.items():
         made = create_detector(name, preset).parameters()
         assert made == {**info.parameters, **chosen}
@@ -214,7 +205,6 @@ def test_unfitted_it_refuses_to_speak(name: str, learnt: Learnt) -> None:
     for ask in (
         lambda detector: list(detector.predict(learnt.paths[:1])),
         lambda detector: detector.network(),
-        lambda detector: detector.state(),
     ):
         with pytest.raises(NotFittedError, match=f"{name} detector has learnt nothing yet: call fit first"):
             ask(make(name))
@@ -281,7 +271,7 @@ def test_a_broken_photograph_is_named(name: str, learnt: Learnt, tmp_path: Path)
 def test_defects_score_above_good_parts(name: str, learnt: Learnt) -> None:
     anomalous = (learnt.catalog.test()["label"] == "anomalous").to_numpy()
     assert learnt.scores[anomalous].mean() > learnt.scores[~anomalous].mean()
-    assert roc_auc_score(anomalous, learnt.scores) > (0.9 if trains(name) else 0.7)
+    assert roc_auc_score(anomalous, learnt.scores) > (0.9 if detector_info(name).trains else 0.7)
 
 
 @every_detector
@@ -300,29 +290,45 @@ def test_a_map_is_higher_on_the_defect(name: str, learnt: Learnt) -> None:
 
 @every_detector
 def test_a_seed_repeats_everything(name: str, learnt: Learnt) -> None:
-    first = make(name).fit(learnt.catalog) if trains(name) else learnt.detector
+    first = make(name).fit(learnt.catalog) if detector_info(name).trains else learnt.detector
     again = make(name).fit(learnt.catalog)
     before = list(first.predict(learnt.paths))
     assert agree(before, list(again.predict(learnt.paths)), 1e-6)
-    state, other = first.state(), again.state()
-    assert state.keys() == other.keys()
-    assert all(np.array_equal(state[key], other[key]) for key in state)
+    numbers, other = numbers_of(first), numbers_of(again)
+    assert numbers.keys() == other.keys()
+    assert all(torch.equal(numbers[key], other[key]) for key in numbers)
+
+
+@every_detector
+def test_a_changed_parameter_counts_from_the_next_fit_on(name: str, catalog: Catalog) -> None:
+    paths = [Path(path) for path in catalog.test()["path"][:2]]
+    changed = make(name, size=64).fit(catalog)
+    list(changed.predict(paths))  # compiles what it compiles
+    list(changed.cross_predict(catalog, 2))
+    changed.size = 96
+    for ask in (
+        lambda: list(changed.predict(paths)),
+        lambda: list(changed.cross_predict(catalog, 2)),
+        changed.network,
+    ):
+        with pytest.raises(NotFittedError, match="fitted with size=64 and has size=96 now: call fit again"):
+            ask()
+    changed.fit(catalog)
+    fresh = make(name, size=96).fit(catalog)
+    for one, other in zip(changed.predict(paths), fresh.predict(paths), strict=True):
+        assert one.score == other.score and one.anomaly_map.shape == (96, 96)
+        assert np.array_equal(one.anomaly_map, other.anomaly_map)
+    unseen, others = (list(detector.cross_predict(catalog, 2)) for detector in (changed, fresh))
+    assert [(place, one.score) for place, one in unseen] == [(place, one.score) for place, one in others]
 
 
 @every_detector
 def test_predicting_learns_nothing(name: str, learnt: Learnt) -> None:
-    before = {key: array.copy() for key, array in learnt.detector.state().items()}
+    before = numbers_of(learnt.detector)
     backwards = list(learnt.detector.predict(learnt.paths[::-1]))[::-1]
     assert [one.score for one in backwards] == learnt.scores.tolist(), "order does not count"
-    assert all(np.array_equal(array, learnt.detector.state()[key]) for key, array in before.items())
-
-
-@every_detector
-def test_the_state_is_plain_arrays_and_gives_the_detector_back(name: str, learnt: Learnt) -> None:
-    state = learnt.detector.state()
-    assert all(isinstance(array, np.ndarray) and array.dtype.kind in "biuf" for array in state.values())
-    restored = learnt.detector.clone().restore(through_a_file(state))
-    assert agree(learnt.predictions, list(restored.predict(learnt.paths)), 1e-6)
+    after = numbers_of(learnt.detector)
+    assert all(torch.equal(value, after[key]) for key, value in before.items())
 
 
 @every_detector

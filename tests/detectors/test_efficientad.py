@@ -254,8 +254,8 @@ def test_both_trainings_have_checkpoints_and_resume(
     ]
     with training_session(TrainingSession(tmp_path, resume=True)):
         again = EfficientADDetector(**QUICK).fit(catalog)
-    state = again.state()
-    assert all(np.array_equal(value, state[key]) for key, value in detector.state().items())
+    state = again.network().state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in detector.network().state_dict().items())
 
 
 @pytest.mark.parametrize(

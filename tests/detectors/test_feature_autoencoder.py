@@ -9,10 +9,9 @@ import pytest
 import torch
 
 from blemish.core.errors import UsageError
-from blemish.core.folds import held_out_positions
 from blemish.data.catalog import Catalog
 from blemish.detectors.frozen_trained import channel_statistics
-from blemish.detectors.reconstruction.feature_autoencoder import THREE_SIGMA, FeatureAutoencoderDetector
+from blemish.detectors.reconstruction.feature_autoencoder import FeatureAutoencoderDetector
 from blemish.detectors.reconstruction.feature_autoencoder_network import FeatureAutoencoder
 from blemish.detectors.registry import create_detector
 
@@ -62,20 +61,6 @@ def test_the_score_is_the_mean_of_the_highest_errors(
     assert next(detector.predict([path])).score == pytest.approx(
         np.sort(error, axis=None)[-count:].mean(), rel=1e-4
     )
-
-
-def test_the_threshold_is_the_mean_and_three_deviations_of_held_out_images(
-    detector: FeatureAutoencoderDetector, catalog: Catalog
-) -> None:
-    paths = catalog.train_normal()
-    held = held_out_positions(len(paths), detector.validation_share, detector.seed)
-    scores = [prediction.score for prediction in detector.predict([paths[position] for position in held])]
-    expected = (
-        sum(scores) / len(scores) + 3 * (sum((s - np.mean(scores)) ** 2 for s in scores) / len(scores)) ** 0.5
-    )
-    assert detector.extra_thresholds_ == {THREE_SIGMA: pytest.approx(expected, rel=1e-5)}
-    restored = detector.clone().restore(detector.state())
-    assert restored.extra_thresholds_ == detector.extra_thresholds_
 
 
 def test_statistics_are_those_of_all_values() -> None:

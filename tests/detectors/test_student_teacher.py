@@ -41,7 +41,7 @@ def fitted(catalog: Catalog, **parameters: Any) -> StudentTeacherDetector:
 def error_maps(detector: StudentTeacherDetector, path: Path) -> list[npt.NDArray[np.float64]]:
     """Squared errors, mean over channels, of a fitted reverse student, with the comparison written out."""
     head = detector.network().get_submodule("head")
-    state = detector.state()
+    state = {name: value.numpy() for name, value in head.state_dict().items()}
     maps = detector.extractor().extract(path)
     targets = [
         (one - state[f"comparison.mean{place}"]) / state[f"comparison.deviation{place}"]
@@ -162,11 +162,11 @@ def test_auto_takes_the_best_on_synthetic_defects_and_never_reads_test_images(ca
     blind = fitted(dataclasses.replace(catalog, table=table), scoring="auto")
     seeing = fitted(catalog, scoring="auto")
     assert blind.scoring_auroc_ == seeing.scoring_auroc_
-    held_out = len(blind.parts(catalog)[1])
+    held_out = len(blind.photographs(catalog).held_out)
     assert blind.scoring_ == choose_scoring(blind.scoring_auroc_, held_out, held_out)
     assert set(blind.scoring_auroc_) == {"normalized", "raw", "robust"}
-    state, other = blind.state(), seeing.state()
-    assert all(np.array_equal(state[key], other[key]) for key in state)
+    state, other = blind.network().state_dict(), seeing.network().state_dict()
+    assert all(torch.equal(state[key], other[key]) for key in state)
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,11 @@ from torch import Tensor, nn
 
 from blemish.detectors.distilled.efficientad_network import DescriptionAutoencoder, PatchDescription
 from blemish.detectors.distilled.student_teacher_network import PixelStudent, ReverseStudent
-from blemish.detectors.reconstruction.autoencoders import (
-    ConvolutionalAutoencoder,
-    HourglassAutoencoder,
-    ResidualAutoencoder,
-    VariationalAutoencoder,
-)
+from blemish.detectors.reconstruction.cae import ConvolutionalAutoencoder
 from blemish.detectors.reconstruction.feature_autoencoder_network import FeatureAutoencoder
+from blemish.detectors.reconstruction.residual_autoencoder import ResidualAutoencoder
+from blemish.detectors.reconstruction.ssim_autoencoder import HourglassAutoencoder
+from blemish.detectors.reconstruction.vae import VariationalAutoencoder
 from blemish.detectors.supervised.classifier_network import PlainTrunk
 from blemish.detectors.supervised.supersimplenet_network import SuperSimpleHeads
 from blemish.detectors.supervised.unet_network import PlainEncoder, UNet

@@ -20,7 +20,7 @@ from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.sample_line import write_sample_line
 from blemish.data.splits import supervised_split
 from blemish.detectors.registry import create_detector
-from blemish.detectors.supervised.base import balanced_weights, needs_defects
+from blemish.detectors.supervised.base import balanced_weights
 from blemish.detectors.supervised.segmentation_examples import (
     SegmentationExamples,
     Subject,
@@ -133,7 +133,7 @@ def test_overlap_against_a_direct_count() -> None:
 
 def test_a_catalog_without_masks_is_refused_with_the_way_out(catalog: Catalog) -> None:
     detector = create_detector("unet", **TINY)
-    assert needs_defects(detector)
+    assert detector.learns_from_defects()
     with pytest.raises(CatalogError, match=r"--synthetic.*supervised_split"):
         detector.fit(catalog)
     split = supervised_split(catalog)
@@ -148,7 +148,7 @@ def test_it_learns_from_painted_defects_alone(catalog: Catalog) -> None:
     detector = create_detector(
         "unet", **{**TINY, "synthetic": "only", "encoder": "resnet18", "weights": "random"}
     )
-    assert not needs_defects(detector)
+    assert not detector.learns_from_defects()
     detector.fit(catalog)
     assert 0 < detector.metrics_["iou"] <= 1
     assert detector.history_[0]["validation_loss"] > 0

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from torch import nn
 
 from blemish.core.errors import CatalogError, NotFittedError, UsageError
@@ -19,7 +18,8 @@ from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.features.together import Reads
 
-State = dict[str, npt.NDArray[Any]]
+QUICK_SIZE, QUICK_EPOCHS = 128, 5
+"""Of a small first run."""
 
 
 @dataclasses.dataclass
@@ -44,6 +44,9 @@ class Detector(ABC):
     size: int = 352
     bit_depth: int = 16
     seed: int = 0
+    _fitted_with: dict[str, Any] | None = dataclasses.field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     @abstractmethod
     def fit(self, catalog: Catalog) -> Self:
@@ -75,6 +78,10 @@ class Detector(ABC):
             UsageError: it could not.
         """
 
+    def learns_from_defects(self) -> bool:
+        """Whether `fit` needs defective images among the training images, with these parameters."""
+        return False
+
     @property
     def member_names(self) -> tuple[str, ...]:
         """Names of the detectors that this one is made of, where it is of several."""
@@ -96,14 +103,6 @@ class Detector(ABC):
     def preprocessing(self) -> Preprocessing:
         """The contract between a photograph and the network's input."""
 
-    @abstractmethod
-    def state(self) -> State:
-        """All that `fit` learnt, as plain arrays by name."""
-
-    @abstractmethod
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is; parameters must be the same."""
-
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score every normal training image as if unseen, by a detector fitted on the other folds.
 
@@ -119,6 +118,19 @@ class Detector(ABC):
     def parameters(self) -> dict[str, Any]:
         """Parameters by name, as given."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
+
+    def fitted(self) -> Self:
+        """The detector itself at the end of `fit`, which from now on speaks with these parameters alone."""
+        self._fitted_with = self.parameters()
+        return self
+
+    def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], list[Path]]:
+        """What is learnt from photographs depends on them and on the parameters: the key of a memo."""
+        return self.parameters(), list(paths)
+
+    def quick_parameters(self) -> dict[str, Any]:
+        """What is changed for a small first run: 128 pixels; a subclass adds what else takes long."""
+        return {"size": QUICK_SIZE}
 
     def clone(self) -> Self:
         """An unfitted detector with the same parameters."""
@@ -178,9 +190,16 @@ def require_fitted(detector: Detector, attribute: str) -> Any:
     """The fitted attribute.
 
     Raises:
-        NotFittedError: `fit` has not run.
+        NotFittedError: `fit` has not run, or not with the parameters of now.
     """
     value = getattr(detector, attribute, None)
     if value is None:
         raise NotFittedError(f"This {detector.name} detector has learnt nothing yet: call fit first.")
+    before = detector._fitted_with or {}
+    for name, now in detector.parameters().items():
+        if name in before and before[name] != now:
+            raise NotFittedError(
+                f"This {detector.name} detector was fitted with {name}={before[name]} and has {name}={now} now: call "
+                "fit again."
+            )
     return value

@@ -193,7 +193,6 @@ def _calibrate(detector: Detector, catalog: Catalog, folds: int) -> tuple[Normal
         n_scores=len(normal),
         method=detector.calibration,
         folds=min(folds, len(normal)) if detector.calibration == "k-fold" else 0,
-        other_thresholds=getattr(detector, "extra_thresholds_", {}),
     )
     return normal, record
 

@@ -15,7 +15,6 @@ from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN
 from blemish.data.splits import require_defects_to_move, supervised_split
 from blemish.detectors.base import Detector, refuse_size
-from blemish.detectors.supervised.base import needs_defects
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads, Together, read_together
@@ -121,7 +120,7 @@ def readable_for(catalog: Catalog, together: Together) -> Readable:
 def _takes_from_test(catalog: Catalog, detector: Detector) -> bool:
     """Whether the detector needs defects that stand among the test photographs only."""
     training = catalog.table[catalog.table["split"] == TRAIN]
-    return needs_defects(detector) and not (training["label"] == ANOMALOUS).any()
+    return detector.learns_from_defects() and not (training["label"] == ANOMALOUS).any()
 
 
 def _as_pixels(reads: Reads) -> Reads:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -31,7 +30,6 @@ from blemish.detectors.distilled.distillation import (
 )
 from blemish.detectors.distilled.efficientad_network import (
     MODEL_SIZES,
-    PUBLISHED_CHANNELS,
     EfficientAD,
     PatchDescription,
     hard_feature_loss,
@@ -39,15 +37,24 @@ from blemish.detectors.distilled.efficientad_network import (
 )
 from blemish.detectors.distilled.painted_defects import with_a_defect
 from blemish.detectors.frozen_trained import channel_statistics
-from blemish.detectors.registry import register
-from blemish.detectors.trained import TrainedDetector
+from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch, Example, ImageExamples, standardised
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
+from blemish.detectors.training.photographs import Photographs
 from blemish.features.backbones import DEFAULT_BACKBONE
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
 
 _DAMAGED_COPIES = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Teacher:
+    """The frozen network that the student learns from, and what its channels are over the images learnt from."""
+
+    network: PatchDescription
+    mean: Tensor
+    deviation: Tensor
 
 
 class EfficientADObjective(Objective):
@@ -129,42 +136,8 @@ class EfficientADExamples:
         return standardised(self._grey(middle), contract)
 
 
-@register(
-    "efficientad",
-    summary="A small student and an autoencoder against a distilled teacher; built for speed, long to train.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Batzner et al., EfficientAD: Accurate Visual Anomaly Detection at Millisecond-Level Latencies, "
-    "WACV 2024",
-    presets={
-        "paper": {
-            "model_size": "small",
-            "channels": PUBLISHED_CHANNELS,
-            "epochs": 140,
-            "milestone": 0.95,
-            "hard": 0.999,
-            "learning_rate": 1e-4,
-            "distillation_rate": 1e-4,
-            "examples_per_epoch": 500,
-            "distillation_steps": 60_000,
-            "distillation_batch": 16,
-        },
-        "paper-medium": {
-            "model_size": "medium",
-            "channels": PUBLISHED_CHANNELS,
-            "epochs": 140,
-            "milestone": 0.95,
-            "hard": 0.999,
-            "learning_rate": 1e-4,
-            "distillation_rate": 1e-4,
-            "examples_per_epoch": 500,
-            "distillation_steps": 60_000,
-            "distillation_batch": 16,
-        },
-    },
-)
 @dataclasses.dataclass
-class EfficientADDetector(TrainedDetector):
+class EfficientADDetector(TrainedDetector[Teacher]):
     """EfficientAD-S and -M; the defaults differ from the published settings in width and steps, for a plain CPU.
 
     The published teacher's weights are not distributed here. Without `teacher` one is distilled from `backbone` on the
@@ -186,6 +159,8 @@ class EfficientADDetector(TrainedDetector):
         distillation_rate: its learning rate.
         penalty_images: folder of unrelated photographs that the student shall not learn to describe; none by default.
     """
+
+    name: ClassVar[str] = "efficientad"
 
     size: int = 256
     epochs: int = 5
@@ -228,27 +203,41 @@ class EfficientADDetector(TrainedDetector):
             keep="best" if self.patience else "last",
         )
 
-    def make_objective(self) -> Objective:
+    def prepare(self, photographs: Photographs) -> Teacher:
+        """Have a teacher, and let it describe the photographs."""
+        network = self._have_teacher(photographs.learnt)
+        contract, pixels = self.preprocessing(), PixelCache()
+
+        def described(path: Path) -> list[Tensor]:
+            image = torch.from_numpy(standardise(pixels.read(path, contract), contract))[None]
+            with torch.inference_mode():
+                return [network(image)]
+
+        reading = track(photographs.learnt, "Reading good images")
+        ((mean, deviation),) = channel_statistics(map(described, reading))
+        return Teacher(network, mean, deviation)
+
+    def make_objective(self, prepared: Prepared[Teacher]) -> Objective:
         """Untrained student and autoencoder around the teacher."""
-        network = self._empty()
-        network.teacher.load_state_dict(self._teacher.state_dict())
-        network.mean.copy_(self._statistics[0][:, None, None])
-        network.deviation.copy_(self._statistics[1][:, None, None])
+        network, teacher = EfficientAD(self.model_size, self.channels, self.size), prepared.found
+        network.teacher.load_state_dict(teacher.network.state_dict())
+        network.mean.copy_(teacher.mean[:, None, None])
+        network.deviation.copy_(teacher.deviation[:, None, None])
         return EfficientADObjective(network, self.hard)
 
-    def material(self, paths: Sequence[Path], training: bool) -> Material:
+    def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[Teacher]) -> Material:
         """The photographs, twice, and unrelated ones where there are any."""
         images = ImageExamples(paths, self.preprocessing())
         unrelated = self._unrelated() if training else []
         return Material(EfficientADExamples(images, training, unrelated), len(paths))
 
-    def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
+    def finish(self, objective: Objective, prepared: Prepared[Teacher]) -> nn.Module:
         """The trained networks, with the error maps' quantiles over the held-out images."""
         network = objective.get_submodule("network").eval().requires_grad_(False)
         assert isinstance(network, EfficientAD)
         pixels, contract = PixelCache(), self.preprocessing()
         pairs = []
-        for path in track(held_out, "Scaling the maps"):
+        for path in track(prepared.photographs.held_out, "Scaling the maps"):
             image = torch.from_numpy(standardise(pixels.read(path, contract), contract))[None]
             with torch.inference_mode():
                 pairs.append(network.error_maps(image))
@@ -256,9 +245,9 @@ class EfficientADDetector(TrainedDetector):
         network.quantiles.copy_(torch.stack([quantile_pair(local), quantile_pair(wide)]))
         return network
 
-    def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
-        """Untrained networks."""
-        return self._empty()
+    def quick_parameters(self) -> dict[str, Any]:
+        """And a distillation of half as many steps as the student's."""
+        return super().quick_parameters() | ({"distillation_steps": 0} if self.distillation_steps else {})
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
@@ -274,21 +263,6 @@ class EfficientADDetector(TrainedDetector):
         }
         refuse(self, wrong)
         self._unrelated()
-
-    def _train(self, learnt: Sequence[Path], held_out: Sequence[Path]) -> None:
-        """Have a teacher, then train student and autoencoder."""
-        self._teacher = self._have_teacher(learnt)
-        contract, pixels = self.preprocessing(), PixelCache()
-
-        def described(path: Path) -> list[Tensor]:
-            image = torch.from_numpy(standardise(pixels.read(path, contract), contract))[None]
-            with torch.inference_mode():
-                return [self._teacher(image)]
-
-        reading = track(learnt, "Reading good images")
-        ((mean, deviation),) = channel_statistics(map(described, reading))
-        self._statistics = (mean, deviation)
-        super()._train(learnt, held_out)
 
     def _have_teacher(self, learnt: Sequence[Path]) -> PatchDescription:
         """The teacher of the file, or one distilled on the images that are learnt from."""
@@ -329,9 +303,9 @@ class EfficientADDetector(TrainedDetector):
         examples = self.examples_per_epoch or count
         return self.epochs * (examples // min(self.batch_size, examples))
 
-    def _identity(self, paths: Sequence[Path]) -> str:
+    def _identity(self, photographs: Photographs) -> str:
         """As in the base class, and the teacher's file."""
-        identity = super()._identity(paths)
+        identity = super()._identity(photographs)
         if self.teacher is None:
             return identity
         return hashlib.sha256((identity + file_digest(Path(self.teacher))).encode()).hexdigest()
@@ -351,9 +325,6 @@ class EfficientADDetector(TrainedDetector):
                 f"penalty_images={folder} holds no photographs: give a folder of unrelated ones."
             )
         return found
-
-    def _empty(self) -> EfficientAD:
-        return EfficientAD(self.model_size, self.channels, self.size)
 
 
 def _twice(contract: Preprocessing) -> Preprocessing:

@@ -1,1 +1,71 @@
 """Detectors that remember good parts: patch features, and how they are distributed."""
+
+from __future__ import annotations
+
+from blemish.detectors.information import DetectorInfo
+
+DETECTORS = (
+    DetectorInfo(
+        "patchcore",
+        where="blemish.detectors.memory.patchcore:PatchCore",
+        summary="Nearest patch of good images; the default: strong everywhere, learns in a minute, no training.",
+        reference="Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022",
+        presets={
+            "paper": {"top": 0.0, "context": 0, "reweighting": 9, "coreset_ratio": 0.1},
+            "quick": {"size": 256, "coreset_size": 1000, "pool": 40_000},
+            "wide": {"backbone": "wide_resnet50_2", "top": 0.0, "context": 0, "coreset_ratio": 0.01},
+            "light-pca": {
+                "backbone": "resnet18",
+                "taps": (32,),
+                "neighbourhood": 1,
+                "pool": 150_000,
+                "coreset_ratio": 1.0,
+                "dimensions": 128,
+                "top": 1.0,
+                "context": 0,
+            },
+            "official": {
+                "backbone": "wide_resnet50_2",
+                "size": 256,
+                "crop": 224,
+                "coreset_ratio": 0.1,
+                "dimensions": 1024,
+                "reduction": "average",
+                "top": 0.0,
+                "context": 0,
+                "reweighting": 9,
+            },
+        },
+    ),
+    DetectorInfo(
+        "padim",
+        where="blemish.detectors.memory.padim:Padim",
+        summary="A Gaussian of good features at every position: fast and exact, for parts that always lie the "
+        "same way.",
+        reference="Defard et al., PaDiM: a Patch Distribution Modeling Framework, ICPR workshops 2020",
+        presets={
+            "resnet18": {"backbone": "resnet18", "size": 224, "stride": 4, "dimensions": 100, "prior": 0.0},
+            "wide": {
+                "backbone": "wide_resnet50_2",
+                "size": 224,
+                "stride": 16,
+                "dimensions": 550,
+                "prior": 0.0,
+            },
+        },
+    ),
+    DetectorInfo(
+        "knn",
+        where="blemish.detectors.memory.knn:NearestNeighbours",
+        summary="Mean distance to the 5 nearest patches of good images: the plainest memory bank, a yardstick.",
+        reference="Bergman et al., Deep Nearest Neighbor Anomaly Detection, 2020; Cohen and Hoshen, SPADE, 2020",
+        presets={"resnet50": {"backbone": "resnet50", "size": 224, "neighbourhood": 1}},
+    ),
+    DetectorInfo(
+        "few-shot",
+        where="blemish.detectors.memory.few_shot:FewShot",
+        summary="From 1 to 16 good photographs: turned copies fill the memory, and the background is masked.",
+        reference="Damm et al., AnomalyDINO: Boosting Patch-based Few-shot Anomaly Detection with DINOv2, WACV 2025",
+        presets={"subspace": {"method": "subspace"}},
+    ),
+)

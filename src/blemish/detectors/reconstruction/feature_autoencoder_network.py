@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blemish.detectors.memory.nearest_patch import PatchEmbedding, PatchScoring
+from blemish.detectors.layers import PatchEmbedding, PatchScoring
 
 
 class FeatureAutoencoder(nn.Module):
@@ -94,7 +94,6 @@ class FeatureAutoencoderHead(nn.Module):
         self.patches = patches
         self.autoencoder = autoencoder
         self.scoring = scoring
-        self.register_buffer("threshold", scoring.rows.new_zeros(1))
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of one image's feature maps, 1 x C x h x w each."""

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blemish.detectors.reconstruction.autoencoders import convolution
+from blemish.detectors.layers import convolution
 
 
 class PlainEncoder(nn.Module):
