@@ -40,6 +40,11 @@ class ExploreResult:
     exploration: Exploration
     report: Path
 
+    @property
+    def complete(self) -> bool:
+        """True: what is wrong with photographs is what exploring is for."""
+        return True
+
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-ready values; docs/explore.md explains each key."""
         return {**self.exploration.to_json(), "report": str(self.report)}
