@@ -16,23 +16,23 @@ from blemish.core.errors import UsageError
 from blemish.core.preprocessing import standardise
 from blemish.data.catalog import open_catalog
 from blemish.detectors.reconstruction.base import ReconstructionObjective
-from blemish.detectors.reconstruction.cae import ConvolutionalAutoencoder
+from blemish.detectors.reconstruction.cae import ConvolutionalAutoencoderNetwork
 from blemish.detectors.reconstruction.head import ReconstructionHead, mixed_residual, structural_similarity
 from blemish.detectors.reconstruction.residual_autoencoder import (
     CroppedObjective,
     ResidualAutoencoder,
-    ResidualAutoencoderDetector,
+    ResidualAutoencoderNetwork,
 )
 from blemish.detectors.reconstruction.ssim_autoencoder import HourglassAutoencoder
-from blemish.detectors.reconstruction.vae import VariationalAutoencoder, VariationalObjective
+from blemish.detectors.reconstruction.vae import VariationalAutoencoderNetwork, VariationalObjective
 from blemish.detectors.registry import create_detector, detector_info
 from blemish.features.pixels import PixelCache
 
 NETWORKS = {
-    ConvolutionalAutoencoder: ((), 128, 135_139),
+    ConvolutionalAutoencoderNetwork: ((), 128, 135_139),
     HourglassAutoencoder: ((), 256, 1_676_291),
-    ResidualAutoencoder: ((), 224, 933_443),
-    VariationalAutoencoder: ((128, 128), 128, 7_085_379),
+    ResidualAutoencoderNetwork: ((), 224, 933_443),
+    VariationalAutoencoderNetwork: ((128, 128), 128, 7_085_379),
 }
 
 
@@ -168,7 +168,7 @@ def test_the_cropped_loss_does_not_see_the_border() -> None:
 
 
 def test_augmentation_moves_and_keeps_values() -> None:
-    augment = ResidualAutoencoderDetector(size=64).augmentation()
+    augment = ResidualAutoencoder(size=64).augmentation()
     image = torch.arange(3 * 64 * 64).reshape(3, 64, 64).remainder(251).to(torch.uint8)
     torch.manual_seed(0)
     moved = [augment(image) for _ in range(20)]
@@ -180,7 +180,7 @@ def test_augmentation_moves_and_keeps_values() -> None:
 
 
 def test_the_variational_loss_is_error_and_divergence() -> None:
-    autoencoder = VariationalAutoencoder(32, 6)
+    autoencoder = VariationalAutoencoderNetwork(32, 6)
     objective = VariationalObjective(autoencoder, beta=3.0).eval()
     image = torch.rand(4, 3, 32, 32)
     with torch.no_grad():

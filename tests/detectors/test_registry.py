@@ -25,11 +25,7 @@ import dataclasses
 import numpy as np
 import torch
 from torch import nn
-from blemish.core.images import read_image
-from blemish.core.preprocessing import Preprocessing, preprocess
-from blemish.core.types import Prediction
-from blemish.detectors.base import Detector, normal_images, require_fitted
-from blemish.detectors.registry import register
+import blemish as bl
 
 
 class Difference(nn.Module):
@@ -44,31 +40,21 @@ class Difference(nn.Module):
 
 DECORATOR
 @dataclasses.dataclass
-class MeanColour(Detector):
+class MeanColour(bl.Detector):
     """Distance to the mean photograph."""
 
     size: int = 64
 
-    def fit(self, catalog):
-        planes = [preprocess(read_image(path), self.preprocessing()) for path in normal_images(catalog)]
+    def learn(self, catalog):
+        planes = [self.read_input(path) for path in bl.normal_images(catalog)]
         self.mean_ = torch.from_numpy(np.mean(planes, axis=0))[None]
-        return self
-
-    def predict(self, paths):
-        network = self.network()
-        for path in paths:
-            score, anomaly_map = network(torch.from_numpy(preprocess(read_image(path), self.preprocessing()))[None])
-            yield Prediction(float(score), anomaly_map.numpy())
 
     def network(self):
-        return Difference(require_fitted(self, "mean_"))
-
-    def preprocessing(self):
-        return Preprocessing(height=self.size, width=self.size, mean=(0.0,) * 3, std=(255.0,) * 3)
+        return Difference(bl.require_fitted(self, "mean_"))
 '''
 PLAIN = MEAN_COLOUR.replace("DECORATOR\n", "")
 NAMED = MEAN_COLOUR.replace(
-    "DECORATOR", '@register("mean-colour", summary="Distance to the mean photograph.")'
+    "DECORATOR", '@bl.register("mean-colour", summary="Distance to the mean photograph.")'
 )
 
 

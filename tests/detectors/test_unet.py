@@ -28,7 +28,7 @@ from blemish.detectors.supervised.segmentation_examples import (
     shrunken_mask,
 )
 from blemish.detectors.supervised.unet import MaskOverlap
-from blemish.detectors.supervised.unet_network import PlainEncoder, SegmentationHead, UNet, mask_loss
+from blemish.detectors.supervised.unet_network import PlainEncoder, SegmentationHead, UNetNetwork, mask_loss
 from blemish.line.artifact import read_artifact
 
 TINY = {"size": 64, "epochs": 1, "examples_per_epoch": 8, "precision": "float32"}
@@ -40,7 +40,7 @@ def count(network: nn.Module) -> int:
 
 def test_shapes_and_parameters_are_as_documented() -> None:
     encoder = PlainEncoder()
-    unet = UNet(encoder, encoder.channels)
+    unet = UNetNetwork(encoder, encoder.channels)
     assert [tuple(one.shape[1:]) for one in encoder(torch.rand(1, 3, 256, 256))] == [
         (32, 128, 128),
         (64, 64, 64),
@@ -49,7 +49,7 @@ def test_shapes_and_parameters_are_as_documented() -> None:
     ]
     assert unet(torch.rand(2, 3, 64, 96)).shape == (2, 1, 64, 96)
     assert f"{count(encoder):,} parameters" in PlainEncoder.__doc__
-    assert f"{count(unet):,} parameters" in UNet.__doc__
+    assert f"{count(unet):,} parameters" in UNetNetwork.__doc__
 
 
 def test_the_loss_is_weighted_cross_entropy() -> None:

@@ -54,6 +54,11 @@ def small_weights() -> dict[str, torch.Tensor]:
     return dict(timm.create_model(SMALL, pretrained=False).state_dict())
 
 
+def test_every_packaged_backbone_is_looked_at() -> None:
+    assert set(SIZES) == set(PACKAGED)
+    assert DEFAULT_BACKBONE in PACKAGED
+
+
 def whole_classifier(name: str) -> torch.nn.Module:
     """The ImageNet classifier whose stages a packaged backbone is: N x 3 x H x W in, N x 1000 logits out."""
     timm_name, packaged = PACKAGED[name]

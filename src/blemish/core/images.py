@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 from PIL import WebPImagePlugin as WebpImagePlugin
@@ -31,7 +30,7 @@ from blemish.core.image_formats import (
     is_cut_short,
     webp_canvas,
 )
-from blemish.core.image_samples import Samples, samples_of, sixteen_bit_colour, upright
+from blemish.core.image_samples import Samples, eight_bits, samples_of, sixteen_bit_colour, upright
 from blemish.core.types import BoolArray, ByteArray
 
 __all__ = [
@@ -66,7 +65,7 @@ _CONVERT = "convert it to PNG"
 _TRUNCATED = "the file ends before its image does; copy or take the photograph again."
 _MOST_PAGES = 100
 _PILLOW = threading.RLock()
-_ORIENTATION = 0x0112  # the same tag number in EXIF and TIFF
+ORIENTATION = 0x0112  # the same tag number in EXIF and TIFF
 _NEW_SUBFILE_TYPE, _BITS_PER_SAMPLE, _DNG_VERSION = 254, 258, 50706
 
 # Plugins are called directly: `Image.open` would also apply Pillow's own pixel limit (a warning on stderr),
@@ -123,12 +122,7 @@ def decode_image(
         UsageError: `bit_depth` is outside 8 to 16.
     """
     require_bit_depth(bit_depth)
-    samples, bits = _decode(content, name, limits)
-    if samples.dtype == np.uint16:
-        samples = np.minimum(samples >> (min(bit_depth, bits) - 8), 255).astype(np.uint8)
-    if samples.ndim == 2:
-        samples = cv2.cvtColor(samples, cv2.COLOR_GRAY2RGB)
-    return np.ascontiguousarray(samples, dtype=np.uint8)
+    return eight_bits(*_decode(content, name, limits), bit_depth)
 
 
 def require_bit_depth(bit_depth: int) -> None:
@@ -219,7 +213,7 @@ def _orientation(image: ImageFile.ImageFile) -> int:
     """EXIF orientation 1 to 8 as the header gives it, without decoding; 1 if absent or damaged."""
     try:
         # Not the PNG plugin's own `getexif`, which decodes every image that has no EXIF.
-        value = Image.Image.getexif(image).get(_ORIENTATION, 1)
+        value = Image.Image.getexif(image).get(ORIENTATION, 1)
     except Exception:  # damaged metadata says nothing about the pixels
         return 1
     return value if value in range(1, 9) else 1

@@ -58,7 +58,7 @@ class FrozenTrainedDetector(FrozenFeatureDetector, TrainedDetector[Statistics]):
         """What the head standardises, of one image's maps (N x C x h x w each): the maps themselves unless said."""
         return maps
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order; features come from the cache where they are known."""
         return self.scored_by(self._head(), paths)
 

@@ -50,7 +50,7 @@ class TrainedDetector(Detector, Generic[Found]):
     A seeded share of the good images is held out: they tell when to stop, and afterwards what good images score as
     if unseen. `predict` runs the exported graph, as the line will.
 
-    A subclass gives `preprocessing`, `prepare`, `make_objective`, `material` and `finish`; the last three are given
+    A subclass gives `prepare`, `make_objective`, `material` and `finish`; the last three are given
     what `prepare` has found.
 
     Attributes:
@@ -113,12 +113,7 @@ class TrainedDetector(Detector, Generic[Found]):
             device=self.device,
         )
 
-    def preprocessing(self) -> Preprocessing:
-        """Pixels in [0, 1], as an autoencoder with a sigmoid can reconstruct them."""
-        zero, full = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)
-        return Preprocessing(height=self.size, width=self.size, mean=zero, std=full, bit_depth=self.bit_depth)
-
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> Self:
         """Train on the training images but those held out."""
         self.check_parameters()
         photographs = self.photographs(catalog)
@@ -147,7 +142,7 @@ class TrainedDetector(Detector, Generic[Found]):
         """
         return Photographs(*hold_out(normal_images(catalog, FEWEST), self.validation_share, self.seed))
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         network = self._runtime()
         contract, pixels = self.preprocessing(), PixelCache()

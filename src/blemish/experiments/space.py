@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from blemish.core.errors import UsageError
-from blemish.detectors.registry import DetectorInfo
+from blemish.detectors.information import DetectorInfo
 from blemish.experiments.default_spaces import DEFAULT_SPACES
 
 MOST_SETTINGS = 10_000

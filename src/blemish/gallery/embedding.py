@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from blemish.core.errors import UsageError
-from blemish.core.types import ByteArray, FloatArray, Inspection
+from blemish.core.types import ByteArray, FloatArray
+from blemish.line.inspection import Inspection
 from blemish.line.runtime import Inspector
 
 _RECIPE = "under-map-1"

@@ -117,7 +117,7 @@ class TabularDetector(BackboneDetector):
             scores = [head.score(torch.from_numpy(block)).numpy() for block in blocks]
         return np.concatenate(scores).astype(np.float64) if scores else np.empty(0)
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> Self:
         """Learn from the features of the normal training images."""
         self._check_parameters()
         paths = normal_images(catalog, FEWEST)
@@ -125,7 +125,7 @@ class TabularDetector(BackboneDetector):
         with task("Fitting the model"):
             return self.fit_rows(rows)
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         head = self._head(require_fitted(self, "arrays_"))
         for row in self.vectors().stream(paths):

@@ -75,7 +75,7 @@ class Ensemble(Detector):
         """Names of the members, in the order of the network's third output."""
         return tuple(self.members)
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> Self:
         """Fit every member, and let each score good images as if unseen."""
         fitted = []
         for place, member in enumerate(self._unfitted()):
@@ -85,7 +85,7 @@ class Ensemble(Detector):
         self._compiled.forget()
         return self.fitted()
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         network, contract, pixels = self.network(), self.preprocessing(), PixelCache()
         graph = self._compiled.recall(self.parameters(), lambda: compiled(network, contract))

@@ -7,7 +7,7 @@ from blemish.detectors.information import DetectorInfo
 DETECTORS = (
     DetectorInfo(
         "student-teacher",
-        where="blemish.detectors.distilled.student_teacher:StudentTeacherDetector",
+        where="blemish.detectors.distilled.student_teacher:StudentTeacher",
         summary="A student learns to predict a frozen teacher's features on good parts; its failures show defects.",
         trains=True,
         reference="Wang et al., Student-Teacher Feature Pyramid Matching, BMVC 2021; Deng and Li, Reverse "
@@ -31,7 +31,7 @@ DETECTORS = (
     ),
     DetectorInfo(
         "efficientad",
-        where="blemish.detectors.distilled.efficientad:EfficientADDetector",
+        where="blemish.detectors.distilled.efficientad:EfficientAD",
         summary="A small student and an autoencoder against a distilled teacher; built for speed, long to train.",
         trains=True,
         reference="Batzner et al., EfficientAD: Accurate Visual Anomaly Detection at Millisecond-Level Latencies, "

@@ -30,7 +30,7 @@ from blemish.detectors.distilled.distillation import (
 )
 from blemish.detectors.distilled.efficientad_network import (
     MODEL_SIZES,
-    EfficientAD,
+    EfficientADNetwork,
     PatchDescription,
     hard_feature_loss,
     quantile_pair,
@@ -60,7 +60,7 @@ class Teacher:
 class EfficientADObjective(Objective):
     """The published loss of student and autoencoder; the teacher is frozen."""
 
-    def __init__(self, network: EfficientAD, hard: float) -> None:
+    def __init__(self, network: EfficientADNetwork, hard: float) -> None:
         super().__init__()
         self.hard = hard
         self.network = network
@@ -137,7 +137,7 @@ class EfficientADExamples:
 
 
 @dataclasses.dataclass
-class EfficientADDetector(TrainedDetector[Teacher]):
+class EfficientAD(TrainedDetector[Teacher]):
     """EfficientAD-S and -M; the defaults differ from the published settings in width and steps, for a plain CPU.
 
     The published teacher's weights are not distributed here. Without `teacher` one is distilled from `backbone` on the
@@ -219,7 +219,7 @@ class EfficientADDetector(TrainedDetector[Teacher]):
 
     def make_objective(self, prepared: Prepared[Teacher]) -> Objective:
         """Untrained student and autoencoder around the teacher."""
-        network, teacher = EfficientAD(self.model_size, self.channels, self.size), prepared.found
+        network, teacher = EfficientADNetwork(self.model_size, self.channels, self.size), prepared.found
         network.teacher.load_state_dict(teacher.network.state_dict())
         network.mean.copy_(teacher.mean[:, None, None])
         network.deviation.copy_(teacher.deviation[:, None, None])
@@ -234,7 +234,7 @@ class EfficientADDetector(TrainedDetector[Teacher]):
     def finish(self, objective: Objective, prepared: Prepared[Teacher]) -> nn.Module:
         """The trained networks, with the error maps' quantiles over the held-out images."""
         network = objective.get_submodule("network").eval().requires_grad_(False)
-        assert isinstance(network, EfficientAD)
+        assert isinstance(network, EfficientADNetwork)
         pixels, contract = PixelCache(), self.preprocessing()
         pairs = []
         for path in track(prepared.photographs.held_out, "Scaling the maps"):

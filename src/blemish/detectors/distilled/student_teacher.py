@@ -25,8 +25,8 @@ from blemish.detectors.distilled.student_teacher_network import (
     ErrorFusion,
     PixelStudent,
     ReverseStudent,
-    StudentTeacher,
     StudentTeacherHead,
+    StudentTeacherNetwork,
 )
 from blemish.detectors.frozen import batch_of_one, prediction_of
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, Statistics, taps_of
@@ -62,7 +62,7 @@ class StudentTeacherObjective(Objective):
 
 
 @dataclasses.dataclass
-class StudentTeacherDetector(FrozenTrainedDetector):
+class StudentTeacher(FrozenTrainedDetector):
     """Student and teacher at several taps; see the base classes.
 
     Attributes:
@@ -139,9 +139,9 @@ class StudentTeacherDetector(FrozenTrainedDetector):
     def whole(self, head: nn.Module) -> nn.Module:
         """Teacher, student and comparison as one graph."""
         assert isinstance(head, StudentTeacherHead)
-        return StudentTeacher(self.extractor().backbone, head)
+        return StudentTeacherNetwork(self.extractor().backbone, head)
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         head = self._head()
         for image, maps in self._inputs(paths):

@@ -213,7 +213,7 @@ class StudentTeacherHead(nn.Module):
         return score, anomaly_map
 
 
-class StudentTeacher(nn.Module):
+class StudentTeacherNetwork(nn.Module):
     """The whole graph: teacher, student, comparison."""
 
     def __init__(self, backbone: nn.Module, head: StudentTeacherHead) -> None:

@@ -98,7 +98,7 @@ class FewShot(FrozenFeatureDetector):
         """The backbone's feature maps, and pixels to turn."""
         return dataclasses.replace(super().reads(), contracts=(self.preprocessing(),))
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> Self:
         """Learn from turned copies of a few good photographs."""
         self._check_parameters()
         paths = normal_images(catalog, fewest=1)
@@ -107,7 +107,7 @@ class FewShot(FrozenFeatureDetector):
             self.good_ = self._learn(shots.values())
         return self.fitted()
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         return self.scored_by(self._head(require_fitted(self, "good_")), paths)
 

@@ -58,7 +58,7 @@ class NearestNeighbours(FrozenFeatureDetector):
     calibration_images: int = 1000
     _patches: Memo[PatchPool] = dataclasses.field(default_factory=Memo, init=False, repr=False, compare=False)
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> Self:
         """Fill the memory bank from the normal training images."""
         self._check_parameters()
         paths = normal_images(catalog)
@@ -68,7 +68,7 @@ class NearestNeighbours(FrozenFeatureDetector):
         self.grid_ = pool.grid
         return self.fitted()
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         return self.scored_by(self._head(require_fitted(self, "memory_bank_"), self.grid_), paths)
 

@@ -63,7 +63,7 @@ class Padim(FrozenFeatureDetector):
         default_factory=Memo, init=False, repr=False, compare=False
     )
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> Self:
         """Learn mean and covariance at every position from the normal training images."""
         self._check_parameters()
         paths = normal_images(catalog)
@@ -75,7 +75,7 @@ class Padim(FrozenFeatureDetector):
         self.channels_ = channels
         return self.fitted()
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         return self.scored_by(self._fitted_head(), paths)
 

@@ -10,7 +10,7 @@ PLAIN = {"examples_per_epoch": 0, "sigma": 0.0, "top": 1.0, "edges": 0.0}
 DETECTORS = (
     DetectorInfo(
         "cae",
-        where="blemish.detectors.reconstruction.cae:ConvolutionalAutoencoderDetector",
+        where="blemish.detectors.reconstruction.cae:ConvolutionalAutoencoder",
         summary="Convolutional autoencoder of pixels; small and quick, sees changes of colour and gross damage.",
         trains=True,
         reference="Masci et al., Stacked Convolutional Auto-Encoders for Hierarchical Feature Extraction, ICANN 2011",
@@ -27,7 +27,7 @@ DETECTORS = (
     ),
     DetectorInfo(
         "residual-autoencoder",
-        where="blemish.detectors.reconstruction.residual_autoencoder:ResidualAutoencoderDetector",
+        where="blemish.detectors.reconstruction.residual_autoencoder:ResidualAutoencoder",
         summary="Autoencoder with a residual block on an augmented set; for few photographs of parts that turn.",
         trains=True,
         reference="He et al., Deep Residual Learning for Image Recognition, CVPR 2016 (the block)",
@@ -35,7 +35,7 @@ DETECTORS = (
     ),
     DetectorInfo(
         "vae",
-        where="blemish.detectors.reconstruction.vae:VariationalAutoencoderDetector",
+        where="blemish.detectors.reconstruction.vae:VariationalAutoencoder",
         summary="Variational autoencoder; smooth reconstructions, for parts that differ little from each other.",
         trains=True,
         reference="Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014",
@@ -43,7 +43,7 @@ DETECTORS = (
     ),
     DetectorInfo(
         "feature-autoencoder",
-        where="blemish.detectors.reconstruction.feature_autoencoder:FeatureAutoencoderDetector",
+        where="blemish.detectors.reconstruction.feature_autoencoder:FeatureAutoencoder",
         summary="Autoencoder of a frozen backbone's patches; small, learns what features go together on good parts.",
         trains=True,
         reference="Shi et al., Unsupervised anomaly segmentation via deep feature reconstruction, Neurocomputing 2021",

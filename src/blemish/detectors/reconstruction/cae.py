@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from blemish.detectors.reconstruction.base import ReconstructionDetector
 
 
-class ConvolutionalAutoencoder(nn.Module):
+class ConvolutionalAutoencoderNetwork(nn.Module):
     """Plain convolutional autoencoder; for 3 x 128 x 128:
 
     ======================================  ==================
@@ -57,7 +57,7 @@ class ConvolutionalAutoencoder(nn.Module):
 
 
 @dataclasses.dataclass
-class ConvolutionalAutoencoderDetector(ReconstructionDetector):
+class ConvolutionalAutoencoder(ReconstructionDetector):
     """Convolutional autoencoder with max-pooling, mean squared error, Adam; see the base class.
 
     Targets are pixels in [0, 1]: a network that ends in a sigmoid cannot give back standardised ones.
@@ -69,4 +69,4 @@ class ConvolutionalAutoencoderDetector(ReconstructionDetector):
 
     def autoencoder(self) -> nn.Module:
         """The network, untrained."""
-        return ConvolutionalAutoencoder()
+        return ConvolutionalAutoencoderNetwork()

@@ -13,8 +13,8 @@ from blemish.detectors.base import refuse
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, Statistics, taps_of
 from blemish.detectors.layers import PatchScoring
 from blemish.detectors.reconstruction.feature_autoencoder_network import (
-    FeatureAutoencoder,
     FeatureAutoencoderHead,
+    FeatureAutoencoderNetwork,
     PatchGrid,
     squared_error,
 )
@@ -26,7 +26,9 @@ from blemish.detectors.training.loop import Objective
 class FeatureAutoencoderObjective(Objective):
     """Mean squared error of the standardised patches."""
 
-    def __init__(self, patches: PatchGrid, autoencoder: FeatureAutoencoder, taps: Sequence[int]) -> None:
+    def __init__(
+        self, patches: PatchGrid, autoencoder: FeatureAutoencoderNetwork, taps: Sequence[int]
+    ) -> None:
         super().__init__()
         self.patches = patches
         self.autoencoder = autoencoder
@@ -39,7 +41,7 @@ class FeatureAutoencoderObjective(Objective):
 
 
 @dataclasses.dataclass
-class FeatureAutoencoderDetector(FrozenTrainedDetector):
+class FeatureAutoencoder(FrozenTrainedDetector):
     """Feature autoencoder with mean squared error and Adam; see the base classes.
 
     Attributes:
@@ -97,5 +99,5 @@ class FeatureAutoencoderDetector(FrozenTrainedDetector):
             mean, deviation = torch.zeros_like(mean), torch.ones_like(deviation)
         return PatchGrid(mean, deviation, self.grid, self.neighbourhood)
 
-    def _autoencoder(self) -> FeatureAutoencoder:
-        return FeatureAutoencoder(sum(shape[0] for shape in self.extractor().shapes), self.widths)
+    def _autoencoder(self) -> FeatureAutoencoderNetwork:
+        return FeatureAutoencoderNetwork(sum(shape[0] for shape in self.extractor().shapes), self.widths)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from blemish.detectors.layers import PatchEmbedding, PatchScoring
 
 
-class FeatureAutoencoder(nn.Module):
+class FeatureAutoencoderNetwork(nn.Module):
     """Autoencoder of patch vectors; for 1536 channels and widths 400, 200, 100 on 28 x 28 patches:
 
     ====================================  ================
@@ -89,7 +89,9 @@ class FeatureAutoencoderHead(nn.Module):
         scoring: patch errors to score and map.
     """
 
-    def __init__(self, patches: PatchGrid, autoencoder: FeatureAutoencoder, scoring: PatchScoring) -> None:
+    def __init__(
+        self, patches: PatchGrid, autoencoder: FeatureAutoencoderNetwork, scoring: PatchScoring
+    ) -> None:
         super().__init__()
         self.patches = patches
         self.autoencoder = autoencoder

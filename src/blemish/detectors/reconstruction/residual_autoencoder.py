@@ -35,7 +35,7 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.path(maps) + self.shortcut(maps))
 
 
-class ResidualAutoencoder(nn.Module):
+class ResidualAutoencoderNetwork(nn.Module):
     """Autoencoder with a residual block; for 3 x 224 x 224:
 
     ==========================================  ==================
@@ -89,7 +89,7 @@ class CroppedObjective(ReconstructionObjective):
 
 
 @dataclasses.dataclass
-class ResidualAutoencoderDetector(ReconstructionDetector):
+class ResidualAutoencoder(ReconstructionDetector):
     """Residual autoencoder; every epoch sees 1,500 augmented images, validation sees the photographs as they are.
 
     Attributes:
@@ -106,7 +106,7 @@ class ResidualAutoencoderDetector(ReconstructionDetector):
 
     def autoencoder(self) -> nn.Module:
         """The network, untrained."""
-        return ResidualAutoencoder()
+        return ResidualAutoencoderNetwork()
 
     def make_objective(self, prepared: Prepared[None]) -> Objective:
         """The autoencoder, its residual inside the borders."""

@@ -17,7 +17,7 @@ from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective
 
 
-class VariationalAutoencoder(nn.Module):
+class VariationalAutoencoderNetwork(nn.Module):
     """Convolutional variational autoencoder (Kingma and Welling, 2014); for 3 x 128 x 128 and 128 latent numbers:
 
     ==========================================  ==================
@@ -76,7 +76,7 @@ class VariationalObjective(Objective):
     `beta` (Higgins et al., "beta-VAE", ICLR 2017).
     """
 
-    def __init__(self, autoencoder: VariationalAutoencoder, beta: float) -> None:
+    def __init__(self, autoencoder: VariationalAutoencoderNetwork, beta: float) -> None:
         super().__init__()
         self.autoencoder = autoencoder
         self.beta = beta
@@ -94,7 +94,7 @@ class VariationalObjective(Objective):
 
 
 @dataclasses.dataclass
-class VariationalAutoencoderDetector(ReconstructionDetector):
+class VariationalAutoencoder(ReconstructionDetector):
     """Convolutional variational autoencoder; score and map from the reconstruction of the latent mean.
 
     Attributes:
@@ -111,11 +111,11 @@ class VariationalAutoencoderDetector(ReconstructionDetector):
 
     def autoencoder(self) -> nn.Module:
         """The network, untrained."""
-        return VariationalAutoencoder(self.size, self.latent)
+        return VariationalAutoencoderNetwork(self.size, self.latent)
 
     def make_objective(self, prepared: Prepared[None]) -> Objective:
         """The autoencoder with reconstruction and divergence."""
-        return VariationalObjective(VariationalAutoencoder(self.size, self.latent), self.beta)
+        return VariationalObjective(VariationalAutoencoderNetwork(self.size, self.latent), self.beta)
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

@@ -7,7 +7,7 @@ from blemish.detectors.information import DetectorInfo
 DETECTORS = (
     DetectorInfo(
         "supersimplenet",
-        where="blemish.detectors.supervised.supersimplenet:SuperSimpleNetDetector",
+        where="blemish.detectors.supervised.supersimplenet:SuperSimpleNet",
         summary="Heads that learn to see noise in features; learns from good photographs, better with some defects.",
         trains=True,
         reference="Rolih et al., SuperSimpleNet: Unifying Unsupervised and Supervised Learning for Fast and Reliable "
@@ -27,7 +27,7 @@ DETECTORS = (
     ),
     DetectorInfo(
         "unet",
-        where="blemish.detectors.supervised.unet:UNetDetector",
+        where="blemish.detectors.supervised.unet:UNet",
         summary="Supervised segmentation; learns defects from masks, or from defects that it paints on good "
         "photographs.",
         learns_from="masks",
@@ -40,7 +40,7 @@ DETECTORS = (
     ),
     DetectorInfo(
         "classifier",
-        where="blemish.detectors.supervised.classifier:ClassifierDetector",
+        where="blemish.detectors.supervised.classifier:Classifier",
         summary="Supervised: good or defective, or which defect; for many labelled photographs without masks.",
         learns_from="labels",
         trains=True,

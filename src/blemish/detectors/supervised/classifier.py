@@ -66,7 +66,7 @@ class Looked:
 
 
 @dataclasses.dataclass
-class ClassifierDetector(SupervisedDetector[Looked]):
+class Classifier(SupervisedDetector[Looked]):
     """Classifier on a network's feature maps, with AdamW and a cosine schedule; see the base class.
 
     The score is the log odds of "not good", the map its Grad-CAM.
@@ -216,10 +216,10 @@ class ClassifierDetector(SupervisedDetector[Looked]):
         self.metrics_ = self._judge(network, held_out, torch.tensor(classes))
         return network
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order; features of a frozen network come from the cache."""
         if not self._frozen():
-            yield from super().predict(paths)
+            yield from super().predict_files(paths)
             return
         head = self._fitted().head
         for maps in self.extractor().stream(paths):

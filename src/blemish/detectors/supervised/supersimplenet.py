@@ -71,7 +71,7 @@ class SuperSimpleNetObjective(Objective):
 
 
 @dataclasses.dataclass
-class SuperSimpleNetDetector(SupervisedDetector[Statistics], FrozenTrainedDetector):
+class SuperSimpleNet(SupervisedDetector[Statistics], FrozenTrainedDetector):
     """SuperSimpleNet with AdamW; see the base classes.
 
     Features are standardised first, so that `noise` means the same for every backbone.

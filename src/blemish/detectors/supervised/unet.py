@@ -19,7 +19,7 @@ from blemish.detectors.base import refuse
 from blemish.detectors.supervised.base import SupervisedDetector, balanced_weights
 from blemish.detectors.supervised.pretrained import freeze_statistics, pretrained_backbone, slower_groups
 from blemish.detectors.supervised.segmentation_examples import SegmentationExamples, Subject
-from blemish.detectors.supervised.unet_network import PlainEncoder, SegmentationHead, UNet, mask_loss
+from blemish.detectors.supervised.unet_network import PlainEncoder, SegmentationHead, UNetNetwork, mask_loss
 from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Material, Objective, Recipe, cosine_schedule
@@ -38,7 +38,7 @@ class UNetObjective(Objective):
 
     positive_weight: Tensor
 
-    def __init__(self, unet: UNet, positive_weight: float, pretrained: bool) -> None:
+    def __init__(self, unet: UNetNetwork, positive_weight: float, pretrained: bool) -> None:
         super().__init__()
         self.unet = unet
         self.pretrained = pretrained
@@ -63,7 +63,7 @@ class UNetObjective(Objective):
 
 
 @dataclasses.dataclass
-class UNetDetector(SupervisedDetector[float]):
+class UNet(SupervisedDetector[float]):
     """U-Net with weighted binary cross entropy, Adam and a cosine schedule; see the base class.
 
     Good, really defective and painted photographs are drawn equally often.
@@ -192,11 +192,11 @@ class UNetDetector(SupervisedDetector[float]):
             overlap.add(torch.sigmoid(logits).numpy(), example["mask"][0].numpy() > 0)
         return overlap.metrics()
 
-    def _unet(self) -> UNet:
+    def _unet(self) -> UNetNetwork:
         if self.encoder == PLAIN:
-            return UNet(PlainEncoder(), PlainEncoder.channels)
+            return UNetNetwork(PlainEncoder(), PlainEncoder.channels)
         backbone = copy.deepcopy(self._backbone()).requires_grad_(True)
-        return UNet(backbone, backbone.channels)
+        return UNetNetwork(backbone, backbone.channels)
 
     def _backbone(self) -> Backbone:
         return pretrained_backbone(self.encoder, _STRIDES, self.weights, self.seed)
