@@ -77,7 +77,7 @@ WRONG = {
     "no such preset": (("fit", "{data}", "--out", "x.blemish", "--preset", "magic"), 2, "magic"),
     "no such parameter": (("fit", "{data}", "--out", "x.blemish", "--set", "luck=7"), 2, "luck"),
     "no setting": (("fit", "{data}", "--out", "x.blemish", "--set", "luck"), 2, "luck"),
-    "no such category": (("fit", "{data}", "--out", "x.blemish", "--category", "nut"), 1, "washer"),
+    "no such category": (("fit", "{data.parent}", "--out", "x.blemish", "--category", "nut"), 1, "washer"),
     "bit depth": (("fit", "{data}", "--out", "x.blemish", "--bit-depth", "20"), 2, "--bit-depth"),
     "no such inspector": (("inspect", "none.blemish", "{data}"), 1, "none.blemish"),
     "not an inspector": (("evaluate", "{data}/train/good/000.png", "{data}"), 1, "000.png"),

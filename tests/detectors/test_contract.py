@@ -25,15 +25,16 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from blemish.core.errors import BlemishError, CatalogError, ImageError, NotFittedError, UsageError
+from blemish.core.folds import fold_positions
 from blemish.core.images import read_image
 from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import preprocess
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog, open_catalog
-from blemish.detectors.base import Detector, fold_positions
+from blemish.detectors.base import Detector
 from blemish.detectors.registry import create_detector, detector_info, detector_names
 from blemish.features.onnx_export import to_onnx
-from blemish.making.build import learning_catalog
+from blemish.making.reading import learning_catalog
 
 SIZE = 128
 # What keeps tests short, for those detectors that have such a parameter.

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from blemish.core.errors import UsageError
+from blemish.core.folds import held_out_positions
 from blemish.data.catalog import Catalog
 from blemish.detectors.frozen_trained import channel_statistics
 from blemish.detectors.reconstruction.feature_autoencoder import THREE_SIGMA, FeatureAutoencoderDetector
 from blemish.detectors.reconstruction.feature_autoencoder_network import FeatureAutoencoder
 from blemish.detectors.registry import create_detector
-from blemish.detectors.trained import held_out_positions
 
 
 @pytest.fixture(scope="module")

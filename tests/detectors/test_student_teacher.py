@@ -14,6 +14,7 @@ from skimage.transform import resize
 from torch import Tensor
 
 from blemish.core.errors import UsageError
+from blemish.core.folds import held_out_positions
 from blemish.data.catalog import Catalog
 from blemish.detectors.distilled.student_teacher import (
     StudentTeacherDetector,
@@ -28,7 +29,6 @@ from blemish.detectors.distilled.student_teacher_network import (
     ReverseStudent,
 )
 from blemish.detectors.registry import create_detector
-from blemish.detectors.trained import held_out_positions
 
 CHANNELS = (256, 512, 1024)
 QUICK: dict[str, Any] = {"size": 128, "epochs": 2, "width": 8}

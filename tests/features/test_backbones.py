@@ -36,9 +36,8 @@ from blemish.features.backbones import (
     Backbone,
     PackagedWeights,
     load_backbone,
-    load_classifier,
 )
-from blemish.features.weights import read_state_dict
+from blemish.features.weights import read_state_dict, timm_names_of_lite
 
 SIZES = {"efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
 SMALL = "test_resnet.r160_in1k"  # timm's own network for tests: 2 MB of weights
@@ -55,6 +54,15 @@ def small_weights() -> dict[str, torch.Tensor]:
     return dict(timm.create_model(SMALL, pretrained=False).state_dict())
 
 
+def whole_classifier(name: str) -> torch.nn.Module:
+    """The ImageNet classifier that a packaged backbone is cut from."""
+    timm_name, packaged = PACKAGED[name]
+    network = timm.create_model(timm_name, pretrained=False)
+    lengths = [len(stage) for stage in network.blocks]
+    network.load_state_dict(timm_names_of_lite(read_state_dict(packaged.path()), lengths))
+    return network.eval()
+
+
 def test_every_packaged_backbone_is_looked_at() -> None:
     assert set(SIZES) == set(PACKAGED)
     assert DEFAULT_BACKBONE in PACKAGED
@@ -62,7 +70,7 @@ def test_every_packaged_backbone_is_looked_at() -> None:
 
 @pytest.mark.parametrize("name", SIZES)
 def test_weights_know_what_is_on_photographs(name: str) -> None:
-    classifier, size = load_classifier(name), SIZES[name]
+    classifier, size = whole_classifier(name), SIZES[name]
     contract = load_backbone(name, (2,)).preprocessing(size, size)
     names = ImageNetInfo()
 
@@ -81,7 +89,7 @@ def test_taps_are_the_stages_of_the_whole_classifier(lite0: Backbone) -> None:
         preprocess(skimage.data.coffee(), lite0.preprocessing(64, 96)),
     )[None]
     with torch.inference_mode():
-        stages = load_classifier(DEFAULT_BACKBONE).forward_intermediates(image, intermediates_only=True)
+        stages = whole_classifier(DEFAULT_BACKBONE).forward_intermediates(image, intermediates_only=True)
         maps = lite0(image)
     by_shape = {tuple(stage.shape): stage for stage in stages}
     for features, tap, channels in zip(maps, lite0.taps, lite0.channels, strict=True):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,34 +28,21 @@ def check(
     \b
     blemish check photographs/
     """
-    from blemish.data.catalog import open_catalogs
-    from blemish.data.checks import check_catalog
+    from blemish.workflows.check import CheckRequest
+    from blemish.workflows.check import check as look
 
-    found = [(catalog, check_catalog(catalog)) for catalog in open_catalogs(data)]
-    documents = [_document(catalog, problems) for catalog, problems in found]
+    result = look(CheckRequest(data=data))
 
     def human() -> None:
-        for catalog, problems in found:
+        for catalog, problems in result.found:
             _print_catalog(catalog, problems)
 
-    emit({"categories": documents}, json_output, human)
-    if any(problems for _, problems in found):
+    emit(result.to_json(), json_output, human)
+    if not result.clean:
         raise typer.Exit(1)
 
 
-def _document(catalog: Catalog, problems: list[Problem]) -> dict[str, Any]:
-    return {
-        "category": catalog.category,
-        "root": str(catalog.root),
-        "layout": catalog.layout,
-        "images": len(catalog),
-        "masks": int(catalog.table["mask"].notna().sum()),
-        "counts": catalog.counts(),
-        "problems": [problem.to_json() for problem in problems],
-    }
-
-
-def _print_catalog(catalog: Catalog, problems: list[Problem]) -> None:
+def _print_catalog(catalog: Catalog, problems: Sequence[Problem]) -> None:
     console.print(f"{catalog.category}: {len(catalog)} images, layout {catalog.layout}", style="bold")
     for split, counts in catalog.counts().items():
         held = ", ".join(f"{defect_type} {count}" for defect_type, count in counts.items())

@@ -37,26 +37,21 @@ def compare_image(
     """
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import use_reporter
-    from blemish.core.storage import write_json
-    from blemish.line.comparison import compare_image, write_page, write_pictures
+    from blemish.workflows.compare_image import CompareImageRequest
+    from blemish.workflows.compare_image import compare_image as compare
 
     photograph, chosen = _told_apart(image, inspectors)
-    page = out / "compare.html"
     with use_reporter(reporter_for(json_output)):
-        comparison = compare_image(photograph, chosen)
-        pictures = write_pictures(comparison, out)
-        write_page(comparison, page)
-    document = {**comparison.to_json(), "pictures": [str(path) for path in pictures], "page": str(page)}
-    write_json(out / "compare.json", document)
+        result = compare(CompareImageRequest(image=photograph, inspectors=chosen, out=out))
 
     def human() -> None:
-        _print(comparison)
-        console.print(f"Page: {page}")
+        _print(result.comparison)
+        console.print(f"Page: {result.page}")
 
-    emit(document, json_output, human)
+    emit(result.to_json(), json_output, human)
 
 
-def _told_apart(given: list[Path], inspectors: list[Path]) -> tuple[Path, list[Path]]:
+def _told_apart(given: list[Path], inspectors: list[Path]) -> tuple[Path, tuple[Path, ...]]:
     """The photograph and the inspectors: an option takes one value, so further inspectors arrive as arguments.
 
     Raises:
@@ -68,7 +63,7 @@ def _told_apart(given: list[Path], inspectors: list[Path]) -> tuple[Path, list[P
         raise UsageError(
             f"One photograph is compared at a time, and here are {len(images)} ({named}): name one."
         )
-    return images[0], [*inspectors, *(path for path in given if path.suffix.lower() == ".blemish")]
+    return images[0], (*inspectors, *(path for path in given if path.suffix.lower() == ".blemish"))
 
 
 def _print(comparison: ImageComparison) -> None:

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blemish.cli.output import JsonOption, console, emit, messages
+from blemish.cli.output import JsonOption, console, emit
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from blemish.data.catalog import Catalog
     from blemish.evaluation.result import Evaluation
-    from blemish.line.manifest import Manifest
-    from blemish.line.runtime import Inspector
 
 
 def evaluate(
@@ -44,95 +41,26 @@ def evaluate(
     """
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import use_reporter
-    from blemish.core.storage import write_json
-    from blemish.evaluation.report import headline, write_report
-    from blemish.line.runtime import Inspector
+    from blemish.workflows.evaluate import EvaluateRequest
+    from blemish.workflows.evaluate import evaluate as measure
 
-    loaded = Inspector.load(inspector)
-    folder = out or inspector.parent / f"{inspector.stem}-evaluation"
-    report = folder / "report.html"
+    request = EvaluateRequest(inspector=inspector, data=data, out=out, category=category)
     with use_reporter(reporter_for(json_output)):
-        evaluation = evaluate_inspector(loaded, data, category)
-        write_report(
-            [evaluation], report, f"{loaded.name}: evaluation", facts(loaded.manifest), loaded.history
-        )
-    document = {**evaluation.to_json(), "report": str(report)}
-    write_json(folder / "metrics.json", document)
-    for failure in evaluation.failed:
-        messages.print(f"{failure.path}: {failure.detail}", style="red")
+        result = measure(request)
 
     def human() -> None:
-        console.print(metrics_table([evaluation]))
-        console.print(types_table(evaluation))
-        console.print(headline(evaluation))
-        console.print(f"Report: {report}")
-        console.print(f"Next: blemish inspect {inspector} PHOTOGRAPHS --out {folder.parent / 'verdicts'}")
+        from blemish.evaluation.report import headline
 
-    emit(document, json_output, human)
-    if evaluation.failed:
+        console.print(metrics_table([result.evaluation]))
+        console.print(types_table(result.evaluation))
+        console.print(headline(result.evaluation))
+        console.print(f"Report: {result.report}")
+        verdicts = request.folder.parent / "verdicts"
+        console.print(f"Next: blemish inspect {inspector} PHOTOGRAPHS --out {verdicts}")
+
+    emit(result.to_json(), json_output, human)
+    if not result.complete:
         raise typer.Exit(1)
-
-
-def evaluate_inspector(inspector: Inspector, data: Path, category: str | None = None) -> Evaluation:
-    """Inspect the test photographs in `data`; of several categories the one named, or the inspector's own."""
-    from blemish.cli.categories import open_category
-    from blemish.evaluation.evaluate import evaluate
-
-    catalog = open_category(data, category, default=inspector.manifest.training.category)
-    catalog = unseen(catalog, inspector)
-    return evaluate(
-        inspector.inspect_file,
-        catalog,
-        inspector.threshold,
-        pixel_threshold=inspector.pixel_threshold,
-        map_scale=inspector.map_scale,
-    )
-
-
-def unseen(catalog: Catalog, inspector: Inspector) -> Catalog:
-    """The catalog without the test photographs that a supervised detector has learnt from.
-
-    Raises:
-        CatalogError: nothing is left to test with.
-    """
-    from blemish.core.errors import CatalogError
-    from blemish.core.storage import file_digest
-
-    supervision = inspector.manifest.training.supervision
-    if supervision is None:
-        return catalog
-    learnt = set(supervision.digests)
-    tested = catalog.table["split"] == "test"
-    seen = [
-        bool(t) and file_digest(Path(p)) in learnt for p, t in zip(catalog.table["path"], tested, strict=True)
-    ]
-    if sum(seen) == tested.sum():
-        raise CatalogError(
-            f"{inspector.path} has learnt from all {sum(seen)} test photographs of {catalog.root}: evaluate it on "
-            "others."
-        )
-    return catalog.subset([not was for was in seen])
-
-
-def facts(manifest: Manifest) -> dict[str, str]:
-    """What a reader of the report must know to trust it."""
-    from blemish.cli.fit import learnt_from, measured_in_words
-
-    preprocessing = manifest.preprocessing
-    parameters = manifest.detector.parameters
-    supervision = manifest.training.supervision
-    labelled = len(supervision.digests) if supervision else 0
-    measured = measured_in_words(manifest.training.measured)
-    return {
-        "Inspector": manifest.name,
-        "Detector": manifest.detector.name,
-        "Backbone": str(parameters.get("backbone", "none")),
-        "Input": f"{preprocessing.width} x {preprocessing.height} pixels",
-        "Learnt from": learnt_from(manifest.training.n_images, labelled),
-        **({"On images held out from training": measured} if measured else {}),
-        "Threshold": f"{manifest.calibration.threshold:.4g}",
-        "Fitted": f"{manifest.training.created:%Y-%m-%d %H:%M} UTC",
-    }
 
 
 def metrics_table(evaluations: Sequence[Evaluation]) -> Table:

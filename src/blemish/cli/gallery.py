@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from blemish.cli.output import JsonOption, console, emit, messages
+from blemish.cli.output import JsonOption, console, emit
 
 app = typer.Typer(rich_markup_mode=None, help="Keep defects, to find similar ones.", no_args_is_help=True)
 
@@ -46,36 +46,18 @@ def index(
     """
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import use_reporter
-    from blemish.gallery.gallery import Gallery
-    from blemish.line.runtime import Inspector
-    from blemish.workflows.index_defects import index_catalog
+    from blemish.workflows.index_defects import IndexDefectsRequest, index_defects
 
-    loaded = Inspector.load(inspector)
-    with use_reporter(reporter_for(json_output)), Gallery(gallery_location(location)) as opened:
-        indexed = index_catalog(data, loaded, opened)
-        count = opened.count()
-    for path, detail in indexed.skipped:
-        messages.print(f"ERROR   {path}: {detail}", style="red")
+    request = IndexDefectsRequest(data=data, inspector=inspector, gallery=location)
+    with use_reporter(reporter_for(json_output)):
+        result = index_defects(request)
 
     def human() -> None:
-        console.print(
-            f"{sum(indexed.types.values())} defects of {indexed.category} kept; the gallery holds {count}."
-        )
-        for name, number in sorted(indexed.types.items()):
+        kept = sum(result.types.values())
+        console.print(f"{kept} defects of {result.category} kept; the gallery holds {result.count}.")
+        for name, number in result.types.items():
             console.print(f"  {name}: {number}")
 
-    emit({**indexed.to_json(), "count": count}, json_output, human)
-    if indexed.skipped:
+    emit(result.to_json(), json_output, human)
+    if not result.complete:
         raise typer.Exit(1)
-
-
-def gallery_location(given: str | None) -> str:
-    """Where the gallery is: as given, or the folder `gallery` of BLEMISH_HOME."""
-    import os
-
-    from platformdirs import user_data_path
-
-    if given:
-        return given
-    home = os.environ.get("BLEMISH_HOME") or user_data_path("blemish", appauthor=False)
-    return str(Path(home) / "gallery")

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from blemish.cli.output import JsonOption, console, emit, messages
+from blemish.workflows.inspect import Save
 
 if TYPE_CHECKING:
-    from blemish.line.photographs import Photograph
     from blemish.line.results import Result
-    from blemish.line.runtime import Inspector
-
-
-class Save(StrEnum):
-    """Of which photographs an overlay is written."""
-
-    ALL = "all"
-    REJECTS = "rejects"
-    NONE = "none"
 
 
 def inspect(
@@ -43,52 +34,22 @@ def inspect(
     blemish inspect part.blemish photo.png new/ --out verdicts/
     """
     from blemish.cli.reporter import reporter_for
-    from blemish.core.progress import track, use_reporter
-    from blemish.core.types import Verdict
-    from blemish.line.photographs import find_photographs
-    from blemish.line.results import write_results
-    from blemish.line.runtime import Inspector
+    from blemish.core.progress import use_reporter
+    from blemish.workflows.inspect import InspectRequest
+    from blemish.workflows.inspect import inspect as judge
 
-    photographs = find_photographs(paths, out)
-    loaded = Inspector.load(inspector)
-    results: list[Result] = []
+    def tell(result: Result) -> None:
+        if result.error:
+            messages.print(f"ERROR   {result.error}", style="red")
+        elif not json_output:
+            _print_verdict(result)
+
+    request = InspectRequest(inspector=inspector, paths=tuple(paths), out=out, save=save)
     with use_reporter(reporter_for(json_output)):
-        for photograph in track(photographs, f"Inspecting with {loaded.name}"):
-            result = _inspect_one(loaded, photograph, out, save)
-            results.append(result)
-            if result.error:
-                messages.print(f"ERROR   {result.error}", style="red")
-            elif not json_output:
-                _print_verdict(result)
-    if out is not None:
-        write_results(out, results)
-    emit([result.to_json() for result in results], json_output, lambda: _print_summary(results, out))
-    if any(result.verdict != Verdict.PASS for result in results):
+        found = judge(request, tell)
+    emit(found.to_json(), json_output, lambda: _print_summary(found.results, out))
+    if not found.passed:
         raise typer.Exit(1)
-
-
-def _inspect_one(inspector: Inspector, photograph: Photograph, out: Path | None, save: Save) -> Result:
-    """Inspect one photograph and write its overlay; an error becomes a result too."""
-    from blemish.core.errors import ImageError
-    from blemish.core.images import read_image
-    from blemish.core.types import Verdict
-    from blemish.line.results import Result
-
-    path = photograph.path
-    try:
-        if photograph.error:
-            raise photograph.error
-        image = read_image(path, bit_depth=inspector.manifest.preprocessing.bit_depth)
-        inspection = inspector.inspect(image)
-    except ImageError as error:
-        return Result(path, error=str(error), kind=error.kind)
-    passed = inspection.verdict == Verdict.PASS
-    if out is None or save == Save.NONE or (save == Save.REJECTS and passed):
-        return Result.of(path, inspection)
-    from blemish.line.overlays import write_overlay
-
-    write_overlay(out / photograph.place, image, inspection, inspector.map_scale, inspector.pixel_threshold)
-    return Result.of(path, inspection, out / photograph.place)
 
 
 def _print_verdict(result: Result) -> None:
@@ -110,7 +71,7 @@ def _print_verdict(result: Result) -> None:
     )
 
 
-def _print_summary(results: list[Result], out: Path | None) -> None:
+def _print_summary(results: Sequence[Result], out: Path | None) -> None:
     """How many passed, were rejected, failed."""
     from collections import Counter
 

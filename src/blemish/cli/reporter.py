@@ -31,7 +31,15 @@ def reporter_for(json_output: bool) -> Reporter:
     return BarReporter(console if console.rich.is_terminal and not json_output else messages)
 
 
-class BarReporter:
+class _Sentences:
+    """Sentences are printed among the messages."""
+
+    def say(self, sentence: str) -> None:
+        """Print one sentence, above the bars where there are any."""
+        messages.print(sentence, style="yellow")
+
+
+class BarReporter(_Sentences):
     """One bar for each running task, drawn from the first second on and gone when the task ends."""
 
     def __init__(self, where: LazyConsole) -> None:
@@ -102,7 +110,7 @@ def _progress_display(where: LazyConsole) -> Progress:
     )
 
 
-class LineReporter:
+class LineReporter(_Sentences):
     """Plain lines: one after the first second, one every few seconds, and one at the end."""
 
     @contextmanager

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from blemish.cli.gallery import GalleryOption, InspectorOption, gallery_location
+from blemish.cli.gallery import GalleryOption, InspectorOption
 from blemish.cli.output import JsonOption, console, emit
 from blemish.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from blemish.gallery.defect import Neighbour
-    from blemish.gallery.proposal import Proposal
+    from blemish.workflows.similar import SimilarResult
 
 
 def similar(
@@ -36,39 +35,27 @@ def similar(
     \b
     blemish similar photo.png --inspector part.blemish
     """
-    from blemish.core.images import read_image
-    from blemish.core.storage import file_digest
-    from blemish.gallery.embedding import AnomalyEmbedder
-    from blemish.gallery.gallery import Gallery
-    from blemish.gallery.proposal import propose
-    from blemish.line.runtime import Inspector
+    from blemish.workflows.similar import SimilarRequest
+    from blemish.workflows.similar import similar as find
 
-    earliest = _time(since)
-    loaded = Inspector.load(inspector)
-    photograph = read_image(image, bit_depth=loaded.manifest.preprocessing.bit_depth)
-    embedder = AnomalyEmbedder(loaded)
-    inspection = loaded.inspect(photograph)
-    vector = embedder.vector_of(photograph, inspection)
-    with Gallery(_existing(gallery_location(location))) as opened:
-        found = opened.similar(
-            vector, embedder.space, top, category, defect_type, earliest, exclude_digest=file_digest(image)
-        )
-    proposal = propose(found)
-    document: dict[str, Any] = {
-        "image": str(image),
-        "verdict": str(inspection.verdict),
-        "score": inspection.score,
-        "threshold": inspection.threshold,
-        "neighbours": [neighbour.to_json() for neighbour in found],
-        "proposal": proposal.to_json(),
-    }
-    emit(document, json_output, lambda: _print(found, proposal))
+    request = SimilarRequest(
+        image=image,
+        inspector=inspector,
+        gallery=location,
+        top=top,
+        category=category,
+        defect_type=defect_type,
+        since=_time(since),
+    )
+    result = find(request)
+    emit(result.to_json(), json_output, lambda: _print(result))
 
 
-def _print(found: list[Neighbour], proposal: Proposal) -> None:
+def _print(result: SimilarResult) -> None:
     """A line for each neighbour, nearest first, and what they vote for."""
     from blemish.cli.text_table import aligned
 
+    found, proposal = result.neighbours, result.proposal
     if not found:
         console.print("The gallery holds no such defect: fill it with blemish gallery index.")
         return
@@ -93,31 +80,15 @@ def _print(found: list[Neighbour], proposal: Proposal) -> None:
         )
 
 
-def _existing(location: str) -> str:
-    """The location; looking for what is similar makes no folder.
-
-    Raises:
-        UsageError: there is no such folder.
-    """
-    if not location.startswith(("http://", "https://")) and not Path(location).is_dir():
-        raise UsageError(
-            f"There is no gallery at {location}: make it with blemish gallery index, or name another."
-        )
-    return location
-
-
 def _time(text: str | None) -> datetime | None:
-    """ISO 8601; without an offset it is UTC.
+    """ISO 8601.
 
     Raises:
         UsageError: it is no time.
     """
-    if text is None:
-        return None
     try:
-        time = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text) if text else None
     except ValueError as error:
         raise UsageError(
             f"--since {text} is no time: write it like 2026-03-01 or 2026-03-01T14:30."
         ) from error
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,7 +1,8 @@
 """Progress of long work: the library reports, whoever runs it decides how to show it.
 
-Library code says `for item in track(items, "Reading images"):` or `with task("Downloading", total) as advance:`.
-By default nothing is shown. The command line installs a reporter with `use_reporter`.
+Library code says `for item in track(items, "Reading images"):` or `with task("Downloading", total) as advance:`, and
+`say(...)` what a person should know though it is no result. By default nothing is shown. The command line installs a
+reporter with `use_reporter`.
 """
 
 from __future__ import annotations
@@ -21,10 +22,16 @@ class Reporter(Protocol):
     def task(self, description: str, total: float | None, unit: str) -> AbstractContextManager[Advance]:
         """Show one task for as long as the context lasts; the value is called with each step done."""
 
+    def say(self, sentence: str) -> None:
+        """Tell a person one sentence."""
+
 
 class _SilentReporter:
     def task(self, description: str, total: float | None, unit: str) -> AbstractContextManager[Advance]:
         return nullcontext(lambda step: None)
+
+    def say(self, sentence: str) -> None:
+        pass
 
 
 _reporter: ContextVar[Reporter] = ContextVar("reporter", default=_SilentReporter())  # noqa: B039 (stateless)
@@ -38,6 +45,11 @@ def use_reporter(reporter: Reporter) -> Iterator[None]:
         yield
     finally:
         _reporter.reset(token)
+
+
+def say(sentence: str) -> None:
+    """Tell whoever watches one sentence: a photograph left out, a checkpoint that is not there."""
+    _reporter.get().say(sentence)
 
 
 def task(

@@ -13,9 +13,11 @@ import numpy.typing as npt
 from torch import nn
 
 from blemish.core.errors import CatalogError, NotFittedError, UsageError
+from blemish.core.folds import fold_positions
 from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
+from blemish.features.together import Reads
 
 State = dict[str, npt.NDArray[Any]]
 
@@ -82,6 +84,14 @@ class Detector(ABC):
         """The graph with one more output where there are parts: -log10 of the p-value by each of them."""
         return self.network()
 
+    def reads(self) -> Reads:
+        """What learning reads of every photograph, so that one pass decodes it once for all: its pixels, unless said.
+
+        Raises:
+            UsageError: a parameter's value cannot be meant.
+        """
+        return Reads(contracts=(self.preprocessing(),))
+
     @abstractmethod
     def preprocessing(self) -> Preprocessing:
         """The contract between a photograph and the network's input."""
@@ -113,18 +123,6 @@ class Detector(ABC):
     def clone(self) -> Self:
         """An unfitted detector with the same parameters."""
         return type(self)(**self.parameters())
-
-
-def fold_positions(n: int, folds: int, seed: int) -> list[npt.NDArray[np.intp]]:
-    """Part 0 .. n-1 into `folds` shuffled parts of nearly equal size; each part is sorted.
-
-    Raises:
-        UsageError: fewer than 2 folds, which would leave nothing to learn from.
-    """
-    if folds < 2:
-        raise UsageError(f"{folds} folds leave no image to learn from: choose 2 or more.")
-    order = np.random.default_rng(seed).permutation(n)
-    return [np.sort(part) for part in np.array_split(order, min(folds, n))]
 
 
 def normal_images(catalog: Catalog, fewest: int = 2) -> list[Path]:

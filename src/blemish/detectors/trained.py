@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from blemish.core.folds import held_out_positions
 from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.storage import file_digest
@@ -207,12 +208,6 @@ class TrainedDetector(Detector):
             compiled = CompiledNetwork(to_onnx(network, example, ["score", "map"]))
             self._compiled = compiled
         return compiled
-
-
-def held_out_positions(count: int, share: float, seed: int) -> npt.NDArray[np.intp]:
-    """Sorted positions of the `share` of `count` images that are held out: at least 1, and never all."""
-    held = min(max(1, round(share * count)), count - 1)
-    return np.sort(np.random.default_rng((seed, count)).permutation(count)[:held])
 
 
 def prediction_of(network: CompiledNetwork, planes: FloatArray) -> Prediction:

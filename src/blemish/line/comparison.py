@@ -202,10 +202,13 @@ def _seen(name: str, inspector: Inspector, photograph: ByteArray) -> Seen:
 
 
 def _names(artifacts: Sequence[Artifact]) -> list[str]:
-    """A name for each inspector: its file's; where two are alike, its own, and a number if these are alike too."""
-    names = [artifact.path.stem for artifact in artifacts]
-    if len(set(names)) < len(names):
-        names = [artifact.manifest.name for artifact in artifacts]
+    """A name for each inspector: its own; where two are alike, with its file's, and a number if these are alike too."""
+    names = [artifact.manifest.name for artifact in artifacts]
+    counts = Counter(names)
+    names = [
+        f"{name} ({artifact.path.name})" if counts[name] > 1 else name
+        for name, artifact in zip(names, artifacts, strict=True)
+    ]
     counts, numbered = Counter(names), Counter[str]()
     unique = []
     for name in names:

@@ -9,70 +9,103 @@ from pathlib import Path
 from typing import Any
 
 from blemish.core.errors import CatalogError, ImageError
-from blemish.core.images import read_image
-from blemish.core.progress import track
-from blemish.core.storage import file_digest
-from blemish.data.catalog import open_catalog
-from blemish.gallery.defect import Defect
-from blemish.gallery.embedding import AnomalyEmbedder
-from blemish.gallery.gallery import Gallery
-from blemish.line.runtime import Inspector
+from blemish.core.progress import say, track
+from blemish.workflows.request import Request
+
+
+class IndexDefectsRequest(Request):
+    """Keep the defects of a category.
+
+    Attributes:
+        data: folder of one category, or a manifest.
+        inspector: the inspector that says where to look.
+        gallery: its folder, or the URL of a Qdrant server; the station's own where None.
+    """
+
+    data: Path
+    inspector: Path
+    gallery: str | None = None
 
 
 @dataclass(frozen=True)
-class Indexed:
+class IndexDefectsResult:
     """What went into a gallery.
 
     Attributes:
         category: of the photographs.
-        types: defects kept, by type.
+        types: defects kept, by type, sorted.
         skipped: path and cause of each photograph that could not be read.
+        count: defects that the gallery holds now.
     """
 
     category: str
     types: dict[str, int]
-    skipped: list[tuple[str, str]]
+    skipped: tuple[tuple[str, str], ...]
+    count: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every photograph could be read."""
+        return not self.skipped
 
     def to_json(self) -> dict[str, Any]:
-        """The summary as JSON-ready values."""
-        return {
-            "category": self.category,
-            "types": self.types,
-            "skipped": [{"path": path, "detail": detail} for path, detail in self.skipped],
-        }
+        """The result as JSON-ready values."""
+        skipped = [{"path": path, "detail": detail} for path, detail in self.skipped]
+        return {"category": self.category, "types": self.types, "skipped": skipped, "count": self.count}
 
 
-def index_catalog(data: Path, inspector: Inspector, gallery: Gallery) -> Indexed:
-    """Keep every photograph of a catalog that is labelled as defective; its time is that of its file.
+def index_defects(request: IndexDefectsRequest) -> IndexDefectsResult:
+    """Keep every photograph that is labelled as defective; its time is that of its file.
+
+    What is in the gallery already is replaced, not doubled.
 
     Raises:
         CatalogError: the folder is no catalog, or holds no defective photograph.
-        ArtifactError: the inspector's file holds no backbone.
+        ArtifactError: the inspector cannot be used, or its file holds no backbone.
         GalleryError: the gallery cannot be written.
     """
-    catalog = open_catalog(data)
+    from blemish.core.images import read_image
+    from blemish.core.storage import file_digest
+    from blemish.data.catalog import open_catalog
+    from blemish.gallery.defect import Defect
+    from blemish.gallery.embedding import AnomalyEmbedder
+    from blemish.gallery.gallery import Gallery
+    from blemish.line.runtime import Inspector
+
+    inspector = Inspector.load(request.inspector)
+    catalog = open_catalog(request.data)
     rows = catalog.table[catalog.table["label"] == "anomalous"]
     if rows.empty:
-        raise CatalogError(f"{data} holds no defective photographs: there is nothing to index.")
+        raise CatalogError(f"{request.data} holds no defective photographs: there is nothing to index.")
     embedder = AnomalyEmbedder(inspector)
     types: Counter[str] = Counter()
     skipped: list[tuple[str, str]] = []
-    pairs = list(zip(rows["path"], rows["defect_type"], strict=True))
-    for name, defect_type in track(pairs, f"Indexing {catalog.category}"):
-        path = Path(name)
-        try:
-            image = read_image(path, bit_depth=inspector.manifest.preprocessing.bit_depth)
-        except ImageError as error:
-            skipped.append((str(path), error.detail))
-            continue
-        defect = Defect(
-            category=catalog.category,
-            defect_type=str(defect_type),
-            time=datetime.fromtimestamp(path.stat().st_mtime, UTC),
-            inspector=inspector.name,
-            image_digest=file_digest(path),
-            name=path.name,
-        )
-        gallery.add(embedder.vector(image), embedder.space, defect)
-        types[str(defect_type)] += 1
-    return Indexed(catalog.category, dict(sorted(types.items())), skipped)
+    with Gallery(gallery_location(request.gallery)) as gallery:
+        pairs = list(zip(rows["path"], rows["defect_type"], strict=True))
+        for name, defect_type in track(pairs, f"Indexing {catalog.category}"):
+            path = Path(name)
+            try:
+                image = read_image(path, bit_depth=inspector.manifest.preprocessing.bit_depth)
+            except ImageError as error:
+                say(str(error))
+                skipped.append((str(path), error.detail))
+                continue
+            defect = Defect(
+                category=catalog.category,
+                defect_type=str(defect_type),
+                time=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+                inspector=inspector.name,
+                image_digest=file_digest(path),
+                name=path.name,
+            )
+            gallery.add(embedder.vector(image), embedder.space, defect)
+            types[str(defect_type)] += 1
+        count = gallery.count()
+    return IndexDefectsResult(catalog.category, dict(sorted(types.items())), tuple(skipped), count)
+
+
+def gallery_location(given: str | None) -> str:
+    """Where the gallery is: as given, or the station's own."""
+    from blemish.station.home import default_home
+
+    return given or str(default_home() / "gallery")

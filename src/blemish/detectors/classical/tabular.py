@@ -18,10 +18,11 @@ import torch
 from torch import nn
 
 from blemish.core.errors import CatalogError, UsageError
+from blemish.core.folds import fold_positions
 from blemish.core.progress import task, track
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, require_fitted
+from blemish.detectors.base import State, normal_images, require_fitted
 from blemish.detectors.classical.head import Projection, TabularHead
 from blemish.detectors.classical.projection import SCALINGS, Rows, fit_projection, project
 from blemish.detectors.frozen import BackboneDetector, BackboneWithHead

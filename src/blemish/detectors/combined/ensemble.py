@@ -25,6 +25,7 @@ from blemish.detectors.supervised.base import needs_defects
 from blemish.detectors.training.session import TrainingSession, current_session, training_session
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads, union_extractors
 
 RULES = ("mean", "max")
 _FOLDS = 4
@@ -132,6 +133,15 @@ class Ensemble(Detector):
             network = one.detector.network()
             networks.append(Member(network, contract.mean, contract.std, surprise, one.map_low, one.map_high))
         return EnsembleNetwork(networks, self.rule).eval()
+
+    def reads(self) -> Reads:
+        """What the members read, and pixels."""
+        said = [super().reads(), *(member.reads() for member in self._unfitted())]
+        extractors = [extractor for one in said for extractor in one.extractors]
+        contracts = [contract for one in said for contract in one.contracts]
+        return Reads(
+            tuple(server for server, _ in union_extractors(extractors)), tuple(dict.fromkeys(contracts))
+        )
 
     def preprocessing(self) -> Preprocessing:
         """Pixels 0 to 255 at the common size; members standardise them themselves."""

@@ -45,6 +45,7 @@ from blemish.detectors.training.examples import Batch, Example, ImageExamples, s
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
 from blemish.features.backbones import DEFAULT_BACKBONE
 from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads
 
 _DAMAGED_COPIES = 100
 
@@ -122,8 +123,7 @@ class EfficientADExamples:
 
     def _unrelated(self, path: Path, contract: Preprocessing) -> Tensor:
         """The middle of an unrelated photograph at twice the size, grey with probability 0.3, as published."""
-        twice = contract.model_copy(update={"height": 2 * contract.height, "width": 2 * contract.width})
-        whole = torch.from_numpy(self._pixels.read(path, twice).transpose(2, 0, 1).copy())
+        whole = torch.from_numpy(self._pixels.read(path, _twice(contract)).transpose(2, 0, 1).copy())
         edge = contract.height // 2
         middle = whole[:, edge : edge + contract.height, edge : edge + contract.width]
         return standardised(self._grey(middle), contract)
@@ -204,6 +204,16 @@ class EfficientADDetector(TrainedDetector):
     distillation_batch: int = 4
     distillation_rate: float = 1e-3
     penalty_images: str | None = None
+
+    def reads(self) -> Reads:
+        """Pixels: the student's, and without a teacher twice as large ones to paint on and to distil from."""
+        contract = self.preprocessing()
+        if self.teacher is not None:
+            return Reads(contracts=(contract,))
+        with torch.random.fork_rng(devices=[]):  # random weights are drawn anew by `fit`
+            backbone = backbone_for_distillation(self.backbone, self.weights)
+        distilled = backbone.preprocessing(2 * self.size, 2 * self.size, self.bit_depth)
+        return Reads(contracts=(contract, _twice(contract), distilled))
 
     def preprocessing(self) -> Preprocessing:
         """ImageNet's mean and deviation."""
@@ -304,8 +314,7 @@ class EfficientADDetector(TrainedDetector):
 
     def _damaged_copies(self, paths: Sequence[Path], count: int, folder: Path) -> list[Path]:
         """Photographs with synthetic defects: a teacher that knew good ones alone could not describe anything else."""
-        contract, pixels, copies = self.preprocessing(), PixelCache(), []
-        twice = contract.model_copy(update={"height": 2 * contract.height, "width": 2 * contract.width})
+        twice, pixels, copies = _twice(self.preprocessing()), PixelCache(), []
         chosen = np.resize(np.arange(len(paths)), count)
         for number, position in enumerate(track(chosen.tolist(), "Painting synthetic defects")):
             rng = np.random.default_rng((self.seed, number))
@@ -345,3 +354,8 @@ class EfficientADDetector(TrainedDetector):
 
     def _empty(self) -> EfficientAD:
         return EfficientAD(self.model_size, self.channels, self.size)
+
+
+def _twice(contract: Preprocessing) -> Preprocessing:
+    """The same at twice the size."""
+    return contract.model_copy(update={"height": 2 * contract.height, "width": 2 * contract.width})

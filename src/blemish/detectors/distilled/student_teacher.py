@@ -36,6 +36,7 @@ from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.feature_examples import together
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
 from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads
 
 SCORINGS = ("normalized", "raw", "robust")
 PREFERRED = ("robust", "normalized", "raw")
@@ -117,6 +118,10 @@ class StudentTeacherDetector(FrozenTrainedDetector):
     milestone: float = 0.8
     scoring: str = "auto"
     sigma: float = 4.0
+
+    def reads(self) -> Reads:
+        """The teacher's maps, and pixels: for a student that sees them, and to paint defects on."""
+        return dataclasses.replace(super().reads(), contracts=(self.preprocessing(),))
 
     def recipe(self) -> Recipe:
         """A tenth of the rate after the milestone."""

@@ -18,12 +18,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from blemish.core.images import read_image
-from blemish.core.preprocessing import resize
+from blemish.core.folds import fold_positions
 from blemish.core.progress import task, track
 from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import State, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
 from blemish.detectors.memory.foreground import Foreground, learn_foreground
 from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch, PatchEmbedding, PatchScoring
@@ -31,6 +30,8 @@ from blemish.detectors.memory.patch_pool import choose_bank
 from blemish.detectors.memory.subspace import SubspaceResidual, learn_subspace
 from blemish.detectors.registry import register
 from blemish.detectors.turned_copies import exact_copies, places_inside, turned
+from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +94,10 @@ class FewShot(FrozenFeatureDetector):
     top: float = 0.01
     sigma: float = 4.0
     calibration_images: int = 1000
+
+    def reads(self) -> Reads:
+        """The backbone's feature maps, and pixels to turn."""
+        return dataclasses.replace(super().reads(), contracts=(self.preprocessing(),))
 
     def fit(self, catalog: Catalog) -> Self:
         """Learn from turned copies of a few good photographs."""
@@ -216,8 +221,7 @@ class FewShot(FrozenFeatureDetector):
 
     def _image_of(self, path: Path) -> ByteArray:
         """The photograph at the input's size, uint8 RGB."""
-        contract = self.preprocessing()
-        return resize(read_image(path, bit_depth=contract.bit_depth), contract)
+        return PixelCache().read(path, self.preprocessing())
 
     def _patches_of(self, image: ByteArray) -> Tensor:
         """Patch vectors 1 x D x h x w of a resized image."""

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from blemish.core.errors import UsageError
+from blemish.core.folds import fold_positions
 from blemish.core.progress import task, track
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import State, normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
 from blemish.detectors.memory.mahalanobis import MahalanobisHead, PositionEmbedding
 from blemish.detectors.moments import PositionMoments

@@ -12,12 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from blemish.core.errors import CatalogError
+from blemish.core.folds import held_out_positions
 from blemish.core.progress import track
 from blemish.core.storage import file_digest
 from blemish.data.catalog import Catalog
 from blemish.data.entries import NORMAL, TRAIN
 from blemish.detectors.base import Detector
-from blemish.detectors.trained import FEWEST, TrainedDetector, held_out_positions
+from blemish.detectors.trained import FEWEST, TrainedDetector
 from blemish.features.pixels import PixelCache
 
 GOOD = "good"

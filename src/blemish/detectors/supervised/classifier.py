@@ -41,6 +41,7 @@ from blemish.detectors.turned_copies import mirrored_copies
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads
 
 PLAIN = "cnn"
 DEFECTIVE = "defective"
@@ -129,6 +130,12 @@ class ClassifierDetector(SupervisedDetector):
         if self.backbone == PLAIN:
             return super().preprocessing()
         return self._pretrained().preprocessing(self.size, self.size, self.bit_depth)
+
+    def reads(self) -> Reads:
+        """Pixels; of a frozen network its feature maps, with pixels where mirrored copies are learnt from."""
+        if not self._frozen() or self.backbone == PLAIN:
+            return super().reads()
+        return Reads((self.extractor(),), (self.preprocessing(),) if self.mirrored else ())
 
     def extractor(self) -> FeatureExtractor:
         """The frozen network behind the cache, made once."""

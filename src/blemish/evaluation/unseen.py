@@ -1,0 +1,53 @@
+"""An inspector is judged by photographs that it has not learnt from, whoever asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blemish.core.errors import CatalogError
+from blemish.core.storage import file_digest
+from blemish.data.entries import TEST
+from blemish.evaluation.evaluate import evaluate
+from blemish.evaluation.result import Evaluation
+
+if TYPE_CHECKING:
+    from blemish.data.catalog import Catalog
+    from blemish.line.runtime import Inspector
+
+
+def evaluate_inspector(inspector: Inspector, catalog: Catalog) -> Evaluation:
+    """Inspect those test photographs of a catalog that the inspector has not learnt from; see `evaluate`.
+
+    Raises:
+        CatalogError: there is no such photograph, or none could be read.
+    """
+    return evaluate(
+        inspector.inspect_file,
+        unseen(catalog, inspector),
+        inspector.threshold,
+        pixel_threshold=inspector.pixel_threshold,
+        map_scale=inspector.map_scale,
+    )
+
+
+def unseen(catalog: Catalog, inspector: Inspector) -> Catalog:
+    """The catalog without the test photographs that a supervised detector has learnt from.
+
+    Raises:
+        CatalogError: nothing is left to test with.
+    """
+    supervision = inspector.manifest.training.supervision
+    if supervision is None:
+        return catalog
+    learnt = set(supervision.digests)
+    tested = catalog.table["split"] == TEST
+    seen = [
+        bool(t) and file_digest(Path(p)) in learnt for p, t in zip(catalog.table["path"], tested, strict=True)
+    ]
+    if sum(seen) == tested.sum():
+        raise CatalogError(
+            f"{inspector.path} has learnt from all {sum(seen)} test photographs of {catalog.root}: evaluate it on "
+            "others."
+        )
+    return catalog.subset([not was for was in seen])

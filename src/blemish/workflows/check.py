@@ -1,0 +1,59 @@
+"""What a folder of images holds, and what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from blemish.workflows.request import Request
+
+if TYPE_CHECKING:
+    from blemish.data.catalog import Catalog, Problem
+
+
+class CheckRequest(Request):
+    """Find what is wrong with images; `data` is a folder in any layout, or a manifest."""
+
+    data: Path
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Each category with its problems."""
+
+    found: tuple[tuple[Catalog, tuple[Problem, ...]], ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is wrong."""
+        return not any(problems for _, problems in self.found)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as JSON-ready values."""
+        return {"categories": [_document(catalog, problems) for catalog, problems in self.found]}
+
+
+def check(request: CheckRequest) -> CheckResult:
+    """Decode every image and mask once, and list what is wrong.
+
+    Raises:
+        CatalogError: the folder cannot be opened at all.
+    """
+    from blemish.data.catalog import open_catalogs
+    from blemish.data.checks import check_catalog
+
+    catalogs = open_catalogs(request.data)
+    return CheckResult(tuple((catalog, tuple(check_catalog(catalog))) for catalog in catalogs))
+
+
+def _document(catalog: Catalog, problems: tuple[Problem, ...]) -> dict[str, Any]:
+    return {
+        "category": catalog.category,
+        "root": str(catalog.root),
+        "layout": catalog.layout,
+        "images": len(catalog),
+        "masks": int(catalog.table["mask"].notna().sum()),
+        "counts": catalog.counts(),
+        "problems": [problem.to_json() for problem in problems],
+    }

@@ -1,0 +1,89 @@
+"""Measure what an inspector is worth on labelled photographs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from blemish.core.progress import say
+from blemish.core.storage import write_json
+from blemish.workflows.request import Request
+
+if TYPE_CHECKING:
+    from blemish.data.catalog import Catalog
+    from blemish.evaluation.result import Evaluation
+
+
+class EvaluateRequest(Request):
+    """Measure an inspector.
+
+    Attributes:
+        inspector: its file, NAME.blemish.
+        data: folder with good and defective test photographs.
+        out: folder for `report.html` and `metrics.json`; NAME-evaluation beside the inspector where None.
+        category: of several categories, this one; the inspector's own where None.
+        title: what the report calls the inspector; its own name where None.
+        digest: SHA-256 that the inspector's file is known by, where it is.
+    """
+
+    inspector: Path
+    data: Path
+    out: Path | None = None
+    category: str | None = None
+    title: str | None = None
+    digest: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where report and metrics go."""
+        return self.out or self.inspector.parent / f"{self.inspector.stem}-evaluation"
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """What was measured, and the report on it."""
+
+    evaluation: Evaluation
+    report: Path
+
+    @property
+    def complete(self) -> bool:
+        """Whether every test photograph could be read."""
+        return not self.evaluation.failed
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as JSON-ready values."""
+        return {**self.evaluation.to_json(), "report": str(self.report)}
+
+
+def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> EvaluateResult:
+    """Inspect the test photographs that the inspector has not learnt from, and write report and metrics.
+
+    Args:
+        request: what to measure.
+        catalog: the photographs, where they are opened already; `data` and `category` are not read then.
+
+    Raises:
+        ArtifactError: the inspector cannot be used.
+        CatalogError: there are no test photographs, or it has learnt from all of them.
+        BlemishError: a file cannot be written.
+    """
+    from blemish.data.categories import open_category
+    from blemish.evaluation.facts import inspector_facts
+    from blemish.evaluation.report import write_report
+    from blemish.evaluation.unseen import evaluate_inspector
+    from blemish.line.runtime import Inspector
+
+    inspector = Inspector.load(request.inspector, digest=request.digest)
+    manifest, title = inspector.manifest, request.title or inspector.name
+    if catalog is None:
+        catalog = open_category(request.data, request.category, default=manifest.training.category)
+    evaluation = evaluate_inspector(inspector, catalog)
+    for failure in evaluation.failed:
+        say(f"{failure.path}: {failure.detail}")
+    result = EvaluateResult(evaluation, request.folder / "report.html")
+    facts = inspector_facts(manifest) | {"Inspector": title}
+    write_report([evaluation], result.report, f"{title}: evaluation", facts, inspector.history)
+    write_json(request.folder / "metrics.json", result.to_json())
+    return result

@@ -1,0 +1,72 @@
+"""Know the photographs before trusting a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from blemish.core.storage import write_json, write_text
+from blemish.workflows.request import Request
+
+if TYPE_CHECKING:
+    from blemish.explore.exploration import Exploration
+
+NO_MAP = "none"
+
+
+class ExploreRequest(Request):
+    """Explore one or several categories.
+
+    Attributes:
+        data: a folder in any layout, a root of several categories, or a manifest.
+        out: folder for `report.html`, `exploration.json` and `images.csv`.
+        category: of several categories, only this one; of one, its name.
+        backbone: network for the map of the photographs; "none" leaves it out.
+        handcrafted: compare good and defective photographs by handcrafted features too.
+    """
+
+    data: Path
+    out: Path
+    category: str | None = None
+    backbone: str = "efficientnet_lite0"
+    handcrafted: bool = True
+
+
+@dataclass(frozen=True)
+class ExploreResult:
+    """What was found; the thumbnails behind `exploration` are deleted, its numbers stay."""
+
+    exploration: Exploration
+    report: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as JSON-ready values; docs/explore.md explains each key."""
+        return {**self.exploration.to_json(), "report": str(self.report)}
+
+
+def explore(request: ExploreRequest) -> ExploreResult:
+    """Decode every photograph once, and write report, numbers and table.
+
+    What is wrong with the photographs is a finding and never an error.
+
+    Raises:
+        CatalogError: there is nothing to explore.
+        UsageError: there is no such backbone.
+        BlemishError: its weights cannot be had, or a file cannot be written.
+    """
+    from blemish.data.catalog import open_catalogs
+    from blemish.data.categories import open_category
+    from blemish.explore.backbone import embedding
+    from blemish.explore.exploration import explore_catalogs
+    from blemish.explore.report import write_report
+
+    data, out = request.data, request.out
+    catalogs = [open_category(data, request.category)] if request.category else open_catalogs(data)
+    embed = None if request.backbone == NO_MAP else embedding(request.backbone)
+    with explore_catalogs(catalogs, embed, request.handcrafted) as exploration:
+        result = ExploreResult(exploration, out / "report.html")
+        write_report(exploration, result.report, f"{data.resolve().name}: exploration")
+        write_json(out / "exploration.json", result.to_json())
+        write_text(out / "images.csv", exploration.table().to_csv(index=False))
+    return result

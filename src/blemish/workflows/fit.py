@@ -1,0 +1,213 @@
+"""Learn an inspector from photographs of good parts."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from blemish.core.errors import BlemishError, UsageError
+from blemish.core.progress import say, task
+from blemish.workflows.request import Request
+
+if TYPE_CHECKING:
+    from blemish.data.catalog import Catalog
+    from blemish.detectors.base import Detector
+    from blemish.making.build import BuildSummary
+
+DEFAULT_DETECTOR = "patchcore"
+
+
+class FitRequest(Request):
+    """Learn an inspector.
+
+    Attributes:
+        data: photographs of good parts: a folder in any layout, or a manifest.
+        out: the inspector to write, NAME.blemish; replaced whole. Checkpoints lie in NAME.training until it is done.
+        detector, preset: as in the registry.
+        size, backbone, weights, features, seed, bit_depth: parameters that many detectors have.
+        parameters: any others, by name; a list stands for a tuple.
+        category: of several categories, this one; of one, its name.
+        quick: a small first run, unless the parameters say otherwise.
+        synthetic: a supervised detector learns from painted defects only.
+        labelled_share: of the labelled test photographs, for a supervised detector to learn from.
+        resume: go on with an interrupted training of the same inspector.
+        tensorboard, mlflow: folder and address for logs of the training.
+        report: also write this HTML file.
+    """
+
+    data: Path
+    out: Path
+    detector: str = DEFAULT_DETECTOR
+    preset: str | None = None
+    size: int | None = None
+    backbone: str | None = None
+    weights: Path | None = None
+    features: str | None = None
+    seed: int = 0
+    bit_depth: int = Field(default=16, ge=8, le=16)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    category: str | None = None
+    quick: bool = False
+    synthetic: bool = False
+    labelled_share: float = 0.5
+    resume: bool = False
+    tensorboard: Path | None = None
+    mlflow: str | None = None
+    report: Path | None = None
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the training's checkpoints."""
+        return self.out.with_suffix(".training")
+
+    def detector_parameters(self) -> dict[str, Any]:
+        """All parameters that are given, by name."""
+        named = {"size": self.size, "backbone": self.backbone, "weights": self.weights and str(self.weights)}
+        named |= {"features": self.features, "synthetic": "only" if self.synthetic else None}
+        named |= {"seed": self.seed, "bit_depth": self.bit_depth}
+        given = {name: value for name, value in named.items() if value is not None} | self.parameters
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What was learnt.
+
+    Attributes:
+        summary: of the build.
+        expected, at_most: share of unseen good parts that the inspector rejects, the latter with 95 % confidence.
+        n_test: test photographs in the data.
+        report: the training report, if one was asked for.
+    """
+
+    summary: BuildSummary
+    expected: float
+    at_most: float
+    n_test: int
+    report: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as JSON-ready values."""
+        return {
+            **self.summary.to_json(),
+            "false_reject_rate": {
+                "expected": self.expected,
+                "at_most_with_95_percent_confidence": self.at_most,
+            },
+            "n_test": self.n_test,
+            "report": self.report and str(self.report),
+        }
+
+
+def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
+    """Learn an inspector, write it, and report on it if asked to.
+
+    Args:
+        request: what to learn, and how.
+        catalog: the photographs, where they are opened already; `data` and `category` are not read then.
+
+    Raises:
+        UsageError: a file's name, the detector or one of its parameters is not possible.
+        CatalogError: there is nothing to learn from.
+        BlemishError: the parity gate refused, or a file could not be written.
+    """
+    from blemish.core.calibration import false_reject_rate
+    from blemish.data.categories import open_category
+    from blemish.detectors.training.session import TrainingSession, training_session
+    from blemish.making.build import build_inspector
+
+    _check_names(request)
+    catalog = open_category(request.data, request.category) if catalog is None else catalog
+    detector = _unfitted(request)
+    checkpoints = request.checkpoints
+    if request.resume and not checkpoints.exists():
+        say(f"There is no checkpoint in {checkpoints} to go on from: this begins anew.")
+    with training_session(TrainingSession(checkpoints, request.resume, request.tensorboard, request.mlflow)):
+        summary = build_inspector(catalog, request.out, detector, labelled_share=request.labelled_share)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    for skipped in summary.skipped:
+        say(f"Skipped {skipped['path']}: {skipped['detail']}")
+    calibration = summary.manifest.calibration
+    rates = false_reject_rate(calibration.n_scores, calibration.quantile)
+    result = FitResult(summary, *rates, len(catalog.test()), request.report)
+    if request.report is not None:
+        try:
+            with task("Writing the report"):
+                _write_report(result, request.report)
+        except BlemishError:
+            say(f"The inspector is written all the same: {summary.path}.")
+            raise
+    return result
+
+
+def _check_names(request: FitRequest) -> None:
+    """Refuse names of files before hours of learning.
+
+    Raises:
+        UsageError: one has the wrong suffix.
+    """
+    out, report = request.out, request.report
+    if out.suffix != ".blemish":
+        raise UsageError(f"{out} does not end in .blemish: name the file to write, as --out part.blemish.")
+    if report is not None and (report.suffix != ".html" or report.is_dir()):
+        raise UsageError(f"{report} is not the name of an HTML file: write it as --report part.html.")
+
+
+def _unfitted(request: FitRequest) -> Detector:
+    """The detector that is asked for.
+
+    Raises:
+        UsageError: no such detector, preset or parameter, or a value of another kind than the parameter's.
+    """
+    from blemish.detectors.parameter_types import check_types
+    from blemish.detectors.registry import create_detector, quick_parameters
+
+    small = quick_parameters(request.detector, request.preset) if request.quick else {}
+    made = create_detector(request.detector, request.preset, **{**small, **request.detector_parameters()})
+    check_types(made)
+    return made
+
+
+def _write_report(result: FitResult, out: Path) -> None:
+    """Write the training report.
+
+    Raises:
+        BlemishError: the file cannot be written.
+    """
+    from blemish.evaluation.facts import inspector_facts
+    from blemish.evaluation.training_report import Training, write_training_report
+
+    summary, manifest = result.summary, result.summary.manifest
+    calibration = manifest.calibration
+    how_unseen = "each held out from training"
+    if calibration.folds:
+        how_unseen = "each by a detector that had learnt from others"
+    training = Training(
+        inspector=Path(summary.path).name,
+        detector=summary.detector,
+        n_train=summary.n_train,
+        normal=summary.normal,
+        how_unseen=how_unseen,
+        threshold=calibration.threshold,
+        quantile=calibration.quantile,
+        expected=result.expected,
+        at_most=result.at_most,
+        map_scale=(calibration.map_low, calibration.map_high),
+        pixel_threshold=calibration.pixel_threshold,
+        gives_maps=manifest.detector.gives_maps,
+        bit_depth=manifest.preprocessing.bit_depth,
+        skipped=summary.skipped,
+        history=summary.history,
+    )
+    known = {"Category": summary.category} | inspector_facts(manifest)
+    known |= {
+        "Skipped": f"{len(summary.skipped)} that cannot be read" if summary.skipped else "none",
+        "Time, size": f"{summary.seconds:.1f} s, {summary.megabytes:.1f} MB",
+        "Seed": str(manifest.training.seed),
+        "Laboratory and line": f"agree to {summary.parity_error:.1e}",
+    }
+    write_training_report(training, out, f"{manifest.name}: training", known)

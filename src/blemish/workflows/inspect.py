@@ -1,0 +1,108 @@
+"""A verdict for every photograph. Imports only what runs on the line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from blemish.core.errors import ImageError
+from blemish.core.progress import track
+from blemish.workflows.request import Request
+
+if TYPE_CHECKING:
+    from blemish.line.photographs import Photograph
+    from blemish.line.results import Result
+    from blemish.line.runtime import Inspector
+
+
+class Save(StrEnum):
+    """Of which photographs an overlay is written."""
+
+    ALL = "all"
+    REJECTS = "rejects"
+    NONE = "none"
+
+
+class InspectRequest(Request):
+    """Judge photographs.
+
+    Attributes:
+        inspector: its file, NAME.blemish.
+        paths: photographs, and folders that are searched for them.
+        out: folder for overlays, `results.json` and `results.csv`; nothing is written where None.
+        save: of which photographs overlays are written.
+    """
+
+    inspector: Path
+    paths: tuple[Path, ...]
+    out: Path | None = None
+    save: Save = Save.ALL
+
+
+@dataclass(frozen=True)
+class InspectResult:
+    """What came of each photograph, in the order of the paths; without their maps."""
+
+    results: tuple[Result, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every photograph was judged and passed."""
+        return all(result.verdict == "pass" for result in self.results)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """A document for each photograph."""
+        return [result.to_json() for result in self.results]
+
+
+def inspect(request: InspectRequest, tell: Callable[[Result], None] = lambda result: None) -> InspectResult:
+    """Judge photographs; one that cannot be inspected becomes a result too, and the others go on.
+
+    Args:
+        request: what to judge with what.
+        tell: called with each result as soon as it is there.
+
+    Raises:
+        UsageError: `out` is one of the folders to inspect.
+        ArtifactError: the inspector cannot be used.
+        BlemishError: a file cannot be written.
+    """
+    from blemish.line.photographs import find_photographs
+    from blemish.line.results import write_results
+    from blemish.line.runtime import Inspector
+
+    photographs = find_photographs(request.paths, request.out)
+    inspector = Inspector.load(request.inspector)
+    results = []
+    for photograph in track(photographs, f"Inspecting with {inspector.name}"):
+        results.append(_inspect_one(inspector, photograph, request))
+        tell(results[-1])
+    if request.out is not None:
+        write_results(request.out, results)
+    return InspectResult(tuple(results))
+
+
+def _inspect_one(inspector: Inspector, photograph: Photograph, request: InspectRequest) -> Result:
+    """Judge one photograph and write its overlay; an error becomes a result too."""
+    from blemish.core.images import read_image
+    from blemish.core.types import Verdict
+    from blemish.line.results import Result
+
+    path, out = photograph.path, request.out
+    try:
+        if photograph.error:
+            raise photograph.error
+        image = read_image(path, bit_depth=inspector.manifest.preprocessing.bit_depth)
+        inspection = inspector.inspect(image)
+    except ImageError as error:
+        return Result(path, error=str(error), kind=error.kind)
+    left_out = request.save == Save.REJECTS and inspection.verdict == Verdict.PASS
+    if out is None or request.save == Save.NONE or left_out:
+        return Result.of(path, inspection)
+    from blemish.line.overlays import write_overlay
+
+    write_overlay(out / photograph.place, image, inspection, inspector.map_scale, inspector.pixel_threshold)
+    return Result.of(path, inspection, out / photograph.place)

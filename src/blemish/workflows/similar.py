@@ -1,0 +1,112 @@
+"""The past defects that look like a photograph's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from blemish.core.errors import UsageError
+from blemish.workflows.index_defects import gallery_location
+from blemish.workflows.request import Request
+
+if TYPE_CHECKING:
+    from blemish.core.types import Inspection
+    from blemish.gallery.defect import Neighbour
+    from blemish.gallery.proposal import Proposal
+
+
+def _with_offset(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+class SimilarRequest(Request):
+    """Find similar defects.
+
+    Attributes:
+        image: the photograph; it is left out itself.
+        inspector: the inspector that says where to look.
+        gallery: its folder, or the URL of a Qdrant server; the station's own where None.
+        top: at most so many.
+        category, defect_type: only defects of these.
+        since: only from this time on; without an offset it is UTC.
+    """
+
+    image: Path
+    inspector: Path
+    gallery: str | None = None
+    top: int = Field(default=5, ge=1, le=1000)
+    category: str | None = None
+    defect_type: str | None = None
+    since: Annotated[datetime, AfterValidator(_with_offset)] | None = None
+
+
+@dataclass(frozen=True)
+class SimilarResult:
+    """What the inspector says of the photograph, the defects like it, nearest first, and what they vote for."""
+
+    image: Path
+    inspection: Inspection
+    neighbours: tuple[Neighbour, ...]
+    proposal: Proposal
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as JSON-ready values."""
+        return {
+            "image": str(self.image),
+            "verdict": str(self.inspection.verdict),
+            "score": self.inspection.score,
+            "threshold": self.inspection.threshold,
+            "neighbours": [neighbour.to_json() for neighbour in self.neighbours],
+            "proposal": self.proposal.to_json(),
+        }
+
+
+def similar(request: SimilarRequest) -> SimilarResult:
+    """Inspect a photograph, and look where the gallery holds its like; distances are cosine distances.
+
+    Raises:
+        UsageError: there is no gallery there.
+        ArtifactError: the inspector cannot be used.
+        ImageError: the photograph cannot be read.
+        GalleryError: the gallery cannot be opened or read.
+    """
+    from blemish.core.images import read_image
+    from blemish.core.storage import file_digest
+    from blemish.gallery.embedding import AnomalyEmbedder
+    from blemish.gallery.gallery import Gallery
+    from blemish.gallery.proposal import propose
+    from blemish.line.runtime import Inspector
+
+    inspector = Inspector.load(request.inspector)
+    photograph = read_image(request.image, bit_depth=inspector.manifest.preprocessing.bit_depth)
+    embedder = AnomalyEmbedder(inspector)
+    inspection = inspector.inspect(photograph)
+    vector = embedder.vector_of(photograph, inspection)
+    with Gallery(_existing(gallery_location(request.gallery))) as gallery:
+        found = gallery.similar(
+            vector,
+            embedder.space,
+            request.top,
+            request.category,
+            request.defect_type,
+            request.since,
+            exclude_digest=file_digest(request.image),
+        )
+    return SimilarResult(request.image, inspection, tuple(found), propose(found))
+
+
+def _existing(location: str) -> str:
+    """The location; looking for what is similar makes no folder.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if not location.startswith(("http://", "https://")) and not Path(location).is_dir():
+        raise UsageError(
+            f"There is no gallery at {location}: make it with blemish gallery index, or name another."
+        )
+    return location
