@@ -32,7 +32,7 @@ SEED = 7
 def reached(detector: ReconstructionDetector, catalog: Catalog, edges: float) -> float:
     """Image AUROC of the fitted network with other edges."""
     other = dataclasses.replace(detector, edges=edges)
-    prepared = Prepared(other.photographs(catalog), None)
+    prepared = Prepared(other.training_photographs(catalog), None)
     objective = other.make_objective(prepared)
     objective.get_submodule("autoencoder").load_state_dict(
         detector.network().get_submodule("autoencoder").state_dict()

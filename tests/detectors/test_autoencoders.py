@@ -143,7 +143,7 @@ def test_what_edges_are_usual_is_measured_on_photographs_held_out(washers: Path)
     settings = {"size": 64, "epochs": 1, "examples_per_epoch": 8, "edges": 2.0}
     detector = create_detector("residual-autoencoder", **settings).fit(open_catalog(washers))
     head = detector.network()
-    held_out = detector.photographs(open_catalog(washers)).held_out
+    held_out = detector.training_photographs(open_catalog(washers)).held_out
     energies = []
     for path in held_out:
         planes = standardise(PixelCache().read(path, detector.preprocessing()), detector.preprocessing())

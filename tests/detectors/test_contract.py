@@ -21,7 +21,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from blemish.core.errors import NotFittedError, UsageError
+from blemish.core.errors import CatalogError, NotFittedError, UsageError
 from blemish.core.folds import fold_positions
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog, open_catalog
@@ -130,6 +130,8 @@ def test_a_changed_parameter_counts_from_the_next_fit_on(
     list(changed.predict(paths))  # compiles what it compiles
     list(changed.cross_predict(catalog, 2))
     changed.size = 96
+    with pytest.raises(CatalogError):  # a fit that fails has not changed what was learnt before
+        changed.fit(catalog.subset([]))
     for ask in (
         lambda: list(changed.predict(paths)),
         lambda: list(changed.cross_predict(catalog, 2)),

@@ -162,7 +162,7 @@ def test_auto_takes_the_best_on_synthetic_defects_and_never_reads_test_images(ca
     blind = fitted(dataclasses.replace(catalog, table=table), scoring="auto")
     seeing = fitted(catalog, scoring="auto")
     assert blind.scoring_auroc_ == seeing.scoring_auroc_
-    held_out = len(blind.photographs(catalog).held_out)
+    held_out = len(blind.training_photographs(catalog).held_out)
     assert blind.scoring_ == choose_scoring(blind.scoring_auroc_, held_out, held_out)
     assert set(blind.scoring_auroc_) == {"normalized", "raw", "robust"}
     state, other = blind.network().state_dict(), seeing.network().state_dict()

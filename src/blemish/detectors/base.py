@@ -81,9 +81,13 @@ class Detector(ABC):
             UsageError: a parameter's value cannot be meant, or what was given is no photograph.
             ImageError: a training image cannot be read.
         """
-        self._fitted_with = None
-        with catalog_of(data, self.bit_depth) as catalog:
-            self.learn(catalog)
+        before, self._fitted_with = self._fitted_with, None  # what learns may ask the detector what it says
+        try:
+            with catalog_of(data, self.bit_depth) as catalog:
+                self.learn(catalog)
+        except BaseException:
+            self._fitted_with = before
+            raise
         self._fitted_with = self.get_params()
         return self
 
@@ -204,11 +208,6 @@ class Detector(ABC):
             )
         for name, value in parameters.items():
             setattr(self, name, value)
-        return self
-
-    def fitted(self) -> Self:
-        """The detector itself at the end of `fit`, which from now on speaks with these parameters alone."""
-        self._fitted_with = self.parameters()
         return self
 
     def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], list[Path]]:

@@ -18,7 +18,7 @@ from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.feature_examples import FeatureExamples, tap_names
 from blemish.detectors.training.loop import Material, Objective
-from blemish.detectors.training.photographs import Photographs
+from blemish.detectors.training.photographs import TrainingPhotographs
 
 Statistics = list[tuple[Tensor, Tensor]]
 """Mean and standard deviation of the channels, one pair of vectors a feature map."""
@@ -36,7 +36,7 @@ class FrozenTrainedDetector(FrozenFeatureDetector, TrainedDetector[Statistics]):
     def trained_head(self, objective: Objective, prepared: Prepared[Statistics]) -> nn.Module:
         """The head, feature maps in, score (1) and map (H x W) out, from the trained objective."""
 
-    def prepare(self, photographs: Photographs) -> Statistics:
+    def prepare(self, photographs: TrainingPhotographs) -> Statistics:
         """Read all features once, which fills the cache."""
         stream = self.extractor().stream(photographs.learnt)
         features = (self.features_of(batch_of_one(maps)) for maps in stream)

@@ -43,6 +43,7 @@ def register(
     trains: bool = False,
     reference: str = "",
     presets: dict[str, dict[str, Any]] | None = None,
+    space: dict[str, list[Any]] | None = None,
 ) -> Callable[[DetectorClass], DetectorClass]:
     """Class decorator that makes a detector of your own known under `name`; see `DetectorInfo` for the rest.
 
@@ -67,7 +68,9 @@ def register(
             )
         detector.name, detector.gives_maps = name, gives_maps
         _strangers[name] = DetectorInfo(
-            name, detector, summary, learns_from, gives_maps, trains, reference, dict(presets or {})
+            *(name, detector, summary, learns_from, gives_maps, trains, reference),
+            presets=dict(presets or {}),
+            space=dict(space or {}),
         )
         return detector
 

@@ -8,7 +8,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from blemish.detectors.base import QUICK_EPOCHS, Detector, normal_images, refuse
 from blemish.detectors.memo import Memo
 from blemish.detectors.training.devices import DEVICES, PRECISIONS
 from blemish.detectors.training.loop import Material, Objective, Recipe, train
-from blemish.detectors.training.photographs import Photographs, hold_out
+from blemish.detectors.training.photographs import TrainingPhotographs, hold_out
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pixels import PixelCache
 
@@ -39,7 +39,7 @@ Found = TypeVar("Found")
 class Prepared(Generic[Found]):
     """What a training begins with: its photographs, and what a first look at them has found."""
 
-    photographs: Photographs
+    photographs: TrainingPhotographs
     found: Found
 
 
@@ -81,7 +81,7 @@ class TrainedDetector(Detector, Generic[Found]):
     )
 
     @abstractmethod
-    def prepare(self, photographs: Photographs) -> Found:
+    def prepare(self, photographs: TrainingPhotographs) -> Found:
         """Look at the photographs, and find what the training depends on.
 
         Raises:
@@ -113,10 +113,10 @@ class TrainedDetector(Detector, Generic[Found]):
             device=self.device,
         )
 
-    def learn(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> None:
         """Train on the training images but those held out."""
         self.check_parameters()
-        photographs = self.photographs(catalog)
+        photographs = self.training_photographs(catalog)
         prepared = Prepared(photographs, self.prepare(photographs))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -132,15 +132,16 @@ class TrainedDetector(Detector, Generic[Found]):
         self.network_ = self.finish(objective, prepared).eval().requires_grad_(False)
         self.history_ = history
         self._compiled.forget()
-        return self.fitted()
 
-    def photographs(self, catalog: Catalog) -> Photographs:
+    def training_photographs(self, catalog: Catalog) -> TrainingPhotographs:
         """Those to learn from, and those held out: of the good training images here.
 
         Raises:
             CatalogError: there are too few, or defective ones where none belong.
         """
-        return Photographs(*hold_out(normal_images(catalog, FEWEST), self.validation_share, self.seed))
+        return TrainingPhotographs(
+            *hold_out(normal_images(catalog, FEWEST), self.validation_share, self.seed)
+        )
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
@@ -157,7 +158,7 @@ class TrainedDetector(Detector, Generic[Found]):
         """
         self.network()
         positions = {path: position for position, path in enumerate(catalog.train_normal())}
-        held_out = [path for path in self.photographs(catalog).held_out if path in positions]
+        held_out = [path for path in self.training_photographs(catalog).held_out if path in positions]
         predictions = self.predict(held_out)
         yield from zip((positions[path] for path in held_out), predictions, strict=True)
 
@@ -190,7 +191,7 @@ class TrainedDetector(Detector, Generic[Found]):
         }
         refuse(self, wrong)
 
-    def _identity(self, photographs: Photographs) -> str:
+    def _identity(self, photographs: TrainingPhotographs) -> str:
         """What is trained on what, for the checkpoint: SHA-256 over parameters and images."""
         # A training may go on elsewhere, and nothing else may change: the rates depend on the number of epochs.
         parameters = {name: value for name, value in self.parameters().items() if name != "device"}

@@ -6,7 +6,7 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +75,7 @@ class Ensemble(Detector):
         """Names of the members, in the order of the network's third output."""
         return tuple(self.members)
 
-    def learn(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> None:
         """Fit every member, and let each score good images as if unseen."""
         fitted = []
         for place, member in enumerate(self._unfitted()):
@@ -83,7 +83,6 @@ class Ensemble(Detector):
                 fitted.append(_calibrated(member.fit(catalog), catalog))
         self.members_ = fitted
         self._compiled.forget()
-        return self.fitted()
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""

@@ -40,7 +40,7 @@ from blemish.detectors.frozen_trained import channel_statistics
 from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch, Example, ImageExamples, standardised
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
-from blemish.detectors.training.photographs import Photographs
+from blemish.detectors.training.photographs import TrainingPhotographs
 from blemish.features.backbones import DEFAULT_BACKBONE
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
@@ -203,7 +203,7 @@ class EfficientAD(TrainedDetector[Teacher]):
             keep="best" if self.patience else "last",
         )
 
-    def prepare(self, photographs: Photographs) -> Teacher:
+    def prepare(self, photographs: TrainingPhotographs) -> Teacher:
         """Have a teacher, and let it describe the photographs."""
         network = self._have_teacher(photographs.learnt)
         contract, pixels = self.preprocessing(), PixelCache()
@@ -303,7 +303,7 @@ class EfficientAD(TrainedDetector[Teacher]):
         examples = self.examples_per_epoch or count
         return self.epochs * (examples // min(self.batch_size, examples))
 
-    def _identity(self, photographs: Photographs) -> str:
+    def _identity(self, photographs: TrainingPhotographs) -> str:
         """As in the base class, and the teacher's file."""
         identity = super()._identity(photographs)
         if self.teacher is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -98,14 +98,13 @@ class FewShot(FrozenFeatureDetector):
         """The backbone's feature maps, and pixels to turn."""
         return dataclasses.replace(super().reads(), contracts=(self.preprocessing(),))
 
-    def learn(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> None:
         """Learn from turned copies of a few good photographs."""
         self._check_parameters()
         paths = normal_images(catalog, fewest=1)
         shots = self._shots.keep(self.key_of(paths), self._shots_of(paths))
         with task("Choosing the memory bank", None):
             self.good_ = self._learn(shots.values())
-        return self.fitted()
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""

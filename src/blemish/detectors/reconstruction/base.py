@@ -17,7 +17,7 @@ from blemish.detectors.reconstruction.head import RESIDUALS, ReconstructionHead,
 from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.loop import Material, Objective
-from blemish.detectors.training.photographs import Photographs
+from blemish.detectors.training.photographs import TrainingPhotographs
 
 
 class ReconstructionObjective(Objective):
@@ -59,7 +59,7 @@ class ReconstructionDetector(TrainedDetector[None]):
     def autoencoder(self) -> nn.Module:
         """The network, untrained."""
 
-    def prepare(self, photographs: Photographs) -> None:
+    def prepare(self, photographs: TrainingPhotographs) -> None:
         """Nothing is to be found first."""
 
     def make_objective(self, prepared: Prepared[None]) -> Objective:

@@ -17,7 +17,7 @@ from blemish.core.storage import file_digest
 from blemish.data.catalog import Catalog
 from blemish.data.entries import NORMAL, TRAIN
 from blemish.detectors.trained import FEWEST, Found, TrainedDetector
-from blemish.detectors.training.photographs import Label, Photographs, hold_out
+from blemish.detectors.training.photographs import Label, TrainingPhotographs, hold_out
 from blemish.features.pixels import PixelCache
 
 
@@ -39,7 +39,7 @@ class SupervisedDetector(TrainedDetector[Found]):
         """Whether a defective training image can be learnt from; those that cannot are left out."""
         return True
 
-    def photographs(self, catalog: Catalog) -> Photographs:
+    def training_photographs(self, catalog: Catalog) -> TrainingPhotographs:
         """Those to learn from, and those held out, both good ones first.
 
         Raises:
@@ -63,7 +63,7 @@ class SupervisedDetector(TrainedDetector[Found]):
                 alone = len(paths) == 1
                 more, held = (paths, []) if alone else hold_out(paths, self.validation_share, self.seed)
                 learnt, held_out = learnt + more, held_out + held
-        return Photographs(learnt, held_out, defects)
+        return TrainingPhotographs(learnt, held_out, defects)
 
     def look_at(self, paths: Sequence[Path]) -> None:
         """Read every photograph once: a weighted draw might never meet the one that cannot be read.
@@ -75,7 +75,7 @@ class SupervisedDetector(TrainedDetector[Found]):
         for path in track(paths, "Reading photographs"):
             pixels.read(path, contract)
 
-    def _identity(self, photographs: Photographs) -> str:
+    def _identity(self, photographs: TrainingPhotographs) -> str:
         """As of any trained detector, and of labels and masks."""
         lines = [super()._identity(photographs)]
         for label in photographs.labels_of(photographs.all):

@@ -37,7 +37,7 @@ from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Example, Examples, ImageExamples
 from blemish.detectors.training.feature_examples import together
 from blemish.detectors.training.loop import Material, Objective, Recipe, cosine_schedule
-from blemish.detectors.training.photographs import GOOD, Label, Photographs
+from blemish.detectors.training.photographs import GOOD, Label, TrainingPhotographs
 from blemish.detectors.turned_copies import mirrored_copies
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone
 from blemish.features.extraction import FeatureExtractor
@@ -142,7 +142,7 @@ class Classifier(SupervisedDetector[Looked]):
             self.parameters(), lambda: FeatureExtractor(self._pretrained(), self.preprocessing())
         )
 
-    def prepare(self, photographs: Photographs) -> Looked:
+    def prepare(self, photographs: TrainingPhotographs) -> Looked:
         """Read all photographs, find the classes and how many there are of each."""
         learnt, labels = photographs.learnt, photographs.labels_of(photographs.learnt)
         axes, pooled = None, {}

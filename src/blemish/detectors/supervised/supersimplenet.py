@@ -29,7 +29,7 @@ from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch, Example
 from blemish.detectors.training.feature_examples import FeatureExamples, together
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
-from blemish.detectors.training.photographs import Photographs
+from blemish.detectors.training.photographs import TrainingPhotographs
 
 
 class SuperSimpleNetObjective(Objective):
@@ -106,9 +106,13 @@ class SuperSimpleNet(SupervisedDetector[Statistics], FrozenTrainedDetector):
         """Whether labelled defects are learnt from."""
         return self.supervised
 
-    def photographs(self, catalog: Catalog) -> Photographs:
+    def training_photographs(self, catalog: Catalog) -> TrainingPhotographs:
         """Good photographs alone, unless supervised."""
-        return super().photographs(catalog) if self.supervised else TrainedDetector.photographs(self, catalog)
+        return (
+            super().training_photographs(catalog)
+            if self.supervised
+            else TrainedDetector.training_photographs(self, catalog)
+        )
 
     def make_objective(self, prepared: Prepared[Statistics]) -> Objective:
         """The heads on standardised features."""

@@ -23,7 +23,7 @@ from blemish.detectors.supervised.unet_network import PlainEncoder, Segmentation
 from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Material, Objective, Recipe, cosine_schedule
-from blemish.detectors.training.photographs import Label, Photographs
+from blemish.detectors.training.photographs import Label, TrainingPhotographs
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone
 
 PLAIN = "plain"
@@ -108,7 +108,7 @@ class UNet(SupervisedDetector[float]):
             return super().preprocessing()
         return self._backbone().preprocessing(self.size, self.size, self.bit_depth)
 
-    def prepare(self, photographs: Photographs) -> float:
+    def prepare(self, photographs: TrainingPhotographs) -> float:
         """Look at all photographs, and weigh the pixels: what a defective one counts for."""
         self.look_at(photographs.all)
         return self._weight_of_positives(photographs)
@@ -162,7 +162,7 @@ class UNet(SupervisedDetector[float]):
         kept = {good[place] for place in np.linspace(0, len(good) - 1, min(len(good), _JUDGED), dtype=int)}
         return [one for one in self._subjects(paths, labels) if one.mask is not None or one.path in kept]
 
-    def _weight_of_positives(self, photographs: Photographs) -> float:
+    def _weight_of_positives(self, photographs: TrainingPhotographs) -> float:
         """Square root of how many good pixels there are for a defective one, as they are drawn.
 
         The whole ratio, often several hundred, would make every doubtful pixel around a defect count as one.
@@ -179,7 +179,7 @@ class UNet(SupervisedDetector[float]):
         positive = float(np.mean([np.mean(of_kind) for of_kind in shares.values()]))
         return float(np.sqrt((1 - positive) / max(positive, 1e-4)))
 
-    def _measure(self, head: nn.Module, photographs: Photographs) -> dict[str, float]:
+    def _measure(self, head: nn.Module, photographs: TrainingPhotographs) -> dict[str, float]:
         """What `metrics_` holds."""
         held_out = photographs.held_out
         subjects = self._judged(held_out, photographs.labels_of(held_out))

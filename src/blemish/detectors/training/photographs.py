@@ -25,7 +25,7 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Photographs:
+class TrainingPhotographs:
     """The photographs of a training.
 
     Attributes:
