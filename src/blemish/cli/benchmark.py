@@ -92,8 +92,7 @@ def _numbers(seeds: str) -> tuple[int, ...]:
 
 def _tell(result: CellResult) -> None:
     """One line for a cell that was measured."""
-    cell = result.cell
-    name = f"{cell.candidate.label} on {cell.category}, seed {cell.seed}"
+    name = result.cell.title
     if result.error:
         messages.print(f"FAILED  {name}: {result.error}", style="red")
         return
