@@ -1,4 +1,4 @@
-"""One running server's parts, and what takes several of them; the routes and the page call it."""
+"""What one running server is made of, and what takes several of its pieces; the routes and the page call it."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ logger = logging.getLogger("blemish.server")
 
 
 class Service:
-    """The parts of one server.
+    """One server: what it is made of, and what takes several of these.
 
     Attributes:
         settings: what it was told at its start.
         home, database: where it keeps things.
-        log, statistics, images, keys, shelf: the history's parts.
+        log, statistics, images, keys, shelf: the history.
         inspectors: which version judges.
         queue: photographs on their way to a verdict.
         reinspection: photographs judged beside the line, without a record.

@@ -42,7 +42,7 @@ element.addEventListener('click', (event) => {
 
 
 class HistoryTab:
-    """The tab's parts that others need.
+    """What others need of the tab.
 
     Attributes:
         similar: number of a record whose similar defects are asked for; changes when they are.
