@@ -22,8 +22,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"(!?\[[^\]]*\]\(\s*<?)([^)\s>]+)")
 FENCED = re.compile(r"^(```|~~~).*?^\1[ \t]*$", re.DOTALL | re.MULTILINE)
-PUBLIC = re.compile(r"^<!-- public names of (.+?) -->$", re.MULTILINE)
-WHOLE = re.compile(r"^::: (\S+)$", re.MULTILINE)
+PUBLIC = re.compile(r"^<!-- public names of (.+?)(, without their methods)? -->$", re.MULTILINE)
 EXAMPLES = "<!-- examples -->"
 LANGUAGES = {
     "Dockerfile": "docker",
@@ -54,7 +53,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     source = ROOT / ("README.md" if name == "index.md" else name)
     if not source.is_file():
         source = ROOT / "docs" / name
-    markdown = PUBLIC.sub(lambda mark: _reference(mark[1].split()), markdown)
+    markdown = PUBLIC.sub(lambda mark: _reference(mark[1].split(), methods=not mark[2]), markdown)
     if EXAMPLES in markdown:
         scripts = sorted((ROOT / "examples").glob("*.py"))
         markdown = markdown.replace(EXAMPLES, "\n\n".join(map(_example, scripts)))
@@ -64,7 +63,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 def on_env(env: Any, config: MkDocsConfig, **_: Any) -> None:
     """Every public name stands on a page of the reference."""
     texts = [page.read_text("utf-8") for page in (ROOT / "docs" / "api").glob("*.md")]
-    floors = " ".join(found for text in texts for found in PUBLIC.findall(text) + WHOLE.findall(text)).split()
+    floors = " ".join(mark[1] for text in texts for mark in PUBLIC.finditer(text)).split()
     for name, home in public_names().items():
         if not any(_is_below(home, floor) for floor in floors):
             log.warning(f"blemish.{name} of {home} is on no page of docs/api: add its floor to one.")
@@ -83,10 +82,11 @@ def public_names() -> dict[str, str]:
     }
 
 
-def _reference(floors: list[str]) -> str:
+def _reference(floors: list[str], methods: bool) -> str:
     """Directives of mkdocstrings for the public names at home on these floors."""
     names = [name for name, home in public_names().items() if any(_is_below(home, floor) for floor in floors)]
-    return "\n\n".join(f"::: blemish.{name}" for name in names)
+    options = "" if methods else "\n    options:\n      members: false"
+    return "\n\n".join(f"::: blemish.{name}{options}" for name in names)
 
 
 def _is_below(home: str, floor: str) -> bool:
