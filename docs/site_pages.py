@@ -55,7 +55,9 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         source = ROOT / "docs" / name
     markdown = PUBLIC.sub(lambda mark: _reference(mark[1].split(), methods=not mark[2]), markdown)
     if EXAMPLES in markdown:
-        scripts = sorted((ROOT / "examples").glob("*.py"))
+        scripts = sorted(
+            (ROOT / "examples").glob("*.py"), key=lambda p: (not p.name.startswith("first_"), p.name)
+        )
         markdown = markdown.replace(EXAMPLES, "\n\n".join(map(_example, scripts)))
     return _outside_fences(markdown, lambda text: LINK.sub(lambda link: _moved(link, source, name), text))
 
@@ -94,13 +96,13 @@ def _is_below(home: str, floor: str) -> bool:
 
 
 def _example(script: Path) -> str:
-    """A script under a heading that is the first line of its docstring."""
+    """A script under a heading: the first line of its docstring, up to the colon if there is one."""
     text = script.read_text("utf-8")
     title, _, rest = (ast.get_docstring(ast.parse(text)) or script.name).partition("\n")
+    title, _, more = title.partition(": ")
     body = text[text.index('"""', 3) + 3 :].strip() if text.startswith('"""') else text.strip()
-    return (
-        f'## {title.rstrip(".")}\n\n{rest.strip()}\n\n```python title="examples/{script.name}"\n{body}\n```'
-    )
+    about = f"{more[:1].upper()}{more[1:]}\n{rest.rstrip()}".strip()
+    return f'## {title.rstrip(".")}\n\n{about}\n\n```python title="examples/{script.name}"\n{body}\n```'
 
 
 def _shown(file: Path) -> str:
