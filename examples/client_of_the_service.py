@@ -10,7 +10,9 @@ import httpx
 import blemish as bl
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples/client-of-the-service")
-(washers,) = bl.write_sample_line(folder / "sample-line", ("washer",), train=16, good=2, per_defect_type=1, size=128)
+(washers,) = bl.write_sample_line(
+    folder / "sample-line", ("washer",), train=16, good=2, per_defect_type=1, size=128
+)
 bl.fit(washers, folder / "washer.blemish", size=128, coreset_size=200)
 
 # On a line the service runs already, started by systemd or Docker; here it is started for a moment, on a free port.

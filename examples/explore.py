@@ -6,7 +6,9 @@ from pathlib import Path
 import blemish as bl
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples/explore")
-(labels,) = bl.write_sample_line(folder / "sample-line", ("label",), train=24, good=8, per_defect_type=2, size=128)
+(labels,) = bl.write_sample_line(
+    folder / "sample-line", ("label",), train=24, good=8, per_defect_type=2, size=128
+)
 
 # A catalog is the table of a category's images, whatever layout they lie in.
 catalog = bl.open_catalog(labels)

@@ -8,7 +8,9 @@ import blemish as bl
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples/first-inspector")
 
 # The sample line is generated: drawn washers, 40 good ones to learn from, good and defective ones to test.
-(washers,) = bl.write_sample_line(folder / "sample-line", ("washer",), train=40, good=8, per_defect_type=2, size=192)
+(washers,) = bl.write_sample_line(
+    folder / "sample-line", ("washer",), train=40, good=8, per_defect_type=2, size=192
+)
 
 # One line to learn. The same works with paths, PIL images or uint8 arrays: bl.fit(images).
 inspector = bl.fit(washers, size=192, coreset_size=1000)

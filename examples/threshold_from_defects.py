@@ -8,7 +8,9 @@ import numpy as np
 import blemish as bl
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples/threshold-from-defects")
-(boards,) = bl.write_sample_line(folder / "sample-line", ("board",), train=32, good=20, per_defect_type=4, size=192)
+(boards,) = bl.write_sample_line(
+    folder / "sample-line", ("board",), train=32, good=20, per_defect_type=4, size=192
+)
 inspector = bl.fit(boards, size=192, coreset_size=1000)
 
 # Scores of the labelled photographs: the inspector's own threshold knows good parts alone.
@@ -26,7 +28,9 @@ for threshold in thresholds:
     good = decision.false_positives + decision.true_negatives
     rejected = decision.false_positives / good
     found = f"{decision.recall:.0%}"
-    print(f"{threshold.title:<32}{threshold.value:>10.3f}{found:>8}{rejected:>15.0%}   {threshold.seen.sentence()}")
+    print(
+        f"{threshold.title:<32}{threshold.value:>10.3f}{found:>8}{rejected:>15.0%}   {threshold.seen.sentence()}"
+    )
 
 own = (scores > inspector.threshold)[judging]
 found, rejected = own[defective[judging]].mean(), own[~defective[judging]].mean()

@@ -25,12 +25,15 @@ class DeviationNetwork(nn.Module):
         self.smooth = nn.AvgPool2d(5, stride=1, padding=2, count_include_pad=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Score and map of an image."""
         deviations = ((image - self.mean) / self.deviation).abs().mean(1, keepdim=True)
         anomaly_map = self.smooth(deviations)[0, 0]
         return anomaly_map.amax().reshape(1), anomaly_map
 
 
-@bl.register("pixel-deviation", summary="Deviation of every pixel from the mean of good parts.", reference="This page.")
+@bl.register(
+    "pixel-deviation", summary="Deviation of every pixel from the mean of good parts.", reference="This page."
+)
 @dataclasses.dataclass
 class PixelDeviation(bl.Detector):
     """Parts that lie still: mean and standard deviation of every pixel over the good photographs."""
@@ -52,7 +55,9 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples/your-own-detector")
     bl.check_detector(PixelDeviation(size=64))  # the same checks that Blemish's own detectors pass
     print("It keeps the contract.")
-    (labels,) = bl.write_sample_line(folder / "sample-line", ("label",), train=24, good=8, per_defect_type=2, size=128)
+    (labels,) = bl.write_sample_line(
+        folder / "sample-line", ("label",), train=24, good=8, per_defect_type=2, size=128
+    )
     inspector = bl.fit(labels, folder / "label.blemish", detector="pixel-deviation", size=128)
     print(inspector, bl.evaluate(inspector, labels), sep="\n")
     compared = bl.benchmark(labels, ["pixel-deviation", "knn"], folder / "benchmark", size=128)

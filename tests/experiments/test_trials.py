@@ -11,14 +11,9 @@ import pytest
 
 from blemish.core.errors import BlemishError
 from blemish.detectors.registry import detector_info
-from blemish.experiments.search.space import Choices, Space, setting_key, space_of
-from blemish.experiments.search.trials import (
-    FEWEST_FOR_IMPORTANCE,
-    STARTUP_TRIALS,
-    Trial,
-    TrialStore,
-    best_of,
-)
+from blemish.experiments.search.trial_store import FEWEST_FOR_IMPORTANCE, STARTUP_TRIALS, TrialStore
+from blemish.experiments.space import Space, Values, setting_key, space_of
+from blemish.experiments.trial import Trial, best_of
 
 INFO = detector_info("patchcore")
 FINITE = space_of({"taps": [[8, 16], [16]], "weights": [None, "a", "b"]}, "it", INFO)
@@ -93,7 +88,7 @@ def test_importance_needs_trials_and_finds_what_matters(tmp_path: Path) -> None:
 
 
 def test_importance_of_many_choices_takes_no_age(tmp_path: Path) -> None:
-    many: Space = {"size": Choices(tuple(range(40))), "other": Choices(("a", "b"))}
+    many: Space = {"size": Values(tuple(range(40))), "other": Values(("a", "b"))}
     store = TrialStore(tmp_path / "study.sqlite3", "key", many, 0)
     for number in range(40):
         setting = {"size": number, "other": "ab"[number % 2]}
@@ -120,7 +115,7 @@ def test_failed_trials_are_kept_and_never_chosen(tmp_path: Path) -> None:
     assert store.next_by_bayes() is not None
 
 
-def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_holds_no_trials_is_refused(tmp_path: Path) -> None:
     (tmp_path / "study.sqlite3").write_bytes(b"no database" * 100)
-    with pytest.raises(BlemishError, match=r"cannot be used as a study.*another --out"):
+    with pytest.raises(BlemishError, match=r"cannot be used for the trials of a search.*another --out"):
         TrialStore(tmp_path / "study.sqlite3", "key", OPEN, 0)

@@ -19,7 +19,7 @@ from blemish.core.charts import (
     thinned,
 )
 from blemish.evaluation.metrics import decide, rank
-from blemish.experiments.benchmark.cell_store import CellResult
+from blemish.experiments.benchmark.cell import CellResult
 from blemish.experiments.benchmark.table import COLUMNS, Block
 
 # Okabe and Ito's colours, which stay apart for every kind of colour blindness, without their yellow and black.

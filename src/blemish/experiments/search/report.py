@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,16 @@ from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
 from blemish.evaluation.figures import threshold_figure
 from blemish.evaluation.metrics import Decision
+from blemish.experiments.final import Final
 from blemish.experiments.search import figures
-from blemish.experiments.search.final import Final
-from blemish.experiments.search.search import SearchResult
-from blemish.experiments.search.space import Interval, shown
+from blemish.experiments.search.search import Search
+from blemish.experiments.space import Interval, shown
 
 MOST_ROWS, _MOST_VALUE_CHARTS = 200, 4
 
 
-def write_report(result: SearchResult, out: Path, skipped: Sequence[Mapping[str, str]] = ()) -> None:
-    """Write one self-contained HTML report; `skipped` are photographs left out, each with path and detail.
+def write_report(result: Search, out: Path) -> None:
+    """Write one self-contained HTML report.
 
     Raises:
         BlemishError: the file cannot be written.
@@ -30,7 +30,7 @@ def write_report(result: SearchResult, out: Path, skipped: Sequence[Mapping[str,
     plan = result.plan
     ranked = sorted(result.trials, key=lambda trial: (math.isnan(trial.auroc), -trial.auroc, trial.number))
     context = {
-        "title": f"Settings of {plan.detector} for {plan.catalog.category}",
+        "title": f"Settings of {plan.detector} for {plan.split.catalog.category}",
         "headline": headline(result),
         "facts": _facts(result),
         "names": list(plan.space),
@@ -48,7 +48,7 @@ def write_report(result: SearchResult, out: Path, skipped: Sequence[Mapping[str,
         ],
         "n_trials": len(ranked),
         "failed": result.failed,
-        "skipped": skipped,
+        "skipped": plan.split.skipped,
         "cards": _cards(result),
         "charts": _charts(result),
         "importance_note": "" if result.importance else result.importance_note,
@@ -59,7 +59,7 @@ def write_report(result: SearchResult, out: Path, skipped: Sequence[Mapping[str,
     write_text(out, render_page("blemish.experiments.search", "search.html.j2", get_plotlyjs(), context))
 
 
-def headline(result: SearchResult) -> str:
+def headline(result: Search) -> str:
     """The result in a sentence or two: what was chosen, what it reached on validation, and what on test."""
     values = ", ".join(f"{name} {shown(value)}" for name, value in result.chosen.setting.items())
     n, detector = len(result.trials), result.plan.detector
@@ -69,19 +69,19 @@ def headline(result: SearchResult) -> str:
     )
     ranking = result.final.test_ranking()
     if ranking is None:
-        return f"{sentence} There is no test part to measure it on."
+        return f"{sentence} There are no test images to measure it on."
     if ranking.one_class:
-        return f"{sentence} The test part has one class only, so it gives no AUROC."
-    return f"{sentence} On the test part, which nothing was chosen on, it reaches {ranking.auroc():.3f}."
+        return f"{sentence} The test images are of one class only, so they give no AUROC."
+    return f"{sentence} On the test images, which nothing was chosen on, it reaches {ranking.auroc():.3f}."
 
 
-def _facts(result: SearchResult) -> dict[str, str]:
+def _facts(result: Search) -> dict[str, str]:
     """What a reader must know to trust the figures."""
     plan = result.plan
     fixed = ", ".join(f"{name}={shown(value)}" for name, value in plan.fixed.items() if name != "bit_depth")
-    counts = "; ".join(f"{split} {sum(of.values())}" for split, of in plan.catalog.counts().items())
+    counts = "; ".join(f"{split} {sum(of.values())}" for split, of in plan.split.catalog.counts().items())
     return {
-        "Split": plan.catalog.split_name,
+        "Split": plan.split.name,
         "Images": counts,
         "Method": "Bayesian (TPE)" if plan.method == "bayes" else "grid",
         "Seed": str(plan.seed),
@@ -90,13 +90,13 @@ def _facts(result: SearchResult) -> dict[str, str]:
     }
 
 
-def _cards(result: SearchResult) -> list[tuple[str, str, str]]:
+def _cards(result: Search) -> list[tuple[str, str, str]]:
     chosen, final = result.chosen, result.final
     folds = ", ".join(f"{auroc:.3f}" for auroc in chosen.aurocs)
     cards = [("Validation AUROC", f"{chosen.auroc:.3f}", f"mean of the folds {folds}")]
     ranking = final.test_ranking()
     if ranking is None:
-        cards.append(("Test AUROC", "–", "no test part"))
+        cards.append(("Test AUROC", "–", "no test images"))
     else:
         low, high = final.test_interval()
         counts = f"{ranking.n_normal} good and {ranking.n_anomalous} defective"
@@ -109,7 +109,7 @@ def _cards(result: SearchResult) -> list[tuple[str, str, str]]:
     return cards
 
 
-def _charts(result: SearchResult) -> list[dict[str, Any]]:
+def _charts(result: Search) -> list[dict[str, Any]]:
     note = "Each dot is one setting; the bar spans its folds."
     charts = [chart("History", note, figures.history_figure(result.trials))]
     if result.importance:
@@ -144,7 +144,7 @@ def _thresholds(final: Final) -> list[dict[str, Any]]:
             "title": threshold.title,
             "value": f"{threshold.value:.4g}",
             "seen": threshold.seen.sentence(),
-            "parts": [_decision(seen), _decision(unseen)],
+            "decisions": [_decision(seen), _decision(unseen)],
         }
         for threshold, seen, unseen in final.decisions()
     ]

@@ -12,10 +12,10 @@ import plotly.graph_objects as go
 from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, chart_layout, chart_line
 from blemish.evaluation.metrics import rank
 from blemish.evaluation.thresholds import Threshold
-from blemish.experiments.search.final import Final
-from blemish.experiments.search.validation import Scores
+from blemish.experiments.final import Final
 from blemish.experiments.study.plan import MODELS
 from blemish.experiments.study.summary import Reached
+from blemish.experiments.validation import Scores
 
 # Okabe and Ito's colours, which stay apart for every kind of colour blindness.
 _MODEL_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
@@ -93,7 +93,7 @@ def promise_figure(cells: Sequence[tuple[str, str, str, Reached]]) -> go.Figure:
 
 
 def roc_figure(found: Mapping[str, Final], rule: str) -> go.Figure:
-    """ROC curves of the models on the test part, each with the point where the threshold of `rule` works."""
+    """ROC curves of the models on the test images, each with the point where the threshold of `rule` works."""
     figure = go.Figure(layout=chart_layout("Good parts rejected", "Defects found"))
     figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
     figure.update_yaxes(range=[-0.02, 1.04], tickformat=".0%")
@@ -136,18 +136,18 @@ def score_figure(final: Final) -> go.Figure:
 
     Both have one axis, logarithmic where the highest scores would leave nothing to see of the others.
     """
-    parts = [("Validation", final.validation), *([("Test", final.test)] if final.test else [])]
-    scores = np.concatenate([part.scores for _, part in parts])
+    shown = [("Validation", final.validation), *([("Test", final.test)] if final.test else [])]
+    scores = np.concatenate([of.scores for _, of in shown])
     marks = [threshold.value for threshold in final.thresholds]
     edges, logarithmic = _edges(np.append(scores, marks))
     figure = go.Figure(layout=chart_layout("Anomaly score", ""))
-    for place, (name, part) in enumerate(parts):
+    for place, (name, of) in enumerate(shown):
         axis = "y" if place == 0 else "y2"
-        highest = _add_histograms(figure, part, edges, axis, place == 0)
+        highest = _add_histograms(figure, of, edges, axis, place == 0)
         for threshold in final.thresholds:
             _add_line(figure, threshold, highest, axis, place == 0)
-        figure.update_layout({f"yaxis{axis[1:]}": _axis(name, place, len(parts))})
-    figure.update_xaxes(type="log" if logarithmic else "linear", anchor="y2" if len(parts) > 1 else "y")
+        figure.update_layout({f"yaxis{axis[1:]}": _axis(name, place, len(shown))})
+    figure.update_xaxes(type="log" if logarithmic else "linear", anchor="y2" if len(shown) > 1 else "y")
     if logarithmic:
         decades = math.log10(edges[-1] / edges[0])
         ticks = {"dtick": math.ceil(decades / 4)} if decades >= 2 else {"nticks": 5}
@@ -161,9 +161,9 @@ def _distances(one: Reached) -> tuple[float, float]:
     return (0.0, 0.0) if math.isnan(low) else (one.test - low, high - one.test)
 
 
-def _axis(name: str, place: int, parts: int) -> dict[str, object]:
+def _axis(name: str, place: int, count: int) -> dict[str, object]:
     """One of the stacked vertical axes, the first on top."""
-    domain = [0.0, 1.0] if parts == 1 else [[0.54, 1.0], [0.0, 0.46]][place]
+    domain = [0.0, 1.0] if count == 1 else [[0.54, 1.0], [0.0, 0.46]][place]
     return {"title": {"text": name}, "domain": domain, "fixedrange": True, "zeroline": False, "nticks": 4}
 
 
@@ -176,15 +176,15 @@ def _edges(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], bo
 
 
 def _add_histograms(
-    figure: go.Figure, part: Scores, edges: npt.NDArray[np.float64], axis: str, legend: bool
+    figure: go.Figure, scores: Scores, edges: npt.NDArray[np.float64], axis: str, legend: bool
 ) -> int:
     """Histograms of both classes; the largest count."""
     highest = 1
     for name, of_class, bar_colour in (
-        ("good", ~part.labels, NORMAL_COLOUR),
-        ("defective", part.labels, ANOMALOUS_COLOUR),
+        ("good", ~scores.labels, NORMAL_COLOUR),
+        ("defective", scores.labels, ANOMALOUS_COLOUR),
     ):
-        counts, _ = np.histogram(part.scores[of_class], bins=edges)
+        counts, _ = np.histogram(scores.scores[of_class], bins=edges)
         highest = max(highest, int(counts.max()))
         figure.add_bar(
             x=(edges[1:] + edges[:-1]) / 2,

@@ -97,13 +97,13 @@ def validate(make: MakeDetector, catalog: Catalog) -> Validated:
     found = []
     for fold in catalog.folds:
         fitted = make()
-        fitted.fit(learning_part(catalog, fitted, fold))
+        fitted.fit(learning_split(catalog, fitted, fold))
         found.append(score(fitted, catalog.for_fold(fold), VALIDATION))
     return Validated(tuple(found), None)
 
 
-def learning_part(catalog: Catalog, detector: Detector, fold: int | None = None) -> Catalog:
-    """The catalog that a detector learns from to judge one fold; to judge the test part where `fold` is None.
+def learning_split(catalog: Catalog, detector: Detector, fold: int | None = None) -> Catalog:
+    """The catalog that a detector learns from to judge one fold; to judge the test images where `fold` is None.
 
     Raises:
         CatalogError: it needs defects, and there are none.

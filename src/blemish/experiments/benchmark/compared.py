@@ -1,4 +1,4 @@
-"""One category as a comparison uses it: its digest, what is learnt from, what is tested, and what is shown."""
+"""One category as a comparison uses it: what is learnt from, and the test photographs that are shown."""
 
 from __future__ import annotations
 
@@ -10,42 +10,32 @@ from typing import Any
 
 import numpy as np
 
-from blemish.core.errors import CatalogError, ImageError, UsageError
+from blemish.core.errors import CatalogError, ImageError
 from blemish.core.images import read_image
 from blemish.core.pictures import fitted
 from blemish.core.types import ByteArray
-from blemish.data.catalog import Catalog, open_catalogs
-from blemish.data.digest import catalog_digest
+from blemish.data.catalog import Catalog
 from blemish.data.entries import TEST, TRAIN
-from blemish.detectors.base import Detector
+from blemish.experiments.categories import Category, open_categories
 from blemish.features.together import Together
-from blemish.making.build import Readable, learning_catalog
+from blemish.making.build import Readable
 
-GALLERY_IMAGES, GALLERY_SIDE = 10, 256
+EXHIBITS, EXHIBIT_SIDE = 10, 256
 
 
 @dataclass(frozen=True)
-class CategoryData:
+class ComparedCategory(Category):
     """A category of a comparison.
 
     Attributes:
-        catalog: all its photographs.
-        digest: SHA-256 over names, labels and contents of all photographs and masks.
         bit_depth: bits that 16-bit photographs really use.
     """
 
-    catalog: Catalog
-    digest: str
-    bit_depth: int
-
-    @property
-    def name(self) -> str:
-        """The category."""
-        return self.catalog.category
+    bit_depth: int = 16
 
     @cached_property
     def shown(self) -> list[Path]:
-        """Test photographs of the galleries, the same for every detector.
+        """Test photographs that the report shows, the same for every detector.
 
         The first of each defect type and of the good ones, then the second of each, evenly spread over each type;
         so fewer of them are still of all types.
@@ -53,58 +43,34 @@ class CategoryData:
         table = self.catalog.test()
         spread = []
         for kind, paths in table.groupby("defect_type")["path"]:
-            n = min(len(paths), GALLERY_IMAGES)
+            n = min(len(paths), EXHIBITS)
             chosen = [paths.iloc[place] for place in np.linspace(0, len(paths) - 1, n).round().astype(int)]
             middle = len(chosen) // 2
             ordered = chosen[middle:] + chosen[:middle]
             spread += [(rank, kind == "good", kind, Path(path)) for rank, path in enumerate(ordered)]
-        return [path for *_, path in sorted(spread)][:GALLERY_IMAGES]
+        return [path for *_, path in sorted(spread)][:EXHIBITS]
 
     @cached_property
     def shown_photographs(self) -> dict[Path, ByteArray]:
-        """The photographs of the galleries, small, decoded once for all detectors; unreadable ones are left out."""
+        """The photographs that are shown, small, decoded once for all detectors; unreadable ones are left out."""
         photographs = {}
         for path in self.shown:
             try:
-                photographs[path] = fitted(read_image(path, bit_depth=self.bit_depth), GALLERY_SIDE)
+                photographs[path] = fitted(read_image(path, bit_depth=self.bit_depth), EXHIBIT_SIDE)
             except ImageError:
                 continue
         return photographs
 
 
-def open_categories(roots: Sequence[Path], bit_depth: int = 16) -> list[CategoryData]:
-    """Open every category in `roots`, in order; every file is read once for its digest, none is decoded.
+def open_compared(roots: Sequence[Path], bit_depth: int = 16) -> list[ComparedCategory]:
+    """Open every category in `roots` for a comparison, see `blemish.experiments.categories.open_categories`.
 
     Raises:
         CatalogError: a root cannot be used, or a category has no test photographs.
         UsageError: two categories have one name.
     """
-    catalogs = [catalog for root in roots for catalog in open_catalogs(root)]
-    by_name: dict[str, Catalog] = {}
-    for catalog in catalogs:
-        other = by_name.setdefault(catalog.category, catalog)
-        if other is not catalog:
-            raise UsageError(
-                f"{other.root} and {catalog.root} are both the category {catalog.category}: rename one folder."
-            )
-        if catalog.test().empty:
-            raise CatalogError(
-                f"{catalog.root} has no test photographs to compare detectors on: add a test folder with good "
-                "and defective parts."
-            )
-    return [CategoryData(catalog, catalog_digest(catalog), bit_depth) for catalog in catalogs]
-
-
-def learning_and_test(catalog: Catalog, detector: Detector) -> tuple[Catalog, Catalog]:
-    """The catalog whose training split a detector learns from, and the one whose test split it is judged by.
-
-    They are one: where a detector learns from labelled test photographs, these have moved to the training split.
-
-    Raises:
-        CatalogError: it needs defects to learn from, and there are none.
-    """
-    learning = learning_catalog(catalog, detector)
-    return learning, learning
+    categories = open_categories(roots, tested=True)
+    return [ComparedCategory(one.catalog, one.digest, bit_depth) for one in categories]
 
 
 def readable_for(catalog: Catalog, together: Together) -> Readable:

@@ -1,4 +1,4 @@
-"""Galleries: the same test photographs for every detector, side by side."""
+"""Exhibits: the same test photographs for every detector, side by side."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from blemish.core.overlay import Colour, contour_overlay
 from blemish.core.pictures import Picture, picture, uri_of
 from blemish.core.types import BoolArray, ByteArray
 from blemish.evaluation.evaluate import mask_on_grid
-from blemish.experiments.benchmark.category_data import CategoryData
-from blemish.experiments.benchmark.cell_store import CellResult
+from blemish.experiments.benchmark.cell import CellResult
+from blemish.experiments.benchmark.compared import ComparedCategory
 
 _GROUND_TRUTH: Colour = (40, 200, 120)
 
 
-def gallery_rows(data: CategoryData, results: Mapping[str, CellResult], most: int) -> list[dict[str, Any]]:
+def exhibit_rows(
+    data: ComparedCategory, results: Mapping[str, CellResult], most: int
+) -> list[dict[str, Any]]:
     """At most `most` test photographs, each with what every detector shows of it.
 
     Returns:

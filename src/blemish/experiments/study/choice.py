@@ -1,10 +1,10 @@
-"""One cell: every setting of the grid on validation, and the chosen one on test; kept as soon as it is known."""
+"""One cell of a study: every setting of the grid on validation, and the chosen one on test; both are kept."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,15 @@ import numpy.typing as npt
 
 from blemish.core.errors import BlemishError
 from blemish.core.progress import track
-from blemish.core.storage import write_json
-from blemish.core.types import FloatArray
+from blemish.core.types import BoolArray, FloatArray
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, VALIDATION
 from blemish.detectors.base import normal_images
 from blemish.detectors.classical.tabular import FEWEST, TabularDetector
-from blemish.experiments.search.space import Setting, setting_key
-from blemish.experiments.search.trials import Trial, best_of, measured_trial
-from blemish.experiments.search.validation import Scores, Validated
-from blemish.experiments.study.plan import Cell
+from blemish.experiments.space import setting_key
+from blemish.experiments.study.plan import StudyCell
+from blemish.experiments.trial import Trial, chosen_of, run_trial
+from blemish.experiments.validation import Scores, Validated
 
 CHOICE, TEST_SCORES = "choice.json", "test.json"
 
@@ -48,8 +47,8 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Part:
-    """The images of a category that a combination may choose on, as rows of features.
+class ChoosingRows:
+    """The images of a category that a combination chooses on, as rows of features.
 
     Attributes:
         training: N x D, of the good images that are learnt from.
@@ -58,7 +57,7 @@ class Part:
     """
 
     training: FloatArray
-    folds: tuple[tuple[FloatArray, npt.NDArray[np.bool_]], ...]
+    folds: tuple[tuple[FloatArray, BoolArray], ...]
     projections: dict[int | None, dict[str, npt.NDArray[Any]]]
 
     def fitted(self, detector: TabularDetector) -> TabularDetector:
@@ -79,8 +78,8 @@ class Part:
         return Validated(tuple(folds), detector)
 
 
-def read_part(catalog: Catalog, read: ReadRows) -> Part:
-    """The rows of a split catalog's training and validation images; no test image is read.
+def choosing_rows(catalog: Catalog, read: ReadRows) -> ChoosingRows:
+    """The rows of a split catalog's training and validation images.
 
     Raises:
         CatalogError: fewer than 5 good training images, or defective ones among them.
@@ -90,10 +89,10 @@ def read_part(catalog: Catalog, read: ReadRows) -> Part:
     for fold in catalog.folds:
         paths, labels = images_of(catalog.for_fold(fold), VALIDATION)
         folds.append((read(paths), labels))
-    return Part(training, tuple(folds), {})
+    return ChoosingRows(training, tuple(folds), {})
 
 
-def images_of(catalog: Catalog, split: str) -> tuple[list[Path], npt.NDArray[np.bool_]]:
+def images_of(catalog: Catalog, split: str) -> tuple[list[Path], BoolArray]:
     """Paths and labels of the images of one split, in an order that does not depend on where the folders lie.
 
     Otherwise sums over painted images, which lie elsewhere, would differ in the last digit from place to place.
@@ -106,7 +105,7 @@ def images_of(catalog: Catalog, split: str) -> tuple[list[Path], npt.NDArray[np.
     return [paths[row] for row in order], (rows["label"] == ANOMALOUS).to_numpy()[order]
 
 
-def choose_setting(cell: Cell, part: Part) -> Choice:
+def choose_setting(cell: StudyCell, rows: ChoosingRows) -> Choice:
     """Try the whole grid on the validation folds; a setting that fails is recorded.
 
     Raises:
@@ -115,29 +114,28 @@ def choose_setting(cell: Cell, part: Part) -> Choice:
     trials: list[Trial] = []
     known: dict[str, Trial] = {}
     for number, setting in enumerate(track(cell.settings(), f"Settings of {cell.title}")):
-        scored = setting_key(cell.detector(setting).score_parameters(len(part.training)))
+        detector = cell.detector(setting)
+        scored = setting_key(detector.score_parameters(len(rows.training)))
         if scored not in known:
-            known[scored] = _trial(cell, part, number, setting)
+            known[scored] = run_trial(number, setting, partial(rows.validated, detector))
         same = known[scored]
         seconds = same.seconds if same.number == number else 0.0
         trials.append(Trial(number, setting, same.aurocs, seconds, same.error))
-    chosen = best_of(trials)
-    if chosen is None:
-        raise BlemishError(f"All {len(trials)} settings of {cell.model} failed; the first: {trials[0].error}")
-    validation = part.validated(cell.detector(chosen.setting)).together()
+    chosen = chosen_of(trials, cell.model)
+    validation = rows.validated(cell.detector(chosen.setting)).together()
     return Choice(tuple(trials), len(known), chosen, validation)
 
 
 def measure_on_test(
-    cell: Cell, part: Part, chosen: Trial, rows: FloatArray, labels: npt.NDArray[np.bool_]
+    cell: StudyCell, rows: ChoosingRows, chosen: Trial, test: FloatArray, labels: BoolArray
 ) -> Scores:
-    """Scores of the test part with the chosen setting, fitted anew on the same training images.
+    """Scores of the test images with the chosen setting, fitted anew on the same training images.
 
     Raises:
         BlemishError: a score is not finite.
     """
-    detector = part.fitted(cell.detector(chosen.setting))
-    return Scores(labels, finite_scores(detector, rows))
+    detector = rows.fitted(cell.detector(chosen.setting))
+    return Scores(labels, finite_scores(detector, test))
 
 
 def finite_scores(detector: TabularDetector, rows: FloatArray) -> npt.NDArray[np.float64]:
@@ -152,65 +150,38 @@ def finite_scores(detector: TabularDetector, rows: FloatArray) -> npt.NDArray[np
     return scores
 
 
-def write_choice(cell: Cell, choice: Choice) -> None:
-    """Keep what was chosen, whole or not at all."""
-    trials = [
-        {
-            "number": trial.number,
-            "setting": trial.setting,
-            "aurocs": trial.aurocs,
-            "seconds": trial.seconds,
-            "error": trial.error,
-        }
-        for trial in choice.trials
-    ]
-    document = {"key": cell.key, "fitted": choice.fitted, "chosen": choice.chosen.number}
-    write_json(cell.folder / CHOICE, document | {"trials": trials, "validation": choice.validation.to_json()})
+def write_choice(cell: StudyCell, choice: Choice) -> None:
+    """Keep what was chosen."""
+    document = {
+        "fitted": choice.fitted,
+        "chosen": choice.chosen.number,
+        "trials": [asdict(trial) for trial in choice.trials],
+        "validation": choice.validation.to_json(),
+    }
+    cell.keep(CHOICE, document)
 
 
-def read_choice(cell: Cell) -> Choice | None:
+def read_choice(cell: StudyCell) -> Choice | None:
     """What was chosen before; None if nothing was, or the file is not what was written."""
-    try:
-        document = _document(cell, CHOICE)
-        trials = tuple(
-            Trial(
-                one["number"],
-                one["setting"],
-                tuple(one["aurocs"]),
-                float(one["seconds"]),
-                one["error"],
-            )
-            for one in document["trials"]
-        )
+
+    def parse(document: dict[str, Any]) -> Choice:
+        trials = tuple(Trial(**one | {"aurocs": tuple(one["aurocs"])}) for one in document["trials"])
         validation = Scores.from_json(document["validation"])
         return Choice(trials, int(document["fitted"]), trials[document["chosen"]], validation)
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return None
+
+    return cell.kept(CHOICE, parse)
 
 
-def write_test_scores(cell: Cell, chosen: Trial, scores: Scores) -> None:
-    """Keep the scores of the test part, whole or not at all."""
-    document = {"key": cell.key, "setting": setting_key(chosen.setting), "scores": scores.to_json()}
-    write_json(cell.folder / TEST_SCORES, document)
+def write_test_scores(cell: StudyCell, chosen: Trial, scores: Scores) -> None:
+    """Keep the scores of the test images with the chosen setting."""
+    cell.keep(TEST_SCORES, {"setting": setting_key(chosen.setting), "scores": scores.to_json()})
 
 
-def read_test_scores(cell: Cell, chosen: Trial) -> Scores | None:
-    """The scores of the test part with the chosen setting; None if there are none."""
-    try:
-        document = _document(cell, TEST_SCORES)
-        if document["setting"] != setting_key(chosen.setting):
-            return None
-        return Scores.from_json(document["scores"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def read_test_scores(cell: StudyCell, chosen: Trial) -> Scores | None:
+    """The scores of the test images with the chosen setting; None if there are none."""
 
+    def parse(document: dict[str, Any]) -> Scores | None:
+        same = document["setting"] == setting_key(chosen.setting)
+        return Scores.from_json(document["scores"]) if same else None
 
-def _document(cell: Cell, name: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((cell.folder / name).read_text("utf-8"))
-    if document["key"] != cell.key:
-        raise ValueError("of another cell")
-    return document
-
-
-def _trial(cell: Cell, part: Part, number: int, setting: Setting) -> Trial:
-    return measured_trial(number, setting, lambda: part.validated(cell.detector(setting)))
+    return cell.kept(TEST_SCORES, parse)

@@ -1,0 +1,99 @@
+"""Compare detectors on the same photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from blemish.core.errors import UsageError
+from blemish.workflows.request import Request
+
+if TYPE_CHECKING:
+    from blemish.experiments.benchmark.cell import CellResult
+    from blemish.experiments.benchmark.matrix import Benchmark
+
+
+class BenchmarkRequest(Request):
+    """Compare detectors.
+
+    Attributes:
+        data: folders of one or several categories, with test photographs.
+        detectors: names, or NAME:PRESET.
+        out: folder for the cells, benchmark.json and report.html.
+        seeds: each detector is fitted once with each.
+        size: side in pixels for all detectors; each one's own if None.
+        quick: a small run: 128 pixels, few epochs.
+        bit_depth: bits that 16-bit photographs really use.
+        workers: cells measured at a time; as many as the machine has room for if None.
+    """
+
+    data: tuple[Path, ...]
+    detectors: tuple[str, ...]
+    out: Path
+    seeds: tuple[int, ...] = (0,)
+    size: int | None = None
+    quick: bool = False
+    bit_depth: int = Field(default=16, ge=8, le=16)
+    workers: int | None = Field(default=None, ge=1)
+
+
+@dataclass(frozen=True)
+class BenchmarkResult:
+    """A finished comparison.
+
+    Attributes:
+        benchmark: what was measured.
+        report: the report's file.
+    """
+
+    benchmark: Benchmark
+    report: Path
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Photographs that were left out, each once: path and detail, sorted."""
+        found = {one["path"]: one["detail"] for cell in self.benchmark.results for one in cell.unreadable}
+        return dict(sorted(found.items()))
+
+    def to_json(self) -> dict[str, Any]:
+        """The comparison as JSON-ready values, as in `benchmark.json`."""
+        return {**self.benchmark.to_json(), "report": str(self.report)}
+
+
+def benchmark(
+    request: BenchmarkRequest, tell: Callable[[CellResult], None] = lambda result: None
+) -> BenchmarkResult:
+    """Measure the cells that are missing, and write document and report.
+
+    Args:
+        request: what to compare.
+        tell: called with each cell that was measured now.
+
+    Raises:
+        UsageError: a detector, preset or seed is not possible, or two categories have one name.
+        CatalogError: a folder cannot be used, or has no test photographs.
+        BlemishError: `out` cannot be written.
+    """
+    from blemish.core.storage import write_json
+    from blemish.experiments.benchmark.candidates import open_candidates
+    from blemish.experiments.benchmark.compared import open_compared
+    from blemish.experiments.benchmark.matrix import run_benchmark
+    from blemish.experiments.benchmark.report import write_report
+
+    seeds, out = request.seeds, request.out
+    if len(set(seeds)) < len(seeds) or not seeds or not all(0 <= seed < 2**32 for seed in seeds):
+        said = ",".join(map(str, seeds))
+        raise UsageError(f"--seeds {said} is not a list of different whole numbers: write it as 0,1,2.")
+    candidates = open_candidates(
+        request.detectors, size=request.size, bit_depth=request.bit_depth, quick=request.quick
+    )
+    categories = open_compared(request.data, request.bit_depth)
+    measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers)
+    result = BenchmarkResult(measured, out / "report.html")
+    write_report(measured, result.report, "Detectors side by side")
+    write_json(out / "benchmark.json", result.to_json())
+    return result
