@@ -23,11 +23,11 @@ import numpy as np
 from measuring.pages import ROOT
 from measuring.service import ServerProcess
 from playwright.sync_api import Browser, Page, sync_playwright
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from blemish.station.database import Database
 from blemish.station.home import Home
-from blemish.station.schema import InspectionRow
+from blemish.station.schema import INSPECTIONS
 
 CHROMIUM = Path("/usr/bin/chromium")
 MOST_BYTES = 250_000
@@ -105,9 +105,10 @@ def _spread(home: Path) -> None:
     """Spread the shift, which took a minute, over the last eight hours, so that the charts have something to show."""
     database = Database(Home(home).database_url)
     with database.transaction() as session:
-        rows = session.scalars(select(InspectionRow).order_by(InspectionRow.id)).all()
-        for row, minutes in zip(rows, np.linspace(480, 5, len(rows)), strict=True):
-            row.time = datetime.now(UTC) - timedelta(minutes=float(minutes))
+        numbers = session.scalars(select(INSPECTIONS.c.id).order_by(INSPECTIONS.c.id)).all()
+        for number, minutes in zip(numbers, np.linspace(480, 5, len(numbers)), strict=True):
+            moment = datetime.now(UTC) - timedelta(minutes=float(minutes))
+            session.execute(update(INSPECTIONS).where(INSPECTIONS.c.id == number).values(time=moment))
     database.close()
 
 

@@ -96,7 +96,7 @@ def test_what_is_wrong_is_said_in_one_sentence(
 def test_the_embedding_is_the_same_on_any_thread() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    from blemish.cli.explore import embedding
+    from blemish.workflows.explore import embedding
 
     embed = embedding("efficientnet_lite0")
     assert embed is not None

@@ -18,7 +18,7 @@ pytest.importorskip("fastapi", reason="the extra [serve] is not installed")
 import uvicorn
 
 from blemish.server.app import create_app
-from blemish.server.run import _listener, open_service
+from blemish.server.run import listener, open_service
 from blemish.server.service import Service
 from blemish.server.settings import ServerSettings
 
@@ -39,22 +39,22 @@ class RunningServer:
 @contextmanager
 def running(service: Service) -> Iterator[RunningServer]:
     """Serve in a thread of this process until the context ends."""
-    listener = _listener(service.settings)
+    listening = listener(service.settings)
     app = create_app(service)
     config = uvicorn.Config(app, lifespan="on", log_level="warning", proxy_headers=False)
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
         end = time.monotonic() + 30
         while not server.started and thread.is_alive() and time.monotonic() < end:
             time.sleep(0.02)
         assert server.started
-        yield RunningServer(service, app, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield RunningServer(service, app, f"http://127.0.0.1:{listening.getsockname()[1]}")
     finally:
         server.should_exit = True
         thread.join(30)
-        listener.close()
+        listening.close()
 
 
 @pytest.fixture(scope="session")
@@ -71,8 +71,8 @@ def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
         else:
             service = open_service(ServerSettings(**values))
         if add:
-            version = service.add_inspector(fitted, "washer")
-            service.shelf.activate(version.name, version.version)
+            version = service.inspectors.add(fitted, "washer")
+            service.inspectors.activate(version.name, version.version)
         with running(service) as server:
             yield server
 

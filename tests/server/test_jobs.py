@@ -10,18 +10,21 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
+from blemish.core.storage import file_digest
 from blemish.line.runtime import Inspector
 from blemish.server.job import Job, JobState
 from blemish.server.job_requests import EvaluateRequest, ExploreRequest, JobRequest, TrainRequest
 from blemish.server.jobs import Jobs
 from blemish.server.page.train_tab import training_summary
 from blemish.server.uploads import UploadError
+from blemish.station.shelf import InspectorVersion
 
 FEW_SECONDS = 90.0
 
@@ -43,12 +46,13 @@ def washers_zip(washers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_a_zip_becomes_an_inspector_with_a_report(jobs: Jobs, washers_zip: Path, tmp_path: Path) -> None:
-    request = TrainRequest(name="washer", folder="uploaded", quick=True)
+    request = TrainRequest(name="ring", folder="uploaded", quick=True)
     begun = jobs.start_training(request, washers_zip, by="anna")
     assert begun.state in (JobState.WAITING, JobState.RUNNING) and begun.photographs and begun.by == "anna"
     job = jobs.wait(begun.id, FEW_SECONDS)
     assert job.state is JobState.DONE, (job.says, jobs.log(job.id))
     assert job.result and job.result["n_train"] == 12
+    assert job.result["category"] == "ring", "the name that was given, not a folder's"
     assert "inspection report" in jobs.report(job.id).read_text("utf-8"), "the evaluation's is the last"
     assert Inspector.load(jobs.inspector(job.id)).manifest.detector.name == "patchcore"
     jobs.close()
@@ -77,6 +81,7 @@ def test_a_failed_job_says_why_in_one_sentence(jobs: Jobs, tmp_path: Path) -> No
     (tmp_path / "empty").mkdir()
     job = jobs.wait(jobs.start(ExploreRequest(folder=str(tmp_path / "empty"))).id, FEW_SECONDS)
     assert job.state is JobState.FAILED and "empty" in job.says and "Traceback" not in job.says
+    assert "{" not in jobs.log(job.id), "a log is for people"
     with pytest.raises(NotFoundError):
         jobs.report(job.id)
     with pytest.raises(NotFoundError):
@@ -108,6 +113,31 @@ def test_what_is_refused_leaves_no_job(jobs: Jobs, fitted: Path, tmp_path: Path)
     with pytest.raises(UploadError):
         jobs.start_training(TrainRequest(name="washer", folder="uploaded"), fitted)
     assert jobs.all() == [] and list((tmp_path / "jobs").iterdir()) == []
+
+
+def test_an_evaluation_is_of_the_version_that_is_meant(
+    jobs: Jobs, fitted: Path, washers: Path, tmp_path: Path
+) -> None:
+    shutil.copy(fitted, tmp_path / "0003-d604acebc718.blemish")
+    moment = datetime.now(UTC)
+    version = InspectorVersion(
+        name="ring",
+        version=3,
+        digest=file_digest(fitted),
+        path=tmp_path / "0003-d604acebc718.blemish",
+        detector="patchcore",
+        category="washer",
+        created=moment,
+        added=moment,
+        active=True,
+    )
+    request = EvaluateRequest(folder=str(washers), inspector="ring")
+    job = jobs.wait(jobs.start(request, inspector=version).id, FEW_SECONDS)
+    assert job.state is JobState.DONE and job.says == "Done.", (job.says, jobs.log(job.id))
+    assert "<h1>ring, version 3: evaluation</h1>" in jobs.report(job.id).read_text("utf-8")
+    version.path.write_bytes(fitted.read_bytes() + b"x")
+    refused = jobs.wait(jobs.start(request, inspector=version).id, FEW_SECONDS)
+    assert refused.state is JobState.FAILED and "0003-d604acebc718.blemish" in refused.says
 
 
 @pytest.mark.parametrize(

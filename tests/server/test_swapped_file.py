@@ -33,27 +33,24 @@ def test_what_was_compiled_goes_on_and_the_swapped_file_is_opened_by_nobody(
 ) -> None:
     with served(keep="all") as server, server.client() as client:
         first = inspect(client, ("part.png", defective[0])).json()["inspections"][0]
-        version = server.service.active("washer")
+        version = server.service.inspectors.active("washer")
         with swapped(version.path):
             # The queue has it in memory; the page's own networks have not been compiled yet.
             again = inspect(client, ("part.png", defective[0])).json()["inspections"][0]
             assert (again["score"], again["threshold"]) == (first["score"], first["threshold"])
             record = server.service.log.get(again["id"])
-            for use in (
-                lambda: server.service.loaded("washer"),
-                lambda: server.service.judge_again(record),
-                lambda: server.service.judged_for_gallery(record),
-            ):
+            for use in (server.service.reinspection.of_record, server.service.reinspection.for_gallery):
                 with pytest.raises(ArtifactError, match="is not the file that was added"):
-                    use()
-        assert server.service.loaded("washer")[1].threshold == first["threshold"]
+                    use(record)
+        judgement = server.service.reinspection.of_record(record)
+        assert judgement.inspection.threshold == first["threshold"]
 
 
 def test_a_service_that_starts_with_a_swapped_file_refuses_to_judge_by_it(
     served: Callable[..., Any], defective: list[bytes], tmp_path: Path
 ) -> None:
     with served(home=tmp_path) as server:
-        path = server.service.active("washer").path
+        path = server.service.inspectors.active("washer").path
     with swapped(path), served(home=tmp_path, add=False) as server, server.client() as client:
         answer = inspect(client, ("part.png", defective[0]))
         assert "is not the file that was added" in answer.text

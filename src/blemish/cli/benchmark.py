@@ -71,10 +71,8 @@ def benchmark(
     )
     with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
         result = compare(request, _tell)
-    for path, detail in result.unreadable.items():
-        messages.print(f"Left out {path}: {detail}", style="yellow")
     emit(result.to_json(), json_output, lambda: _print(result))
-    if result.benchmark.failed or result.unreadable:
+    if not result.complete:
         raise typer.Exit(1)
 
 
@@ -92,14 +90,9 @@ def _numbers(seeds: str) -> tuple[int, ...]:
 
 def _tell(result: CellResult) -> None:
     """One line for a cell that was measured."""
-    cell = result.cell
-    name = f"{cell.candidate.label} on {cell.category}, seed {cell.seed}"
-    if result.error:
-        messages.print(f"FAILED  {name}: {result.error}", style="red")
-        return
-    auroc = result.metrics["image_auroc"]
-    reached = "no AUROC, as one class is absent" if auroc is None else f"image AUROC {auroc:.3f}"
-    messages.print(f"{name}: {reached}, learnt in {result.timings['fit_seconds']:.1f} s")
+    from blemish.workflows.benchmark import in_words
+
+    messages.print(in_words(result), style="red" if result.error else None)
 
 
 def _print(result: BenchmarkResult) -> None:

@@ -11,13 +11,9 @@ import typer
 from blemish.cli.output import JsonOption, console, emit, stray_prints_on_stderr
 
 if TYPE_CHECKING:
-    from blemish.core.types import ByteArray, FloatArray
     from blemish.explore.exploration import Exploration
-    from blemish.explore.survey import Embed, MoreMeasures
 
-_EMBEDDING_SIZE = 224
 _MOST_INSIGHTS = 8
-_MEASURED_ANYWAY = frozenset({"width", "height", "aspect_ratio", "mean_intensity", "noise_level"})
 
 
 def explore(
@@ -46,73 +42,15 @@ def explore(
     """
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import use_reporter
-    from blemish.core.storage import write_json, write_text
-    from blemish.data.catalog import open_catalogs
-    from blemish.data.categories import open_category
-    from blemish.explore.exploration import explore_catalogs
-    from blemish.explore.report import write_report
+    from blemish.workflows.explore import ExploreRequest
+    from blemish.workflows.explore import explore as look
 
-    catalogs = [open_category(data, category)] if category else open_catalogs(data)
-    report = out / "report.html"
-    further = handcrafted_measures() if handcrafted else None
-    with (
-        use_reporter(reporter_for(json_output)),
-        stray_prints_on_stderr(),
-        explore_catalogs(catalogs, embedding(backbone), further) as exploration,
-    ):
-        write_report(exploration, report, f"{data.resolve().name}: exploration")
-        document = {**exploration.to_json(), "report": str(report)}
-        write_json(out / "exploration.json", document)
-        write_text(out / "images.csv", exploration.table().to_csv(index=False))
-    emit(document, json_output, lambda: _print_exploration(exploration, report))
-
-
-def handcrafted_measures() -> MoreMeasures:
-    """The handcrafted features of `blemish features` that exploring does not measure by itself under another name."""
-    from blemish.features.handcrafted import handcrafted_features
-
-    def measures(image: ByteArray) -> dict[str, float]:
-        return {
-            name: value for name, value in handcrafted_features(image).items() if name not in _MEASURED_ANYWAY
-        }
-
-    return measures
-
-
-def embedding(backbone: str) -> Embed | None:
-    """Features of a frozen backbone at a small size, safe to call on several threads; None for `none`.
-
-    Its taps at strides 8 and 16 on the finer grid: float32 C x 28 x 28.
-    """
-    if backbone == "none":
-        return None
-    from threading import Lock
-
-    import cv2
-    import numpy as np
-    import torch
-
-    from blemish.core.network import CompiledNetwork
-    from blemish.core.preprocessing import preprocess
-    from blemish.features.backbones import load_backbone
-    from blemish.features.onnx_export import to_onnx
-
-    network = load_backbone(backbone)
-    contract = network.preprocessing(_EMBEDDING_SIZE, _EMBEDDING_SIZE)
-    example = torch.zeros(1, 3, _EMBEDDING_SIZE, _EMBEDDING_SIZE)
-    compiled = CompiledNetwork(to_onnx(network, example, ["fine", "coarse"]))
-    one_at_a_time = Lock()
-
-    def embed(image: ByteArray) -> FloatArray:
-        values = preprocess(image, contract)[None]
-        with one_at_a_time:
-            fine, coarse = compiled(values)
-        side = fine.shape[3], fine.shape[2]
-        enlarged = cv2.resize(coarse[0].transpose(1, 2, 0), side, interpolation=cv2.INTER_LINEAR)
-        joined = np.concatenate([fine[0].transpose(1, 2, 0), enlarged], axis=2)
-        return np.ascontiguousarray(joined.transpose(2, 0, 1), np.float32)
-
-    return embed
+    request = ExploreRequest(
+        data=data, out=out, category=category, backbone=backbone, handcrafted=handcrafted
+    )
+    with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
+        result = look(request)
+    emit(result.to_json(), json_output, lambda: _print_exploration(result.exploration, result.report))
 
 
 def _print_exploration(exploration: Exploration, report: Path) -> None:

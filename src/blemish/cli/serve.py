@@ -90,8 +90,7 @@ def serve(
     service = open_service(settings)
     try:
         for path in inspector or []:
-            version = service.add_inspector(path, None)
-            service.shelf.activate(version.name, version.version)
+            service.inspectors.add_and_activate(path)
     except BaseException:
         service.stop()
         raise

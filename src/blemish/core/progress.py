@@ -7,10 +7,18 @@ reporter with `use_reporter`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+FIRST_SHOWN = 1.0
+"""Seconds after which a task is shown at all."""
+
+SHOWN_EVERY = 5.0
+"""Seconds between two reports on one task where they are kept, in a log."""
 
 Item = TypeVar("Item")
 Advance = Callable[[float], None]
@@ -70,3 +78,79 @@ def track(items: Iterable[Item], description: str, total: int | None = None) -> 
         for item in items:
             yield item
             advance(1)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a task is.
+
+    Attributes:
+        task: what it does.
+        done, total: steps, as far as the latter is known.
+        unit: "items" or "bytes".
+        seconds: since it began.
+        ended: whether it is over.
+    """
+
+    task: str
+    done: float
+    total: float | None
+    unit: str
+    seconds: float
+    ended: bool = False
+
+    @property
+    def share(self) -> float | None:
+        """Share that is done, 0 to 1; None where that is not known."""
+        return min(1.0, self.done / self.total) if self.total and not self.ended else None
+
+    def in_words(self) -> str:
+        """`Reading: 120 of 320, 8 s left`, or `Reading: done in 13 s`."""
+        if self.ended:
+            return f"{self.task}: done in {_duration(self.seconds)}"
+        amounts = [_amount(value, self.unit) for value in (self.done, self.total) if value is not None]
+        left = ""
+        if self.total and self.done:
+            left = f", {_duration(self.seconds * (self.total - self.done) / self.done)} left"
+        return f"{self.task}: {' of '.join(amounts)}{left}"
+
+
+class PeriodicReporter:
+    """Reports on a task after its first second, every few seconds from then on, and at its end.
+
+    Args:
+        show: called with each report.
+        say: called with each sentence.
+    """
+
+    def __init__(self, show: Callable[[Progress], None], say: Callable[[str], None]) -> None:
+        self._show, self.say = show, say
+
+    @contextmanager
+    def task(self, description: str, total: float | None, unit: str) -> Iterator[Advance]:
+        """Report on one task for as long as the context lasts."""
+        started = time.monotonic()
+        done, next_shown = 0.0, started + FIRST_SHOWN
+
+        def advance(step: float) -> None:
+            nonlocal done, next_shown
+            done += step
+            now = time.monotonic()
+            if now >= next_shown:
+                next_shown = now + SHOWN_EVERY
+                self._show(Progress(description, done, total, unit, now - started))
+
+        yield advance
+        seconds = time.monotonic() - started
+        if seconds >= FIRST_SHOWN:
+            self._show(Progress(description, done, total, unit, seconds, ended=True))
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{value / 1e6:,.1f} MB" if unit == "bytes" else f"{value:,.0f}"
+
+
+def _duration(seconds: float) -> str:
+    """`8 s`, `2 min 5 s`."""
+    minutes, rest = divmod(round(max(seconds, 0)), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

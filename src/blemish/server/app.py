@@ -50,8 +50,8 @@ def create_app(service: Service) -> FastAPI:
     app.state.arriving = Arriving(service.settings.queue_bytes)
     app.state.streams = EventStreams()
     problems.install(app)
-    for part in (inspect, inspectors, inspections, statistics, jobs, health, documentation):
-        app.include_router(part.router)
+    for routes in (inspect, inspectors, inspections, statistics, jobs, health, documentation):
+        app.include_router(routes.router)
     openapi.install(app, service.settings.keys_required)
     if service.settings.page:
         from blemish.server.page.page import mount_page

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, create_model
 
-from blemish.core.types import Verdict
 from blemish.server.queue import Refused
-from blemish.station.records import Feedback, InspectionRecord
+from blemish.station.records import (
+    LINE_PATTERN,
+    MOST_NOTE_CHARACTERS,
+    MOST_TYPE_CHARACTERS,
+    NOTE_PATTERN,
+    Feedback,
+    InspectionRecord,
+)
 from blemish.station.shelf import InspectorVersion
 from blemish.station.statistics import Drift, RateBucket, Summary
-
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$"
-TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*$"
-"""One line: control characters could repaint a terminal, and PostgreSQL stores no zero byte."""
-
-NOTE_PATTERN = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 
 
 def _in_range(moment: datetime) -> datetime:
@@ -29,8 +30,7 @@ def _in_range(moment: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_range)]
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-DefectType = Annotated[str, Field(min_length=1, max_length=80, pattern=TEXT_PATTERN)]
+DefectType = Annotated[str, Field(min_length=1, max_length=MOST_TYPE_CHARACTERS, pattern=LINE_PATTERN)]
 
 
 class _Taken(BaseModel):
@@ -47,30 +47,23 @@ class RegionDocument(BaseModel):
     score: float
 
 
-class InspectionDocument(BaseModel):
+def fields_of(record: type) -> dict[str, Any]:
+    """Fields of the document of a record, as `create_model` takes them: its number first.
+
+    The suffix is left out: the document has the photograph's address.
+    """
+    hints = {**get_type_hints(record), "regions": list[RegionDocument]}
+    said = {one.name: Field(description=one.metadata.get("description")) for one in fields(record)}
+    names = ["id", *(name for name in said if name not in ("id", "image_suffix"))]
+    return {name: (hints[name], said[name]) for name in names}
+
+
+_Recorded: Any = create_model("_Recorded", **fields_of(InspectionRecord))
+
+
+class InspectionDocument(_Recorded):
     """One inspection, as it is in the log."""
 
-    id: int
-    time: datetime
-    inspector: str
-    version: int
-    verdict: Verdict
-    score: float
-    threshold: float
-    p_value: float
-    percentile: float = Field(description="Where the score lies among those of normal images, 0 to 100.")
-    regions: list[RegionDocument]
-    width: int
-    height: int
-    image_digest: str
-    file_name: str
-    milliseconds: dict[str, float] = Field(description="How long each step took.")
-    by: str
-    parts: dict[str, float] = Field(description="p-values by the detectors of an ensemble.")
-    gives_map: bool = Field(description="False if the detector shows no place; then there is no heatmap.")
-    truth: Literal["good", "bad"] | None
-    defect_type: str | None
-    note: str
     image: str | None = Field(description="Address of the photograph; null if it is not kept.")
     heatmap: str | None = Field(description="Address of the heatmap, or the PNG itself as a data URI.")
 
@@ -79,21 +72,13 @@ class InspectionDocument(BaseModel):
         """The document of a record; a given heatmap stands there in place of its address."""
         address = f"/v1/inspections/{record.id}"
         kept = record.image_suffix is not None
-        values = {name: getattr(record, name) for name in _SAME}
-        return cls.model_construct(
-            **values,
-            regions=[RegionDocument.model_construct(**region.to_json()) for region in record.regions],
-            milliseconds={step: round(value, 3) for step, value in record.milliseconds.items()},
-            parts=dict(record.parts),
-            image=f"{address}/image" if kept else None,
-            heatmap=heatmap or (f"{address}/heatmap" if kept and record.gives_map else None),
-        )
-
-
-_SAME = (
-    "id", "time", "inspector", "version", "verdict", "score", "threshold", "p_value", "percentile", "width", "height",
-    "image_digest", "file_name", "by", "gives_map", "truth", "defect_type", "note",
-)  # fmt: skip
+        values = vars(record) | {
+            "regions": [RegionDocument.model_construct(**region.to_json()) for region in record.regions],
+            "milliseconds": {step: round(value, 3) for step, value in record.milliseconds.items()},
+            "image": f"{address}/image" if kept else None,
+            "heatmap": heatmap or (f"{address}/heatmap" if kept and record.gives_map else None),
+        }
+        return cls.model_construct(**{name: values[name] for name in cls.model_fields})
 
 
 class RefusedDocument(BaseModel):
@@ -129,7 +114,7 @@ class FeedbackRequest(_Taken):
 
     truth: Literal["good", "bad"]
     defect_type: DefectType | None = None
-    note: Annotated[str, Field(max_length=2000, pattern=NOTE_PATTERN)] = ""
+    note: Annotated[str, Field(max_length=MOST_NOTE_CHARACTERS, pattern=NOTE_PATTERN)] = ""
 
 
 class FeedbackDocument(BaseModel):

@@ -1,43 +1,148 @@
-"""The process of a job: one verb of the command line, which ends when the server ends or asks it to.
+"""The server's end of a job's process: what is asked goes in as JSON, what happens comes back as JSON lines.
 
-The server holds the other end of this process's standard input and never writes to it. When it is closed, because the
-job is to stop or because the server is gone in whatever way, the verb gets what Ctrl-C would give it.
+The server holds the process's standard input open; closing it, or dying, is how the process is asked to end.
 """
 
 from __future__ import annotations
 
-import _thread
+import json
 import os
-import runpy
+import signal
+import subprocess
 import sys
 import threading
-import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
 
-GRACE_SECONDS = 10.0
-"""Time to end in an orderly way; the training keeps its checkpoint meanwhile."""
+from pydantic import JsonValue
 
-STOPPED = 130
-"""Exit status of a verb that was interrupted."""
+from blemish.core.progress import Progress
+from blemish.workflows import process as child
+from blemish.workflows.request import Request
 
+MOST_LOG_BYTES = 2**20
 
-def _end_with_server() -> None:
-    with suppress(OSError):
-        while os.read(0, 4096):
-            pass
-    _thread.interrupt_main()
-    time.sleep(GRACE_SECONDS)
-    os._exit(STOPPED)
-
-
-def main() -> None:
-    """Run `blemish` with this process's arguments, at a low priority: inspections come first."""
-    with suppress(OSError):
-        os.nice(10)
-    threading.Thread(target=_end_with_server, daemon=True).start()
-    sys.argv[0] = "blemish"
-    runpy.run_module("blemish", run_name="__main__", alter_sys=True)
+Tell = Callable[[str, float | None], None]
+"""Called with the present step in words, and the share of it that is done where that is known."""
 
 
-if __name__ == "__main__":
-    main()
+@dataclass(frozen=True)
+class Ended:
+    """How a process has ended.
+
+    Attributes:
+        result: the workflow's document; None if it gave none.
+        complete: whether everything was used that was given.
+        error: why there is no result, in one sentence.
+    """
+
+    result: dict[str, JsonValue] | None
+    complete: bool
+    error: str
+
+
+class JobProcess:
+    """One workflow in a process of its own.
+
+    Args:
+        workflow: its name.
+        request: what it is asked.
+        log: file for what it says, for people; made, or written on.
+    """
+
+    def __init__(self, workflow: str, request: Request, log: Path) -> None:
+        self._log = _Log(log)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", child.__name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C on the server is for the server
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        self.pid = self._process.pid
+        asked = {"workflow": workflow, "request": request.model_dump(mode="json")}
+        with suppress(OSError):  # it has ended already, and says why on its standard error
+            stdin = self._stream("stdin")
+            stdin.write(json.dumps(asked).encode() + b"\n")
+            stdin.flush()
+
+    def follow(self, tell: Tell) -> Ended:
+        """Tell what happens until the process has ended."""
+        copying = threading.Thread(target=self._log.copy, args=(self._stream("stderr"),), daemon=True)
+        copying.start()
+        try:
+            last = self._last_event(tell)
+            status = self._process.wait()
+        finally:
+            self._kill()  # workers that outlived it
+            self._process.wait()
+            with suppress(OSError):
+                self._stream("stdin").close()
+            copying.join(5)
+            self._log.close()
+        error = str(last.get("error") or f"It ended with status {status}: see its log.")
+        return Ended(last.get("result"), bool(last.get("complete")), error)
+
+    def _last_event(self, tell: Tell) -> dict[str, Any]:
+        """Tell all events but the last: the result or the error, or nothing where the process was ended."""
+        with self._stream("stdout") as events:
+            for line in events:
+                event: dict[str, Any] = json.loads(line)
+                if "result" in event or "error" in event:
+                    return event
+                step = Progress(**event) if "task" in event else None
+                said = step.in_words() if step else str(event["said"])
+                self._log.write(said.encode("utf-8", "replace") + b"\n")
+                tell(said[:200], step.share if step else None)
+        return {}
+
+    def end(self) -> None:
+        """Let the process know that it is to end, and see that it does."""
+        stdin = self._stream("stdin")
+        if not stdin.closed:
+            with suppress(OSError):
+                stdin.close()
+            threading.Timer(child.GRACE_SECONDS + 2, self._kill_if_running).start()
+
+    def _stream(self, name: str) -> IO[bytes]:
+        stream: IO[bytes] = getattr(self._process, name)
+        return stream
+
+    def _kill_if_running(self) -> None:
+        if self._process.poll() is None:
+            self._kill()
+
+    def _kill(self) -> None:
+        """End the process and all that it has started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+class _Log:
+    """A log that stops growing at its limit; several threads may write."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab")
+        self._left = MOST_LOG_BYTES
+        self._lock = threading.Lock()
+
+    def write(self, line: bytes) -> None:
+        # Where the disk is full, or the log is closed already, the work goes on.
+        with self._lock, suppress(OSError, ValueError):
+            self._file.write(line[: self._left])
+            self._file.flush()
+            self._left = max(0, self._left - len(line))
+
+    def copy(self, stream: IO[bytes]) -> None:
+        """Write what comes from a stream until it ends."""
+        with stream:
+            for line in iter(lambda: stream.readline(2000), b""):
+                self.write(line)
+
+    def close(self) -> None:
+        with self._lock, suppress(OSError):
+            self._file.close()

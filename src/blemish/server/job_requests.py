@@ -1,13 +1,15 @@
-"""What a job may be asked for, checked field by field, and the command lines that do it."""
+"""What a job may be asked for, checked field by field, and the workflows that do it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from blemish.core.errors import UsageError
+from blemish.station.shelf import InspectorVersion
+from blemish.workflows.request import Request
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
 """Of an inspector or a category: a plain file name."""
@@ -26,22 +28,19 @@ REPORT = "report.html"
 Size = Annotated[int, Field(ge=32, le=2048)]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TrainRequest(_Request):
-    """Learn an inspector called `name` from photographs of good parts."""
+class TrainRequest(Request):
+    """Learn an inspector called `name` from photographs of good parts, of the `category` in the folder."""
 
     kind: Literal["train"] = "train"
     name: Name
     folder: Folder
+    category: Name | None = None
     detector: DetectorName = "patchcore"
     size: Size | None = None
     quick: bool = False
 
 
-class ExploreRequest(_Request):
+class ExploreRequest(Request):
     """Know the photographs of a folder before trusting a model."""
 
     kind: Literal["explore"] = "explore"
@@ -49,7 +48,7 @@ class ExploreRequest(_Request):
     category: Name | None = None
 
 
-class EvaluateRequest(_Request):
+class EvaluateRequest(Request):
     """Measure the active version of an inspector on good and defective photographs."""
 
     kind: Literal["evaluate"] = "evaluate"
@@ -57,7 +56,7 @@ class EvaluateRequest(_Request):
     inspector: Name
 
 
-class BenchmarkRequest(_Request):
+class BenchmarkRequest(Request):
     """Compare detectors on the same photographs."""
 
     kind: Literal["benchmark"] = "benchmark"
@@ -77,46 +76,55 @@ def trained_inspector(folder: Path, name: str) -> Path:
     return folder / f"{name}.blemish"
 
 
-def command(request: JobRequest, folder: Path, inspector: Path | None = None) -> list[str]:
-    """Arguments of `blemish` that do what is asked for and leave their files in `folder`.
+def workflow(
+    request: JobRequest, folder: Path, inspector: InspectorVersion | None = None
+) -> tuple[str, Request]:
+    """The name of the workflow that does what is asked for, and what it is asked; its files go into `folder`.
 
     Args:
         request: what is asked for.
         folder: the job's own.
-        inspector: the inspector's file, for an evaluation.
+        inspector: what an evaluation measures.
 
     Raises:
         UsageError: the folder of photographs does not exist, or the inspector is not given.
     """
+    from blemish.workflows.benchmark import BenchmarkRequest as Benchmark
+    from blemish.workflows.evaluate import EvaluateRequest as Evaluate
+    from blemish.workflows.explore import ExploreRequest as Explore
+    from blemish.workflows.train import TrainRequest as Train
+
     data = Path(request.folder)
     if not data.is_absolute() or not _exists(data):
         raise UsageError(f"{data} is not a folder on the server: give its full path, as /data/part.")
-    photographs = str(data)
+    if isinstance(request, ExploreRequest):
+        return "explore", Explore(data=data, out=folder, category=request.category)
+    if isinstance(request, BenchmarkRequest):
+        return "benchmark", Benchmark(
+            data=(data,), detectors=request.detectors, out=folder, size=request.size, quick=request.quick
+        )
     if isinstance(request, TrainRequest):
         detector, _, preset = request.detector.partition(":")
-        out = str(trained_inspector(folder, request.name))
-        arguments = ["fit", photographs, "--out", out, "--detector", detector]
-        arguments += ["--report", str(folder / REPORT)]
-        arguments += ["--preset", preset] if preset else []
-    elif isinstance(request, ExploreRequest):
-        arguments = ["explore", photographs, "--out", str(folder)]
-        arguments += ["--category", request.category] if request.category else []
-    elif isinstance(request, BenchmarkRequest):
-        labels = ",".join(request.detectors)
-        arguments = ["benchmark", photographs, "--detectors", labels, "--out", str(folder)]
-    elif inspector is None:
+        return "train", Train(
+            data=data,
+            out=trained_inspector(folder, request.name),
+            detector=detector,
+            preset=preset or None,
+            size=request.size,
+            category=request.category,
+            quick=request.quick,
+            report=folder / REPORT,
+            evaluation=folder,
+        )
+    if inspector is None:
         raise UsageError("An evaluation needs an inspector: name one.")
-    else:
-        return evaluation(inspector, data, folder)
-    if isinstance(request, TrainRequest | BenchmarkRequest):
-        arguments += ["--size", str(request.size)] if request.size else []
-        arguments += ["--quick"] if request.quick else []
-    return [*arguments, "--json"]
-
-
-def evaluation(inspector: Path, data: Path, folder: Path) -> list[str]:
-    """Arguments that measure an inspector on the photographs of a folder."""
-    return ["evaluate", str(inspector), str(data), "--out", str(folder), "--json"]
+    return "evaluate", Evaluate(
+        inspector=inspector.path,
+        digest=inspector.digest,
+        title=inspector.title,
+        data=data,
+        out=folder,
+    )
 
 
 def _exists(data: Path) -> bool:

@@ -6,45 +6,30 @@ its report. A job that was running when the server ended is found "interrupted" 
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import secrets
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
-from blemish.core.storage import write_bytes, write_text
-from blemish.server import job_process
+from blemish.core.storage import write_json, write_text
 from blemish.server.job import Job, JobState
-from blemish.server.job_requests import (
-    REPORT,
-    JobRequest,
-    TrainRequest,
-    command,
-    evaluation,
-    title,
-    trained_inspector,
-)
+from blemish.server.job_process import JobProcess
+from blemish.server.job_requests import REPORT, JobRequest, TrainRequest, title, trained_inspector, workflow
 from blemish.server.uploads import DEFAULT_LIMITS, UploadLimits, unpack_images
+from blemish.station.shelf import InspectorVersion
+from blemish.workflows.process import GRACE_SECONDS
+from blemish.workflows.request import Request
 
 MOST_WAITING = 20
 """Jobs that may wait for their turn."""
 
-MOST_LOG_BYTES = 2**20
-
-_PROGRESS = re.compile(r"^(?P<what>[^:]{1,80}): (?P<done>[\d,.]+) (?:MB )?of (?P<total>[\d,.]+)")
 _MEANINGFUL = frozenset({"good", "ok", "normal", "train", "test"})
 """Folders whose names say something about the photographs in them."""
 
@@ -65,23 +50,22 @@ class Jobs:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._changed = threading.Condition(threading.RLock())
         self._jobs: dict[str, Job] = {}
-        self._commands: dict[str, list[str]] = {}
+        self._asked: dict[str, tuple[str, Request]] = {}
         self._waiting: deque[str] = deque()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._running: str | None = None
+        self._process: JobProcess | None = None
         self._stopping: set[str] = set()
         self._closed = False
         self._remember()
         self._worker = threading.Thread(target=self._work, name="jobs", daemon=True)
         self._worker.start()
 
-    def start(self, request: JobRequest, by: str = "local", inspector: Path | None = None) -> Job:
+    def start(self, request: JobRequest, by: str = "local", inspector: InspectorVersion | None = None) -> Job:
         """Start a job, or let it wait for its turn.
 
         Args:
             request: what to do.
             by: who asks.
-            inspector: the inspector's file, for an evaluation.
+            inspector: what an evaluation measures.
 
         Raises:
             UsageError: the folder of photographs does not exist.
@@ -94,16 +78,19 @@ class Jobs:
     ) -> Job:
         """Start a training on the photographs of an uploaded zip; `request.folder` is set to where they go.
 
+        Their category is the one asked for, or else the training's name: folders in a zip name classes, not parts.
+
         Raises:
             UploadError: the zip is refused; nothing of it is kept.
             JobsFullError: too many wait already.
         """
         self._check_room()
         identity = self._new_id()
-        data = self._folder / identity / "photographs" / request.name
+        data = self._folder / identity / "photographs"
         try:
             unpacked = unpack_images(archive, data, limits)
-            asked = request.model_copy(update={"folder": str(_innermost(data))})
+            named = {"folder": str(_innermost(data)), "category": request.category or request.name}
+            asked = request.model_copy(update=named)
             return self._enter(identity, asked, by, None, unpacked.images, unpacked.left_out[:100])
         except BaseException:
             shutil.rmtree(self._folder / identity, ignore_errors=True)
@@ -196,19 +183,19 @@ class Jobs:
             self._closed = True
             self._end_process()
             self._changed.notify_all()
-        self._worker.join(job_process.GRACE_SECONDS + 5)
+        self._worker.join(GRACE_SECONDS + 5)
 
     def _enter(
         self,
         identity: str,
         request: JobRequest,
         by: str,
-        inspector: Path | None,
+        inspector: InspectorVersion | None,
         photographs: int | None = None,
         left_out: tuple[str, ...] = (),
     ) -> Job:
         folder = self._folder / identity
-        arguments = command(request, folder, inspector)
+        asked = workflow(request, folder, inspector)
         with self._changed:
             self._check_room()
             folder.mkdir(parents=True, exist_ok=True)
@@ -223,7 +210,7 @@ class Jobs:
                 photographs=photographs,
                 left_out=left_out,
             )
-            self._commands[identity] = arguments
+            self._asked[identity] = asked
             self._waiting.append(identity)
             return self._set(identity)
 
@@ -268,111 +255,50 @@ class Jobs:
                 if self._closed:
                     return
                 identity = self._waiting.popleft()
-                self._running = identity
                 self._set(identity, state=JobState.RUNNING, started=_now(), says="Begins.")
             try:
                 self._do(identity)
             except Exception as error:  # whatever it was, the next job must have its turn
                 self._set(identity, state=JobState.FAILED, ended=_now(), says=f"The job broke off: {error}")
-            finally:
-                self._running = None
 
     def _do(self, identity: str) -> None:
-        folder, request = self._folder / identity, self._jobs[identity].request
-        status, document = self._run(identity, self._commands.pop(identity))
-        usable = document is not None and "error" not in document
-        if isinstance(request, TrainRequest) and usable and document and document.get("n_test"):
-            inspector = trained_inspector(folder, request.name)
-            _, measured = self._run(identity, evaluation(inspector, Path(request.folder), folder))
-            if measured and "error" not in measured:
-                document["evaluation"] = measured  # its report has taken the place of the training's
-            else:
-                document["evaluation_error"] = (measured or {}).get("error") or "the evaluation broke off"
-        if self._closed:
-            return  # the next start will find it interrupted
-        if identity in self._stopping:
+        folder = self._folder / identity
+        process = self._begin(identity)
+        ended = process.follow(lambda says, share: self._tell(identity, says, share)) if process else None
+        with self._changed:
+            self._process = None
+            if self._closed:
+                return  # the next start will find it interrupted
+        if ended is None or identity in self._stopping:
             self._set(identity, state=JobState.STOPPED, ended=_now(), says="Stopped.", progress=None)
             return
-        if not usable:
-            says = str((document or {}).get("error") or f"It ended with status {status}: see its log.")
-            self._set(identity, state=JobState.FAILED, ended=_now(), says=says, progress=None)
+        if ended.result is None:
+            self._set(identity, state=JobState.FAILED, ended=_now(), says=ended.error, progress=None)
             return
-        write_bytes(folder / "result.json", json.dumps(document, indent=2).encode())
+        write_json(folder / "result.json", ended.result)
         self._set(
             identity,
             state=JobState.DONE,
             ended=_now(),
-            says="Done." if status == 0 else "Done, with some photographs left out: see the log.",
+            says="Done." if ended.complete else "Done, with some photographs left out: see the log.",
             progress=1.0,
-            result=document,
+            result=ended.result,
             report=(folder / REPORT).is_file(),
         )
 
-    def _run(self, identity: str, arguments: list[str]) -> tuple[int, dict[str, JsonValue] | None]:
-        """Run one verb; its exit status, and the document that it has printed."""
-        folder = self._folder / identity
+    def _begin(self, identity: str) -> JobProcess | None:
+        """Start the job's process, unless it is to stop already."""
         with self._changed:
-            if self._closed or identity in self._stopping:
-                return job_process.STOPPED, None
-            with (folder / "output.json").open("wb") as output:
-                process = subprocess.Popen(
-                    [sys.executable, "-m", job_process.__name__, *arguments],
-                    stdin=subprocess.PIPE,
-                    stdout=output,
-                    stderr=subprocess.PIPE,
-                    start_new_session=True,  # Ctrl-C on the server is for the server
-                    env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
-                )
-            self._process = process
-        assert process.stderr is not None
-        with process.stderr, (folder / "log.txt").open("ab") as log:
-            _follow(process.stderr, log, lambda line: self._tell(identity, line))
-        status = process.wait()
-        with self._changed:
-            self._process = None
-            if process.stdin and not process.stdin.closed:
-                process.stdin.close()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)  # workers that outlived it
-        try:
-            document = json.loads((folder / "output.json").read_bytes())
-        except ValueError:
-            document = None
-        (folder / "output.json").unlink(missing_ok=True)
-        return status, document if isinstance(document, dict) else None
+            if not self._closed and identity not in self._stopping:
+                self._process = JobProcess(*self._asked.pop(identity), self._folder / identity / "log.txt")
+            return self._process
 
-    def _tell(self, identity: str, line: str) -> None:
-        found = _PROGRESS.match(line)
-        done = None
-        if found:
-            with suppress(ValueError, ZeroDivisionError):
-                amounts = (float(found[name].replace(",", "")) for name in ("done", "total"))
-                done = min(1.0, next(amounts) / next(amounts))
-        self._set(identity, says=line[:200], progress=done)
+    def _tell(self, identity: str, says: str, share: float | None) -> None:
+        self._set(identity, says=says, progress=share)
 
     def _end_process(self) -> None:
-        """Let the running process know that it is to end: it watches its standard input."""
-        process = self._process
-        if process is not None and process.stdin and not process.stdin.closed:
-            process.stdin.close()
-            threading.Timer(job_process.GRACE_SECONDS + 2, _kill_group, [process]).start()
-
-
-def _follow(stream: IO[bytes], log: IO[bytes], tell: Callable[[str], None]) -> None:
-    """Copy a process's messages to the log, within its limit, and tell each line."""
-    left = MOST_LOG_BYTES
-    for raw in iter(lambda: stream.readline(2000), b""):
-        log.write(raw[:left])
-        log.flush()
-        left = max(0, left - len(raw))
-        if line := raw.decode("utf-8", "replace").strip():
-            tell(line)
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        if self._process is not None:
+            self._process.end()
 
 
 def _innermost(folder: Path) -> Path:

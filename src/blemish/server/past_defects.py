@@ -8,13 +8,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 
+from blemish.core.errors import BlemishError
 from blemish.core.types import FloatArray
 from blemish.gallery.defect import Defect, Neighbour
 from blemish.gallery.embedding import AnomalyEmbedder
 from blemish.gallery.gallery import Gallery
 from blemish.gallery.proposal import Proposal, propose
-from blemish.server.service import JudgedAgain
+from blemish.server.judgement import Judgement
 from blemish.station.records import InspectionRecord
 
 _MOST_WAITING = 1000
@@ -32,19 +34,19 @@ class PastDefects:
 
     Args:
         gallery: where defects are stored.
-        judge_again: makes map and image of a record anew, with an inspector that nobody else uses; raises
-            `BlemishError` where the image is not kept.
+        judge: judges a record's photograph again, with an inspector that nobody else uses; raises `BlemishError`
+            where it is not kept.
         is_idle: whether no photograph waits to be judged.
     """
 
     def __init__(
         self,
         gallery: Gallery,
-        judge_again: Callable[[InspectionRecord], JudgedAgain],
+        judge: Callable[[InspectionRecord], Judgement],
         is_idle: Callable[[], bool],
     ) -> None:
         self.gallery = gallery
-        self._judge_again, self._is_idle = judge_again, is_idle
+        self._judge, self._is_idle = judge, is_idle
         self._waiting: deque[InspectionRecord] = deque(maxlen=_MOST_WAITING)
         self._entered: dict[tuple[str, str], None] = {}  # the latest: the same photograph again costs nothing
         self._said: set[tuple[str, int]] = set()
@@ -77,7 +79,7 @@ class PastDefects:
 
     def similar(
         self,
-        again: JudgedAgain,
+        judgement: Judgement,
         top: int,
         category: str | None,
         defect_type: str | None,
@@ -86,7 +88,7 @@ class PastDefects:
     ) -> tuple[Sequence[Neighbour], Proposal]:
         """The most similar past defects, nearest first, and the defect type that they propose."""
         with self._lock:
-            vector, space = _vector(again)
+            vector, space = _vector(judgement)
         neighbours = self.gallery.similar(
             vector, space, top=top, category=category, defect_type=defect_type, since=since,
             exclude_digest=exclude_digest,
@@ -138,10 +140,10 @@ class PastDefects:
         key = record.inspector, record.image_digest
         if key in self._entered:
             return
-        again = self._judge_again(record)
-        vector, space = _vector(again)
+        judgement = self._judge(record)
+        vector, space = _vector(judgement)
         defect = Defect(
-            category=again.version.category,
+            category=judgement.version.category,
             defect_type=record.defect_type,
             time=record.time,
             inspector=record.inspector,
@@ -155,6 +157,21 @@ class PastDefects:
             self._entered.pop(next(iter(self._entered)))
 
 
-def _vector(again: JudgedAgain) -> tuple[FloatArray, str]:
-    embedder = AnomalyEmbedder(again.inspector)
-    return embedder.vector_of(again.image, again.inspection), embedder.space
+def open_past_defects(
+    location: Path | str, judge: Callable[[InspectionRecord], Judgement], is_idle: Callable[[], bool]
+) -> tuple[PastDefects | None, str | None]:
+    """The gallery in a folder or at a URL, or why there is none: inspecting goes on without it."""
+    text = str(location)
+    try:
+        gallery = Gallery(text if text.startswith("http") else Path(text))
+    except ModuleNotFoundError as error:
+        return None, f"There is no gallery: {error.name} is not installed."
+    except BlemishError as error:
+        logger.warning("There is no gallery: %s", error)
+        return None, str(error)
+    return PastDefects(gallery, judge, is_idle), None
+
+
+def _vector(judgement: Judgement) -> tuple[FloatArray, str]:
+    embedder = AnomalyEmbedder(judgement.inspector)
+    return embedder.vector_of(judgement.image, judgement.inspection), embedder.space

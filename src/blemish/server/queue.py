@@ -24,10 +24,9 @@ from blemish.core.errors import BlemishError, ImageError
 from blemish.core.image_formats import image_format
 from blemish.core.images import DecodeLimits, decode_image
 from blemish.core.preprocessing import preprocess
-from blemish.core.types import ByteArray, Verdict
-from blemish.line.inspection import Inspection
 from blemish.line.runtime import Inspector
 from blemish.server.errors import Overloaded
+from blemish.server.judgement import Judgement
 from blemish.server.metrics import Metrics
 from blemish.server.settings import ServerSettings
 from blemish.station.compiled import CompiledInspectors
@@ -53,11 +52,10 @@ class Photograph:
 
 @dataclass(frozen=True)
 class Judged:
-    """A photograph that was judged and logged; `image` is None where nobody asked for it."""
+    """A photograph that was judged and logged; its `judgement` is None where nobody asked for images."""
 
     record: InspectionRecord
-    inspection: Inspection
-    image: ByteArray | None = field(default=None, repr=False)
+    judgement: Judgement | None = None
 
 
 @dataclass(frozen=True)
@@ -93,8 +91,7 @@ class Task:
 class _Finished:
     task: Task
     new: NewInspection
-    inspection: Inspection
-    image: ByteArray | None
+    judgement: Judgement | None
 
 
 def image_status(kind: str) -> int:
@@ -109,7 +106,7 @@ class InspectionQueue:
         settings: sizes and times.
         limits: of the photographs.
         log, images, metrics: where inspections, photographs and counts go.
-        after_commit: called with each judged photograph and its bytes; must return at once.
+        after_commit: called with each judged photograph; must return at once.
     """
 
     def __init__(
@@ -119,7 +116,7 @@ class InspectionQueue:
         log: InspectionLog,
         images: ImageStore,
         metrics: Metrics,
-        after_commit: Callable[[Judged, bytes], None],
+        after_commit: Callable[[Judged], None],
     ) -> None:
         self._settings, self._log, self._images, self._metrics = settings, log, images, metrics
         self._after_commit = after_commit
@@ -253,10 +250,10 @@ class InspectionQueue:
         for one, new, number in zip(group, news, numbers, strict=True):
             self._metrics.seconds.labels(new.inspector).observe(now - one.task.accepted)
             self._metrics.verdicts.labels(new.inspector, new.verdict).inc()
-            judged = Judged(InspectionRecord(**vars(new), id=number), one.inspection, one.image)
+            judged = Judged(InspectionRecord(**vars(new), id=number), one.judgement)
             self._resolve(one.task, judged)
             try:
-                self._after_commit(judged, one.task.photograph.content)
+                self._after_commit(judged)
             except Exception:
                 logger.exception("What follows an inspection failed; the inspection itself is logged.")
 
@@ -300,18 +297,12 @@ def _judged(task: Task, inspector: Inspector, limits: DecodeLimits, started: flo
     inspection = inspector.judge(prediction, width, height)
     digest = hashlib.sha256(content).hexdigest()
     ended = time.perf_counter()
-    new = NewInspection(
+    new = NewInspection.of(
+        inspection,
         time=datetime.now(UTC),
         inspector=task.version.name,
         version=task.version.version,
-        verdict=Verdict(inspection.verdict),
-        score=inspection.score,
-        threshold=inspection.threshold,
-        p_value=inspection.p_value,
         percentile=inspector.percentile(inspection.score),
-        regions=inspection.regions,
-        width=width,
-        height=height,
         image_digest=digest,
         image_suffix=None,
         file_name=task.photograph.file_name,
@@ -323,7 +314,6 @@ def _judged(task: Task, inspector: Inspector, limits: DecodeLimits, started: flo
             "judge": 1e3 * (ended - predicted),
         },
         by=task.by,
-        parts=dict(inspection.parts),
-        gives_map=inspection.gives_map,
     )
-    return _Finished(task, new, inspection, image if task.wants_image else None)
+    judgement = Judgement(task.version, inspector, image, inspection) if task.wants_image else None
+    return _Finished(task, new, judgement)

@@ -1,4 +1,4 @@
-"""One running server's parts; the routes and the page call it."""
+"""One running server's parts, and what takes several of them; the routes and the page call it."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
-from blemish.core.images import DecodeLimits, decode_image
-from blemish.core.types import ByteArray, Verdict
-from blemish.line.inspection import Inspection
-from blemish.line.runtime import Inspector
+from blemish.core.images import DecodeLimits
+from blemish.core.types import Verdict
 from blemish.server.errors import Overloaded
+from blemish.server.inspectors import Inspectors
+from blemish.server.job import Job
+from blemish.server.job_requests import EvaluateRequest, JobRequest
 from blemish.server.jobs import Jobs
 from blemish.server.metrics import Metrics
+from blemish.server.past_defects import open_past_defects
 from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, Task
+from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
-from blemish.station.compiled import CompiledInspectors
 from blemish.station.database import Database
 from blemish.station.home import Home
 from blemish.station.image_store import ImageStore, KeepPolicy
@@ -36,26 +36,10 @@ from blemish.station.statistics import HistoryStatistics
 if TYPE_CHECKING:
     from blemish.gallery.defect import Neighbour
     from blemish.gallery.proposal import Proposal
-    from blemish.server.past_defects import PastDefects
-
-__all__ = ["Judged", "JudgedAgain", "Overloaded", "Photograph", "Refused", "Service"]
-
-ACTIVE_SECONDS = 1.0
-"""How long it may take until an activation by another process is seen."""
 
 PRUNE_SECONDS = 600.0
 
 logger = logging.getLogger("blemish.server")
-
-
-@dataclass(frozen=True)
-class JudgedAgain:
-    """A photograph judged once more, without a record: uint8 RGB, with its map."""
-
-    version: InspectorVersion
-    inspector: Inspector = field(repr=False)
-    image: ByteArray = field(repr=False)
-    inspection: Inspection = field(repr=False)
 
 
 class Service:
@@ -66,7 +50,10 @@ class Service:
         limits: of the photographs that it decodes.
         home, database: where it keeps things.
         log, statistics, images, keys, shelf: the history's parts.
-        gallery: past defects; None where there is no gallery, and `gallery_trouble` says why in one sentence.
+        inspectors: which version judges.
+        queue: photographs on their way to a verdict.
+        reinspection: photographs judged beside the line, without a record.
+        past_defects: the gallery; None where there is none, and `gallery_trouble` says why in one sentence.
         jobs: trainings and other long work, in processes of their own.
         metrics: what Prometheus reads.
 
@@ -93,15 +80,16 @@ class Service:
         )
         self.metrics.queued.set_function(lambda: self.queue.length)
         self.metrics.queue_size.set(settings.queue_size)
-        self.past_defects, self.gallery_trouble = _past_defects(self)
-        self.gallery = self.past_defects.gallery if self.past_defects else None
+        self.inspectors = Inspectors(self.shelf, self.queue.prepare)
+        self.reinspection = Reinspection(self.shelf, self.images, self.limits)
+        self.past_defects, self.gallery_trouble = open_past_defects(
+            settings.gallery or self.home.gallery,
+            self.reinspection.for_gallery,
+            lambda: self.queue.length == 0,
+        )
         self.ready = False
-        self._shared = CompiledInspectors(threads=None)
-        self._of_gallery = CompiledInspectors(threads=1)  # its thread's own, beside the line
-        self._redrawing = threading.Semaphore(1)  # heatmaps on demand leave the other cores to the line
-        self._active: dict[str, tuple[float, InspectorVersion]] = {}
         self._stopped = threading.Event()
-        self._keeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
+        self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
 
     def start(self) -> None:
         """Compile the active inspectors and start judging."""
@@ -113,7 +101,7 @@ class Service:
         self.queue.start()
         if self.past_defects:
             self.past_defects.start()
-        self._keeper.start()
+        self._housekeeping.start()
         self.ready = True
 
     def stop(self) -> None:
@@ -126,8 +114,8 @@ class Service:
         self.jobs.close()
         if self.past_defects:
             self.past_defects.stop()
-        if self._keeper.is_alive():
-            self._keeper.join(30)
+        if self._housekeeping.is_alive():
+            self._housekeeping.join(30)
         self.database.close()
 
     def submit(
@@ -144,7 +132,7 @@ class Service:
             raise UsageError(
                 f"{len(photographs)} photographs cannot be inspected at once: send 1 to {self.settings.max_images}."
             )
-        version = self.active(inspector)
+        version = self.inspectors.active(inspector)
         tasks = [Task(photograph, version, by, wants_images) for photograph in photographs]
         self.queue.submit(tasks)
         return [task.answer for task in tasks]
@@ -168,40 +156,16 @@ class Service:
         except FutureTimeoutError as error:
             raise Overloaded("The photographs took too long: send them again later.", 5) from error
 
-    def active(self, name: str) -> InspectorVersion:
-        """The active version of an inspector.
+    def start_job(self, request: JobRequest, by: str = "local") -> Job:
+        """Start a job, or let it wait for its turn; the active version of an inspector is the one evaluated.
 
         Raises:
             NotFoundError: there is no such inspector.
+            UsageError: the folder of photographs does not exist.
+            JobsFullError: too many wait already.
         """
-        known = self._active.get(name)
-        if known and time.monotonic() - known[0] < ACTIVE_SECONDS:
-            return known[1]
-        version = self.shelf.active(name)
-        self._active[name] = (time.monotonic(), version)
-        return version
-
-    def add_inspector(self, path: Path, name: str | None, by: str = "local") -> InspectorVersion:
-        """Put an artifact on the shelf; unlike the shelf alone, only one whose network can be run here.
-
-        Raises:
-            ArtifactError: the file is not a sound inspector.
-            UsageError: the name is not possible.
-        """
-        Inspector.load(path)
-        return self.shelf.add(path, name, by)
-
-    def activate(self, name: str, version: int) -> InspectorVersion:
-        """Let a version judge from now on; it is compiled before.
-
-        Raises:
-            NotFoundError: there is no such version.
-            ArtifactError: its file is damaged.
-        """
-        self.queue.prepare(self.shelf.get(name, version))
-        activated = self.shelf.activate(name, version)
-        self._active[name] = (time.monotonic(), activated)
-        return activated
+        evaluated = self.shelf.active(request.inspector) if isinstance(request, EvaluateRequest) else None
+        return self.jobs.start(request, by, evaluated)
 
     def activate_trained(self, job: str, by: str = "local") -> InspectorVersion:
         """Put the inspector that a job has trained on the shelf, and let it judge from now on.
@@ -210,47 +174,7 @@ class Service:
             NotFoundError: there is no such job, or it has made no inspector.
             ArtifactError: its file is damaged.
         """
-        added = self.add_inspector(self.jobs.inspector(job), None, by)
-        return self.activate(added.name, added.version)
-
-    def roll_back(self, name: str) -> InspectorVersion:
-        """Let the version judge that was active before.
-
-        Raises:
-            NotFoundError: no version was active before.
-        """
-        activated = self.shelf.roll_back(name)
-        self._active[name] = (time.monotonic(), activated)
-        self.queue.prepare(activated)
-        return activated
-
-    def loaded(self, name: str) -> tuple[InspectorVersion, Inspector]:
-        """The active version of an inspector, compiled; several threads may call it.
-
-        Raises:
-            NotFoundError: there is no such inspector.
-            ArtifactError: its file is damaged.
-        """
-        version = self.active(name)
-        return version, self._shared.get(version)
-
-    def judge_again(self, record: InspectionRecord) -> tuple[ByteArray, Inspection]:
-        """The photograph (uint8 RGB) and its inspection with the map, by the version that the record names.
-
-        Raises:
-            NotFoundError: the photograph is not kept, or the version is gone.
-        """
-        again = self.judged_again(record)
-        return again.image, again.inspection
-
-    def judged_again(self, record: InspectionRecord) -> JudgedAgain:
-        """As `judge_again`, with the inspector."""
-        return self._judged(*self._kept(record))
-
-    def judged_for_gallery(self, record: InspectionRecord) -> JudgedAgain:
-        """As `judged_again`, on one core and with networks that are the gallery's alone."""
-        version, photograph = self._kept(record)
-        return self._judged_by(version, self._of_gallery.get(version), photograph)
+        return self.inspectors.add_and_activate(self.jobs.inspector(job), by)
 
     def give_feedback(self, inspection_id: int, feedback: NewFeedback) -> Feedback:
         """Keep what a person says of a part, in the log and in the gallery.
@@ -291,32 +215,14 @@ class Service:
         if self.past_defects is None:
             raise NotFoundError(self.gallery_trouble or "This server has no gallery.")
         if isinstance(what, bytes):
-            again = self._judged(self.active(inspector or ""), Photograph(what, "the photograph"))
+            photograph = Photograph(what, "the photograph")
+            judgement = self.reinspection.of_photograph(self.inspectors.active(inspector or ""), photograph)
             digest = None
         else:
-            again, digest = self.judged_again(what), what.image_digest
-        return self.past_defects.similar(again, top, category, defect_type, since, digest)
+            judgement, digest = self.reinspection.of_record(what), what.image_digest
+        return self.past_defects.similar(judgement, top, category, defect_type, since, digest)
 
-    def _kept(self, record: InspectionRecord) -> tuple[InspectorVersion, Photograph]:
-        """The version that has judged a record, and the photograph."""
-        if record.image_suffix is None:
-            raise NotFoundError(f"The photograph of inspection {record.id} is not kept: see the keep policy.")
-        version = self.shelf.get(record.inspector, record.version)
-        content = self.images.read(record.image_digest, record.image_suffix)
-        return version, Photograph(content, record.file_name)
-
-    def _judged(self, version: InspectorVersion, photograph: Photograph) -> JudgedAgain:
-        with self._redrawing:
-            return self._judged_by(version, self._shared.get(version), photograph)
-
-    def _judged_by(
-        self, version: InspectorVersion, inspector: Inspector, photograph: Photograph
-    ) -> JudgedAgain:
-        bit_depth = inspector.manifest.preprocessing.bit_depth
-        image = decode_image(photograph.content, photograph.file_name, self.limits, bit_depth)
-        return JudgedAgain(version, inspector, image, inspector.inspect(image))
-
-    def _after_commit(self, judged: Judged, content: bytes) -> None:
+    def _after_commit(self, judged: Judged) -> None:
         if self.past_defects and judged.record.verdict is not Verdict.PASS:
             self.past_defects.take(judged.record)
 
@@ -329,23 +235,3 @@ class Service:
                 logger.exception("Old photographs could not be removed; it is tried again later.")
             if self._stopped.wait(PRUNE_SECONDS):
                 return
-
-
-def _past_defects(service: Service) -> tuple[PastDefects | None, str | None]:
-    """The gallery, or why there is none: inspecting goes on without it."""
-    try:
-        from blemish.gallery.gallery import Gallery
-        from blemish.server.past_defects import PastDefects
-    except ModuleNotFoundError as error:
-        return None, f"There is no gallery: {error.name} is not installed."
-
-    place = service.settings.gallery
-    location: Path | str = (
-        place if place and place.startswith("http") else Path(place or service.home.gallery)
-    )
-    try:
-        gallery = Gallery(location)
-    except BlemishError as error:
-        logger.warning("There is no gallery: %s", error)
-        return None, str(error)
-    return PastDefects(gallery, service.judged_for_gallery, lambda: service.queue.length == 0), None

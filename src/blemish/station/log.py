@@ -6,13 +6,13 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, insert, select, tuple_, update
 
 from blemish.core.errors import NotFoundError, UsageError
-from blemish.core.types import Region, Verdict
 from blemish.station.database import Database
 from blemish.station.records import (
     Feedback,
@@ -21,10 +21,10 @@ from blemish.station.records import (
     NewFeedback,
     NewInspection,
     Page,
-    Truth,
 )
-from blemish.station.schema import FeedbackRow, InspectionRow
+from blemish.station.schema import INSPECTIONS, FeedbackRow
 
+_ROW = INSPECTIONS.c
 _MOST_ID = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STREAMED_AT_ONCE = 1000
@@ -48,9 +48,9 @@ class InspectionLog:
         """
         if not inspections:
             return []
-        statement = insert(InspectionRow).returning(InspectionRow.id, sort_by_parameter_order=True)
+        statement = insert(INSPECTIONS).returning(_ROW.id, sort_by_parameter_order=True)
         with self._database.transaction() as session:
-            return list(session.scalars(statement, [_values(inspection) for inspection in inspections]))
+            return list(session.scalars(statement, [vars(inspection) for inspection in inspections]))
 
     def get(self, inspection_id: int) -> InspectionRecord:
         """One inspection.
@@ -59,7 +59,8 @@ class InspectionLog:
             NotFoundError: there is none of this number.
         """
         with self._database.session() as session:
-            row = session.get(InspectionRow, inspection_id) if 0 < inspection_id <= _MOST_ID else None
+            query = select(INSPECTIONS).where(_ROW.id == _possible(inspection_id))
+            row = session.execute(query).one_or_none()
             if row is None:
                 raise _no_inspection(inspection_id)
             return _record(row)
@@ -81,7 +82,7 @@ class InspectionLog:
         if cursor is not None:
             query = query.where(_place() < _bound(_place_of_cursor(cursor)))
         with self._database.session() as session:
-            records = tuple(_record(row) for row in session.scalars(query))
+            records = tuple(_record(row) for row in session.execute(query))
         shown = records[:limit]
         more = len(records) > limit
         return Page(shown, _cursor(shown[-1]) if more else None)
@@ -97,7 +98,7 @@ class InspectionLog:
         while True:
             piece = query if after is None else query.where(_place() > _bound(after))
             with self._database.session() as session:
-                records = [_record(row) for row in session.scalars(piece)]
+                records = [_record(row) for row in session.execute(piece)]
             yield from records
             if len(records) < _STREAMED_AT_ONCE:
                 return
@@ -116,11 +117,8 @@ class InspectionLog:
         }
         with self._database.transaction() as session:
             # The row is locked first, so that the latest feedback of two at once is the same in both tables.
-            changed = update(InspectionRow).where(InspectionRow.id == inspection_id).values(**said)
-            if (
-                not 0 < inspection_id <= _MOST_ID
-                or not session.execute(changed.returning(InspectionRow.id)).all()
-            ):
+            changed = update(INSPECTIONS).where(_ROW.id == _possible(inspection_id)).values(**said)
+            if not session.execute(changed.returning(_ROW.id)).all():
                 raise _no_inspection(inspection_id)
             row = FeedbackRow(inspection_id=inspection_id, time=datetime.now(UTC), by=feedback.by, **said)
             session.add(row)
@@ -144,40 +142,38 @@ class InspectionLog:
             some = digests[start : start + _FORGOTTEN_AT_ONCE]
             with self._database.transaction() as session:
                 session.execute(
-                    update(InspectionRow)
-                    .where(InspectionRow.image_digest.in_(some))
-                    .values(image_suffix=None)
+                    update(INSPECTIONS).where(_ROW.image_digest.in_(some)).values(image_suffix=None)
                 )
 
 
 def conditions(which: InspectionFilter | None) -> list[ColumnElement[bool]]:
-    """A filter as conditions on `InspectionRow`."""
+    """A filter as conditions on `INSPECTIONS`."""
     which = which or InspectionFilter()
     found: list[ColumnElement[bool]] = []
     if which.since is not None:
-        found.append(InspectionRow.time >= which.since)
+        found.append(_ROW.time >= which.since)
     if which.until is not None:
-        found.append(InspectionRow.time < which.until)
+        found.append(_ROW.time < which.until)
     for name in ("inspector", "verdict", "defect_type", "truth"):
         wanted = getattr(which, name)
         if wanted is not None:
-            found.append(getattr(InspectionRow, name) == str(wanted))
+            found.append(_ROW[name] == str(wanted))
     return found
 
 
 def _ordered(which: InspectionFilter | None, newest_first: bool) -> Select[Any]:
-    query = select(InspectionRow).where(*conditions(which))
+    query = select(INSPECTIONS).where(*conditions(which))
     if newest_first:
-        return query.order_by(InspectionRow.time.desc(), InspectionRow.id.desc())
-    return query.order_by(InspectionRow.time, InspectionRow.id)
+        return query.order_by(_ROW.time.desc(), _ROW.id.desc())
+    return query.order_by(_ROW.time, _ROW.id)
 
 
 def _place() -> Any:
-    return tuple_(InspectionRow.time, InspectionRow.id)
+    return tuple_(_ROW.time, _ROW.id)
 
 
 def _bound(place: Place) -> Any:
-    return tuple_(*place, types=[InspectionRow.time.type, InspectionRow.id.type])
+    return tuple_(*place, types=[_ROW.time.type, _ROW.id.type])
 
 
 def _cursor(record: InspectionRecord) -> str:
@@ -199,56 +195,18 @@ def _place_of_cursor(cursor: str) -> Place:
     raise refused
 
 
+def _possible(inspection_id: int) -> int:
+    """A number that databases can be asked for; 0, which none has, for one that is too large."""
+    return inspection_id if 0 < inspection_id <= _MOST_ID else 0
+
+
 def _no_inspection(inspection_id: int) -> NotFoundError:
     return NotFoundError(f"There is no inspection {str(inspection_id)[:30]}: check the number.")
 
 
-def _values(inspection: NewInspection) -> dict[str, Any]:
-    """The row of an inspection."""
-    region_values = [
-        [region.x, region.y, region.width, region.height, region.score] for region in inspection.regions
-    ]
-    values = {name: getattr(inspection, name) for name in _PLAIN_COLUMNS}
-    return values | {
-        "verdict": str(inspection.verdict),
-        "regions": region_values,
-        "milliseconds": dict(inspection.milliseconds),
-        "parts": dict(inspection.parts),
-        "truth": None,
-        "defect_type": None,
-        "note": "",
-    }
-
-
-_PLAIN_COLUMNS = (
-    "time", "inspector", "version", "score", "threshold", "p_value", "percentile", "width", "height",
-    "image_digest", "image_suffix", "file_name", "by", "gives_map",
-)  # fmt: skip
-
-
-def _record(row: InspectionRow) -> InspectionRecord:
-    values = {name: getattr(row, name) for name in _PLAIN_COLUMNS}
-    return InspectionRecord(
-        **values,
-        id=row.id,
-        verdict=Verdict(row.verdict),
-        regions=tuple(Region(*region) for region in row.regions),
-        milliseconds=row.milliseconds,
-        parts=row.parts,
-        truth=cast(Truth | None, row.truth),
-        defect_type=row.defect_type,
-        note=row.note,
-    )
+def _record(row: Row[Any]) -> InspectionRecord:
+    return InspectionRecord(**row._mapping)
 
 
 def _feedback(row: FeedbackRow) -> Feedback:
-    said = NewFeedback(cast(Truth, row.truth), row.defect_type, row.note, row.by)
-    return Feedback(
-        said.truth,
-        said.defect_type,
-        said.note,
-        said.by,
-        id=row.id,
-        inspection_id=row.inspection_id,
-        time=row.time,
-    )
+    return Feedback(**{one.name: getattr(row, one.name) for one in fields(Feedback)})

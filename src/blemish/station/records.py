@@ -1,21 +1,32 @@
-"""What the history holds, as values: inspections, feedback, filters and pages."""
+"""What the history holds, as values: inspections, feedback, filters and pages.
+
+A field of an inspection is named here, in a migration, and where it comes from (`core.types.Inspection`, or the queue
+of the server). The table, the API's document and the CSV are made from the fields of `InspectionRecord`.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, Self
 
 from blemish.core.errors import UsageError
 from blemish.core.types import Region, Verdict
+from blemish.line.inspection import Inspection
 
 Truth = Literal["good", "bad"]
 """What a person found a part to be, whatever the verdict was."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$"
+LINE_PATTERN = r"^[^\x00-\x1f\x7f]*$"
+"""One line: control characters could repaint a terminal, and PostgreSQL stores no zero byte."""
+
+NOTE_PATTERN = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
+MOST_TYPE_CHARACTERS = 80
+MOST_NOTE_CHARACTERS = 2000
 
 
 def check_name(name: str, what: str) -> str:
@@ -24,7 +35,7 @@ def check_name(name: str, what: str) -> str:
     Raises:
         UsageError: it is empty, longer than 80 characters, or holds others than letters, digits and `_.-`.
     """
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(NAME_PATTERN, name):
         raise UsageError(
             f"{what} cannot be named {name[:80]!a}: "
             "use 1 to 80 letters, digits, dots, dashes and underscores, a letter or a digit first."
@@ -34,7 +45,7 @@ def check_name(name: str, what: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class NewInspection:
-    """One judged photograph, about to be logged.
+    """One judged photograph, about to be logged; what a field's `metadata` says, the API's description says too.
 
     Attributes:
         time: when it was judged; aware.
@@ -55,17 +66,26 @@ class NewInspection:
     score: float
     threshold: float
     p_value: float
-    percentile: float
+    percentile: float = field(
+        metadata={"description": "Where the score lies among those of normal images, 0 to 100."}
+    )
     regions: tuple[Region, ...]
     width: int
     height: int
     image_digest: str
     image_suffix: str | None
     file_name: str
-    milliseconds: Mapping[str, float] = field(default_factory=dict)
+    milliseconds: Mapping[str, float] = field(
+        default_factory=dict, metadata={"description": "How long each step took."}
+    )
     by: str = "local"
-    parts: Mapping[str, float] = field(default_factory=dict)
-    gives_map: bool = True
+    parts: Mapping[str, float] = field(
+        default_factory=dict, metadata={"description": "p-values by the detectors of an ensemble."}
+    )
+    gives_map: bool = field(
+        default=True,
+        metadata={"description": "False if the detector shows no place; then there is no heatmap."},
+    )
 
     def __post_init__(self) -> None:
         if self.time.utcoffset() is None:
@@ -75,6 +95,13 @@ class NewInspection:
             raise UsageError(
                 f"An inspection with the numbers {numbers} cannot be logged: they must be finite."
             )
+
+    @classmethod
+    def of(cls, inspection: Inspection, **more: Any) -> Self:
+        """What an inspector says, with `more` that it does not know; fields of one name are the same thing."""
+        known = {one.name for one in fields(Inspection)}
+        same = {one.name: getattr(inspection, one.name) for one in fields(cls) if one.name in known}
+        return cls(**{**same, **more})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +124,8 @@ class NewFeedback:
     """What a person says of an inspected part.
 
     Raises:
-        UsageError: a good part is given a defect type, or `truth` is neither "good" nor "bad".
+        UsageError: a good part is given a defect type, `truth` is neither "good" nor "bad", the type is not one short
+            line, or the note is too long or holds control characters.
     """
 
     truth: Truth
@@ -110,6 +138,15 @@ class NewFeedback:
             raise UsageError(f"A part cannot be {self.truth!a}: say good or bad.")
         if self.truth == "good" and self.defect_type is not None:
             raise UsageError("A good part has no defect type: leave it out, or say that the part is bad.")
+        kind = "-" if self.defect_type is None else self.defect_type
+        if not 0 < len(kind) <= MOST_TYPE_CHARACTERS or not re.fullmatch(LINE_PATTERN, kind):
+            raise UsageError(
+                f"{kind[:MOST_TYPE_CHARACTERS]!a} is no defect type: write 1 to {MOST_TYPE_CHARACTERS} characters."
+            )
+        if len(self.note) > MOST_NOTE_CHARACTERS or not re.fullmatch(NOTE_PATTERN, self.note):
+            raise UsageError(
+                f"This note cannot be kept: write at most {MOST_NOTE_CHARACTERS:,} characters of plain text."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +156,9 @@ class Feedback(NewFeedback):
     id: int
     inspection_id: int
     time: datetime
+
+    def __post_init__(self) -> None:
+        """Nothing: what was logged is shown as it is."""
 
 
 @dataclass(frozen=True)

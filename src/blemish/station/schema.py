@@ -7,25 +7,33 @@ PostgreSQL show them to a person.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    Column,
     Dialect,
     Double,
     ForeignKey,
     Index,
     Integer,
     MetaData,
+    Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from blemish.core.types import Region, Verdict
+from blemish.station.records import InspectionRecord, Truth
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -60,6 +68,62 @@ class PlainText(TypeDecorator[str]):
         return None if value is None else value.replace("\0", "?").encode("utf-8", "replace").decode()
 
 
+class VerdictText(TypeDecorator[Verdict]):
+    """A verdict as its word."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Verdict | str | None, dialect: Dialect) -> str | None:
+        """The word of a verdict."""
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Verdict | None:
+        """The verdict of a word."""
+        return None if value is None else Verdict(value)
+
+
+class Regions(TypeDecorator[tuple[Region, ...]]):
+    """Regions as lists of their values: left, top, width, height, score."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Region, ...] | None, dialect: Dialect) -> list[Any]:
+        """Lists of regions."""
+        return [list(vars(region).values()) for region in value or ()]
+
+    def process_result_value(self, value: list[Any] | None, dialect: Dialect) -> tuple[Region, ...]:
+        """Regions of lists."""
+        return tuple(Region(*region) for region in value or ())
+
+
+class Numbers(TypeDecorator[Mapping[str, float]]):
+    """Numbers by name, as a JSON object."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Mapping[str, float] | None, dialect: Dialect) -> dict[str, float]:
+        """A plain dictionary: JSON knows no other mapping."""
+        return dict(value or {})
+
+
+_TYPES: dict[Any, Any] = {
+    str: PlainText,
+    Truth: PlainText,
+    int: BigInteger,
+    float: Double,
+    bool: Boolean,
+    datetime: Moment,
+    Verdict: VerdictText,
+    tuple[Region, ...]: Regions,
+    Mapping[str, float]: Numbers,
+    list[Any]: JSON,
+}
+"""Types of columns by those of values."""
+
+
 class Base(DeclarativeBase):
     """All tables; constraints have names, so that migrations can name them too."""
 
@@ -71,64 +135,44 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it from the class)
-        str: PlainText,
-        int: BigInteger,
-        float: Double,
-        bool: Boolean,
-        datetime: Moment,
-        dict[str, Any]: JSON,
-        list[Any]: JSON,
-    }
+    type_annotation_map = _TYPES
 
 
-class InspectionRow(Base):
-    """One inspected photograph, with the latest feedback beside it so that filters find it by an index."""
+def columns_of(record: type) -> list[Column[Any]]:
+    """A column for each field of a dataclass but `id`, of its name and type; None in the type lets it be NULL."""
+    hints, columns = get_type_hints(record), []
+    for one in fields(record):
+        kinds = get_args(hints[one.name]) if NoneType in get_args(hints[one.name]) else (hints[one.name],)
+        default = None if one.default is MISSING else one.default
+        if one.name != "id":
+            columns.append(Column(one.name, _TYPES[kinds[0]], nullable=NoneType in kinds, default=default))
+    return columns
 
-    __tablename__ = "inspections"
 
-    id: Mapped[int] = mapped_column(Number, primary_key=True)
-    time: Mapped[datetime]
-    inspector: Mapped[str]
-    version: Mapped[int]
-    verdict: Mapped[str]
-    score: Mapped[float]
-    threshold: Mapped[float]
-    p_value: Mapped[float]
-    percentile: Mapped[float]
-    regions: Mapped[list[Any]]
-    width: Mapped[int]
-    height: Mapped[int]
-    image_digest: Mapped[str]
-    image_suffix: Mapped[str | None]
-    file_name: Mapped[str]
-    milliseconds: Mapped[dict[str, Any]]
-    by: Mapped[str]
-    parts: Mapped[dict[str, Any]]
-    gives_map: Mapped[bool]
-    truth: Mapped[str | None]
-    defect_type: Mapped[str | None]
-    note: Mapped[str]
-
-    # Each filter has an index that also gives the order of the pages.
-    __table_args__ = (
-        Index("ix_inspections_time", "time", "id"),
-        Index("ix_inspections_inspector", "inspector", "time", "id"),
-        Index("ix_inspections_verdict", "verdict", "time", "id"),
-        *(
-            Index(
-                f"ix_inspections_{column}",
-                column,
-                "time",
-                "id",
-                sqlite_where=text(f"{column} IS NOT NULL"),
-                postgresql_where=text(f"{column} IS NOT NULL"),
-            )
-            for column in ("truth", "defect_type")
-        ),
-        Index("ix_inspections_image_digest", "image_digest"),
-        {"sqlite_autoincrement": True},
-    )
+# One inspected photograph a row, with the latest feedback beside it so that filters find it by an index. Each filter
+# has an index that also gives the order of the pages.
+INSPECTIONS = Table(
+    "inspections",
+    Base.metadata,
+    Column("id", Number, primary_key=True),
+    *columns_of(InspectionRecord),
+    Index("ix_inspections_time", "time", "id"),
+    Index("ix_inspections_inspector", "inspector", "time", "id"),
+    Index("ix_inspections_verdict", "verdict", "time", "id"),
+    *(
+        Index(
+            f"ix_inspections_{column}",
+            column,
+            "time",
+            "id",
+            sqlite_where=text(f"{column} IS NOT NULL"),
+            postgresql_where=text(f"{column} IS NOT NULL"),
+        )
+        for column in ("truth", "defect_type")
+    ),
+    Index("ix_inspections_image_digest", "image_digest"),
+    sqlite_autoincrement=True,
+)
 
 
 class FeedbackRow(Base):

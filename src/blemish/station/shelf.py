@@ -49,6 +49,11 @@ class InspectorVersion:
     added: datetime
     active: bool
 
+    @property
+    def title(self) -> str:
+        """What a person calls it: its file is named by number and digest."""
+        return f"{self.name}, version {self.version}"
+
 
 class InspectorShelf:
     """Versions of inspectors, as files in the home's folder and as rows of the database."""

@@ -17,10 +17,11 @@ from blemish.core.types import Verdict
 from blemish.station.database import Database
 from blemish.station.log import conditions
 from blemish.station.records import InspectionFilter
-from blemish.station.schema import ActivationRow, InspectionRow, InspectorVersionRow
+from blemish.station.schema import INSPECTIONS, ActivationRow, InspectorVersionRow
 
 Bucket = Literal["hour", "day"]
 
+_ROW = INSPECTIONS.c
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _BUCKETS: dict[Bucket, timedelta] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
@@ -123,12 +124,11 @@ class HistoryStatistics:
 
     def summary(self, which: InspectionFilter | None = None) -> Summary:
         """Counts by verdict and by feedback."""
-        row = InspectionRow
-        untyped = func.sum(case((row.defect_type.is_(None), 1), else_=0))
+        untyped = func.sum(case((_ROW.defect_type.is_(None), 1), else_=0))
         query = (
-            select(row.verdict, row.truth, func.count(), untyped)
+            select(_ROW.verdict, _ROW.truth, func.count(), untyped)
             .where(*conditions(which))
-            .group_by(row.verdict, row.truth)
+            .group_by(_ROW.verdict, _ROW.truth)
         )
         with self._database.session() as session:
             counted = [tuple(found) for found in session.execute(query)]
@@ -170,14 +170,12 @@ class HistoryStatistics:
             raise UsageError(f"Rates by {str(bucket)[:40]!a} are not possible: choose hour or day.")
         span = _BUCKETS[bucket]
         # Times are whole microseconds in every database: a division tells the hour.
-        number = type_coerce(InspectionRow.time, BigInteger) // literal_column(
-            str(span // _MICROSECOND), Integer
-        )
+        number = type_coerce(_ROW.time, BigInteger) // literal_column(str(span // _MICROSECOND), Integer)
         query = (
             select(
                 number.label("number"),
                 func.count(),
-                func.sum(case((InspectionRow.verdict == Verdict.REJECT.value, 1), else_=0)),
+                func.sum(case((_ROW.verdict == Verdict.REJECT.value, 1), else_=0)),
             )
             .where(*conditions(which))
             .group_by("number")
@@ -203,10 +201,10 @@ class HistoryStatistics:
     def pareto(self, which: InspectionFilter | None = None) -> list[DefectShare]:
         """Defect types that people gave, the most frequent first."""
         query = (
-            select(InspectionRow.defect_type, func.count())
-            .where(InspectionRow.defect_type.is_not(None), *conditions(which))
-            .group_by(InspectionRow.defect_type)
-            .order_by(func.count().desc(), InspectionRow.defect_type)
+            select(_ROW.defect_type, func.count())
+            .where(_ROW.defect_type.is_not(None), *conditions(which))
+            .group_by(_ROW.defect_type)
+            .order_by(func.count().desc(), _ROW.defect_type)
         )
         with self._database.session() as session:
             counted = [(str(name), int(count)) for name, count in session.execute(query)]
@@ -219,9 +217,9 @@ class HistoryStatistics:
     def scores(self, which: InspectionFilter | None = None, limit: int = 1000) -> list[ScorePoint]:
         """The latest `limit` scores with their thresholds, oldest first."""
         query = (
-            select(InspectionRow.time, InspectionRow.score, InspectionRow.threshold)
+            select(_ROW.time, _ROW.score, _ROW.threshold)
             .where(*conditions(which))
-            .order_by(InspectionRow.time.desc(), InspectionRow.id.desc())
+            .order_by(_ROW.time.desc(), _ROW.id.desc())
             .limit(limit)
         )
         with self._database.session() as session:
@@ -256,13 +254,13 @@ class HistoryStatistics:
                 raise NotFoundError(f"There is no active inspector {inspector[:80]!a}: add and activate one.")
             version, normal, n_normal = found
             latest = (
-                select(InspectionRow.score)
+                select(_ROW.score)
                 .where(
-                    InspectionRow.inspector == inspector,
-                    InspectionRow.version == version,
-                    func.coalesce(InspectionRow.truth, "") != "bad",
+                    _ROW.inspector == inspector,
+                    _ROW.version == version,
+                    func.coalesce(_ROW.truth, "") != "bad",
                 )
-                .order_by(InspectionRow.time.desc(), InspectionRow.id.desc())
+                .order_by(_ROW.time.desc(), _ROW.id.desc())
                 .limit(_DRIFT_SCORES)
             )
             scores = list(session.scalars(latest))

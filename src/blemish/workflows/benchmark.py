@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from blemish.core.errors import UsageError
+from blemish.core.progress import say
 from blemish.workflows.request import Request
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class BenchmarkResult:
     report: Path
 
     @property
+    def complete(self) -> bool:
+        """Whether no cell failed and every photograph could be read."""
+        return not self.benchmark.failed and not self.unreadable
+
+    @property
     def unreadable(self) -> dict[str, str]:
         """Photographs that were left out, each once: path and detail, sorted."""
         found = {one["path"]: one["detail"] for cell in self.benchmark.results for one in cell.unreadable}
@@ -64,14 +70,25 @@ class BenchmarkResult:
         return {**self.benchmark.to_json(), "report": str(self.report)}
 
 
+def in_words(result: CellResult) -> str:
+    """One line on a cell that was measured."""
+    cell = result.cell
+    name = f"{cell.candidate.label} on {cell.category}, seed {cell.seed}"
+    if result.error:
+        return f"FAILED  {name}: {result.error}"
+    auroc = result.metrics["image_auroc"]
+    reached = "no AUROC, as one class is absent" if auroc is None else f"image AUROC {auroc:.3f}"
+    return f"{name}: {reached}, learnt in {result.timings['fit_seconds']:.1f} s"
+
+
 def benchmark(
-    request: BenchmarkRequest, tell: Callable[[CellResult], None] = lambda result: None
+    request: BenchmarkRequest, tell: Callable[[CellResult], None] = lambda result: say(in_words(result))
 ) -> BenchmarkResult:
     """Measure the cells that are missing, and write document and report.
 
     Args:
         request: what to compare.
-        tell: called with each cell that was measured now.
+        tell: called with each cell that was measured now; says it in words by itself.
 
     Raises:
         UsageError: a detector, preset or seed is not possible, or two categories have one name.
@@ -94,6 +111,8 @@ def benchmark(
     categories = open_compared(request.data, request.bit_depth)
     measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers)
     result = BenchmarkResult(measured, out / "report.html")
+    for path, detail in result.unreadable.items():
+        say(f"Left out {path}: {detail}")
     write_report(measured, result.report, "Detectors side by side")
     write_json(out / "benchmark.json", result.to_json())
     return result

@@ -47,14 +47,12 @@ class ExploreTab:
     def _start(self, folder: str, what: str, name: str | None, request: gr.Request) -> Any:
         by = self._access.require(request, Role.ADMIN)
         try:
-            with plainly():
-                if what == _EXPLORE:
-                    job = self._service.jobs.start(ExploreRequest(folder=folder.strip()), by)
-                else:
-                    asked = EvaluateRequest(folder=folder.strip(), inspector=name or "")
-                    job = self._service.jobs.start(
-                        asked, by, self._service.shelf.active(asked.inspector).path
-                    )
+            asked = (
+                ExploreRequest(folder=folder.strip())
+                if what == _EXPLORE
+                else EvaluateRequest(folder=folder.strip(), inspector=name or "")
+            )
         except ValidationError as error:
             raise refused("Name a folder on the server, and for an evaluation an inspector.") from error
-        return self.panel.begun(job)
+        with plainly():
+            return self.panel.begun(self._service.start_job(asked, by))

@@ -18,7 +18,7 @@ def feedback_row(service: Service, access: Access, shown: gr.State, place: str) 
     row = gr.Column(visible=False, elem_id=f"{place}-feedback")
     with row:
         with gr.Row(equal_height=True, elem_classes="bl-right"):
-            kind = gr.Dropdown(
+            defect_type = gr.Dropdown(
                 label="Defect type",
                 choices=known_types(service),
                 value=None,
@@ -30,7 +30,7 @@ def feedback_row(service: Service, access: Access, shown: gr.State, place: str) 
             good = gr.Button("It is really good", elem_id=f"{place}-good", min_width=120)
             bad = gr.Button("It is really defective", elem_id=f"{place}-bad", min_width=120)
         said = gr.HTML(elem_id=f"{place}-said")
-    inputs, outputs = [shown, kind, remark], [said, kind]
+    inputs, outputs = [shown, defect_type, remark], [said, defect_type]
     for button, truth in ((good, "good"), (bad, "bad")):
         button.click(_give(service, access, truth), inputs, outputs, **QUIET)
     shown.change(lambda: "", None, said, **QUIET)
@@ -42,21 +42,25 @@ def known_types(service: Service) -> list[str]:
     return [share.defect_type for share in service.statistics.pareto()]
 
 
-def say(service: Service, number: int, truth: Truth, kind: str | None, remark: str, by: str) -> str:
+def say(service: Service, number: int, truth: Truth, defect_type: str | None, remark: str, by: str) -> str:
     """Keep what a person says of a part; what the page answers."""
-    kind = (kind or "").strip()[:80] or None
-    service.give_feedback(number, NewFeedback(truth, kind if truth == "bad" else None, remark.strip(), by))
-    word = "good" if truth == "good" else f"defective{f' ({kind})' if kind else ''}"
+    defect_type = (defect_type or "").strip() or None
+    service.give_feedback(
+        number, NewFeedback(truth, defect_type if truth == "bad" else None, remark.strip(), by)
+    )
+    word = "good" if truth == "good" else f"defective{f' ({defect_type})' if defect_type else ''}"
     return f"Noted: inspection {number} is really {word}."
 
 
 def _give(service: Service, access: Access, truth: Any) -> Callable[..., Any]:
-    def give(number: int | None, kind: str | None, remark: str, request: gr.Request) -> tuple[str, Any]:
+    def give(
+        number: int | None, defect_type: str | None, remark: str, request: gr.Request
+    ) -> tuple[str, Any]:
         by = access.require(request, Role.OPERATOR)
         if number is None:
             return "", gr.skip()
         with plainly():
-            said = say(service, number, truth, kind, remark, by)
+            said = say(service, number, truth, defect_type, remark, by)
         return (
             f'<p class="bl-note" role="status">{said}</p>',
             gr.update(choices=known_types(service)),

@@ -9,14 +9,13 @@ from typing import Any
 import gradio as gr
 
 from blemish.core.errors import BlemishError
-from blemish.core.images import decode_image
 from blemish.core.types import Verdict
 from blemish.server.page.access import QUIET, Access, plainly
 from blemish.server.page.charts import pareto_chart, reject_rate_chart, score_chart
 from blemish.server.page.feedback import feedback_row, known_types, say
 from blemish.server.page.inspect_tab import inspector_names
-from blemish.server.page.pictures import THUMBNAIL, thumbnail, views
-from blemish.server.page.shown import Seen, verdict_banner
+from blemish.server.page.pictures import THUMBNAIL, pictures, thumbnail
+from blemish.server.page.shown import verdict_banner
 from blemish.server.page.wording import VERDICT_WORDS, escaped, moment, note, number, table
 from blemish.server.service import Service
 from blemish.station.keys import Role
@@ -47,7 +46,7 @@ class HistoryTab:
 
     Attributes:
         similar: number of a record whose similar defects are asked for; changes when they are.
-        inspector: the choice of an inspector.
+        inspector, defect_type: the choices of these.
         inputs, outputs: for `show`, which reads the history anew.
     """
 
@@ -68,7 +67,7 @@ class HistoryTab:
             truth = gr.Dropdown(
                 list(_TRUTHS), value="All", label="Found to be", elem_id="history-truth", min_width=130
             )
-            self.kind = gr.Dropdown(
+            self.defect_type = gr.Dropdown(
                 ["All", *known_types(service)], value="All", label="Defect type", elem_id="history-type",
                 min_width=120,
             )  # fmt: skip
@@ -81,9 +80,9 @@ class HistoryTab:
             self._older = gr.Button("Older", elem_id="history-older")
         self._detail = gr.HTML(elem_id="history-detail")
         self._row = feedback_row(service, access, self._opened, "history")
-        self.inputs = [period, self.inspector, verdict, truth, self.kind]
+        self.inputs = [period, self.inspector, verdict, truth, self.defect_type]
         self.outputs = [self._summary, self._table, self._cursor, self._older]
-        for change in (*(part.input for part in self.inputs), refresh.click, newest.click):
+        for change in (*(choice.input for choice in self.inputs), refresh.click, newest.click):
             change(self.show, self.inputs, self.outputs, **QUIET)
         self._older.click(self._show_older, [self._cursor, *self.inputs], self.outputs[1:], **QUIET)
         self._table.click(
@@ -93,36 +92,23 @@ class HistoryTab:
             **QUIET,
         )
 
-    def show(
-        self, period: str, inspector: str, verdict: str, truth: str, kind: str, request: gr.Request
-    ) -> tuple[Any, ...]:
+    def show(self, request: gr.Request, *chosen: str) -> tuple[Any, ...]:
         """Charts and the newest page of the table."""
         self._access.require(request, Role.VIEWER)
-        return self._shown(period, inspector, verdict, truth, kind)
+        return self._shown(*chosen)
 
     def _shown(self, *chosen: str) -> tuple[Any, ...]:
         which = _filter(*chosen)
         with plainly():
             return self._charts(which), *self._page(which, None)
 
-    def _show_older(
-        self,
-        cursor: str | None,
-        period: str,
-        inspector: str,
-        verdict: str,
-        truth: str,
-        kind: str,
-        request: gr.Request,
-    ) -> tuple[Any, ...]:
+    def _show_older(self, request: gr.Request, cursor: str | None, *chosen: str) -> tuple[Any, ...]:
         self._access.require(request, Role.VIEWER)
         with plainly():
-            return self._page(_filter(period, inspector, verdict, truth, kind), cursor)
+            return self._page(_filter(*chosen), cursor)
 
-    def _act(self, period: str, inspector: str, verdict: str, truth: str, kind: str, request: gr.Request,
-             event: gr.EventData) -> tuple[Any, ...]:  # fmt: skip
+    def _act(self, request: gr.Request, event: gr.EventData, *chosen: str) -> tuple[Any, ...]:
         """What a button of the table asks for."""
-        chosen = (period, inspector, verdict, truth, kind)
         action, number_of = str(event.action), int(event.number)
         with plainly():
             if action in ("good", "bad"):
@@ -140,14 +126,13 @@ class HistoryTab:
     def _opened_record(self, record: InspectionRecord) -> str:
         """A record in full, judged again from its kept photograph."""
         try:
-            again = self._service.judged_again(record)
+            judgement = self._service.reinspection.of_record(record)
         except BlemishError as error:
             return note(str(error))
         facts = [moment(record.time), record.file_name, f"inspection {record.id}", f"by {record.by}"]
         if record.note:
             facts.append(f"note: {record.note}")
-        seen = Seen(record.inspector, again.inspector, again.inspection)
-        return verdict_banner(seen, facts) + views(again.image, again.inspection, again.inspector)
+        return verdict_banner(judgement, facts) + pictures(judgement)
 
     def _charts(self, which: InspectionFilter) -> str:
         statistics = self._service.statistics
@@ -204,7 +189,7 @@ class HistoryTab:
                 record.truth == "bad",
             ),
         ]
-        if record.image_suffix and record.gives_map and self._service.gallery is not None:
+        if record.image_suffix and record.gives_map and self._service.past_defects is not None:
             buttons.append(
                 _button("similar", number_of, "Similar", f"Defects similar to inspection {number_of}")
             )
@@ -226,12 +211,9 @@ class HistoryTab:
 
 def kept_thumbnail(service: Service, record: InspectionRecord, side: int = THUMBNAIL) -> str:
     """The kept photograph in small, or a word where it is not kept."""
-    if record.image_suffix is not None:
-        with suppress(BlemishError):  # removed since, as the policy says
-            content = service.images.read(record.image_digest, record.image_suffix)
-            return thumbnail(
-                decode_image(content, record.file_name), f"Photograph of inspection {record.id}", side
-            )
+    with suppress(BlemishError):  # not kept, or removed since, as the policy says
+        image = service.reinspection.decoded(service.reinspection.kept(record))
+        return thumbnail(image, f"Photograph of inspection {record.id}", side)
     return '<span class="bl-none">not kept</span>'
 
 
@@ -242,12 +224,12 @@ def _button(action: str, number_of: int, text: str, label: str, pressed: bool = 
     )
 
 
-def _filter(period: str, inspector: str, verdict: str, truth: str, kind: str) -> InspectionFilter:
+def _filter(period: str, inspector: str, verdict: str, truth: str, defect_type: str) -> InspectionFilter:
     days = _PERIODS.get(period)
     return InspectionFilter(
         since=datetime.now(UTC) - timedelta(days=days) if days else None,
         inspector=None if inspector in ("All", None) else inspector,
         verdict=_VERDICTS.get(verdict),
         truth=_TRUTHS.get(truth),
-        defect_type=None if kind in ("All", None) else kind,
+        defect_type=None if defect_type in ("All", None) else defect_type,
     )

@@ -8,15 +8,15 @@ from typing import Any
 import gradio as gr
 
 from blemish.core.errors import BlemishError
-from blemish.core.images import decode_image
 from blemish.core.pictures import fitted
-from blemish.core.types import ByteArray, Verdict
+from blemish.core.types import Verdict
 from blemish.server.page.access import PRIVATE, Access, plainly
 from blemish.server.page.feedback import feedback_row
 from blemish.server.page.pictures import SIDE
-from blemish.server.page.shown import Seen, detector_tabs, refusal_banner, verdict_banner
+from blemish.server.page.shown import detector_tabs, refusal_banner, verdict_banner
 from blemish.server.page.wording import note
-from blemish.server.service import Judged, Photograph, Service
+from blemish.server.queue import Judged, Photograph
+from blemish.server.service import Service
 from blemish.station.keys import Role
 
 _MOST_COMPARED = 6
@@ -74,7 +74,7 @@ class InspectTab:
         if not path or Path(path).suffix.lower() not in _NOT_SHOWN_BY_BROWSERS:
             return path, gr.skip()
         try:
-            image = decode_image(Path(path).read_bytes(), Path(path).name, self._service.limits)
+            image = self._service.reinspection.decoded(_photograph(path))
         except BlemishError:  # the inspection will say what is wrong with it
             return path, gr.skip()
         return path, gr.update(value=fitted(image, SIDE))
@@ -89,46 +89,29 @@ class InspectTab:
         if not name:
             return note("There is no inspector yet: train one in the tab Train."), "", None, hidden, hidden
         with plainly():
-            content = Path(path).read_bytes()
-            (answer,) = self._service.inspect([Photograph(content, Path(path).name)], name, by)
-            if not isinstance(answer, Judged):
-                return refusal_banner(f"{answer.file_name}: {answer.detail}"), "", None, hidden, hidden
-            version, inspector = self._service.loaded(name)
-        seen = [Seen(name, inspector, answer.inspection)]
-        record = answer.record
+            (answer,) = self._service.inspect([_photograph(path)], name, by)
+        if not isinstance(answer, Judged):
+            return refusal_banner(f"{answer.file_name}: {answer.detail}"), "", None, hidden, hidden
+        record, judgement = answer.record, answer.judgement
+        assert judgement is not None  # `inspect` asks for it
         milliseconds = sum(record.milliseconds.values())
         facts = [
             record.file_name,
-            f"inspector {name}, version {record.version}",
+            f"inspector {judgement.version.title}",
             f"inspection {record.id}",
             f"{milliseconds:.0f} ms",
         ]
-        if answer.image is None:
-            return verdict_banner(seen[0], facts), "", record.id, gr.update(visible=True), hidden
-        if compare:
-            seen += self._others(name, version.category, answer.image)
-        defective = answer.inspection.verdict is not Verdict.PASS and answer.inspection.gives_map
+        # The others only look on, and nothing of it is logged.
+        others = self._service.reinspection.others(judgement, _MOST_COMPARED - 1) if compare else ()
+        defective = record.verdict is not Verdict.PASS and record.gives_map
         findable = defective and record.image_suffix is not None
         return (
-            verdict_banner(seen[0], facts),
-            detector_tabs(answer.image, seen),
+            verdict_banner(judgement, facts),
+            detector_tabs([judgement, *others]),
             record.id,
             gr.update(visible=True),
-            gr.update(visible=findable and self._service.gallery is not None),
+            gr.update(visible=findable and self._service.past_defects is not None),
         )
-
-    def _others(self, name: str, category: str, image: ByteArray) -> list[Seen]:
-        """What the other inspectors of the category say; they only look on, and nothing is logged."""
-        others: list[Seen] = []
-        for version in self._service.shelf.active_all():
-            if version.category != category or version.name == name or len(others) + 1 >= _MOST_COMPARED:
-                continue
-            try:
-                _, inspector = self._service.loaded(version.name)
-                others.append(Seen(version.name, inspector, inspector.inspect(image)))
-            except BlemishError:  # one that is damaged must not keep the others from showing
-                continue
-        return others
 
 
 def inspector_names(service: Service) -> list[str]:
@@ -148,3 +131,8 @@ def _welcome(service: Service) -> str:
             "Drop a photograph on the left, paste one with Ctrl+V, or take one: it is judged at once."
         )
     return note("There is no inspector yet: train one in the tab Train from photographs of good parts.")
+
+
+def _photograph(path: str) -> Photograph:
+    """What was uploaded, as it was sent."""
+    return Photograph(Path(path).read_bytes(), Path(path).name)

@@ -95,7 +95,7 @@ class JobPanel:
         try:
             return report_frame(self._jobs.report(job.id).read_text("utf-8"), f"Report: {job.title}")
         except (OSError, BlemishError):
-            return note("The report is not there any more: run the job again.", "bad")
+            return note("The report is not there any more: run the job again.", bad=True)
 
     def _end(self, chosen: str | None, request: gr.Request) -> None:
         self._access.require(request, Role.ADMIN)

@@ -64,15 +64,15 @@ def build_page(service: Service) -> gr.Blocks:
                 gr.update(choices=kinds),
             )
 
-        parts = [
+        shown = [
             head,
             inspect.inspector,
             *(panel.chosen for panel in panels),
             history.inspector,
-            history.kind,
+            history.defect_type,
         ]
         page.load(_known_detectors, None, [train.detector, benchmark.detectors], **QUIET)
-        page.load(fresh, inspect.inspector, parts, **QUIET)
+        page.load(fresh, inspect.inspector, shown, **QUIET)
         for tab, choice in ((similar_tab, similar.inspector), (similar_tab, explore.inspector)):
             tab.select(lambda name: refreshed(service, name), choice, choice, **QUIET)
         inspect.inspector.change(

@@ -8,7 +8,7 @@ from blemish.core.overlay import contour_overlay, heatmap_layer, segmentation
 from blemish.core.pictures import data_uri, fitted, uri_of
 from blemish.core.types import ByteArray
 from blemish.line.inspection import Inspection
-from blemish.line.runtime import Inspector
+from blemish.server.judgement import Judgement
 from blemish.server.page.wording import escaped, number, place, table
 
 SIDE = 960
@@ -17,8 +17,9 @@ _OUTLINE = (255, 176, 0)
 _DIMMED = 0.35
 
 
-def views(image: ByteArray, inspection: Inspection, inspector: Inspector) -> str:
+def pictures(judgement: Judgement) -> str:
     """Overlay with a slider for its opacity, original, segmentation and a table of the regions."""
+    image, inspection, inspector = judgement.image, judgement.inspection, judgement.inspector
     small = fitted(image, SIDE)
     original = data_uri(small, ".jpg")
     height, width = image.shape[:2]

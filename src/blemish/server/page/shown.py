@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from blemish.core.types import ByteArray, Verdict
+from blemish.core.types import Verdict
 from blemish.line import sensitivity
 from blemish.line.comparison import inspector_view
-from blemish.line.inspection import Inspection
-from blemish.line.runtime import Inspector
 from blemish.line.sensitivity import View
-from blemish.server.page.pictures import views
+from blemish.server.judgement import Judgement
+from blemish.server.page.pictures import pictures
 from blemish.server.page.wording import VERDICT_WORDS, escaped, note, number, reason, table
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What one inspector says of the photograph."""
-
-    name: str
-    inspector: Inspector
-    inspection: Inspection
-
-    @property
-    def label(self) -> str:
-        """Its name and its detector."""
-        return f"{self.name} ({self.inspector.manifest.detector.name})"
-
-
-def verdict_banner(seen: Seen, facts: Sequence[str]) -> str:
+def verdict_banner(judgement: Judgement, facts: Sequence[str]) -> str:
     """PASS, REVIEW or REJECT in large, with the reason in words and further facts."""
-    verdict = seen.inspection.verdict
-    why = reason(seen.inspection, seen.inspector.manifest.calibration.n_scores)
+    verdict = judgement.inspection.verdict
+    why = reason(judgement.inspection, judgement.inspector.manifest.calibration.n_scores)
     return (
         f'<div class="bl-verdict bl-{verdict}" role="status" aria-live="assertive">'
         f'<span class="bl-word">{VERDICT_WORDS[verdict]}</span><div><p class="bl-reason">{escaped(why)}</p>'
@@ -48,31 +32,33 @@ def refusal_banner(sentence: str) -> str:
     )
 
 
-def detector_tabs(image: ByteArray, seen: Sequence[Seen]) -> str:
+def detector_tabs(judgements: Sequence[Judgement]) -> str:
     """A tab for each inspector, the first open, and under them what their views mean together."""
-    if len(seen) == 1:
-        return views(image, seen[0].inspection, seen[0].inspector)
+    if len(judgements) == 1:
+        return pictures(judgements[0])
     heads, panes, rules = [], [], []
-    for place, one in enumerate(seen):
+    for place, one in enumerate(judgements):
+        label = escaped(f"{one.version.name} ({one.version.detector})")
         checked = " checked" if place == 0 else ""
         heads.append(
             f'<input type="radio" name="bl-detectors" id="bl-detector-{place}"{checked}>'
-            f'<label for="bl-detector-{place}">{escaped(one.label)}</label>'
+            f'<label for="bl-detector-{place}">{label}</label>'
         )
         rules.append(f"#bl-detector-{place}:checked ~ #bl-pane-{place} {{ display: block; }}")
         panes.append(
-            f'<div class="bl-pane" id="bl-pane-{place}">{_metric(one) if place else ""}'
-            f"{views(image, one.inspection, one.inspector)}</div>"
+            f'<div class="bl-pane" id="bl-pane-{place}">{_metric(one) if place else ""}{pictures(one)}</div>'
         )
     return (
         f'<style>{"".join(rules)}</style><div class="bl-tabs" role="group" aria-label="Detectors">'
-        f"{''.join(heads)}{''.join(panes)}</div>{comparison(seen)}"
+        f"{''.join(heads)}{''.join(panes)}</div>{comparison(judgements)}"
     )
 
 
-def comparison(seen: Sequence[Seen]) -> str:
+def comparison(judgements: Sequence[Judgement]) -> str:
     """The detectors side by side on this photograph, most sensitive first, and what the pattern means."""
-    views = sensitivity.ranked([inspector_view(one.name, one.inspector, one.inspection) for one in seen])
+    views = sensitivity.ranked(
+        [inspector_view(one.version.name, one.inspector, one.inspection) for one in judgements]
+    )
     found = sensitivity.pattern(views)
     highest = max(1.5, *(min(view.level, 6.0) for view in views))
     rows = [
@@ -114,7 +100,7 @@ def comparison(seen: Sequence[Seen]) -> str:
     )
 
 
-def _metric(one: Seen) -> str:
+def _metric(one: Judgement) -> str:
     inspection = one.inspection
     why = reason(inspection, one.inspector.manifest.calibration.n_scores)
     return f"<p>{_chip(inspection.verdict)} {escaped(why)}</p>"

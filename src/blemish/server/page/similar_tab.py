@@ -42,7 +42,7 @@ class SimilarTab:
                 self.inspector = gr.Dropdown(
                     label="Inspector", choices=inspector_names(service), elem_id="similar-inspector"
                 )
-                self.kind = gr.Dropdown(
+                self.defect_type = gr.Dropdown(
                     ["All", *known_types(service)], value="All", label="Defect type", elem_id="similar-type"
                 )
                 top = gr.Slider(1, 20, value=6, step=1, label="How many", elem_id="similar-top")
@@ -56,7 +56,7 @@ class SimilarTab:
                     elem_id="similar-found",
                 )
         self.outputs = [self._found]
-        inputs = [photograph, self.inspector, self.kind, top]
+        inputs = [photograph, self.inspector, self.defect_type, top]
         go.click(self._of_file, inputs, self._found, **PRIVATE)
 
     def of_record(self, number: int | None, request: gr.Request) -> str:
@@ -74,13 +74,18 @@ class SimilarTab:
         )
         return f'<div class="bl-figures">{title}</div>{self._cards(neighbours, proposal)}'
 
-    def _of_file(self, path: str | None, name: str | None, kind: str, top: float, request: gr.Request) -> str:
+    def _of_file(
+        self, path: str | None, name: str | None, defect_type: str, top: float, request: gr.Request
+    ) -> str:
         self._access.require(request, Role.VIEWER)
         if not path or not name:
             return note("Choose a photograph and an inspector first.")
         with plainly():
             neighbours, proposal = self._service.similar(
-                Path(path).read_bytes(), name, top=int(top), defect_type=None if kind == "All" else kind
+                Path(path).read_bytes(),
+                name,
+                top=int(top),
+                defect_type=None if defect_type == "All" else defect_type,
             )
         return self._cards(neighbours, proposal)
 
@@ -102,9 +107,9 @@ class SimilarTab:
         if defect.inspection_id is not None:
             with suppress(BlemishError):  # indexed from another server's history
                 picture = kept_thumbnail(self._service, self._service.log.get(defect.inspection_id), 320)
-        kind = escaped(defect.defect_type or "type not given")
+        defect_type = escaped(defect.defect_type or "type not given")
         where = f"inspection {defect.inspection_id}" if defect.inspection_id is not None else defect.name
         return (
-            f'<article class="bl-card">{picture}<div class="bl-text"><strong>{kind}</strong><br>'
+            f'<article class="bl-card">{picture}<div class="bl-text"><strong>{defect_type}</strong><br>'
             f"distance {neighbour.distance:.3f}<br>{escaped(moment(defect.time))}<br>{escaped(where)}</div></article>"
         )

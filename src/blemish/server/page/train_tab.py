@@ -123,7 +123,7 @@ class TrainTab:
         by = self._access.require(request, Role.ADMIN)
         with plainly():
             version = self._service.activate_trained(chosen or "", by)
-        said = f"{version.name}, version {version.version}, is active: it judges from now on."
+        said = f"{version.title}, is active: it judges from now on."
         return f'<p class="bl-note" role="status">{escaped(said)}</p>', refreshed(self._service, version.name)
 
 

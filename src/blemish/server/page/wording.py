@@ -86,9 +86,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> s
     )
 
 
-def note(text: str, kind: str = "") -> str:
-    """A paragraph set apart; `kind` may be "bad"."""
-    return f'<p class="bl-note {kind and "bl-note-" + kind}">{escaped(text)}</p>'
+def note(text: str, bad: bool = False) -> str:
+    """A paragraph set apart; in another colour where something went wrong."""
+    return f'<p class="bl-note{" bl-note-bad" if bad else ""}">{escaped(text)}</p>'
 
 
 def report_frame(document: str, title: str) -> str:

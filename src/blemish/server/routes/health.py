@@ -12,7 +12,7 @@ from blemish.server.authentication import Viewer
 from blemish.server.documents import HealthDocument, ReadyDocument
 from blemish.server.errors import Overloaded
 from blemish.server.metrics import CONTENT_TYPE
-from blemish.server.service import Service
+from blemish.server.routes.running import Running
 
 router = APIRouter(tags=["health"])
 
@@ -26,9 +26,8 @@ async def healthz() -> HealthDocument:
 
 
 @router.get("/readyz")
-def readyz(request: Request) -> ReadyDocument:
+def readyz(service: Running) -> ReadyDocument:
     """The server takes photographs: it has started, and its database answers."""
-    service: Service = request.app.state.service
     if not service.ready:
         raise Overloaded("The server is starting or stopping: try again.", 1)
     names = [version.name for version in service.shelf.active_all()]
@@ -51,9 +50,8 @@ def readyz(request: Request) -> ReadyDocument:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-def metrics(request: Request, caller: Viewer) -> Response:
+def metrics(request: Request, service: Running, caller: Viewer) -> Response:
     """Counters for Prometheus."""
-    service: Service = request.app.state.service
     found = service.metrics
     found.kept_bytes.set(service.images.bytes_used)
     found.keeping.set(0 if service.images.trouble else 1)

@@ -9,39 +9,28 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from blemish.core.overlay import heatmap_overlay
-from blemish.core.pictures import data_uri
+from blemish.core.pictures import uri_of
 from blemish.server.authentication import Operator
 from blemish.server.documents import InspectedDocument, InspectionDocument, RefusedDocument
 from blemish.server.errors import Overloaded
-from blemish.server.multipart import Form, FormLimits, read_form
+from blemish.server.multipart import Form, FormLimits, form, read_form
 from blemish.server.problems import ProblemError, problem_response
-from blemish.server.service import Judged, Refused, Service
+from blemish.server.queue import Judged, Refused
+from blemish.server.routes.running import Running
+from blemish.server.service import Service
 
 router = APIRouter(tags=["inspect"])
 
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["inspector", "images"],
-                    "properties": {
-                        "inspector": {"type": "string", "description": "Name of the inspector."},
-                        "images": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {"type": "string", "format": "binary"},
-                            "description": "PNG, JPEG, BMP, TIFF or WebP files.",
-                        },
-                    },
-                }
-            }
-        },
-    }
-}
+_FORM = form(
+    ["inspector", "images"],
+    inspector={"type": "string", "description": "Name of the inspector."},
+    images={
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "string", "format": "binary"},
+        "description": "PNG, JPEG, BMP, TIFF or WebP files.",
+    },
+)
 
 
 class Arriving:
@@ -68,18 +57,18 @@ class Arriving:
 @router.post("/v1/inspect", response_model=InspectedDocument, openapi_extra=_FORM)
 async def inspect(
     request: Request,
+    service: Running,
     caller: Operator,
     heatmap: Annotated[
         Literal["link", "inline"], Query(description="Heatmaps by their address, or in the answer.")
     ] = "link",
 ) -> Response:
     """Judge photographs; the answer comes once the inspections are in the log."""
-    service: Service = request.app.state.service
     service.queue.check_room()
     inline = heatmap == "inline"
-    form = await _arrived(request, service)
+    received = await _arrived(request, service)
     answers = await run_in_threadpool(
-        service.submit, form.files, form.text("inspector"), caller.name, wants_images=inline
+        service.submit, received.files, received.text("inspector"), caller.name, wants_images=inline
     )
     waited = [asyncio.wrap_future(answer) for answer in answers]
     try:
@@ -90,7 +79,7 @@ async def inspect(
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    return await _answer([one for one in results if not isinstance(one, BaseException)], service, inline)
+    return await _answer([one for one in results if not isinstance(one, BaseException)], inline)
 
 
 async def _arrived(request: Request, service: Service) -> Form:
@@ -102,15 +91,17 @@ async def _arrived(request: Request, service: Service) -> Form:
         arriving.add(more)
 
     try:
-        form = await read_form(request, FormLimits(settings.max_images, settings.max_bytes), "images", count)
+        received = await read_form(
+            request, FormLimits(settings.max_images, settings.max_bytes), "images", count
+        )
     finally:
         arriving.remove(size)
-    if not form.files:
+    if not received.files:
         raise ProblemError(422, "The form has no photographs: add files as the field images.")
-    return form
+    return received
 
 
-async def _answer(results: Sequence[Judged | Refused], service: Service, inline: bool) -> Response:
+async def _answer(results: Sequence[Judged | Refused], inline: bool) -> Response:
     refused = [one for one in results if isinstance(one, Refused)]
     judged = [one for one in results if isinstance(one, Judged)]
     if not judged:
@@ -118,7 +109,7 @@ async def _answer(results: Sequence[Judged | Refused], service: Service, inline:
         return problem_response(first.status, f"{first.file_name!a}: {first.detail}", kind=first.kind)
     pictures: list[str | None] = [None] * len(judged)
     if inline:
-        pictures = await run_in_threadpool(lambda: [_picture(one, service) for one in judged])
+        pictures = await run_in_threadpool(lambda: [_picture(one) for one in judged])
     document = InspectedDocument.model_construct(
         inspections=[
             InspectionDocument.of(one.record, drawn) for one, drawn in zip(judged, pictures, strict=True)
@@ -128,9 +119,8 @@ async def _answer(results: Sequence[Judged | Refused], service: Service, inline:
     return Response(document.model_dump_json(), media_type="application/json")
 
 
-def _picture(judged: Judged, service: Service) -> str | None:
+def _picture(judged: Judged) -> str | None:
     """The heatmap as a data URI; None where the detector shows no place."""
-    if judged.image is None or not judged.inspection.gives_map:
+    if judged.judgement is None or not judged.record.gives_map:
         return None
-    low, high = service.loaded(judged.record.inspector)[1].map_scale
-    return data_uri(heatmap_overlay(judged.image, judged.inspection.anomaly_map, low, high), ".png")
+    return uri_of(judged.judgement.heatmap(), ".png")

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal, cast
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from blemish.core.errors import NotFoundError
-from blemish.core.overlay import heatmap_overlay
-from blemish.core.pictures import encoded
 from blemish.core.types import Verdict
 from blemish.server.authentication import Operator, Viewer
 from blemish.server.documents import (
-    NAME_PATTERN,
     DefectType,
     FeedbackDocument,
     FeedbackRequest,
@@ -27,8 +25,8 @@ from blemish.server.documents import (
     ProposalDocument,
     SimilarDocument,
 )
-from blemish.server.service import Service
-from blemish.station.records import InspectionFilter, InspectionRecord, NewFeedback
+from blemish.server.routes.running import Running
+from blemish.station.records import NAME_PATTERN, InspectionFilter, InspectionRecord, NewFeedback
 
 router = APIRouter(tags=["history"])
 
@@ -42,10 +40,16 @@ _MEDIA_TYPES = {
     ".tif": "image/tiff",
     ".webp": "image/webp",
 }
-_CSV_COLUMNS = (
-    "id", "time", "inspector", "version", "verdict", "score", "threshold", "p_value", "percentile", "n_regions",
+_CSV_BEGINS_WITH = (
+    "id", "time", "inspector", "version", "verdict", "score", "threshold", "p_value", "percentile", "regions",
     "file_name", "image_digest", "width", "height", "by", "truth", "defect_type", "note",
 )  # fmt: skip
+"""Columns that stay in their place, for programs that count them; what an inspection gets besides follows them."""
+
+_CSV_FIELDS = (
+    *_CSV_BEGINS_WITH,
+    *(one.name for one in fields(InspectionRecord) if one.name not in (*_CSV_BEGINS_WITH, "image_suffix")),
+)
 _CSV_ROWS_AT_ONCE = 200
 
 
@@ -64,20 +68,16 @@ def chosen(
 Chosen = Annotated[InspectionFilter, Depends(chosen)]
 
 
-def _service(request: Request) -> Service:
-    return cast(Service, request.app.state.service)
-
-
 @router.get("/v1/inspections")
 def inspections(
-    request: Request,
+    service: Running,
     caller: Viewer,
     which: Chosen,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> PageDocument:
     """A page of the history, newest first; those that arrive meanwhile move nothing to another page."""
-    page = _service(request).log.page(which, limit, cursor)
+    page = service.log.page(which, limit, cursor)
     found = [InspectionDocument.of(record) for record in page.records]
     return PageDocument(inspections=found, next_cursor=page.next_cursor)
 
@@ -87,17 +87,17 @@ def inspections(
     response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
-def inspections_csv(request: Request, caller: Viewer, which: Chosen) -> StreamingResponse:
+def inspections_csv(service: Running, caller: Viewer, which: Chosen) -> StreamingResponse:
     """The history as CSV, oldest first."""
-    rows = _csv(_service(request).log.records(which))
+    rows = _csv(service.log.records(which))
     headers = {"Content-Disposition": 'attachment; filename="inspections.csv"'}
     return StreamingResponse(rows, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get("/v1/inspections/{number}")
-def inspection(request: Request, caller: Viewer, number: Number) -> InspectionDocument:
+def inspection(service: Running, caller: Viewer, number: Number) -> InspectionDocument:
     """One inspection."""
-    return InspectionDocument.of(_service(request).log.get(number))
+    return InspectionDocument.of(service.log.get(number))
 
 
 @router.get(
@@ -111,14 +111,11 @@ def inspection(request: Request, caller: Viewer, number: Number) -> InspectionDo
         }
     },
 )
-def image(request: Request, caller: Viewer, number: Number) -> Response:
+def image(service: Running, caller: Viewer, number: Number) -> Response:
     """The photograph, if it is kept."""
-    service = _service(request)
     record = service.log.get(number)
-    if record.image_suffix is None:
-        raise NotFoundError(f"The photograph of inspection {number} is not kept: see the keep policy.")
-    content = service.images.read(record.image_digest, record.image_suffix)
-    kind = _MEDIA_TYPES.get(record.image_suffix, "application/octet-stream")
+    content = service.reinspection.kept(record).content
+    kind = _MEDIA_TYPES.get(record.image_suffix or "", "application/octet-stream")
     return Response(content, media_type=kind, headers={"Cache-Control": "private, max-age=86400"})
 
 
@@ -128,42 +125,34 @@ def image(request: Request, caller: Viewer, number: Number) -> Response:
     responses={200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}},
 )
 def heatmap(
-    request: Request,
+    service: Running,
     caller: Viewer,
     number: Number,
     opacity: Annotated[float, Query(ge=0, le=1)] = 0.6,
 ) -> Response:
     """The heatmap over the photograph as PNG, made anew by the version that judged; only if the photograph is kept."""
-    service = _service(request)
-    record = service.log.get(number)
-    if not record.gives_map:
-        raise NotFoundError(f"Inspection {number} has no heatmap: its detector shows no place.")
-    again = service.judged_again(record)
-    low, high = again.inspector.map_scale
-    drawn = heatmap_overlay(again.image, again.inspection.anomaly_map, low, high, opacity)
-    return Response(
-        encoded(drawn, ".png"), media_type="image/png", headers={"Cache-Control": "private, max-age=86400"}
-    )
+    drawn = service.reinspection.of_record(service.log.get(number)).heatmap(opacity)
+    return Response(drawn, media_type="image/png", headers={"Cache-Control": "private, max-age=86400"})
 
 
 @router.get("/v1/inspections/{number}/feedback")
-def feedbacks(request: Request, caller: Viewer, number: Number) -> list[FeedbackDocument]:
+def feedbacks(service: Running, caller: Viewer, number: Number) -> list[FeedbackDocument]:
     """All that people said of the part, oldest first."""
-    return [FeedbackDocument.of(one) for one in _service(request).log.feedback(number)]
+    return [FeedbackDocument.of(one) for one in service.log.feedback(number)]
 
 
 @router.post("/v1/inspections/{number}/feedback", status_code=201)
 def give_feedback(
-    request: Request, caller: Operator, number: Number, said: FeedbackRequest
+    service: Running, caller: Operator, number: Number, said: FeedbackRequest
 ) -> FeedbackDocument:
     """Say what the part really is."""
     feedback = NewFeedback(said.truth, said.defect_type, said.note, caller.name)
-    return FeedbackDocument.of(_service(request).give_feedback(number, feedback))
+    return FeedbackDocument.of(service.give_feedback(number, feedback))
 
 
 @router.get("/v1/inspections/{number}/similar")
 def similar(
-    request: Request,
+    service: Running,
     caller: Viewer,
     number: Number,
     top: Annotated[int, Query(ge=1, le=50)] = 5,
@@ -172,7 +161,6 @@ def similar(
     since: Moment | None = None,
 ) -> SimilarDocument:
     """The most similar past defects, and the defect type that they propose; only if the photograph is kept."""
-    service = _service(request)
     record = service.log.get(number)
     neighbours, proposal = service.similar(
         record, top=top, category=category, defect_type=defect_type, since=since
@@ -186,9 +174,9 @@ def similar(
 def _csv(records: Iterator[InspectionRecord]) -> Iterator[str]:
     stream = io.StringIO()
     writer = csv.writer(stream)
-    writer.writerow(_CSV_COLUMNS)
+    writer.writerow(["n_regions" if name == "regions" else name for name in _CSV_FIELDS])
     for count, record in enumerate(records, 1):
-        writer.writerow([_cell(record, name) for name in _CSV_COLUMNS])
+        writer.writerow([_text(record, name) for name in _CSV_FIELDS])
         if count % _CSV_ROWS_AT_ONCE == 0:
             yield stream.getvalue()
             stream.seek(0)
@@ -196,12 +184,14 @@ def _csv(records: Iterator[InspectionRecord]) -> Iterator[str]:
     yield stream.getvalue()
 
 
-def _cell(record: InspectionRecord, name: str) -> Any:
-    if name == "n_regions":
-        return len(record.regions)
+def _text(record: InspectionRecord, name: str) -> Any:
     value = getattr(record, name)
+    if name == "regions":
+        return len(value)
     if name == "time":
         return value.isoformat()
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value))
     # A spreadsheet would run what begins like a formula: https://owasp.org/www-community/attacks/CSV_Injection.
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return f"'{value}"

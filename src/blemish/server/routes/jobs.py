@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path as FilePath
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Request
 from fastapi.responses import FileResponse
@@ -12,12 +12,13 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from blemish.server.authentication import Admin, Viewer
-from blemish.server.documents import NAME_PATTERN, VersionDocument
+from blemish.server.documents import VersionDocument
 from blemish.server.job import Job
-from blemish.server.job_requests import DETECTOR_PATTERN, EvaluateRequest, JobRequest, TrainRequest
-from blemish.server.multipart import FormLimits, read_form
+from blemish.server.job_requests import DETECTOR_PATTERN, JobRequest, TrainRequest
+from blemish.server.multipart import FormLimits, form, read_form
 from blemish.server.problems import ProblemError
-from blemish.server.service import Service
+from blemish.server.routes.running import Running
+from blemish.station.records import NAME_PATTERN
 
 router = APIRouter(tags=["jobs"])
 
@@ -31,73 +32,55 @@ _REPORT_HEADERS = {
     )
 }
 
-_FIELDS: dict[str, Any] = {
-    "name": {"type": "string", "pattern": NAME_PATTERN, "description": "Name of the inspector to make."},
-    "detector": {"type": "string", "pattern": DETECTOR_PATTERN, "description": "patchcore if absent."},
-    "size": {"type": "integer", "minimum": 32, "maximum": 2048, "description": "Side in pixels."},
-    "quick": {"type": "string", "enum": ["true", "false"], "description": "A small first run."},
-    "photographs": {
+_FORM = form(
+    ["name", "photographs"],
+    name={"type": "string", "pattern": NAME_PATTERN, "description": "Name of the inspector to make."},
+    detector={"type": "string", "pattern": DETECTOR_PATTERN, "description": "patchcore if absent."},
+    size={"type": "integer", "minimum": 32, "maximum": 2048, "description": "Side in pixels."},
+    quick={"type": "string", "enum": ["true", "false"], "description": "A small first run."},
+    photographs={
         "type": "string",
         "format": "binary",
         "description": "A zip of photographs of good parts.",
     },
-}
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {"type": "object", "required": ["name", "photographs"], "properties": _FIELDS}
-            }
-        },
-    }
-}
-
-
-def _service(request: Request) -> Service:
-    return cast(Service, request.app.state.service)
+)
 
 
 @router.get("/v1/jobs")
-def jobs(request: Request, caller: Viewer) -> list[Job]:
+def jobs(service: Running, caller: Viewer) -> list[Job]:
     """All jobs, newest first."""
-    return _service(request).jobs.all()
+    return service.jobs.all()
 
 
 @router.post("/v1/jobs", status_code=202)
-def start(request: Request, wanted: Annotated[JobRequest, Body()], caller: Admin) -> Job:
+def start(service: Running, wanted: Annotated[JobRequest, Body()], caller: Admin) -> Job:
     """Start a job on a folder of the server; one runs at a time, the others wait."""
-    service = _service(request)
-    inspector = None
-    if isinstance(wanted, EvaluateRequest):
-        inspector = service.shelf.active(wanted.inspector).path
-    return service.jobs.start(wanted, caller.name, inspector)
+    return service.start_job(wanted, caller.name)
 
 
 @router.post("/v1/jobs/train", status_code=202, openapi_extra=_FORM)
-async def train(request: Request, caller: Admin) -> Job:
+async def train(request: Request, service: Running, caller: Admin) -> Job:
     """Learn an inspector from an uploaded zip of photographs; with test photographs in it, it is measured too."""
-    service = _service(request)
     with tempfile.NamedTemporaryFile(dir=service.home.jobs, prefix=".upload-", suffix=".zip") as file:
         limits = FormLimits(1, service.settings.max_upload_bytes)
-        form = await read_form(request, limits, "photographs", sink=file.file)
-        if not form.files:
+        received = await read_form(request, limits, "photographs", sink=file.file)
+        if not received.files:
             raise ProblemError(422, "The form has no photographs: add a zip as the field photographs.")
         file.flush()
-        wanted = _training(form.fields)
+        wanted = _training(received.fields)
         return await run_in_threadpool(service.jobs.start_training, wanted, FilePath(file.name), caller.name)
 
 
 @router.get("/v1/jobs/{job}")
-def one(request: Request, job: JobId, caller: Viewer) -> Job:
+def one(service: Running, job: JobId, caller: Viewer) -> Job:
     """A job as it stands."""
-    return _service(request).jobs.get(job)
+    return service.jobs.get(job)
 
 
 @router.delete("/v1/jobs/{job}")
-def end(request: Request, job: JobId, caller: Admin) -> Job:
+def end(service: Running, job: JobId, caller: Admin) -> Job:
     """Stop a job that is on its way; forget one that has ended, with its files."""
-    kept = _service(request).jobs
+    kept = service.jobs
     found = kept.get(job)
     if not found.state.ended:
         return kept.stop(job)
@@ -106,17 +89,17 @@ def end(request: Request, job: JobId, caller: Admin) -> Job:
 
 
 @router.post("/v1/jobs/{job}/activate")
-def activate(request: Request, job: JobId, caller: Admin) -> VersionDocument:
+def activate(service: Running, job: JobId, caller: Admin) -> VersionDocument:
     """Put the inspector of a training on the shelf, and let it judge from now on."""
-    return VersionDocument.of(_service(request).activate_trained(job, caller.name))
+    return VersionDocument.of(service.activate_trained(job, caller.name))
 
 
 @router.get(
     "/v1/jobs/{job}/report", response_class=FileResponse, responses={200: {"content": {"text/html": {}}}}
 )
-def report(request: Request, job: JobId, caller: Viewer) -> FileResponse:
+def report(service: Running, job: JobId, caller: Viewer) -> FileResponse:
     """The report of a job: one HTML page that holds everything."""
-    path = _service(request).jobs.report(job)
+    path = service.jobs.report(job)
     return FileResponse(path, media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
 
 

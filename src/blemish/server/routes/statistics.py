@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
 from blemish.server.authentication import Viewer
 from blemish.server.documents import (
@@ -15,17 +15,16 @@ from blemish.server.documents import (
     summary_document,
 )
 from blemish.server.routes.inspections import Chosen
-from blemish.server.service import Service
+from blemish.server.routes.running import Running
 
 router = APIRouter(tags=["statistics"])
 
 
 @router.get("/v1/stats")
 def stats(
-    request: Request, caller: Viewer, which: Chosen, bucket: Literal["hour", "day"] = "hour"
+    service: Running, caller: Viewer, which: Chosen, bucket: Literal["hour", "day"] = "hour"
 ) -> StatisticsDocument:
     """Counts, reject rate with control limits, defect types by frequency, and drift of the scores."""
-    service: Service = request.app.state.service
     statistics = service.statistics
     active = [
         version.name for version in service.shelf.active_all() if which.inspector in (None, version.name)

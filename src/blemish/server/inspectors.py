@@ -1,0 +1,87 @@
+"""Which versions of which inspectors judge: added, activated, rolled back, never without having been compiled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from blemish.core.errors import ArtifactError
+from blemish.line.runtime import Inspector
+from blemish.station.shelf import InspectorShelf, InspectorVersion
+
+ACTIVE_SECONDS = 1.0
+"""How long it may take until an activation by another process is seen."""
+
+
+class Inspectors:
+    """The shelf as a server uses it.
+
+    Args:
+        shelf: where versions are.
+        prepare: compiles a version for those who judge; raises `ArtifactError` where that is not possible.
+    """
+
+    def __init__(self, shelf: InspectorShelf, prepare: Callable[[InspectorVersion], None]) -> None:
+        self._shelf, self._prepare = shelf, prepare
+        self._active: dict[str, tuple[float, InspectorVersion]] = {}
+
+    def active(self, name: str) -> InspectorVersion:
+        """The active version of an inspector.
+
+        Raises:
+            NotFoundError: there is no such inspector.
+        """
+        known = self._active.get(name)
+        if known and time.monotonic() - known[0] < ACTIVE_SECONDS:
+            return known[1]
+        return self._remember(self._shelf.active(name))
+
+    def add(self, path: Path, name: str | None = None, by: str = "local") -> InspectorVersion:
+        """Put an artifact on the shelf; unlike the shelf alone, only one whose network can be run here.
+
+        Raises:
+            ArtifactError: the file is not a sound inspector.
+            UsageError: the name is not possible.
+        """
+        Inspector.load(path)
+        return self._shelf.add(path, name, by)
+
+    def activate(self, name: str, version: int) -> InspectorVersion:
+        """Let a version judge from now on.
+
+        Raises:
+            NotFoundError: there is no such version.
+            ArtifactError: its file is damaged; nothing is changed then.
+        """
+        self._prepare(self._shelf.get(name, version))
+        return self._remember(self._shelf.activate(name, version))
+
+    def add_and_activate(self, path: Path, by: str = "local") -> InspectorVersion:
+        """Put an artifact on the shelf under its own name, and let it judge from now on.
+
+        Raises:
+            ArtifactError: the file is not a sound inspector.
+        """
+        added = self.add(path, by=by)
+        return self.activate(added.name, added.version)
+
+    def roll_back(self, name: str) -> InspectorVersion:
+        """Let the version judge that was active before.
+
+        Raises:
+            NotFoundError: no version was active before.
+            ArtifactError: its file is damaged; the present one goes on then.
+        """
+        present = self._shelf.active(name)
+        before = self._shelf.roll_back(name)
+        try:
+            self._prepare(before)
+        except ArtifactError:
+            self._shelf.activate(name, present.version)
+            raise
+        return self._remember(before)
+
+    def _remember(self, version: InspectorVersion) -> InspectorVersion:
+        self._active[version.name] = (time.monotonic(), version)
+        return version

@@ -1,0 +1,96 @@
+"""Photographs judged without a record: those of the history once more, and those that others only look at."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+from blemish.core.errors import BlemishError, NotFoundError
+from blemish.core.images import DecodeLimits, decode_image
+from blemish.core.types import ByteArray
+from blemish.server.judgement import Judgement
+from blemish.server.queue import Photograph
+from blemish.station.compiled import CompiledInspectors
+from blemish.station.image_store import ImageStore
+from blemish.station.records import InspectionRecord
+from blemish.station.shelf import InspectorShelf, InspectorVersion
+
+
+class Reinspection:
+    """Judges beside the line, with networks of its own; several threads may call it.
+
+    Args:
+        shelf: of the inspectors.
+        images: the kept photographs.
+        limits: of photographs that are decoded.
+    """
+
+    def __init__(self, shelf: InspectorShelf, images: ImageStore, limits: DecodeLimits) -> None:
+        self._shelf, self._images, self._limits = shelf, images, limits
+        self._shared = CompiledInspectors(threads=None)
+        self._of_gallery = CompiledInspectors(threads=1)  # its thread's own, beside the line
+        self._turn = threading.Semaphore(1)  # heatmaps on demand leave the other cores to the line
+
+    def kept(self, record: InspectionRecord) -> Photograph:
+        """The photograph of a record.
+
+        Raises:
+            NotFoundError: it is not kept.
+        """
+        if record.image_suffix is None:
+            raise NotFoundError(f"The photograph of inspection {record.id} is not kept: see the keep policy.")
+        return Photograph(self._images.read(record.image_digest, record.image_suffix), record.file_name)
+
+    def decoded(self, photograph: Photograph, bit_depth: int = 16) -> ByteArray:
+        """A photograph as uint8 RGB, within the limits.
+
+        Raises:
+            ImageError: it cannot be used.
+        """
+        return decode_image(photograph.content, photograph.file_name, self._limits, bit_depth)
+
+    def of_record(self, record: InspectionRecord) -> Judgement:
+        """The photograph of a record, by the version that the record names.
+
+        Raises:
+            NotFoundError: the photograph is not kept, or the version is gone.
+            ArtifactError: the version's file is not the one that was added.
+        """
+        return self.of_photograph(self._version(record), self.kept(record))
+
+    def of_photograph(self, version: InspectorVersion, photograph: Photograph) -> Judgement:
+        """A photograph by a version.
+
+        Raises:
+            ImageError: it cannot be used.
+            ArtifactError: the version's file is not the one that was added.
+        """
+        with self._turn:
+            return self._judged(self._shared, version, photograph)
+
+    def for_gallery(self, record: InspectionRecord) -> Judgement:
+        """As `of_record`, on one core and with networks that are the gallery's alone."""
+        return self._judged(self._of_gallery, self._version(record), self.kept(record))
+
+    def others(self, judgement: Judgement, most: int) -> Iterator[Judgement]:
+        """What at most so many other active inspectors of the category say; damaged ones are left out."""
+        mine = judgement.version
+        for version in self._shelf.active_all():
+            if most > 0 and version.category == mine.category and version.name != mine.name:
+                try:
+                    inspector = self._shared.get(version)
+                    inspection = inspector.inspect(judgement.image)
+                except BlemishError:  # one that is damaged must not keep the others from showing
+                    continue
+                most -= 1
+                yield Judgement(version, inspector, judgement.image, inspection)
+
+    def _version(self, record: InspectionRecord) -> InspectorVersion:
+        return self._shelf.get(record.inspector, record.version)
+
+    def _judged(
+        self, networks: CompiledInspectors, version: InspectorVersion, photograph: Photograph
+    ) -> Judgement:
+        inspector = networks.get(version)
+        image = self.decoded(photograph, inspector.manifest.preprocessing.bit_depth)
+        return Judgement(version, inspector, image, inspector.inspect(image))

@@ -1,0 +1,63 @@
+"""Learn an inspector, and measure it where there are test photographs: all that a line wants of a training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from blemish.core.explanation import explained
+from blemish.workflows.evaluate import EvaluateRequest, EvaluateResult, evaluate
+from blemish.workflows.fit import FitRequest, FitResult, fit
+
+
+class TrainRequest(FitRequest):
+    """Learn an inspector and measure it; `evaluation` is the folder for the evaluation's report and metrics."""
+
+    evaluation: Path
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What was learnt and measured.
+
+    Attributes:
+        fitted: what was learnt.
+        evaluated: what was measured; None where there are no test photographs, or it failed.
+        failure: why it failed, in one sentence.
+    """
+
+    complete: ClassVar[bool] = True
+    """The inspector is there; what is missing stands in the document."""
+
+    fitted: FitResult
+    evaluated: EvaluateResult | None = None
+    failure: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as JSON-ready values."""
+        document = self.fitted.to_json()
+        if self.evaluated:
+            document["evaluation"] = self.evaluated.to_json()
+        if self.failure:
+            document["evaluation_error"] = self.failure
+        return document
+
+
+def train(request: TrainRequest) -> TrainResult:
+    """Learn an inspector, and measure it; whatever befalls the measuring, the inspector is kept.
+
+    Raises:
+        BlemishError: as `fit`.
+    """
+    from blemish.data.categories import open_category
+
+    catalog = open_category(request.data, request.category)
+    fitted = fit(request, catalog)
+    if not fitted.n_test:
+        return TrainResult(fitted)
+    measuring = EvaluateRequest(inspector=request.out, data=request.data, out=request.evaluation)
+    try:
+        return TrainResult(fitted, evaluate(measuring, catalog))
+    except Exception as error:
+        return TrainResult(fitted, failure=explained(error, "The evaluation")[1])

@@ -1,0 +1,77 @@
+"""What workflows are asked with: checked, and JSON in and out, without the laboratory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from blemish.workflows.compare_image import CompareImageRequest
+from blemish.workflows.evaluate import EvaluateRequest
+from blemish.workflows.fit import FitRequest
+from blemish.workflows.inspect import InspectRequest, Save
+from blemish.workflows.request import Request
+from blemish.workflows.similar import SimilarRequest
+from blemish.workflows.train import TrainRequest
+
+DATA, OUT = Path("photographs"), Path("part.blemish")
+
+REQUESTS = [
+    FitRequest(data=DATA, out=OUT, size=384, weights=Path("w.pth"), parameters={"taps": [8, 16], "k": 0.5}),
+    TrainRequest(data=DATA, out=OUT, quick=True, report=Path("report.html"), evaluation=Path("out")),
+    EvaluateRequest(inspector=OUT, data=DATA, title="part, version 2", digest="0" * 64),
+    InspectRequest(inspector=OUT, paths=(DATA, Path("new.png")), save=Save.REJECTS),
+    CompareImageRequest(image=Path("a.png"), inspectors=(OUT, Path("b.blemish")), out=Path("out")),
+    SimilarRequest(image=Path("a.png"), inspector=OUT, since=datetime(2026, 3, 1, tzinfo=UTC)),
+]
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda one: type(one).__name__)
+def test_a_request_is_the_same_after_its_journey_as_json(request_: Request) -> None:
+    assert type(request_).model_validate_json(request_.model_dump_json()) == request_
+
+
+def test_a_list_is_the_tuple_that_a_parameter_wants() -> None:
+    parameters = REQUESTS[0].detector_parameters()  # type: ignore[attr-defined]
+    assert parameters == {
+        "size": 384,
+        "weights": "w.pth",
+        "seed": 0,
+        "bit_depth": 16,
+        "taps": (8, 16),
+        "k": 0.5,
+    }
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"data": "photographs"},
+        {"data": "photographs", "out": "x.blemish", "colour": "red"},
+        {"data": "photographs", "out": "x.blemish", "size": "large"},
+        {"data": "photographs", "out": "x.blemish", "bit_depth": 20},
+    ],
+)
+def test_what_is_missing_unknown_or_out_of_range_is_refused(document: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        FitRequest.model_validate(document)
+
+
+def test_a_time_without_an_offset_is_utc() -> None:
+    asked = SimilarRequest(image=Path("a.png"), inspector=OUT, since="2026-03-01")  # type: ignore[arg-type]
+    assert asked.since == datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def test_asking_loads_nothing_of_the_laboratory() -> None:
+    modules = "fit evaluate train inspect compare_image similar index_defects check explore benchmark process"
+    code = (
+        "import importlib, sys\n"
+        f"for name in {modules.split()!r}: importlib.import_module('blemish.workflows.' + name)\n"
+        "print([name for name in ('torch', 'pandas', 'cv2', 'openvino', 'rich', 'typer') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
