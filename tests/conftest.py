@@ -139,12 +139,27 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
+# Charts that are wider than the paper, and letters in them that are cut off.
+CUT_ON_PAPER = """() => [...document.querySelectorAll(".chart")].flatMap((chart) => {
+  const box = chart.getBoundingClientRect();
+  if (!box.width) return [];
+  const svg = chart.querySelector(".main-svg").getBoundingClientRect();
+  const wide = svg.width < 100 || svg.left < 0 || svg.right > innerWidth ? [chart.ariaLabel] : [];
+  const cut = [...chart.querySelectorAll("text")].filter((text) => {
+    const { left, right, bottom } = text.getBoundingClientRect();
+    return left < box.left - 2 || right > box.right + 2 || bottom > box.bottom + 2;
+  });
+  return [...wide, ...cut.map((text) => `${chart.ariaLabel}: ${text.textContent}`)];
+})"""
+PAPER_WIDTH = 703  # of A4 without its margins, in pixels
+
+
 @pytest.fixture
 def report_page(browser: Any) -> Callable[[Path], AbstractContextManager[Any]]:
     """Open a report in a browser: `with report_page(path) as page`; at the end it must have behaved.
 
-    Nothing was said on the console and nothing asked of a network, all pictures were shown, and the page fits the
-    width of a desk, a tablet and a telephone.
+    Nothing was said on the console and nothing asked of a network, all pictures were shown, the page fits the width of
+    a desk, a tablet and a telephone, and on paper every chart is whole, whether or not the browser says that it prints.
     """
 
     @contextmanager
@@ -164,6 +179,11 @@ def report_page(browser: Any) -> Callable[[Path], AbstractContextManager[Any]]:
             for width in (1280, 820, 400):
                 page.set_viewport_size({"width": width, "height": 900})
                 assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+            page.emulate_media(media="print")
+            page.set_viewport_size({"width": PAPER_WIDTH, "height": 900})
+            assert page.evaluate(CUT_ON_PAPER) == []
+            page.evaluate("dispatchEvent(new Event('beforeprint'))")
+            assert page.evaluate(CUT_ON_PAPER) == []
             assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
             assert troubles == []
         finally:

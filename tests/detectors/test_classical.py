@@ -29,8 +29,8 @@ from blemish.detectors.base import Detector
 from blemish.detectors.classical.projection import fit_projection, project
 from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import create_detector, detector_info
-from blemish.experiments.search.space import grid, setting_key, space_of
-from blemish.experiments.search.spaces import DEFAULT_SPACES
+from blemish.experiments.default_spaces import DEFAULT_SPACES
+from blemish.experiments.space import grid, setting_key, space_of
 from blemish.features.handcrafted import HandcraftedVectors, feature_names
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pooled import PooledVectors

@@ -23,9 +23,9 @@ from sklearn import metrics as reference
 from blemish.core.network import CompiledNetwork
 from blemish.data.catalog import open_catalog
 from blemish.detectors.registry import create_detector
-from blemish.experiments.benchmark.category_data import open_categories
-from blemish.experiments.benchmark.cell_store import make_cell, read_result
-from blemish.experiments.benchmark.choices import choose
+from blemish.experiments.benchmark.candidates import open_candidates
+from blemish.experiments.benchmark.cell import make_cell, read_result
+from blemish.experiments.benchmark.compared import open_compared
 from blemish.experiments.benchmark.report import headline
 from blemish.experiments.benchmark.shared_reading import read_category
 from blemish.experiments.benchmark.table import Block, Row, Table
@@ -169,8 +169,8 @@ def test_a_cell_that_is_not_whole_is_not_believed(
 ) -> None:
     out = tmp_path / "copy"
     shutil.copytree(both[0], out)
-    (data,) = open_categories([washers])
-    cell = make_cell(choose([FIRST], size=128)[0], data.name, data.digest, 0, out)
+    (data,) = open_compared([washers])
+    cell = make_cell(open_candidates([FIRST], size=128)[0], data.name, data.digest, 0, out)
     kept = read_result(cell)
     assert kept is not None and kept.metrics["image_auroc"] > 0.5
     path = cell.folder / {"other arrays": "arrays.npz", "no inspector": "inspector.blemish"}.get(
@@ -186,27 +186,27 @@ def test_a_cell_that_is_not_whole_is_not_believed(
 
 
 def test_what_a_result_depends_on_makes_another_cell(washers: Path, tmp_path: Path) -> None:
-    (data,) = open_categories([washers])
-    (choice,), (larger,), (other,) = (
-        choose([FIRST], size=128),
-        choose([FIRST], size=160),
-        choose([SECOND], size=128),
+    (data,) = open_compared([washers])
+    (candidate,), (larger,), (other,) = (
+        open_candidates([FIRST], size=128),
+        open_candidates([FIRST], size=160),
+        open_candidates([SECOND], size=128),
     )
-    cell = make_cell(choice, data.name, data.digest, 0, tmp_path)
-    assert make_cell(choice, data.name, data.digest, 0, tmp_path / "elsewhere").key == cell.key
+    cell = make_cell(candidate, data.name, data.digest, 0, tmp_path)
+    assert make_cell(candidate, data.name, data.digest, 0, tmp_path / "elsewhere").key == cell.key
     changed = [
         make_cell(larger, data.name, data.digest, 0, tmp_path),
         make_cell(other, data.name, data.digest, 0, tmp_path),
-        make_cell(choice, data.name, data.digest, 1, tmp_path),
-        make_cell(choice, "another", data.digest, 0, tmp_path),
+        make_cell(candidate, data.name, data.digest, 1, tmp_path),
+        make_cell(candidate, "another", data.digest, 0, tmp_path),
     ]
     assert len({cell.key, *(one.key for one in changed)}) == 5
     copied = tmp_path / washers.name
     shutil.copytree(washers, copied)
-    assert open_categories([copied])[0].digest == data.digest
+    assert open_compared([copied])[0].digest == data.digest
     mask = next(copied.rglob("*_mask.png"))
     mask.write_bytes(mask.read_bytes() + b"x")
-    assert open_categories([copied])[0].digest != data.digest
+    assert open_compared([copied])[0].digest != data.digest
 
 
 def test_a_failing_cell_is_recorded_and_the_others_go_on(
@@ -236,7 +236,7 @@ def test_every_photograph_is_decoded_once_and_every_network_run_once(
     washers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BLEMISH_CACHE", str(tmp_path / "cache"))
-    (data,) = open_categories([washers])
+    (data,) = open_compared([washers])
     detectors = [
         create_detector("patchcore", size=128),
         create_detector("patchcore", size=128, taps=(4, 8)),

@@ -10,8 +10,8 @@ import pytest
 
 from blemish.core.charts import logarithmic_axis
 from blemish.evaluation.figures import loss_figure
-from blemish.experiments.benchmark.cell_store import Cell, CellResult
-from blemish.experiments.benchmark.choices import choose
+from blemish.experiments.benchmark.candidates import open_candidates
+from blemish.experiments.benchmark.cell import CellResult, ComparedCell
 from blemish.experiments.benchmark.figures import colour, dash, roc_figure, score_figure, type_figure
 from blemish.experiments.benchmark.report import beside_published
 from blemish.experiments.benchmark.table import COLUMNS, Block, Row, Table
@@ -21,8 +21,9 @@ def result(label: str) -> CellResult:
     """Four parts, scored by one detector."""
     metrics = {"threshold": 0.5, "per_defect_type": {"hole": {"image_auroc": 0.75}}}
     arrays = {"scores": np.array([0.1, 0.4, 0.3, 0.9]), "labels": np.array([False, False, True, True])}
-    (choice,) = choose([label])
-    return CellResult(Cell(choice, "washer", 0, {}, "key", Path()), metrics=metrics, arrays=arrays)
+    (candidate,) = open_candidates([label])
+    cell = ComparedCell(candidate, "washer", 0, {}, key="key", folder=Path())
+    return CellResult(cell, metrics=metrics, arrays=arrays)
 
 
 def test_a_detector_keeps_its_colour_where_another_has_failed() -> None:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from blemish.core.errors import UsageError
 from blemish.detectors.registry import create_detector, detector_info, detector_names
-from blemish.experiments.search.space import (
-    Choices,
+from blemish.experiments.default_spaces import DEFAULT_SPACES
+from blemish.experiments.space import (
     Interval,
+    Values,
     grid,
     is_finite,
     open_space,
@@ -22,7 +23,6 @@ from blemish.experiments.search.space import (
     space_of,
     to_json,
 )
-from blemish.experiments.search.spaces import DEFAULT_SPACES
 
 INFO = detector_info("patchcore")
 
@@ -81,17 +81,17 @@ def test_a_file_may_be_toml_or_json(tmp_path: Path) -> None:
     (tmp_path / "space.toml").write_text(TOML)
     space = open_space(str(tmp_path / "space.toml"), INFO)
     assert space == {
-        "size": Choices((256, 352)),
-        "taps": Choices(((8, 16), (16,))),
+        "size": Values((256, 352)),
+        "taps": Values(((8, 16), (16,))),
         "coreset_size": Interval(500, 4000, log=True, whole=True),
         "top": Interval(0.0, 0.1),
-        "reduction": Choices(("pca", "average")),
+        "reduction": Values(("pca", "average")),
     }
     (tmp_path / "space.json").write_text(json.dumps(to_json(space)))
     assert open_space(str(tmp_path / "space.json"), INFO) == space
     assert open_space(str(tmp_path / "space.json"), INFO)["coreset_size"] == Interval(500, 4000, True, True)
     (tmp_path / "none.json").write_text('{"weights": [null, "random"]}')
-    assert open_space(str(tmp_path / "none.json"), INFO) == {"weights": Choices((None, "random"))}
+    assert open_space(str(tmp_path / "none.json"), INFO) == {"weights": Values((None, "random"))}
 
 
 @settings(max_examples=40, deadline=None)

@@ -169,7 +169,7 @@ def test_other_test_images_change_nothing_that_was_chosen(
     assert outcome.status == 0, outcome.stderr
     assert what_was_chosen(outcome.document) == what_was_chosen(studied[1])
     pairs = zip(outcome.document["cells"], studied[1]["cells"], strict=True)
-    assert sum(one["test"] != other["test"] for one, other in pairs) >= 8, "but the test part is another"
+    assert sum(one["test"] != other["test"] for one, other in pairs) >= 8, "but the test is on others"
 
 
 def test_it_goes_on_after_a_kill_and_ends_the_same(
@@ -297,6 +297,6 @@ def test_the_report_draws_itself_and_asks_nobody(report_page: Any, studied: tupl
         assert sum(counts) == chosen["test"]["n_normal"] + chosen["test"]["n_anomalous"]
         tested = studied[1]["cells"][0]["test"]
         all_rejected = 2 * tested["n_anomalous"] / (2 * tested["n_anomalous"] + tested["n_normal"])
-        assert f"Rejecting every test part would have an F1 of {all_rejected:.3f}" in page.inner_text("main")
+        assert f"Rejecting every test image would have an F1 of {all_rejected:.3f}" in page.inner_text("main")
         page.locator("details summary").first.click()
         assert "saw, on validation" in page.locator("details").first.inner_text().lower()

@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from blemish.core.errors import ImageError
-from blemish.experiments.benchmark.category_data import open_categories
-from blemish.experiments.benchmark.cell_store import CELL, make_cell
-from blemish.experiments.benchmark.choices import choose
+from blemish.experiments.benchmark.candidates import open_candidates
+from blemish.experiments.benchmark.cell import CELL, make_cell
+from blemish.experiments.benchmark.compared import open_compared
 from blemish.experiments.benchmark.shared_reading import read_category
 from blemish.experiments.benchmark.workers import Job, Workers, usual_workers
 
@@ -88,14 +88,14 @@ class Deadly:
 
 
 def test_a_worker_that_dies_takes_no_other_cell_with_it(washers: Path, tmp_path: Path) -> None:
-    (data,) = open_categories([washers])
-    choices = choose(list(DETECTORS), size=128)
-    cells = [make_cell(choice, data.name, data.digest, 0, tmp_path) for choice in choices]
-    together, _ = read_category(data, [choice.detector(0) for choice in choices], tmp_path)
+    (data,) = open_compared([washers])
+    candidates = open_candidates(list(DETECTORS), size=128)
+    cells = [make_cell(candidate, data.name, data.digest, 0, tmp_path) for candidate in candidates]
+    together, _ = read_category(data, [candidate.detector(0) for candidate in candidates], tmp_path)
     with Workers(2) as workers:
         workers.submit(Job(cells[0], data, Deadly(), None))  # type: ignore[arg-type]
         workers.submit(Job(cells[1], data, together, None))
-        results = {result.cell.choice.label: result for result in workers.results()}
+        results = {result.cell.candidate.label: result for result in workers.results()}
     assert results["patchcore:quick"].error.startswith("patchcore:quick was ended by the system")
     assert json.loads((cells[0].folder / CELL).read_text())["error"] == results["patchcore:quick"].error
     assert results["knn"].error == "" and results["knn"].metrics["image_auroc"] > 0.5

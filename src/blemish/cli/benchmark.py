@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,9 @@ from blemish.cli.text_table import aligned
 from blemish.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from blemish.experiments.benchmark.cell_store import CellResult
+    from blemish.experiments.benchmark.cell import CellResult
     from blemish.experiments.benchmark.table import Table as ComparisonTable
+    from blemish.workflows.benchmark import BenchmarkResult
 
 _SHORT = {"Image AUROC": "AUROC", "Pixel AUROC": "pixel AUROC", "Precision": "prec.", "Accuracy": "acc."}
 _SHORT |= {"Recall": "recall", "Pixel F1": "pixel F1", "Fit, s": "fit s", "ms an image": "ms"}
@@ -55,68 +56,57 @@ def benchmark(
     """
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import use_reporter
-    from blemish.core.storage import write_json
-    from blemish.experiments.benchmark.category_data import open_categories
-    from blemish.experiments.benchmark.choices import choose
-    from blemish.experiments.benchmark.matrix import run_benchmark
-    from blemish.experiments.benchmark.report import headline, write_report
-    from blemish.experiments.benchmark.table import comparison_table
+    from blemish.workflows.benchmark import BenchmarkRequest
+    from blemish.workflows.benchmark import benchmark as compare
 
-    labels = [label.strip() for label in detectors.split(",") if label.strip()]
-    choices = choose(labels, size=size, bit_depth=bit_depth, quick=quick)
-    report = out / "report.html"
+    request = BenchmarkRequest(
+        data=tuple(data),
+        detectors=tuple(label.strip() for label in detectors.split(",") if label.strip()),
+        out=out,
+        seeds=_numbers(seeds),
+        size=size,
+        quick=quick,
+        bit_depth=bit_depth,
+        workers=workers,
+    )
     with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
-        categories = open_categories(data, bit_depth)
-        result = run_benchmark(categories, choices, _numbers(seeds), out, _tell, workers)
-        write_report(result, report, "Detectors side by side")
-    document = {**result.to_json(), "report": str(report)}
-    write_json(out / "benchmark.json", document)
-    table = comparison_table(result.results)
-    for one in _unreadable(document):
-        messages.print(f"Left out {one}", style="yellow")
-
-    def human() -> None:
-        for line in _printed(table):
-            console.print(line)
-        console.print(headline(table))
-        console.print(f"{result.measured} of {len(result.results)} cells measured now. Report: {report}")
-
-    emit(document, json_output, human)
-    if result.failed or _unreadable(document):
+        result = compare(request, _tell)
+    emit(result.to_json(), json_output, lambda: _print(result))
+    if not result.complete:
         raise typer.Exit(1)
 
 
-def _numbers(seeds: str) -> list[int]:
+def _numbers(seeds: str) -> tuple[int, ...]:
     """Seeds from text such as `0,1,2`.
 
     Raises:
-        UsageError: one is no whole number from 0 to 2^32 - 1, or is there twice.
+        UsageError: one is no whole number.
     """
     try:
-        numbers = [int(part) for part in seeds.split(",")]
+        return tuple(int(part) for part in seeds.split(","))
     except ValueError:
-        numbers = [-1]
-    if len(set(numbers)) < len(numbers) or not all(0 <= number < 2**32 for number in numbers):
-        raise UsageError(f"--seeds {seeds} is not a list of different whole numbers: write it as 0,1,2.")
-    return numbers
+        raise UsageError(f"--seeds {seeds} is not a list of whole numbers: write it as 0,1,2.") from None
 
 
 def _tell(result: CellResult) -> None:
     """One line for a cell that was measured."""
-    cell = result.cell
-    name = f"{cell.choice.label} on {cell.category}, seed {cell.seed}"
-    if result.error:
-        messages.print(f"FAILED  {name}: {result.error}", style="red")
-        return
-    auroc = result.metrics["image_auroc"]
-    reached = "no AUROC, as one class is absent" if auroc is None else f"image AUROC {auroc:.3f}"
-    messages.print(f"{name}: {reached}, learnt in {result.timings['fit_seconds']:.1f} s")
+    from blemish.workflows.benchmark import in_words
+
+    messages.print(in_words(result), style="red" if result.error else None)
 
 
-def _unreadable(document: dict[str, Any]) -> list[str]:
-    """Each photograph that was left out, once, with the reason."""
-    found = {one["path"]: one["detail"] for cell in document["cells"] for one in cell["unreadable"]}
-    return [f"{path}: {detail}" for path, detail in sorted(found.items())]
+def _print(result: BenchmarkResult) -> None:
+    """The table, and the result in a sentence or two."""
+    from blemish.experiments.benchmark.report import headline
+    from blemish.experiments.benchmark.table import comparison_table
+
+    measured = result.benchmark
+    table = comparison_table(measured.results)
+    for line in _printed(table):
+        console.print(line)
+    console.print(headline(table))
+    now = f"{measured.measured} of {len(measured.results)} cells measured now"
+    console.print(f"{now}. Report: {result.report}")
 
 
 def _printed(table: ComparisonTable) -> list[str]:

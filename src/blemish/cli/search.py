@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blemish.cli.output import JsonOption, console, emit, messages, stray_prints_on_stderr
-from blemish.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from blemish.experiments.search.search import SearchResult
-    from blemish.experiments.search.trials import Trial
+    from blemish.experiments.trial import Trial
+    from blemish.workflows.search import SearchResult
 
 
 def search(
@@ -22,7 +21,7 @@ def search(
     ],
     detector: Annotated[str, typer.Option(help="See `blemish detectors`.")],
     out: Annotated[
-        Path, typer.Option("--out", help="Folder for the study, search.json, split.csv and report.html.")
+        Path, typer.Option("--out", help="Folder for the trials, search.json, split.csv and report.html.")
     ],
     space: Annotated[
         str,
@@ -53,8 +52,8 @@ def search(
 ) -> None:
     """Find settings on validation images.
 
-    The mean AUROC over three validation folds is maximised; the test part is measured once, with the best
-    setting. Finished trials are kept: the same command goes on after an interruption, and with more --trials it
+    The mean AUROC over three validation folds is maximised; the test images are scored once, with the
+    best setting. Finished trials are kept: the same command goes on after an interruption, and with more --trials it
     goes on further.
 
     \b
@@ -63,60 +62,60 @@ def search(
     from blemish.cli.reporter import reporter_for
     from blemish.cli.settings import parsed_setting
     from blemish.core.progress import use_reporter
-    from blemish.core.storage import write_json, write_text
-    from blemish.data.categories import open_category
-    from blemish.detectors.registry import detector_info
-    from blemish.experiments.search.parts import SPLITS, searched_catalog
-    from blemish.experiments.search.report import write_report
-    from blemish.experiments.search.search import Plan, run_search
-    from blemish.experiments.search.space import open_space
+    from blemish.workflows.search import SearchRequest
+    from blemish.workflows.search import search as find
 
-    if split not in SPLITS:
-        raise UsageError(f"There is no split {split}: choose one of {', '.join(SPLITS)}.")
-    fixed = {"bit_depth": bit_depth, **dict(parsed_setting(one) for one in setting or [])}
-    report = out / "report.html"
+    request = SearchRequest(
+        data=data,
+        detector=detector,
+        out=out,
+        space=space,
+        trials=trials,
+        method=method,
+        split=split,
+        seed=seed,
+        preset=preset,
+        parameters=dict(map(parsed_setting, setting or [])),
+        category=category,
+        bit_depth=bit_depth,
+    )
     with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
-        wanted = open_space(space, detector_info(detector))
-        catalog, skipped = searched_catalog(open_category(data, category), split, out, seed, bit_depth)
-        plan = Plan(catalog, detector, wanted, out, method, trials, seed, preset, fixed)
         try:
-            result = run_search(plan, _tell)
+            result = find(request, _tell)
         except KeyboardInterrupt:
             messages.print("The trials so far are kept: go on with the same command.")
             raise
-        write_text(out / "split.csv", catalog.table.to_csv(index=False))
-        write_report(result, report, skipped)
-    for one in skipped:
+    for one in result.skipped:
         messages.print(f"Left out {one['path']}: {one['detail']}", style="yellow")
-    document = {**result.to_json(), "skipped": skipped, "report": str(report)}
-    write_json(out / "search.json", document)
-    emit(document, json_output, lambda: _print_result(result, out, report))
+    emit(result.to_json(), json_output, lambda: _print(result))
 
 
 def _tell(trial: Trial) -> None:
     """One line for a trial that was measured."""
-    from blemish.experiments.search.space import shown
+    from blemish.experiments.shown import shown_setting
 
-    values = ", ".join(f"{name} {shown(value)}" for name, value in trial.setting.items())
+    values = shown_setting(trial.setting)
     if trial.error:
         messages.print(f"FAILED  {trial.number}: {values}: {trial.error}", style="red")
         return
     messages.print(f"{trial.number}: {values}: AUROC {trial.auroc:.3f} in {trial.seconds:.1f} s")
 
 
-def _print_result(result: SearchResult, out: Path, report: Path) -> None:
+def _print(result: SearchResult) -> None:
+    """What was found, and what to type next."""
     from blemish.experiments.search.report import headline
 
-    console.print(headline(result))
-    console.print(f"  split      {result.plan.catalog.split_name}")
-    for threshold, _, unseen in result.final.decisions():
+    found, plan = result.search, result.search.plan
+    console.print(headline(found))
+    console.print(f"  split      {plan.split.name}")
+    for threshold, _, unseen in found.final.decisions():
         judged = f"; on test recall {unseen.recall:.3f}, precision {unseen.precision:.3f}" if unseen else ""
         console.print(f"  threshold  {threshold.value:.4g} by {threshold.title}{judged}")
-    console.print(f"{result.measured} of {len(result.trials)} trials measured now. Report: {report}")
-    given = [*result.plan.fixed.items(), *result.chosen.setting.items()]
+    console.print(f"{found.measured} of {len(found.trials)} trials measured now. Report: {result.report}")
+    given = [*plan.fixed.items(), *found.chosen.setting.items()]
     values = " ".join(f"--set {name}={_written(value)}" for name, value in given if name != "bit_depth")
-    preset = f" --preset {result.plan.preset}" if result.plan.preset else ""
-    command = f"blemish fit {out / 'split.csv'} --detector {result.plan.detector}{preset}"
+    preset = f" --preset {plan.preset}" if plan.preset else ""
+    command = f"blemish fit {result.split} --detector {plan.detector}{preset}"
     console.print(f"Next: {command} {values} --out NAME.blemish")
 
 

@@ -11,7 +11,7 @@ from blemish.cli.output import JsonOption, console, emit, messages, stray_prints
 from blemish.cli.text_table import aligned
 
 if TYPE_CHECKING:
-    from blemish.experiments.study.study import CellResult, Study
+    from blemish.experiments.study.results import CellResult, Study
 
 
 def study(
@@ -23,8 +23,8 @@ def study(
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder for the cells, study.json and report.html.")],
     models: Annotated[
-        str, typer.Option(help="Names with commas between; all four if absent.", show_default=False)
-    ] = "one-class-svm,isolation-forest,local-outlier-factor,elliptic-envelope",
+        str | None, typer.Option(help="Names with commas between; all four classical ones if absent.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same document.")] = 0,
     setting: Annotated[
         list[str] | None,
@@ -38,7 +38,7 @@ def study(
     """Compare the classical detectors by features and split.
 
     Five combinations of features and split by four models. Settings and thresholds are chosen on three
-    validation folds; the test part is measured once, when all have chosen. Finished cells are kept: the same
+    validation folds; the test images are scored once, when all have chosen. Finished cells are kept: the same
     command goes on after an interruption. Exit status 1 if a cell failed.
 
     \b
@@ -47,28 +47,28 @@ def study(
     from blemish.cli.reporter import reporter_for
     from blemish.cli.settings import parsed_setting
     from blemish.core.progress import use_reporter
-    from blemish.core.storage import write_json
-    from blemish.experiments.study.plan import open_study
-    from blemish.experiments.study.report import write_report
-    from blemish.experiments.study.study import run_study
+    from blemish.workflows.study import StudyRequest
+    from blemish.workflows.study import study as measure
 
-    names = [name.strip() for name in models.split(",") if name.strip()]
-    fixed = {"bit_depth": bit_depth, **dict(parsed_setting(one) for one in setting or [])}
-    report = out / "report.html"
+    names = None if models is None else tuple(name.strip() for name in models.split(",") if name.strip())
+    request = StudyRequest(
+        data=tuple(data),
+        out=out,
+        models=names,
+        seed=seed,
+        parameters=dict(map(parsed_setting, setting or [])),
+        bit_depth=bit_depth,
+    )
     with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
-        plan = open_study(data, out, names, seed, fixed)
         try:
-            result = run_study(plan, _tell)
+            result = measure(request, _tell)
         except KeyboardInterrupt:
             messages.print("The cells so far are kept: go on with the same command.")
             raise
-        write_report(result, report)
-    for one in result.skipped:
+    for one in result.study.skipped:
         messages.print(f"Left out {one['path']}: {one['detail']}", style="yellow")
-    document = {**result.to_json(), "report": str(report)}
-    write_json(out / "study.json", document)
-    emit(document, json_output, lambda: _print_result(result, report))
-    if result.failed:
+    emit(result.to_json(), json_output, lambda: _print(result.study, result.report))
+    if result.study.failed:
         raise typer.Exit(1)
 
 
@@ -86,7 +86,8 @@ def _tell(result: CellResult) -> None:
     messages.print(f"{result.cell.title}: AUROC {result.choice.chosen.auroc:.3f} on validation, {fitted}")
 
 
-def _print_result(result: Study, report: Path) -> None:
+def _print(result: Study, report: Path) -> None:
+    from blemish.experiments.shown import shown_figure
     from blemish.experiments.study.brightness import is_telling
     from blemish.experiments.study.plan import COMBINATIONS
     from blemish.experiments.study.summary import by_model, headline
@@ -98,7 +99,7 @@ def _print_result(result: Study, report: Path) -> None:
         name = "mean" if category is None else category.name
         for place, combination in enumerate(COMBINATIONS):
             found = by_model(result, category, combination).values()
-            cells = [f"{one.test:.3f}" if one.test == one.test else "–" for one in found]
+            cells = [shown_figure(one.test) for one in found]
             rows.append(("" if place else name, combination.name, *cells))
     for line in aligned(rows, names=2):
         console.print(line)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from blemish.core.errors import UsageError
+from blemish.core.progress import say
 from blemish.workflows.request import Request
 
 if TYPE_CHECKING:
-    from blemish.experiments.benchmark.cell_store import CellResult
+    from blemish.experiments.benchmark.cell import CellResult
     from blemish.experiments.benchmark.matrix import Benchmark
 
 
@@ -69,14 +70,24 @@ class BenchmarkResult:
         return {**self.benchmark.to_json(), "report": str(self.report)}
 
 
+def in_words(result: CellResult) -> str:
+    """One line on a cell that was measured."""
+    name = result.cell.title
+    if result.error:
+        return f"FAILED  {name}: {result.error}"
+    auroc = result.metrics["image_auroc"]
+    reached = "no AUROC, as one class is absent" if auroc is None else f"image AUROC {auroc:.3f}"
+    return f"{name}: {reached}, learnt in {result.timings['fit_seconds']:.1f} s"
+
+
 def benchmark(
-    request: BenchmarkRequest, tell: Callable[[CellResult], None] = lambda result: None
+    request: BenchmarkRequest, tell: Callable[[CellResult], None] = lambda result: say(in_words(result))
 ) -> BenchmarkResult:
     """Measure the cells that are missing, and write document and report.
 
     Args:
         request: what to compare.
-        tell: called with each cell that was measured now.
+        tell: called with each cell that was measured now; says it in words by itself.
 
     Raises:
         UsageError: a detector, preset or seed is not possible, or two categories have one name.
@@ -84,8 +95,8 @@ def benchmark(
         BlemishError: `out` cannot be written.
     """
     from blemish.core.storage import write_json
-    from blemish.experiments.benchmark.category_data import open_categories
-    from blemish.experiments.benchmark.choices import choose
+    from blemish.experiments.benchmark.candidates import open_candidates
+    from blemish.experiments.benchmark.compared import open_compared
     from blemish.experiments.benchmark.matrix import run_benchmark
     from blemish.experiments.benchmark.report import write_report
 
@@ -93,12 +104,14 @@ def benchmark(
     if len(set(seeds)) < len(seeds) or not seeds or not all(0 <= seed < 2**32 for seed in seeds):
         said = ",".join(map(str, seeds))
         raise UsageError(f"--seeds {said} is not a list of different whole numbers: write it as 0,1,2.")
-    candidates = choose(
-        list(request.detectors), size=request.size, bit_depth=request.bit_depth, quick=request.quick
+    candidates = open_candidates(
+        request.detectors, size=request.size, bit_depth=request.bit_depth, quick=request.quick
     )
-    categories = open_categories(list(request.data), request.bit_depth)
-    measured = run_benchmark(categories, candidates, list(seeds), out, tell, request.workers)
+    categories = open_compared(request.data, request.bit_depth)
+    measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers)
     result = BenchmarkResult(measured, out / "report.html")
+    for path, detail in result.unreadable.items():
+        say(f"Left out {path}: {detail}")
     write_report(measured, result.report, "Detectors side by side")
     write_json(out / "benchmark.json", result.to_json())
     return result

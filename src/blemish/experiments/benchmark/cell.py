@@ -1,252 +1,147 @@
-"""One cell: fit a detector on a category, measure it on the test photographs; and later time its inspector."""
+"""Cells of a comparison: what one detector reached on one category with one seed, and how that is kept."""
 
 from __future__ import annotations
 
-import math
-import shutil
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import io
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from blemish.core.errors import BlemishError, ImageError
-from blemish.core.images import read_image, read_mask
-from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
-from blemish.core.pictures import encoded
-from blemish.core.types import BoolArray, ByteArray
-from blemish.data.catalog import Catalog
-from blemish.detectors.base import Detector
-from blemish.detectors.training.session import TrainingSession, training_session
-from blemish.evaluation.evaluate import evaluate, mask_on_grid
-from blemish.evaluation.overlap import overlap
-from blemish.evaluation.result import Evaluation, ScoredImage
-from blemish.experiments.benchmark.category_data import CategoryData, learning_and_test
-from blemish.experiments.benchmark.cell_store import (
-    Arrays,
-    Cell,
-    CellResult,
-    clean,
-    write_figures,
-    write_result,
-)
-from blemish.features.together import Together
-from blemish.line.artifact import read_artifact
-from blemish.line.inspection import Inspection
-from blemish.line.runtime import Inspector
-from blemish.making.build import BuildSummary, build_inspector
-from blemish.making.reading import Readable, readable_for
+from blemish import __version__
+from blemish.core.storage import file_digest, write_bytes
+from blemish.experiments.benchmark.candidates import Candidate
+from blemish.experiments.store import Cell, cell_folder, file_digests, key_of
 
-TIMED_IMAGES = 20
-_WARM_UP = 3
-_OUTLINE = (232, 60, 60)
+FORMAT = 2
+CELL, ARRAYS, INSPECTOR, TRAINING = "cell.json", "arrays.npz", "inspector.blemish", "training"
+
+Arrays = dict[str, npt.NDArray[Any]]
 
 
-def run_cell(
-    cell: Cell, data: CategoryData, together: Together, seconds_an_image: float | None
-) -> CellResult:
-    """Measure a cell and keep the result, also where it fails: then with the sentence that says why.
+@dataclass(frozen=True)
+class ComparedCell(Cell):
+    """One detector on one category with one seed.
 
-    Args:
+    Attributes:
+        candidate, category, seed: which.
+        parameters: all parameters of the detector, JSON-ready.
+    """
+
+    candidate: Candidate
+    category: str
+    seed: int
+    parameters: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """As messages call it."""
+        return f"{self.candidate.label} on {self.category}, seed {self.seed}"
+
+    @property
+    def inspector(self) -> Path:
+        """The inspector that the cell fits."""
+        return self.folder / INSPECTOR
+
+    @property
+    def training(self) -> Path:
+        """Where a training that is under way may keep its checkpoints."""
+        return self.folder / TRAINING
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What came of a cell.
+
+    Attributes:
         cell: which.
-        data: its category.
-        together: what reading all photographs of the category found.
-        seconds_an_image: what the detector's backbone took for a photograph, None if unknown or without one.
+        error: the sentence that says why it failed; empty if it did not.
+        metrics: figures that are the same at every repetition.
+        timings: figures that are not.
+        unreadable: photographs that were left out, each with path and detail.
+        shown: the photographs that the report shows: name, score and whether rejected.
+        timed: photographs to time the inspector with.
+        arrays: `scores` (float64) and `labels` (bool) of the test images, and the pictures that are shown, the bytes of
+            JPEG files by `heatmap_N` and `segmentation_N`.
     """
-    clean(cell)
-    try:
-        result = _measure(cell, data, together, seconds_an_image)
-    except BlemishError as error:
-        result = CellResult(cell, error=str(error))
-    except MemoryError:
-        result = CellResult(
-            cell, error=f"There is not enough memory for {cell.choice.label}: use a smaller --size."
-        )
-    except Exception as error:  # one detector's defect must not end the comparison of the others
-        cause = " ".join(str(error).split())[:300] or "no reason given"
-        sentence = (
-            f"{cell.choice.label} ended unexpectedly ({type(error).__name__}: {cause}): please report it."
-        )
-        result = CellResult(cell, error=sentence)
-    write_result(result)
+
+    cell: ComparedCell
+    error: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    timings: dict[str, Any] = field(default_factory=dict)
+    unreadable: list[dict[str, str]] = field(default_factory=list)
+    shown: list[dict[str, Any]] = field(default_factory=list)
+    timed: list[str] = field(default_factory=list)
+    arrays: Arrays = field(default_factory=dict)
+
+
+def make_cell(candidate: Candidate, category: str, data_digest: str, seed: int, out: Path) -> ComparedCell:
+    """The cell of a detector on a category; its folder lies in `out`."""
+    parameters = json.loads(json.dumps(candidate.detector(seed).parameters(), default=str))
+    key = key_of(
+        {
+            "format": FORMAT,
+            "blemish": __version__,
+            "detector": candidate.name,
+            "parameters": parameters,
+            "files": file_digests(parameters),
+            "category": category,
+            "data": data_digest,
+        }
+    )
+    folder = cell_folder(out, key, category, candidate.label, f"seed{seed}")
+    return ComparedCell(candidate, category, seed, parameters, key=key, folder=folder)
+
+
+def write_result(result: CellResult) -> None:
+    """Keep a result: its arrays first and its figures last, so that what has figures is complete."""
     if not result.error:
-        shutil.rmtree(cell.training, ignore_errors=True)
-    return result
+        stream = io.BytesIO()
+        np.savez(stream, **result.arrays)  # type: ignore[arg-type]
+        write_bytes(result.cell.folder / ARRAYS, stream.getvalue())
+    write_figures(result)
 
 
-def _measure(
-    cell: Cell, data: CategoryData, together: Together, seconds_an_image: float | None
-) -> CellResult:
-    detector = cell.choice.detector(cell.seed)
-    learning, test = learning_and_test(data.catalog, detector)
-    readable = readable_for(learning, together)
-    summary = _fit(cell, detector, data.catalog, readable)
-    inspector = Inspector.load(cell.inspector)
-    evaluation = _evaluate(detector, inspector, test, together)
-    reading = None if seconds_an_image is None else seconds_an_image * summary.n_train
-    timings = {
-        "fit_seconds": summary.seconds + (reading or 0.0),
-        "learning_seconds": summary.seconds,
-        "reading_seconds": reading,
+def write_figures(result: CellResult) -> None:
+    """Keep the figures of a result whose arrays and inspector are there already."""
+    cell = result.cell
+    document = {
+        "detector": cell.candidate.label,
+        "parameters": cell.parameters,
+        "category": cell.category,
+        "seed": cell.seed,
+        "error": result.error,
+        "metrics": result.metrics,
+        "timings": result.timings,
+        "unreadable": result.unreadable,
+        "shown": result.shown,
+        "timed": result.timed,
     }
-    shown, pictures = _pictures(evaluation, inspector, data)
-    arrays: Arrays = {"scores": evaluation.scores, "labels": evaluation.labels, **pictures}
-    unread = [{"path": str(failure.path), "detail": failure.detail} for failure in evaluation.failed]
-    return CellResult(
-        cell,
-        metrics={
-            **figures(evaluation),
-            "n_train": summary.n_train,
-            "n_labelled": summary.n_labelled,
-            "n_scores": summary.n_scores,
-            "megabytes": megabytes(cell.inspector),
-        },
-        timings=timings,
-        unreadable=summary.skipped + unread,
-        shown=shown,
-        timed=[str(image.path) for image in _spread(evaluation.images)],
-        arrays=arrays,
-    )
+    if not result.error:
+        document["files"] = {name: file_digest(cell.folder / name) for name in (ARRAYS, INSPECTOR)}
+    cell.keep(CELL, document)
 
 
-def _fit(cell: Cell, detector: Detector, catalog: Catalog, readable: Readable) -> BuildSummary:
-    """Fit the detector and write its inspector; a training that was interrupted goes on from its checkpoint."""
-    with training_session(TrainingSession(folder=cell.training, resume=True)):
-        return build_inspector(catalog, cell.inspector, detector, name=_name(cell), readable=readable)
+def read_result(cell: ComparedCell) -> CellResult | None:
+    """The kept result of a cell; None if there is none, it failed, or its files are not those that were written."""
 
-
-def _name(cell: Cell) -> str:
-    """Name of the cell's inspector: detector and category."""
-    return f"{cell.choice.label} on {cell.category}"[:200]
-
-
-def _evaluate(detector: Detector, inspector: Inspector, test: Catalog, together: Together) -> Evaluation:
-    """Judge the test photographs as the inspector does, on the fitted detector's scores: it reads the caches."""
-    paths = [Path(path) for path in test.test()["path"]]
-    predictions = detector.predict([path for path in paths if path not in together.problems])
-
-    def inspect(path: Path) -> Inspection:
-        if path in together.problems:
-            raise together.problems[path]
-        prediction = next(predictions)
-        height, width = prediction.anomaly_map.shape
-        return inspector.judge(prediction, width, height)
-
-    return evaluate(
-        inspect,
-        test,
-        inspector.threshold,
-        pixel_threshold=inspector.pixel_threshold,
-        map_scale=inspector.map_scale,
-        time_decoding=False,
-    )
-
-
-def figures(evaluation: Evaluation) -> dict[str, Any]:
-    """What `blemish evaluate` measures, without times, and with the figures of the calibrated pixel threshold.
-
-    `pixel_f1` and `iou` are those of `blemish.evaluation.overlap` at the inspector's pixel threshold; the best that any
-    threshold reaches, which `blemish evaluate` names `pixel_f1`, is `pixel_f1_best`.
-    """
-    measured = evaluation.to_json()
-    for name in ("category", "latency_ms", "decode_ms", "failed"):
-        del measured[name]
-    covered = overlap(_segmentations(evaluation))
-    measured["pixel_f1_best"] = measured["pixel_f1"]
-    known = covered.n_defective > 0
-    measured["pixel_f1"] = covered.f1 if known and math.isfinite(covered.f1) else None
-    measured["iou"] = covered.iou if known else None
-    measured["pixel_threshold"] = evaluation.pixel_threshold
-    return measured
-
-
-def _segmentations(evaluation: Evaluation) -> Iterator[tuple[BoolArray, BoolArray]]:
-    """Mask and segmentation of every image whose truth is known."""
-    for image in evaluation.images:
-        mask = _truth(image) if image.gives_map else None
-        if mask is not None:
-            yield mask, segmentation(image.anomaly_map, evaluation.pixel_threshold)
-
-
-def _truth(image: ScoredImage) -> BoolArray | None:
-    """The mask on the map's grid; None for a defective image without a usable one."""
-    mask: BoolArray = np.zeros(image.anomaly_map.shape, np.bool_)
-    if image.mask_path is not None:
-        try:
-            mask = mask_on_grid(read_mask(image.mask_path), *mask.shape)
-        except ImageError:
+    def parse(document: dict[str, Any]) -> CellResult | None:
+        if document["error"]:
             return None
-    return mask if mask.any() or not image.anomalous else None
+        if any(file_digest(cell.folder / name) != digest for name, digest in document["files"].items()):
+            return None
+        with np.load(cell.folder / ARRAYS, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        kept = {name: document[name] for name in ("metrics", "timings", "unreadable", "shown", "timed")}
+        return CellResult(cell, arrays=arrays, **kept)
+
+    return cell.kept(CELL, parse)
 
 
-def time_cell(result: CellResult) -> CellResult:
-    """The result with its inspector's times, kept; nothing else should run meanwhile. One that has them is returned."""
-    if result.error or "ms" in result.timings:
-        return result
-    milliseconds, decode = time_inspector(
-        Inspector.load(result.cell.inspector), list(map(Path, result.timed))
-    )
-    timed = replace(result, timings={**result.timings, "ms": milliseconds, "decode_ms": decode})
-    write_figures(timed)
-    return timed
-
-
-def _spread(images: Sequence[ScoredImage]) -> list[ScoredImage]:
-    """At most `TIMED_IMAGES` of the images, evenly spread."""
-    places = np.linspace(0, len(images) - 1, min(TIMED_IMAGES, len(images))).round().astype(int)
-    return [images[place] for place in np.unique(places)]
-
-
-def time_inspector(inspector: Inspector, paths: Sequence[Path]) -> tuple[float, float]:
-    """Median milliseconds that an inspector takes for a decoded photograph, and that decoding it takes.
-
-    Args:
-        inspector: newly loaded.
-        paths: the photographs, after a warm-up on the first.
-    """
-    inspected, decoded = [], []
-    for number, path in enumerate(paths):
-        started = time.perf_counter()
-        photograph = read_image(path, bit_depth=inspector.manifest.preprocessing.bit_depth)
-        decoded.append(time.perf_counter() - started)
-        for _ in range(_WARM_UP if number == 0 else 0):
-            inspector.inspect(photograph)
-        started = time.perf_counter()
-        inspector.inspect(photograph)
-        inspected.append(time.perf_counter() - started)
-    return 1e3 * float(np.median(inspected)), 1e3 * float(np.median(decoded))
-
-
-def megabytes(inspector: Path) -> float:
-    """Size of an inspector's members; unlike the file's, it does not depend on when it was written."""
-    return sum(member.size for member in read_artifact(inspector).manifest.members) / 1e6
-
-
-def _pictures(
-    evaluation: Evaluation, inspector: Inspector, data: CategoryData
-) -> tuple[list[dict[str, Any]], Arrays]:
-    """The gallery: name, score and decision of each image, and its heatmap and segmentation where there is a map."""
-    by_path = {image.path: image for image in evaluation.images}
-    shown: list[dict[str, Any]] = []
-    pictures: Arrays = {}
-    for path, photograph in data.shown_photographs.items():
-        image = by_path.get(path)
-        if image is None:  # not among those that this detector was tested on
-            continue
-        number = len(shown)
-        shown.append(
-            {"name": image.name, "score": image.score, "rejected": bool(image.score > inspector.threshold)}
-        )
-        if not image.gives_map:
-            continue
-        found = segmentation(image.anomaly_map, inspector.pixel_threshold)
-        heat = heatmap_overlay(photograph, image.anomaly_map, *inspector.map_scale)
-        pictures[f"heatmap_{number}"] = _jpeg(heat)
-        pictures[f"segmentation_{number}"] = _jpeg(contour_overlay(photograph, found, _OUTLINE))
-    return shown, pictures
-
-
-def _jpeg(picture: ByteArray) -> ByteArray:
-    return np.frombuffer(encoded(picture, ".jpg"), np.uint8)
+def clean(cell: Cell) -> None:
+    """Remove what a killed process has left half-written in the cell's folder; checkpoints of a training stay."""
+    for path in cell.folder.glob(".*.part"):
+        path.unlink(missing_ok=True)

@@ -10,10 +10,10 @@ from typing import Any
 
 from blemish.core.progress import task, track
 from blemish.detectors.registry import detector_info
-from blemish.experiments.benchmark.category_data import CategoryData, counts
-from blemish.experiments.benchmark.cell import time_cell
-from blemish.experiments.benchmark.cell_store import Cell, CellResult, make_cell, read_result
-from blemish.experiments.benchmark.choices import Choice
+from blemish.experiments.benchmark.candidates import Candidate
+from blemish.experiments.benchmark.cell import CellResult, ComparedCell, make_cell, read_result
+from blemish.experiments.benchmark.compared import ComparedCategory, counts
+from blemish.experiments.benchmark.measure import time_cell
 from blemish.experiments.benchmark.shared_reading import read_category
 from blemish.experiments.benchmark.table import comparison_table
 from blemish.experiments.benchmark.workers import Job, Workers, usual_workers
@@ -24,7 +24,7 @@ class Benchmark:
     """A measured matrix.
 
     Attributes:
-        choices: the detectors, in the order of the columns.
+        candidates: the detectors, in the order of the columns.
         data: the categories, in order.
         seeds: the seeds.
         results: one for each cell: by category, then detector, then seed.
@@ -33,8 +33,8 @@ class Benchmark:
         seconds: how long this run took.
     """
 
-    choices: tuple[Choice, ...]
-    data: tuple[CategoryData, ...]
+    candidates: tuple[Candidate, ...]
+    data: tuple[ComparedCategory, ...]
     seeds: tuple[int, ...]
     results: tuple[CellResult, ...]
     measured: int
@@ -51,7 +51,7 @@ class Benchmark:
         return [
             result
             for result in self.results
-            if (result.cell.category, result.cell.choice.label) == (category, label) and not result.error
+            if (result.cell.category, result.cell.candidate.label) == (category, label) and not result.error
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -59,14 +59,14 @@ class Benchmark:
         cells, timings = [], []
         for result in self.results:
             cell = result.cell
-            which = {"category": cell.category, "detector": cell.choice.label, "seed": cell.seed}
+            which = {"category": cell.category, "detector": cell.candidate.label, "seed": cell.seed}
             said = {"error": result.error} if result.error else {"metrics": result.metrics}
             cells.append({**which, "key": cell.key, **said, "unreadable": result.unreadable})
             if not result.error:
                 timings.append({**which, **result.timings})
         table = comparison_table(self.results)
         return {
-            "detectors": [_described(choice, self.seeds[0]) for choice in self.choices],
+            "detectors": [_described(candidate, self.seeds[0]) for candidate in self.candidates],
             "categories": {one.name: counts(one.catalog) | {"digest": one.digest} for one in self.data},
             "seeds": list(self.seeds),
             "cells": cells,
@@ -82,8 +82,8 @@ class Benchmark:
 
 
 def run_benchmark(
-    data: Sequence[CategoryData],
-    choices: Sequence[Choice],
+    data: Sequence[ComparedCategory],
+    candidates: Sequence[Candidate],
     seeds: Sequence[int],
     out: Path,
     tell: Callable[[CellResult], None] = lambda result: None,
@@ -95,8 +95,8 @@ def run_benchmark(
     costs its own cells only. A cell that failed is recorded, the others go on; it is tried again the next time.
 
     Args:
-        data: see `blemish.experiments.benchmark.category_data.open_categories`.
-        choices: see `blemish.experiments.benchmark.choices.choose`.
+        data: see `blemish.experiments.benchmark.category_data.open_compared`.
+        candidates: see `blemish.experiments.benchmark.candidates.open_candidates`.
         seeds: each detector is fitted once with each.
         out: the folder of the comparison.
         tell: called with each cell that was measured now.
@@ -108,7 +108,11 @@ def run_benchmark(
     """
     started = time.monotonic()
     cells = {
-        one.name: [make_cell(choice, one.name, one.digest, seed, out) for choice in choices for seed in seeds]
+        one.name: [
+            make_cell(candidate, one.name, one.digest, seed, out)
+            for candidate in candidates
+            for seed in seeds
+        ]
         for one in data
     }
     results = {cell.key: read_result(cell) for of in cells.values() for cell in of}
@@ -128,7 +132,7 @@ def run_benchmark(
                 tell(result)
     timed = [time_cell(kept) for kept in track(list(results.values()), "Timing the inspectors") if kept]
     return Benchmark(
-        choices=tuple(choices),
+        candidates=tuple(candidates),
         data=tuple(data),
         seeds=tuple(seeds),
         results=tuple(timed),
@@ -138,26 +142,26 @@ def run_benchmark(
     )
 
 
-def _jobs(data: CategoryData, cells: list[Cell], out: Path) -> list[Job]:
+def _jobs(data: ComparedCategory, cells: list[ComparedCell], out: Path) -> list[Job]:
     """A category's cells with what they share, once read."""
     if not cells:
         return []
-    detectors = [cell.choice.detector(cell.seed) for cell in cells]
+    detectors = [cell.candidate.detector(cell.seed) for cell in cells]
     together, seconds = read_category(data, detectors, out)
     _ = data.shown_photographs  # read here once, and not by every worker
     return [Job(cell, data, together, of) for cell, of in zip(cells, seconds, strict=True)]
 
 
-def _described(choice: Choice, seed: int) -> dict[str, Any]:
+def _described(candidate: Candidate, seed: int) -> dict[str, Any]:
     """A detector as the document names it."""
     return {
-        "label": choice.label,
-        "name": choice.name,
-        "preset": choice.preset,
-        "learns_from": detector_info(choice.name).learns_from,
+        "label": candidate.label,
+        "name": candidate.name,
+        "preset": candidate.preset,
+        "learns_from": detector_info(candidate.name).learns_from,
         "parameters": {
             name: list(value) if isinstance(value, tuple) else value
-            for name, value in choice.detector(seed).parameters().items()
+            for name, value in candidate.detector(seed).parameters().items()
             if name != "seed"
         },
     }

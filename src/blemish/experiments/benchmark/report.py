@@ -16,12 +16,13 @@ from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
 from blemish.evaluation.metrics import decide
 from blemish.experiments.benchmark import figures
-from blemish.experiments.benchmark.category_data import CategoryData, counts
-from blemish.experiments.benchmark.cell_store import CellResult
+from blemish.experiments.benchmark.cell import CellResult
+from blemish.experiments.benchmark.compared import ComparedCategory, counts
+from blemish.experiments.benchmark.exhibits import exhibit_rows
 from blemish.experiments.benchmark.matrix import Benchmark
-from blemish.experiments.benchmark.pictures import gallery_rows
 from blemish.experiments.benchmark.published import published_methods
 from blemish.experiments.benchmark.table import COLUMNS, Block, Row, Table, comparison_table
+from blemish.experiments.shown import shown_figure
 
 # Pictures of about 15 kB: what keeps the file under some 12 MB beside Plotly's 5 MB.
 MOST_PICTURES, _FEWEST_ROWS = 420, 2
@@ -46,7 +47,7 @@ def write_report(benchmark: Benchmark, out: Path, title: str) -> None:
         BlemishError: the file cannot be written.
     """
     table = comparison_table(benchmark.results)
-    n_cells = len(benchmark.choices) * len(benchmark.data)
+    n_cells = len(benchmark.candidates) * len(benchmark.data)
     rows = max(_FEWEST_ROWS, MOST_PICTURES // (2 * n_cells + 2))
     sections = [
         _section(number, one, benchmark, table, rows)
@@ -58,14 +59,18 @@ def write_report(benchmark: Benchmark, out: Path, title: str) -> None:
         "headline": headline(table),
         "columns": COLUMNS,
         "blocks": _blocks(table, [section["anchor"] for section in sections]),
-        "failed": benchmark.failed,
+        "failed": [f"{result.cell.title}: {result.error}" for result in benchmark.failed],
         "unreadable": [one for result in benchmark.results for one in result.unreadable],
         "seeds": benchmark.seeds,
         "charts": _overall_charts(table, len(benchmark.data)),
         "sections": sections,
     }
     page = render_page(
-        "blemish.experiments.benchmark", "benchmark.html.j2", get_plotlyjs(), context, {"figure": _figure}
+        "blemish.experiments.benchmark",
+        "benchmark.html.j2",
+        get_plotlyjs(),
+        context,
+        {"figure": shown_figure},
     )
     write_text(out, page)
 
@@ -101,7 +106,7 @@ def _facts(benchmark: Benchmark) -> dict[str, str]:
     """What a reader must know to trust the figures."""
     photographs = sum(len(one.catalog) for one in benchmark.data)
     return {
-        "Detectors": str(len(benchmark.choices)),
+        "Detectors": str(len(benchmark.candidates)),
         "Categories": str(len(benchmark.data)),
         "Photographs": f"{photographs:,}",
         "Seed" if len(benchmark.seeds) == 1 else "Seeds": ", ".join(map(str, benchmark.seeds)),
@@ -153,12 +158,12 @@ def _overall_charts(table: Table, n: int) -> list[dict[str, Any]]:
 
 
 def _section(
-    number: int, data: CategoryData, benchmark: Benchmark, table: Table, rows: int
+    number: int, data: ComparedCategory, benchmark: Benchmark, table: Table, rows: int
 ) -> dict[str, Any]:
     """Everything the template shows of one category."""
-    found = {choice.label: benchmark.of(data.name, choice.label) for choice in benchmark.choices}
+    found = {candidate.label: benchmark.of(data.name, candidate.label) for candidate in benchmark.candidates}
     first = {label: results[0] for label, results in found.items() if results}
-    columns = {choice.label: place for place, choice in enumerate(benchmark.choices)}
+    columns = {candidate.label: place for place, candidate in enumerate(benchmark.candidates)}
     colours = {label: figures.colour(place) for label, place in columns.items()}
     both = any(result.metrics["n_normal"] and result.metrics["n_anomalous"] for result in first.values())
     charts = []
@@ -180,7 +185,7 @@ def _section(
         "detectors": [_detector(result, colours[label]) for label, result in first.items()],
         "labels": [(label, colours[label]) for label in first],
         "legend": [(label, colours[label], _DASH_ARRAYS[figures.dash(columns[label])]) for label in first],
-        "gallery": gallery_rows(data, first, rows),
+        "exhibits": exhibit_rows(data, first, rows),
         **beside_published(data.name, table),
     }
 
@@ -217,7 +222,7 @@ def _marked(values: Sequence[float | None], labelled: Sequence[bool]) -> list[tu
 
 def _detector(result: CellResult, colour: str) -> dict[str, Any]:
     """Histogram and confusion matrix of one detector."""
-    label, threshold = result.cell.choice.label, result.metrics["threshold"]
+    label, threshold = result.cell.candidate.label, result.metrics["threshold"]
     note = f"Threshold {threshold:.4g}, from {result.metrics['n_scores']} good parts."
     return {
         "label": label,
@@ -239,7 +244,3 @@ def beside_published(category: str, table: Table) -> dict[str, Any]:
         for row in block.rows
     ]
     return {"published": published, "published_columns": columns, "measured": measured}
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"

@@ -13,7 +13,7 @@ from blemish.core.preprocessing import Preprocessing
 from blemish.core.storage import write_json
 from blemish.detectors.base import Detector
 from blemish.detectors.frozen import BackboneDetector
-from blemish.experiments.benchmark.category_data import CategoryData
+from blemish.experiments.benchmark.compared import ComparedCategory
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.together import Together, identities, read_together, union_extractors
 
@@ -21,7 +21,7 @@ READING = "reading.json"
 
 
 def read_category(
-    data: CategoryData, detectors: Sequence[Detector], out: Path
+    data: ComparedCategory, detectors: Sequence[Detector], out: Path
 ) -> tuple[Together, list[float | None]]:
     """Fill the caches with all that the detectors want of a category, decoding each photograph once.
 

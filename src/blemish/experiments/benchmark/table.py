@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blemish.experiments.benchmark.cell_store import CellResult
+from blemish.core.numbers import number_or_none
+from blemish.experiments.benchmark.cell import CellResult
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Table:
         return {
             block.title: {
                 row.label: {
-                    column.key: None if math.isnan(value) else value
+                    column.key: number_or_none(value)
                     for column, value in zip(COLUMNS, row.values, strict=True)
                     if column.timed == timed
                 }
@@ -131,7 +132,7 @@ def comparison_table(results: Sequence[CellResult]) -> Table:
     The mean of a figure is over the categories that have it.
     """
     categories = list(dict.fromkeys(result.cell.category for result in results))
-    labels = list(dict.fromkeys(result.cell.choice.label for result in results))
+    labels = list(dict.fromkeys(result.cell.candidate.label for result in results))
     blocks = [
         Block(
             category,
@@ -146,7 +147,7 @@ def comparison_table(results: Sequence[CellResult]) -> Table:
 
 
 def _which(result: CellResult) -> tuple[str, str]:
-    return result.cell.category, result.cell.choice.label
+    return result.cell.category, result.cell.candidate.label
 
 
 def _row(label: str, results: Sequence[CellResult]) -> Row:

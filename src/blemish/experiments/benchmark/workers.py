@@ -21,9 +21,9 @@ from queue import SimpleQueue
 
 from blemish.core.network import limit_threads
 from blemish.detectors.registry import detector_info, import_strangers, strangers
-from blemish.experiments.benchmark.category_data import CategoryData
-from blemish.experiments.benchmark.cell import run_cell
-from blemish.experiments.benchmark.cell_store import Cell, CellResult, write_result
+from blemish.experiments.benchmark.cell import CellResult, ComparedCell, write_result
+from blemish.experiments.benchmark.compared import ComparedCategory
+from blemish.experiments.benchmark.measure import run_cell
 from blemish.features.together import Together
 
 _BYTES_A_WORKER = 3 * 2**30
@@ -34,15 +34,15 @@ _WATCH_SECONDS = 0.5
 class Job:
     """A cell to measure, and what reading its category found."""
 
-    cell: Cell
-    data: CategoryData
+    cell: ComparedCell
+    data: ComparedCategory
     together: Together
     seconds_an_image: float | None
 
     @property
     def cost(self) -> tuple[bool, int]:
         """Orders cells by how long they are likely to take: those that train, and those of many photographs."""
-        return detector_info(self.cell.choice.name).trains, len(self.data.catalog.table)
+        return detector_info(self.cell.candidate.name).trains, len(self.data.catalog.table)
 
 
 class Workers:
@@ -138,7 +138,7 @@ class Workers:
             try:
                 yield self._pool.submit(_work, job).result()
             except BrokenProcessPool:
-                label = job.cell.choice.label
+                label = job.cell.candidate.label
                 sentence = (
                     f"{label} was ended by the system, most likely for want of memory: use a smaller --size."
                 )

@@ -1,1 +1,1 @@
-"""Search for a detector's settings on validation folds, and the one measurement on the test part at its end."""
+"""Search for a detector's settings on validation folds, and their one measurement on the test images at its end."""

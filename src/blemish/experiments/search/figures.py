@@ -8,8 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, chart_layout, chart_line
-from blemish.experiments.search.space import shown
-from blemish.experiments.search.trials import Trial
+from blemish.experiments.shown import shown
+from blemish.experiments.trial import Trial
 
 
 def history_figure(trials: Sequence[Trial]) -> go.Figure:

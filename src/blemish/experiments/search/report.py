@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,17 @@ from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
 from blemish.evaluation.figures import threshold_figure
 from blemish.evaluation.metrics import Decision
+from blemish.experiments.final import Final
 from blemish.experiments.search import figures
-from blemish.experiments.search.final import Final
-from blemish.experiments.search.search import SearchResult
-from blemish.experiments.search.space import Interval, shown
+from blemish.experiments.search.search import Search
+from blemish.experiments.shown import shown, shown_figure, shown_figures, shown_fixed, shown_setting
+from blemish.experiments.space import Interval
 
 MOST_ROWS, _MOST_VALUE_CHARTS = 200, 4
 
 
-def write_report(result: SearchResult, out: Path, skipped: Sequence[Mapping[str, str]] = ()) -> None:
-    """Write one self-contained HTML report; `skipped` are photographs left out, each with path and detail.
+def write_report(result: Search, out: Path) -> None:
+    """Write one self-contained HTML report.
 
     Raises:
         BlemishError: the file cannot be written.
@@ -30,7 +31,7 @@ def write_report(result: SearchResult, out: Path, skipped: Sequence[Mapping[str,
     plan = result.plan
     ranked = sorted(result.trials, key=lambda trial: (math.isnan(trial.auroc), -trial.auroc, trial.number))
     context = {
-        "title": f"Settings of {plan.detector} for {plan.catalog.category}",
+        "title": f"Settings of {plan.detector} for {plan.split.catalog.category}",
         "headline": headline(result),
         "facts": _facts(result),
         "names": list(plan.space),
@@ -38,8 +39,8 @@ def write_report(result: SearchResult, out: Path, skipped: Sequence[Mapping[str,
             {
                 "number": trial.number,
                 "values": [shown(trial.setting[name]) for name in plan.space],
-                "auroc": _figure(trial.auroc),
-                "folds": ", ".join(_figure(auroc) for auroc in trial.aurocs),
+                "auroc": shown_figure(trial.auroc),
+                "folds": shown_figures(trial.aurocs),
                 "seconds": f"{trial.seconds:.1f}",
                 "error": trial.error,
                 "chosen": trial == result.chosen,
@@ -48,7 +49,7 @@ def write_report(result: SearchResult, out: Path, skipped: Sequence[Mapping[str,
         ],
         "n_trials": len(ranked),
         "failed": result.failed,
-        "skipped": skipped,
+        "skipped": plan.split.skipped,
         "cards": _cards(result),
         "charts": _charts(result),
         "importance_note": "" if result.importance else result.importance_note,
@@ -59,9 +60,9 @@ def write_report(result: SearchResult, out: Path, skipped: Sequence[Mapping[str,
     write_text(out, render_page("blemish.experiments.search", "search.html.j2", get_plotlyjs(), context))
 
 
-def headline(result: SearchResult) -> str:
+def headline(result: Search) -> str:
     """The result in a sentence or two: what was chosen, what it reached on validation, and what on test."""
-    values = ", ".join(f"{name} {shown(value)}" for name, value in result.chosen.setting.items())
+    values = shown_setting(result.chosen.setting)
     n, detector = len(result.trials), result.plan.detector
     sentence = (
         f"Of {n} setting{'' if n == 1 else 's'} of {detector}, {values} ranks validation images best, with a mean "
@@ -69,39 +70,37 @@ def headline(result: SearchResult) -> str:
     )
     ranking = result.final.test_ranking()
     if ranking is None:
-        return f"{sentence} There is no test part to measure it on."
+        return f"{sentence} There are no test images to measure it on."
     if ranking.one_class:
-        return f"{sentence} The test part has one class only, so it gives no AUROC."
-    return f"{sentence} On the test part, which nothing was chosen on, it reaches {ranking.auroc():.3f}."
+        return f"{sentence} The test images are of one class only, so they give no AUROC."
+    return f"{sentence} On the test images, which nothing was chosen on, it reaches {ranking.auroc():.3f}."
 
 
-def _facts(result: SearchResult) -> dict[str, str]:
+def _facts(result: Search) -> dict[str, str]:
     """What a reader must know to trust the figures."""
     plan = result.plan
-    fixed = ", ".join(f"{name}={shown(value)}" for name, value in plan.fixed.items() if name != "bit_depth")
-    counts = "; ".join(f"{split} {sum(of.values())}" for split, of in plan.catalog.counts().items())
+    counts = "; ".join(f"{split} {sum(of.values())}" for split, of in plan.split.catalog.counts().items())
     return {
-        "Split": plan.catalog.split_name,
+        "Split": plan.split.name,
         "Images": counts,
         "Method": "Bayesian (TPE)" if plan.method == "bayes" else "grid",
         "Seed": str(plan.seed),
         "Preset": plan.preset or "none",
-        "Set besides": fixed or "nothing",
+        "Set besides": shown_fixed(plan.fixed),
     }
 
 
-def _cards(result: SearchResult) -> list[tuple[str, str, str]]:
+def _cards(result: Search) -> list[tuple[str, str, str]]:
     chosen, final = result.chosen, result.final
-    folds = ", ".join(f"{auroc:.3f}" for auroc in chosen.aurocs)
-    cards = [("Validation AUROC", f"{chosen.auroc:.3f}", f"mean of the folds {folds}")]
+    cards = [("Validation AUROC", f"{chosen.auroc:.3f}", f"mean of the folds {shown_figures(chosen.aurocs)}")]
     ranking = final.test_ranking()
     if ranking is None:
-        cards.append(("Test AUROC", "–", "no test part"))
+        cards.append(("Test AUROC", "–", "no test images"))
     else:
         low, high = final.test_interval()
         counts = f"{ranking.n_normal} good and {ranking.n_anomalous} defective"
-        note = f"95 % interval {_figure(low)} to {_figure(high)}, {counts}"
-        cards.append(("Test AUROC", _figure(ranking.auroc()), note))
+        note = f"95 % interval {shown_figure(low)} to {shown_figure(high)}, {counts}"
+        cards.append(("Test AUROC", shown_figure(ranking.auroc()), note))
         once = "once, at the end" if final.measured == 1 else "so choosing among them by it would flatter"
         cards.append(("Settings ever measured on test", str(final.measured), once))
     failed = f"{len(result.failed)} failed" if result.failed else "none failed"
@@ -109,7 +108,7 @@ def _cards(result: SearchResult) -> list[tuple[str, str, str]]:
     return cards
 
 
-def _charts(result: SearchResult) -> list[dict[str, Any]]:
+def _charts(result: Search) -> list[dict[str, Any]]:
     note = "Each dot is one setting; the bar spans its folds."
     charts = [chart("History", note, figures.history_figure(result.trials))]
     if result.importance:
@@ -144,7 +143,7 @@ def _thresholds(final: Final) -> list[dict[str, Any]]:
             "title": threshold.title,
             "value": f"{threshold.value:.4g}",
             "seen": threshold.seen.sentence(),
-            "parts": [_decision(seen), _decision(unseen)],
+            "decisions": [_decision(seen), _decision(unseen)],
         }
         for threshold, seen, unseen in final.decisions()
     ]
@@ -155,13 +154,9 @@ def _decision(decision: Decision | None) -> list[str]:
     if decision is None:
         return ["–"] * 4
     shares = decision.precision, decision.recall, decision.f1, decision.false_reject_rate
-    return [_figure(share) for share in shares]
+    return [shown_figure(share) for share in shares]
 
 
 def _counted(labels: Sequence[bool] | Any) -> str:
     defective = int(sum(labels))
     return f"{len(labels) - defective} good and {defective} defective images"
-
-
-def _figure(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"

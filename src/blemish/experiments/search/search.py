@@ -1,48 +1,50 @@
-"""The search: settings tried on validation folds, and the chosen one measured once on the test part."""
+"""The search: settings tried on validation folds, and the chosen one measured once on the test images."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from blemish import __version__
-from blemish.core.errors import BlemishError, UsageError
+from blemish.core.errors import UsageError
 from blemish.core.progress import task
-from blemish.data.catalog import Catalog
 from blemish.data.digest import catalog_digest
 from blemish.detectors.base import Detector
 from blemish.detectors.parameter_types import check_types
 from blemish.detectors.registry import create_detector
-from blemish.experiments.search.final import Final, measure_chosen
-from blemish.experiments.search.space import Space, to_json
-from blemish.experiments.search.trials import Trial, TrialStore, best_of, measured_trial
-from blemish.experiments.search.validation import validate
+from blemish.experiments.final import Final
+from blemish.experiments.search.chosen import measure_chosen
+from blemish.experiments.search.trial_store import TrialStore
+from blemish.experiments.space import Setting, Space, to_json
+from blemish.experiments.split_catalog import SplitCatalog
+from blemish.experiments.store import key_of
+from blemish.experiments.trial import Trial, chosen_of, run_trial
+from blemish.experiments.validation import validate
 
-STUDY = "study.sqlite3"
+TRIALS = "study.sqlite3"
 METHODS = ("bayes", "grid")
 USUAL_TRIALS = 20
 
 
 @dataclass(frozen=True)
-class Plan:
+class SearchPlan:
     """What is searched for, where, and how.
 
     Attributes:
-        catalog: after a split with folds.
+        split: the category, after a split with folds.
         detector: its name; `preset` and `fixed` are what is set besides the space.
         space: the settings.
-        out: folder for the study and the result.
+        out: folder for the trials and the result.
         method: one of `METHODS`.
         trials: most trials in all, those of earlier runs included; None: 20 by bayes, the whole grid by grid.
         seed: of detector and search.
     """
 
-    catalog: Catalog
+    split: SplitCatalog
     detector: str
     space: Space
     out: Path
@@ -52,36 +54,35 @@ class Plan:
     preset: str | None = None
     fixed: dict[str, Any] = field(default_factory=dict)
 
-    def make(self, setting: dict[str, Any]) -> Detector:
+    def make(self, setting: Setting) -> Detector:
         """The unfitted detector of a setting."""
         made = create_detector(self.detector, self.preset, **{**self.fixed, **setting, "seed": self.seed})
         check_types(made)
         return made
 
     def key(self) -> str:
-        """SHA-256 over everything that a trial's result depends on."""
+        """The key of what every trial's result depends on."""
         parameters = self.make({}).parameters()
-        depends_on = [
-            __version__, self.detector, parameters, to_json(self.space), self.method, self.catalog.split_name,
-            catalog_digest(self.catalog), self.seed,
-        ]  # fmt: skip
-        return hashlib.sha256(json.dumps(depends_on, default=str, sort_keys=True).encode()).hexdigest()
+        return key_of([
+            __version__, self.detector, parameters, to_json(self.space), self.method, self.split.name,
+            catalog_digest(self.split.catalog), self.seed,
+        ])  # fmt: skip
 
 
 @dataclass(frozen=True)
-class SearchResult:
-    """What a search found.
+class Search:
+    """A finished search.
 
     Attributes:
         plan: what was searched.
         trials: all, in the order of measuring; `measured` of them now.
         chosen: the best of them.
-        final: the chosen setting on validation and on the test part.
+        final: the chosen setting on validation and on the test images.
         importance, importance_note: see `TrialStore.importance`.
         seconds: how long this run took.
     """
 
-    plan: Plan
+    plan: SearchPlan
     trials: tuple[Trial, ...]
     measured: int
     chosen: Trial
@@ -99,12 +100,12 @@ class SearchResult:
         """The whole search, JSON-ready; all that differs between two runs is under `timings`."""
         plan = self.plan
         return {
-            "category": plan.catalog.category,
+            "category": plan.split.catalog.category,
             "detector": plan.detector,
             "preset": plan.preset,
             "fixed": plan.fixed,
-            "split": plan.catalog.split_name,
-            "counts": plan.catalog.counts(),
+            "split": plan.split.name,
+            "counts": plan.split.catalog.counts(),
             "method": plan.method,
             "seed": plan.seed,
             "space": to_json(plan.space),
@@ -121,12 +122,12 @@ class SearchResult:
         }
 
 
-def run_search(plan: Plan, tell: Callable[[Trial], None] = lambda trial: None) -> SearchResult:
-    """Try settings on the validation folds, then measure the best one on the test part.
+def run_search(plan: SearchPlan, tell: Callable[[Trial], None] = lambda trial: None) -> Search:
+    """Try settings on the validation folds, then measure the best one on the test images.
 
     Finished trials lie in `plan.out`: the same search goes on where it was, and repeats none. A trial that fails is
-    recorded, and the others go on. The test part is touched when all trials are done, and once for each setting that
-    was ever chosen in this folder; `Final.measured` counts them.
+    recorded, and the others go on. The test images are looked at when all trials are done, and once for each setting
+    that was ever chosen in this folder; `Final.measured` counts them.
 
     Args:
         plan: what, where, how.
@@ -142,46 +143,38 @@ def run_search(plan: Plan, tell: Callable[[Trial], None] = lambda trial: None) -
         raise UsageError(f"{plan.trials} trials find nothing: choose 1 or more.")
     started = time.monotonic()
     key = plan.key()
-    store = TrialStore(plan.out / STUDY, key, plan.space, plan.seed)
+    store = TrialStore(plan.out / TRIALS, key, plan.space, plan.seed)
     measured = _run_trials(plan, store, tell)
     trials = store.trials()
-    chosen = best_of(trials)
-    if chosen is None:
-        raise BlemishError(
-            f"All {len(trials)} settings of {plan.detector} failed; the first: {trials[0].error}"
-        )
-    final = measure_chosen(plan.catalog, lambda: plan.make(chosen.setting), plan.out, key, chosen.setting)
+    chosen = chosen_of(trials, plan.detector)
+    final = measure_chosen(plan.split, partial(plan.make, chosen.setting), plan.out, key, chosen.setting)
     importance, note = store.importance()
     seconds = time.monotonic() - started
-    return SearchResult(plan, tuple(trials), measured, chosen, final, importance, note, seconds)
+    return Search(plan, tuple(trials), measured, chosen, final, importance, note, seconds)
 
 
-def _run_trials(plan: Plan, store: TrialStore, tell: Callable[[Trial], None]) -> int:
+def _run_trials(plan: SearchPlan, store: TrialStore, tell: Callable[[Trial], None]) -> int:
     """Run the trials that are missing; their number."""
     propose = store.next_of_grid if plan.method == "grid" else store.next_by_bayes
     done = len(store.trials())
-    missing = _wanted(plan, store) - done
-    for_all = f"Trying settings of {plan.detector}"
-    with task(for_all, max(missing, 0)) as advance:
+    missing = max(_wanted(plan, store) - done, 0)
+    with task(f"Trying settings of {plan.detector}", missing) as advance:
         for number in range(done, done + missing):
             setting = propose()
             if setting is None:
                 return number - done
-            trial = _run_trial(plan, number, setting)
+            trial = run_trial(
+                number, setting, partial(validate, partial(plan.make, setting), plan.split.choosing)
+            )
             store.add(trial)
             tell(trial)
             advance(1)
-    return max(missing, 0)
+    return missing
 
 
-def _wanted(plan: Plan, store: TrialStore) -> int:
+def _wanted(plan: SearchPlan, store: TrialStore) -> int:
     """Trials in all."""
     if plan.method == "bayes":
         return plan.trials or USUAL_TRIALS
     whole = store.size_of_grid()
     return whole if plan.trials is None else min(plan.trials, whole)
-
-
-def _run_trial(plan: Plan, number: int, setting: dict[str, Any]) -> Trial:
-    """One setting on the validation folds; a failure is recorded."""
-    return measured_trial(number, setting, lambda: validate(lambda: plan.make(setting), plan.catalog))

@@ -1,1 +1,1 @@
-"""The study of the classical detectors: features by split by model, chosen on validation and measured once on test."""
+"""The study of the classical detectors: features by split by model, chosen on validation, measured once on test."""

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 from blemish.core.errors import BlemishError
+from blemish.core.numbers import number_or_none
 from blemish.core.storage import write_json
+from blemish.data.catalog import Catalog
 from blemish.data.entries import TEST
 from blemish.evaluation.metrics import image_auroc
-from blemish.experiments.study.cell import images_of
-from blemish.experiments.study.material import Material
-from blemish.experiments.study.plan import COMBINATIONS, Category
+from blemish.experiments.categories import Category
+from blemish.experiments.held_back import HeldBack
+from blemish.experiments.study.choice import images_of
+from blemish.experiments.study.inputs import StudyInputs
+from blemish.experiments.study.plan import COMBINATIONS
 from blemish.features.handcrafted import feature_names
 
 TELLING = 0.9
@@ -20,19 +25,25 @@ TELLING = 0.9
 _COLUMN = "mean_intensity"
 
 
-def brightness_auroc(category: Category, material: Material) -> float:
+def brightness_auroc(category: Category, inputs: StudyInputs) -> float:
     """AUROC of the mean grey value alone on the test images: over 0.5 where defective ones are brighter.
 
     It is kept beside the splits. nan without test images of both classes.
     """
-    kept = material.folder(category) / "brightness.json"
-    try:
-        value = json.loads(kept.read_text("utf-8"))["auroc"]
-        return math.nan if value is None else float(value)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    found = _measured(category, material)
-    write_json(kept, {"auroc": None if math.isnan(found) else found})
+    held_back = _test_images(category, inputs)
+    if held_back is None:
+        return math.nan
+    path = inputs.folder(category) / "brightness.json"
+
+    def measure(catalog: Catalog) -> float:
+        direct = next(one for one in COMBINATIONS if one.features == "direct")
+        paths, labels = images_of(catalog, TEST)
+        values = inputs.rows(category, direct).of(paths)
+        return image_auroc(labels, values[:, feature_names().index(_COLUMN)])
+
+    found, _ = held_back.measured_once(
+        _read(path), measure, lambda value: write_json(path, {"auroc": number_or_none(value)})
+    )
     return found
 
 
@@ -41,16 +52,21 @@ def is_telling(auroc: float) -> bool:
     return max(auroc, 1 - auroc) >= TELLING
 
 
-def _measured(category: Category, material: Material) -> float:
-    direct = next(one for one in COMBINATIONS if one.features == "direct")
-    # Split (ii) has the whole test set; where it is not possible, (i) has a part of it.
-    for split in ("train", "test"):
+def _test_images(category: Category, inputs: StudyInputs) -> HeldBack | None:
+    """Split (ii) has the whole test set; where it is not possible, (i) has a share of it."""
+    for name in ("train", "test"):
         try:
-            paths, labels = images_of(material.split(category, split).catalog, TEST)
+            split = inputs.split(category, name)
         except BlemishError:
             continue
-        if not paths:
-            continue
-        values = material.rows(category, direct).of(paths)
-        return image_auroc(labels, values[:, feature_names().index(_COLUMN)])
-    return math.nan
+        if not split.held_back.empty:
+            return split.held_back
+    return None
+
+
+def _read(path: Path) -> float | None:
+    try:
+        value = json.loads(path.read_text("utf-8"))["auroc"]
+        return math.nan if value is None else float(value)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, chart_layout, chart_line
-from blemish.evaluation.metrics import rank
+from blemish.core.charts import chart_layout, chart_line
+from blemish.evaluation.curves import RocCurve, add_histograms, roc_comparison
 from blemish.evaluation.thresholds import Threshold
-from blemish.experiments.search.final import Final
-from blemish.experiments.search.validation import Scores
+from blemish.experiments.final import Final
 from blemish.experiments.study.plan import MODELS
 from blemish.experiments.study.summary import Reached
 
@@ -26,7 +25,7 @@ _RULE_LINES = {
     "quantile": ("#7f8c8d", "dashdot"),
 }
 _SYMBOLS = {"test": "circle", "train": "diamond-open"}
-_BINS = 32
+_MOST_POINTS, _BINS = 600, 32
 _LOGARITHMIC_FROM = 20.0  # highest score over the median, from which a linear axis shows one bar
 
 
@@ -93,41 +92,15 @@ def promise_figure(cells: Sequence[tuple[str, str, str, Reached]]) -> go.Figure:
 
 
 def roc_figure(found: Mapping[str, Final], rule: str) -> go.Figure:
-    """ROC curves of the models on the test part, each with the point where the threshold of `rule` works."""
-    figure = go.Figure(layout=chart_layout("Good parts rejected", "Defects found"))
-    figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
-    figure.update_yaxes(range=[-0.02, 1.04], tickformat=".0%")
-    figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", line=chart_line("#8888", 1, "dot"), hoverinfo="skip",
-        showlegend=False,
-    )  # fmt: skip
+    """ROC curves of the models on the test images, each with the point where the threshold of `rule` works."""
+    curves = []
     for model, final in found.items():
-        if final.test is None:
+        ranking = final.test_ranking()
+        if ranking is None:
             continue
-        ranking = rank(final.test.labels, final.test.scores)
-        rate, recall = ranking.roc_curve()
-        figure.add_scatter(
-            x=rate,
-            y=recall,
-            mode="lines",
-            name=f"{model} {ranking.auroc():.3f}",
-            legendgroup=model,
-            line=chart_line(colour(model), 2.2),
-            hovertemplate=model
-            + ": %{y:.1%} of defects found<br>%{x:.1%} of good parts rejected<extra></extra>",
-        )
-        for one, _, decision in final.decisions():
-            if one.rule != rule or decision is None:
-                continue
-            figure.add_scatter(
-                x=[decision.false_reject_rate],
-                y=[decision.recall],
-                mode="markers",
-                legendgroup=model,
-                showlegend=False,
-                marker={"size": 11, "color": colour(model), "line": {"width": 2, "color": "#fff"}},
-                hovertemplate=model + " at its threshold: %{x:.1%}, %{y:.1%}<extra></extra>",
-            )
+        decision = next((on_test for one, _, on_test in final.decisions() if one.rule == rule), None)
+        curves.append(RocCurve(f"{model} {ranking.auroc():.3f}", model, ranking, decision, colour(model)))
+    figure = roc_comparison(curves, _MOST_POINTS)
     return figure.update_layout(showlegend=True, margin_t=76, legend_y=1.45)
 
 
@@ -136,18 +109,18 @@ def score_figure(final: Final) -> go.Figure:
 
     Both have one axis, logarithmic where the highest scores would leave nothing to see of the others.
     """
-    parts = [("Validation", final.validation), *([("Test", final.test)] if final.test else [])]
-    scores = np.concatenate([part.scores for _, part in parts])
+    shown = [("Validation", final.validation), *([("Test", final.test)] if final.test else [])]
+    scores = np.concatenate([of.scores for _, of in shown])
     marks = [threshold.value for threshold in final.thresholds]
     edges, logarithmic = _edges(np.append(scores, marks))
     figure = go.Figure(layout=chart_layout("Anomaly score", ""))
-    for place, (name, part) in enumerate(parts):
+    for place, (name, of) in enumerate(shown):
         axis = "y" if place == 0 else "y2"
-        highest = _add_histograms(figure, part, edges, axis, place == 0)
+        highest = add_histograms(figure, of.labels, of.scores, edges, axis, place == 0)
         for threshold in final.thresholds:
             _add_line(figure, threshold, highest, axis, place == 0)
-        figure.update_layout({f"yaxis{axis[1:]}": _axis(name, place, len(parts))})
-    figure.update_xaxes(type="log" if logarithmic else "linear", anchor="y2" if len(parts) > 1 else "y")
+        figure.update_layout({f"yaxis{axis[1:]}": _axis(name, place, len(shown))})
+    figure.update_xaxes(type="log" if logarithmic else "linear", anchor="y2" if len(shown) > 1 else "y")
     if logarithmic:
         decades = math.log10(edges[-1] / edges[0])
         ticks = {"dtick": math.ceil(decades / 4)} if decades >= 2 else {"nticks": 5}
@@ -161,9 +134,9 @@ def _distances(one: Reached) -> tuple[float, float]:
     return (0.0, 0.0) if math.isnan(low) else (one.test - low, high - one.test)
 
 
-def _axis(name: str, place: int, parts: int) -> dict[str, object]:
+def _axis(name: str, place: int, count: int) -> dict[str, object]:
     """One of the stacked vertical axes, the first on top."""
-    domain = [0.0, 1.0] if parts == 1 else [[0.54, 1.0], [0.0, 0.46]][place]
+    domain = [0.0, 1.0] if count == 1 else [[0.54, 1.0], [0.0, 0.46]][place]
     return {"title": {"text": name}, "domain": domain, "fixedrange": True, "zeroline": False, "nticks": 4}
 
 
@@ -173,30 +146,6 @@ def _edges(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], bo
     if low > 0 and high > _LOGARITHMIC_FROM * float(np.median(values)):
         return np.geomspace(low * 0.98, high * 1.02, _BINS + 1), True
     return np.histogram_bin_edges(values, bins=_BINS), False
-
-
-def _add_histograms(
-    figure: go.Figure, part: Scores, edges: npt.NDArray[np.float64], axis: str, legend: bool
-) -> int:
-    """Histograms of both classes; the largest count."""
-    highest = 1
-    for name, of_class, bar_colour in (
-        ("good", ~part.labels, NORMAL_COLOUR),
-        ("defective", part.labels, ANOMALOUS_COLOUR),
-    ):
-        counts, _ = np.histogram(part.scores[of_class], bins=edges)
-        highest = max(highest, int(counts.max()))
-        figure.add_bar(
-            x=(edges[1:] + edges[:-1]) / 2,
-            y=counts,
-            width=np.diff(edges),
-            name=name,
-            yaxis=axis,
-            showlegend=legend,
-            marker={"color": bar_colour, "opacity": 0.72},
-            hovertemplate="%{y} " + name + " at about %{x:.4g}<extra></extra>",
-        )
-    return highest
 
 
 def _add_line(figure: go.Figure, threshold: Threshold, highest: int, axis: str, legend: bool) -> None:

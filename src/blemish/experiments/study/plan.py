@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from blemish import __version__
 from blemish.core.errors import UsageError
-from blemish.core.storage import file_digest
-from blemish.data.catalog import Catalog, open_catalogs
-from blemish.data.digest import catalog_digest
 from blemish.detectors import classical
 from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import create_detector, detector_info
-from blemish.experiments.search.space import Setting, grid, space_of, to_json
-from blemish.experiments.search.spaces import DEFAULT_SPACES
+from blemish.experiments.categories import Category, open_categories
+from blemish.experiments.default_spaces import DEFAULT_SPACES
+from blemish.experiments.space import Setting, Space, grid, space_of, to_json
+from blemish.experiments.store import Cell, cell_folder, file_digests, key_of
 
 FORMAT = 1
 MODELS = tuple(info.name for info in classical.DETECTORS)
@@ -32,7 +27,7 @@ class Combination:
 
     Attributes:
         features: "direct", "deep-last" or "deep-mid", as of `blemish.detectors.classical.tabular.TabularDetector`.
-        split: "test" or "train", as of `blemish.experiments.search.parts.searched_catalog`.
+        split: "test" or "train", as of `blemish.experiments.split_catalog.split_catalog`.
     """
 
     features: str
@@ -54,20 +49,7 @@ COMBINATIONS = (
 
 
 @dataclass(frozen=True)
-class Category:
-    """One category of a study: its catalog as opened, and the digest of its files."""
-
-    catalog: Catalog
-    digest: str
-
-    @property
-    def name(self) -> str:
-        """The category."""
-        return self.catalog.category
-
-
-@dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """What is measured, where, and how.
 
     Attributes:
@@ -84,90 +66,72 @@ class Plan:
     seed: int = 0
     fixed: dict[str, Any] = field(default_factory=dict)
 
-    def cells(self, category: Category, combination: Combination) -> list[Cell]:
-        """The cells of a combination, one for each model."""
-        return [Cell(self, category, combination, model) for model in self.models]
-
-    def all_cells(self) -> list[Cell]:
-        """By category, then combination, then model."""
+    def cells(self) -> list[StudyCell]:
+        """All cells, by category, then combination, then model."""
         return [
-            cell
+            self._cell(category, combination, model)
             for category in self.categories
             for combination in COMBINATIONS
-            for cell in self.cells(category, combination)
+            for model in self.models
         ]
+
+    def detector(self, model: str, features: str, setting: Setting | None = None) -> TabularDetector:
+        """The unfitted detector of a setting; with none, the defaults."""
+        given = {**self.fixed, **(setting or {})}
+        detector = create_detector(model, features=features, seed=self.seed, **given)
+        assert isinstance(detector, TabularDetector)
+        return detector
 
     @property
     def bit_depth(self) -> int:
         """Bits that 16-bit photographs really use."""
         return int(self.fixed.get("bit_depth", 16))
 
+    def _cell(self, category: Category, combination: Combination, model: str) -> StudyCell:
+        parameters = self.detector(model, combination.features).parameters()
+        key = key_of(
+            {
+                "format": FORMAT,
+                "blemish": __version__,
+                "model": model,
+                "parameters": parameters,
+                "weights": file_digests(parameters).get("weights", ""),
+                "space": to_json(_space(model)),
+                "split": combination.split,
+                "category": category.name,
+                "data": category.digest,
+            }
+        )
+        folder = cell_folder(self.out, key, category.name, combination.features, combination.split, model)
+        return StudyCell(self, category, combination, model, key=key, folder=folder)
+
 
 @dataclass(frozen=True)
-class Cell:
+class StudyCell(Cell):
     """One model with one combination on one category."""
 
-    plan: Plan
+    plan: StudyPlan
     category: Category
     combination: Combination
     model: str
 
-    def detector(self, setting: Setting | None = None) -> TabularDetector:
-        """The unfitted detector of a setting; with none, the defaults."""
-        given = {**self.plan.fixed, **(setting or {})}
-        detector = create_detector(
-            self.model, features=self.combination.features, seed=self.plan.seed, **given
-        )
-        assert isinstance(detector, TabularDetector)
-        return detector
+    def detector(self, setting: Setting) -> TabularDetector:
+        """The unfitted detector of a setting."""
+        return self.plan.detector(self.model, self.combination.features, setting)
 
     def settings(self) -> list[Setting]:
         """The grid that is searched."""
-        return grid(space_of(self._space(), f"The default space of {self.model}", detector_info(self.model)))
-
-    @cached_property
-    def key(self) -> str:
-        """SHA-256 over everything that the result depends on."""
-        parameters = self.detector().parameters()
-        weights = parameters.get("weights")
-        space = space_of(self._space(), self.model, detector_info(self.model))
-        depends_on = {
-            "format": FORMAT,
-            "blemish": __version__,
-            "model": self.model,
-            "parameters": parameters,
-            "weights": file_digest(Path(weights)) if weights and Path(weights).is_file() else "",
-            "space": to_json(space),
-            "split": self.combination.split,
-            "category": self.category.name,
-            "data": self.category.digest,
-        }
-        text = json.dumps(depends_on, default=str, sort_keys=True)
-        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+        return grid(_space(self.model))
 
     @property
     def title(self) -> str:
         """As messages call it."""
         return f"{self.model} on {self.category.name}, {self.combination.name}"
 
-    @property
-    def folder(self) -> Path:
-        """Where it is kept."""
-        parts = (self.category.name, self.combination.features, self.combination.split, self.model)
-        return self.plan.out / "cells" / f"{file_name(*parts)}-{self.key[:12]}"
-
-    def _space(self) -> dict[str, list[Any]]:
-        return DEFAULT_SPACES[self.model]
-
-
-def file_name(*parts: str) -> str:
-    """A name that every file system takes; names that differ may come to the same."""
-    return "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", part)[:40] for part in parts)
-
 
 def open_study(
     roots: Sequence[Path], out: Path, models: Sequence[str], seed: int, fixed: dict[str, Any]
-) -> Plan:
+) -> StudyPlan:
     """Open every category in `roots`; every file is read once for its digest, none is decoded.
 
     Raises:
@@ -181,23 +145,17 @@ def open_study(
         raise UsageError(
             "Name each model once, and at least one, as --models one-class-svm,isolation-forest."
         )
-    for name in ("features", "seed"):
-        if name in fixed:
+    for name in fixed:
+        if name in ("features", "seed"):
             raise UsageError(f"--set {name} is not possible in a study, which sets it itself.")
-    catalogs = [catalog for root in roots for catalog in open_catalogs(root)]
-    by_name: dict[str, Catalog] = {}
-    for catalog in catalogs:
-        other = by_name.setdefault(catalog.category, catalog)
-        if other is not catalog:
-            raise UsageError(
-                f"{other.root} and {catalog.root} are both called {catalog.category}: rename one folder."
-            )
-    shared = [name for name in fixed if any(name in DEFAULT_SPACES[model] for model in models)]
-    if shared:
-        raise UsageError(f"--set {shared[0]} is not possible in a study, which searches for its value.")
-    plan = Plan(tuple(Category(one, "") for one in catalogs), out, tuple(models), seed, dict(fixed))
-    for cell in plan.all_cells():
-        cell.detector()
-    return Plan(
-        tuple(Category(one, catalog_digest(one)) for one in catalogs), out, plan.models, seed, plan.fixed
-    )
+        if any(name in DEFAULT_SPACES[model] for model in models):
+            raise UsageError(f"--set {name} is not possible in a study, which searches for its value.")
+    plan = StudyPlan((), out, tuple(models), seed, dict(fixed))
+    for model in models:
+        for combination in COMBINATIONS:
+            plan.detector(model, combination.features)  # says now what cannot be meant
+    return StudyPlan(tuple(open_categories(roots)), out, plan.models, seed, plan.fixed)
+
+
+def _space(model: str) -> Space:
+    return space_of(DEFAULT_SPACES[model], f"The default space of {model}", detector_info(model))

@@ -16,12 +16,13 @@ from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS
 from blemish.evaluation.metrics import Decision, decide
 from blemish.evaluation.thresholds import RULES
-from blemish.experiments.search.final import Final
-from blemish.experiments.search.space import shown
+from blemish.experiments.categories import Category
+from blemish.experiments.final import Final
+from blemish.experiments.shown import shown_figure, shown_figures, shown_fixed, shown_setting
 from blemish.experiments.study import figures
 from blemish.experiments.study.brightness import is_telling
-from blemish.experiments.study.plan import COMBINATIONS, Category, Combination
-from blemish.experiments.study.study import CellResult, Study
+from blemish.experiments.study.plan import COMBINATIONS, Combination
+from blemish.experiments.study.results import CellResult, Study
 from blemish.experiments.study.summary import Reached, by_model, headline, reached
 
 RULE = "f1"
@@ -33,8 +34,8 @@ _FEATURES = {
     "deep-mid": "a backbone after strides 8 and 16, averaged over space",
 }
 _SPLITS = {
-    "test": "settings are chosen on 60 % of the labelled test images, the other 40 % are the test part",
-    "train": "settings are chosen on good training images with painted defects, the whole test set is the test part",
+    "test": "settings are chosen on 60 % of the labelled test images, the test is on the other 40 %",
+    "train": "settings are chosen on good training images with painted defects, the test is on the whole test set",
 }
 
 
@@ -65,7 +66,7 @@ def write_report(study: Study, out: Path) -> None:
         "rule_title": RULES[RULE].title,
         "sections": sections,
         "lights": [(name, f"{auroc:.3f}") for name, auroc in study.brightness.items() if is_telling(auroc)],
-        "failed": study.failed,
+        "failed": [f"{result.cell.title}: {result.error}" for result in study.failed],
         "skipped": study.skipped,
     }
     write_text(out, render_page("blemish.experiments.study", "study.html.j2", get_plotlyjs(), context))
@@ -76,15 +77,14 @@ def _facts(study: Study) -> dict[str, str]:
     plan = study.plan
     trials = [trial for result in study.results if result.choice for trial in result.choice.trials]
     fitted = sum(result.choice.fitted for result in study.results if result.choice)
-    fixed = ", ".join(f"{name}={shown(value)}" for name, value in plan.fixed.items() if name != "bit_depth")
     return {
         "Categories": ", ".join(category.name for category in plan.categories),
         "Cells": f"{len(COMBINATIONS)} combinations x {len(plan.models)} models x {len(plan.categories)}",
         "Settings": f"{len(trials)} on 3 folds each, {fitted} of them different",
         "Chosen by": "mean validation AUROC",
-        "Test part": "measured once, when all had chosen",
+        "Test images": "scored once, when all had chosen",
         "Seed": str(plan.seed),
-        "Set besides": fixed or "nothing",
+        "Set besides": shown_fixed(plan.fixed),
     }
 
 
@@ -111,10 +111,10 @@ def _row(found: dict[str, Reached]) -> list[dict[str, Any]]:
     best = max((round(one.test, 3) for one in found.values() if not math.isnan(one.test)), default=math.nan)
     return [
         {
-            "test": _figure(one.test),
+            "test": shown_figure(one.test),
             "best": round(one.test, 3) == best and len(found) > 1,
             "interval": "" if math.isnan(one.interval[0]) else "{:.2f} to {:.2f}".format(*one.interval),
-            "validation": _figure(one.validation),
+            "validation": shown_figure(one.validation),
             "without": one.without,
         }
         for one in found.values()
@@ -158,25 +158,27 @@ def _section(number: int, category: Category, study: Study) -> dict[str, Any]:
     return {
         "anchor": f"category-{number}",
         "category": category.name,
-        "brightness": _figure(study.brightness[category.name]),
-        "parts": [
-            _part(f"category-{number}-{place}", combination, study.of(category, combination), study)
+        "brightness": shown_figure(study.brightness[category.name]),
+        "combinations": [
+            _combination(f"category-{number}-{place}", combination, study.of(category, combination), study)
             for place, combination in enumerate(COMBINATIONS, 1)
         ],
     }
 
 
-def _part(anchor: str, combination: Combination, results: list[CellResult], study: Study) -> dict[str, Any]:
+def _combination(
+    anchor: str, combination: Combination, results: list[CellResult], study: Study
+) -> dict[str, Any]:
     """One combination on one category."""
     finals = {result.cell.model: result.final for result in results if result.final}
     split = study.splits.get((results[0].cell.category.name, combination.split))
     tested = any(final.test is not None for final in finals.values())
-    note = f"On the test part; each dot is where the threshold of {RULES[RULE].title}, chosen on validation, works."
+    note = f"On the test images; each dot is where the threshold of {RULES[RULE].title}, chosen on validation, works."
     roc = chart("ROC curves", note, figures.roc_figure(finals, RULE)) if tested else None
     return {
         "anchor": anchor,
         "name": combination.name,
-        "split": split.catalog.split_name if split else "",
+        "split": split.name if split else "",
         "counts": _counts(split.catalog.counts()) if split else "",
         "rejecting_all": _rejecting_all(split.catalog) if split else "",
         "roc": roc,
@@ -190,20 +192,20 @@ def _part(anchor: str, combination: Combination, results: list[CellResult], stud
 
 
 def _rejecting_all(catalog: Catalog) -> str:
-    """F1 of rejecting every test part: what a threshold must beat to be worth anything."""
+    """F1 of rejecting every test image: what a threshold must beat to be worth anything."""
     labels = (catalog.test()["label"] == ANOMALOUS).to_numpy()
     if not labels.any():
         return ""
-    return _figure(decide(labels, np.ones(len(labels)), 0.0).f1)
+    return shown_figure(decide(labels, np.ones(len(labels)), 0.0).f1)
 
 
 def _counts(counts: dict[str, dict[str, int]]) -> str:
     """`train 192 good; validation 32 good, 96 defective; test 41 good, 119 defective`."""
     said = []
-    for part, of in counts.items():
+    for split, of in counts.items():
         good = of.get("good", 0)
         defective = sum(of.values()) - good
-        said.append(f"{part} {good} good" + (f", {defective} defective" if defective else ""))
+        said.append(f"{split} {good} good" + (f", {defective} defective" if defective else ""))
     return "; ".join(said)
 
 
@@ -225,16 +227,15 @@ def _model(result: CellResult) -> dict[str, Any]:
         ),
         None,
     )
-    setting = ", ".join(f"{name} {shown(value)}" for name, value in result.choice.chosen.setting.items())
-    folds = ", ".join(_figure(auroc) for auroc in result.choice.chosen.aurocs)
-    note = f"Validation AUROC {one.validation:.3f} (folds {folds})."
+    chosen = result.choice.chosen
+    note = f"Validation AUROC {one.validation:.3f} (folds {shown_figures(chosen.aurocs)})."
     return {
         **model,
-        "setting": setting,
+        "setting": shown_setting(chosen.setting),
         "chart": chart("Scores", note, figures.score_figure(result.final)),
         "confusion": decided[1] if decided else None,
         "figures": [
-            ("AUROC", _figure(one.test)),
+            ("AUROC", shown_figure(one.test)),
             *zip(("F1", "Precision", "Recall"), _decision(decided[1] if decided else None), strict=False),
             ("Threshold", f"{decided[0].value:.4g}" if decided else "–"),
         ],
@@ -248,7 +249,7 @@ def _thresholds(final: Final) -> list[dict[str, Any]]:
             "value": f"{threshold.value:.4g}",
             "seen": f"{threshold.seen.n_normal} good"
             + (f" and {threshold.seen.n_anomalous} defective" if threshold.seen.n_anomalous else ""),
-            "parts": [_decision(seen), _decision(unseen)],
+            "decisions": [_decision(seen), _decision(unseen)],
             "first": threshold == final.thresholds[0],
             "n": len(final.thresholds),
         }
@@ -261,8 +262,4 @@ def _decision(decision: Decision | None) -> list[str]:
     if decision is None:
         return ["–"] * 4
     shares = decision.f1, decision.precision, decision.recall, decision.false_reject_rate
-    return [_figure(share) for share in shares]
-
-
-def _figure(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"
+    return [shown_figure(share) for share in shares]

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blemish.experiments.study.plan import COMBINATIONS, Category, Combination
-
-if TYPE_CHECKING:
-    from blemish.experiments.study.study import CellResult, Study
+from blemish.experiments.categories import Category
+from blemish.experiments.study.plan import COMBINATIONS, Combination
+from blemish.experiments.study.results import CellResult, Study
 
 
 @dataclass(frozen=True)
@@ -82,23 +80,3 @@ def headline(study: Study) -> str:
         f"({figures.validation:.3f} on validation). It is the best of {tried} by these same test figures, so expect a "
         "little less of it on new parts."
     )
-
-
-def summary_json(study: Study) -> dict[str, Any]:
-    """Mean AUROC over the categories by combination and model; what is undefined is None."""
-    return {
-        combination.name: {
-            model: {
-                "validation_auroc": number_or_none(one.validation),
-                "test_auroc": number_or_none(one.test),
-                "without_categories": one.without,
-            }
-            for model, one in by_model(study, None, combination).items()
-        }
-        for combination in COMBINATIONS
-    }
-
-
-def number_or_none(value: float) -> float | None:
-    """For JSON, which has no nan."""
-    return None if math.isnan(value) else value

@@ -1,4 +1,4 @@
-"""Galleries: the same test photographs for every detector, side by side."""
+"""Exhibits: the same test photographs for every detector, side by side."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from blemish.core.overlay import Colour, contour_overlay
 from blemish.core.pictures import Picture, picture, uri_of
 from blemish.core.types import BoolArray, ByteArray
 from blemish.evaluation.evaluate import mask_on_grid
-from blemish.experiments.benchmark.category_data import CategoryData
-from blemish.experiments.benchmark.cell_store import CellResult
+from blemish.experiments.benchmark.cell import CellResult
+from blemish.experiments.benchmark.compared import ComparedCategory
 
 _GROUND_TRUTH: Colour = (40, 200, 120)
 
 
-def gallery_rows(data: CategoryData, results: Mapping[str, CellResult], most: int) -> list[dict[str, Any]]:
+def exhibit_rows(
+    data: ComparedCategory, results: Mapping[str, CellResult], most: int
+) -> list[dict[str, Any]]:
     """At most `most` test photographs, each with what every detector shows of it.
 
     Returns:
-        For each photograph its name, defect type, and two lines of pictures: the photograph and every detector's
-        heatmap; the ground truth (None where there is none) and every detector's segmentation. A detector that was not
-        tested on it has None in both.
+        For each photograph its name, defect type, and columns of two pictures: the photograph and the ground truth
+        (None where there is none), and every detector's heatmap and segmentation. A detector that was not tested on it
+        has None in both.
     """
     table = data.catalog.test().set_index("path")
     rows = []
@@ -34,13 +36,9 @@ def gallery_rows(data: CategoryData, results: Mapping[str, CellResult], most: in
         row = table.loc[str(path)]
         root = data.catalog.root
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        upper: list[Picture | None] = [picture("Photograph", photograph, name)]
-        lower: list[Picture | None] = [_truth(row["mask"], photograph, name)]
-        for label, result in results.items():
-            heat, found = _pictures_of(label, result, name, photograph)
-            upper.append(heat)
-            lower.append(found)
-        rows.append({"name": name, "defect_type": row["defect_type"], "lines": (upper, lower)})
+        own = picture("Photograph", photograph, name), _truth(row["mask"], photograph, name)
+        columns = [own, *(_pictures_of(label, of, name, photograph) for label, of in results.items())]
+        rows.append({"name": name, "defect_type": row["defect_type"], "columns": columns})
     return rows
 
 

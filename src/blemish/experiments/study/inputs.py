@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from blemish.core.progress import track
 from blemish.core.types import FloatArray
-from blemish.data.catalog import Catalog
 from blemish.detectors.classical.tabular import TabularDetector
-from blemish.experiments.search.parts import searched_catalog
-from blemish.experiments.study.cell import Part, read_part
-from blemish.experiments.study.plan import Category, Combination, Plan, file_name
-
-
-@dataclass(frozen=True)
-class SplitCatalog:
-    """A catalog after its split, and the photographs that were left out, each with path and detail."""
-
-    catalog: Catalog
-    skipped: tuple[dict[str, str], ...]
+from blemish.experiments.categories import Category
+from blemish.experiments.split_catalog import SplitCatalog, split_catalog
+from blemish.experiments.store import file_name
+from blemish.experiments.study.choice import ChoosingRows, choosing_rows
+from blemish.experiments.study.plan import Combination, StudyPlan
 
 
 class FeatureRows:
@@ -52,14 +44,14 @@ class FeatureRows:
         return np.stack([self._known[path] for path in paths])
 
 
-class Material:
+class StudyInputs:
     """Split catalogs and features of a study; what has failed fails again with the same sentence."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: StudyPlan) -> None:
         self._plan = plan
         self._splits: dict[tuple[str, str], SplitCatalog | Exception] = {}
         self._rows: dict[tuple[str, str], FeatureRows] = {}
-        self._parts: dict[tuple[str, Combination], Part] = {}
+        self._choosing: dict[tuple[str, Combination], ChoosingRows] = {}
 
     def folder(self, category: Category) -> Path:
         """Where the painted images of a category lie."""
@@ -74,10 +66,8 @@ class Material:
         key = category.name, split
         if key not in self._splits:
             try:
-                parted, skipped = searched_catalog(
-                    category.catalog, split, self.folder(category), self._plan.seed, self._plan.bit_depth
-                )
-                self._splits[key] = SplitCatalog(parted, tuple(skipped))
+                folder, plan = self.folder(category), self._plan
+                self._splits[key] = split_catalog(category.catalog, split, folder, plan.seed, plan.bit_depth)
             except Exception as failure:
                 self._splits[key] = failure
         found = self._splits[key]
@@ -89,18 +79,18 @@ class Material:
         """Features of a category's photographs, the same for both splits."""
         key = category.name, combination.features
         if key not in self._rows:
-            detector = self._plan.cells(category, combination)[0].detector()
+            detector = self._plan.detector(self._plan.models[0], combination.features)
             self._rows[key] = FeatureRows(detector, category.name)
         return self._rows[key]
 
-    def part(self, category: Category, combination: Combination) -> Part:
-        """What a combination may choose on: no test image is read.
+    def choosing(self, category: Category, combination: Combination) -> ChoosingRows:
+        """What a combination chooses on: no test image is read.
 
         Raises:
             BlemishError: the split is not possible, or an image cannot be read.
         """
         key = category.name, combination
-        if key not in self._parts:
-            parted = self.split(category, combination.split)
-            self._parts[key] = read_part(parted.catalog, self.rows(category, combination).of)
-        return self._parts[key]
+        if key not in self._choosing:
+            catalog = self.split(category, combination.split).choosing
+            self._choosing[key] = choosing_rows(catalog, self.rows(category, combination).of)
+        return self._choosing[key]

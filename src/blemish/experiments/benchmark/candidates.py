@@ -12,8 +12,8 @@ from blemish.detectors.registry import create_detector, detector_info, quick_par
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One column of a comparison.
+class Candidate:
+    """One detector of a comparison: a column of its charts, a row of its tables.
 
     Attributes:
         label: as the user wrote it, `NAME` or `NAME:PRESET`.
@@ -32,13 +32,13 @@ class Choice:
         return create_detector(self.name, self.preset, **self.parameters, seed=seed)
 
 
-def choose(
+def open_candidates(
     labels: Sequence[str], *, size: int | None = None, bit_depth: int = 16, quick: bool = False
-) -> list[Choice]:
-    """Choices from labels such as `patchcore` or `patchcore:quick`.
+) -> list[Candidate]:
+    """Candidates from labels such as `patchcore` or `patchcore:quick`.
 
     Args:
-        labels: in the order of the columns.
+        labels: in the order of the tables.
         size: input size of all; each detector's own when None.
         bit_depth: bits that 16-bit photographs really use.
         quick: small runs: the preset `quick` where there is one and none is named, 128 px unless `size` says
@@ -52,21 +52,21 @@ def choose(
     if len(set(labels)) < len(labels):
         twice = next(label for label in labels if list(labels).count(label) > 1)
         raise UsageError(f"The detector {twice} is named twice in --detectors: name it once.")
-    choices = [_choice(label, size, bit_depth, quick) for label in labels]
-    for place, choice in enumerate(choices):
-        for other in choices[:place]:
+    candidates = [_candidate(label, size, bit_depth, quick) for label in labels]
+    for place, candidate in enumerate(candidates):
+        for other in candidates[:place]:
             same = (
-                choice.name == other.name
-                and choice.detector(0).parameters() == other.detector(0).parameters()
+                candidate.name == other.name
+                and candidate.detector(0).parameters() == other.detector(0).parameters()
             )
             if same:
                 raise UsageError(
-                    f"{other.label} and {choice.label} are the same detector with these options: name one of them."
+                    f"{other.label} and {candidate.label} are the same detector with these options: name one of them."
                 )
-    return choices
+    return candidates
 
 
-def _choice(label: str, size: int | None, bit_depth: int, quick: bool) -> Choice:
+def _candidate(label: str, size: int | None, bit_depth: int, quick: bool) -> Candidate:
     name, preset = split_label(label)
     info = detector_info(name)
     chosen = preset or ("quick" if quick and "quick" in info.presets else None)
@@ -75,6 +75,6 @@ def _choice(label: str, size: int | None, bit_depth: int, quick: bool) -> Choice
         parameters |= quick_parameters(name, chosen)
     if size is not None:
         parameters["size"] = size
-    choice = Choice(label, name, chosen, parameters)
-    choice.detector(0)  # says now what cannot be meant
-    return choice
+    candidate = Candidate(label, name, chosen, parameters)
+    candidate.detector(0)  # says now what cannot be meant
+    return candidate

@@ -1,58 +1,35 @@
-"""Trials in an Optuna study on disk: what is measured next, and what was measured. Nothing unfinished is kept."""
+"""The trials of a search on disk, in Optuna's format: what was measured, and what is measured next."""
 
 from __future__ import annotations
 
 import json
-import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blemish.core.errors import BlemishError
-from blemish.experiments.search.space import Choices, Interval, Setting, Space, grid, is_finite, setting_key
+from blemish.experiments.space import (
+    Interval,
+    Setting,
+    Space,
+    Values,
+    grid,
+    is_finite,
+    setting_key,
+    with_tuples,
+)
+from blemish.experiments.trial import Trial
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-    from blemish.experiments.search.validation import Validated
-
 STARTUP_TRIALS = 8
 FEWEST_FOR_IMPORTANCE = 10
 _ATTEMPTS = 12
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One measured setting.
-
-    Attributes:
-        number: from 0, in the order of measuring.
-        setting: the parameters that the space gives.
-        aurocs: of each validation fold; empty if it failed.
-        seconds: how long fitting and scoring took.
-        error: why it failed; empty if it did not.
-    """
-
-    number: int
-    setting: Setting
-    aurocs: tuple[float, ...]
-    seconds: float
-    error: str = ""
-
-    @property
-    def auroc(self) -> float:
-        """Mean over the folds; nan if it failed."""
-        return float(np.mean(self.aurocs)) if self.aurocs else float("nan")
-
-    def to_json(self) -> dict[str, Any]:
-        """The trial as JSON-ready values, without the seconds, which differ from run to run."""
-        reached = {"error": self.error} if self.error else {"auroc": self.auroc, "folds": list(self.aurocs)}
-        return {"number": self.number, "setting": self.setting, **reached}
 
 
 class TrialStore:
@@ -63,7 +40,7 @@ class TrialStore:
 
     Args:
         path: the SQLite file, made if there is none.
-        key: what the results depend on; another key is another study.
+        key: what the results depend on; another key is another search.
         space: where settings come from.
         seed: of the proposals.
     """
@@ -80,19 +57,19 @@ class TrialStore:
         address = URL.create("sqlite", database=str(path.absolute())).render_as_string(hide_password=False)
         try:
             storage = optuna.storages.RDBStorage(address)
-            self.study = optuna.create_study(
+            self._kept = optuna.create_study(
                 storage=storage, study_name=key, direction="maximize", load_if_exists=True
             )
         except (SQLAlchemyError, RuntimeError, OSError) as error:
             reason = " ".join(str(error).split())[:120]
             raise BlemishError(
-                f"{path} cannot be used as a study ({reason}): choose another --out."
+                f"{path} cannot be used for the trials of a search ({reason}): choose another --out."
             ) from error
 
     def trials(self) -> list[Trial]:
         """The finished trials, in the order of measuring."""
         return [
-            _trial(number, one.user_attrs) for number, one in enumerate(self.study.get_trials(deepcopy=False))
+            _trial(number, one.user_attrs) for number, one in enumerate(self._kept.get_trials(deepcopy=False))
         ]
 
     def add(self, trial: Trial) -> None:
@@ -100,7 +77,7 @@ class TrialStore:
         import optuna
 
         state = optuna.trial.TrialState.FAIL if trial.error else optuna.trial.TrialState.COMPLETE
-        self.study.add_trial(
+        self._kept.add_trial(
             optuna.trial.create_trial(
                 state=state,
                 value=None if trial.error else trial.auroc,
@@ -133,7 +110,7 @@ class TrialStore:
         import optuna
 
         known = self._known()
-        finished = self.study.get_trials(deepcopy=False)
+        finished = self._kept.get_trials(deepcopy=False)
         for attempt in range(_ATTEMPTS):
             entropy = np.random.SeedSequence((self._seed, len(finished), attempt)).generate_state(1)
             with warnings.catch_warnings():
@@ -157,7 +134,7 @@ class TrialStore:
         """Share of the AUROC's variance that each parameter explains (fANOVA), largest first, and a note.
 
         Hutter et al., "An Efficient Approach for Assessing Hyperparameter Importance", ICML 2014. Without shares the
-        note says why. Choices are numbered, in the order of the space: split one against the rest, as categories
+        note says why. Values are numbered, in the order of the space: split one against the rest, as categories
         are, the cost would grow exponentially with how many there are.
         """
         import optuna
@@ -199,44 +176,16 @@ class TrialStore:
         return {setting_key(trial.setting) for trial in self.trials()}
 
 
-def measured_trial(number: int, setting: Setting, measure: Callable[[], Validated]) -> Trial:
-    """One setting on the validation folds; a failure is recorded, for it must not end what tries many."""
-    started = time.monotonic()
-    aurocs: tuple[float, ...] = ()
-    error = ""
-    try:
-        aurocs = tuple(measure().aurocs)
-    except Exception as failure:
-        error = failure_sentence(failure)
-    return Trial(number, setting, aurocs, time.monotonic() - started, error)
-
-
-def failure_sentence(failure: Exception) -> str:
-    """Why something failed, where the failure is recorded and the others go on."""
-    if isinstance(failure, BlemishError):
-        return str(failure)
-    if isinstance(failure, MemoryError):
-        return "There is not enough memory for this setting."
-    cause = " ".join(str(failure).split())[:300] or "no reason given"
-    return f"It ended unexpectedly ({type(failure).__name__}: {cause})."
-
-
-def best_of(trials: Sequence[Trial]) -> Trial | None:
-    """The trial with the highest mean AUROC, the first of equals; None if all failed."""
-    done = [trial for trial in trials if not trial.error]
-    return max(done, key=lambda trial: trial.auroc) if done else None
-
-
 def _trial(number: int, kept: Mapping[str, Any]) -> Trial:
-    setting = {name: _tuples(value) for name, value in json.loads(kept["setting"]).items()}
+    setting = {name: with_tuples(value) for name, value in json.loads(kept["setting"]).items()}
     return Trial(number, setting, tuple(kept["folds"]), float(kept["seconds"]), str(kept["error"]))
 
 
-def _distribution(dimension: Choices | Interval) -> BaseDistribution:
+def _distribution(dimension: Values | Interval) -> BaseDistribution:
     """As Optuna has it; choices are JSON texts, for Optuna knows no tuples."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    if isinstance(dimension, Choices):
+    if isinstance(dimension, Values):
         return CategoricalDistribution([json.dumps(value) for value in dimension.values])
     if dimension.whole:
         return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
@@ -244,15 +193,11 @@ def _distribution(dimension: Choices | Interval) -> BaseDistribution:
 
 
 def _params(setting: Setting, space: Space) -> dict[str, Any]:
-    return {name: json.dumps(v) if isinstance(space[name], Choices) else v for name, v in setting.items()}
+    return {name: json.dumps(v) if isinstance(space[name], Values) else v for name, v in setting.items()}
 
 
 def _setting(params: Mapping[str, Any], space: Space) -> Setting:
     return {
-        name: _tuples(json.loads(value)) if isinstance(space[name], Choices) else value
+        name: with_tuples(json.loads(value)) if isinstance(space[name], Values) else value
         for name, value in params.items()
     }
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value

@@ -97,13 +97,13 @@ def validate(make: MakeDetector, catalog: Catalog) -> Validated:
     found = []
     for fold in catalog.folds:
         fitted = make()
-        fitted.fit(learning_part(catalog, fitted, fold))
+        fitted.fit(learning_split(catalog, fitted, fold))
         found.append(score(fitted, catalog.for_fold(fold), VALIDATION))
     return Validated(tuple(found), None)
 
 
-def learning_part(catalog: Catalog, detector: Detector, fold: int | None = None) -> Catalog:
-    """The catalog that a detector learns from to judge one fold; to judge the test part where `fold` is None.
+def learning_split(catalog: Catalog, detector: Detector, fold: int | None = None) -> Catalog:
+    """The catalog that a detector learns from to judge one fold; to judge the test images where `fold` is None.
 
     Raises:
         CatalogError: it needs defects, and there are none.
@@ -137,6 +137,15 @@ def score(detector: Detector, catalog: Catalog, split: str) -> Scores:
     rows = catalog.table[catalog.table["split"] == split]
     paths = [Path(path) for path in rows["path"]]
     scores = np.array([prediction.score for prediction in detector.predict(paths)], np.float64)
+    return Scores((rows["label"] == ANOMALOUS).to_numpy(), finite(scores, detector))
+
+
+def finite(scores: npt.NDArray[np.float64], detector: Detector) -> npt.NDArray[np.float64]:
+    """The scores that a detector has given.
+
+    Raises:
+        BlemishError: one is not finite.
+    """
     if not np.isfinite(scores).all():
         raise BlemishError(f"{detector.name} gives scores that are not finite with this setting.")
-    return Scores((rows["label"] == ANOMALOUS).to_numpy(), scores)
+    return scores

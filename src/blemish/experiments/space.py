@@ -12,14 +12,14 @@ from typing import Any
 
 from blemish.core.errors import UsageError
 from blemish.detectors.information import DetectorInfo
-from blemish.experiments.search.spaces import DEFAULT_SPACES
+from blemish.experiments.default_spaces import DEFAULT_SPACES
 
 MOST_SETTINGS = 10_000
 _RANGE_KEYS = {"low", "high", "log"}
 
 
 @dataclass(frozen=True)
-class Choices:
+class Values:
     """Values to choose from; each is a number, text, truth value, None, or a tuple of these."""
 
     values: tuple[Any, ...]
@@ -35,7 +35,7 @@ class Interval:
     whole: bool = False
 
 
-Space = Mapping[str, Choices | Interval]
+Space = Mapping[str, Values | Interval]
 Setting = dict[str, Any]
 
 
@@ -95,18 +95,18 @@ def grid(space: Space) -> list[Setting]:
             f"A grid needs a list of values for {ranges[0]}, and the space gives a range: list values, or search with "
             "--method bayes."
         )
-    count = math.prod(len(dimension.values) for dimension in space.values() if isinstance(dimension, Choices))
+    count = math.prod(len(dimension.values) for dimension in space.values() if isinstance(dimension, Values))
     if count > MOST_SETTINGS:
         raise UsageError(f"The grid has {count:,} settings: leave out values, or search with --method bayes.")
     found = ParameterGrid(
-        {name: dimension.values for name, dimension in space.items() if isinstance(dimension, Choices)}
+        {name: dimension.values for name, dimension in space.items() if isinstance(dimension, Values)}
     )
     return [dict(setting) for setting in found]
 
 
 def is_finite(space: Space) -> bool:
     """Whether the space has lists only, and no more combinations than a grid may have."""
-    sizes = [len(dimension.values) for dimension in space.values() if isinstance(dimension, Choices)]
+    sizes = [len(dimension.values) for dimension in space.values() if isinstance(dimension, Values)]
     return len(sizes) == len(space) and math.prod(sizes) <= MOST_SETTINGS
 
 
@@ -115,21 +115,19 @@ def setting_key(setting: Setting) -> str:
     return json.dumps(setting, sort_keys=True)
 
 
+def with_tuples(value: Any) -> Any:
+    """A value with tuples for its lists, as JSON has given it and detectors take it."""
+    return tuple(map(with_tuples, value)) if isinstance(value, list) else value
+
+
 def to_json(space: Space) -> dict[str, Any]:
     """The space as JSON-ready values, as a file would give it."""
     return {
         name: [_plain(value) for value in dimension.values]
-        if isinstance(dimension, Choices)
+        if isinstance(dimension, Values)
         else {"low": dimension.low, "high": dimension.high, "log": dimension.log}
         for name, dimension in space.items()
     }
-
-
-def shown(value: object) -> str:
-    """A value as tables and charts show it."""
-    if isinstance(value, tuple | list):
-        return ", ".join(map(str, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -149,9 +147,9 @@ def _read(path: Path) -> Mapping[str, Any]:
     return table
 
 
-def _dimension(what: str, values: Any) -> Choices | Interval:
+def _dimension(what: str, values: Any) -> Values | Interval:
     if isinstance(values, list | tuple):
-        return _choices(what, values)
+        return _values(what, values)
     if isinstance(values, Mapping):
         return _interval(what, values)
     raise UsageError(
@@ -159,13 +157,13 @@ def _dimension(what: str, values: Any) -> Choices | Interval:
     )
 
 
-def _choices(what: str, values: Any) -> Choices:
+def _values(what: str, values: Any) -> Values:
     found = tuple(_value(what, value) for value in values)
     if not found:
         raise UsageError(f"{what} has an empty list: give at least one value.")
     if len({json.dumps(value) for value in found}) < len(found):
         raise UsageError(f"{what} has a value twice: give each once.")
-    return Choices(found)
+    return Values(found)
 
 
 def _value(what: str, value: Any) -> Any:
