@@ -186,7 +186,6 @@ def test_synthesize_writes_a_data_set_that_reads_back(blemish: Call, washers: Pa
         (("--defects", "dragon"), 2, "no defect 'dragon'"),
         (("--defects", "stain,stain"), 2, "named twice"),
         (("--share", 1), 2, "more than 0 and less than 1"),
-        (("--category", "nut"), 1, "washer"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(
@@ -195,6 +194,11 @@ def test_what_is_wrong_is_said_in_one_sentence(
     outcome = blemish("synthesize", washers, "--out", tmp_path / "set", *options)
     assert outcome.status == status and said in outcome.stderr and "Traceback" not in outcome.stderr
     assert not (tmp_path / "set").exists()
+
+
+def test_a_category_that_a_root_has_not_is_refused(blemish: Call, washers: Path, tmp_path: Path) -> None:
+    outcome = blemish("synthesize", washers.parent, "--out", tmp_path / "set", "--category", "nut")
+    assert outcome.status == 1 and "no category 'nut'" in outcome.stderr and "washer" in outcome.stderr
     few = tmp_path / "few"
     few.mkdir()
     for number in range(3):

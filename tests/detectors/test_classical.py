@@ -20,11 +20,12 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import OneClassSVM
 
 from blemish.core.errors import CatalogError, UsageError
+from blemish.core.folds import fold_positions
 from blemish.core.images import read_image
 from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import preprocess
 from blemish.data.catalog import Catalog, open_catalog
-from blemish.detectors.base import Detector, fold_positions
+from blemish.detectors.base import Detector
 from blemish.detectors.classical.projection import fit_projection, project
 from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import create_detector, detector_info

@@ -12,6 +12,7 @@ import torch
 from skimage.transform import resize
 
 from blemish.core.errors import BlemishError, UsageError
+from blemish.core.folds import held_out_positions
 from blemish.core.images import read_image
 from blemish.core.preprocessing import preprocess
 from blemish.data.catalog import Catalog
@@ -37,7 +38,6 @@ from blemish.detectors.distilled.efficientad_network import (
     to_channels,
 )
 from blemish.detectors.registry import create_detector
-from blemish.detectors.trained import held_out_positions
 from blemish.detectors.training.examples import ImageExamples
 from blemish.detectors.training.session import TrainingSession, training_session
 

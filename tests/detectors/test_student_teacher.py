@@ -14,6 +14,7 @@ from skimage.transform import resize
 from torch import Tensor
 
 from blemish.core.errors import UsageError
+from blemish.core.folds import held_out_positions
 from blemish.data.catalog import Catalog
 from blemish.detectors.distilled.student_teacher import (
     StudentTeacher,
@@ -28,7 +29,6 @@ from blemish.detectors.distilled.student_teacher_network import (
     ReverseStudent,
 )
 from blemish.detectors.registry import create_detector
-from blemish.detectors.trained import held_out_positions
 
 CHANNELS = (256, 512, 1024)
 QUICK: dict[str, Any] = {"size": 128, "epochs": 2, "width": 8}
@@ -162,7 +162,7 @@ def test_auto_takes_the_best_on_synthetic_defects_and_never_reads_test_images(ca
     blind = fitted(dataclasses.replace(catalog, table=table), scoring="auto")
     seeing = fitted(catalog, scoring="auto")
     assert blind.scoring_auroc_ == seeing.scoring_auroc_
-    held_out = len(blind.parts(catalog)[1])
+    held_out = len(blind.training_photographs(catalog).held_out)
     assert blind.scoring_ == choose_scoring(blind.scoring_auroc_, held_out, held_out)
     assert set(blind.scoring_auroc_) == {"normalized", "raw", "robust"}
     state, other = blind.network().state_dict(), seeing.network().state_dict()

@@ -23,6 +23,8 @@ from blemish.detectors.supervised.supersimplenet_network import (
     focal,
     truncated_l1,
 )
+from blemish.detectors.trained import Prepared
+from blemish.detectors.training.photographs import TrainingPhotographs
 
 TINY = {
     "size": 64,
@@ -142,8 +144,8 @@ def test_good_photographs_suffice_and_labels_are_used_when_asked_for(washers: Pa
 def test_the_paper_preset_is_as_in_the_paper() -> None:
     detector = create_detector("supersimplenet", "paper", size=64, weights="random", precision="float32")
     assert detector.extractor().shapes == [(512, 8, 8), (1024, 4, 4)]
-    objective = detector.make_objective()
-    head = detector.trained_head(objective, [], [])
+    prepared = Prepared(TrainingPhotographs([], []), [(torch.zeros(1536), torch.ones(1536))])
+    head = detector.trained_head(detector.make_objective(prepared), prepared)
     score, anomaly_map = head.eval()([torch.zeros(1, 512, 8, 8), torch.zeros(1, 1024, 4, 4)])
     assert score.shape == (1,) and anomaly_map.shape == (64, 64)
     assert head.heads.segmentation[0][0].weight.shape == (1024, 1536, 1, 1)

@@ -22,7 +22,7 @@ from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugi
 from PIL import WebPImagePlugin as WebpImagePlugin
 
 from blemish.core.errors import ImageError, UsageError
-from blemish.core.image_files import list_images, open_regular, read_content, too_many_bytes
+from blemish.core.image_files import list_images, read_content, too_many_bytes
 from blemish.core.image_formats import (
     IMAGE_SUFFIXES,
     foreign_format,
@@ -39,12 +39,12 @@ __all__ = [
     "DecodeLimits",
     "bits_per_sample",
     "decode_image",
-    "image_size",
     "list_images",
     "pixel_digest",
     "read_content",
     "read_image",
     "read_mask",
+    "require_bit_depth",
     "stored_channels",
 ]
 
@@ -121,11 +121,20 @@ def decode_image(
         ImageError: the file cannot be used; its `kind` is one of `IMAGE_PROBLEM_KINDS`.
         UsageError: `bit_depth` is outside 8 to 16.
     """
+    require_bit_depth(bit_depth)
+    return eight_bits(*_decode(content, name, limits), bit_depth)
+
+
+def require_bit_depth(bit_depth: int) -> None:
+    """Refuse a bit depth that no camera delivers.
+
+    Raises:
+        UsageError: it is outside 8 to 16.
+    """
     if not 8 <= bit_depth <= 16:
         raise UsageError(
             f"A bit depth of {bit_depth} is not possible: choose 8 to 16, as the camera delivers."
         )
-    return eight_bits(*_decode(content, name, limits), bit_depth)
 
 
 def read_mask(path: Path | str, limits: DecodeLimits = DEFAULT_LIMITS) -> BoolArray:
@@ -136,27 +145,6 @@ def read_mask(path: Path | str, limits: DecodeLimits = DEFAULT_LIMITS) -> BoolAr
     """
     samples, _ = _decode(read_content(path, limits.max_bytes), str(path), limits)
     return np.asarray(samples > 0 if samples.ndim == 2 else (samples > 0).any(axis=2), dtype=np.bool_)
-
-
-def image_size(path: Path | str) -> tuple[int, int]:
-    """Width and height in pixels after EXIF rotation, from the header alone; no pixel is decoded.
-
-    Raises:
-        ImageError: the file cannot be opened or is no image of a known format.
-    """
-    name = str(path)
-    with open_regular(path) as stream, _one_error(name):
-        head = stream.read(4096)
-        kind = _known_format(head, name)
-        if kind == "WEBP" and (canvas := webp_canvas(head)):
-            _check_size(canvas, name, DEFAULT_LIMITS)
-        stream.seek(0)
-        with _pillow():
-            image = _PLUGINS[kind](stream)
-            width, height = image.size
-            # Pillow has already swapped the sides of a turned TIFF.
-            turned = kind != "TIFF" and _orientation(image) >= 5
-        return (height, width) if turned else (width, height)
 
 
 def pixel_digest(image: ByteArray) -> str:

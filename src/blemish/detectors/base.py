@@ -15,12 +15,14 @@ from PIL import Image
 from torch import nn
 
 from blemish.core.errors import CatalogError, NotFittedError, UsageError
+from blemish.core.folds import fold_positions
 from blemish.core.image_inputs import ImageInput
 from blemish.core.images import read_image
 from blemish.core.preprocessing import Preprocessing, preprocess
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.inputs import Photographs, catalog_of, files_of, is_several
+from blemish.features.together import Reads
 
 QUICK_SIZE, QUICK_EPOCHS = 128, 5
 """Of a small first run."""
@@ -86,9 +88,13 @@ class Detector(ABC):
             UsageError: a parameter's value cannot be meant, or what was given is no photograph.
             ImageError: a training image cannot be read.
         """
-        self._fitted_with = None
-        with catalog_of(data, self.bit_depth) as catalog:
-            self.learn(catalog)
+        before, self._fitted_with = self._fitted_with, None  # what learns may ask the detector what it says
+        try:
+            with catalog_of(data, self.bit_depth) as catalog:
+                self.learn(catalog)
+        except BaseException:
+            self._fitted_with = before
+            raise
         self._fitted_with = self.get_params()
         return self
 
@@ -157,6 +163,14 @@ class Detector(ABC):
         """The graph with one more output where there are parts: -log10 of the p-value by each of them."""
         return self.network()
 
+    def reads(self) -> Reads:
+        """What learning reads of every photograph, so that one pass decodes it once for all: its pixels, unless said.
+
+        Raises:
+            UsageError: a parameter's value cannot be meant.
+        """
+        return Reads(contracts=(self.preprocessing(),))
+
     def preprocessing(self) -> Preprocessing:
         """The contract between a photograph and the network's input: pixels in [0, 1], unless a detector changes it."""
         zero, full = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)
@@ -203,11 +217,6 @@ class Detector(ABC):
             setattr(self, name, value)
         return self
 
-    def fitted(self) -> Self:
-        """The detector itself at the end of `fit`, which from now on speaks with these parameters alone."""
-        self._fitted_with = self.parameters()
-        return self
-
     def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], list[Path]]:
         """What is learnt from photographs depends on them and on the parameters: the key of a memo."""
         return self.parameters(), list(paths)
@@ -237,18 +246,6 @@ class Detector(ABC):
         return {
             one.name: one.default if one.default_factory is made else one.default_factory() for one in fields
         }
-
-
-def fold_positions(n: int, folds: int, seed: int) -> list[npt.NDArray[np.intp]]:
-    """Part 0 .. n-1 into `folds` shuffled parts of nearly equal size; each part is sorted.
-
-    Raises:
-        UsageError: fewer than 2 folds, which would leave nothing to learn from.
-    """
-    if folds < 2:
-        raise UsageError(f"{folds} folds leave no image to learn from: choose 2 or more.")
-    order = np.random.default_rng(seed).permutation(n)
-    return [np.sort(part) for part in np.array_split(order, min(folds, n))]
 
 
 def normal_images(catalog: Catalog, fewest: int = 2) -> list[Path]:

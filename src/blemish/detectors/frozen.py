@@ -19,6 +19,7 @@ from blemish.detectors.base import Detector
 from blemish.detectors.memo import Memo
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone, load_backbone
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
+from blemish.features.together import Reads
 
 
 @dataclasses.dataclass
@@ -43,6 +44,10 @@ class BackboneDetector(Detector):
         Raises:
             UsageError: with these parameters it is not read at all.
         """
+
+    def reads(self) -> Reads:
+        """The backbone's feature maps."""
+        return Reads(extractors=(self.extractor(),))
 
     def preprocessing(self) -> Preprocessing:
         """The contract between a photograph and the backbone's input."""

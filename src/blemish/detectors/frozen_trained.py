@@ -14,36 +14,41 @@ from blemish.core.progress import track
 from blemish.core.types import Prediction
 from blemish.detectors.base import require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one
-from blemish.detectors.trained import TrainedDetector
+from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.feature_examples import FeatureExamples, tap_names
 from blemish.detectors.training.loop import Material, Objective
+from blemish.detectors.training.photographs import TrainingPhotographs
 
 Statistics = list[tuple[Tensor, Tensor]]
 """Mean and standard deviation of the channels, one pair of vectors a feature map."""
 
 
 @dataclasses.dataclass
-class FrozenTrainedDetector(FrozenFeatureDetector, TrainedDetector):
+class FrozenTrainedDetector(FrozenFeatureDetector, TrainedDetector[Statistics]):
     """A trained head on a frozen backbone, whose features are read once an image, through the cache.
 
-    A subclass gives `make_objective` and `trained_head`; it finds the mean and deviation of the channels over the
-    training images in `channel_statistics`.
+    A subclass gives `make_objective` and `trained_head`; both are given the mean and deviation of every channel of
+    `features_of` over the images that are learnt from.
     """
 
     @abstractmethod
-    def trained_head(
-        self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]
-    ) -> nn.Module:
+    def trained_head(self, objective: Objective, prepared: Prepared[Statistics]) -> nn.Module:
         """The head, feature maps in, score (1) and map (H x W) out, from the trained objective."""
 
-    def material(self, paths: Sequence[Path], training: bool) -> Material:
+    def prepare(self, photographs: TrainingPhotographs) -> Statistics:
+        """Read all features once, which fills the cache."""
+        stream = self.extractor().stream(photographs.learnt)
+        features = (self.features_of(batch_of_one(maps)) for maps in stream)
+        return channel_statistics(track(features, "Reading good images", len(photographs.learnt)))
+
+    def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[Statistics]) -> Material:
         """The photographs' feature maps."""
         return Material(FeatureExamples(self.extractor(), paths), len(paths))
 
-    def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
+    def finish(self, objective: Objective, prepared: Prepared[Statistics]) -> nn.Module:
         """Backbone and trained head as one graph."""
-        return self.whole(self.trained_head(objective, learnt, held_out))
+        return self.whole(self.trained_head(objective, prepared))
 
     def whole(self, head: nn.Module) -> nn.Module:
         """Backbone and head as one graph; the head is its submodule `head`."""
@@ -52,25 +57,6 @@ class FrozenTrainedDetector(FrozenFeatureDetector, TrainedDetector):
     def features_of(self, maps: list[Tensor]) -> list[Tensor]:
         """What the head standardises, of one image's maps (N x C x h x w each): the maps themselves unless said."""
         return maps
-
-    def channel_statistics(self) -> Statistics:
-        """Mean and deviation of every channel of `features_of` over the images that are being learnt from.
-
-        Of an empty detector they are 0 and 1, in their true shapes.
-        """
-        known: Statistics | None = getattr(self, "_statistics", None)
-        if known is not None:
-            return known
-        maps = [torch.zeros(1, *shape) for shape in self.extractor().shapes]
-        widths = [one.shape[1] for one in self.features_of(maps)]
-        return [(torch.zeros(width), torch.ones(width)) for width in widths]
-
-    def _train(self, learnt: Sequence[Path], held_out: Sequence[Path]) -> None:
-        """Read all features once, which fills the cache, and train."""
-        stream = self.extractor().stream(learnt)
-        features = (self.features_of(batch_of_one(maps)) for maps in stream)
-        self._statistics = channel_statistics(track(features, "Reading good images", len(learnt)))
-        super()._train(learnt, held_out)
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order; features come from the cache where they are known."""

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from blemish.detectors.base import Detector
 
 
+LEARNING_RATES = [0.001, 0.003]
+TOPS = [0.001, 0.003, 0.01, 0.03, 0.1]
+"""Values of `learning_rate` and `top` that a search tries by default."""
+
+
 @dataclasses.dataclass(frozen=True)
 class DetectorInfo:
     """What a user wants to know before choosing a detector.
@@ -26,6 +31,7 @@ class DetectorInfo:
         trains: whether it trains a network, epoch by epoch.
         reference: the paper or page it follows.
         presets: named settings, each a part of the parameters.
+        space: values that a search tries by default, by parameter: a few of what matters most; empty for none.
     """
 
     name: str
@@ -36,6 +42,7 @@ class DetectorInfo:
     trains: bool = False
     reference: str = ""
     presets: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    space: dict[str, list[Any]] = dataclasses.field(default_factory=dict)
 
     @cached_property
     def detector_class(self) -> type[Detector]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from blemish.core.errors import NameTakenWarning, UsageError
 from blemish.detectors import classical, combined, distilled, memory, reconstruction, supervised
-from blemish.detectors.information import DetectorInfo, import_class
+from blemish.detectors.information import DetectorInfo as DetectorInfo
+from blemish.detectors.information import import_class
 
 if TYPE_CHECKING:
     from blemish.detectors.base import Detector
@@ -42,6 +43,7 @@ def register(
     trains: bool = False,
     reference: str = "",
     presets: dict[str, dict[str, Any]] | None = None,
+    space: dict[str, list[Any]] | None = None,
 ) -> Callable[[DetectorClass], DetectorClass]:
     """Class decorator that makes a detector of your own known under `name`; see `DetectorInfo` for the rest.
 
@@ -66,7 +68,9 @@ def register(
             )
         detector.name, detector.gives_maps = name, gives_maps
         _strangers[name] = DetectorInfo(
-            name, detector, summary, learns_from, gives_maps, trains, reference, dict(presets or {})
+            *(name, detector, summary, learns_from, gives_maps, trains, reference),
+            presets=dict(presets or {}),
+            space=dict(space or {}),
         )
         return detector
 

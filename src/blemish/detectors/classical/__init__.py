@@ -11,6 +11,12 @@ DETECTORS = (
         summary="A surface around the features of whole good images: says whether, not where; learns in seconds.",
         gives_maps=False,
         reference="Schölkopf et al., Estimating the Support of a High-Dimensional Distribution, 2001; scikit-learn",
+        space={
+            "nu": [0.001],
+            "kernel": ["rbf", "linear", "poly"],
+            "gamma": ["scale", "auto"],
+            "degree": [2, 3],
+        },
     ),
     DetectorInfo(
         "isolation-forest",
@@ -18,6 +24,12 @@ DETECTORS = (
         summary="Random cuts through the features of whole good images: says whether, not where; learns in seconds.",
         gives_maps=False,
         reference="Liu, Ting and Zhou, Isolation Forest, ICDM 2008; scikit-learn",
+        space={
+            "n_estimators": [100, 200, 300, 400],
+            "contamination": [0.01],
+            "max_samples": ["auto", 1.0],
+            "max_features": [0.9, 1.0],
+        },
     ),
     DetectorInfo(
         "local-outlier-factor",
@@ -26,6 +38,12 @@ DETECTORS = (
         "learns in seconds.",
         gives_maps=False,
         reference="Breunig et al., LOF: Identifying Density-Based Local Outliers, SIGMOD 2000; scikit-learn",
+        space={
+            "n_neighbors": [10, 20, 30, 50],
+            "contamination": [0.01],
+            "leaf_size": [20, 30, 50, 100],
+            "metric": ["minkowski", "euclidean"],
+        },
     ),
     DetectorInfo(
         "elliptic-envelope",
@@ -34,5 +52,10 @@ DETECTORS = (
         gives_maps=False,
         reference="Rousseeuw and Van Driessen, A Fast Algorithm for the Minimum Covariance Determinant, 1999; "
         "scikit-learn",
+        space={
+            "contamination": [0.01],
+            "support_fraction": [0.9, 1.0],
+            "assume_centered": [True, False],
+        },
     ),
 )

@@ -18,10 +18,11 @@ import torch
 from torch import nn
 
 from blemish.core.errors import CatalogError, UsageError
+from blemish.core.folds import fold_positions
 from blemish.core.progress import task, track
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import fold_positions, normal_images, require_fitted
+from blemish.detectors.base import normal_images, require_fitted
 from blemish.detectors.classical.head import Projection, TabularHead
 from blemish.detectors.classical.projection import SCALINGS, Arrays, Rows, fit_projection, project
 from blemish.detectors.frozen import BackboneDetector, BackboneWithHead
@@ -106,7 +107,8 @@ class TabularDetector(BackboneDetector):
                 f"{len(rows)} good images are too few for {self.name}: give at least {FEWEST}."
             )
         self.arrays_ = self._learn(rows, self.projection(rows) if projection is None else projection)
-        return self.fitted()
+        self._fitted_with = self.get_params()
+        return self
 
     def score_rows(self, rows: FloatArray) -> npt.NDArray[np.float64]:
         """Scores (N) of rows of features (N x D), by the graph that `predict` runs."""
@@ -116,13 +118,13 @@ class TabularDetector(BackboneDetector):
             scores = [head.score(torch.from_numpy(block)).numpy() for block in blocks]
         return np.concatenate(scores).astype(np.float64) if scores else np.empty(0)
 
-    def learn(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> None:
         """Learn from the features of the normal training images."""
         self._check_parameters()
         paths = normal_images(catalog, FEWEST)
         rows = self._rows.keep(self.key_of(paths), self._rows_of(paths))
         with task("Fitting the model"):
-            return self.fit_rows(rows)
+            self.fit_rows(rows)
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""

@@ -6,7 +6,7 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +20,12 @@ from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import Detector, refuse, require_fitted
 from blemish.detectors.combined.ensemble_network import EnsembleNetwork, Member, Surprise, WithoutParts
+from blemish.detectors.memo import Memo
 from blemish.detectors.registry import create_detector, split_label
+from blemish.detectors.trained import compiled, prediction_of
 from blemish.detectors.training.session import TrainingSession, current_session, training_session
-from blemish.features.onnx_export import to_onnx
 from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads, union_extractors
 
 RULES = ("mean", "max")
 _FOLDS = 4
@@ -64,34 +66,30 @@ class Ensemble(Detector):
 
     members: tuple[str, ...] = ("patchcore", "feature-autoencoder")
     rule: str = "mean"
+    _compiled: Memo[CompiledNetwork] = dataclasses.field(
+        default_factory=Memo, init=False, repr=False, compare=False
+    )
 
     @property
     def member_names(self) -> tuple[str, ...]:
         """Names of the members, in the order of the network's third output."""
         return tuple(self.members)
 
-    def learn(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> None:
         """Fit every member, and let each score good images as if unseen."""
-        self._compiled: CompiledNetwork | None = None
         fitted = []
         for place, member in enumerate(self._unfitted()):
             with training_session(_session_of(place)):
                 fitted.append(_calibrated(member.fit(catalog), catalog))
         self.members_ = fitted
-        return self
+        self._compiled.forget()
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
-        network = self.network()
-        if getattr(self, "_compiled", None) is None:
-            self._compiled = CompiledNetwork(
-                to_onnx(network, torch.zeros(1, 3, self.size, self.size), ["score", "map"])
-            )
-        contract, pixels = self.preprocessing(), PixelCache()
-        assert self._compiled is not None
+        network, contract, pixels = self.network(), self.preprocessing(), PixelCache()
+        graph = self._compiled.recall(self.parameters(), lambda: compiled(network, contract))
         for path in paths:
-            score, anomaly_map = self._compiled(standardise(pixels.read(path, contract), contract)[None])
-            yield Prediction(float(score.reshape(-1)[0]), np.array(anomaly_map, np.float32))
+            yield prediction_of(graph, standardise(pixels.read(path, contract), contract))
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Combine what the members say of good images as if unseen, where all of them say something."""
@@ -125,6 +123,15 @@ class Ensemble(Detector):
             network = one.detector.network()
             networks.append(Member(network, contract.mean, contract.std, surprise, one.map_low, one.map_high))
         return EnsembleNetwork(networks, self.rule).eval()
+
+    def reads(self) -> Reads:
+        """What the members read, and pixels."""
+        said = [super().reads(), *(member.reads() for member in self._unfitted())]
+        extractors = [extractor for one in said for extractor in one.extractors]
+        contracts = [contract for one in said for contract in one.contracts]
+        return Reads(
+            tuple(server for server, _ in union_extractors(extractors)), tuple(dict.fromkeys(contracts))
+        )
 
     def preprocessing(self) -> Preprocessing:
         """Pixels 0 to 255 at the common size; members standardise them themselves."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blemish.detectors.information import DetectorInfo
+from blemish.detectors.information import LEARNING_RATES, DetectorInfo
 
 DETECTORS = (
     DetectorInfo(
@@ -27,6 +27,13 @@ DETECTORS = (
                 "patience": 0,
                 "examples_per_epoch": 0,
             },
+        },
+        space={
+            "size": [192, 256],
+            "epochs": [15, 30],
+            "learning_rate": LEARNING_RATES,
+            "student": ["reverse"],
+            "unit": [True, False],
         },
     ),
     DetectorInfo(
@@ -62,5 +69,6 @@ DETECTORS = (
                 "distillation_batch": 16,
             },
         },
+        space={"size": [256], "epochs": [5, 10], "channels": [64, 128], "hard": [0.9, 0.99]},
     ),
 )

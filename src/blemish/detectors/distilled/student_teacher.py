@@ -29,11 +29,13 @@ from blemish.detectors.distilled.student_teacher_network import (
     StudentTeacherNetwork,
 )
 from blemish.detectors.frozen import batch_of_one, prediction_of
-from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
+from blemish.detectors.frozen_trained import FrozenTrainedDetector, Statistics, taps_of
+from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.feature_examples import together
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
 from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads
 
 SCORINGS = ("normalized", "raw", "robust")
 PREFERRED = ("robust", "normalized", "raw")
@@ -75,7 +77,7 @@ class StudentTeacher(FrozenTrainedDetector):
             held-out good images best from these images; see `choose_scoring`).
         sigma: smoothing of the map, in pixels of the input.
 
-    After `fit` also `scoring_`: the scoring in use, and `scoring_auroc_` where "auto" has measured them.
+    After `fit` also `scoring_`: the scoring in use, and `scoring_auroc_`: of each where "auto" has measured them.
     """
 
     name: ClassVar[str] = "student-teacher"
@@ -95,35 +97,38 @@ class StudentTeacher(FrozenTrainedDetector):
     scoring: str = "auto"
     sigma: float = 4.0
 
+    def reads(self) -> Reads:
+        """The teacher's maps, and pixels: for a student that sees them, and to paint defects on."""
+        return dataclasses.replace(super().reads(), contracts=(self.preprocessing(),))
+
     def recipe(self) -> Recipe:
         """A tenth of the rate after the milestone."""
         return dataclasses.replace(
             super().recipe(), schedule=step_schedule((round(self.milestone * self.epochs),))
         )
 
-    def make_objective(self) -> Objective:
+    def make_objective(self, prepared: Prepared[Statistics]) -> Objective:
         """The untrained student with the teacher's statistics."""
-        return StudentTeacherObjective(self._comparison(), self._student(), self.taps)
+        return StudentTeacherObjective(self._comparison(prepared.found), self._student(), self.taps)
 
-    def material(self, paths: Sequence[Path], training: bool) -> Material:
+    def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[Statistics]) -> Material:
         """The teacher's maps, and the photographs for a student that sees them."""
-        features = super().material(paths, training)
+        features = super().material(paths, training, prepared)
         if self.student == REVERSE:
             return features
         images = ImageExamples(paths, self.preprocessing())
         return Material(together(features.examples, images), features.count)
 
-    def trained_head(
-        self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]
-    ) -> StudentTeacherHead:
+    def trained_head(self, objective: Objective, prepared: Prepared[Statistics]) -> StudentTeacherHead:
         """The student with its errors fused as `scoring` says."""
-        comparison, student = self._comparison(), self._student()
+        held_out = prepared.photographs.held_out
+        comparison, student = self._comparison(prepared.found), self._student()
         comparison.load_state_dict(objective.get_submodule("comparison").state_dict())
         student.load_state_dict(objective.get_submodule("student").state_dict())
         head = StudentTeacherHead(comparison, student, self._fusion()).eval().requires_grad_(False)
         good = [head.errors(image, maps) for image, maps in self._inputs(held_out, "Reading held-out images")]
         fusions = self._fusions(good)
-        self.scoring_ = self.scoring
+        self.scoring_, self.scoring_auroc_ = self.scoring, {}
         if self.scoring == "auto":
             bad = [head.errors(image, maps) for image, maps in self._painted(held_out)]
             self.scoring_auroc_ = {name: _auroc(fusion, good, bad) for name, fusion in fusions.items()}
@@ -182,8 +187,7 @@ class StudentTeacher(FrozenTrainedDetector):
             return ReverseStudent(channels, self.width)
         return PixelStudent(self.student, self.taps, channels)
 
-    def _comparison(self) -> Comparison:
-        statistics = self.channel_statistics()
+    def _comparison(self, statistics: Statistics) -> Comparison:
         if not self.standardised:
             statistics = [(torch.zeros_like(mean), torch.ones_like(one)) for mean, one in statistics]
         return Comparison(statistics, self.unit)

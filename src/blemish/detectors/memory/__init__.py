@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blemish.detectors.information import DetectorInfo
+from blemish.detectors.information import TOPS, DetectorInfo
 
 DETECTORS = (
     DetectorInfo(
@@ -36,6 +36,13 @@ DETECTORS = (
                 "reweighting": 9,
             },
         },
+        space={
+            "size": [256, 352, 448],
+            "taps": [[8, 16], [16], [8, 16, 32]],
+            "coreset_size": [1000, 2000, 4000],
+            "top": [0.0, *TOPS],
+            "context": [0, 30],
+        },
     ),
     DetectorInfo(
         "padim",
@@ -53,6 +60,13 @@ DETECTORS = (
                 "prior": 0.0,
             },
         },
+        space={
+            "size": [192, 256, 352],
+            "taps": [[4, 8, 16], [8, 16]],
+            "dimensions": [50, 100, 150],
+            "regularisation": [0.001, 0.01, 0.1],
+            "prior": [0.0, 1.0],
+        },
     ),
     DetectorInfo(
         "knn",
@@ -60,6 +74,13 @@ DETECTORS = (
         summary="Mean distance to the 5 nearest patches of good images: the plainest memory bank, a yardstick.",
         reference="Bergman et al., Deep Nearest Neighbor Anomaly Detection, 2020; Cohen and Hoshen, SPADE, 2020",
         presets={"resnet50": {"backbone": "resnet50", "size": 224, "neighbourhood": 1}},
+        space={
+            "size": [256, 352, 448],
+            "taps": [[8, 16], [16]],
+            "neighbours": [1, 3, 5, 9],
+            "coreset_size": [2000, 4000],
+            "top": TOPS,
+        },
     ),
     DetectorInfo(
         "few-shot",
@@ -67,5 +88,12 @@ DETECTORS = (
         summary="From 1 to 16 good photographs: turned copies fill the memory, and the background is masked.",
         reference="Damm et al., AnomalyDINO: Boosting Patch-based Few-shot Anomaly Detection with DINOv2, WACV 2025",
         presets={"subspace": {"method": "subspace"}},
+        space={
+            "size": [256, 352, 448],
+            "method": ["nearest", "subspace"],
+            "images": [4, 8, 16],
+            "rotations": [1, 4, 8],
+            "masking": [True, False],
+        },
     ),
 )

@@ -11,18 +11,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from blemish.core.images import read_image
-from blemish.core.preprocessing import resize
+from blemish.core.folds import fold_positions
 from blemish.core.progress import task, track
 from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
 from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memo import Memo
@@ -31,6 +30,8 @@ from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
 from blemish.detectors.memory.patch_pool import choose_bank
 from blemish.detectors.memory.subspace import SubspaceResidual, learn_subspace
 from blemish.detectors.turned_copies import exact_copies, places_inside, turned
+from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,14 +94,17 @@ class FewShot(FrozenFeatureDetector):
         default_factory=Memo, init=False, repr=False, compare=False
     )
 
-    def learn(self, catalog: Catalog) -> Self:
+    def reads(self) -> Reads:
+        """The backbone's feature maps, and pixels to turn."""
+        return dataclasses.replace(super().reads(), contracts=(self.preprocessing(),))
+
+    def learn(self, catalog: Catalog) -> None:
         """Learn from turned copies of a few good photographs."""
         self._check_parameters()
         paths = normal_images(catalog, fewest=1)
         shots = self._shots.keep(self.key_of(paths), self._shots_of(paths))
         with task("Choosing the memory bank", None):
             self.good_ = self._learn(shots.values())
-        return self.fitted()
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
@@ -183,8 +187,7 @@ class FewShot(FrozenFeatureDetector):
 
     def _image_of(self, path: Path) -> ByteArray:
         """The photograph at the input's size, uint8 RGB."""
-        contract = self.preprocessing()
-        return resize(read_image(path, bit_depth=contract.bit_depth), contract)
+        return PixelCache().read(path, self.preprocessing())
 
     def _patches_of(self, image: ByteArray) -> Tensor:
         """Patch vectors 1 x D x h x w of a resized image."""

@@ -9,16 +9,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from blemish.core.folds import fold_positions
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector
 from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memo import Memo
@@ -57,7 +58,7 @@ class NearestNeighbours(FrozenFeatureDetector):
     calibration_images: int = 1000
     _patches: Memo[PatchPool] = dataclasses.field(default_factory=Memo, init=False, repr=False, compare=False)
 
-    def learn(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> None:
         """Fill the memory bank from the normal training images."""
         self._check_parameters()
         paths = normal_images(catalog)
@@ -65,7 +66,6 @@ class NearestNeighbours(FrozenFeatureDetector):
         with task("Choosing the memory bank", None):
             self.memory_bank_ = choose_bank(pool.vectors, self.coreset_size, self.seed)
         self.grid_ = pool.grid
-        return self.fitted()
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""

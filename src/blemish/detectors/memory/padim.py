@@ -9,17 +9,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from blemish.core.errors import UsageError
+from blemish.core.folds import fold_positions
 from blemish.core.progress import task, track
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.padim_network import MahalanobisHead, PositionEmbedding
@@ -62,7 +63,7 @@ class Padim(FrozenFeatureDetector):
         default_factory=Memo, init=False, repr=False, compare=False
     )
 
-    def learn(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> None:
         """Learn mean and covariance at every position from the normal training images."""
         self._check_parameters()
         paths = normal_images(catalog)
@@ -72,7 +73,6 @@ class Padim(FrozenFeatureDetector):
         with task("Factoring the covariances"):
             self.means_, self.whitening_ = moments.gaussians(self.regularisation, self.prior)
         self.channels_ = channels
-        return self.fitted()
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""

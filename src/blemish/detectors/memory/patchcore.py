@@ -10,16 +10,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from blemish.core.folds import fold_positions
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
 from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memo import Memo
@@ -101,7 +102,7 @@ class PatchCore(FrozenFeatureDetector):
         default_factory=Memo, init=False, repr=False, compare=False
     )
 
-    def learn(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> None:
         """Fill the memory bank from the normal training images, and learn what they score as if unseen."""
         self._check_parameters()
         self._held.forget()  # files may have changed since an earlier fit
@@ -116,7 +117,6 @@ class PatchCore(FrozenFeatureDetector):
             context = learn_context(descriptors, scores, self.context)
         self.memory_bank_, self.projection_, self.context_ = bank.vectors, bank.projection, context
         self.grid_ = pool.grid
-        return self.fitted()
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blemish.detectors.information import DetectorInfo
+from blemish.detectors.information import LEARNING_RATES, TOPS, DetectorInfo
 
 PLAIN = {"examples_per_epoch": 0, "sigma": 0.0, "top": 1.0, "edges": 0.0}
 """Each photograph once an epoch, the mean error as score, the bare error as map."""
@@ -15,6 +15,7 @@ DETECTORS = (
         trains=True,
         reference="Masci et al., Stacked Convolutional Auto-Encoders for Hierarchical Feature Extraction, ICANN 2011",
         presets={"plain": PLAIN},
+        space={"size": [128, 192], "epochs": [20, 40], "learning_rate": LEARNING_RATES, "top": TOPS},
     ),
     DetectorInfo(
         "ssim-autoencoder",
@@ -24,6 +25,12 @@ DETECTORS = (
         reference="Bergmann et al., Improving Unsupervised Defect Segmentation by Applying Structural Similarity to "
         "Autoencoders, VISAPP 2019",
         presets={"plain": PLAIN},
+        space={
+            "size": [128, 256],
+            "epochs": [20, 40],
+            "learning_rate": LEARNING_RATES,
+            "top": TOPS,
+        },
     ),
     DetectorInfo(
         "residual-autoencoder",
@@ -32,6 +39,12 @@ DETECTORS = (
         trains=True,
         reference="He et al., Deep Residual Learning for Image Recognition, CVPR 2016 (the block)",
         presets={"plain": {**PLAIN, "examples_per_epoch": 1500}},
+        space={
+            "size": [128, 224],
+            "epochs": [5, 10],
+            "learning_rate": LEARNING_RATES,
+            "top": TOPS,
+        },
     ),
     DetectorInfo(
         "vae",
@@ -40,6 +53,13 @@ DETECTORS = (
         trains=True,
         reference="Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014",
         presets={"plain": PLAIN},
+        space={
+            "size": [128],
+            "epochs": [30, 60],
+            "latent": [64, 128, 256],
+            "beta": [0.1, 1.0],
+            "top": TOPS,
+        },
     ),
     DetectorInfo(
         "feature-autoencoder",
@@ -55,6 +75,13 @@ DETECTORS = (
                 "widths": (400, 200, 100),
                 "standardised": False,
             },
+        },
+        space={
+            "size": [256, 352],
+            "taps": [[8, 16], [16]],
+            "epochs": [20, 50],
+            "neighbourhood": [1, 3],
+            "top": TOPS,
         },
     ),
 )

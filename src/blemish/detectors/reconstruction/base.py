@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from blemish.detectors.base import refuse
 from blemish.detectors.reconstruction.head import RESIDUALS, ReconstructionHead, edge_energy
-from blemish.detectors.trained import TrainedDetector
+from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.loop import Material, Objective
+from blemish.detectors.training.photographs import TrainingPhotographs
 
 
 class ReconstructionObjective(Objective):
@@ -38,7 +39,7 @@ class ReconstructionObjective(Objective):
 
 
 @dataclasses.dataclass
-class ReconstructionDetector(TrainedDetector):
+class ReconstructionDetector(TrainedDetector[None]):
     """An autoencoder of pixels in [0, 1].
 
     Attributes:
@@ -58,7 +59,10 @@ class ReconstructionDetector(TrainedDetector):
     def autoencoder(self) -> nn.Module:
         """The network, untrained."""
 
-    def make_objective(self) -> Objective:
+    def prepare(self, photographs: TrainingPhotographs) -> None:
+        """Nothing is to be found first."""
+
+    def make_objective(self, prepared: Prepared[None]) -> Objective:
         """The autoencoder with its residual."""
         return ReconstructionObjective(self.autoencoder(), self.residual)
 
@@ -66,16 +70,17 @@ class ReconstructionDetector(TrainedDetector):
         """What is done to training images, uint8 3 x H x W; nothing unless said otherwise."""
         return None
 
-    def material(self, paths: Sequence[Path], training: bool) -> Material:
+    def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[None]) -> Material:
         """The photographs."""
         augment = self.augmentation() if training else None
         return Material(ImageExamples(paths, self.preprocessing(), augment), len(paths))
 
-    def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
+    def finish(self, objective: Objective, prepared: Prepared[None]) -> nn.Module:
         """The autoencoder with its residual as score and map."""
         head = self._head(objective.get_submodule("autoencoder"))
         if self.edges:
-            examples = self.material(held_out, False).examples
+            held_out = prepared.photographs.held_out
+            examples = self.material(held_out, False, prepared).examples
             rng = np.random.default_rng(self.seed)  # nothing is random without augmentation
             energies = []
             for number in range(len(held_out)):

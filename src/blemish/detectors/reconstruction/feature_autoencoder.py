@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from blemish.detectors.base import refuse
-from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
+from blemish.detectors.frozen_trained import FrozenTrainedDetector, Statistics, taps_of
 from blemish.detectors.layers import PatchScoring
 from blemish.detectors.reconstruction.feature_autoencoder_network import (
     FeatureAutoencoderHead,
@@ -19,6 +18,7 @@ from blemish.detectors.reconstruction.feature_autoencoder_network import (
     PatchGrid,
     squared_error,
 )
+from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective
 
@@ -68,17 +68,15 @@ class FeatureAutoencoder(FrozenTrainedDetector):
         """The joined patches."""
         return [PatchGrid(torch.zeros(1), torch.ones(1), self.grid, self.neighbourhood).joined(maps)]
 
-    def make_objective(self) -> Objective:
+    def make_objective(self, prepared: Prepared[Statistics]) -> Objective:
         """The autoencoder behind the grid of patches."""
-        return FeatureAutoencoderObjective(self._patches(), self._autoencoder(), self.taps)
+        return FeatureAutoencoderObjective(self._patches(prepared.found), self._autoencoder(), self.taps)
 
-    def trained_head(
-        self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]
-    ) -> nn.Module:
+    def trained_head(self, objective: Objective, prepared: Prepared[Statistics]) -> nn.Module:
         """The autoencoder with its error as score and map."""
         side = self.grid or int(self.extractor().shapes[0][1])
         scoring = PatchScoring((side, side), (self.size, self.size), self.top, self.sigma)
-        head = FeatureAutoencoderHead(self._patches(), self._autoencoder(), scoring)
+        head = FeatureAutoencoderHead(self._patches(prepared.found), self._autoencoder(), scoring)
         head.patches.load_state_dict(objective.get_submodule("patches").state_dict())
         head.autoencoder.load_state_dict(objective.get_submodule("autoencoder").state_dict())
         return head
@@ -95,8 +93,8 @@ class FeatureAutoencoder(FrozenTrainedDetector):
         }
         refuse(self, wrong)
 
-    def _patches(self) -> PatchGrid:
-        ((mean, deviation),) = self.channel_statistics()
+    def _patches(self, statistics: Statistics) -> PatchGrid:
+        ((mean, deviation),) = statistics
         if not self.standardised:
             mean, deviation = torch.zeros_like(mean), torch.ones_like(deviation)
         return PatchGrid(mean, deviation, self.grid, self.neighbourhood)

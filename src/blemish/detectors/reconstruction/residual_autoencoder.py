@@ -13,6 +13,7 @@ from torchvision.transforms import v2
 from blemish.detectors.base import refuse
 from blemish.detectors.layers import convolution, enlargement, transposed
 from blemish.detectors.reconstruction.base import ReconstructionDetector, ReconstructionObjective
+from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective
 
@@ -107,7 +108,7 @@ class ResidualAutoencoder(ReconstructionDetector):
         """The network, untrained."""
         return ResidualAutoencoderNetwork()
 
-    def make_objective(self) -> Objective:
+    def make_objective(self, prepared: Prepared[None]) -> Objective:
         """The autoencoder, its residual inside the borders."""
         return CroppedObjective(self.autoencoder(), self.residual, self.border)
 

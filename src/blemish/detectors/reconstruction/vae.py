@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from blemish.detectors.base import refuse
 from blemish.detectors.layers import convolution, enlargement, transposed
 from blemish.detectors.reconstruction.base import ReconstructionDetector
+from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective
 
@@ -112,7 +113,7 @@ class VariationalAutoencoder(ReconstructionDetector):
         """The network, untrained."""
         return VariationalAutoencoderNetwork(self.size, self.latent)
 
-    def make_objective(self) -> Objective:
+    def make_objective(self, prepared: Prepared[None]) -> Objective:
         """The autoencoder with reconstruction and divergence."""
         return VariationalObjective(VariationalAutoencoderNetwork(self.size, self.latent), self.beta)
 

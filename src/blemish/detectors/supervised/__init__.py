@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blemish.detectors.information import DetectorInfo
+from blemish.detectors.information import TOPS, DetectorInfo
 
 DETECTORS = (
     DetectorInfo(
@@ -24,6 +24,12 @@ DETECTORS = (
                 "examples_per_epoch": 0,
             },
         },
+        space={
+            "size": [256, 352],
+            "epochs": [5, 10, 20],
+            "noise": [0.25, 0.5, 1.0],
+            "top": TOPS,
+        },
     ),
     DetectorInfo(
         "unet",
@@ -36,6 +42,12 @@ DETECTORS = (
         presets={
             "plain": {"encoder": "plain", "learning_rate": 2e-3, "epochs": 40},
             "strong": {"encoder": "efficientnet_lite2", "size": 320, "epochs": 30},
+        },
+        space={
+            "size": [192, 256],
+            "epochs": [12, 24],
+            "synthetic": ["only", "no", "both"],
+            "top": [0.001, 0.002, 0.01],
         },
     ),
     DetectorInfo(
@@ -67,6 +79,12 @@ DETECTORS = (
             },
             "resnet18": {"backbone": "resnet18", "size": 224},
             "vgg16": {"backbone": "vgg16_bn", "size": 224},
+        },
+        space={
+            "size": [256, 384, 512],
+            "taps": [[8, 16, 32], [16, 32]],
+            "dropout": [0.1, 0.3, 0.5],
+            "ridge": [3.0, 30.0, 300.0],
         },
     ),
 )

@@ -16,12 +16,14 @@ from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import BoolArray, FloatArray
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import refuse
-from blemish.detectors.supervised.base import Label, SupervisedDetector, balanced_weights
+from blemish.detectors.supervised.base import SupervisedDetector, balanced_weights
 from blemish.detectors.supervised.pretrained import freeze_statistics, pretrained_backbone, slower_groups
 from blemish.detectors.supervised.segmentation_examples import SegmentationExamples, Subject
 from blemish.detectors.supervised.unet_network import PlainEncoder, SegmentationHead, UNetNetwork, mask_loss
+from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Material, Objective, Recipe, cosine_schedule
+from blemish.detectors.training.photographs import Label, TrainingPhotographs
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone
 
 PLAIN = "plain"
@@ -61,7 +63,7 @@ class UNetObjective(Objective):
 
 
 @dataclasses.dataclass
-class UNet(SupervisedDetector):
+class UNet(SupervisedDetector[float]):
     """U-Net with weighted binary cross entropy, Adam and a cosine schedule; see the base class.
 
     Good, really defective and painted photographs are drawn equally often.
@@ -106,22 +108,28 @@ class UNet(SupervisedDetector):
             return super().preprocessing()
         return self._backbone().preprocessing(self.size, self.size, self.bit_depth)
 
-    def make_objective(self) -> Objective:
-        """The U-Net; `_train` has counted the pixels."""
-        pretrained = self.encoder != PLAIN and self.weights != "random"
-        return UNetObjective(self._unet(), self._positive_weight, pretrained)
+    def prepare(self, photographs: TrainingPhotographs) -> float:
+        """Look at all photographs, and weigh the pixels: what a defective one counts for."""
+        self.look_at(photographs.all)
+        return self._weight_of_positives(photographs)
 
-    def material(self, paths: Sequence[Path], training: bool) -> Material:
+    def make_objective(self, prepared: Prepared[float]) -> Objective:
+        """The U-Net."""
+        pretrained = self.encoder != PLAIN and self.weights != "random"
+        return UNetObjective(self._unet(), prepared.found, pretrained)
+
+    def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[float]) -> Material:
         """Photographs with masks; good ones once as they are and once painted, where defects are to be painted."""
-        subjects = self._subjects(paths) if training else self._judged(paths)
+        labels = prepared.photographs.labels_of(paths)
+        subjects = self._subjects(paths, labels) if training else self._judged(paths, labels)
         examples = SegmentationExamples(subjects, self.preprocessing(), training)
         weights = balanced_weights([subject.kind for subject in subjects]) if training else None
         return Material(examples, len(subjects), weights)
 
-    def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
+    def finish(self, objective: Objective, prepared: Prepared[float]) -> nn.Module:
         """The U-Net with score and map; measures it on the images held out."""
         head = SegmentationHead(objective.get_submodule("unet"), self.size, self.top).eval()
-        self.metrics_ = self._measure(head, held_out)
+        self.metrics_ = self._measure(head, prepared.photographs)
         return head
 
     def recipe(self) -> Recipe:
@@ -135,12 +143,6 @@ class UNet(SupervisedDetector):
         refuse(self, wrong)
         self.preprocessing()
 
-    def _train(self, learnt: Sequence[Path], held_out: Sequence[Path]) -> None:
-        """Look at all photographs, weigh the pixels, and train."""
-        self.look_at([*learnt, *held_out])
-        self._positive_weight = self._weight_of_positives(learnt)
-        super()._train(learnt, held_out)
-
     def _refusal(self, catalog: Catalog) -> str:
         return (
             f"{catalog.root} has no defective training images with masks that unet could learn from: paint defects "
@@ -148,25 +150,25 @@ class UNet(SupervisedDetector):
             "blemish.data.splits.supervised_split."
         )
 
-    def _subjects(self, paths: Sequence[Path]) -> list[Subject]:
-        labels = self.labels(paths)
+    def _subjects(self, paths: Sequence[Path], labels: Sequence[Label]) -> list[Subject]:
         subjects = [Subject(path, label.mask) for path, label in zip(paths, labels, strict=True)]
         if self.synthetic != "no":
             subjects += [Subject(one.path, painted=True) for one in subjects if one.mask is None]
         return subjects
 
-    def _judged(self, paths: Sequence[Path]) -> list[Subject]:
+    def _judged(self, paths: Sequence[Path], labels: Sequence[Label]) -> list[Subject]:
         """Photographs for validation: all with real defects, and some good ones, or every epoch would wait for it."""
-        good = [path for path, label in zip(paths, self.labels(paths), strict=True) if not label.defective]
+        good = [path for path, label in zip(paths, labels, strict=True) if not label.defective]
         kept = {good[place] for place in np.linspace(0, len(good) - 1, min(len(good), _JUDGED), dtype=int)}
-        return [one for one in self._subjects(paths) if one.mask is not None or one.path in kept]
+        return [one for one in self._subjects(paths, labels) if one.mask is not None or one.path in kept]
 
-    def _weight_of_positives(self, learnt: Sequence[Path]) -> float:
+    def _weight_of_positives(self, photographs: TrainingPhotographs) -> float:
         """Square root of how many good pixels there are for a defective one, as they are drawn.
 
         The whole ratio, often several hundred, would make every doubtful pixel around a defect count as one.
         """
-        subjects = self._subjects(learnt)
+        learnt = photographs.learnt
+        subjects = self._subjects(learnt, photographs.labels_of(learnt))
         examples = SegmentationExamples(subjects, self.preprocessing(), False)
         shares: dict[str, list[float]] = {}
         for number in np.random.default_rng(self.seed).permutation(len(subjects)):
@@ -177,9 +179,11 @@ class UNet(SupervisedDetector):
         positive = float(np.mean([np.mean(of_kind) for of_kind in shares.values()]))
         return float(np.sqrt((1 - positive) / max(positive, 1e-4)))
 
-    def _measure(self, head: nn.Module, held_out: Sequence[Path]) -> dict[str, float]:
+    def _measure(self, head: nn.Module, photographs: TrainingPhotographs) -> dict[str, float]:
         """What `metrics_` holds."""
-        examples = SegmentationExamples(self._judged(held_out), self.preprocessing(), False)
+        held_out = photographs.held_out
+        subjects = self._judged(held_out, photographs.labels_of(held_out))
+        examples = SegmentationExamples(subjects, self.preprocessing(), False)
         overlap = MaskOverlap()
         for number in range(len(examples)):
             example = examples(number, np.random.default_rng((self.seed, number)))
