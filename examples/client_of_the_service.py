@@ -34,8 +34,8 @@ try:
             (found,) = answer.json()["inspections"]
             print(f"{found['verdict']:>6}  score {found['score']:.2f}  {path.parent.name}")
 
-        # A person corrects a verdict, and the history knows it from then on.
-        truth = {"truth": "bad", "defect_type": "scratch"}
+        # A person corrects the last verdict, and the history knows it from then on.
+        truth = {"truth": "bad", "defect_type": path.parent.name}
         client.post(f"/v1/inspections/{found['id']}/feedback", json=truth).raise_for_status()
         print(client.get(f"/v1/inspections/{found['id']}").json()["defect_type"])
 finally:

@@ -12,7 +12,7 @@ folder.mkdir(parents=True, exist_ok=True)
 
 # Photographs straight from a camera are arrays: uint8, H x W x 3 (RGB) or H x W (grey).
 rng = np.random.default_rng(0)
-plates = rng.normal(140, 3, (16, 96, 96)).clip(0, 255).astype(np.uint8)
+plates = [rng.normal(140, 3, (96, 96)).clip(0, 255).astype(np.uint8) for _ in range(16)]
 scratched = plates[0].copy()
 scratched[40:44, 20:80] = 250
 

@@ -1,8 +1,6 @@
 """A detector of your own: how far every pixel is from what it usually is, in standard deviations.
 
-Run it, or let the command line find it by its name:
-
-    PYTHONPATH=examples blemish fit photographs/ --out part.blemish --detector your_own_detector:PixelDeviation
+The command line finds it too, where PYTHONPATH names its folder, as `--detector your_own_detector:PixelDeviation`.
 """
 
 import dataclasses
@@ -22,7 +20,7 @@ class DeviationNetwork(nn.Module):
         super().__init__()
         self.register_buffer("mean", mean)
         self.register_buffer("deviation", deviation)
-        self.smooth = nn.AvgPool2d(5, stride=1, padding=2, count_include_pad=False)
+        self.smooth = nn.AvgPool2d(9, stride=1, padding=4, count_include_pad=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Score and map of an image."""
@@ -55,10 +53,10 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples/your-own-detector")
     bl.check_detector(PixelDeviation(size=64))  # the same checks that Blemish's own detectors pass
     print("It keeps the contract.")
-    (labels,) = bl.write_sample_line(
-        folder / "sample-line", ("label",), train=24, good=8, per_defect_type=2, size=128
+    (boards,) = bl.write_sample_line(
+        folder / "sample-line", ("board",), train=24, good=8, per_defect_type=2, size=128
     )
-    inspector = bl.fit(labels, folder / "label.blemish", detector="pixel-deviation", size=128)
-    print(inspector, bl.evaluate(inspector, labels), sep="\n")
-    compared = bl.benchmark(labels, ["pixel-deviation", "knn"], folder / "benchmark", size=128)
+    inspector = bl.fit(boards, folder / "board.blemish", detector="pixel-deviation", size=128)
+    print(inspector, bl.evaluate(inspector, boards), sep="\n")
+    compared = bl.benchmark(boards, ["pixel-deviation", "knn"], folder / "benchmark", size=128)
     print(compared.to_pandas()[["detector", "image_auroc"]].to_string(index=False))

@@ -45,6 +45,13 @@ class Detector(ABC):
 
     A detector that says whether but not where (`gives_maps` is False) has a map that is its score everywhere.
     Where training has a history, `history_` holds for each epoch its number, losses, rate and seconds.
+
+    Example:
+        >>> import blemish
+        >>> blemish.PatchCore(size=448).set_params(seed=1).clone()
+        PatchCore(size=448, seed=1)
+        >>> blemish.PatchCore(size=448).get_params()["size"]
+        448
     """
 
     name: ClassVar[str] = ""

@@ -99,6 +99,10 @@ def check_detector(detector: Detector) -> None:
 
     Raises:
         ContractError: it breaks a clause; the sentence says which, and how.
+
+    Example:
+        >>> import blemish
+        >>> blemish.check_detector(blemish.NearestNeighbours(size=64, coreset_size=100))
     """
     with TemporaryDirectory(prefix="blemish-check-") as folder:
         subject = Subject.of(detector, Path(folder))

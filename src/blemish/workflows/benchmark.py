@@ -14,6 +14,8 @@ from blemish.core.progress import say
 from blemish.workflows.request import Request
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from blemish.experiments.benchmark.cell import CellResult
     from blemish.experiments.benchmark.matrix import Benchmark
 
@@ -64,6 +66,21 @@ class BenchmarkResult:
         """Photographs that were left out, each once: path and detail, sorted."""
         found = {one["path"]: one["detail"] for cell in self.benchmark.results for one in cell.unreadable}
         return dict(sorted(found.items()))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row for each cell: category, detector, seed, error, and every figure that is one number."""
+        import pandas as pd
+
+        rows = []
+        for result in self.benchmark.results:
+            cell, figures = result.cell, result.metrics | result.timings
+            named = {"category": cell.category, "detector": cell.candidate.label, "seed": cell.seed}
+            numbers = {name: value for name, value in figures.items() if isinstance(value, int | float)}
+            rows.append(named | {"error": result.error} | numbers)
+        return pd.DataFrame(rows)
+
+    def _repr_html_(self) -> str:
+        return str(self.to_pandas().to_html(index=False, float_format="%.3f"))
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as JSON-ready values, as in `benchmark.json`."""
