@@ -4,13 +4,13 @@ FROM python:3.12-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /source
 RUN python -m venv /opt/blemish
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src ./src
 # None of these needs a GPU; trainings in the page need `train` as well, with torch's CPU wheels from
 # https://download.pytorch.org/whl/cpu: --build-arg EXTRAS=serve,postgresql,train
 ARG EXTRAS=serve,postgresql
 ARG INDEX=https://download.pytorch.org/whl/cpu
-RUN /opt/blemish/bin/pip install --extra-index-url "${INDEX}" ".[${EXTRAS}]"
+RUN /opt/blemish/bin/pip install --extra-index-url "${INDEX}" --constraint constraints.txt ".[${EXTRAS}]"
 
 FROM python:3.12-slim-bookworm
 LABEL org.opencontainers.image.title="Blemish" org.opencontainers.image.licenses="Apache-2.0"

@@ -21,6 +21,7 @@ from blemish.data.entries import NORMAL
 from blemish.data.sample_line import write_sample_line
 from blemish.detectors.reconstruction.base import ReconstructionDetector
 from blemish.detectors.registry import create_detector
+from blemish.detectors.trained import Prepared
 from blemish.evaluation.metrics import image_auroc
 
 PAGE = ROOT / "docs" / "decisions" / "0015-edges-excuse-errors.md"
@@ -31,13 +32,12 @@ SEED = 7
 def reached(detector: ReconstructionDetector, catalog: Catalog, edges: float) -> float:
     """Image AUROC of the fitted network with other edges."""
     other = dataclasses.replace(detector, edges=edges)
-    learnt, held_out = other.parts(catalog)
-    objective = other.make_objective()
+    prepared = Prepared(other.training_photographs(catalog), None)
+    objective = other.make_objective(prepared)
     objective.get_submodule("autoencoder").load_state_dict(
         detector.network().get_submodule("autoencoder").state_dict()
     )
-    other.network_ = other.finish(objective.eval(), learnt, held_out).eval()
-    other._compiled = None
+    other.network_ = other.finish(objective.eval(), prepared).eval()
     test = catalog.test()
     scores = [prediction.score for prediction in other.predict([Path(path) for path in test["path"]])]
     return image_auroc((test["label"] != NORMAL).to_numpy(), scores)

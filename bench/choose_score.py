@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from blemish.core.folds import fold_positions
 from blemish.core.images import read_image
 from blemish.data.catalog import open_catalog
 from blemish.data.synthetic import DEFECT_PAINTERS
-from blemish.detectors.base import fold_positions
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.memory.patchcore import PatchCore
 from blemish.evaluation.metrics import image_auroc

@@ -14,12 +14,10 @@ import torch
 from measuring.pages import ROOT, origin, table, write_block
 from torch import nn
 
-from blemish.detectors.reconstruction.autoencoders import (
-    ConvolutionalAutoencoder,
-    HourglassAutoencoder,
-    ResidualAutoencoder,
-    VariationalAutoencoder,
-)
+from blemish.detectors.reconstruction.cae import ConvolutionalAutoencoderNetwork
+from blemish.detectors.reconstruction.residual_autoencoder import ResidualAutoencoderNetwork
+from blemish.detectors.reconstruction.ssim_autoencoder import HourglassAutoencoder
+from blemish.detectors.reconstruction.vae import VariationalAutoencoderNetwork
 from blemish.detectors.training.devices import autocast
 
 PAGE = ROOT / "docs" / "decisions" / "0011-bfloat16-in-training.md"
@@ -29,10 +27,10 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
         lambda: timm.create_model("resnet18", features_only=True, out_indices=(1, 2, 3)),
         256,
     ),
-    "`residual-autoencoder`, 224 px": (ResidualAutoencoder, 224),
+    "`residual-autoencoder`, 224 px": (ResidualAutoencoderNetwork, 224),
     "`ssim-autoencoder`, 256 px": (HourglassAutoencoder, 256),
-    "`cae`, 128 px": (ConvolutionalAutoencoder, 128),
-    "`vae`, 128 px": (lambda: VariationalAutoencoder(128, 128), 128),
+    "`cae`, 128 px": (ConvolutionalAutoencoderNetwork, 128),
+    "`vae`, 128 px": (lambda: VariationalAutoencoderNetwork(128, 128), 128),
 }
 
 

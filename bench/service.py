@@ -61,12 +61,12 @@ def throughput(work: Work, count: int, rounds: int) -> tuple[list[float], list[f
         client = Client(server.address, work.name)
         send_all(client, work.contents, 2 * CLIENTS, CLIENTS)
         for path in work.paths[:5]:
-            runtime.inspect_file(path)
+            runtime.inspect(path)
         for _ in range(rounds):
             server.wait_until_idle()  # the gallery takes rejected parts in when nothing else is to be done
             started = time.perf_counter()
             for number in range(count):
-                runtime.inspect_file(work.paths[number % len(work.paths)])
+                runtime.inspect(work.paths[number % len(work.paths)])
             bare.append(count / (time.perf_counter() - started))
             started = time.perf_counter()
             answers = send_all(client, work.contents, count, CLIENTS)
@@ -95,10 +95,10 @@ def bare_waiting(work: Work, rate: float, seconds: float) -> list[float]:
 
     def judge() -> None:
         runtime = Inspector.load(work.inspector, 1)
-        runtime.inspect_file(work.paths[0])
+        runtime.inspect(work.paths[0])
         compiled.wait()
         while (photograph := photographs.get()) is not None:
-            runtime.inspect_file(photograph[1])
+            runtime.inspect(photograph[1])
             found.append(time.perf_counter() - photograph[0])
 
     threads = [threading.Thread(target=judge) for _ in range(CORES)]

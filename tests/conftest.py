@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -18,7 +19,13 @@ import blemish as _package  # noqa: F401  (before any test imports torch: it say
 REAL_DATA = Path(os.environ.get("BLEMISH_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
+# Trainings, comparisons and browsers. With several processes a file begun last is one that all the others wait for.
+SLOWEST_FIRST = ("detectors", "experiments", "server", "making", "explore")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    floors = {floor: place for place, floor in enumerate(SLOWEST_FIRST)}
+    items.sort(key=lambda item: floors.get(item.path.parent.name, len(floors)))
     if not REAL_DATA.is_dir():
         skip = pytest.mark.skip(reason=f"real photographs are absent: {REAL_DATA}")
         for item in items:
@@ -69,25 +76,51 @@ def blemish() -> Callable[..., Outcome]:
 
 
 @pytest.fixture(scope="session")
-def washers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small category of the sample line: 12 good parts to learn from, 6 good and 12 defective to test."""
-    from blemish.data.sample_line import write_sample_line
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], Any]], Path]:
+    """What is slow to make, made by one process of `pytest -n` for all; `made_once(name, make)` is the folder."""
 
-    out = tmp_path_factory.mktemp("sample-line")
-    (folder,) = write_sample_line(out, ("washer",), train=12, good=6, per_defect_type=2, size=128)
-    return folder
+    def once(name: str, make: Callable[[Path], Any]) -> Path:
+        root = tmp_path_factory.getbasetemp()
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            make(folder := tmp_path_factory.mktemp(name))
+            return folder
+        from portalocker import Lock
+
+        folder = root.parent / name  # above the folder of each process
+        with Lock(root.parent / f"{name}.lock", timeout=600):
+            if not folder.exists():
+                make(unfinished := tmp_path_factory.mktemp(name))
+                unfinished.rename(folder)
+        return folder
+
+    return once
 
 
 @pytest.fixture(scope="session")
-def fitted(washers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def washers(made_once: Callable[[str, Callable[[Path], Any]], Path]) -> Path:
+    """A small category of the sample line: 12 good parts to learn from, 6 good and 12 defective to test."""
+    from blemish.data.sample_line import write_sample_line
+
+    def make(out: Path) -> None:
+        write_sample_line(out, ("washer",), train=12, good=6, per_defect_type=2, size=128)
+
+    return made_once("sample-line", make) / "washer"
+
+
+@pytest.fixture(scope="session")
+def fitted(washers: Path, made_once: Callable[[str, Callable[[Path], Any]], Path]) -> Path:
     """A tiny inspector of `washers`, made by `blemish fit`."""
-    out = tmp_path_factory.mktemp("fitted") / "washer.blemish"
-    outcome = call_blemish("fit", washers, "--out", out, "--size", 128, "--set", "coreset_size=100")
-    assert outcome.status == 0, outcome.stderr
-    return out
+
+    def make(out: Path) -> None:
+        fit = ("fit", washers, "--out", out / "washer.blemish", "--size", 128, "--set", "coreset_size=100")
+        outcome = call_blemish(*fit)
+        assert outcome.status == 0, outcome.stderr
+
+    return made_once("fitted", make) / "washer.blemish"
 
 
-CHROMIUM = Path("/usr/bin/chromium")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((Path(found) for name in BROWSERS if (found := shutil.which(name))), None)
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -98,20 +131,35 @@ CHROMIUM_ARGUMENTS = [
 def browser() -> Iterator[Any]:
     """A headless Chromium, driven by Playwright; skips where there is none."""
     playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no Chromium at {CHROMIUM}")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
     with playwright.sync_playwright() as running:
         chromium = running.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()
 
 
+# Charts that are wider than the paper, and letters in them that are cut off.
+CUT_ON_PAPER = """() => [...document.querySelectorAll(".chart")].flatMap((chart) => {
+  const box = chart.getBoundingClientRect();
+  if (!box.width) return [];
+  const svg = chart.querySelector(".main-svg").getBoundingClientRect();
+  const wide = svg.width < 100 || svg.left < 0 || svg.right > innerWidth ? [chart.ariaLabel] : [];
+  const cut = [...chart.querySelectorAll("text")].filter((text) => {
+    const { left, right, bottom } = text.getBoundingClientRect();
+    return left < box.left - 2 || right > box.right + 2 || bottom > box.bottom + 2;
+  });
+  return [...wide, ...cut.map((text) => `${chart.ariaLabel}: ${text.textContent}`)];
+})"""
+PAPER_WIDTH = 703  # of A4 without its margins, in pixels
+
+
 @pytest.fixture
 def report_page(browser: Any) -> Callable[[Path], AbstractContextManager[Any]]:
     """Open a report in a browser: `with report_page(path) as page`; at the end it must have behaved.
 
-    Nothing was said on the console and nothing asked of a network, all pictures were shown, and the page fits the
-    width of a desk, a tablet and a telephone.
+    Nothing was said on the console and nothing asked of a network, all pictures were shown, the page fits the width of
+    a desk, a tablet and a telephone, and on paper every chart is whole, whether or not the browser says that it prints.
     """
 
     @contextmanager
@@ -131,6 +179,11 @@ def report_page(browser: Any) -> Callable[[Path], AbstractContextManager[Any]]:
             for width in (1280, 820, 400):
                 page.set_viewport_size({"width": width, "height": 900})
                 assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+            page.emulate_media(media="print")
+            page.set_viewport_size({"width": PAPER_WIDTH, "height": 900})
+            assert page.evaluate(CUT_ON_PAPER) == []
+            page.evaluate("dispatchEvent(new Event('beforeprint'))")
+            assert page.evaluate(CUT_ON_PAPER) == []
             assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
             assert troubles == []
         finally:

@@ -48,9 +48,15 @@ def test_one_document_and_three_files(blemish: Call, washers: Path, tmp_path: Pa
 def test_text_names_problems_insights_and_the_next_step(blemish: Call, washers: Path, tmp_path: Path) -> None:
     outcome = blemish("explore", washers, "--out", tmp_path / "out", "--backbone", "none")
     assert outcome.status == 0, outcome.stderr
-    for said in ("washer: 30 images", "no problems found", "1. washer: ", "report.html", "Next: blemish fit"):
+    for said in ("washer: 30 images", "no problems found", "1. washer: ", "report.html"):
         assert said in outcome.stdout
+    assert f"Next: blemish fit {washers} --size 256 --out washer.blemish" in outcome.stdout
     assert "A map of the images" not in (tmp_path / "out/report.html").read_text("utf-8")
+
+
+def test_the_next_step_names_one_of_several_categories(blemish: Call, washers: Path, tmp_path: Path) -> None:
+    outcome = blemish("explore", washers.parent, "--out", tmp_path, "--backbone", "none", "--no-handcrafted")
+    assert f"Next: blemish fit {washers.parent} --category washer --size 256 --out" in outcome.stdout
 
 
 def test_good_and_defective_are_compared_by_the_handcrafted_features(
@@ -79,7 +85,7 @@ def test_good_and_defective_are_compared_by_the_handcrafted_features(
     [
         (("{data}",), 2, "--out"),
         (("/nowhere/at/all", "--out", "{out}"), 1, "/nowhere/at/all"),
-        (("{data}", "--out", "{out}", "--category", "nut"), 1, "washer"),
+        (("{data.parent}", "--out", "{out}", "--category", "nut"), 1, "washer"),
         (("{data}", "--out", "{out}", "--backbone", "oracle"), 2, "oracle"),
     ],
 )
@@ -96,10 +102,9 @@ def test_what_is_wrong_is_said_in_one_sentence(
 def test_the_embedding_is_the_same_on_any_thread() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    from blemish.workflows.explore import embedding
+    from blemish.explore.backbone import embedding
 
     embed = embedding("efficientnet_lite0")
-    assert embed is not None
     images = list(np.random.default_rng(0).integers(0, 256, (6, 60, 80, 3)).astype(np.uint8))
     expected = [embed(image) for image in images]
     assert expected[0].shape == (40 + 112, 28, 28)

@@ -40,7 +40,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_reject_has_no_regions(placeless: Path, odd: Path) -> None:
-    inspection = Inspector.load(placeless).inspect_file(odd)
+    inspection = Inspector.load(placeless).inspect(odd)
     assert inspection.verdict == Verdict.REJECT
     assert not inspection.gives_map and inspection.regions == ()
 

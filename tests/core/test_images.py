@@ -34,7 +34,6 @@ from blemish.core.images import (
     DecodeLimits,
     bits_per_sample,
     decode_image,
-    image_size,
     list_images,
     pixel_digest,
     read_image,
@@ -71,7 +70,6 @@ def test_every_broken_file_is_refused_with_its_kind_and_every_odd_one_is_read(
                 found[path.name] = None
                 assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
                 assert image.flags.c_contiguous
-                assert image_size(path) == image.shape[1::-1]
     assert found == {name: file.kind for name, file in expected.items()}
     assert capfd.readouterr() == ("", ""), "a decoder wrote to the terminal"
 
@@ -158,7 +156,6 @@ def test_exif_rotation_agrees_with_pillow(tmp_path: Path, kind: str, orientation
     path.write_bytes(encode(photograph(), kind, exif=exif))
     expected = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
     np.testing.assert_array_equal(read_image(path), expected)
-    assert image_size(path) == expected.shape[1::-1]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -75,6 +75,36 @@ def test_btad(tmp_path: Path) -> None:
     assert catalog.counts() == {"train": {"good": 1}, "test": {"good": 1, "ko": 1}}
 
 
+@pytest.mark.parametrize(
+    ("images", "opened"),
+    [
+        ("good/0.png", "good"),  # photographs of good parts only
+        ("train/good/0.png", "train/good"),
+        ("train/good/0.png", "train"),
+        ("OK/0.png", "OK"),
+        ("Normal/good/0.png", "Normal"),
+        ("test/good/0.png", "test"),
+        ("defects/good/0.png", "defects"),
+        ("0.png", ""),
+    ],
+)
+def test_a_class_or_a_split_names_no_category(tmp_path: Path, images: str, opened: str) -> None:
+    root = tmp_path / "screw"
+    write_images(root, images)
+    assert open_catalog(root / opened).category == "screw"
+    assert open_catalog(root / opened, "bolt").category == "bolt", "who names it is believed"
+
+
+@pytest.mark.parametrize(
+    ("stem", "category"), [("shift", "shift"), ("train", "screw"), ("manifest", "screw")]
+)
+def test_a_manifest_of_a_split_names_no_category(tmp_path: Path, stem: str, category: str) -> None:
+    write_images(tmp_path / "screw", "0.png")
+    path = tmp_path / "screw" / f"{stem}.csv"
+    path.write_text("path\n0.png\n")
+    assert open_catalog(path).category == category
+
+
 def test_a_root_of_several_names_them(tmp_path: Path) -> None:
     write_images(
         tmp_path,

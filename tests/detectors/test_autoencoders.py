@@ -15,29 +15,30 @@ from torch import nn
 from blemish.core.errors import UsageError
 from blemish.core.preprocessing import standardise
 from blemish.data.catalog import open_catalog
-from blemish.detectors.reconstruction import autoencoders
 from blemish.detectors.reconstruction.base import ReconstructionObjective
+from blemish.detectors.reconstruction.cae import ConvolutionalAutoencoderNetwork
 from blemish.detectors.reconstruction.head import ReconstructionHead, mixed_residual, structural_similarity
 from blemish.detectors.reconstruction.residual_autoencoder import (
     CroppedObjective,
-    ResidualAutoencoderDetector,
+    ResidualAutoencoder,
+    ResidualAutoencoderNetwork,
 )
-from blemish.detectors.reconstruction.vae import VariationalObjective
+from blemish.detectors.reconstruction.ssim_autoencoder import HourglassAutoencoder
+from blemish.detectors.reconstruction.vae import VariationalAutoencoderNetwork, VariationalObjective
 from blemish.detectors.registry import create_detector, detector_info
 from blemish.features.pixels import PixelCache
 
 NETWORKS = {
-    "ConvolutionalAutoencoder": ((), 128, 135_139),
-    "HourglassAutoencoder": ((), 256, 1_676_291),
-    "ResidualAutoencoder": ((), 224, 933_443),
-    "VariationalAutoencoder": ((128, 128), 128, 7_085_379),
+    ConvolutionalAutoencoderNetwork: ((), 128, 135_139),
+    HourglassAutoencoder: ((), 256, 1_676_291),
+    ResidualAutoencoderNetwork: ((), 224, 933_443),
+    VariationalAutoencoderNetwork: ((128, 128), 128, 7_085_379),
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_is_what_its_docstring_says(name: str) -> None:
-    arguments, size, parameters = NETWORKS[name]
-    kind = getattr(autoencoders, name)
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_a_network_is_what_its_docstring_says(kind: type[nn.Module]) -> None:
+    arguments, size, parameters = NETWORKS[kind]
     network = kind(*arguments).eval()
     assert sum(weight.numel() for weight in network.parameters()) == parameters
     assert f"{parameters:,} parameters" in kind.__doc__
@@ -142,7 +143,7 @@ def test_what_edges_are_usual_is_measured_on_photographs_held_out(washers: Path)
     settings = {"size": 64, "epochs": 1, "examples_per_epoch": 8, "edges": 2.0}
     detector = create_detector("residual-autoencoder", **settings).fit(open_catalog(washers))
     head = detector.network()
-    held_out = detector.parts(open_catalog(washers))[1]
+    held_out = detector.training_photographs(open_catalog(washers)).held_out
     energies = []
     for path in held_out:
         planes = standardise(PixelCache().read(path, detector.preprocessing()), detector.preprocessing())
@@ -151,8 +152,6 @@ def test_what_edges_are_usual_is_measured_on_photographs_held_out(washers: Path)
         gradient = np.gradient(np.pad(drawn[8:-8, 8:-8], 1, mode="edge"))
         energies.append(sum(one[1:-1, 1:-1] ** 2 for one in gradient).mean())
     assert float(head.usual_edges) == pytest.approx(np.mean(energies), rel=1e-3)
-    restored = create_detector("residual-autoencoder", **settings).restore(detector.state())
-    assert float(restored.network().usual_edges) == float(head.usual_edges)
 
 
 def test_the_cropped_loss_does_not_see_the_border() -> None:
@@ -169,7 +168,7 @@ def test_the_cropped_loss_does_not_see_the_border() -> None:
 
 
 def test_augmentation_moves_and_keeps_values() -> None:
-    augment = ResidualAutoencoderDetector(size=64).augmentation()
+    augment = ResidualAutoencoder(size=64).augmentation()
     image = torch.arange(3 * 64 * 64).reshape(3, 64, 64).remainder(251).to(torch.uint8)
     torch.manual_seed(0)
     moved = [augment(image) for _ in range(20)]
@@ -181,7 +180,7 @@ def test_augmentation_moves_and_keeps_values() -> None:
 
 
 def test_the_variational_loss_is_error_and_divergence() -> None:
-    autoencoder = autoencoders.VariationalAutoencoder(32, 6)
+    autoencoder = VariationalAutoencoderNetwork(32, 6)
     objective = VariationalObjective(autoencoder, beta=3.0).eval()
     image = torch.rand(4, 3, 32, 32)
     with torch.no_grad():

@@ -12,6 +12,7 @@ import torch
 from skimage.transform import resize
 
 from blemish.core.errors import BlemishError, UsageError
+from blemish.core.folds import held_out_positions
 from blemish.core.images import read_image
 from blemish.core.preprocessing import preprocess
 from blemish.data.catalog import Catalog
@@ -24,20 +25,19 @@ from blemish.detectors.distilled.distillation import (
     write_teacher,
 )
 from blemish.detectors.distilled.efficientad import (
-    EfficientADDetector,
+    EfficientAD,
     EfficientADExamples,
     EfficientADObjective,
 )
 from blemish.detectors.distilled.efficientad_network import (
     DescriptionAutoencoder,
-    EfficientAD,
+    EfficientADNetwork,
     PatchDescription,
     hard_feature_loss,
     quantile_pair,
     to_channels,
 )
 from blemish.detectors.registry import create_detector
-from blemish.detectors.trained import held_out_positions
 from blemish.detectors.training.examples import ImageExamples
 from blemish.detectors.training.session import TrainingSession, training_session
 
@@ -53,8 +53,8 @@ QUICK: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def detector(catalog: Catalog) -> EfficientADDetector:
-    return EfficientADDetector(**QUICK).fit(catalog)
+def detector(catalog: Catalog) -> EfficientAD:
+    return EfficientAD(**QUICK).fit(catalog)
 
 
 def count(module: torch.nn.Module) -> int:
@@ -110,7 +110,7 @@ def test_the_hard_feature_loss_is_of_the_largest_errors() -> None:
 @pytest.mark.parametrize("penalised", [False, True])
 def test_the_loss_is_the_sum_of_its_published_parts(penalised: bool) -> None:
     torch.manual_seed(0)
-    network = EfficientAD("small", 6, 64).eval()
+    network = EfficientADNetwork("small", 6, 64).eval()
     network.mean.fill_(0.1)
     network.deviation.fill_(0.2)
     batch = {"image": torch.rand(1, 3, 64, 64), "augmented": torch.rand(1, 3, 64, 64)}
@@ -130,11 +130,9 @@ def test_the_loss_is_the_sum_of_its_published_parts(penalised: bool) -> None:
     assert found == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_map_is_scaled_by_quantiles_padded_and_enlarged(
-    detector: EfficientADDetector, catalog: Catalog
-) -> None:
+def test_the_map_is_scaled_by_quantiles_padded_and_enlarged(detector: EfficientAD, catalog: Catalog) -> None:
     network, contract = detector.network(), detector.preprocessing()
-    assert isinstance(network, EfficientAD)
+    assert isinstance(network, EfficientADNetwork)
 
     def errors(path: Path) -> list[np.ndarray]:
         image = torch.from_numpy(preprocess(read_image(path), contract))[None]
@@ -172,7 +170,7 @@ def test_channels_are_means_of_neighbours() -> None:
 
 
 def test_only_the_light_of_the_second_copy_changes(catalog: Catalog) -> None:
-    images = ImageExamples(catalog.train_normal(), EfficientADDetector(size=64).preprocessing())
+    images = ImageExamples(catalog.train_normal(), EfficientAD(size=64).preprocessing())
     torch.manual_seed(1)
     example = EfficientADExamples(images, True, [])(0, np.random.default_rng(0))
     plain = EfficientADExamples(images, False, [])(0, np.random.default_rng(0))
@@ -185,19 +183,19 @@ def test_the_penalty_sees_the_middle_of_unrelated_photographs(catalog: Catalog, 
     picture = np.zeros((128, 128, 3), np.uint8)
     picture[32:96, 32:96] = 255
     cv2.imwrite(str(tmp_path / "other.png"), picture)
-    images = ImageExamples(catalog.train_normal(), EfficientADDetector(size=64).preprocessing())
+    images = ImageExamples(catalog.train_normal(), EfficientAD(size=64).preprocessing())
     example = EfficientADExamples(images, True, [tmp_path / "other.png"])(0, np.random.default_rng(0))
     assert example["unrelated"].shape == (3, 64, 64)
     assert float(example["unrelated"].amin()) > 2, "only the white middle is seen"
     with pytest.raises(UsageError, match="penalty_images"):
-        EfficientADDetector(**QUICK, penalty_images=str(tmp_path / "none")).fit(catalog)
-    EfficientADDetector(**QUICK, penalty_images=str(tmp_path)).fit(catalog)
+        EfficientAD(**QUICK, penalty_images=str(tmp_path / "none")).fit(catalog)
+    EfficientAD(**QUICK, penalty_images=str(tmp_path)).fit(catalog)
 
 
 def test_the_presets_are_the_published_settings() -> None:
     for preset, model_size in (("paper", "small"), ("paper-medium", "medium")):
         made = create_detector("efficientad", preset)
-        assert isinstance(made, EfficientADDetector)
+        assert isinstance(made, EfficientAD)
         recipe = made.recipe()
         steps = recipe.epochs * made.examples_per_epoch
         falls = next(e for e in range(recipe.epochs) if recipe.schedule(e) < 1) * made.examples_per_epoch
@@ -231,7 +229,7 @@ def test_a_teachers_file_says_what_it_is(catalog: Catalog, tmp_path: Path) -> No
     write_teacher(path, network, Distillation("small", 16, 64), "efficientnet_lite0")
     again = read_teacher(path, "small", 16)
     assert all(torch.equal(value, again.state_dict()[key]) for key, value in network.state_dict().items())
-    fitted = EfficientADDetector(**{**QUICK, "teacher": str(path)}).fit(catalog)
+    fitted = EfficientAD(**{**QUICK, "teacher": str(path)}).fit(catalog)
     weights = fitted.network().get_submodule("teacher").state_dict()
     assert all(torch.equal(value, weights[key]) for key, value in network.state_dict().items())
     with pytest.raises(UsageError, match="small with 16 channels"):
@@ -244,18 +242,18 @@ def test_a_teachers_file_says_what_it_is(catalog: Catalog, tmp_path: Path) -> No
 
 
 def test_both_trainings_have_checkpoints_and_resume(
-    detector: EfficientADDetector, catalog: Catalog, tmp_path: Path
+    detector: EfficientAD, catalog: Catalog, tmp_path: Path
 ) -> None:
     with training_session(TrainingSession(tmp_path)):
-        EfficientADDetector(**QUICK).fit(catalog)
+        EfficientAD(**QUICK).fit(catalog)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "efficientad-teacher.safetensors",
         "efficientad.safetensors",
     ]
     with training_session(TrainingSession(tmp_path, resume=True)):
-        again = EfficientADDetector(**QUICK).fit(catalog)
-    state = again.state()
-    assert all(np.array_equal(value, state[key]) for key, value in detector.state().items())
+        again = EfficientAD(**QUICK).fit(catalog)
+    state = again.network().state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in detector.network().state_dict().items())
 
 
 @pytest.mark.parametrize(
@@ -264,4 +262,4 @@ def test_both_trainings_have_checkpoints_and_resume(
 )
 def test_what_cannot_be_meant_is_refused(wrong: dict[str, Any], catalog: Catalog) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
-        EfficientADDetector(**{**QUICK, **wrong}).fit(catalog)
+        EfficientAD(**{**QUICK, **wrong}).fit(catalog)

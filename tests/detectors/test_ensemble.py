@@ -56,7 +56,7 @@ def test_members_of_one_kind_of_score_and_another_agree(washers: Path) -> None:
         each.append([surprise(one.scores, score) for score in said])
     assert combined == pytest.approx(np.mean(each, axis=0), rel=2e-3, abs=2e-3)
     loudest = create_detector("ensemble", size=128, members=("patchcore:quick", "knn"), rule="max")
-    loudest.restore(ensemble.state())
+    loudest.fit(catalog)
     assert [p.score for p in loudest.predict(paths)] == pytest.approx(
         np.max(each, axis=0), rel=2e-3, abs=2e-3
     )

@@ -11,19 +11,18 @@ import torch
 from blemish.core.errors import UsageError
 from blemish.data.catalog import Catalog
 from blemish.detectors.frozen_trained import channel_statistics
-from blemish.detectors.reconstruction.feature_autoencoder import THREE_SIGMA, FeatureAutoencoderDetector
-from blemish.detectors.reconstruction.feature_autoencoder_network import FeatureAutoencoder
+from blemish.detectors.reconstruction.feature_autoencoder import FeatureAutoencoder
+from blemish.detectors.reconstruction.feature_autoencoder_network import FeatureAutoencoderNetwork
 from blemish.detectors.registry import create_detector
-from blemish.detectors.trained import held_out_positions
 
 
 @pytest.fixture(scope="module")
-def detector(catalog: Catalog) -> FeatureAutoencoderDetector:
-    return FeatureAutoencoderDetector(size=128, epochs=3).fit(catalog)
+def detector(catalog: Catalog) -> FeatureAutoencoder:
+    return FeatureAutoencoder(size=128, epochs=3).fit(catalog)
 
 
 def test_the_published_network_has_1_434_036_parameters() -> None:
-    network = FeatureAutoencoder(1536, (400, 200, 100))
+    network = FeatureAutoencoderNetwork(1536, (400, 200, 100))
     assert sum(parameter.numel() for parameter in network.parameters()) == 1_434_036
     assert network(torch.zeros(2, 1536, 28, 28)).shape == (2, 1536, 28, 28)
     convolutions = [layer for layer in network.layers if isinstance(layer, torch.nn.Conv2d)]
@@ -35,7 +34,7 @@ def test_the_preset_reads_1536_channels_on_28_x_28(catalog: Catalog) -> None:
     made = create_detector(
         "feature-autoencoder", "resnet50", weights="random", epochs=1, size=64, bit_depth=8
     )
-    assert isinstance(made, FeatureAutoencoderDetector)
+    assert isinstance(made, FeatureAutoencoder)
     assert (made.learning_rate, made.patience, made.grid) == (1e-3, 2, 28)
     few = catalog.subset(catalog.table.index[catalog.table["split"] == "train"][:4])
     made.fit(few)
@@ -47,9 +46,7 @@ def test_the_preset_reads_1536_channels_on_28_x_28(catalog: Catalog) -> None:
     assert prediction.anomaly_map.shape == (64, 64)
 
 
-def test_the_score_is_the_mean_of_the_highest_errors(
-    detector: FeatureAutoencoderDetector, catalog: Catalog
-) -> None:
+def test_the_score_is_the_mean_of_the_highest_errors(detector: FeatureAutoencoder, catalog: Catalog) -> None:
     path = Path(catalog.test()["path"].iloc[0])
     head = detector.network().get_submodule("head")
     with torch.inference_mode():
@@ -62,20 +59,6 @@ def test_the_score_is_the_mean_of_the_highest_errors(
     assert next(detector.predict([path])).score == pytest.approx(
         np.sort(error, axis=None)[-count:].mean(), rel=1e-4
     )
-
-
-def test_the_threshold_is_the_mean_and_three_deviations_of_held_out_images(
-    detector: FeatureAutoencoderDetector, catalog: Catalog
-) -> None:
-    paths = catalog.train_normal()
-    held = held_out_positions(len(paths), detector.validation_share, detector.seed)
-    scores = [prediction.score for prediction in detector.predict([paths[position] for position in held])]
-    expected = (
-        sum(scores) / len(scores) + 3 * (sum((s - np.mean(scores)) ** 2 for s in scores) / len(scores)) ** 0.5
-    )
-    assert detector.extra_thresholds_ == {THREE_SIGMA: pytest.approx(expected, rel=1e-5)}
-    restored = detector.clone().restore(detector.state())
-    assert restored.extra_thresholds_ == detector.extra_thresholds_
 
 
 def test_statistics_are_those_of_all_values() -> None:

@@ -44,11 +44,11 @@ def patches_of(detector: FewShot, path: Path) -> Array:
 
 def weights_of(detector: FewShot, patches: Array) -> Array:
     """The foreground's weight of every patch."""
-    state = detector.state()
-    if "foreground_direction" not in state:
+    foreground = detector.good_.foreground
+    if foreground is None:
         return np.ones(patches.shape[:2])
-    low, high = state["foreground_bounds"]
-    weight = np.clip((patches @ state["foreground_direction"] - low) / (high - low), 0, 1)
+    low, high = foreground.bounds.numpy()
+    weight = np.clip((patches @ foreground.direction.numpy() - low) / (high - low), 0, 1)
     spread = grey_dilation(weight, (3, 3), mode="constant", cval=-np.inf)
     closed = grey_dilation(spread, (3, 3), mode="constant", cval=-np.inf)
     eroded: Array = grey_erosion(closed, (3, 3), mode="constant", cval=np.inf)
@@ -71,8 +71,8 @@ def test_nearest_is_that_of_a_slow_implementation(
     masking: bool, catalog: Catalog, tested: list[Path]
 ) -> None:
     detector = FewShot(**{**SMALL, "size": 256}, masking=masking).fit(first_good(catalog, 3))
-    assert ("foreground_direction" in detector.state()) == masking
-    bank = detector.state()["memory_bank"]
+    assert (detector.good_.foreground is not None) == masking
+    bank = detector.good_.known
     assert len(bank) == 200
     check_scores(detector, lambda rows: cdist(rows, bank).min(1), tested)
     runtime = CompiledNetwork(to_onnx(detector.network(), torch.zeros(1, 3, 256, 256), ["score", "map"]))
@@ -91,7 +91,7 @@ def test_subspace_is_that_of_a_slow_implementation(catalog: Catalog, tested: lis
     _, spreads, axes = np.linalg.svd(rows - mean, full_matrices=False)
     held = np.cumsum(spreads**2) / (spreads**2).sum()
     axes = axes[: 1 + int(np.argmax(held >= 0.9))]
-    assert len(detector.state()["components"]) == len(axes) < 100
+    assert len(detector.good_.known.components) == len(axes) < 100
     check_scores(
         detector,
         lambda patches: np.linalg.norm((patches - mean) - (patches - mean) @ axes.T @ axes, axis=1),
@@ -103,9 +103,7 @@ def test_subspace_is_that_of_a_slow_implementation(catalog: Catalog, tested: lis
 def test_one_good_photograph_is_enough(method: str, catalog: Catalog, tested: list[Path]) -> None:
     one = first_good(catalog, 1)
     detector = FewShot(**SMALL, method=method).fit(one)
-    restored = FewShot(**SMALL, method=method).restore(detector.state())
-    scores = [prediction.score for prediction in detector.predict(tested)]
-    assert scores == [prediction.score for prediction in restored.predict(tested)]
+    assert np.isfinite([prediction.score for prediction in detector.predict(tested)]).all()
     unseen = list(detector.cross_predict(one, 4))
     assert [position for position, _ in unseen] == [0] * 8, "its eight exact copies"
     (by_heart,) = detector.predict(one.train_normal())
@@ -141,7 +139,7 @@ def test_of_many_photographs_some_are_taken_and_the_others_calibrate(catalog: Ca
     taken = [position for position in unseen if unseen[position].score != as_new[position]]
     assert len(taken) == 3
     other = FewShot(**SMALL, images=3, seed=1).fit(catalog)
-    assert not np.array_equal(other.state()["memory_bank"], detector.state()["memory_bank"])
+    assert not np.array_equal(other.good_.known, detector.good_.known)
     limited = FewShot(**SMALL, images=1, calibration_images=4).fit(catalog)
     assert len(dict(limited.cross_predict(catalog, 3))) == 4
 

@@ -42,7 +42,7 @@ def vectors_of(detector: Padim, path: Path) -> Array:
             tap = block_reduce(tap, (1, height // side, height // side), np.mean)
         joined.append(np.repeat(np.repeat(tap, side // tap.shape[1], 1), side // tap.shape[1], 2))
     whole = np.concatenate(joined).astype(np.float64)
-    return np.moveaxis(whole[detector.state()["channels"]], 0, -1)
+    return np.moveaxis(whole[detector.channels_], 0, -1)
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,11 @@ def test_scoring_as_if_unseen_is_fitting_on_the_others(catalog: Catalog) -> None
     few = first_good(catalog, 7)
     detector = Padim(**SMALL).fit(few)
     slow = dict(Detector.cross_predict(detector, few, 3))  # fits anew for each fold
-    restored = Padim(**SMALL).restore(detector.state())
-    for fast in (dict(detector.cross_predict(few, 3)), dict(restored.cross_predict(few, 3))):
-        assert sorted(fast) == sorted(slow) == list(range(7))
-        for position, prediction in fast.items():
-            assert prediction.score == pytest.approx(slow[position].score, rel=1e-5)
-            np.testing.assert_allclose(prediction.anomaly_map, slow[position].anomaly_map, rtol=1e-4)
+    fast = dict(detector.cross_predict(few, 3))
+    assert sorted(fast) == sorted(slow) == list(range(7))
+    for position, prediction in fast.items():
+        assert prediction.score == pytest.approx(slow[position].score, rel=1e-5)
+        np.testing.assert_allclose(prediction.anomaly_map, slow[position].anomaly_map, rtol=1e-4)
 
 
 def test_sums_give_the_moments_however_far_from_zero() -> None:
@@ -122,18 +121,18 @@ def test_presets_choose_channels_at_random(
     detector = create_detector("padim", preset, weights="random", size=SIZE).fit(first_good(catalog, 3))
     assert isinstance(detector, Padim) and detector.prior == 0
     assert sum(detector.extractor().backbone.channels) == together
-    state = detector.state()
-    assert len(set(state["channels"])) == kept and state["channels"].max() < together
-    assert state["whitening"].shape == (positions, kept, kept)
+    channels = detector.channels_.tolist()
+    assert len(set(channels)) == kept and max(channels) < together
+    assert detector.whitening_.shape == (positions, kept, kept)
     assert all(np.isfinite(one.score) for one in detector.predict(tested[:1]))
 
 
 def test_a_seed_chooses_the_channels(small: Padim, catalog: Catalog) -> None:
-    chosen = small.state()["channels"]
-    other = Padim(**SMALL, seed=1).fit(first_good(catalog, 2)).state()["channels"]
+    chosen = small.channels_
+    other = Padim(**SMALL, seed=1).fit(first_good(catalog, 2)).channels_
     assert len(chosen) == len(other) == 40
     assert chosen.tolist() != other.tolist()
-    every = Padim(size=SIZE, dimensions=1000, stride=8).fit(first_good(catalog, 2)).state()["channels"]
+    every = Padim(size=SIZE, dimensions=1000, stride=8).fit(first_good(catalog, 2)).channels_
     assert every.tolist() == list(range(176))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import itertools
 import shutil
 from pathlib import Path
@@ -53,7 +55,7 @@ def patches_of(detector: PatchCore, path: Path) -> Array:
 def distances_of(detector: PatchCore, path: Path) -> Array:
     """Distance of every patch to the memory bank, h x w."""
     patches = patches_of(detector, path)
-    bank = detector.state()["memory_bank"]
+    bank = detector.memory_bank_.numpy()
     return cdist(patches.reshape(-1, patches.shape[2]), bank).min(1).reshape(patches.shape[:2])
 
 
@@ -71,12 +73,21 @@ def map_of(detector: PatchCore, distances: Array) -> Array:
 
 def context_of(detector: PatchCore, path: Path) -> float:
     """What the good images most like this one score above the mean of all."""
-    state = detector.state()
+    context = detector.context_
+    assert context is not None
     descriptor = patches_of(detector, path).mean((0, 1))
-    apart = (((state["descriptors"] - descriptor) / state["descriptor_scale"]) ** 2).sum(1)
-    similar = np.argsort(apart)[: int(state["similar"])]
-    scores = state["scores"].astype(np.float64)
-    return float(state["slope"] * (scores[similar].mean() - scores.mean()))
+    apart = (((context.descriptors.numpy() - descriptor) / context.scale.numpy()) ** 2).sum(1)
+    similar = np.argsort(apart)[: context.similar]
+    scores = context.scores.double().numpy()
+    return float(context.slope * (scores[similar].mean() - scores.mean()))
+
+
+def with_slope(detector: PatchCore, slope: float) -> PatchCore:
+    """A detector that has learnt the same, but for the slope of its context."""
+    changed = copy.copy(detector)
+    assert detector.context_ is not None
+    changed.context_ = dataclasses.replace(detector.context_, slope=slope)
+    return changed
 
 
 def predict(detector: Detector, paths: list[Path]) -> list[Prediction]:
@@ -121,7 +132,7 @@ def test_score_and_map_are_those_of_a_slow_implementation(
 def test_the_bank_is_the_plain_greedy_coreset_of_all_patches(catalog: Catalog) -> None:
     # One tap of few channels, so that no random projection stands between.
     detector = PatchCore(size=SIZE, taps=(8,), coreset_size=60, context=0).fit(first_good(catalog, 4))
-    bank = detector.state()["memory_bank"].astype(np.float64)
+    bank = detector.memory_bank_.numpy().astype(np.float64)
     patches = np.concatenate(
         [patches_of(detector, path).reshape(-1, bank.shape[1]) for path in catalog.train_normal()[:4]]
     )
@@ -137,7 +148,7 @@ def test_a_pool_smaller_than_all_patches_still_holds_nothing_but_patches(
     plain: PatchCore, catalog: Catalog, tested: list[Path]
 ) -> None:
     pooled = PatchCore(**PLAIN, pool=1000).fit(catalog)
-    bank = pooled.state()["memory_bank"]
+    bank = pooled.memory_bank_.numpy()
     paths = catalog.train_normal()
     owners = np.array(
         [cdist(bank, patches_of(pooled, path).reshape(-1, bank.shape[1])).min(1) for path in paths]
@@ -152,16 +163,16 @@ def test_a_pool_smaller_than_all_patches_still_holds_nothing_but_patches(
 
 def test_the_bank_has_the_size_asked_for(catalog: Catalog) -> None:
     few = first_good(catalog, 3)
-    assert len(PatchCore(**PLAIN).fit(few).state()["memory_bank"]) == PLAIN["coreset_size"]
-    ratio = PatchCore(size=SIZE, context=0, coreset_ratio=0.05).fit(few).state()
-    patches = 3 * int(np.prod(ratio["grid"]))
-    assert len(ratio["memory_bank"]) == round(0.05 * patches)
+    assert len(PatchCore(**PLAIN).fit(few).memory_bank_) == PLAIN["coreset_size"]
+    ratio = PatchCore(size=SIZE, context=0, coreset_ratio=0.05).fit(few)
+    patches = 3 * int(np.prod(ratio.grid_))
+    assert len(ratio.memory_bank_) == round(0.05 * patches)
 
 
 def test_reweighting_is_the_papers_equation_7(catalog: Catalog, tested: list[Path]) -> None:
     few = first_good(catalog, 4)
     weighted = PatchCore(**PLAIN, top=0.0, reweighting=9).fit(few)
-    bank = weighted.state()["memory_bank"].astype(np.float64)
+    bank = weighted.memory_bank_.numpy().astype(np.float64)
     for path, prediction in zip(tested, predict(weighted, tested), strict=True):
         patches = patches_of(weighted, path).reshape(-1, bank.shape[1])
         apart = cdist(patches, bank)
@@ -181,7 +192,7 @@ def test_the_preset_of_the_paper_is_that_of_a_slow_implementation(
     detector = create_detector("patchcore", "paper", size=SIZE, taps=(8,)).fit(few)
     assert isinstance(detector, PatchCore)
     patches = np.concatenate([patches_of(detector, path).reshape(-1, 40) for path in few.train_normal()])
-    first = detector.state()["memory_bank"][0]
+    first = detector.memory_bank_.numpy()[0]
     bank = [patches[np.linalg.norm(patches - first, axis=1).argmin()]]
     nearest = np.full(len(patches), np.inf)
     while len(bank) < round(0.1 * len(patches)):
@@ -217,7 +228,7 @@ def averaged_patches(detector: PatchCore, path: Path) -> Array:
 def test_averages_are_those_of_the_papers_code(dimensions: int, catalog: Catalog, tested: list[Path]) -> None:
     averaged = PatchCore(**PLAIN, taps=(4, 8, 16), dimensions=dimensions, reduction="average")
     averaged.fit(first_good(catalog, 2))
-    bank = averaged.state()["memory_bank"]
+    bank = averaged.memory_bank_.numpy()
     assert bank.shape[1] == dimensions
     for path, prediction in zip(tested, predict(averaged, tested), strict=True):
         distances = cdist(averaged_patches(averaged, path), bank).min(1)
@@ -230,15 +241,12 @@ def test_principal_components_are_those_of_a_slow_implementation(
     few = first_good(catalog, 3)
     reduced = PatchCore(size=SIZE, context=0, coreset_ratio=1.0, top=1.0, dimensions=20).fit(few)
     patches = np.concatenate([patches_of(reduced, path).reshape(-1, 152) for path in few.train_normal()])
-    assert reduced.state()["memory_bank"].shape == (len(patches), 20), "all of the pool is kept"
+    assert reduced.memory_bank_.shape == (len(patches), 20), "all of the pool is kept"
     components = np.linalg.svd(patches - patches.mean(0), full_matrices=False)[2][:20]
     for path, prediction in zip(tested, predict(reduced, tested), strict=True):
         rows = patches_of(reduced, path).reshape(-1, 152)
         distances = cdist(rows @ components.T, patches @ components.T).min(1)
         assert prediction.score == pytest.approx(distances.mean(), rel=1e-4)
-    restored = reduced.clone().restore(reduced.state())
-    mine = [one.score for one in predict(reduced, tested)]
-    assert [one.score for one in predict(restored, tested)] == mine
 
 
 def test_a_crop_is_the_middle_of_the_photograph(catalog: Catalog, tested: list[Path], tmp_path: Path) -> None:
@@ -295,7 +303,7 @@ def test_presets_of_large_backbones(
     preset: str, size: dict[str, int], bank: tuple[int, int], catalog: Catalog, tested: list[Path]
 ) -> None:
     detector = create_detector("patchcore", preset, weights="random", **size).fit(first_good(catalog, 3))
-    assert detector.state()["memory_bank"].shape == bank
+    assert detector.memory_bank_.shape == bank
     for prediction in predict(detector, tested[:1]):
         assert np.isfinite(prediction.score) and prediction.score > 0
         assert prediction.anomaly_map.shape == (size["size"], size["size"])
@@ -303,9 +311,9 @@ def test_presets_of_large_backbones(
 
 def test_a_context_is_subtracted_from_score_and_map(contextual: PatchCore, many: Catalog) -> None:
     detector = contextual
-    assert detector.context > 0 and "slope" in detector.state(), "the default has a context"
+    assert detector.context > 0, "the default has a context"
     # A steep slope, so that it cannot hide.
-    steep = detector.clone().restore({**detector.state(), "slope": np.array(0.8)})
+    steep = with_slope(detector, 0.8)
     paths = [Path(path) for path in many.test()["path"][:4]]
     offsets = [context_of(steep, path) for path in paths]
     for path, offset, prediction in zip(paths, offsets, predict(steep, paths), strict=True):
@@ -317,30 +325,33 @@ def test_a_context_is_subtracted_from_score_and_map(contextual: PatchCore, many:
 
 def test_a_context_is_learnt_from_good_images_left_out(contextual: PatchCore, many: Catalog) -> None:
     detector, paths = contextual, many.train_normal()
-    state = detector.state()
+    context = detector.context_
+    assert context is not None
+    descriptors, scale = context.descriptors.numpy(), context.scale.numpy()
     looks = np.array([patches_of(detector, path).mean((0, 1)) for path in paths])
-    order = cdist(looks, state["descriptors"]).argmin(1)
+    order = cdist(looks, descriptors).argmin(1)
     assert sorted(order) == list(range(len(paths)))
-    np.testing.assert_allclose(state["descriptors"][order], looks, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(state["descriptor_scale"], looks.std(0, ddof=1), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(descriptors[order], looks, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(scale, looks.std(0, ddof=1), rtol=1e-3, atol=1e-5)
     learnt = [score_of(distances_of(detector, path), detector.top) for path in paths]
-    assert state["scores"].mean() > np.mean(learnt), "what is unseen is farther"
-    scores, similar = state["scores"].astype(np.float64), int(state["similar"])
+    assert float(context.scores.mean()) > np.mean(learnt), "what is unseen is farther"
+    scores, similar = context.scores.double().numpy(), context.similar
     assert 1 <= similar <= len(paths) / 5
-    scaled = state["descriptors"] / state["descriptor_scale"]
+    scaled = descriptors / scale
     apart = cdist(scaled, scaled)
     np.fill_diagonal(apart, np.inf)
     expected = scores[np.argsort(apart, axis=1)[:, :similar]].mean(1)
     slope = np.polyfit(expected, scores, 1)[0]
-    assert float(state["slope"]) == pytest.approx(np.clip(slope, 0, 1), abs=1e-3)
+    assert context.slope == pytest.approx(np.clip(slope, 0, 1), abs=1e-3)
 
 
-def test_reweighting_and_context_go_together(contextual: PatchCore, many: Catalog) -> None:
-    both = PatchCore(size=SIZE, coreset_size=150, top=0.0, reweighting=5)
-    both.restore({**contextual.state(), "slope": np.array(1.0)})
-    bare = {key: both.state()[key] for key in ("memory_bank", "grid")}
+def test_reweighting_and_context_go_together(many: Catalog) -> None:
+    both = PatchCore(size=SIZE, coreset_size=150, top=0.0, reweighting=5).fit(many)
+    both = with_slope(both, 1.0)
+    bare = copy.copy(both)
+    bare.context_ = None
     paths = [Path(path) for path in many.test()["path"][:4]]
-    weighted = predict(both.clone().restore(bare), paths)
+    weighted = predict(bare, paths)
     for path, one, plain in zip(paths, predict(both, paths), weighted, strict=True):
         distance = float(distances_of(both, path).max())
         weight = plain.score / distance
@@ -364,12 +375,6 @@ def test_calibration_images_are_a_limit(catalog: Catalog) -> None:
     detector = PatchCore(**PLAIN, calibration_images=5).fit(catalog)
     positions = [position for position, _ in detector.cross_predict(catalog, 4)]
     assert len(positions) == len(set(positions)) == 5
-
-
-def test_a_restored_detector_can_be_calibrated(plain: PatchCore, catalog: Catalog) -> None:
-    restored = PatchCore(**PLAIN).restore(plain.state())
-    mine = {position: one.score for position, one in restored.cross_predict(catalog, 3)}
-    assert mine == pytest.approx({position: one.score for position, one in plain.cross_predict(catalog, 3)})
 
 
 def test_a_second_fit_forgets_the_first(catalog: Catalog, tmp_path: Path) -> None:
@@ -398,9 +403,9 @@ def test_three_images_are_enough_and_one_is_not(catalog: Catalog, tested: list[P
 
 
 def test_seeds_make_the_difference(plain: PatchCore, catalog: Catalog) -> None:
-    bank = plain.state()["memory_bank"]
-    assert np.array_equal(bank, PatchCore(**PLAIN).fit(catalog).state()["memory_bank"])
-    assert not np.array_equal(bank, PatchCore(**PLAIN, seed=1).fit(catalog).state()["memory_bank"])
+    bank = plain.memory_bank_.numpy()
+    assert np.array_equal(bank, PatchCore(**PLAIN).fit(catalog).memory_bank_.numpy())
+    assert not np.array_equal(bank, PatchCore(**PLAIN, seed=1).fit(catalog).memory_bank_.numpy())
 
 
 @pytest.mark.parametrize(

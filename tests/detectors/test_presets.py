@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from blemish.detectors.reconstruction.residual_autoencoder import ResidualAutoencoderDetector
+from blemish.detectors.reconstruction.residual_autoencoder import ResidualAutoencoder
 from blemish.detectors.registry import create_detector
 from blemish.detectors.trained import TrainedDetector
 
@@ -97,7 +97,7 @@ def test_a_preset_has_these_settings(name: str, preset: str | None, exact: dict[
 
 
 def test_the_augmentation_of_the_residual_autoencoder_has_its_probabilities() -> None:
-    augment = ResidualAutoencoderDetector().augmentation()
+    augment = ResidualAutoencoder().augmentation()
     assert isinstance(augment, v2.Compose)
     flip, moved, turned, blur = augment.transforms
     assert isinstance(flip, v2.RandomHorizontalFlip) and flip.p == 0.5
@@ -111,7 +111,7 @@ def test_the_augmentation_of_the_residual_autoencoder_has_its_probabilities() ->
 
 
 def test_turns_are_quarter_turns_of_three_quarters_of_the_images() -> None:
-    augment = ResidualAutoencoderDetector().augmentation()
+    augment = ResidualAutoencoder().augmentation()
     assert isinstance(augment, v2.Compose)
     image = torch.arange(3 * 64, dtype=torch.uint8).reshape(3, 8, 8)
     quarters = [torch.rot90(image, quarter, (1, 2)) for quarter in range(4)]

@@ -14,9 +14,10 @@ from skimage.transform import resize
 from torch import Tensor
 
 from blemish.core.errors import UsageError
+from blemish.core.folds import held_out_positions
 from blemish.data.catalog import Catalog
 from blemish.detectors.distilled.student_teacher import (
-    StudentTeacherDetector,
+    StudentTeacher,
     StudentTeacherObjective,
     choose_scoring,
     standardising_weights,
@@ -28,20 +29,19 @@ from blemish.detectors.distilled.student_teacher_network import (
     ReverseStudent,
 )
 from blemish.detectors.registry import create_detector
-from blemish.detectors.trained import held_out_positions
 
 CHANNELS = (256, 512, 1024)
 QUICK: dict[str, Any] = {"size": 128, "epochs": 2, "width": 8}
 
 
-def fitted(catalog: Catalog, **parameters: Any) -> StudentTeacherDetector:
-    return StudentTeacherDetector(**{**QUICK, **parameters}).fit(catalog)
+def fitted(catalog: Catalog, **parameters: Any) -> StudentTeacher:
+    return StudentTeacher(**{**QUICK, **parameters}).fit(catalog)
 
 
-def error_maps(detector: StudentTeacherDetector, path: Path) -> list[npt.NDArray[np.float64]]:
+def error_maps(detector: StudentTeacher, path: Path) -> list[npt.NDArray[np.float64]]:
     """Squared errors, mean over channels, of a fitted reverse student, with the comparison written out."""
     head = detector.network().get_submodule("head")
-    state = detector.state()
+    state = {name: value.numpy() for name, value in head.state_dict().items()}
     maps = detector.extractor().extract(path)
     targets = [
         (one - state[f"comparison.mean{place}"]) / state[f"comparison.deviation{place}"]
@@ -60,7 +60,7 @@ def on_finest(errors: list[npt.NDArray[np.float64]]) -> list[npt.NDArray[np.floa
     return [resize(one, grid, order=1, mode="edge", anti_aliasing=False) for one in errors]
 
 
-def expected_scores(detector: StudentTeacherDetector, catalog: Catalog, path: Path) -> dict[str, float]:
+def expected_scores(detector: StudentTeacher, catalog: Catalog, path: Path) -> dict[str, float]:
     """Scores of all scorings by their definitions."""
     paths = catalog.train_normal()
     held = held_out_positions(len(paths), detector.validation_share, detector.seed)
@@ -98,7 +98,7 @@ def test_the_reverse_student_gives_maps_of_the_teachers_shapes() -> None:
 
 def test_the_wide_preset_is_the_one_described(catalog: Catalog) -> None:
     made = create_detector("student-teacher", "wide")
-    assert isinstance(made, StudentTeacherDetector)
+    assert isinstance(made, StudentTeacher)
     rates = [made.learning_rate * made.recipe().schedule(epoch) for epoch in (0, 79, 80, 99)]
     assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4]) and made.recipe().epochs == 100
     small = create_detector("student-teacher", "wide", weights="random", size=64, epochs=1)
@@ -162,11 +162,11 @@ def test_auto_takes_the_best_on_synthetic_defects_and_never_reads_test_images(ca
     blind = fitted(dataclasses.replace(catalog, table=table), scoring="auto")
     seeing = fitted(catalog, scoring="auto")
     assert blind.scoring_auroc_ == seeing.scoring_auroc_
-    held_out = len(blind.parts(catalog)[1])
+    held_out = len(blind.training_photographs(catalog).held_out)
     assert blind.scoring_ == choose_scoring(blind.scoring_auroc_, held_out, held_out)
     assert set(blind.scoring_auroc_) == {"normalized", "raw", "robust"}
-    state, other = blind.state(), seeing.state()
-    assert all(np.array_equal(state[key], other[key]) for key in state)
+    state, other = blind.network().state_dict(), seeing.network().state_dict()
+    assert all(torch.equal(state[key], other[key]) for key in state)
 
 
 @pytest.mark.parametrize(

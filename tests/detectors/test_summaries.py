@@ -12,16 +12,14 @@ from torch import Tensor, nn
 
 from blemish.detectors.distilled.efficientad_network import DescriptionAutoencoder, PatchDescription
 from blemish.detectors.distilled.student_teacher_network import PixelStudent, ReverseStudent
-from blemish.detectors.reconstruction.autoencoders import (
-    ConvolutionalAutoencoder,
-    HourglassAutoencoder,
-    ResidualAutoencoder,
-    VariationalAutoencoder,
-)
-from blemish.detectors.reconstruction.feature_autoencoder_network import FeatureAutoencoder
+from blemish.detectors.reconstruction.cae import ConvolutionalAutoencoderNetwork
+from blemish.detectors.reconstruction.feature_autoencoder_network import FeatureAutoencoderNetwork
+from blemish.detectors.reconstruction.residual_autoencoder import ResidualAutoencoderNetwork
+from blemish.detectors.reconstruction.ssim_autoencoder import HourglassAutoencoder
+from blemish.detectors.reconstruction.vae import VariationalAutoencoderNetwork
 from blemish.detectors.supervised.classifier_network import PlainTrunk
 from blemish.detectors.supervised.supersimplenet_network import SuperSimpleHeads
-from blemish.detectors.supervised.unet_network import PlainEncoder, UNet
+from blemish.detectors.supervised.unet_network import PlainEncoder, UNetNetwork
 
 Maps = tuple[int, int, int]
 
@@ -46,16 +44,22 @@ def pair_of_descriptions() -> nn.Module:
 
 
 NETWORKS: dict[type[nn.Module], tuple[Callable[[], nn.Module], Callable[[Any], Any]]] = {
-    ConvolutionalAutoencoder: (ConvolutionalAutoencoder, lambda network: network(image(128))),
+    ConvolutionalAutoencoderNetwork: (ConvolutionalAutoencoderNetwork, lambda network: network(image(128))),
     HourglassAutoencoder: (HourglassAutoencoder, lambda network: network(image(256))),
-    ResidualAutoencoder: (ResidualAutoencoder, lambda network: network(image(224))),
-    VariationalAutoencoder: (lambda: VariationalAutoencoder(128, 128), lambda network: network(image(128))),
-    FeatureAutoencoder: (
-        lambda: FeatureAutoencoder(1536),
+    ResidualAutoencoderNetwork: (ResidualAutoencoderNetwork, lambda network: network(image(224))),
+    VariationalAutoencoderNetwork: (
+        lambda: VariationalAutoencoderNetwork(128, 128),
+        lambda network: network(image(128)),
+    ),
+    FeatureAutoencoderNetwork: (
+        lambda: FeatureAutoencoderNetwork(1536),
         lambda network: network(torch.rand(1, 1536, 28, 28)),
     ),
     PlainEncoder: (PlainEncoder, lambda network: network(image(256))),
-    UNet: (lambda: UNet(PlainEncoder(), PlainEncoder.channels), lambda network: network(image(256))),
+    UNetNetwork: (
+        lambda: UNetNetwork(PlainEncoder(), PlainEncoder.channels),
+        lambda network: network(image(256)),
+    ),
     PlainTrunk: (PlainTrunk, lambda network: network(image(256))),
     PatchDescription: (pair_of_descriptions, both_sizes),
     DescriptionAutoencoder: (lambda: DescriptionAutoencoder(256, 384), lambda network: network(image(256))),

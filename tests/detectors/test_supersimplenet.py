@@ -16,7 +16,6 @@ from blemish.data.catalog import open_catalog
 from blemish.data.perlin import perlin_mask, perlin_noise
 from blemish.data.splits import supervised_split
 from blemish.detectors.registry import create_detector
-from blemish.detectors.supervised.base import needs_defects
 from blemish.detectors.supervised.supersimplenet import SuperSimpleNetObjective
 from blemish.detectors.supervised.supersimplenet_network import (
     JoinedFeatures,
@@ -24,6 +23,8 @@ from blemish.detectors.supervised.supersimplenet_network import (
     focal,
     truncated_l1,
 )
+from blemish.detectors.trained import Prepared
+from blemish.detectors.training.photographs import TrainingPhotographs
 
 TINY = {
     "size": 64,
@@ -127,12 +128,12 @@ def test_good_photographs_suffice_and_labels_are_used_when_asked_for(washers: Pa
     catalog = open_catalog(washers)
     split = supervised_split(catalog)
     alone = create_detector("supersimplenet", **TINY)
-    assert not needs_defects(alone)
+    assert not alone.learns_from_defects()
     alone.fit(catalog)
     with pytest.raises(CatalogError, match="learns from good parts only"):
         create_detector("supersimplenet", **TINY).fit(split)
     labelled = create_detector("supersimplenet", **TINY, supervised=True)
-    assert needs_defects(labelled)
+    assert labelled.learns_from_defects()
     unmasked = dataclasses.replace(split, table=split.table.assign(mask=None))
     path = [Path(split.test()["path"].iloc[0])]
     scores = {next(create_detector("supersimplenet", **TINY, supervised=True).fit(one).predict(path)).score
@@ -143,7 +144,8 @@ def test_good_photographs_suffice_and_labels_are_used_when_asked_for(washers: Pa
 def test_the_paper_preset_is_as_in_the_paper() -> None:
     detector = create_detector("supersimplenet", "paper", size=64, weights="random", precision="float32")
     assert detector.extractor().shapes == [(512, 8, 8), (1024, 4, 4)]
-    head = detector.empty_head({})
+    prepared = Prepared(TrainingPhotographs([], []), [(torch.zeros(1536), torch.ones(1536))])
+    head = detector.trained_head(detector.make_objective(prepared), prepared)
     score, anomaly_map = head.eval()([torch.zeros(1, 512, 8, 8), torch.zeros(1, 1024, 4, 4)])
     assert score.shape == (1,) and anomaly_map.shape == (64, 64)
     assert head.heads.segmentation[0][0].weight.shape == (1024, 1536, 1, 1)

@@ -369,8 +369,8 @@ def test_a_training_may_go_on_on_another_device(washers: Path, tmp_path: Path) -
         begun = create_detector("cae", **small, device="auto").fit(catalog)
     with training_session(TrainingSession(tmp_path, resume=True)):
         gone_on = create_detector("cae", **small, device="cpu").fit(catalog)
-    states = begun.state(), gone_on.state()
-    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+    states = begun.network().state_dict(), gone_on.network().state_dict()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     history = [one.history_[0]["seconds"] for one in (begun, gone_on)]  # type: ignore[attr-defined]
     assert history[0] == history[1], "nothing was trained again"
 

@@ -20,7 +20,7 @@ from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.sample_line import write_sample_line
 from blemish.data.splits import supervised_split
 from blemish.detectors.registry import create_detector
-from blemish.detectors.supervised.base import balanced_weights, needs_defects
+from blemish.detectors.supervised.base import balanced_weights
 from blemish.detectors.supervised.segmentation_examples import (
     SegmentationExamples,
     Subject,
@@ -28,7 +28,7 @@ from blemish.detectors.supervised.segmentation_examples import (
     shrunken_mask,
 )
 from blemish.detectors.supervised.unet import MaskOverlap
-from blemish.detectors.supervised.unet_network import PlainEncoder, SegmentationHead, UNet, mask_loss
+from blemish.detectors.supervised.unet_network import PlainEncoder, SegmentationHead, UNetNetwork, mask_loss
 from blemish.line.artifact import read_artifact
 
 TINY = {"size": 64, "epochs": 1, "examples_per_epoch": 8, "precision": "float32"}
@@ -40,7 +40,7 @@ def count(network: nn.Module) -> int:
 
 def test_shapes_and_parameters_are_as_documented() -> None:
     encoder = PlainEncoder()
-    unet = UNet(encoder, encoder.channels)
+    unet = UNetNetwork(encoder, encoder.channels)
     assert [tuple(one.shape[1:]) for one in encoder(torch.rand(1, 3, 256, 256))] == [
         (32, 128, 128),
         (64, 64, 64),
@@ -49,7 +49,7 @@ def test_shapes_and_parameters_are_as_documented() -> None:
     ]
     assert unet(torch.rand(2, 3, 64, 96)).shape == (2, 1, 64, 96)
     assert f"{count(encoder):,} parameters" in PlainEncoder.__doc__
-    assert f"{count(unet):,} parameters" in UNet.__doc__
+    assert f"{count(unet):,} parameters" in UNetNetwork.__doc__
 
 
 def test_the_loss_is_weighted_cross_entropy() -> None:
@@ -133,7 +133,7 @@ def test_overlap_against_a_direct_count() -> None:
 
 def test_a_catalog_without_masks_is_refused_with_the_way_out(catalog: Catalog) -> None:
     detector = create_detector("unet", **TINY)
-    assert needs_defects(detector)
+    assert detector.learns_from_defects()
     with pytest.raises(CatalogError, match=r"--synthetic.*supervised_split"):
         detector.fit(catalog)
     split = supervised_split(catalog)
@@ -148,7 +148,7 @@ def test_it_learns_from_painted_defects_alone(catalog: Catalog) -> None:
     detector = create_detector(
         "unet", **{**TINY, "synthetic": "only", "encoder": "resnet18", "weights": "random"}
     )
-    assert not needs_defects(detector)
+    assert not detector.learns_from_defects()
     detector.fit(catalog)
     assert 0 < detector.metrics_["iou"] <= 1
     assert detector.history_[0]["validation_loss"] > 0

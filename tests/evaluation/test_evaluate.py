@@ -14,9 +14,10 @@ from sklearn import metrics as reference
 
 from blemish.core.errors import BlemishError, CatalogError
 from blemish.core.images import read_image, read_mask
-from blemish.core.types import Inspection, Verdict
+from blemish.core.types import Verdict
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.evaluation.evaluate import Inspect, evaluate, mask_on_grid
+from blemish.line.inspection import Inspection
 
 REQUIRED = {
     "category", "image_auroc", "image_ap", "image_f1", "precision", "recall", "accuracy", "f1",

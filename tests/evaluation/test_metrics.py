@@ -17,11 +17,8 @@ from sklearn import metrics as reference
 from blemish.core.errors import BlemishError, UsageError
 from blemish.evaluation.intervals import auroc_interval, binomial_interval
 from blemish.evaluation.metrics import (
-    aupro,
-    average_precision,
     decide,
     image_auroc,
-    max_f1,
     pixel_metrics,
     rank,
 )
@@ -88,14 +85,14 @@ def test_ranking_metrics_agree_with_scikit_learn(parts: tuple[Array, Array]) -> 
     labels, scores = parts
     if labels.all() or not labels.any():
         assert math.isnan(image_auroc(labels, scores))
-        assert math.isnan(average_precision(labels, scores))
-        assert all(math.isnan(value) for value in max_f1(labels, scores))
+        assert math.isnan(rank(labels, scores).average_precision())
+        assert all(math.isnan(value) for value in rank(labels, scores).best_f1())
         return
     assert image_auroc(labels, scores) == pytest.approx(reference.roc_auc_score(labels, scores), abs=1e-12)
-    assert average_precision(labels, scores) == pytest.approx(
+    assert rank(labels, scores).average_precision() == pytest.approx(
         reference.average_precision_score(labels, scores), abs=1e-12
     )
-    assert max_f1(labels, scores).f1 == pytest.approx(slow_best_f1(labels, scores), abs=1e-12)
+    assert rank(labels, scores).best_f1().f1 == pytest.approx(slow_best_f1(labels, scores), abs=1e-12)
 
 
 @settings(max_examples=40, deadline=None)
@@ -104,7 +101,7 @@ def test_best_threshold_reproduces_its_f1_in_the_scores_own_precision(
     parts: tuple[Array, Array], dtype: type
 ) -> None:
     labels, scores = parts[0], parts[1].astype(dtype)
-    best = max_f1(labels, scores)
+    best = rank(labels, scores).best_f1()
     if not math.isnan(best.f1):
         assert decide(labels, scores, best.threshold).f1 == pytest.approx(best.f1, abs=1e-12)
 
@@ -194,7 +191,7 @@ def test_pixel_metrics_agree_with_scikit_learn(sample: tuple[list[Array], list[A
 def test_aupro_agrees_with_its_slow_definition(
     sample: tuple[list[Array], list[Array]], integral_to: float
 ) -> None:
-    assert aupro(*sample, integral_to) == pytest.approx(
+    assert pixel_metrics(*sample, integral_to).aupro == pytest.approx(
         slow_aupro(*sample, integral_to), abs=1e-9, nan_ok=True
     )
 
@@ -217,7 +214,7 @@ def test_diagonal_neighbours_are_one_region() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_scores_that_are_not_finite_are_refused_with_their_position(value: float) -> None:
     scores = np.array([0.1, value, 0.3])
-    for function in (image_auroc, average_precision, max_f1):
+    for function in (image_auroc, rank):
         with pytest.raises(BlemishError, match=r"1 of 3 anomaly scores .*position 1"):
             function(np.array([0, 1, 1]), scores)
     with pytest.raises(BlemishError, match="Anomaly map 0"):
@@ -234,7 +231,7 @@ def test_arrays_that_do_not_match_are_refused() -> None:
     with pytest.raises(UsageError, match="one H x W grid"):
         pixel_metrics([np.zeros((3, 2), bool)], [np.zeros((2, 2), np.float32)])
     with pytest.raises(UsageError, match=r"in \(0, 1\]"):
-        aupro([], [], integral_to=30)
+        pixel_metrics([], [], integral_to=30)
 
 
 def test_metrics_leave_their_input_as_it_was() -> None:

@@ -213,8 +213,9 @@ def test_an_injected_script_does_not_run(evaluation: Evaluation, tmp_path: Path,
 @pytest.mark.real
 def test_a_report_on_real_photographs_stays_small(real_data: Path, tmp_path: Path) -> None:
     from blemish.core.images import read_image
-    from blemish.core.types import Inspection, Verdict
+    from blemish.core.types import Verdict
     from blemish.data.catalog import open_catalog
+    from blemish.line.inspection import Inspection
 
     usual = np.mean(
         [

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from blemish.core.errors import UsageError
+from blemish.core.images import read_image
 from blemish.core.types import ByteArray, FloatArray
 from blemish.data.catalog import open_catalog, open_catalogs
 from blemish.data.sample_line import write_sample_line
 from blemish.explore.exploration import Exploration, explore_catalogs
 from blemish.explore.findings import FINDING_KINDS
+from blemish.features.handcrafted import handcrafted_features
 
 
 def cells(image: ByteArray) -> FloatArray:
@@ -270,9 +272,7 @@ def test_the_document_has_the_promised_shape(sample_line: Exploration) -> None:
 def test_the_table_has_a_row_for_every_photograph(damaged: Path) -> None:
     FAULTS["cut short"][0](damaged)
     FAULTS["black frame"][0](damaged)
-    with explore_catalogs(
-        [open_catalog(damaged)], more_measures=lambda image: {"reds": float(image[..., 0].sum())}
-    ) as e:
+    with explore_catalogs([open_catalog(damaged)], handcrafted=True) as e:
         table = e.table().set_index("path")
         comparisons = {comparison.measure for comparison in e.categories[0].comparisons}
     assert len(table) == 36
@@ -281,9 +281,11 @@ def test_the_table_has_a_row_for_every_photograph(damaged: Path) -> None:
     assert np.isnan(table.loc[broken, "brightness"])
     assert table.loc[broken, "problems"] == "truncated"
     assert table.loc[black, ["problems", "brightness"]].tolist() == ["dark", 0.0]
-    assert table.loc[compared, "reds"] == float(cv2.imread(compared)[..., 2].sum())
-    assert np.isnan(table.loc[black, "reds"]), "only what is compared is measured further"
-    assert "reds" in comparisons
+    further = handcrafted_features(read_image(compared))
+    assert table.loc[compared, "region_homogeneity"] == further["region_homogeneity"]
+    assert np.isnan(table.loc[black, "region_homogeneity"]), "only what is compared is measured further"
+    assert "region_homogeneity" in comparisons
+    assert "noise_level" not in table, "it is measured already, as noise"
 
 
 def test_every_photograph_is_decoded_once(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:

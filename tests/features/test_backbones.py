@@ -36,9 +36,8 @@ from blemish.features.backbones import (
     Backbone,
     PackagedWeights,
     load_backbone,
-    load_classifier,
 )
-from blemish.features.weights import read_state_dict
+from blemish.features.weights import read_state_dict, timm_names_of_lite
 
 SIZES = {"efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
 SMALL = "test_resnet.r160_in1k"  # timm's own network for tests: 2 MB of weights
@@ -60,9 +59,18 @@ def test_every_packaged_backbone_is_looked_at() -> None:
     assert DEFAULT_BACKBONE in PACKAGED
 
 
+def whole_classifier(name: str) -> torch.nn.Module:
+    """The ImageNet classifier whose stages a packaged backbone is: N x 3 x H x W in, N x 1000 logits out."""
+    timm_name, packaged = PACKAGED[name]
+    network = timm.create_model(timm_name, pretrained=False)
+    depths = [len(stage) for stage in network.blocks]
+    network.load_state_dict(timm_names_of_lite(read_state_dict(packaged.path()), depths))
+    return network.eval().requires_grad_(False)
+
+
 @pytest.mark.parametrize("name", SIZES)
 def test_weights_know_what_is_on_photographs(name: str) -> None:
-    classifier, size = load_classifier(name), SIZES[name]
+    classifier, size = whole_classifier(name), SIZES[name]
     contract = load_backbone(name, (2,)).preprocessing(size, size)
     names = ImageNetInfo()
 
@@ -81,7 +89,7 @@ def test_taps_are_the_stages_of_the_whole_classifier(lite0: Backbone) -> None:
         preprocess(skimage.data.coffee(), lite0.preprocessing(64, 96)),
     )[None]
     with torch.inference_mode():
-        stages = load_classifier(DEFAULT_BACKBONE).forward_intermediates(image, intermediates_only=True)
+        stages = whole_classifier(DEFAULT_BACKBONE).forward_intermediates(image, intermediates_only=True)
         maps = lite0(image)
     by_shape = {tuple(stage.shape): stage for stage in stages}
     for features, tap, channels in zip(maps, lite0.taps, lite0.channels, strict=True):

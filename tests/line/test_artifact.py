@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import pickle
 import random
@@ -143,6 +144,13 @@ def test_any_zip_program_and_numpy_can_open_it(written: Path, tmp_path: Path) ->
         assert archive.namelist()[0] == "manifest.json"
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
     assert b'"created": "2025-03-04T05:06:07Z"' in manifest_text(written)
+
+
+def test_thresholds_that_decided_nothing_are_dropped_from_older_inspectors() -> None:
+    older = json.loads(make_manifest().model_dump_json())
+    older["calibration"]["other_thresholds"] = {"scikit-learn": 0.25}
+    assert Manifest.model_validate(older) == make_manifest()
+    assert "other_thresholds" not in make_manifest().model_dump_json()
 
 
 def test_equal_input_gives_equal_bytes_in_any_order_of_members(written: Path, tmp_path: Path) -> None:

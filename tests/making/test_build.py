@@ -109,7 +109,7 @@ def test_the_threshold_is_the_quantile_of_the_unseen_scores(built: BuildSummary)
 
 def test_good_parts_mostly_pass(catalog: Catalog, inspector: Inspector) -> None:
     tests = catalog.test()
-    good = [inspector.inspect_file(Path(path)) for path in tests.loc[tests["label"] == "normal", "path"]]
+    good = [inspector.inspect(Path(path)) for path in tests.loc[tests["label"] == "normal", "path"]]
     passed = [one for one in good if one.verdict is Verdict.PASS]
     assert len(passed) > len(good) / 2
     assert all(not one.regions and one.score <= one.threshold for one in passed)
@@ -148,9 +148,7 @@ def test_sixteen_bit_photographs_are_judged_as_their_eight_bit_twins(
     eight = read_image(catalog.train_normal()[0])[..., 0]
     cv2.imwrite(str(tmp_path / "8.png"), eight)
     cv2.imwrite(str(tmp_path / "16.png"), eight.astype(np.uint16) << 8)
-    assert (
-        inspector.inspect_file(tmp_path / "8.png").score == inspector.inspect_file(tmp_path / "16.png").score
-    )
+    assert inspector.inspect(tmp_path / "8.png").score == inspector.inspect(tmp_path / "16.png").score
 
 
 def test_the_line_says_what_the_laboratory_says(catalog: Catalog, inspector: Inspector) -> None:
@@ -178,7 +176,7 @@ def test_few_or_dull_photographs_are_enough(kind: str, catalog: Catalog, tmp_pat
     detector = create_detector("patchcore", size=SIZE)
     summary = build_inspector(open_catalog(tmp_path / "part"), out, detector)
     assert summary.parity_error < 1e-3 and summary.n_scores == 3
-    seen = Inspector.load(out).inspect_file(folder / "0.png")
+    seen = Inspector.load(out).inspect(folder / "0.png")
     assert seen.verdict is Verdict.PASS or kind == "copies"  # all scores of copies are rounding
 
 
@@ -297,7 +295,7 @@ INSPECT = """
 import sys
 from pathlib import Path
 from blemish.line.runtime import Inspector
-print(Inspector.load(Path(sys.argv[1])).inspect_file(Path(sys.argv[2])).score)
+print(Inspector.load(Path(sys.argv[1])).inspect(Path(sys.argv[2])).score)
 heavy = ("torch", "timm", "pandas", "sklearn", "scipy", "skimage", "onnx", "plotly")
 print([name for name in heavy if name in sys.modules])
 """
@@ -307,14 +305,14 @@ def test_the_runtime_needs_no_laboratory(built: BuildSummary, catalog: Catalog, 
     path = catalog.train_normal()[0]
     command = [sys.executable, "-c", INSPECT, built.path, str(path)]
     score, heavy = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert float(score) == pytest.approx(inspector.inspect_file(path).score)
+    assert float(score) == pytest.approx(inspector.inspect(path).score)
     assert heavy == "[]"
 
 
 def test_threads_change_no_verdict(built: BuildSummary, catalog: Catalog, inspector: Inspector) -> None:
     single = Inspector.load(Path(built.path), threads=1)
     for path in catalog.test()["path"][:3]:
-        one, other = single.inspect_file(Path(path)), inspector.inspect_file(Path(path))
+        one, other = single.inspect(Path(path)), inspector.inspect(Path(path))
         assert one.score == pytest.approx(other.score, rel=1e-5) and one.verdict == other.verdict
 
 

@@ -44,13 +44,13 @@ def test_the_dockerfiles_steps_serve_from_an_empty_home(tmp_path: Path, fitted: 
     assert extras is not None
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "constraints.txt", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("__pycache__"))
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     pip = [environment / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, f".[{extras[1]}]"], cwd=source, check=True)
+    subprocess.run([*pip, "--constraint", "constraints.txt", f".[{extras[1]}]"], cwd=source, check=True)
     command = [environment / "bin" / "blemish", "serve", "--json", "--port", "0", "--inspector", fitted]
     variables = {"PATH": os.environ["PATH"], "BLEMISH_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)}
     process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True, cwd=tmp_path)

@@ -40,7 +40,7 @@ def rejected(washers: Path, fitted: Path) -> list[Path]:
     """Defective parts that the small inspector rejects."""
     inspector = Inspector.load(fitted)
     paths = sorted(path for path in washers.glob("test/*/*.png") if path.parent.name != "good")
-    found = [path for path in paths if inspector.inspect_file(path).verdict == "reject"]
+    found = [path for path in paths if inspector.inspect(path).verdict == "reject"]
     assert len(found) >= 3
     return found
 

@@ -32,7 +32,7 @@ def test_a_defective_screw_goes_its_whole_way(
     inspector = Inspector.load(screws)
     found = []
     for path in sorted((real_data / "screw" / "test").glob("[!g]*/*.png")):
-        inspection = inspector.inspect_file(path)
+        inspection = inspector.inspect(path)
         if inspection.verdict == "reject":
             found.append((path, inspection))
         if len(found) == 2:
@@ -72,7 +72,7 @@ def test_the_regions_of_rejected_screws_lie_on_their_defects(screws: Path, real_
     inspector = Inspector.load(screws)
     hits = []
     for path in sorted((real_data / "screw" / "test").glob("[!g]*/*.png")):
-        inspection = inspector.inspect_file(path)
+        inspection = inspector.inspect(path)
         if inspection.verdict != "reject":
             continue
         folder = real_data / "screw" / "ground_truth" / path.parent.name

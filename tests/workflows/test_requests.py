@@ -11,11 +11,17 @@ import pytest
 from pydantic import ValidationError
 
 from blemish.workflows.compare_image import CompareImageRequest
+from blemish.workflows.data import GetDataRequest
+from blemish.workflows.distil import DistilRequest
 from blemish.workflows.evaluate import EvaluateRequest
+from blemish.workflows.explore import ExploreRequest
+from blemish.workflows.features import FeaturesRequest
 from blemish.workflows.fit import FitRequest
 from blemish.workflows.inspect import InspectRequest, Save
 from blemish.workflows.request import Request
+from blemish.workflows.sample import SampleRequest
 from blemish.workflows.similar import SimilarRequest
+from blemish.workflows.synthesize import SynthesizeRequest
 from blemish.workflows.train import TrainRequest
 
 DATA, OUT = Path("photographs"), Path("part.blemish")
@@ -26,6 +32,12 @@ REQUESTS = [
     EvaluateRequest(inspector=OUT, data=DATA, title="part, version 2", digest="0" * 64),
     InspectRequest(inspector=OUT, paths=(DATA, Path("new.png")), save=Save.REJECTS),
     CompareImageRequest(image=Path("a.png"), inspectors=(OUT, Path("b.blemish")), out=Path("out")),
+    ExploreRequest(data=DATA, out=Path("out"), backbone="none", handcrafted=False),
+    FeaturesRequest(data=DATA, out=Path("x.csv"), deep="mid", weights=Path("w.pth")),
+    SynthesizeRequest(data=DATA, out=Path("out"), defects=("scratch", "perlin"), share=0.5),
+    SampleRequest(out=Path("out"), categories=("washer",), size=128),
+    GetDataRequest(name="mvtec-ad", out=Path("out"), category="screw", accept_licence=True),
+    DistilRequest(images=DATA, out=Path("t.safetensors"), model_size="small", channels=384),
     SimilarRequest(image=Path("a.png"), inspector=OUT, since=datetime(2026, 3, 1, tzinfo=UTC)),
 ]
 
@@ -68,6 +80,7 @@ def test_a_time_without_an_offset_is_utc() -> None:
 
 def test_asking_loads_nothing_of_the_laboratory() -> None:
     modules = "fit evaluate train inspect compare_image similar index_defects check explore benchmark process"
+    modules += " features synthesize sample data distil"
     code = (
         "import importlib, sys\n"
         f"for name in {modules.split()!r}: importlib.import_module('blemish.workflows.' + name)\n"

@@ -43,29 +43,18 @@ def get(
     json_output: JsonOption = False,
 ) -> None:
     """Get a published data set."""
-    from blemish.core.errors import UsageError
-    from blemish.data import elpv, mvtec_ad
+    from blemish.workflows.data import GetDataRequest, get_data
 
-    if name == "mvtec-ad":
-        licence, folders = mvtec_ad.LICENCE, mvtec_ad.get_mvtec_ad(out, category, mirror, accept_licence)
-    elif name == "elpv":
-        if category or mirror:
-            raise UsageError("elpv comes whole from its pip package: leave out --category and --mirror.")
-        licence, folders = elpv.LICENCE, elpv.get_elpv(out)
-    else:
-        raise UsageError(f"There is no data set {name!r}: choose elpv or mvtec-ad.")
+    request = GetDataRequest(
+        name=name, out=out, category=category, mirror=mirror, accept_licence=accept_licence
+    )
+    result = get_data(request)
 
     def human() -> None:
-        console.print(licence)
-        for folder in folders:
-            console.print(
-                f"{folder}: {_count(folder / 'train')} to learn from, {_count(folder / 'test')} to test"
-            )
-        console.print(f"Next: blemish fit {folders[0]} --out {folders[0].name}.blemish")
+        console.print(result.licence)
+        for one in result.counts():
+            console.print(f"{one['folder']}: {one['train']} to learn from, {one['test']} to test")
+        first = result.folders[0]
+        console.print(f"Next: blemish fit {first} --out {first.name}.blemish")
 
-    counts = [{"folder": str(f), "train": _count(f / "train"), "test": _count(f / "test")} for f in folders]
-    emit({"name": name, "licence": licence, "categories": counts}, json_output, human)
-
-
-def _count(folder: Path) -> int:
-    return sum(1 for path in folder.glob("*/*") if path.is_file())
+    emit(result.to_json(), json_output, human)

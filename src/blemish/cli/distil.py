@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +9,6 @@ from typing import Annotated
 import typer
 
 from blemish.cli.output import JsonOption, console, emit, stray_prints_on_stderr
-from blemish.core.errors import UsageError
 
 
 class ModelSize(StrEnum):
@@ -55,57 +52,37 @@ def distil(
     blemish fit parts/ --detector efficientad --set teacher=teacher.safetensors --out part.blemish
     """
     from blemish.cli.reporter import reporter_for
-    from blemish.core.image_files import list_images
     from blemish.core.progress import use_reporter
-    from blemish.detectors.distilled.distillation import (
-        Distillation,
-        backbone_for_distillation,
-        write_teacher,
-    )
-    from blemish.detectors.distilled.distillation import distil as distil_teacher
-    from blemish.detectors.training.session import TrainingSession, training_session
+    from blemish.workflows.distil import DistilRequest
+    from blemish.workflows.distil import distil as distil_teacher
 
-    if out.suffix != ".safetensors":
-        raise UsageError(
-            f"{out} does not end in .safetensors: name the file to write, as --out teacher.safetensors."
-        )
-    if not images.is_dir():
-        raise UsageError(f"{images} is no folder: give one with photographs.")
-    paths = list_images(images)
-    settings = Distillation(model_size.value, channels, size, steps, batch_size, seed=seed)
-    started = time.perf_counter()
-    kept = out.with_suffix(".training")
-    with (
-        use_reporter(reporter_for(json_output)),
-        stray_prints_on_stderr(),
-        training_session(TrainingSession(kept, resume)),
-    ):
-        network = backbone_for_distillation(backbone, None if weights is None else str(weights))
-        teacher, history = distil_teacher(paths, network, settings)
-        write_teacher(out, teacher, settings, backbone)
-    shutil.rmtree(kept, ignore_errors=True)
-    document = {
-        "path": str(out),
-        "backbone": backbone,
-        "model_size": model_size.value,
-        "channels": channels,
-        "images": len(paths),
-        "steps": steps,
-        "loss": history[-1]["training_loss"],
-        "seconds": time.perf_counter() - started,
-    }
+    request = DistilRequest(
+        images=images,
+        out=out,
+        backbone=backbone,
+        weights=weights,
+        model_size=model_size.value,
+        channels=channels,
+        size=size,
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        resume=resume,
+    )
+    with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
+        result = distil_teacher(request)
 
     def human() -> None:
         console.print(f"{out}: a {model_size.value} teacher with {channels} channels", style="bold")
-        console.print(f"  learnt from  {len(paths)} photographs, by {backbone}")
-        console.print(f"  loss         {document['loss']:.3f} (1 is a teacher that has learnt nothing)")
+        console.print(f"  learnt from  {result.images} photographs, by {backbone}")
+        console.print(f"  loss         {result.loss:.3f} (1 is a teacher that has learnt nothing)")
         extra = (
             ""
             if (model_size, channels) == (ModelSize.tiny, 64)
             else (f" --set model_size={model_size.value} --set channels={channels}")
         )
         console.print(
-            f"Next: blemish fit DATA --detector efficientad --set teacher={out}{extra} --out part.blemish"
+            f"Next: blemish fit PHOTOGRAPHS --detector efficientad --set teacher={out}{extra} --out part.blemish"
         )
 
-    emit(document, json_output, human)
+    emit(result.to_json(), json_output, human)

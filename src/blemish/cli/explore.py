@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ import typer
 from blemish.cli.output import JsonOption, console, emit, stray_prints_on_stderr
 
 if TYPE_CHECKING:
-    from blemish.explore.exploration import Exploration
+    from blemish.workflows.explore import ExploreRequest, ExploreResult
 
 _MOST_INSIGHTS = 8
 
@@ -22,7 +23,7 @@ def explore(
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder for report.html, exploration.json, images.csv.")],
     category: Annotated[
-        str | None, typer.Option(help="Of several categories in DATA, only this one.")
+        str | None, typer.Option(help="Of several categories in DATA, only this one; of one, its name.")
     ] = None,
     backbone: Annotated[
         str, typer.Option(help="Network for the map of the images; `none` leaves it out.")
@@ -43,17 +44,19 @@ def explore(
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import use_reporter
     from blemish.workflows.explore import ExploreRequest
-    from blemish.workflows.explore import explore as look
+    from blemish.workflows.explore import explore as look_at
 
     request = ExploreRequest(
         data=data, out=out, category=category, backbone=backbone, handcrafted=handcrafted
     )
     with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
-        result = look(request)
-    emit(result.to_json(), json_output, lambda: _print_exploration(result.exploration, result.report))
+        result = look_at(request)
+    emit(result.to_json(), json_output, lambda: _print(result, request))
 
 
-def _print_exploration(exploration: Exploration, report: Path) -> None:
+def _print(result: ExploreResult, request: ExploreRequest) -> None:
+    """What was found, and what to type next."""
+    exploration = result.exploration
     for explored in exploration.categories:
         catalog = explored.survey.catalog
         console.print(f"{catalog.category}: {len(catalog)} images, layout {catalog.layout}", style="bold")
@@ -65,5 +68,11 @@ def _print_exploration(exploration: Exploration, report: Path) -> None:
         console.print(f"  problems: {summary}" if kinds else "  no problems found")
     for rank, insight in enumerate(exploration.insights[:_MOST_INSIGHTS], 1):
         console.print(f"{rank}. {insight.category}: {insight.sentence}")
-    console.print(f"Report: {report}")
-    console.print(f"Next: blemish fit DATA --size {exploration.recommended_size} --out NAME.blemish")
+    console.print(f"Report: {result.report}")
+    first = exploration.categories[0]
+    whole = request.data.is_file() or request.data.samefile(first.survey.catalog.root)
+    category = f" --category {shlex.quote(first.category)}" if request.category or not whole else ""
+    console.print(
+        f"Next: blemish fit {shlex.quote(str(request.data))}{category} --size {first.size.recommended} "
+        f"--out {shlex.quote(first.category)}.blemish"
+    )

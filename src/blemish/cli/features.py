@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from blemish.cli.output import JsonOption, console, emit, messages, stray_prints_on_stderr
-from blemish.core.errors import UsageError
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from blemish.data.catalog import Catalog
-    from blemish.features.pooled import PooledVectors
-
-_SUFFIXES = (".parquet", ".csv")
 
 
 class Deep(StrEnum):
@@ -44,7 +35,7 @@ def features(
     weights: Annotated[Path | None, typer.Option(help="File with the backbone's weights.")] = None,
     size: Annotated[int, typer.Option(help="Side in pixels at which the backbone reads.")] = 352,
     category: Annotated[
-        str | None, typer.Option(help="Of several categories in DATA, only this one.")
+        str | None, typer.Option(help="Of several categories in DATA, only this one; of one, its name.")
     ] = None,
     bit_depth: Annotated[
         int, typer.Option(min=8, max=16, help="Bits that 16-bit photographs really use, as 12.")
@@ -59,65 +50,25 @@ def features(
     blemish features photographs/ --out features.parquet
     blemish features photographs/ --out features.csv --deep mid
     """
-    import pandas as pd
-
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import use_reporter
-    from blemish.data.catalog import open_catalogs
-    from blemish.data.categories import open_category
+    from blemish.workflows.features import FeaturesRequest
+    from blemish.workflows.features import features as write_features
 
-    if out.suffix not in _SUFFIXES:
-        raise UsageError(
-            f"{out} ends in neither .parquet nor .csv: name the table, as --out features.parquet."
-        )
-    catalogs = [open_category(data, category)] if category else open_catalogs(data)
+    request = FeaturesRequest(
+        data=data,
+        out=out,
+        raw_pixels=raw,
+        deep=deep.value if deep else None,
+        backbone=backbone,
+        weights=weights,
+        size=size,
+        category=category,
+        bit_depth=bit_depth,
+    )
     with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
-        pooled = _pooled_vectors(deep, backbone, weights, size, bit_depth) if deep else None
-        tables = [_table(catalog, raw, pooled, bit_depth) for catalog in catalogs]
-        skipped = [one for table in tables for one in table.attrs.pop("skipped")]
-        table = pd.concat(tables, ignore_index=True)
-        _write(table, out)
-    for one in skipped:
+        result = write_features(request)
+    for one in result.skipped:
         messages.print(f"Skipped {one['path']}: {one['detail']}", style="yellow")
-    rows, columns = table.shape
-    document = {"out": str(out), "images": rows, "columns": columns, "skipped": skipped}
-    emit(document, json_output, lambda: console.print(f"{out}: {rows} images, {columns} columns"))
-
-
-def _pooled_vectors(
-    deep: Deep, backbone: str, weights: Path | None, size: int, bit_depth: int
-) -> PooledVectors:
-    from blemish.features.backbones import load_backbone
-    from blemish.features.extraction import FeatureExtractor
-    from blemish.features.pooled import PooledVectors, depth_taps
-
-    if size % 32 or not 64 <= size <= 2048:
-        raise UsageError(f"--size {size} is not possible: choose a multiple of 32 from 64 to 2048.")
-    network = load_backbone(backbone, depth_taps(deep, backbone), weights)
-    return PooledVectors(FeatureExtractor(network, network.preprocessing(size, size, bit_depth)))
-
-
-def _table(catalog: Catalog, raw: bool, pooled: PooledVectors | None, bit_depth: int) -> pd.DataFrame:
-    """Features of one category; `attrs["skipped"]` lists what could not be read."""
-    from blemish.features.handcrafted import handcrafted_table
-    from blemish.features.pooled import pooled_table
-
-    table = handcrafted_table(catalog, raw, bit_depth)
-    if pooled is None:
-        return table
-    skipped = table.attrs["skipped"]
-    deep = pooled_table(catalog, pooled)
-    joined = table.merge(deep.drop_duplicates("path"), on="path")
-    joined.attrs["skipped"] = skipped
-    return joined
-
-
-def _write(table: pd.DataFrame, out: Path) -> None:
-    """Write the table as its suffix says, whole or not at all."""
-    from blemish.core.storage import atomic_file
-
-    with atomic_file(out) as stream:
-        if out.suffix == ".csv":
-            table.to_csv(stream, index=False)
-        else:  # dictionaries and statistics of 150,000 columns would double time and memory
-            table.to_parquet(stream, index=False, use_dictionary=False, write_statistics=False)
+    text = f"{out}: {result.images} images, {result.columns} columns"
+    emit(result.to_json(), json_output, lambda: console.print(text))

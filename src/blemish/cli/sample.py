@@ -31,28 +31,26 @@ def sample(
     \b
     blemish sample parts --category washer
     """
-    from blemish.data.sample_line import SAMPLE_CATEGORIES, write_sample_line
-    from blemish.data.synthetic import DEFECT_PAINTERS
+    from blemish.workflows.sample import SampleRequest
+    from blemish.workflows.sample import sample as write_sample
 
-    folders = write_sample_line(
-        out, tuple(category or SAMPLE_CATEGORIES), train, good, per_defect_type, size, seed
+    request = SampleRequest(
+        out=out,
+        categories=tuple(category or ()),
+        train=train,
+        good=good,
+        per_defect_type=per_defect_type,
+        size=size,
+        seed=seed,
     )
-    document = {
-        "folders": [str(folder) for folder in folders],
-        "train": train,
-        "test_good": good,
-        "test_defective": per_defect_type * len(DEFECT_PAINTERS),
-        "defect_types": list(DEFECT_PAINTERS),
-        "size": size,
-        "seed": seed,
-    }
+    result = write_sample(request)
 
     def human() -> None:
-        for folder in folders:
+        for folder in result.folders:
             console.print(
-                f"{folder}: {train} to learn from, {good} good and {document['test_defective']} "
-                "defective to test"
+                f"{folder}: {train} to learn from, {good} good and {result.n_defective} defective to test"
             )
-        console.print(f"Next: blemish fit {folders[0]} --out {folders[0].name}.blemish")
+        first = result.folders[0]
+        console.print(f"Next: blemish fit {first} --out {first.name}.blemish")
 
-    emit(document, json_output, human)
+    emit(result.to_json(), json_output, human)

@@ -23,7 +23,9 @@ def synthesize(
     foreground: Annotated[
         bool, typer.Option("--foreground", help="Paint only on the part, where it lies on an even ground.")
     ] = False,
-    category: Annotated[str | None, typer.Option(help="Of several categories in DATA, this one.")] = None,
+    category: Annotated[
+        str | None, typer.Option(help="Of several categories in DATA, this one; of one, its name.")
+    ] = None,
     bit_depth: Annotated[
         int, typer.Option(min=8, max=16, help="Bits that 16-bit photographs really use, as 12.")
     ] = 16,
@@ -39,26 +41,24 @@ def synthesize(
     """
     from blemish.cli.reporter import reporter_for
     from blemish.core.progress import use_reporter
-    from blemish.data.categories import open_category
-    from blemish.data.painted_images import Painting
-    from blemish.data.synthesis import write_synthetic_set
+    from blemish.workflows.synthesize import SynthesizeRequest
+    from blemish.workflows.synthesize import synthesize as paint
 
-    names = tuple(name.strip() for name in (defects or "").split(",") if name.strip())
-    painting = Painting(names, foreground, bit_depth)
+    request = SynthesizeRequest(
+        data=data,
+        out=out,
+        defects=tuple(name.strip() for name in (defects or "").split(",") if name.strip()),
+        share=share,
+        seed=seed,
+        foreground=foreground,
+        category=category,
+        bit_depth=bit_depth,
+    )
     with use_reporter(reporter_for(json_output)):
-        made = write_synthetic_set(open_category(data, category), out, share, seed, painting)
+        result = paint(request)
+    made = result.made
     for skipped in made.skipped:
         messages.print(f"Skipped {skipped['path']}: {skipped['detail']}", style="yellow")
-    document = {
-        "folder": str(made.folder),
-        "contact_sheet": str(made.sheet),
-        "train": made.n_train,
-        "test": made.test,
-        "share": share,
-        "seed": seed,
-        "foreground": foreground,
-        "skipped": list(made.skipped),
-    }
 
     def human() -> None:
         held = ", ".join(f"{name} {count}" for name, count in made.test.items())
@@ -66,4 +66,4 @@ def synthesize(
         console.print(f"Contact sheet: {made.sheet}")
         console.print(f"Next: blemish fit {made.folder} --out {made.folder.name}.blemish")
 
-    emit(document, json_output, human)
+    emit(result.to_json(), json_output, human)

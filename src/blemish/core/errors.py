@@ -57,6 +57,14 @@ class NotFittedError(BlemishError):
     """A detector was asked to predict before it was fitted."""
 
 
+class ContractError(BlemishError):
+    """A detector breaks the contract that all of them keep."""
+
+
+class NameTakenWarning(UserWarning):
+    """A detector was registered under a name that another one had."""
+
+
 class NotFoundError(BlemishError):
     """What was asked for by its name or number does not exist."""
 

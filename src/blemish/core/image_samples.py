@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from blemish.core.errors import ImageError
+from blemish.core.types import ByteArray
 
 Samples = npt.NDArray[Any]
 """uint8 or uint16, H x W (grey) or H x W x 3 (RGB)."""
@@ -66,3 +67,18 @@ def upright(samples: Samples, orientation: int) -> Samples:
     if orientation in (2, 3, 6, 7):
         samples = samples[:, ::-1]
     return samples
+
+
+def eight_bits(samples: Samples, bits: int, bit_depth: int) -> ByteArray:
+    """Samples as uint8 RGB, H x W x 3, contiguous: grey is replicated, and 16 bits become `value >> (depth - 8)`.
+
+    Args:
+        samples: see `Samples`.
+        bits: of each sample, as stored.
+        bit_depth: of these, how many the camera really uses.
+    """
+    if samples.dtype == np.uint16:
+        samples = np.minimum(samples >> (min(bit_depth, bits) - 8), 255).astype(np.uint8)
+    if samples.ndim == 2:
+        samples = cv2.cvtColor(samples, cv2.COLOR_GRAY2RGB)
+    return np.ascontiguousarray(samples, dtype=np.uint8)

@@ -17,13 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 from PIL import WebPImagePlugin as WebpImagePlugin
 
 from blemish.core.errors import ImageError, UsageError
-from blemish.core.image_files import list_images, open_regular, read_content, too_many_bytes
+from blemish.core.image_files import list_images, read_content, too_many_bytes
 from blemish.core.image_formats import (
     IMAGE_SUFFIXES,
     foreign_format,
@@ -31,7 +30,7 @@ from blemish.core.image_formats import (
     is_cut_short,
     webp_canvas,
 )
-from blemish.core.image_samples import Samples, samples_of, sixteen_bit_colour, upright
+from blemish.core.image_samples import Samples, eight_bits, samples_of, sixteen_bit_colour, upright
 from blemish.core.types import BoolArray, ByteArray
 
 __all__ = [
@@ -40,12 +39,12 @@ __all__ = [
     "DecodeLimits",
     "bits_per_sample",
     "decode_image",
-    "image_size",
     "list_images",
     "pixel_digest",
     "read_content",
     "read_image",
     "read_mask",
+    "require_bit_depth",
     "stored_channels",
 ]
 
@@ -66,7 +65,7 @@ _CONVERT = "convert it to PNG"
 _TRUNCATED = "the file ends before its image does; copy or take the photograph again."
 _MOST_PAGES = 100
 _PILLOW = threading.RLock()
-_ORIENTATION = 0x0112  # the same tag number in EXIF and TIFF
+ORIENTATION = 0x0112  # the same tag number in EXIF and TIFF
 _NEW_SUBFILE_TYPE, _BITS_PER_SAMPLE, _DNG_VERSION = 254, 258, 50706
 
 # Plugins are called directly: `Image.open` would also apply Pillow's own pixel limit (a warning on stderr),
@@ -122,16 +121,20 @@ def decode_image(
         ImageError: the file cannot be used; its `kind` is one of `IMAGE_PROBLEM_KINDS`.
         UsageError: `bit_depth` is outside 8 to 16.
     """
+    require_bit_depth(bit_depth)
+    return eight_bits(*_decode(content, name, limits), bit_depth)
+
+
+def require_bit_depth(bit_depth: int) -> None:
+    """Refuse a bit depth that no camera delivers.
+
+    Raises:
+        UsageError: it is outside 8 to 16.
+    """
     if not 8 <= bit_depth <= 16:
         raise UsageError(
             f"A bit depth of {bit_depth} is not possible: choose 8 to 16, as the camera delivers."
         )
-    samples, bits = _decode(content, name, limits)
-    if samples.dtype == np.uint16:
-        samples = np.minimum(samples >> (min(bit_depth, bits) - 8), 255).astype(np.uint8)
-    if samples.ndim == 2:
-        samples = cv2.cvtColor(samples, cv2.COLOR_GRAY2RGB)
-    return np.ascontiguousarray(samples, dtype=np.uint8)
 
 
 def read_mask(path: Path | str, limits: DecodeLimits = DEFAULT_LIMITS) -> BoolArray:
@@ -142,27 +145,6 @@ def read_mask(path: Path | str, limits: DecodeLimits = DEFAULT_LIMITS) -> BoolAr
     """
     samples, _ = _decode(read_content(path, limits.max_bytes), str(path), limits)
     return np.asarray(samples > 0 if samples.ndim == 2 else (samples > 0).any(axis=2), dtype=np.bool_)
-
-
-def image_size(path: Path | str) -> tuple[int, int]:
-    """Width and height in pixels after EXIF rotation, from the header alone; no pixel is decoded.
-
-    Raises:
-        ImageError: the file cannot be opened or is no image of a known format.
-    """
-    name = str(path)
-    with open_regular(path) as stream, _one_error(name):
-        head = stream.read(4096)
-        kind = _known_format(head, name)
-        if kind == "WEBP" and (canvas := webp_canvas(head)):
-            _check_size(canvas, name, DEFAULT_LIMITS)
-        stream.seek(0)
-        with _pillow():
-            image = _PLUGINS[kind](stream)
-            width, height = image.size
-            # Pillow has already swapped the sides of a turned TIFF.
-            turned = kind != "TIFF" and _orientation(image) >= 5
-        return (height, width) if turned else (width, height)
 
 
 def pixel_digest(image: ByteArray) -> str:
@@ -231,7 +213,7 @@ def _orientation(image: ImageFile.ImageFile) -> int:
     """EXIF orientation 1 to 8 as the header gives it, without decoding; 1 if absent or damaged."""
     try:
         # Not the PNG plugin's own `getexif`, which decodes every image that has no EXIF.
-        value = Image.Image.getexif(image).get(_ORIENTATION, 1)
+        value = Image.Image.getexif(image).get(ORIENTATION, 1)
     except Exception:  # damaged metadata says nothing about the pixels
         return 1
     return value if value in range(1, 9) else 1

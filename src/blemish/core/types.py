@@ -51,31 +51,3 @@ class Prediction:
     score: float
     anomaly_map: FloatArray
     parts: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """What an inspector says of one photograph.
-
-    Attributes:
-        verdict: pass, review or reject.
-        score: anomaly score; the part is rejected above `threshold`.
-        threshold: the inspector's decision threshold.
-        p_value: share of unseen good parts expected to score at least as high, in (0, 1].
-        anomaly_map: float32 array H x W at the detector's input size.
-        regions: anomalous areas in pixels of the photograph, highest first; empty for a pass, and without a map.
-        width, height: size of the photograph in pixels.
-        parts: p-values by the detectors that an ensemble is made of, by name.
-        gives_map: False if the detector shows no place: then the map is the score everywhere and means nothing.
-    """
-
-    verdict: Verdict
-    score: float
-    threshold: float
-    p_value: float
-    anomaly_map: FloatArray
-    regions: tuple[Region, ...]
-    width: int
-    height: int
-    parts: Mapping[str, float] = field(default_factory=dict)
-    gives_map: bool = True

@@ -14,8 +14,10 @@ import pandas as pd
 
 from blemish.core.errors import CatalogError
 from blemish.data.entries import (
+    ANOMALOUS_NAMES,
     NO_FOLD,
     NORMAL,
+    NORMAL_NAMES,
     PROBLEM_KINDS,
     TEST,
     TRAIN,
@@ -41,6 +43,9 @@ LAYOUTS_UNDERSTOOD = (
     "a folder of photographs of good parts; good/ and bad/; train/good, test/good and test/DEFECT as in "
     "MVTec AD (ok and ko as in BTAD); VisA; a CSV or Parquet manifest with the column path"
 )
+
+
+_SAY_NO_CATEGORY = NORMAL_NAMES | ANOMALOUS_NAMES | {TRAIN, TEST, VALIDATION, "training", "testing", "val"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +126,13 @@ class Catalog:
         return counts
 
 
-def open_catalog(root: Path | str) -> Catalog:
+def open_catalog(root: Path | str, category: str | None = None) -> Catalog:
     """Open the images of one category: a folder in any layout, or a manifest file. No image is decoded.
+
+    Args:
+        root: the folder or manifest.
+        category: what the category is called; with None, as the folder is, or a folder above it where that has the
+            name of a class or a split, as `good` or `train`.
 
     Raises:
         CatalogError: there is nothing to learn from, the layout is not understood, or `root` holds several
@@ -135,7 +145,7 @@ def open_catalog(root: Path | str) -> Catalog:
         raise CatalogError(
             f"{root} holds {len(categories)} categories ({names}): choose one, for example {categories[0]}."
         )
-    return _open_category(root)
+    return _open_category(root, category)
 
 
 def open_catalogs(root: Path | str) -> list[Catalog]:
@@ -146,7 +156,11 @@ def open_catalogs(root: Path | str) -> list[Catalog]:
     """
     root = _existing(root)
     categories = _categories(root)
-    return [_open_category(root)] if categories is None else [_open_category(path) for path in categories]
+    return (
+        [_open_category(root)]
+        if categories is None
+        else [_open_category(path, path.name) for path in categories]
+    )
 
 
 def _existing(root: Path | str) -> Path:
@@ -173,12 +187,11 @@ def _categories(root: Path) -> list[Path] | None:
     return categories_in(root) or None
 
 
-def _open_category(root: Path) -> Catalog:
-    """Open `root` as one category."""
+def _open_category(root: Path, category: str | None = None) -> Catalog:
+    """Open `root` as one category of that name."""
     manifest = _manifest_in(root)
     reading = _read(root, manifest)
     folder = root if root.is_dir() else root.parent
-    category = root.stem if root.is_file() and root.stem != "manifest" else folder.name
     if not any(entry.split == TRAIN and entry.label == NORMAL for entry in reading.entries):
         seen = f"{len(reading.entries)} images, but none of good parts for training"
         if not reading.entries:
@@ -187,7 +200,17 @@ def _open_category(root: Path) -> Catalog:
         raise CatalogError(
             f"{root} cannot be learnt from: {seen}.{first} Layouts understood: {LAYOUTS_UNDERSTOOD}."
         )
+    category = category or _name_of(root)
     return Catalog(category, folder, reading.layout, _table(reading), tuple(reading.problems))
+
+
+def _name_of(root: Path) -> str:
+    """What a category is called whose folder or manifest this is: never by the name of a class or a split."""
+    folders = root.parents if root.is_file() else (root, *root.parents)
+    names = [folder.name for folder in folders]
+    if root.is_file() and root.stem != "manifest":
+        names.insert(0, root.stem)
+    return next((name for name in names if name and name.lower() not in _SAY_NO_CATEGORY), names[0])
 
 
 def _read(root: Path, manifest: Path | None) -> Reading:

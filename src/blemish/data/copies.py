@@ -7,7 +7,7 @@ as JPEG, at another quality, at another size. What was cropped, turned or bright
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -61,12 +61,27 @@ def close_pairs(vectors: FloatArray, within: float) -> Iterator[tuple[int, int]]
                     yield row + int(i), column + int(j)
 
 
-def copy_groups(paths: Sequence[Path], bit_depth: int = 16, re_encoded: bool = True) -> npt.NDArray[np.intp]:
+def equal_groups(paths: Sequence[Path], known: Mapping[Path, str] | None = None) -> npt.NDArray[np.intp]:
+    """For each file the position of the first file with equal pixels; its own position if there is none.
+
+    A file that cannot be decoded is a copy of those with the same bytes.
+
+    Args:
+        paths: the files.
+        known: `pixel_digest` of those that have been decoded already; the others are decoded.
+    """
+    known = known or {}
+    if unknown := [path for path in paths if path not in known]:
+        known = {**known, **{path: _content_of_file(path) for path in track(unknown, "Looking for copies")}}
+    return group_numbers([known[path] for path in paths])
+
+
+def copy_groups(paths: Sequence[Path], bit_depth: int = 16) -> npt.NDArray[np.intp]:
     """For each file the position of the first file that is the same photograph; its own position if none is.
 
     Every file is decoded once, and once more where it may have a copy. Being a copy is passed on: if a second file is
     a copy of the first and a third of the second, all three are one group. A file that cannot be decoded is a copy of
-    those with the same bytes. Without `re_encoded`, only equal pixels make a copy.
+    those with the same bytes.
     """
     contents: list[str] = []
     signatures: dict[int, ByteArray] = {}
@@ -74,13 +89,11 @@ def copy_groups(paths: Sequence[Path], bit_depth: int = 16, re_encoded: bool = T
         try:
             image = read_image(path, bit_depth=bit_depth)
         except BlemishError:
-            contents.append(_content_of_file(path))
+            contents.append(_bytes_of_file(path))
             continue
         contents.append(pixel_digest(image))
         signatures[position] = signature(image)
     groups = group_numbers(contents)
-    if not re_encoded:
-        return groups
     firsts = [position for position in signatures if groups[position] == position]
     for one, other in _re_encoded([paths[first] for first in firsts], signatures, firsts, groups, bit_depth):
         kept, joined = sorted((groups[firsts[one]], groups[firsts[other]]))
@@ -134,6 +147,14 @@ def _same_picture(one: FloatArray, other: FloatArray) -> bool:
 
 
 def _content_of_file(path: Path) -> str:
+    """What tells a photograph from others: its pixels."""
+    try:
+        return pixel_digest(read_image(path))
+    except BlemishError:
+        return _bytes_of_file(path)
+
+
+def _bytes_of_file(path: Path) -> str:
     """What tells a file that cannot be decoded from others: its bytes, or else its name."""
     try:
         return f"file {file_digest(path)}"

@@ -7,6 +7,7 @@ photograph (`blemish.data.copies`) always stand on one side, and in one fold.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from blemish.core.errors import CatalogError, UsageError
 from blemish.core.types import BoolArray
 from blemish.data.catalog import Catalog
-from blemish.data.copies import copy_groups
+from blemish.data.copies import copy_groups, equal_groups
 from blemish.data.entries import ANOMALOUS, NO_FOLD, NORMAL, TEST, TRAIN, VALIDATION, Problem
 
 FOLDS = 3
@@ -25,7 +26,9 @@ TEST_SHARE, TRAIN_SHARE = 0.4, 0.6
 Groups = npt.NDArray[np.intp]
 
 
-def supervised_split(catalog: Catalog, share: float = 0.5, seed: int = 0) -> Catalog:
+def supervised_split(
+    catalog: Catalog, share: float = 0.5, seed: int = 0, known: Mapping[Path, str] | None = None
+) -> Catalog:
     """Move a seeded share of the labelled test photographs to training, stratified by defect type.
 
     Good photographs are a stratum of their own. Photographs of equal pixels stay together; those of a training
@@ -36,26 +39,32 @@ def supervised_split(catalog: Catalog, share: float = 0.5, seed: int = 0) -> Cat
         catalog: one category, whose defective photographs stand among the test images.
         share: of each type's photographs that go to training, in (0, 1).
         seed: of the choice; a type's choice does not depend on the other types.
+        known: `pixel_digest` of the photographs that have been decoded already; the others are.
 
     Raises:
         UsageError: `share` is not in (0, 1).
         CatalogError: there are no defective test photographs.
     """
-    check_share(share)
+    require_defects_to_move(catalog, share)
     table = catalog.table
     testing = (table["split"] == TEST).to_numpy()
-    if not (testing & (table["label"] != NORMAL).to_numpy()).any():
-        raise CatalogError(
-            f"{catalog.root} has no defective test photographs that could be learnt from: add labelled ones, or take "
-            "unet with --synthetic, which paints defects."
-        )
     # By pixels alone: good parts in one fixture under one light are alike, and no copies.
-    groups = copy_groups([Path(path) for path in catalog.table["path"]], re_encoded=False)
+    groups = equal_groups([Path(path) for path in catalog.table["path"]], known)
     moved = testing & np.isin(groups, groups[~testing])
     moved |= stratified_share(groups, types_of(catalog), testing & ~moved, share, seed)
     split = np.where(moved, TRAIN, table["split"].to_numpy(dtype=str))
     name = f"{share:.0%} of the labelled test images to training, seed {seed}"
     return replace(catalog, table=table.assign(split=split.astype(object)), split_name=name)
+
+
+def require_defects_to_move(catalog: Catalog, share: float) -> None:
+    """Refuse, before any photograph is decoded, what `supervised_split` cannot do; errors as there."""
+    check_share(share)
+    if (catalog.test()["label"] == NORMAL).all():
+        raise CatalogError(
+            f"{catalog.root} has no defective test photographs that could be learnt from: add labelled ones, or take "
+            "unet with --synthetic, which paints defects."
+        )
 
 
 def test_split(

@@ -6,26 +6,37 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, overload
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from PIL import Image
 from torch import nn
 
 from blemish.core.errors import CatalogError, NotFittedError, UsageError
-from blemish.core.preprocessing import Preprocessing
-from blemish.core.types import Prediction
+from blemish.core.folds import fold_positions
+from blemish.core.image_inputs import ImageInput
+from blemish.core.images import read_image
+from blemish.core.preprocessing import Preprocessing, preprocess
+from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
+from blemish.detectors.inputs import Photographs, catalog_of, files_of, is_several
+from blemish.features.together import Reads
 
-State = dict[str, npt.NDArray[Any]]
+QUICK_SIZE, QUICK_EPOCHS = 128, 5
+"""Of a small first run."""
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class Detector(ABC):
-    """Base of all detectors: a dataclass whose fields are its parameters.
+    """Base of all detectors: a dataclass whose fields are its parameters, as in scikit-learn.
 
     `__init__` only stores parameters; `fit` checks them, learns, writes attributes that end in `_` and returns
     self; nothing is learnt outside `fit`; the same seed gives the same result.
+
+    A detector of your own is a dataclass too, and gives two methods, `learn` and `network`, and others where it can do
+    better than here. `blemish.check_detector` judges it, and `blemish.register` makes it known by a name.
 
     Attributes:
         size: input height and width in pixels.
@@ -42,25 +53,84 @@ class Detector(ABC):
     size: int = 352
     bit_depth: int = 16
     seed: int = 0
+    _fitted_with: dict[str, Any] | None = dataclasses.field(
+        default=None, init=False, repr=False, compare=False
+    )
 
-    @abstractmethod
-    def fit(self, catalog: Catalog) -> Self:
-        """Learn from the catalog's training images.
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if "name" not in vars(cls):  # a stranger's, until it is registered
+            cls.name = cls.__name__
+        cls.__repr__ = Detector.__repr__  # type: ignore[method-assign]  # or `dataclass` would write one
+
+    def __repr__(self) -> str:
+        """The class with the parameters that are not its defaults, as `PatchCore(size=448)`."""
+        given = self.get_params()
+        changed = {name: given[name] for name, default in self._defaults().items() if given[name] != default}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+
+    def fit(self, data: Photographs) -> Self:
+        """Learn from good parts.
+
+        Args:
+            data: a folder in any layout, paths, PIL images, uint8 arrays (H x W x 3 RGB, or H x W), bytes of files,
+                one of these alone, or a catalog. Of a catalog it is the training images.
 
         Raises:
             CatalogError: there are too few normal training images, or defective ones stand among them.
-            UsageError: a parameter's value cannot be meant.
+            UsageError: a parameter's value cannot be meant, or what was given is no photograph.
             ImageError: a training image cannot be read.
         """
+        before, self._fitted_with = self._fitted_with, None  # what learns may ask the detector what it says
+        try:
+            with catalog_of(data, self.bit_depth) as catalog:
+                self.learn(catalog)
+        except BaseException:
+            self._fitted_with = before
+            raise
+        self._fitted_with = self.get_params()
+        return self
 
-    @abstractmethod
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
-        """Score photographs one by one, in order, in bounded memory.
+    @overload
+    def predict(self, images: str | Path) -> Any: ...
+
+    @overload
+    def predict(self, images: bytes | Image.Image | npt.NDArray[np.uint8]) -> Prediction: ...
+
+    @overload
+    def predict(self, images: Sequence[ImageInput] | Catalog) -> Iterator[Prediction]: ...
+
+    def predict(self, images: Photographs) -> Any:
+        """Score photographs.
+
+        Args:
+            images: one photograph (a path, bytes of a file, a PIL image or a uint8 array), or several, in a sequence,
+                a folder or a catalog.
+
+        Returns:
+            The prediction for one photograph; for several their predictions one by one, in order, in bounded memory.
 
         Raises:
             NotFittedError: before `fit`.
             ImageError: a file cannot be read.
+            UsageError: what was given is no photograph.
         """
+        if is_several(images):
+            return self._predictions(images)
+        (prediction,) = self._predictions(images)
+        return prediction
+
+    @abstractmethod
+    def learn(self, catalog: Catalog) -> object:
+        """What `fit` does: learn from the catalog's training images, and raise as `fit` says."""
+
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+        """What `predict` does with files: score them one by one, in order, and raise as `predict` says."""
+        network = self.network().eval()
+        for path in paths:
+            with torch.inference_mode():
+                score, anomaly_map = network(torch.from_numpy(self.read_input(path))[None])
+            yield Prediction(float(score[0]), anomaly_map.numpy())
 
     @abstractmethod
     def network(self) -> nn.Module:
@@ -73,6 +143,10 @@ class Detector(ABC):
             UsageError: it could not.
         """
 
+    def learns_from_defects(self) -> bool:
+        """Whether `fit` needs defective images among the training images, with these parameters."""
+        return False
+
     @property
     def member_names(self) -> tuple[str, ...]:
         """Names of the detectors that this one is made of, where it is of several."""
@@ -82,17 +156,27 @@ class Detector(ABC):
         """The graph with one more output where there are parts: -log10 of the p-value by each of them."""
         return self.network()
 
-    @abstractmethod
+    def reads(self) -> Reads:
+        """What learning reads of every photograph, so that one pass decodes it once for all: its pixels, unless said.
+
+        Raises:
+            UsageError: a parameter's value cannot be meant.
+        """
+        return Reads(contracts=(self.preprocessing(),))
+
     def preprocessing(self) -> Preprocessing:
-        """The contract between a photograph and the network's input."""
+        """The contract between a photograph and the network's input: pixels in [0, 1], unless a detector changes it."""
+        zero, full = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)
+        return Preprocessing(height=self.size, width=self.size, mean=zero, std=full, bit_depth=self.bit_depth)
 
-    @abstractmethod
-    def state(self) -> State:
-        """All that `fit` learnt, as plain arrays by name."""
+    def read_input(self, path: Path) -> FloatArray:
+        """A photograph as the network's input, float32 3 x H x W.
 
-    @abstractmethod
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is; parameters must be the same."""
+        Raises:
+            ImageError: the file cannot be read.
+        """
+        contract = self.preprocessing()
+        return preprocess(read_image(path, bit_depth=contract.bit_depth), contract)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score every normal training image as if unseen, by a detector fitted on the other folds.
@@ -106,25 +190,55 @@ class Detector(ABC):
             detector = self.clone().fit(catalog.subset(others))
             yield from zip(held_out.tolist(), detector.predict([paths[i] for i in held_out]), strict=True)
 
-    def parameters(self) -> dict[str, Any]:
-        """Parameters by name, as given."""
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters by name, as given; `deep` is scikit-learn's, and changes nothing here."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Change parameters; a fitted detector then refuses to speak until it is fitted again.
+
+        Raises:
+            UsageError: there is no such parameter; then none is changed.
+        """
+        known = self.get_params()
+        unknown = sorted(set(parameters) - set(known))
+        if unknown:
+            raise UsageError(
+                f"The detector {self.name} has no parameter {unknown[0]}: choose among {', '.join(known)}."
+            )
+        for name, value in parameters.items():
+            setattr(self, name, value)
+        return self
+
+    def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], list[Path]]:
+        """What is learnt from photographs depends on them and on the parameters: the key of a memo."""
+        return self.parameters(), list(paths)
+
+    def quick_parameters(self) -> dict[str, Any]:
+        """What is changed for a small first run: 128 pixels; a subclass adds what else takes long."""
+        return {"size": QUICK_SIZE}
 
     def clone(self) -> Self:
         """An unfitted detector with the same parameters."""
-        return type(self)(**self.parameters())
+        return type(self)(**self.get_params())
 
+    def parameters(self) -> dict[str, Any]:
+        """As `get_params`."""
+        return self.get_params()
 
-def fold_positions(n: int, folds: int, seed: int) -> list[npt.NDArray[np.intp]]:
-    """Part 0 .. n-1 into `folds` shuffled parts of nearly equal size; each part is sorted.
+    def _predictions(self, images: Photographs) -> Iterator[Prediction]:
+        """Predictions of photographs, those in memory as files for as long as they are scored."""
+        with files_of(images, self.bit_depth) as paths:
+            yield from self.predict_files(paths)
 
-    Raises:
-        UsageError: fewer than 2 folds, which would leave nothing to learn from.
-    """
-    if folds < 2:
-        raise UsageError(f"{folds} folds leave no image to learn from: choose 2 or more.")
-    order = np.random.default_rng(seed).permutation(n)
-    return [np.sort(part) for part in np.array_split(order, min(folds, n))]
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        """Default value of each parameter."""
+        fields = [field for field in dataclasses.fields(cls) if field.init]
+        made = dataclasses.MISSING
+        return {
+            one.name: one.default if one.default_factory is made else one.default_factory() for one in fields
+        }
 
 
 def normal_images(catalog: Catalog, fewest: int = 2) -> list[Path]:
@@ -155,7 +269,7 @@ def refuse(detector: Detector, wrong: Mapping[str, bool]) -> None:
     Raises:
         UsageError: one is.
     """
-    defaults = {field.name: field.default for field in dataclasses.fields(detector)}
+    defaults = detector._defaults()
     for name, bad in wrong.items():
         if bad:
             raise UsageError(
@@ -180,9 +294,16 @@ def require_fitted(detector: Detector, attribute: str) -> Any:
     """The fitted attribute.
 
     Raises:
-        NotFittedError: `fit` has not run.
+        NotFittedError: `fit` has not run, or not with the parameters of now.
     """
     value = getattr(detector, attribute, None)
     if value is None:
         raise NotFittedError(f"This {detector.name} detector has learnt nothing yet: call fit first.")
+    before = detector._fitted_with or {}
+    for name, now in detector.parameters().items():
+        if name in before and before[name] != now:
+            raise NotFittedError(
+                f"This {detector.name} detector was fitted with {name}={before[name]} and has {name}={now} now: call "
+                "fit again."
+            )
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,10 @@ from blemish.core.errors import UsageError
 from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import Prediction
 from blemish.detectors.base import Detector
+from blemish.detectors.memo import Memo
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone, load_backbone
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
+from blemish.features.together import Reads
 
 
 @dataclasses.dataclass
@@ -30,6 +33,9 @@ class BackboneDetector(Detector):
 
     backbone: str = DEFAULT_BACKBONE
     weights: str | None = None
+    _reader: Memo[FeatureExtractor] = dataclasses.field(
+        default_factory=Memo, init=False, repr=False, compare=False
+    )
 
     @abstractmethod
     def read_at(self) -> tuple[int, ...]:
@@ -39,24 +45,25 @@ class BackboneDetector(Detector):
             UsageError: with these parameters it is not read at all.
         """
 
+    def reads(self) -> Reads:
+        """The backbone's feature maps."""
+        return Reads(extractors=(self.extractor(),))
+
     def preprocessing(self) -> Preprocessing:
         """The contract between a photograph and the backbone's input."""
         return self.extractor().contract
 
     def extractor(self) -> FeatureExtractor:
         """The feature extractor of these parameters, made once."""
-        made: FeatureExtractor | None = getattr(self, "_extractor", None)
-        if made is None:
-            backbone = self._load_backbone()
-            if self.size % 32 or not 64 <= self.size <= 2048:
-                raise UsageError(
-                    f"size={self.size} is not possible: choose a multiple of 32 from 64 to 2048."
-                )
-            if not 8 <= self.bit_depth <= 16:
-                raise UsageError(f"bit_depth={self.bit_depth} is not possible: choose 8 to 16.")
-            made = FeatureExtractor(backbone, backbone.preprocessing(self.size, self.size, self.bit_depth))
-            self._extractor = made
-        return made
+        return self._reader.recall(self.parameters(), self._make_extractor)
+
+    def _make_extractor(self) -> FeatureExtractor:
+        backbone = self._load_backbone()
+        if self.size % 32 or not 64 <= self.size <= 2048:
+            raise UsageError(f"size={self.size} is not possible: choose a multiple of 32 from 64 to 2048.")
+        if not 8 <= self.bit_depth <= 16:
+            raise UsageError(f"bit_depth={self.bit_depth} is not possible: choose 8 to 16.")
+        return FeatureExtractor(backbone, backbone.preprocessing(self.size, self.size, self.bit_depth))
 
     def _load_backbone(self) -> Backbone:
         if self.weights is None:
@@ -81,6 +88,12 @@ class FrozenFeatureDetector(BackboneDetector):
     def read_at(self) -> tuple[int, ...]:
         """Strides at which the backbone is read."""
         return tuple(self.taps)
+
+    def scored_by(self, head: nn.Module, paths: Sequence[Path]) -> Iterator[Prediction]:
+        """What a head, feature maps in, score (1) and map (H x W) out, says of photographs one by one, in order."""
+        for maps in self.extractor().stream(paths):
+            with torch.inference_mode():
+                yield prediction_of(*head(batch_of_one(maps)))
 
 
 @functools.lru_cache(maxsize=4)

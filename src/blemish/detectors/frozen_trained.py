@@ -4,57 +4,51 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from blemish.core.progress import track
 from blemish.core.types import Prediction
-from blemish.detectors.base import State, require_fitted
+from blemish.detectors.base import require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one
-from blemish.detectors.trained import TrainedDetector
+from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.feature_examples import FeatureExamples, tap_names
 from blemish.detectors.training.loop import Material, Objective
+from blemish.detectors.training.photographs import TrainingPhotographs
 
 Statistics = list[tuple[Tensor, Tensor]]
 """Mean and standard deviation of the channels, one pair of vectors a feature map."""
 
 
 @dataclasses.dataclass
-class FrozenTrainedDetector(FrozenFeatureDetector, TrainedDetector):
+class FrozenTrainedDetector(FrozenFeatureDetector, TrainedDetector[Statistics]):
     """A trained head on a frozen backbone, whose features are read once an image, through the cache.
 
-    A subclass gives `make_objective`, `trained_head` and `empty_head`; it finds the mean and deviation of the
-    channels over the training images in `channel_statistics`. `state` holds the head alone: the backbone is known.
+    A subclass gives `make_objective` and `trained_head`; both are given the mean and deviation of every channel of
+    `features_of` over the images that are learnt from.
     """
 
     @abstractmethod
-    def trained_head(
-        self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]
-    ) -> nn.Module:
+    def trained_head(self, objective: Objective, prepared: Prepared[Statistics]) -> nn.Module:
         """The head, feature maps in, score (1) and map (H x W) out, from the trained objective."""
 
-    @abstractmethod
-    def empty_head(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
-        """A head as `trained_head` returns it, its weights yet to be loaded; `state` may tell shapes."""
+    def prepare(self, photographs: TrainingPhotographs) -> Statistics:
+        """Read all features once, which fills the cache."""
+        stream = self.extractor().stream(photographs.learnt)
+        features = (self.features_of(batch_of_one(maps)) for maps in stream)
+        return channel_statistics(track(features, "Reading good images", len(photographs.learnt)))
 
-    def material(self, paths: Sequence[Path], training: bool) -> Material:
+    def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[Statistics]) -> Material:
         """The photographs' feature maps."""
         return Material(FeatureExamples(self.extractor(), paths), len(paths))
 
-    def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
+    def finish(self, objective: Objective, prepared: Prepared[Statistics]) -> nn.Module:
         """Backbone and trained head as one graph."""
-        return self.whole(self.trained_head(objective, learnt, held_out))
-
-    def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
-        """Backbone and empty head as one graph."""
-        return self.whole(self.empty_head(state))
+        return self.whole(self.trained_head(objective, prepared))
 
     def whole(self, head: nn.Module) -> nn.Module:
         """Backbone and head as one graph; the head is its submodule `head`."""
@@ -64,45 +58,9 @@ class FrozenTrainedDetector(FrozenFeatureDetector, TrainedDetector):
         """What the head standardises, of one image's maps (N x C x h x w each): the maps themselves unless said."""
         return maps
 
-    def channel_statistics(self) -> Statistics:
-        """Mean and deviation of every channel of `features_of` over the images that are being learnt from.
-
-        Of an empty detector they are 0 and 1, in their true shapes.
-        """
-        known: Statistics | None = getattr(self, "_statistics", None)
-        if known is not None:
-            return known
-        maps = [torch.zeros(1, *shape) for shape in self.extractor().shapes]
-        widths = [one.shape[1] for one in self.features_of(maps)]
-        return [(torch.zeros(width), torch.ones(width)) for width in widths]
-
-    def _train(self, learnt: Sequence[Path], held_out: Sequence[Path]) -> None:
-        """Read all features once, which fills the cache, and train."""
-        stream = self.extractor().stream(learnt)
-        features = (self.features_of(batch_of_one(maps)) for maps in stream)
-        self._statistics = channel_statistics(track(features, "Reading good images", len(learnt)))
-        super()._train(learnt, held_out)
-
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order; features come from the cache where they are known."""
-        head = self._head()
-        for maps in self.extractor().stream(paths):
-            with torch.inference_mode():
-                score, anomaly_map = head(batch_of_one(maps))
-            yield Prediction(float(score[0]), anomaly_map.numpy().astype(np.float32, copy=True))
-
-    def state(self) -> State:
-        """Weights and buffers of the head, by name."""
-        return {name: value.numpy() for name, value in self._head().state_dict().items()}
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        head = self.empty_head(state)
-        head.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in state.items()})
-        self.network_: nn.Module = self.whole(head).eval().requires_grad_(False)
-        self.history_: list[dict[str, float]] = []
-        self._compiled = None
-        return self
+        return self.scored_by(self._head(), paths)
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

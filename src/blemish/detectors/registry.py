@@ -1,87 +1,76 @@
-"""The registry: every detector by name, with what it learns from and where it comes from."""
+"""The registry: every detector by name, Blemish's own and strangers', known without importing torch."""
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from blemish.core.errors import UsageError
-from blemish.detectors.base import Detector
+from blemish.core.errors import NameTakenWarning, UsageError
+from blemish.detectors import classical, combined, distilled, memory, reconstruction, supervised
+from blemish.detectors.information import DetectorInfo as DetectorInfo
+from blemish.detectors.information import import_class
 
-# Modules that register detectors; each is imported when the registry is first asked.
-_MODULES = (
-    "blemish.detectors.reconstruction.cae",
-    "blemish.detectors.combined.ensemble",
-    "blemish.detectors.supervised.classifier",
-    "blemish.detectors.distilled.efficientad",
-    "blemish.detectors.classical.elliptic_envelope",
-    "blemish.detectors.reconstruction.feature_autoencoder",
-    "blemish.detectors.memory.few_shot",
-    "blemish.detectors.classical.isolation_forest",
-    "blemish.detectors.memory.knn",
-    "blemish.detectors.classical.local_outlier_factor",
-    "blemish.detectors.classical.one_class_svm",
-    "blemish.detectors.memory.padim",
-    "blemish.detectors.memory.patchcore",
-    "blemish.detectors.reconstruction.residual_autoencoder",
-    "blemish.detectors.reconstruction.ssim_autoencoder",
-    "blemish.detectors.distilled.student_teacher",
-    "blemish.detectors.supervised.supersimplenet",
-    "blemish.detectors.supervised.unet",
-    "blemish.detectors.reconstruction.vae",
-)
+if TYPE_CHECKING:
+    from blemish.detectors.base import Detector
 
-QUICK_SIZE, QUICK_EPOCHS = 128, 5
-"""Of a small first run."""
+DEFAULT_DETECTOR = "patchcore"
 
-DetectorClass = TypeVar("DetectorClass", bound=type[Detector])
+ENTRY_POINTS = "blemish.detectors"
+"""Group in which an installed package names its detectors, each as "module:Class"."""
 
+# A class begins with a capital, a preset does not: so `knn:resnet50` and `my_module:MyDetector` are told apart.
+_CLASS = re.compile(r"([A-Za-z_][\w.]*:[A-Z]\w*)(?::(.*))?", re.DOTALL)
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
 
-@dataclasses.dataclass(frozen=True)
-class DetectorInfo:
-    """What a user wants to know before choosing a detector.
+_FAMILIES = (memory, distilled, reconstruction, supervised, classical, combined)
+_known = {info.name: info for family in _FAMILIES for info in family.DETECTORS}
+_strangers: dict[str, DetectorInfo] = {}
 
-    Attributes:
-        name: as in `--detector NAME`.
-        summary: what it is for, in one sentence.
-        learns_from: "normal images", "masks" or "labels".
-        gives_maps: whether it shows where the defect is; where not, its map is its score everywhere.
-        reference: the paper or page it follows.
-        parameters: default value of each parameter.
-        presets: named settings, each a part of the parameters.
-    """
-
-    name: str
-    summary: str
-    learns_from: str
-    gives_maps: bool
-    reference: str
-    parameters: dict[str, Any]
-    presets: dict[str, dict[str, Any]]
-
-
-_registered: dict[str, tuple[type[Detector], DetectorInfo]] = {}
+DetectorClass = TypeVar("DetectorClass", bound="type[Detector]")
 
 
 def register(
     name: str,
     *,
     summary: str,
-    learns_from: str,
-    gives_maps: bool,
-    reference: str,
-    presets: Mapping[str, dict[str, Any]] | None = None,
+    learns_from: str = "normal images",
+    gives_maps: bool = True,
+    trains: bool = False,
+    reference: str = "",
+    presets: dict[str, dict[str, Any]] | None = None,
+    space: dict[str, list[Any]] | None = None,
 ) -> Callable[[DetectorClass], DetectorClass]:
-    """Class decorator that makes a detector known under `name`."""
+    """Class decorator that makes a detector of your own known under `name`; see `DetectorInfo` for the rest.
+
+    Where the name is taken, the newcomer has it from then on, and a `NameTakenWarning` says so.
+
+    Raises:
+        UsageError: the name is not of small letters, digits and hyphens.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name} cannot name a detector: choose small letters, digits and hyphens, a letter first."
+        )
 
     def add(detector: DetectorClass) -> DetectorClass:
-        defaults = {field.name: field.default for field in dataclasses.fields(detector) if field.init}
+        here = f"{detector.__module__}:{detector.__qualname__}"
+        taken = _strangers.get(name) or _known.get(name)
+        if taken is not None and _place(taken) != here:
+            warnings.warn(
+                f"The name {name} was taken by {_place(taken)} and means {here} now: choose another.",
+                NameTakenWarning,
+                stacklevel=2,
+            )
         detector.name, detector.gives_maps = name, gives_maps
-        _registered[name] = (
-            detector,
-            DetectorInfo(name, summary, learns_from, gives_maps, reference, defaults, dict(presets or {})),
+        _strangers[name] = DetectorInfo(
+            *(name, detector, summary, learns_from, gives_maps, trains, reference),
+            presets=dict(presets or {}),
+            space=dict(space or {}),
         )
         return detector
 
@@ -89,22 +78,29 @@ def register(
 
 
 def detector_names() -> list[str]:
-    """Names of all detectors, sorted."""
-    for module in _MODULES:
-        importlib.import_module(module)
-    return sorted(_registered)
+    """Names of all detectors, sorted: Blemish's own, those registered, and those of installed packages."""
+    return sorted({*_known, *_strangers, *_installed()})
 
 
 def detector_info(name: str) -> DetectorInfo:
-    """What is known of a detector.
+    """What is known of a detector, by its name or as "module:Class".
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none of that name, or a stranger's cannot be imported.
     """
-    names = detector_names()
-    if name not in _registered:
-        raise UsageError(f"There is no detector {name}: choose one of {', '.join(names)}.")
-    return _registered[name][1]
+    if name in _strangers or name in _known:
+        return _strangers.get(name) or _known[name]
+    where = name if _CLASS.fullmatch(name) else _installed().get(name)
+    if where is None:
+        raise UsageError(f"There is no detector {name}: choose one of {', '.join(detector_names())}.")
+    return _info_of(import_class(where), name)
+
+
+def split_label(label: str) -> tuple[str, str | None]:
+    """Name and preset in a label as a user writes it: NAME, NAME:PRESET, module:Class or module:Class:PRESET."""
+    found = _CLASS.fullmatch(label)
+    name, _, preset = (found[1], ":", found[2]) if found else label.partition(":")
+    return name, preset or None
 
 
 def create_detector(name: str, preset: str | None = None, **parameters: Any) -> Detector:
@@ -123,24 +119,51 @@ def create_detector(name: str, preset: str | None = None, **parameters: Any) -> 
             f"The detector {name} has no parameter {unknown[0]}: choose among {', '.join(info.parameters)}."
         )
     chosen = {**(info.presets[preset] if preset else {}), **parameters}
-    return _registered[name][0](**chosen)
+    return info.detector_class(**chosen)
 
 
 def quick_parameters(name: str, preset: str | None = None) -> dict[str, Any]:
-    """Parameters of a small first run: 128 pixels, and at most 5 epochs where it trains.
-
-    A crop shrinks with the size, and a distillation that comes first with the epochs.
+    """Parameters of a small first run with a preset, as the detector itself says.
 
     Raises:
-        UsageError: there is no detector of that name.
+        UsageError: there is no detector or preset of that name.
     """
-    info = detector_info(name)
-    chosen = {**info.parameters, **info.presets.get(preset or "", {})}
-    small: dict[str, Any] = {"size": QUICK_SIZE}
-    if "epochs" in chosen:
-        small["epochs"] = min(chosen["epochs"], QUICK_EPOCHS)
-    if chosen.get("crop"):
-        small["crop"] = chosen["crop"] * QUICK_SIZE // chosen["size"] // 32 * 32
-    if chosen.get("distillation_steps"):
-        small["distillation_steps"] = 0  # half as many as the student's
-    return small
+    return create_detector(name, preset).quick_parameters()
+
+
+def strangers() -> list[str]:
+    """Modules whose import has registered detectors; another process imports them to know these too."""
+    modules = {_place(info).partition(":")[0] for info in _strangers.values()}
+    return sorted(modules - {"__main__"})  # a spawned process runs the main module again by itself
+
+
+def import_strangers(modules: Iterable[str]) -> None:
+    """Import what `strangers` has named in another process."""
+    for module in modules:
+        if module not in sys.modules:
+            importlib.import_module(module)
+
+
+def _info_of(detector: type[Detector], name: str) -> DetectorInfo:
+    """What is known of a stranger's class: as it was registered, or what the class says of itself."""
+    for info in _strangers.values():
+        if info.where is detector:
+            return info
+    detector.name = detector.name or detector.__name__
+    summary = (detector.__doc__ or "").strip().partition("\n")[0]
+    return DetectorInfo(name, detector, summary, gives_maps=detector.gives_maps)
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """Detectors of installed packages: "module:Class" by name."""
+    import importlib.metadata  # as slow as all the rest of this module
+
+    found = importlib.metadata.entry_points(group=ENTRY_POINTS)
+    return {one.name: one.value for one in found if one.name not in _known}
+
+
+def _place(info: DetectorInfo) -> str:
+    """Module and class of a detector."""
+    where = info.where
+    return where if isinstance(where, str) else f"{where.__module__}:{where.__qualname__}"

@@ -6,12 +6,11 @@ import dataclasses
 import hashlib
 import json
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -20,9 +19,11 @@ from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import Detector, State, normal_images, refuse, refuse_size, require_fitted
+from blemish.detectors.base import QUICK_EPOCHS, Detector, normal_images, refuse, refuse_size, require_fitted
+from blemish.detectors.memo import Memo
 from blemish.detectors.training.devices import DEVICES, PRECISIONS
 from blemish.detectors.training.loop import Material, Objective, Recipe, train
+from blemish.detectors.training.photographs import TrainingPhotographs, hold_out
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pixels import PixelCache
 
@@ -30,14 +31,27 @@ FEWEST = 4
 """Good training images that a trained detector needs at least."""
 
 
+Found = TypeVar("Found")
+"""What a detector has found on its photographs before it trains, a kind of value for each."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared(Generic[Found]):
+    """What a training begins with: its photographs, and what a first look at them has found."""
+
+    photographs: TrainingPhotographs
+    found: Found
+
+
 @dataclasses.dataclass
-class TrainedDetector(Detector):
+class TrainedDetector(Detector, Generic[Found]):
     """A detector whose network is trained.
 
     A seeded share of the good images is held out: they tell when to stop, and afterwards what good images score as
     if unseen. `predict` runs the exported graph, as the line will.
 
-    A subclass gives `preprocessing`, `make_objective`, `material`, `finish` and `empty_network`.
+    A subclass gives `prepare`, `make_objective`, `material` and `finish`; the last three are given
+    what `prepare` has found.
 
     Attributes:
         epochs: most passes over the training images.
@@ -62,22 +76,29 @@ class TrainedDetector(Detector):
     examples_per_epoch: int = 0
     precision: str = "auto"
     device: str = "auto"
+    _compiled: Memo[CompiledNetwork] = dataclasses.field(
+        default_factory=Memo, init=False, repr=False, compare=False
+    )
 
     @abstractmethod
-    def make_objective(self) -> Objective:
+    def prepare(self, photographs: TrainingPhotographs) -> Found:
+        """Look at the photographs, and find what the training depends on.
+
+        Raises:
+            ImageError: one cannot be read.
+        """
+
+    @abstractmethod
+    def make_objective(self, prepared: Prepared[Found]) -> Objective:
         """The networks to train, with weights drawn from torch's generator, which is seeded."""
 
     @abstractmethod
-    def material(self, paths: Sequence[Path], training: bool) -> Material:
-        """Examples made of good images, augmented where they are for training."""
+    def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[Found]) -> Material:
+        """Examples made of some of the photographs, augmented where they are for training."""
 
     @abstractmethod
-    def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
+    def finish(self, objective: Objective, prepared: Prepared[Found]) -> nn.Module:
         """The fitted graph, 1 x 3 x H x W in, score (1) and map (H x W) out, from the trained objective."""
-
-    @abstractmethod
-    def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
-        """A graph as `finish` returns it, whose weights are yet to be loaded; `state` tells shapes where needed."""
 
     def recipe(self) -> Recipe:
         """How the network is trained."""
@@ -92,45 +113,37 @@ class TrainedDetector(Detector):
             device=self.device,
         )
 
-    def preprocessing(self) -> Preprocessing:
-        """Pixels in [0, 1], as an autoencoder with a sigmoid can reconstruct them."""
-        zero, full = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)
-        return Preprocessing(height=self.size, width=self.size, mean=zero, std=full, bit_depth=self.bit_depth)
-
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> None:
         """Train on the training images but those held out."""
         self.check_parameters()
-        self._train(*self.parts(catalog))
-        return self
+        photographs = self.training_photographs(catalog)
+        prepared = Prepared(photographs, self.prepare(photographs))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            objective = self.make_objective(prepared)
+        history = train(
+            self.name,
+            objective,
+            self.material(photographs.learnt, True, prepared),
+            self.material(photographs.held_out, False, prepared),
+            self.recipe(),
+            self._identity(photographs),
+        )
+        self.network_ = self.finish(objective, prepared).eval().requires_grad_(False)
+        self.history_ = history
+        self._compiled.forget()
 
-    def parts(self, catalog: Catalog) -> tuple[list[Path], list[Path]]:
-        """Photographs to learn from, and those held out: of the good training images here.
+    def training_photographs(self, catalog: Catalog) -> TrainingPhotographs:
+        """Those to learn from, and those held out: of the good training images here.
 
         Raises:
             CatalogError: there are too few, or defective ones where none belong.
         """
-        paths = normal_images(catalog, FEWEST)
-        held = set(held_out_positions(len(paths), self.validation_share, self.seed).tolist())
-        learnt = [path for position, path in enumerate(paths) if position not in held]
-        return learnt, [path for position, path in enumerate(paths) if position in held]
-
-    def _train(self, learnt: Sequence[Path], held_out: Sequence[Path]) -> None:
-        """Train, and keep the fitted graph."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            objective = self.make_objective()
-        self.history_ = train(
-            self.name,
-            objective,
-            self.material(learnt, True),
-            self.material(held_out, False),
-            self.recipe(),
-            self._identity([*learnt, *held_out]),
+        return TrainingPhotographs(
+            *hold_out(normal_images(catalog, FEWEST), self.validation_share, self.seed)
         )
-        self.network_ = self.finish(objective, learnt, held_out).eval().requires_grad_(False)
-        self._compiled: CompiledNetwork | None = None
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         network = self._runtime()
         contract, pixels = self.preprocessing(), PixelCache()
@@ -145,7 +158,7 @@ class TrainedDetector(Detector):
         """
         self.network()
         positions = {path: position for position, path in enumerate(catalog.train_normal())}
-        held_out = [path for path in self.parts(catalog)[1] if path in positions]
+        held_out = [path for path in self.training_photographs(catalog).held_out if path in positions]
         predictions = self.predict(held_out)
         yield from zip((positions[path] for path in held_out), predictions, strict=True)
 
@@ -154,18 +167,9 @@ class TrainedDetector(Detector):
         network: nn.Module = require_fitted(self, "network_")
         return network
 
-    def state(self) -> State:
-        """Weights and buffers of the graph, by name."""
-        return {name: value.numpy() for name, value in self.network().state_dict().items()}
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        network = self.empty_network(state)
-        network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in state.items()})
-        self.network_ = network.eval().requires_grad_(False)
-        self.history_ = []
-        self._compiled = None
-        return self
+    def quick_parameters(self) -> dict[str, Any]:
+        """And at most 5 epochs."""
+        return super().quick_parameters() | {"epochs": min(self.epochs, QUICK_EPOCHS)}
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant.
@@ -187,11 +191,15 @@ class TrainedDetector(Detector):
         }
         refuse(self, wrong)
 
-    def _identity(self, paths: Sequence[Path]) -> str:
+    def _identity(self, photographs: TrainingPhotographs) -> str:
         """What is trained on what, for the checkpoint: SHA-256 over parameters and images."""
         # A training may go on elsewhere, and nothing else may change: the rates depend on the number of epochs.
         parameters = {name: value for name, value in self.parameters().items() if name != "device"}
-        lines = [self.name, json.dumps(parameters, default=str, sort_keys=True), *map(file_digest, paths)]
+        lines = [
+            self.name,
+            json.dumps(parameters, default=str, sort_keys=True),
+            *map(file_digest, photographs.all),
+        ]
         weights = parameters.get("weights")
         if weights not in (None, "random"):
             lines.append(file_digest(Path(weights)))
@@ -199,20 +207,14 @@ class TrainedDetector(Detector):
 
     def _runtime(self) -> CompiledNetwork:
         """The fitted graph as the line runs it, compiled once."""
-        network = self.network()
-        compiled: CompiledNetwork | None = getattr(self, "_compiled", None)
-        if compiled is None:
-            contract = self.preprocessing()
-            example = torch.zeros(1, 3, contract.height, contract.width)
-            compiled = CompiledNetwork(to_onnx(network, example, ["score", "map"]))
-            self._compiled = compiled
-        return compiled
+        network, contract = self.network(), self.preprocessing()
+        return self._compiled.recall(self.parameters(), lambda: compiled(network, contract))
 
 
-def held_out_positions(count: int, share: float, seed: int) -> npt.NDArray[np.intp]:
-    """Sorted positions of the `share` of `count` images that are held out: at least 1, and never all."""
-    held = min(max(1, round(share * count)), count - 1)
-    return np.sort(np.random.default_rng((seed, count)).permutation(count)[:held])
+def compiled(network: nn.Module, contract: Preprocessing) -> CompiledNetwork:
+    """A detector's graph as the line runs it."""
+    example = torch.zeros(1, 3, contract.height, contract.width)
+    return CompiledNetwork(to_onnx(network, example, ["score", "map"]))
 
 
 def prediction_of(network: CompiledNetwork, planes: FloatArray) -> Prediction:

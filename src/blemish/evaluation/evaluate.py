@@ -14,9 +14,10 @@ import numpy as np
 from blemish.core.errors import BlemishError, CatalogError, ImageError
 from blemish.core.images import read_image, read_mask
 from blemish.core.progress import track
-from blemish.core.types import BoolArray, FloatArray, Inspection
+from blemish.core.types import BoolArray, FloatArray
 from blemish.evaluation.metrics import PixelMetrics, pixel_metrics
 from blemish.evaluation.result import Evaluation, Failure, ScoredImage, image_name
+from blemish.line.inspection import Inspection
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog

@@ -26,6 +26,7 @@ from blemish.core.images import read_image, read_mask
 from blemish.core.overlay import Colour, contour_overlay, heatmap_overlay, segmentation
 from blemish.core.pictures import Picture, data_uri, fitted, picture
 from blemish.core.types import BoolArray
+from blemish.evaluation.curves import add_histograms, rate_figure, roc_axes
 from blemish.evaluation.evaluate import mask_on_grid
 from blemish.evaluation.result import Evaluation, ScoredImage
 from blemish.evaluation.thresholds import Threshold
@@ -61,8 +62,7 @@ class Group:
 def roc_figure(evaluation: Evaluation) -> go.Figure:
     """ROC curve of the image scores, with the point where the threshold works."""
     rate, recall = thinned(*evaluation.ranking.roc_curve(), _MOST_POINTS)
-    figure = _rate_figure("Good parts rejected", "Defects found")
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=chart_line("#8888", 1, "dot"), hoverinfo="skip")
+    figure = roc_axes()
     figure.add_scatter(
         x=rate,
         y=recall,
@@ -77,7 +77,7 @@ def roc_figure(evaluation: Evaluation) -> go.Figure:
 def precision_recall_figure(evaluation: Evaluation) -> go.Figure:
     """Precision against recall of the image scores, with the point where the threshold works."""
     recall, precision = thinned(*evaluation.ranking.precision_recall_curve(), _MOST_POINTS)
-    figure = _rate_figure("Recall", "Precision")
+    figure = rate_figure("Recall", "Precision")
     figure.add_scatter(
         x=recall,
         y=precision,
@@ -123,23 +123,8 @@ def _histograms(
 ) -> tuple[go.Figure, int]:
     """Histograms by class that reach to all `marks`, and the largest count."""
     edges = np.histogram_bin_edges(np.append(scores, marks), bins=_BINS)
-    figure, highest = go.Figure(layout=chart_layout("Anomaly score", "Parts")), 1
-    for name, of_class, colour in [
-        ("good", ~labels, NORMAL_COLOUR),
-        ("defective", labels, ANOMALOUS_COLOUR),
-    ]:
-        if not of_class.any():
-            continue
-        counts, _ = np.histogram(scores[of_class], bins=edges)
-        highest = max(highest, int(counts.max()))
-        figure.add_bar(
-            x=(edges[1:] + edges[:-1]) / 2,
-            y=counts,
-            width=np.diff(edges),
-            name=name,
-            marker={"color": colour, "opacity": 0.72},
-            hovertemplate="%{y} " + name + " at about %{x:.4g}<extra></extra>",
-        )
+    figure = go.Figure(layout=chart_layout("Anomaly score", "Parts"))
+    highest = add_histograms(figure, labels, scores, edges)
     figure.update_layout(barmode="overlay", bargap=0, showlegend=True, yaxis_rangemode="tozero", margin_t=54)
     figure.update_yaxes(dtick=count_step(highest))
     return figure, highest
@@ -248,13 +233,6 @@ def _spread(images: list[ScoredImage], limit: int) -> list[ScoredImage]:
     if len(images) <= limit:
         return images
     return [images[index] for index in np.linspace(0, len(images) - 1, limit).round().astype(int)]
-
-
-def _rate_figure(horizontal: str, vertical: str) -> go.Figure:
-    figure = go.Figure(layout=chart_layout(horizontal, vertical))
-    figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
-    figure.update_yaxes(range=[-0.02, 1.04], tickformat=".0%")
-    return figure
 
 
 def _mark_operating_point(figure: go.Figure, x: float, y: float) -> None:

@@ -153,7 +153,7 @@ class PixelMetrics:
 
     Attributes:
         auroc, average_precision, f1, f1_threshold: as of images, over all pixels of all maps together.
-        aupro: area under the per-region overlap, see `aupro`.
+        aupro: area under the per-region overlap, see `pixel_metrics`.
         n_pixels, n_anomalous, n_regions: pixels, anomalous pixels, and connected anomalous regions measured.
     """
 
@@ -178,16 +178,6 @@ def image_auroc(labels: Labels, scores: Scores) -> float:
     return rank(labels, scores).auroc()
 
 
-def average_precision(labels: Labels, scores: Scores) -> float:
-    """Area under the precision-recall curve, in (0, 1]; nan for one class. See `rank` for the arguments."""
-    return rank(labels, scores).average_precision()
-
-
-def max_f1(labels: Labels, scores: Scores) -> BestF1:
-    """The best F1 and its threshold, chosen with the labels in sight: an upper bound, not a promise."""
-    return rank(labels, scores).best_f1()
-
-
 def decide(labels: Labels, scores: Scores, threshold: float) -> Decision:
     """Count the decisions that "reject when score > threshold" makes. See `rank` for the arguments."""
     labels, scores = _checked(labels, scores)
@@ -210,6 +200,12 @@ def pixel_metrics(
     alone. Takes about 4 bytes a normal and 40 bytes an anomalous pixel beside the input: 160 maps of 448 x
     448 take 1.2 s and 150 MiB with 1 % of the pixels anomalous, 6.5 s and 710 MiB with 45 %, on one core.
 
+    AUPRO is the area under the per-region overlap curve, divided by `integral_to`, in [0, 1]. The overlap is the
+    share of a ground-truth region (8-connected) that lies at or above a threshold, averaged over regions so that a
+    small defect counts as much as a large one; it is integrated over the false-positive rate of all normal pixels, up
+    to `integral_to`. Follows Bergmann et al., "The MVTec Anomaly Detection Dataset", IJCV 2021, and its published
+    evaluation code.
+
     Args:
         masks: ground truth, bool arrays H x W, one per map; all False for a normal image.
         maps: anomaly maps, float arrays of the same shapes, any range.
@@ -231,18 +227,6 @@ def pixel_metrics(
         n_anomalous=ranking.n_anomalous,
         n_regions=n_regions,
     )
-
-
-def aupro(masks: Sequence[BoolArray], maps: Sequence[FloatArray], integral_to: float = 0.3) -> float:
-    """Area under the per-region overlap curve, divided by `integral_to`, in [0, 1].
-
-    The overlap is the share of a ground-truth region (8-connected) that lies at or above a threshold,
-    averaged over regions so that a small defect counts as much as a large one; it is integrated over the
-    false-positive rate of all normal pixels, up to `integral_to`. Follows Bergmann et al., "The MVTec
-    Anomaly Detection Dataset", IJCV 2021, and its published evaluation code. Arguments as of
-    `pixel_metrics`.
-    """
-    return pixel_metrics(masks, maps, integral_to).aupro
 
 
 def _rank_sorted(anomalous: Scores, normal: Scores) -> Ranking:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from blemish.core.numbers import number_or_none
 from blemish.core.types import BoolArray, FloatArray
 from blemish.evaluation.intervals import auroc_interval, binomial_interval
 from blemish.evaluation.metrics import Decision, PixelMetrics, Ranking, decide, rank
@@ -77,7 +78,7 @@ class Rate:
         return {
             "count": self.count,
             "n": self.n,
-            "rate": _number(self.value),
+            "rate": number_or_none(self.value),
             "interval": _numbers(self.interval),
         }
 
@@ -176,16 +177,16 @@ class Evaluation:
             "category": self.category,
             "n_normal": self.ranking.n_normal,
             "n_anomalous": self.ranking.n_anomalous,
-            "image_auroc": _number(self.ranking.auroc()),
+            "image_auroc": number_or_none(self.ranking.auroc()),
             "image_auroc_interval": _numbers(self.auroc_interval),
-            "image_ap": _number(self.ranking.average_precision()),
-            "image_f1": _number(best.f1),
-            "image_f1_threshold": _number(best.threshold),
+            "image_ap": number_or_none(self.ranking.average_precision()),
+            "image_f1": number_or_none(best.f1),
+            "image_f1_threshold": number_or_none(best.threshold),
             "threshold": self.threshold,
-            "precision": _number(decision.precision),
-            "recall": _number(decision.recall),
-            "accuracy": _number(decision.accuracy),
-            "f1": _number(decision.f1),
+            "precision": number_or_none(decision.precision),
+            "recall": number_or_none(decision.recall),
+            "accuracy": number_or_none(decision.accuracy),
+            "f1": number_or_none(decision.f1),
             "confusion": {
                 "rejected_anomalous": decision.true_positives,
                 "rejected_normal": decision.false_positives,
@@ -194,10 +195,10 @@ class Evaluation:
             },
             "false_reject": self.false_rejects.to_json(),
             "escape": self.escapes.to_json(),
-            "pixel_auroc": _number(pixels.auroc) if pixels else None,
-            "pixel_ap": _number(pixels.average_precision) if pixels else None,
-            "pixel_f1": _number(pixels.f1) if pixels else None,
-            "aupro": _number(pixels.aupro) if pixels else None,
+            "pixel_auroc": number_or_none(pixels.auroc) if pixels else None,
+            "pixel_ap": number_or_none(pixels.average_precision) if pixels else None,
+            "pixel_f1": number_or_none(pixels.f1) if pixels else None,
+            "aupro": number_or_none(pixels.aupro) if pixels else None,
             "pixel_note": self.pixel_note,
             "pixel_grid_step": self.grid_step,
             "latency_ms": dict(zip(("p50", "p99"), self.latency_ms(), strict=True)),
@@ -211,18 +212,13 @@ def _of_type(evaluation: Evaluation) -> dict[str, Any]:
     """The figures of one defect type."""
     return {
         "n": evaluation.ranking.n_anomalous,
-        "image_auroc": _number(evaluation.ranking.auroc()),
+        "image_auroc": number_or_none(evaluation.ranking.auroc()),
         "image_auroc_interval": _numbers(evaluation.auroc_interval),
-        "image_ap": _number(evaluation.ranking.average_precision()),
-        "recall": _number(evaluation.decision.recall),
+        "image_ap": number_or_none(evaluation.ranking.average_precision()),
+        "recall": number_or_none(evaluation.decision.recall),
         "escape": evaluation.escapes.to_json(),
     }
 
 
-def _number(value: float) -> float | None:
-    """A float for JSON, which has no NaN."""
-    return float(value) if np.isfinite(value) else None
-
-
 def _numbers(values: Sequence[float]) -> list[float | None]:
-    return [_number(value) for value in values]
+    return [number_or_none(value) for value in values]

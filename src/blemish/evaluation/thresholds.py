@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from blemish.core.calibration import deviation_threshold, quantile_threshold
 from blemish.core.errors import UsageError
 from blemish.evaluation.metrics import Decision, Labels, Scores, decide, rank
 
@@ -109,42 +109,18 @@ def youden_threshold(labels: Labels, scores: Scores) -> float:
     return float(np.nextafter(score, score.dtype.type(-np.inf)))
 
 
-def deviation_threshold(normal_scores: Scores, deviations: float = DEVIATIONS) -> float:
-    """Mean of normal scores plus `deviations` standard deviations (n - 1; 0 with a single score).
-
-    It promises 0.13 % of good parts rejected only if their scores are normally distributed, which they seldom are.
-
-    Raises:
-        UsageError: there is no score, or one is not finite.
-    """
-    values = _normal(normal_scores)
-    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return float(values.mean()) + deviations * spread
-
-
-def normal_quantile(normal_scores: Scores, quantile: float = QUANTILE) -> float:
-    """The normal score that `quantile` of them do not exceed: the neighbour above, never a score between two.
-
-    As `blemish.core.calibration.quantile_threshold`; with fewer than 1 / (1 - quantile) + 1 scores the maximum.
-
-    Raises:
-        UsageError: there is no score, one is not finite, or `quantile` is not in (0, 1).
-    """
-    if not 0 < quantile < 1:
-        raise UsageError(f"A quantile of {quantile} is not possible: choose one between 0 and 1, like 0.995.")
-    return float(np.quantile(_normal(normal_scores), quantile, method="higher"))
-
-
 RULES: Mapping[str, Rule] = {
     "f1": Rule("best F1", f1_threshold, True),
     "youden": Rule("Youden's J", youden_threshold, True),
     "deviations": Rule(
         f"mean + {DEVIATIONS:.0f} standard deviations",
-        lambda labels, scores: deviation_threshold(_good(labels, scores)),
+        lambda labels, scores: deviation_threshold(_good(labels, scores), DEVIATIONS),
         False,
     ),
     "quantile": Rule(
-        f"{100 * QUANTILE:g} % quantile", lambda labels, scores: normal_quantile(_good(labels, scores)), False
+        f"{100 * QUANTILE:g} % quantile",
+        lambda labels, scores: quantile_threshold(_good(labels, scores), QUANTILE),
+        False,
     ),
 }
 """All rules, by name."""
@@ -175,16 +151,6 @@ def choose_thresholds(labels: Labels, scores: Scores, split: str) -> tuple[Thres
 def _good(labels: Labels, scores: Scores) -> Scores:
     good: Scores = np.asarray(scores)[~np.asarray(labels, bool)]
     return good
-
-
-def _normal(scores: Scores) -> npt.NDArray[np.float64]:
-    values = np.asarray(scores, np.float64)
-    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
-        raise UsageError(
-            f"Scores of shape {values.shape} give no threshold: give at least one of a good image, all finite, in one "
-            "dimension."
-        )
-    return values
 
 
 def _require_both(one_class: bool) -> None:

@@ -23,7 +23,7 @@ def evaluate_inspector(inspector: Inspector, catalog: Catalog) -> Evaluation:
         CatalogError: there is no such photograph, or none could be read.
     """
     return evaluate(
-        inspector.inspect_file,
+        inspector.inspect,
         unseen(catalog, inspector),
         inspector.threshold,
         pixel_threshold=inspector.pixel_threshold,

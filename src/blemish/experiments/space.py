@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from blemish.core.errors import UsageError
-from blemish.detectors.registry import DetectorInfo
+from blemish.detectors.information import DetectorInfo
 from blemish.experiments.default_spaces import DEFAULT_SPACES
 
 MOST_SETTINGS = 10_000
@@ -128,13 +128,6 @@ def to_json(space: Space) -> dict[str, Any]:
         else {"low": dimension.low, "high": dimension.high, "log": dimension.log}
         for name, dimension in space.items()
     }
-
-
-def shown(value: object) -> str:
-    """A value as tables and charts show it."""
-    if isinstance(value, tuple | list):
-        return ", ".join(map(str, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _read(path: Path) -> Mapping[str, Any]:

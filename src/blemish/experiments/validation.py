@@ -15,7 +15,6 @@ from blemish.core.types import BoolArray
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN, VALIDATION
 from blemish.detectors.base import Detector
-from blemish.detectors.supervised.base import needs_defects
 from blemish.evaluation.metrics import image_auroc
 
 MakeDetector = Callable[[], Detector]
@@ -72,7 +71,7 @@ def fits_each_fold(catalog: Catalog, detector: Detector) -> bool:
     of the other folds too.
     """
     training = catalog.table[catalog.table["split"] == TRAIN]
-    return needs_defects(detector) or bool((training["fold"] >= 0).any())
+    return detector.learns_from_defects() or bool((training["fold"] >= 0).any())
 
 
 def validate(make: MakeDetector, catalog: Catalog) -> Validated:
@@ -114,7 +113,7 @@ def learning_split(catalog: Catalog, detector: Detector, fold: int | None = None
     own = (table["fold"] == fold).to_numpy() if fold is not None else np.zeros(len(table), np.bool_)
     split = table["split"].to_numpy(dtype=object)
     kept = ~own
-    if needs_defects(detector):
+    if detector.learns_from_defects():
         split = np.where(validation & ~own, TRAIN, split)
         # A good image of a fold may stand in the table twice: to learn from, and to validate on.
         kept &= ~table.assign(split=split).duplicated(["path", "split"]).to_numpy()
@@ -122,7 +121,7 @@ def learning_split(catalog: Catalog, detector: Detector, fold: int | None = None
         kept &= ~validation
     learning = replace(catalog, table=table.assign(split=split)).subset(kept)
     training = learning.table[learning.table["split"] == TRAIN]
-    if needs_defects(detector) and not (training["label"] == ANOMALOUS).any():
+    if detector.learns_from_defects() and not (training["label"] == ANOMALOUS).any():
         raise CatalogError(
             f"{detector.name} learns from labelled defects, and {catalog.root} has none to validate with."
         )
@@ -138,6 +137,15 @@ def score(detector: Detector, catalog: Catalog, split: str) -> Scores:
     rows = catalog.table[catalog.table["split"] == split]
     paths = [Path(path) for path in rows["path"]]
     scores = np.array([prediction.score for prediction in detector.predict(paths)], np.float64)
+    return Scores((rows["label"] == ANOMALOUS).to_numpy(), finite(scores, detector))
+
+
+def finite(scores: npt.NDArray[np.float64], detector: Detector) -> npt.NDArray[np.float64]:
+    """The scores that a detector has given.
+
+    Raises:
+        BlemishError: one is not finite.
+    """
     if not np.isfinite(scores).all():
         raise BlemishError(f"{detector.name} gives scores that are not finite with this setting.")
-    return Scores((rows["label"] == ANOMALOUS).to_numpy(), scores)
+    return scores

@@ -177,5 +177,5 @@ def recommended_size(areas: npt.NDArray[np.float64], longest_side: int) -> Input
     )
     if enough is None or enough > most:
         limit = f"the photographs have only {longest_side} px" if size < INPUT_SIZES[-1] else "larger is slow"
-        reason += f", but {limit}: come closer with the camera or inspect in tiles"
+        reason += f", but {limit}: come closer with the camera, or crop the photographs to what matters"
     return InputSize(size, reason + ".", smallest, small)

@@ -18,7 +18,7 @@ from blemish.explore.embedding import ImageMap, image_maps
 from blemish.explore.findings import Finding
 from blemish.explore.insights import Insight, insights_of
 from blemish.explore.statistics import Comparison, compare_classes, size_statistics
-from blemish.explore.survey import Embed, MoreMeasures, Survey, survey
+from blemish.explore.survey import Embed, Survey, survey
 from blemish.explore.thumbnails import Thumbnails
 
 
@@ -133,7 +133,7 @@ class Exploration:
 def explore_catalogs(
     catalogs: Sequence[Catalog],
     embed: Embed | None = None,
-    more_measures: MoreMeasures | None = None,
+    handcrafted: bool = False,
     limits: DecodeLimits = DEFAULT_LIMITS,
 ) -> Exploration:
     """Explore one or several categories, each photograph decoded once.
@@ -142,8 +142,8 @@ def explore_catalogs(
         catalogs: what `open_catalogs` returned.
         embed: from a photograph (uint8 RGB H x W x 3) to features (float32 C x h x w), safe on several threads;
             without it there is no map of the images, and exchanged masks are not looked for.
-        more_measures: from a photograph to further numbers by name, for the comparison of good and defective
-            photographs; called only for those that are compared, at most `statistics.MOST_COMPARED` of a category.
+        handcrafted: whether good and defective photographs are compared by handcrafted features too: at most
+            `statistics.MOST_COMPARED` of a category.
         limits: bytes and pixels allowed before decoding.
 
     Raises:
@@ -156,7 +156,7 @@ def explore_catalogs(
         for catalog in catalogs:
             thumbnails = Thumbnails()
             try:
-                explored.append(digest(survey(catalog, thumbnails, embed, more_measures, limits)))
+                explored.append(digest(survey(catalog, thumbnails, embed, handcrafted, limits)))
             except BaseException:
                 thumbnails.close()
                 raise

@@ -9,10 +9,12 @@ import numpy as np
 
 from blemish.core.noise import noise_level
 from blemish.core.types import ByteArray, FloatArray
+from blemish.features.handcrafted import handcrafted_features
 
 HISTOGRAM_BINS = 64
 
 _SIDE_FOR_COLOUR = 64
+_MEASURED_ANYWAY = frozenset({"width", "height", "aspect_ratio", "mean_intensity", "noise_level"})
 
 
 class Measures(NamedTuple):
@@ -63,6 +65,12 @@ def measure(image: ByteArray) -> Measures:
         cast_a=round(float(lab[1]), 1),
         cast_b=round(float(lab[2]), 1),
     )
+
+
+def handcrafted_measures(image: ByteArray) -> dict[str, float]:
+    """The handcrafted features of `blemish features` that are not measured here under another name."""
+    found = handcrafted_features(image).items()
+    return {name: value for name, value in found if name not in _MEASURED_ANYWAY}
 
 
 def histograms(image: ByteArray) -> FloatArray:

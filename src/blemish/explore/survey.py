@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from blemish.core.ahead import look_ahead
 from blemish.core.images import DEFAULT_LIMITS, DecodeLimits
 from blemish.core.progress import track
 from blemish.core.types import ByteArray, FloatArray
@@ -24,7 +22,7 @@ from blemish.explore.defects import DefectMap, MaskMeasures, measure_mask
 from blemish.explore.duplicates import near_duplicates
 from blemish.explore.findings import Finding, finding_of
 from blemish.explore.mask_agreement import MaskAgreement
-from blemish.explore.measures import HISTOGRAM_BINS, Measures, histograms, measure
+from blemish.explore.measures import HISTOGRAM_BINS, Measures, handcrafted_measures, histograms, measure
 from blemish.explore.outliers import quality_findings
 from blemish.explore.statistics import compared_sample
 from blemish.explore.thumbnails import Thumbnails, thumbnail
@@ -32,19 +30,12 @@ from blemish.explore.thumbnails import Thumbnails, thumbnail
 Embed = Callable[[ByteArray], FloatArray]
 """From a photograph (uint8 RGB H x W x 3) to its features (float32 C x h x w); called on several threads."""
 
-MoreMeasures = Callable[[ByteArray], Mapping[str, float]]
-"""From a photograph to further measures by name, such as handcrafted features; called on several threads, and only
-for photographs that good and defective ones are compared by."""
-
 MOST_EMBEDDED = 10_000
 """Photographs of a category that are embedded; of more, these are spread evenly."""
 
 _MAJORITY = 0.8
 THREADS = max(1, min(8, os.cpu_count() or 1))
 """Photographs that are looked at at a time."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass
@@ -116,7 +107,7 @@ def survey(
     catalog: Catalog,
     thumbnails: Thumbnails,
     embed: Embed | None = None,
-    more_measures: MoreMeasures | None = None,
+    handcrafted: bool = False,
     limits: DecodeLimits = DEFAULT_LIMITS,
 ) -> Survey:
     """Look at every photograph of a category once.
@@ -128,34 +119,28 @@ def survey(
         catalog: the category.
         thumbnails: where small pictures are kept.
         embed: gives features; without it there is no map, and exchanged masks are not looked for.
-        more_measures: further numbers for the table, of the photographs in `compared_sample`.
+        handcrafted: whether handcrafted features enter the table, of the photographs in `compared_sample`.
         limits: bytes and pixels allowed.
     """
     rows = rows_of(catalog)
     wanted = _spread(len(rows), MOST_EMBEDDED) if embed else frozenset()
-    compared = compared_sample(catalog.table.reset_index(drop=True)) if more_measures else frozenset()
+    compared = compared_sample(catalog.table.reset_index(drop=True)) if handcrafted else frozenset()
     # Good parts to learn from come first: what is unusual is told by them, and a copy is named in the test set.
     order = sorted(range(len(rows)), key=lambda index: not _learnable(rows[index]))
     agreement = MaskAgreement(sum(1 for index in order if index in wanted and _learnable(rows[index])))
     collector = _Collector(catalog, thumbnails, agreement)
 
     def look(index: int) -> _Seen:
-        embed_it, measure_it = (
-            embed if index in wanted else None,
-            more_measures if index in compared else None,
-        )
-        return _look(index, rows[index], limits, embed_it, measure_it)
+        embed_it = embed if index in wanted else None
+        return _look(index, rows[index], limits, embed_it, index in compared)
 
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="explore") as pool:
-        seen = _in_order(pool, look, order)
-        for one in track(seen, f"Exploring {catalog.category}", total=len(rows)):
-            collector.add(one)
+    seen = look_ahead(look, order, THREADS, 2 * THREADS)
+    for one in track(seen, f"Exploring {catalog.category}", total=len(rows)):
+        collector.add(one)
     return collector.finish()
 
 
-def _look(
-    index: int, row: Row, limits: DecodeLimits, embed: Embed | None, more_measures: MoreMeasures | None
-) -> _Seen:
+def _look(index: int, row: Row, limits: DecodeLimits, embed: Embed | None, handcrafted: bool) -> _Seen:
     """Decode and measure one photograph, on a thread of its own."""
     examined = examine(row, limits)
     image, mask = examined.image, examined.mask
@@ -166,7 +151,7 @@ def _look(
         index,
         examined.without_pixels(),
         measure(image),
-        more_measures(image) if more_measures else {},
+        handcrafted_measures(image) if handcrafted else {},
         histograms(image),
         signature(image),
         thumbnail(image),
@@ -332,20 +317,3 @@ def _spread(count: int, most: int) -> frozenset[int]:
     if count <= most:
         return frozenset(range(count))
     return frozenset(np.linspace(0, count - 1, most).round().astype(int).tolist())
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item]
-) -> Iterator[Result]:
-    """Results in the order of the items, with only a few under way."""
-    ahead: deque[Future[Result]] = deque()
-    try:
-        for item in items:
-            ahead.append(pool.submit(work, item))
-            if len(ahead) > 2 * THREADS:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        for future in ahead:
-            future.cancel()

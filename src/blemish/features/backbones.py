@@ -167,15 +167,6 @@ def backbone_strides(name: str) -> tuple[int, ...]:
         return tuple(sorted(set(_stage_strides(name, _timm_name(name)))))
 
 
-def load_classifier(name: str = DEFAULT_BACKBONE) -> nn.Module:
-    """The whole ImageNet classifier behind a packaged backbone: N x 3 x H x W in, N x 1000 logits out."""
-    timm_name, packaged = PACKAGED[name]
-    network: nn.Module = timm.create_model(timm_name, pretrained=False)
-    state = timm_names_of_lite(read_state_dict(packaged.path()), _stage_lengths(network))
-    network.load_state_dict(state)
-    return network.eval().requires_grad_(False)
-
-
 def _timm_name(name: str) -> str:
     """What timm calls a backbone.
 

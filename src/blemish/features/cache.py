@@ -29,7 +29,7 @@ class FeatureCache:
     def __init__(self, folder: Path | None = None, limit_bytes: int | None = None) -> None:
         self.folder = folder or cache_folder() / "features"
         self.limit_bytes = cache_limit_bytes() if limit_bytes is None else limit_bytes
-        self._bytes = self._measure()
+        self._bytes: int | None = None  # measured when first written to
 
     def get(self, key: str, size: int) -> FloatArray | None:
         """The vector of `size` floats stored under `key`, or None."""
@@ -50,8 +50,10 @@ class FeatureCache:
             return
         path = self._path(key)
         with contextlib.suppress(OSError):
+            if self._bytes is None:
+                self._bytes = self._measure()
             if self._bytes + content.nbytes > self.limit_bytes:
-                self._make_room(content.nbytes)
+                self._bytes = self._make_room(content.nbytes)
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
             try:
@@ -78,13 +80,14 @@ class FeatureCache:
     def _measure(self) -> int:
         return sum(size for _, size, _ in self._entries())
 
-    def _make_room(self, needed: int) -> None:
-        """Remove the least recently used entries until a tenth of the limit, and `needed`, is free."""
+    def _make_room(self, needed: int) -> int:
+        """Remove the least recently used entries until a tenth of the limit, and `needed`, is free; bytes left."""
         goal = max(0, min(int(0.9 * self.limit_bytes), self.limit_bytes - needed))
         entries = sorted(self._entries(), key=lambda entry: entry[0])
-        self._bytes = sum(size for _, size, _ in entries)
+        left = sum(size for _, size, _ in entries)
         for _, size, path in entries:
-            if self._bytes <= goal:
-                return
+            if left <= goal:
+                break
             path.unlink(missing_ok=True)
-            self._bytes -= size
+            left -= size
+        return left

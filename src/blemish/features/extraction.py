@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from blemish.core.ahead import look_ahead
 from blemish.core.images import DEFAULT_LIMITS, decode_image, read_content
 from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import Preprocessing, preprocess, standardise
 from blemish.core.types import ByteArray, FloatArray
 from blemish.features.backbones import Backbone
 from blemish.features.cache import FeatureCache
+from blemish.features.digests import digest_of, known_digest
 from blemish.features.onnx_export import to_onnx
+from blemish.features.pixels import PixelCache
 
 FeatureMaps = list[FloatArray]
 
@@ -38,6 +39,7 @@ class FeatureExtractor:
         self.backbone = backbone
         self.contract = contract
         self.cache = FeatureCache() if cache is None else cache
+        self._pixels = PixelCache()
         example = torch.zeros(1, 3, contract.height, contract.width)
         with torch.inference_mode():
             self.shapes = [tuple(features.shape[1:]) for features in backbone(example)]
@@ -57,19 +59,8 @@ class FeatureExtractor:
         Raises:
             ImageError: a file cannot be read.
         """
-        ahead: deque[Future[tuple[str, FeatureMaps | FloatArray]]] = deque()
-        remaining = iter(paths)
-        with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-            try:
-                for path in remaining:
-                    ahead.append(pool.submit(self._known_or_input, path))
-                    if len(ahead) > 3:
-                        yield self._maps_of(ahead.popleft().result())
-                while ahead:
-                    yield self._maps_of(ahead.popleft().result())
-            finally:
-                for future in ahead:
-                    future.cancel()
+        for found in look_ahead(self._known_or_input, paths):
+            yield self._maps_of(found)
 
     def extract_resized(self, image: ByteArray) -> FeatureMaps:
         """Feature maps of a photograph that has the input's size already, uint8 RGB, height x width x 3."""
@@ -101,13 +92,24 @@ class FeatureExtractor:
 
     def _known_or_input(self, path: Path) -> tuple[str, FeatureMaps | FloatArray]:
         """The image's digest with either its stored feature maps (a list) or the network's input."""
-        content = read_content(path, DEFAULT_LIMITS.max_bytes)
-        digest = hashlib.sha256(content).hexdigest()
+        digest = known_digest(path)
+        found = None if digest is None else self._undecoded(digest)
+        if digest is None or found is None:
+            content = read_content(path, DEFAULT_LIMITS.max_bytes)
+            digest = digest_of(path, content)
+            found = self._undecoded(digest)
+        if found is None:
+            image = decode_image(content, str(path), bit_depth=self.contract.bit_depth)
+            found = preprocess(image, self.contract)
+        return digest, found
+
+    def _undecoded(self, digest: str) -> FeatureMaps | FloatArray | None:
+        """What the caches hold of a photograph: feature maps (a list), or pixels as the network's input."""
         stored = self.known(digest)
         if stored is not None:
-            return digest, stored
-        image = decode_image(content, str(path), bit_depth=self.contract.bit_depth)
-        return digest, preprocess(image, self.contract)
+            return stored
+        resized = self._pixels.get(digest, self.contract)
+        return None if resized is None else standardise(resized, self.contract)
 
     def _maps_of(self, found: tuple[str, FeatureMaps | FloatArray]) -> FeatureMaps:
         digest, values = found

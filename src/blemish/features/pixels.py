@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from blemish.core.preprocessing import Preprocessing, resize
 from blemish.core.settings import cache_folder
 from blemish.core.types import ByteArray
 from blemish.features.cache import FeatureCache
+from blemish.features.digests import digest_of, known_digest
 
 
 class PixelCache:
@@ -23,7 +23,11 @@ class PixelCache:
 
     def __init__(self, cache: FeatureCache | None = None) -> None:
         self._cache = FeatureCache(cache_folder() / "pixels") if cache is None else cache
-        self._digests: dict[tuple[str, int, int], str] = {}
+
+    @property
+    def limit_bytes(self) -> int:
+        """Most bytes kept."""
+        return self._cache.limit_bytes
 
     def read(self, path: Path, contract: Preprocessing) -> ByteArray:
         """The photograph as the contract resizes it: uint8 RGB, height x width x 3.
@@ -31,16 +35,16 @@ class PixelCache:
         Raises:
             ImageError: the file cannot be read.
         """
-        content, digest = None, self._known_digest(path)
-        if digest is None:
+        digest = known_digest(path)
+        known = None if digest is None else self.get(digest, contract)
+        if digest is None or known is None:
             content = read_content(path, DEFAULT_LIMITS.max_bytes)
-            digest = self._remember(path, content)
-        known = self.get(digest, contract)
-        if known is not None:
-            return known
-        if content is None:
-            content = read_content(path, DEFAULT_LIMITS.max_bytes)
-        return self.put(digest, decode_image(content, str(path), bit_depth=contract.bit_depth), contract)
+            digest = digest_of(path, content)
+            known = self.get(digest, contract)
+        if known is None:
+            image = decode_image(content, str(path), bit_depth=contract.bit_depth)
+            known = self.put(digest, image, contract)
+        return known
 
     def get(self, digest: str, contract: Preprocessing) -> ByteArray | None:
         """The resized photograph whose file has this SHA-256, if it is kept."""
@@ -56,20 +60,6 @@ class PixelCache:
         padded = np.pad(flat, (0, -flat.size % 4))
         self._cache.put(_key(digest, contract), padded.view(np.float32))
         return resized
-
-    def _known_digest(self, path: Path) -> str | None:
-        """The digest of a file that was read before and has not changed since."""
-        try:
-            status = path.stat()
-        except OSError:
-            return None
-        return self._digests.get((str(path), status.st_mtime_ns, status.st_size))
-
-    def _remember(self, path: Path, content: bytes) -> str:
-        digest = hashlib.sha256(content).hexdigest()
-        status = path.stat()
-        self._digests[str(path), status.st_mtime_ns, status.st_size] = digest
-        return digest
 
 
 def _key(digest: str, contract: Preprocessing) -> str:

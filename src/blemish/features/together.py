@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from blemish.core.ahead import look_ahead
 from blemish.core.errors import ImageError
 from blemish.core.images import DEFAULT_LIMITS, decode_image, read_content
 from blemish.core.preprocessing import Preprocessing, resize, standardise
 from blemish.core.progress import track
 from blemish.core.types import ByteArray, FloatArray
+from blemish.features.digests import digest_of
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
+
+
+@dataclasses.dataclass(frozen=True)
+class Reads:
+    """What a detector reads of every photograph: feature maps by its extractors, pixels as contracts resize them."""
+
+    extractors: tuple[FeatureExtractor, ...] = ()
+    contracts: tuple[Preprocessing, ...] = ()
 
 
 @dataclasses.dataclass
@@ -54,6 +61,7 @@ def read_together(
     bit_depth: int = 16,
     pixels: PixelCache | None = None,
     description: str = "Reading photographs",
+    look: Callable[[Path, ByteArray], None] | None = None,
 ) -> Together:
     """Fill the caches: features of every extractor, and pixels of every contract, decoding each photograph once.
 
@@ -67,12 +75,14 @@ def read_together(
         bit_depth: bits that 16-bit photographs really use.
         pixels: where pixels are kept; the usual cache when None.
         description: of the progress shown.
+        look: called with each photograph that can be read, uint8 RGB H x W x 3, on the thread that decodes: then all
+            of them are decoded.
     """
     pixels = PixelCache() if pixels is None else pixels
     together = Together({}, {}, 0, [None] * len(extractors))
     spent, runs = [0.0] * len(extractors), [0] * len(extractors)
-    ahead = _ahead(paths, extractors, contracts, bit_depth, pixels)
-    for wanted in track(ahead, description, len(paths)):
+    prepared = look_ahead(lambda path: _prepare(path, extractors, contracts, bit_depth, pixels, look), paths)
+    for wanted in track(prepared, description, len(paths)):
         if wanted.problem is not None:
             together.problems[wanted.path] = wanted.problem
         else:
@@ -115,49 +125,30 @@ def union_extractors(extractors: Sequence[FeatureExtractor]) -> list[tuple[Featu
     return serving
 
 
-def _ahead(
-    paths: Sequence[Path],
-    extractors: Sequence[FeatureExtractor],
-    contracts: Sequence[Preprocessing],
-    bit_depth: int,
-    pixels: PixelCache,
-) -> Iterator[_Wanted]:
-    """What each photograph lacks, in order; the next ones are decoded while the networks run."""
-    ahead: deque[Future[_Wanted]] = deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-        try:
-            for path in paths:
-                ahead.append(pool.submit(_prepare, path, extractors, contracts, bit_depth, pixels))
-                if len(ahead) > 3:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()
-
-
 def _prepare(
     path: Path,
     extractors: Sequence[FeatureExtractor],
     contracts: Sequence[Preprocessing],
     bit_depth: int,
     pixels: PixelCache,
+    look: Callable[[Path, ByteArray], None] | None,
 ) -> _Wanted:
     """Decode a photograph if anything of it is missing, keep its pixels, and make the networks' inputs."""
     wanted = _Wanted(path)
     try:
         content = read_content(path, DEFAULT_LIMITS.max_bytes)
-        wanted.digest = hashlib.sha256(content).hexdigest()
+        wanted.digest = digest_of(path, content)
         unread = [n for n, extractor in enumerate(extractors) if extractor.known(wanted.digest) is None]
         unkept = [contract for contract in contracts if pixels.get(wanted.digest, contract) is None]
-        if not unread and not unkept and (extractors or contracts):
+        if not unread and not unkept and (extractors or contracts) and look is None:
             return wanted
         image = decode_image(content, str(path), bit_depth=bit_depth)
     except ImageError as error:
         wanted.problem = error
         return wanted
     wanted.decoded = True
+    if look is not None:
+        look(path, image)
     for contract in unkept:
         pixels.put(wanted.digest, image, contract)
     resized: dict[tuple[int, int, str], ByteArray] = {}

@@ -18,9 +18,10 @@ from blemish.core.pictures import Picture, encoded, fitted, picture
 from blemish.core.progress import track
 from blemish.core.report_page import render_page
 from blemish.core.storage import file_digest, write_bytes, write_text
-from blemish.core.types import ByteArray, Inspection
+from blemish.core.types import ByteArray
 from blemish.line import sensitivity
 from blemish.line.artifact import Artifact, read_artifact
+from blemish.line.inspection import Inspection
 from blemish.line.runtime import Inspector
 from blemish.line.sensitivity import Agreement, Pattern, View
 

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -85,7 +85,6 @@ class CalibrationRecord(_Record):
         n_scores: how many normal scores the calibration rests on.
         method: how they were obtained, such as "k-fold".
         folds: number of folds; 0 where the method has none.
-        other_thresholds: thresholds of the detector's own rule, by the rule; they decide nothing.
     """
 
     threshold: Finite
@@ -96,7 +95,14 @@ class CalibrationRecord(_Record):
     n_scores: int = Field(ge=1)
     method: Text
     folds: int = Field(ge=0)
-    other_thresholds: dict[Text, Finite] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_what_decided_nothing(cls, given: Any) -> Any:
+        """Inspectors up to 0.1 hold `other_thresholds` too."""
+        if isinstance(given, dict):
+            return {name: value for name, value in given.items() if name != "other_thresholds"}
+        return given
 
     @model_validator(mode="after")
     def _check_scale(self) -> CalibrationRecord:

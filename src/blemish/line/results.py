@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from blemish.core.storage import write_bytes, write_text
-from blemish.core.types import Inspection, Verdict
+from blemish.core.types import Verdict
+from blemish.line.inspection import Inspection
 
 _COLUMNS = ("path", "verdict", "score", "threshold", "p_value", "regions", "overlay", "error", "kind")
 
@@ -37,8 +38,9 @@ class Result:
 
     @classmethod
     def of(cls, path: Path, inspection: Inspection, overlay: Path | None = None) -> Result:
-        """The result of an inspection; its map is let go, as there may be a million results."""
-        return cls(path, replace(inspection, anomaly_map=np.empty((0, 0), np.float32)), overlay)
+        """The result of an inspection; its map and photograph are let go, as there may be a million results."""
+        light = replace(inspection, anomaly_map=np.empty((0, 0), np.float32), photograph=None)
+        return cls(path, light, overlay)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -49,20 +51,7 @@ class Result:
         """The result as JSON-ready values."""
         if self.inspection is None:
             return {"path": str(self.path), "error": self.error, "kind": self.kind}
-        document: dict[str, Any] = {
-            "path": str(self.path),
-            "verdict": str(self.inspection.verdict),
-            "score": self.inspection.score,
-            "threshold": self.inspection.threshold,
-            "p_value": self.inspection.p_value,
-            "width": self.inspection.width,
-            "height": self.inspection.height,
-            "regions": [region.to_json() for region in self.inspection.regions],
-        }
-        if self.inspection.parts:
-            document["parts"] = dict(self.inspection.parts)
-        if not self.inspection.gives_map:
-            document["gives_map"] = False
+        document = {"path": str(self.path), **self.inspection.to_json()}
         return document | ({"overlay": str(self.overlay)} if self.overlay else {})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Self
 
@@ -9,12 +10,13 @@ import numpy as np
 
 from blemish.core.calibration import p_value, percentile
 from blemish.core.errors import ArtifactError, BlemishError
-from blemish.core.images import read_image
+from blemish.core.image_inputs import ImageInput, pixels_of
 from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import preprocess
-from blemish.core.types import ByteArray, FloatArray, Inspection, Prediction, Region, Verdict
-from blemish.line.artifact import MODEL, Artifact, read_artifact
+from blemish.core.types import ByteArray, FloatArray, Prediction, Region, Verdict
+from blemish.line.artifact import MODEL, Artifact, read_artifact, write_artifact
 from blemish.line.features import BackboneFeatures
+from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
 from blemish.line.regions import find_regions, peak_region
 
@@ -49,7 +51,7 @@ class Inspector:
             ) from error
 
     @classmethod
-    def load(cls, path: Path, threads: int | None = None, digest: str | None = None) -> Self:
+    def load(cls, path: Path | str, threads: int | None = None, digest: str | None = None) -> Self:
         """Open an artifact; all that judges is opened here.
 
         Args:
@@ -61,6 +63,22 @@ class Inspector:
             ArtifactError: the file is damaged, of a newer format, not one at all, or not the one that was meant.
         """
         return cls(read_artifact(path, digest=digest), threads)
+
+    def __repr__(self) -> str:
+        """Name, detector, input and threshold."""
+        return f"Inspector({self.name!r}, {', '.join(self._facts())})"
+
+    def _repr_html_(self) -> str:
+        return f"<div><b>{escape(self.name)}</b> {escape(', '.join(self._facts()))}</div>"
+
+    def _facts(self) -> list[str]:
+        contract, training = self.manifest.preprocessing, self.manifest.training
+        return [
+            self.manifest.detector.name,
+            f"{contract.width} x {contract.height} pixels",
+            f"learnt from {training.n_images} photographs",
+            f"threshold {self.threshold:.4g}",
+        ]
 
     @property
     def name(self) -> str:
@@ -86,25 +104,45 @@ class Inspector:
             parts = dict(zip(names, (10.0 ** -np.maximum(surprises[0].ravel(), 0)).tolist(), strict=True))
         return Prediction(float(score.reshape(-1)[0]), anomaly_map, parts)
 
-    def inspect(self, image: ByteArray) -> Inspection:
-        """Judge one photograph, uint8 RGB H x W x 3."""
-        height, width = image.shape[:2]
-        return self.judge(self.predict(image), width, height)
+    def inspect(self, image: ImageInput) -> Inspection:
+        """Judge one photograph.
 
-    def inspect_file(self, path: Path) -> Inspection:
-        """Read and judge one photograph.
+        Args:
+            image: a path, the bytes of a file, a PIL image, or uint8 H x W x 3 (RGB) or H x W (grey).
+
+        Returns:
+            Verdict, score, regions and more; `overlay()` draws it, and a notebook shows it.
 
         Raises:
-            ImageError: the file cannot be read.
+            ImageError: the file, its bytes or the PIL image cannot be used.
+            UsageError: it is none of these.
         """
-        return self.inspect(read_image(path, bit_depth=self.manifest.preprocessing.bit_depth))
+        pixels = pixels_of(image, bit_depth=self.manifest.preprocessing.bit_depth)
+        height, width = pixels.shape[:2]
+        return self.judge(self.predict(pixels), width, height, pixels)
+
+    def save(self, path: Path | str) -> None:
+        """Write the inspector as a file, NAME.blemish; it appears whole or not at all.
+
+        Raises:
+            ArtifactError: the file that it was opened from is gone or another by now.
+            BlemishError: it cannot be written.
+        """
+        artifact = read_artifact(self.path)
+        if artifact.manifest != self.manifest:
+            raise ArtifactError(
+                f"{self.path} is not the file that was opened: somebody has replaced it; open it anew."
+            )
+        write_artifact(path, artifact.manifest, artifact.members)
 
     def percentile(self, score: float) -> float:
         """Where a score lies among those of normal images: the share of them below it, 0 to 100, ties counting half."""
         return percentile(self._normal_scores, score)
 
-    def judge(self, prediction: Prediction, width: int, height: int) -> Inspection:
-        """The decision on a prediction for a photograph of `width` x `height` pixels."""
+    def judge(
+        self, prediction: Prediction, width: int, height: int, photograph: ByteArray | None = None
+    ) -> Inspection:
+        """The decision on a prediction for a photograph of `width` x `height` pixels, which is kept where given."""
         rejected = prediction.score > self.threshold
         gives_map = self.manifest.detector.gives_maps
         regions: tuple[Region, ...] = ()
@@ -123,4 +161,7 @@ class Inspector:
             height=height,
             parts=prediction.parts,
             gives_map=gives_map,
+            pixel_threshold=self.pixel_threshold,
+            map_scale=self.map_scale,
+            photograph=photograph,
         )

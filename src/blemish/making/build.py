@@ -15,15 +15,10 @@ import numpy as np
 import torch
 
 from blemish.core.calibration import heatmap_scale, pixel_threshold, quantile_threshold
-from blemish.core.errors import CatalogError, ImageError
-from blemish.core.images import read_image
-from blemish.core.progress import task, track
-from blemish.core.storage import file_digest
+from blemish.core.progress import task
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN
-from blemish.data.splits import supervised_split
 from blemish.detectors.base import Detector
-from blemish.detectors.supervised.base import needs_defects
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.evaluation.result import image_name
 from blemish.features.onnx_export import to_onnx
@@ -39,9 +34,9 @@ from blemish.line.manifest import (
 )
 from blemish.making.backbone import exported_backbone
 from blemish.making.parity import check_parity
+from blemish.making.reading import LABELLED_SHARE, Readable, read_for_learning
 
 QUANTILE = 0.995
-LABELLED_SHARE = 0.5
 _PARITY_IMAGES = 4
 _NOT_IN_JSON = frozenset({"normal", "manifest", "history"})
 _LIBRARIES = ("blemish", "numpy", "openvino", "opencv-python-headless", "pillow", "timm", "torch")
@@ -91,36 +86,6 @@ class BuildSummary:
         return {name: value for name, value in vars(self).items() if name not in _NOT_IN_JSON}
 
 
-@dataclasses.dataclass(frozen=True)
-class Readable:
-    """The training photographs of a catalog that can be read.
-
-    Attributes:
-        catalog: these alone.
-        digests: SHA-256 of their files, in the catalog's order.
-        skipped: the others, each with path and detail.
-    """
-
-    catalog: Catalog
-    digests: list[str]
-    skipped: list[dict[str, str]]
-
-
-def learning_catalog(catalog: Catalog, detector: Detector, labelled_share: float = LABELLED_SHARE) -> Catalog:
-    """The catalog that a detector is to learn from, and whose test images are to judge it.
-
-    A detector that needs defects gets a stratified share of the labelled test images, chosen by its seed, where none
-    stand among the training images. Any other gets the catalog as it is.
-
-    Raises:
-        CatalogError: it needs defects, and there are none.
-    """
-    training = catalog.table[catalog.table["split"] == TRAIN]
-    if not needs_defects(detector) or (training["label"] == ANOMALOUS).any():
-        return catalog
-    return supervised_split(catalog, labelled_share, detector.seed)
-
-
 def build_inspector(
     catalog: Catalog,
     out: Path,
@@ -144,7 +109,7 @@ def build_inspector(
         name: the inspector's name; the file's when None.
         folds: parts of the cross-validation.
         labelled_share: see `learning_catalog`.
-        readable: what `find_readable` found in the `learning_catalog`, where somebody has already looked.
+        readable: what `readable_for` gives of the `learning_catalog`, where somebody has already read it.
 
     Raises:
         UsageError: the detector's parameters leave it without a network.
@@ -154,27 +119,18 @@ def build_inspector(
     started = time.perf_counter()
     detector.require_network()
     if readable is None:
-        learning = learning_catalog(catalog, detector, labelled_share)
-        readable = find_readable(learning, detector.bit_depth)
-    supervision = _supervision(catalog, readable.catalog, labelled_share, detector.seed)
+        readable = read_for_learning(catalog, detector, labelled_share)
+    supervision = _supervision(catalog, readable, labelled_share, detector.seed)
     detector.fit(readable.catalog)
     normal, calibration = _calibrate(detector, readable.catalog, folds)
-    network = detector.network_with_members()
-    outputs = ["score", "map", *(["parts"] if detector.member_names else [])]
-    contract = detector.preprocessing()
-    with task("Exporting and checking the inspector"):
-        model = to_onnx(network, torch.zeros(1, 3, contract.height, contract.width), outputs)
-        parity = check_parity(
-            network, model, contract, _spread(readable.catalog.train_normal(), _PARITY_IMAGES)
-        )
-    seconds = time.perf_counter() - started
+    model, parity = _export(detector, readable.catalog)
     training = TrainingRecord(
         category=catalog.category,
         n_images=len(readable.digests),
         digests=training_digests(readable.digests),
         seed=detector.seed,
         created=datetime.now(UTC),
-        seconds=seconds,
+        seconds=time.perf_counter() - started,
         supervision=supervision,
         measured=getattr(detector, "metrics_", {}),
     )
@@ -202,34 +158,10 @@ def build_inspector(
     )
 
 
-def find_readable(catalog: Catalog, bit_depth: int) -> Readable:
-    """Decode every training photograph to see which can be read.
-
-    Raises:
-        CatalogError: none can.
-    """
-    rows, digests, skipped = [], [], []
-    training = np.flatnonzero(catalog.table["split"] == "train")
-    for row in track(training.tolist(), "Checking photographs"):
-        path = catalog.table["path"].iloc[row]
-        try:
-            read_image(Path(path), bit_depth=bit_depth)
-            digests.append(file_digest(Path(path)))
-            rows.append(row)
-        except ImageError as error:
-            skipped.append({"path": str(path), "detail": error.detail})
-    if skipped and not rows:
-        raise CatalogError(
-            f"None of the {len(skipped)} photographs in {catalog.root} can be read; the first: "
-            f"{skipped[0]['path']}: {skipped[0]['detail']}"
-        )
-    return Readable(catalog.subset(rows), digests, skipped)
-
-
-def _supervision(catalog: Catalog, readable: Catalog, share: float, seed: int) -> SupervisionRecord | None:
+def _supervision(catalog: Catalog, readable: Readable, share: float, seed: int) -> SupervisionRecord | None:
     """The test images of `catalog` that `readable` has for training; None where there are none."""
     before = dict(zip(catalog.table["path"], catalog.table["split"], strict=True))
-    table = readable.table
+    table = readable.catalog.table.assign(digest=readable.digests)
     moved = table[[before[path] != TRAIN for path in table["path"]]]
     if moved.empty:
         return None
@@ -237,7 +169,7 @@ def _supervision(catalog: Catalog, readable: Catalog, share: float, seed: int) -
         share=share,
         seed=seed,
         n_defective=int((moved["label"] == ANOMALOUS).sum()),
-        digests=training_digests([file_digest(Path(path)) for path in moved["path"]]),
+        digests=training_digests(moved["digest"].tolist()),
     )
 
 
@@ -261,9 +193,18 @@ def _calibrate(detector: Detector, catalog: Catalog, folds: int) -> tuple[Normal
         n_scores=len(normal),
         method=detector.calibration,
         folds=min(folds, len(normal)) if detector.calibration == "k-fold" else 0,
-        other_thresholds=getattr(detector, "extra_thresholds_", {}),
     )
     return normal, record
+
+
+def _export(detector: Detector, catalog: Catalog) -> tuple[bytes, ParityRecord]:
+    """The fitted detector as ONNX, and what the parity gate measured on a few of the photographs."""
+    network, contract = detector.network_with_members(), detector.preprocessing()
+    outputs = ["score", "map", *(["parts"] if detector.member_names else [])]
+    with task("Exporting and checking the inspector"):
+        model = to_onnx(network, torch.zeros(1, 3, contract.height, contract.width), outputs)
+        parity = check_parity(network, model, contract, _spread(catalog.train_normal(), _PARITY_IMAGES))
+    return model, parity
 
 
 def _manifest(

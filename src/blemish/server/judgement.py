@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from blemish.core.errors import NotFoundError
 from blemish.core.overlay import heatmap_overlay
 from blemish.core.pictures import encoded
-from blemish.core.types import ByteArray, Inspection
+from blemish.core.types import ByteArray
+from blemish.line.inspection import Inspection
 from blemish.line.runtime import Inspector
 from blemish.station.shelf import InspectorVersion
 

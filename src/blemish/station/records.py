@@ -14,7 +14,8 @@ from datetime import datetime
 from typing import Any, Literal, Self
 
 from blemish.core.errors import UsageError
-from blemish.core.types import Inspection, Region, Verdict
+from blemish.core.types import Region, Verdict
+from blemish.line.inspection import Inspection
 
 Truth = Literal["good", "bad"]
 """What a person found a part to be, whatever the verdict was."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from blemish.line.results import Result
     from blemish.line.runtime import Inspector
 
+_QUALITY = 90
+"""Of the overlays' JPEG files."""
+
 
 class Save(StrEnum):
     """Of which photographs an overlay is written."""
@@ -87,7 +90,8 @@ def inspect(request: InspectRequest, tell: Callable[[Result], None] = lambda res
 
 def _inspect_one(inspector: Inspector, photograph: Photograph, request: InspectRequest) -> Result:
     """Judge one photograph and write its overlay; an error becomes a result too."""
-    from blemish.core.images import read_image
+    from blemish.core.pictures import encoded
+    from blemish.core.storage import write_bytes
     from blemish.core.types import Verdict
     from blemish.line.results import Result
 
@@ -95,14 +99,11 @@ def _inspect_one(inspector: Inspector, photograph: Photograph, request: InspectR
     try:
         if photograph.error:
             raise photograph.error
-        image = read_image(path, bit_depth=inspector.manifest.preprocessing.bit_depth)
-        inspection = inspector.inspect(image)
+        inspection = inspector.inspect(path)
     except ImageError as error:
         return Result(path, error=str(error), kind=error.kind)
     left_out = request.save == Save.REJECTS and inspection.verdict == Verdict.PASS
     if out is None or request.save == Save.NONE or left_out:
         return Result.of(path, inspection)
-    from blemish.line.overlays import write_overlay
-
-    write_overlay(out / photograph.place, image, inspection, inspector.map_scale, inspector.pixel_threshold)
+    write_bytes(out / photograph.place, encoded(inspection.overlay_pixels(), ".jpg", _QUALITY))
     return Result.of(path, inspection, out / photograph.place)

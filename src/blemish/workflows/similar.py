@@ -14,9 +14,9 @@ from blemish.workflows.index_defects import gallery_location
 from blemish.workflows.request import Request
 
 if TYPE_CHECKING:
-    from blemish.core.types import Inspection
     from blemish.gallery.defect import Neighbour
     from blemish.gallery.proposal import Proposal
+    from blemish.line.inspection import Inspection
 
 
 def _with_offset(time: datetime) -> datetime:

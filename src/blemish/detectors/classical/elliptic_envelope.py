@@ -7,31 +7,20 @@ Technometrics 1999.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.covariance import EllipticEnvelope as SklearnEnvelope
 from torch import nn
 
-from blemish.detectors.base import State
-from blemish.detectors.classical.projection import Rows
+from blemish.detectors.classical.projection import Arrays, Rows
 from blemish.detectors.classical.scores import MahalanobisScore
 from blemish.detectors.classical.tabular import TabularDetector
-from blemish.detectors.registry import register
 
 _ROWS_A_COMPONENT = 5  # a covariance of more says little of most directions
 _FEWEST_FOR_SUPPORT = 10
 
 
-@register(
-    "elliptic-envelope",
-    summary="A robust Gaussian of the features of whole good images: says whether, not where; learns in seconds.",
-    learns_from="normal images",
-    gives_maps=False,
-    reference="Rousseeuw and Van Driessen, A Fast Algorithm for the Minimum Covariance Determinant, 1999; scikit-learn",
-)
 @dataclasses.dataclass
 class EllipticEnvelope(TabularDetector):
     """scikit-learn's `EllipticEnvelope`, whose parameters these are; the score is the squared Mahalanobis distance.
@@ -46,6 +35,9 @@ class EllipticEnvelope(TabularDetector):
         assume_centered: take the mean of the good images for the centre instead of estimating it robustly.
     """
 
+    name: ClassVar[str] = "elliptic-envelope"
+    gives_maps: ClassVar[bool] = False
+
     contamination: float = 0.01
     support_fraction: float = 0.9
     assume_centered: bool = False
@@ -54,7 +46,7 @@ class EllipticEnvelope(TabularDetector):
         """One for every 5 rows."""
         return max(1, rows // _ROWS_A_COMPONENT)
 
-    def fit_model(self, rows: Rows) -> tuple[State, float]:
+    def fit_model(self, rows: Rows) -> Arrays:
         """Centre, and what brings the covariance to the identity."""
         model = SklearnEnvelope(
             contamination=self.contamination,
@@ -64,8 +56,8 @@ class EllipticEnvelope(TabularDetector):
         ).fit(rows)
         values, vectors = np.linalg.eigh(model.get_precision())
         whitening = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
-        return {"location": model.location_, "whitening": whitening}, float(-model.offset_)
+        return {"location": model.location_, "whitening": whitening}
 
-    def model_score(self, arrays: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
+    def model_score(self, arrays: Arrays) -> nn.Module:
         """The distance to the centre."""
         return MahalanobisScore(arrays)

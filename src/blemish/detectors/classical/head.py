@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+
+from blemish.detectors.classical.projection import Arrays
 
 
 def single(array: npt.NDArray[Any]) -> Tensor:
@@ -23,10 +24,10 @@ class Projection(nn.Module):
     scale: Tensor
     components: Tensor
 
-    def __init__(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+    def __init__(self, arrays: Arrays) -> None:
         super().__init__()
         for name in ("centre", "scale", "components"):
-            self.register_buffer(name, single(state[name]))
+            self.register_buffer(name, single(arrays[name]))
 
     def forward(self, rows: Tensor) -> Tensor:
         """Scale and reduce rows."""

@@ -6,31 +6,21 @@ Fei Tony Liu, Kai Ming Ting and Zhi-Hua Zhou, "Isolation Forest", ICDM 2008.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import IsolationForest as SklearnForest
 from torch import nn
 
-from blemish.detectors.base import State
-from blemish.detectors.classical.projection import Rows
+from blemish.detectors.classical.projection import Arrays, Rows
 from blemish.detectors.classical.scores import PathLengthScore
 from blemish.detectors.classical.tabular import TabularDetector
-from blemish.detectors.registry import register
 
 _EULER = 0.5772156649015329
 _USUAL_SAMPLES = 256  # what scikit-learn means by "auto"
 
 
-@register(
-    "isolation-forest",
-    summary="Random cuts through the features of whole good images: says whether, not where; learns in seconds.",
-    learns_from="normal images",
-    gives_maps=False,
-    reference="Liu, Ting and Zhou, Isolation Forest, ICDM 2008; scikit-learn",
-)
 @dataclasses.dataclass
 class IsolationForest(TabularDetector):
     """scikit-learn's `IsolationForest`, whose parameters these are; the score is 0 to 1.
@@ -43,12 +33,15 @@ class IsolationForest(TabularDetector):
         max_features: columns that a tree may cut: a number, or a share.
     """
 
+    name: ClassVar[str] = "isolation-forest"
+    gives_maps: ClassVar[bool] = False
+
     n_estimators: int = 100
     contamination: str | float = 0.01
     max_samples: str | int | float = "auto"
     max_features: int | float = 1.0
 
-    def fit_model(self, rows: Rows) -> tuple[State, float]:
+    def fit_model(self, rows: Rows) -> Arrays:
         """All nodes of all trees, one after the other."""
         model = SklearnForest(
             n_estimators=self.n_estimators,
@@ -67,7 +60,7 @@ class IsolationForest(TabularDetector):
         arrays["roots"] = starts[:-1].astype(np.int32)
         arrays["depth"] = np.array([max(tree.max_depth for tree in trees)], np.int32)
         arrays["usual_length"] = _usual_path_length(np.array([max(2, model.max_samples_)]))
-        return arrays, float(-model.offset_)
+        return arrays
 
     def score_parameters(self, rows: int) -> dict[str, Any]:
         """With the images of a tree as a number: of up to 256 rows, "auto" takes all."""
@@ -78,12 +71,12 @@ class IsolationForest(TabularDetector):
             samples = int(samples * rows)
         return super().score_parameters(rows) | {"max_samples": samples}
 
-    def model_score(self, arrays: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
+    def model_score(self, arrays: Arrays) -> nn.Module:
         """The walk through all trees."""
         return PathLengthScore(arrays)
 
 
-def _nodes(tree: Any, columns: npt.NDArray[Any], start: int) -> State:
+def _nodes(tree: Any, columns: npt.NDArray[Any], start: int) -> Arrays:
     """The nodes of one tree, whose first has place `start`."""
     places = np.arange(tree.node_count, dtype=np.int32)
     leaf = tree.children_left < 0

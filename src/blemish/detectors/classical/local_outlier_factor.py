@@ -6,31 +6,20 @@ Markus Breunig et al., "LOF: Identifying Density-Based Local Outliers", SIGMOD 2
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.neighbors import LocalOutlierFactor as SklearnFactor
 from torch import nn
 
 from blemish.core.errors import UsageError
-from blemish.detectors.base import State
-from blemish.detectors.classical.projection import Rows
+from blemish.detectors.classical.projection import Arrays, Rows
 from blemish.detectors.classical.scores import DensityScore
 from blemish.detectors.classical.tabular import TabularDetector
-from blemish.detectors.registry import register
 
 POWERS = {"minkowski": 2.0, "euclidean": 2.0, "manhattan": 1.0, "chebyshev": np.inf}
 
 
-@register(
-    "local-outlier-factor",
-    summary="How lonely the features of a whole image are among good ones: says whether, not where; learns in seconds.",
-    learns_from="normal images",
-    gives_maps=False,
-    reference="Breunig et al., LOF: Identifying Density-Based Local Outliers, SIGMOD 2000; scikit-learn",
-)
 @dataclasses.dataclass
 class LocalOutlierFactor(TabularDetector):
     """scikit-learn's `LocalOutlierFactor` with `novelty=True`, whose parameters these are; a score of 1 is usual.
@@ -46,6 +35,9 @@ class LocalOutlierFactor(TabularDetector):
         metric: "minkowski" (of power 2) and "euclidean" are the same; "manhattan" or "chebyshev".
     """
 
+    name: ClassVar[str] = "local-outlier-factor"
+    gives_maps: ClassVar[bool] = False
+
     moves_no_score: ClassVar[tuple[str, ...]] = ("contamination", "leaf_size")
 
     n_neighbors: int = 20
@@ -53,7 +45,7 @@ class LocalOutlierFactor(TabularDetector):
     leaf_size: int = 30
     metric: str = "minkowski"
 
-    def fit_model(self, rows: Rows) -> tuple[State, float]:
+    def fit_model(self, rows: Rows) -> Arrays:
         """The good rows, and how densely they lie."""
         if self.metric not in POWERS:
             raise UsageError(
@@ -68,13 +60,12 @@ class LocalOutlierFactor(TabularDetector):
         ).fit(rows)
         distances, neighbours = model.kneighbors()
         reach = distances[:, -1]
-        arrays = {
+        return {
             "rows": rows,
             "reach": reach,
             "density": 1 / (np.maximum(distances, reach[neighbours]).mean(1) + 1e-10),
             "neighbours": np.array([distances.shape[1]], np.int32),
         }
-        return arrays, float(-model.offset_)
 
     def _neighbours(self, rows: int) -> int:
         """Neighbours of so many rows; what cannot be meant is left for scikit-learn to refuse."""
@@ -85,6 +76,6 @@ class LocalOutlierFactor(TabularDetector):
         resolved = {"n_neighbors": self._neighbours(rows), "metric": POWERS.get(self.metric, self.metric)}
         return super().score_parameters(rows) | resolved
 
-    def model_score(self, arrays: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
+    def model_score(self, arrays: Arrays) -> nn.Module:
         """Distances to the good rows, and their densities."""
         return DensityScore(arrays, POWERS[self.metric])

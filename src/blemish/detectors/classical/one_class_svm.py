@@ -6,31 +6,20 @@ Bernhard Schölkopf et al., "Estimating the Support of a High-Dimensional Distri
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.svm import OneClassSVM
 from torch import nn
 
 from blemish.core.errors import UsageError
-from blemish.detectors.base import State
-from blemish.detectors.classical.projection import Rows
+from blemish.detectors.classical.projection import Arrays, Rows
 from blemish.detectors.classical.scores import KernelScore
 from blemish.detectors.classical.tabular import TabularDetector
-from blemish.detectors.registry import register
 
 KERNELS = ("rbf", "linear", "poly")
 
 
-@register(
-    "one-class-svm",
-    summary="A surface around the features of whole good images: says whether, not where; learns in seconds.",
-    learns_from="normal images",
-    gives_maps=False,
-    reference="Schölkopf et al., Estimating the Support of a High-Dimensional Distribution, 2001; scikit-learn",
-)
 @dataclasses.dataclass
 class OneClassSvm(TabularDetector):
     """scikit-learn's `OneClassSVM`, whose parameters these are; see `KernelScore` for the score.
@@ -42,12 +31,15 @@ class OneClassSvm(TabularDetector):
         degree: of "poly", at least 1.
     """
 
+    name: ClassVar[str] = "one-class-svm"
+    gives_maps: ClassVar[bool] = False
+
     nu: float = 0.001
     kernel: str = "rbf"
     gamma: str | float = "scale"
     degree: int = 3
 
-    def fit_model(self, rows: Rows) -> tuple[State, float]:
+    def fit_model(self, rows: Rows) -> Arrays:
         """Support vectors and their weights."""
         if self.kernel not in KERNELS:
             raise UsageError(
@@ -57,25 +49,23 @@ class OneClassSvm(TabularDetector):
             raise UsageError(f"degree={self.degree} is not possible for {self.name}: choose 1 or more.")
         model = OneClassSVM(nu=self.nu, kernel=self.kernel, gamma=self._gamma(rows), degree=self.degree)
         model.fit(rows)
-        weights, offset = model.dual_coef_[0], float(model.offset_[0])
+        weights = model.dual_coef_[0]
         used = weights > 0
-        threshold = -np.log(offset / weights.sum()) if self.kernel == "rbf" else -offset
         vectors, weights = model.support_vectors_[used], weights[used]
         if self.kernel == "linear":  # summed here, for in float32 the large terms would drown what they leave
             vectors, weights = (weights @ vectors)[None], np.ones(1)
-        arrays = {
+        return {
             "vectors": vectors,
             "weights": weights,
             "gamma": np.array([self._gamma(rows)], np.float64),
         }
-        return arrays, float(threshold)
 
     def score_parameters(self, rows: int) -> dict[str, Any]:
         """Without gamma where the kernel is linear, and without degree where it is not a polynomial."""
         idle = {"linear": ("gamma", "degree"), "rbf": ("degree",)}.get(self.kernel, ())
         return {name: value for name, value in super().score_parameters(rows).items() if name not in idle}
 
-    def model_score(self, arrays: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
+    def model_score(self, arrays: Arrays) -> nn.Module:
         """The kernel with the support vectors."""
         return KernelScore(arrays, self.kernel, self.degree)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from sklearn.decomposition import PCA
@@ -11,6 +13,9 @@ from blemish.core.errors import CatalogError
 
 Rows = npt.NDArray[np.float64]
 """One row an image, one column a feature."""
+
+Arrays = dict[str, npt.NDArray[Any]]
+"""What was learnt, by name."""
 
 SCALINGS = ("standard", "minmax")
 

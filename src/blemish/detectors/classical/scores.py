@@ -6,17 +6,13 @@ Each says what scikit-learn's model of the same name says, from its fitted array
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from blemish.detectors.classical.head import single
-
-State = Mapping[str, npt.NDArray[Any]]
+from blemish.detectors.classical.projection import Arrays
 
 _LEAST_DENSITY_DISTANCE = 1e-10  # as in scikit-learn: copies of one image have no distance
 
@@ -29,7 +25,7 @@ class KernelScore(nn.Module):
     exp(-gamma |x - s|^2): the same order, but the sum itself would vanish in float32 for all that is far away.
 
     Args:
-        state: `vectors` (S x K), `weights` (S, above 0), `gamma` (1).
+        arrays: `vectors` (S x K), `weights` (S, above 0), `gamma` (1).
         kernel: `rbf`, `linear` or `poly`.
         degree: of `poly`.
     """
@@ -37,13 +33,13 @@ class KernelScore(nn.Module):
     vectors: Tensor
     weights: Tensor
 
-    def __init__(self, state: State, kernel: str, degree: int) -> None:
+    def __init__(self, arrays: Arrays, kernel: str, degree: int) -> None:
         super().__init__()
         self.kernel, self.degree = kernel, degree
-        self.gamma = float(state["gamma"][0])
-        self.register_buffer("vectors", single(state["vectors"]))
-        share = state["weights"] / state["weights"].sum()
-        self.register_buffer("weights", single(np.log(share) if kernel == "rbf" else state["weights"]))
+        self.gamma = float(arrays["gamma"][0])
+        self.register_buffer("vectors", single(arrays["vectors"]))
+        share = arrays["weights"] / arrays["weights"].sum()
+        self.register_buffer("weights", single(np.log(share) if kernel == "rbf" else arrays["weights"]))
 
     def forward(self, rows: Tensor) -> Tensor:
         """Scores of rows."""
@@ -67,7 +63,7 @@ class PathLengthScore(nn.Module):
     All trees are walked at once for as many steps as the deepest has; a leaf leads to itself.
 
     Args:
-        state: of all nodes of all trees `feature`, `threshold`, `left`, `right` (places of nodes), `length` (the path
+        arrays: of all nodes of all trees `feature`, `threshold`, `left`, `right` (places of nodes), `length` (the path
             length that ends there); `roots` (T); `depth` (1); `usual_length` (1).
     """
 
@@ -78,13 +74,13 @@ class PathLengthScore(nn.Module):
     length: Tensor
     roots: Tensor
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, arrays: Arrays) -> None:
         super().__init__()
         for name in ("feature", "left", "right", "roots"):
-            self.register_buffer(name, torch.from_numpy(np.array(state[name], np.int64)))
+            self.register_buffer(name, torch.from_numpy(np.array(arrays[name], np.int64)))
         for name in ("threshold", "length"):
-            self.register_buffer(name, single(state[name]))
-        self.depth, self.usual_length = int(state["depth"][0]), float(state["usual_length"][0])
+            self.register_buffer(name, single(arrays[name]))
+        self.depth, self.usual_length = int(arrays["depth"][0]), float(arrays["usual_length"][0])
 
     def forward(self, rows: Tensor) -> Tensor:
         """Scores of rows."""
@@ -99,8 +95,8 @@ class DensityScore(nn.Module):
     """Local outlier factor: how much denser the neighbours lie than the row itself; about 1 is usual.
 
     Args:
-        state: of the good rows `rows` (M x K), `reach` (distance of each to its last neighbour, M) and `density` (local
-            reachability density, M); `neighbours` (1).
+        arrays: of the good rows `rows` (M x K), `reach` (distance of each to its last neighbour, M) and `density`
+            (local reachability density, M); `neighbours` (1).
         power: of the Minkowski distance: 1, 2 or infinity.
     """
 
@@ -108,11 +104,11 @@ class DensityScore(nn.Module):
     reach: Tensor
     density: Tensor
 
-    def __init__(self, state: State, power: float) -> None:
+    def __init__(self, arrays: Arrays, power: float) -> None:
         super().__init__()
-        self.power, self.neighbours = power, int(state["neighbours"][0])
+        self.power, self.neighbours = power, int(arrays["neighbours"][0])
         for name in ("rows", "reach", "density"):
-            self.register_buffer(name, single(state[name]))
+            self.register_buffer(name, single(arrays[name]))
 
     def forward(self, rows: Tensor) -> Tensor:
         """Scores of rows."""
@@ -130,16 +126,16 @@ class MahalanobisScore(nn.Module):
     """Squared Mahalanobis distance to one Gaussian.
 
     Args:
-        state: `location` (K) and `whitening` (K x K), whose square is the inverse covariance.
+        arrays: `location` (K) and `whitening` (K x K), whose square is the inverse covariance.
     """
 
     location: Tensor
     whitening: Tensor
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, arrays: Arrays) -> None:
         super().__init__()
-        self.register_buffer("location", single(state["location"]))
-        self.register_buffer("whitening", single(state["whitening"]))
+        self.register_buffer("location", single(arrays["location"]))
+        self.register_buffer("whitening", single(arrays["whitening"]))
 
     def forward(self, rows: Tensor) -> Tensor:
         """Scores of rows."""

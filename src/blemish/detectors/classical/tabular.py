@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -18,13 +18,15 @@ import torch
 from torch import nn
 
 from blemish.core.errors import CatalogError, UsageError
+from blemish.core.folds import fold_positions
 from blemish.core.progress import task, track
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, require_fitted
+from blemish.detectors.base import normal_images, require_fitted
 from blemish.detectors.classical.head import Projection, TabularHead
-from blemish.detectors.classical.projection import SCALINGS, Rows, fit_projection, project
+from blemish.detectors.classical.projection import SCALINGS, Arrays, Rows, fit_projection, project
 from blemish.detectors.frozen import BackboneDetector, BackboneWithHead
+from blemish.detectors.memo import Memo
 from blemish.features.handcrafted import HandcraftedVectors
 from blemish.features.pooled import PooledVectors, depth_taps
 
@@ -32,8 +34,6 @@ DIRECT = "direct"
 FEATURES = ("deep-mid", "deep-last", DIRECT)
 FEWEST = 5
 _BLOCK = 64  # rows scored at once: some models compare each with every good one
-OWN_THRESHOLD = "scikit-learn"
-"""Name of the threshold that scikit-learn would use; it decides nothing."""
 
 
 @dataclasses.dataclass
@@ -49,7 +49,7 @@ class TabularDetector(BackboneDetector):
         scaling: "standard" (mean 0, deviation 1) or "minmax" (0 to 1), learnt from the good training images.
         explained: share of their variance that the principal components kept explain together; 0 keeps all features.
 
-    After `fit`: `arrays_`, all that was learnt; `extra_thresholds_`, the threshold that scikit-learn would use.
+    After `fit`: `arrays_`, all that was learnt.
     """
 
     moves_no_score: ClassVar[tuple[str, ...]] = ("contamination",)
@@ -57,17 +57,18 @@ class TabularDetector(BackboneDetector):
     features: str = "deep-mid"
     scaling: str = "standard"
     explained: float = 0.95
+    _rows: Memo[FloatArray] = dataclasses.field(default_factory=Memo, init=False, repr=False, compare=False)
 
     @abstractmethod
-    def fit_model(self, rows: Rows) -> tuple[State, float]:
-        """Fit scikit-learn's model to projected rows (N x K): its arrays by name, and its own threshold on the score.
+    def fit_model(self, rows: Rows) -> Arrays:
+        """Fit scikit-learn's model to projected rows (N x K): its arrays by name.
 
         Raises:
             ValueError: a parameter of the model cannot be meant.
         """
 
     @abstractmethod
-    def model_score(self, arrays: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
+    def model_score(self, arrays: Arrays) -> nn.Module:
         """The fitted model as a graph: projected rows (N x K) in, scores (N) out."""
 
     def most_components(self, rows: int) -> int | None:
@@ -81,7 +82,7 @@ class TabularDetector(BackboneDetector):
         """
         return {name: value for name, value in self.parameters().items() if name not in self.moves_no_score}
 
-    def projection(self, rows: FloatArray) -> State:
+    def projection(self, rows: FloatArray) -> Arrays:
         """How rows of good images (N x D) are scaled and reduced; no parameter of the model moves it.
 
         Raises:
@@ -89,7 +90,7 @@ class TabularDetector(BackboneDetector):
         """
         return self._projection(rows, self.most_components(len(rows)))
 
-    def fit_rows(self, rows: FloatArray, projection: State | None = None) -> Self:
+    def fit_rows(self, rows: FloatArray, projection: Arrays | None = None) -> Self:
         """Learn from rows of features of good images (N x D), as `fit` does from the images themselves.
 
         Args:
@@ -106,6 +107,7 @@ class TabularDetector(BackboneDetector):
                 f"{len(rows)} good images are too few for {self.name}: give at least {FEWEST}."
             )
         self.arrays_ = self._learn(rows, self.projection(rows) if projection is None else projection)
+        self._fitted_with = self.get_params()
         return self
 
     def score_rows(self, rows: FloatArray) -> npt.NDArray[np.float64]:
@@ -116,17 +118,15 @@ class TabularDetector(BackboneDetector):
             scores = [head.score(torch.from_numpy(block)).numpy() for block in blocks]
         return np.concatenate(scores).astype(np.float64) if scores else np.empty(0)
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> None:
         """Learn from the features of the normal training images."""
         self._check_parameters()
         paths = normal_images(catalog, FEWEST)
-        rows = self._rows_of(paths)
+        rows = self._rows.keep(self.key_of(paths), self._rows_of(paths))
         with task("Fitting the model"):
             self.fit_rows(rows)
-        self._memo: tuple[tuple[Path, ...], FloatArray] | None = (tuple(paths), rows)
-        return self
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         head = self._head(require_fitted(self, "arrays_"))
         for row in self.vectors().stream(paths):
@@ -136,8 +136,7 @@ class TabularDetector(BackboneDetector):
         """Score every normal training image as if unseen; see the base class. Features are read once for all folds."""
         require_fitted(self, "arrays_")
         paths = normal_images(catalog, FEWEST)
-        memo = getattr(self, "_memo", None)
-        rows = memo[1] if memo is not None and memo[0] == tuple(paths) else self._rows_of(paths)
+        rows = self._rows.recall(self.key_of(paths), lambda: self._rows_of(paths))
         kept = self.most_components(len(paths))  # of all, or a fold's distances would have fewer terms
         with task("Scoring good images as if unseen", len(paths)) as advance:
             for part in fold_positions(len(paths), folds, self.seed):
@@ -180,22 +179,6 @@ class TabularDetector(BackboneDetector):
             self._check_parameters()
         return depth_taps(self.features.removeprefix("deep-"), self.backbone)
 
-    def state(self) -> State:
-        """Scaling, principal components and the fitted model, as arrays."""
-        arrays: State = require_fitted(self, "arrays_")
-        return dict(arrays)
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        self.arrays_ = {name: np.array(array) for name, array in state.items()}
-        self._memo = None
-        return self
-
-    @property
-    def extra_thresholds_(self) -> dict[str, float]:
-        """The threshold that scikit-learn would use, on this detector's scores."""
-        return {OWN_THRESHOLD: float(require_fitted(self, "arrays_")["own_threshold"][0])}
-
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant; those of the model are refused by scikit-learn."""
         wrong = {
@@ -219,21 +202,21 @@ class TabularDetector(BackboneDetector):
         stream = self.vectors().stream(paths)
         return np.stack(list(track(stream, "Reading good images", len(paths))))
 
-    def _projection(self, rows: FloatArray, most: int | None) -> State:
+    def _projection(self, rows: FloatArray, most: int | None) -> Arrays:
         """Of `most` components."""
         return dict(fit_projection(rows.astype(np.float64), self.scaling, self.explained, most))
 
-    def _learn(self, rows: FloatArray, learnt: State) -> State:
+    def _learn(self, rows: FloatArray, learnt: Arrays) -> Arrays:
         """Model from rows of good images (N x D) whose projection is `learnt`."""
         exact = rows.astype(np.float64)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of degenerate input, which is judged by what comes of it
-                arrays, threshold = self.fit_model(project(exact, learnt))
+                arrays = self.fit_model(project(exact, learnt))
         except ValueError as error:
             cause = " ".join(str(error).split()).rstrip(".")
             raise UsageError(f"{self.name} cannot be fitted: {cause}; see blemish detectors.") from error
-        arrays = {**learnt, **arrays, "own_threshold": np.array([threshold])}
+        arrays = {**learnt, **arrays}
         if not all(np.isfinite(array).all() for array in arrays.values()):
             raise CatalogError(
                 f"The {len(rows)} good images are too few or too much alike for {self.name}: photograph more good "
@@ -242,7 +225,7 @@ class TabularDetector(BackboneDetector):
         # As the line computes; places of nodes and numbers of neighbours stay whole.
         return {name: a.astype(np.float32) if a.dtype.kind == "f" else a for name, a in arrays.items()}
 
-    def _head(self, arrays: Mapping[str, npt.NDArray[Any]]) -> TabularHead:
+    def _head(self, arrays: Arrays) -> TabularHead:
         return TabularHead(Projection(arrays), self.model_score(arrays), (self.size, self.size)).eval()
 
     def _scored(self, head: TabularHead, row: FloatArray) -> Prediction:

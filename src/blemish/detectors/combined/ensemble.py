@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,14 @@ from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import Detector, State, refuse, require_fitted
+from blemish.detectors.base import Detector, refuse, require_fitted
 from blemish.detectors.combined.ensemble_network import EnsembleNetwork, Member, Surprise, WithoutParts
-from blemish.detectors.registry import create_detector, register
-from blemish.detectors.supervised.base import needs_defects
+from blemish.detectors.memo import Memo
+from blemish.detectors.registry import create_detector, split_label
+from blemish.detectors.trained import compiled, prediction_of
 from blemish.detectors.training.session import TrainingSession, current_session, training_session
-from blemish.features.onnx_export import to_onnx
 from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads, union_extractors
 
 RULES = ("mean", "max")
 _FOLDS = 4
@@ -46,14 +47,6 @@ class Calibrated:
     map_high: float
 
 
-@register(
-    "ensemble",
-    summary="Several detectors at once, by how surprising each finds an image; shows who said what.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Fisher, Statistical Methods for Research Workers, 1925 (combination of p-values)",
-    presets={"strong": {"members": ("patchcore", "feature-autoencoder", "supersimplenet")}},
-)
 @dataclasses.dataclass
 class Ensemble(Detector):
     """Detectors that learn from good images, combined by p-values.
@@ -69,36 +62,34 @@ class Ensemble(Detector):
     After `fit`: `members_`, the fitted members with what they are calibrated on.
     """
 
+    name: ClassVar[str] = "ensemble"
+
     members: tuple[str, ...] = ("patchcore", "feature-autoencoder")
     rule: str = "mean"
+    _compiled: Memo[CompiledNetwork] = dataclasses.field(
+        default_factory=Memo, init=False, repr=False, compare=False
+    )
 
     @property
     def member_names(self) -> tuple[str, ...]:
         """Names of the members, in the order of the network's third output."""
         return tuple(self.members)
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> None:
         """Fit every member, and let each score good images as if unseen."""
-        self._compiled: CompiledNetwork | None = None
         fitted = []
         for place, member in enumerate(self._unfitted()):
             with training_session(_session_of(place)):
                 fitted.append(_calibrated(member.fit(catalog), catalog))
         self.members_ = fitted
-        return self
+        self._compiled.forget()
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
-        network = self.network()
-        if getattr(self, "_compiled", None) is None:
-            self._compiled = CompiledNetwork(
-                to_onnx(network, torch.zeros(1, 3, self.size, self.size), ["score", "map"])
-            )
-        contract, pixels = self.preprocessing(), PixelCache()
-        assert self._compiled is not None
+        network, contract, pixels = self.network(), self.preprocessing(), PixelCache()
+        graph = self._compiled.recall(self.parameters(), lambda: compiled(network, contract))
         for path in paths:
-            score, anomaly_map = self._compiled(standardise(pixels.read(path, contract), contract)[None])
-            yield Prediction(float(score.reshape(-1)[0]), np.array(anomaly_map, np.float32))
+            yield prediction_of(graph, standardise(pixels.read(path, contract), contract))
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Combine what the members say of good images as if unseen, where all of them say something."""
@@ -133,6 +124,15 @@ class Ensemble(Detector):
             networks.append(Member(network, contract.mean, contract.std, surprise, one.map_low, one.map_high))
         return EnsembleNetwork(networks, self.rule).eval()
 
+    def reads(self) -> Reads:
+        """What the members read, and pixels."""
+        said = [super().reads(), *(member.reads() for member in self._unfitted())]
+        extractors = [extractor for one in said for extractor in one.extractors]
+        contracts = [contract for one in said for contract in one.contracts]
+        return Reads(
+            tuple(server for server, _ in union_extractors(extractors)), tuple(dict.fromkeys(contracts))
+        )
+
     def preprocessing(self) -> Preprocessing:
         """Pixels 0 to 255 at the common size; members standardise them themselves."""
         filters = {member.preprocessing().interpolation for member in self._unfitted()}
@@ -150,29 +150,6 @@ class Ensemble(Detector):
             bit_depth=self.bit_depth,
         )
 
-    def state(self) -> State:
-        """The states of all members, numbered, and what they are calibrated on."""
-        members: list[Calibrated] = require_fitted(self, "members_")
-        state: State = {}
-        for place, one in enumerate(members):
-            state |= {f"{place}.state.{name}": array for name, array in one.detector.state().items()}
-            state[f"{place}.scores"] = one.scores
-            state[f"{place}.map_scale"] = np.array([one.map_low, one.map_high])
-        return state
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the ensemble whose `state` this is."""
-        members = []
-        for place, member in enumerate(self._unfitted()):
-            prefix = f"{place}.state."
-            own = {
-                name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)
-            }
-            low, high = (float(edge) for edge in state[f"{place}.map_scale"])
-            members.append(Calibrated(member.restore(own), np.array(state[f"{place}.scores"]), low, high))
-        self.members_, self._compiled = members, None
-        return self
-
     def _unfitted(self) -> list[Detector]:
         """The members, each at the ensemble's size.
 
@@ -188,12 +165,12 @@ class Ensemble(Detector):
         )
         made = []
         for label in self.members:
-            name, _, preset = label.partition(":")
+            name, preset = split_label(label)
             if name == self.name:
                 raise UsageError("An ensemble cannot be a member of an ensemble: name its members instead.")
             common = {"size": self.size, "bit_depth": self.bit_depth, "seed": self.seed}
-            member = create_detector(name, preset or None, **common)
-            if needs_defects(member):
+            member = create_detector(name, preset, **common)
+            if member.learns_from_defects():
                 raise UsageError(f"{label} learns from defects and cannot be a member: choose others.")
             if not member.gives_maps:
                 raise UsageError(f"{label} shows no place and cannot be a member: choose others.")

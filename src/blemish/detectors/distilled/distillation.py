@@ -26,7 +26,7 @@ from blemish.detectors.distilled.efficientad_network import (
 )
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.frozen_trained import channel_statistics, taps_of
-from blemish.detectors.memory.nearest_patch import PatchEmbedding
+from blemish.detectors.layers import PatchEmbedding
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.feature_examples import FeatureExamples, together
 from blemish.detectors.training.loop import Material, Objective, Recipe, train

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -31,28 +30,37 @@ from blemish.detectors.distilled.distillation import (
 )
 from blemish.detectors.distilled.efficientad_network import (
     MODEL_SIZES,
-    PUBLISHED_CHANNELS,
-    EfficientAD,
+    EfficientADNetwork,
     PatchDescription,
     hard_feature_loss,
     quantile_pair,
 )
 from blemish.detectors.distilled.painted_defects import with_a_defect
 from blemish.detectors.frozen_trained import channel_statistics
-from blemish.detectors.registry import register
-from blemish.detectors.trained import TrainedDetector
+from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch, Example, ImageExamples, standardised
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
+from blemish.detectors.training.photographs import TrainingPhotographs
 from blemish.features.backbones import DEFAULT_BACKBONE
 from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads
 
 _DAMAGED_COPIES = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Teacher:
+    """The frozen network that the student learns from, and what its channels are over the images learnt from."""
+
+    network: PatchDescription
+    mean: Tensor
+    deviation: Tensor
 
 
 class EfficientADObjective(Objective):
     """The published loss of student and autoencoder; the teacher is frozen."""
 
-    def __init__(self, network: EfficientAD, hard: float) -> None:
+    def __init__(self, network: EfficientADNetwork, hard: float) -> None:
         super().__init__()
         self.hard = hard
         self.network = network
@@ -122,49 +130,14 @@ class EfficientADExamples:
 
     def _unrelated(self, path: Path, contract: Preprocessing) -> Tensor:
         """The middle of an unrelated photograph at twice the size, grey with probability 0.3, as published."""
-        twice = contract.model_copy(update={"height": 2 * contract.height, "width": 2 * contract.width})
-        whole = torch.from_numpy(self._pixels.read(path, twice).transpose(2, 0, 1).copy())
+        whole = torch.from_numpy(self._pixels.read(path, _twice(contract)).transpose(2, 0, 1).copy())
         edge = contract.height // 2
         middle = whole[:, edge : edge + contract.height, edge : edge + contract.width]
         return standardised(self._grey(middle), contract)
 
 
-@register(
-    "efficientad",
-    summary="A small student and an autoencoder against a distilled teacher; built for speed, long to train.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Batzner et al., EfficientAD: Accurate Visual Anomaly Detection at Millisecond-Level Latencies, "
-    "WACV 2024",
-    presets={
-        "paper": {
-            "model_size": "small",
-            "channels": PUBLISHED_CHANNELS,
-            "epochs": 140,
-            "milestone": 0.95,
-            "hard": 0.999,
-            "learning_rate": 1e-4,
-            "distillation_rate": 1e-4,
-            "examples_per_epoch": 500,
-            "distillation_steps": 60_000,
-            "distillation_batch": 16,
-        },
-        "paper-medium": {
-            "model_size": "medium",
-            "channels": PUBLISHED_CHANNELS,
-            "epochs": 140,
-            "milestone": 0.95,
-            "hard": 0.999,
-            "learning_rate": 1e-4,
-            "distillation_rate": 1e-4,
-            "examples_per_epoch": 500,
-            "distillation_steps": 60_000,
-            "distillation_batch": 16,
-        },
-    },
-)
 @dataclasses.dataclass
-class EfficientADDetector(TrainedDetector):
+class EfficientAD(TrainedDetector[Teacher]):
     """EfficientAD-S and -M; the defaults differ from the published settings in width and steps, for a plain CPU.
 
     The published teacher's weights are not distributed here. Without `teacher` one is distilled from `backbone` on the
@@ -187,6 +160,8 @@ class EfficientADDetector(TrainedDetector):
         penalty_images: folder of unrelated photographs that the student shall not learn to describe; none by default.
     """
 
+    name: ClassVar[str] = "efficientad"
+
     size: int = 256
     epochs: int = 5
     batch_size: int = 1
@@ -205,6 +180,16 @@ class EfficientADDetector(TrainedDetector):
     distillation_rate: float = 1e-3
     penalty_images: str | None = None
 
+    def reads(self) -> Reads:
+        """Pixels: the student's, and without a teacher twice as large ones to paint on and to distil from."""
+        contract = self.preprocessing()
+        if self.teacher is not None:
+            return Reads(contracts=(contract,))
+        with torch.random.fork_rng(devices=[]):  # random weights are drawn anew by `fit`
+            backbone = backbone_for_distillation(self.backbone, self.weights)
+        distilled = backbone.preprocessing(2 * self.size, 2 * self.size, self.bit_depth)
+        return Reads(contracts=(contract, _twice(contract), distilled))
+
     def preprocessing(self) -> Preprocessing:
         """ImageNet's mean and deviation."""
         return description_contract(self.size, self.bit_depth)
@@ -218,27 +203,41 @@ class EfficientADDetector(TrainedDetector):
             keep="best" if self.patience else "last",
         )
 
-    def make_objective(self) -> Objective:
+    def prepare(self, photographs: TrainingPhotographs) -> Teacher:
+        """Have a teacher, and let it describe the photographs."""
+        network = self._have_teacher(photographs.learnt)
+        contract, pixels = self.preprocessing(), PixelCache()
+
+        def described(path: Path) -> list[Tensor]:
+            image = torch.from_numpy(standardise(pixels.read(path, contract), contract))[None]
+            with torch.inference_mode():
+                return [network(image)]
+
+        reading = track(photographs.learnt, "Reading good images")
+        ((mean, deviation),) = channel_statistics(map(described, reading))
+        return Teacher(network, mean, deviation)
+
+    def make_objective(self, prepared: Prepared[Teacher]) -> Objective:
         """Untrained student and autoencoder around the teacher."""
-        network = self._empty()
-        network.teacher.load_state_dict(self._teacher.state_dict())
-        network.mean.copy_(self._statistics[0][:, None, None])
-        network.deviation.copy_(self._statistics[1][:, None, None])
+        network, teacher = EfficientADNetwork(self.model_size, self.channels, self.size), prepared.found
+        network.teacher.load_state_dict(teacher.network.state_dict())
+        network.mean.copy_(teacher.mean[:, None, None])
+        network.deviation.copy_(teacher.deviation[:, None, None])
         return EfficientADObjective(network, self.hard)
 
-    def material(self, paths: Sequence[Path], training: bool) -> Material:
+    def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[Teacher]) -> Material:
         """The photographs, twice, and unrelated ones where there are any."""
         images = ImageExamples(paths, self.preprocessing())
         unrelated = self._unrelated() if training else []
         return Material(EfficientADExamples(images, training, unrelated), len(paths))
 
-    def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
+    def finish(self, objective: Objective, prepared: Prepared[Teacher]) -> nn.Module:
         """The trained networks, with the error maps' quantiles over the held-out images."""
         network = objective.get_submodule("network").eval().requires_grad_(False)
-        assert isinstance(network, EfficientAD)
+        assert isinstance(network, EfficientADNetwork)
         pixels, contract = PixelCache(), self.preprocessing()
         pairs = []
-        for path in track(held_out, "Scaling the maps"):
+        for path in track(prepared.photographs.held_out, "Scaling the maps"):
             image = torch.from_numpy(standardise(pixels.read(path, contract), contract))[None]
             with torch.inference_mode():
                 pairs.append(network.error_maps(image))
@@ -246,9 +245,9 @@ class EfficientADDetector(TrainedDetector):
         network.quantiles.copy_(torch.stack([quantile_pair(local), quantile_pair(wide)]))
         return network
 
-    def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
-        """Untrained networks."""
-        return self._empty()
+    def quick_parameters(self) -> dict[str, Any]:
+        """And a distillation of half as many steps as the student's."""
+        return super().quick_parameters() | ({"distillation_steps": 0} if self.distillation_steps else {})
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
@@ -264,21 +263,6 @@ class EfficientADDetector(TrainedDetector):
         }
         refuse(self, wrong)
         self._unrelated()
-
-    def _train(self, learnt: Sequence[Path], held_out: Sequence[Path]) -> None:
-        """Have a teacher, then train student and autoencoder."""
-        self._teacher = self._have_teacher(learnt)
-        contract, pixels = self.preprocessing(), PixelCache()
-
-        def described(path: Path) -> list[Tensor]:
-            image = torch.from_numpy(standardise(pixels.read(path, contract), contract))[None]
-            with torch.inference_mode():
-                return [self._teacher(image)]
-
-        reading = track(learnt, "Reading good images")
-        ((mean, deviation),) = channel_statistics(map(described, reading))
-        self._statistics = (mean, deviation)
-        super()._train(learnt, held_out)
 
     def _have_teacher(self, learnt: Sequence[Path]) -> PatchDescription:
         """The teacher of the file, or one distilled on the images that are learnt from."""
@@ -304,8 +288,7 @@ class EfficientADDetector(TrainedDetector):
 
     def _damaged_copies(self, paths: Sequence[Path], count: int, folder: Path) -> list[Path]:
         """Photographs with synthetic defects: a teacher that knew good ones alone could not describe anything else."""
-        contract, pixels, copies = self.preprocessing(), PixelCache(), []
-        twice = contract.model_copy(update={"height": 2 * contract.height, "width": 2 * contract.width})
+        twice, pixels, copies = _twice(self.preprocessing()), PixelCache(), []
         chosen = np.resize(np.arange(len(paths)), count)
         for number, position in enumerate(track(chosen.tolist(), "Painting synthetic defects")):
             rng = np.random.default_rng((self.seed, number))
@@ -320,9 +303,9 @@ class EfficientADDetector(TrainedDetector):
         examples = self.examples_per_epoch or count
         return self.epochs * (examples // min(self.batch_size, examples))
 
-    def _identity(self, paths: Sequence[Path]) -> str:
+    def _identity(self, photographs: TrainingPhotographs) -> str:
         """As in the base class, and the teacher's file."""
-        identity = super()._identity(paths)
+        identity = super()._identity(photographs)
         if self.teacher is None:
             return identity
         return hashlib.sha256((identity + file_digest(Path(self.teacher))).encode()).hexdigest()
@@ -343,5 +326,7 @@ class EfficientADDetector(TrainedDetector):
             )
         return found
 
-    def _empty(self) -> EfficientAD:
-        return EfficientAD(self.model_size, self.channels, self.size)
+
+def _twice(contract: Preprocessing) -> Preprocessing:
+    """The same at twice the size."""
+    return contract.model_copy(update={"height": 2 * contract.height, "width": 2 * contract.width})

@@ -133,7 +133,7 @@ class DescriptionAutoencoder(nn.Module):
         return descriptions
 
 
-class EfficientAD(nn.Module):
+class EfficientADNetwork(nn.Module):
     """Teacher, student and autoencoder as one detector.
 
     The student's first half of channels predicts the teacher, its second half the autoencoder. The map is the mean of

@@ -7,10 +7,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
@@ -26,16 +25,17 @@ from blemish.detectors.distilled.student_teacher_network import (
     ErrorFusion,
     PixelStudent,
     ReverseStudent,
-    StudentTeacher,
     StudentTeacherHead,
+    StudentTeacherNetwork,
 )
-from blemish.detectors.frozen import batch_of_one
-from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
-from blemish.detectors.registry import register
+from blemish.detectors.frozen import batch_of_one, prediction_of
+from blemish.detectors.frozen_trained import FrozenTrainedDetector, Statistics, taps_of
+from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.feature_examples import together
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
 from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads
 
 SCORINGS = ("normalized", "raw", "robust")
 PREFERRED = ("robust", "normalized", "raw")
@@ -61,31 +61,8 @@ class StudentTeacherObjective(Objective):
         return torch.stack([one.mean() for one in errors]).sum()
 
 
-@register(
-    "student-teacher",
-    summary="A student learns to predict a frozen teacher's features on good parts; its failures show defects.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Wang et al., Student-Teacher Feature Pyramid Matching, BMVC 2021; Deng and Li, Reverse Distillation, "
-    "CVPR 2022 (student=reverse)",
-    presets={
-        "lite0": {},
-        "wide": {
-            "backbone": "wide_resnet50_2",
-            "size": 320,
-            "student": "resnet18",
-            "standardised": False,
-            "epochs": 100,
-            "batch_size": 8,
-            "learning_rate": 1e-3,
-            "milestone": 0.8,
-            "patience": 0,
-            "examples_per_epoch": 0,
-        },
-    },
-)
 @dataclasses.dataclass
-class StudentTeacherDetector(FrozenTrainedDetector):
+class StudentTeacher(FrozenTrainedDetector):
     """Student and teacher at several taps; see the base classes.
 
     Attributes:
@@ -100,8 +77,10 @@ class StudentTeacherDetector(FrozenTrainedDetector):
             held-out good images best from these images; see `choose_scoring`).
         sigma: smoothing of the map, in pixels of the input.
 
-    After `fit` also `scoring_`: the scoring in use, and `scoring_auroc_` where "auto" has measured them.
+    After `fit` also `scoring_`: the scoring in use, and `scoring_auroc_`: of each where "auto" has measured them.
     """
+
+    name: ClassVar[str] = "student-teacher"
 
     size: int = 256
     taps: tuple[int, ...] = (4, 8, 16)
@@ -118,35 +97,38 @@ class StudentTeacherDetector(FrozenTrainedDetector):
     scoring: str = "auto"
     sigma: float = 4.0
 
+    def reads(self) -> Reads:
+        """The teacher's maps, and pixels: for a student that sees them, and to paint defects on."""
+        return dataclasses.replace(super().reads(), contracts=(self.preprocessing(),))
+
     def recipe(self) -> Recipe:
         """A tenth of the rate after the milestone."""
         return dataclasses.replace(
             super().recipe(), schedule=step_schedule((round(self.milestone * self.epochs),))
         )
 
-    def make_objective(self) -> Objective:
+    def make_objective(self, prepared: Prepared[Statistics]) -> Objective:
         """The untrained student with the teacher's statistics."""
-        return StudentTeacherObjective(self._comparison(), self._student(), self.taps)
+        return StudentTeacherObjective(self._comparison(prepared.found), self._student(), self.taps)
 
-    def material(self, paths: Sequence[Path], training: bool) -> Material:
+    def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[Statistics]) -> Material:
         """The teacher's maps, and the photographs for a student that sees them."""
-        features = super().material(paths, training)
+        features = super().material(paths, training, prepared)
         if self.student == REVERSE:
             return features
         images = ImageExamples(paths, self.preprocessing())
         return Material(together(features.examples, images), features.count)
 
-    def trained_head(
-        self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]
-    ) -> StudentTeacherHead:
+    def trained_head(self, objective: Objective, prepared: Prepared[Statistics]) -> StudentTeacherHead:
         """The student with its errors fused as `scoring` says."""
-        comparison, student = self._comparison(), self._student()
+        held_out = prepared.photographs.held_out
+        comparison, student = self._comparison(prepared.found), self._student()
         comparison.load_state_dict(objective.get_submodule("comparison").state_dict())
         student.load_state_dict(objective.get_submodule("student").state_dict())
         head = StudentTeacherHead(comparison, student, self._fusion()).eval().requires_grad_(False)
         good = [head.errors(image, maps) for image, maps in self._inputs(held_out, "Reading held-out images")]
         fusions = self._fusions(good)
-        self.scoring_ = self.scoring
+        self.scoring_, self.scoring_auroc_ = self.scoring, {}
         if self.scoring == "auto":
             bad = [head.errors(image, maps) for image, maps in self._painted(held_out)]
             self.scoring_auroc_ = {name: _auroc(fusion, good, bad) for name, fusion in fusions.items()}
@@ -154,23 +136,17 @@ class StudentTeacherDetector(FrozenTrainedDetector):
         head.fusion = fusions[self.scoring_]
         return head
 
-    def empty_head(self, state: Mapping[str, npt.NDArray[Any]]) -> StudentTeacherHead:
-        """An untrained student; the state says how many values make the score."""
-        fusion = self._fusion(int(state["fusion.count"]) if "fusion.count" in state else 1)
-        return StudentTeacherHead(self._comparison(), self._student(), fusion)
-
     def whole(self, head: nn.Module) -> nn.Module:
         """Teacher, student and comparison as one graph."""
         assert isinstance(head, StudentTeacherHead)
-        return StudentTeacher(self.extractor().backbone, head)
+        return StudentTeacherNetwork(self.extractor().backbone, head)
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         head = self._head()
         for image, maps in self._inputs(paths):
             with torch.inference_mode():
-                score, anomaly_map = head(image, maps)
-            yield Prediction(float(score[0]), anomaly_map.numpy().astype(np.float32, copy=True))
+                yield prediction_of(*head(image, maps))
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
@@ -211,8 +187,7 @@ class StudentTeacherDetector(FrozenTrainedDetector):
             return ReverseStudent(channels, self.width)
         return PixelStudent(self.student, self.taps, channels)
 
-    def _comparison(self) -> Comparison:
-        statistics = self.channel_statistics()
+    def _comparison(self, statistics: Statistics) -> Comparison:
         if not self.standardised:
             statistics = [(torch.zeros_like(mean), torch.ones_like(one)) for mean, one in statistics]
         return Comparison(statistics, self.unit)

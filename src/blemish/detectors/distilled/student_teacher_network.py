@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from blemish.core.errors import UsageError
-from blemish.detectors.memory.nearest_patch import enlarging_matrix
-from blemish.detectors.reconstruction.autoencoders import convolution
+from blemish.detectors.layers import convolution, enlarging_matrix
 
 REVERSE = "reverse"
 
@@ -165,7 +164,6 @@ class ErrorFusion(nn.Module):
 
     weights: Tensor
     offset: Tensor
-    count: Tensor
     enlarge: Tensor
 
     def __init__(
@@ -176,7 +174,6 @@ class ErrorFusion(nn.Module):
         self.highest = count
         self.register_buffer("weights", weights.clone())
         self.register_buffer("offset", offset.clone())
-        self.register_buffer("count", torch.tensor(count))
         self.register_buffer("enlarge", enlarging_matrix(grid, size, sigma), persistent=False)
 
     def fused(self, errors: Sequence[Tensor]) -> Tensor:
@@ -216,7 +213,7 @@ class StudentTeacherHead(nn.Module):
         return score, anomaly_map
 
 
-class StudentTeacher(nn.Module):
+class StudentTeacherNetwork(nn.Module):
     """The whole graph: teacher, student, comparison."""
 
     def __init__(self, backbone: nn.Module, head: StudentTeacherHead) -> None:

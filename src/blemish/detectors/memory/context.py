@@ -7,7 +7,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from blemish.detectors.memory.nearest_patch import Context
+from blemish.detectors.memory.patchcore_network import Context
 
 
 @dataclasses.dataclass(frozen=True)

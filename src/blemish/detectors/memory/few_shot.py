@@ -9,28 +9,29 @@ principal components, here its length, not its square. Both on any backbone.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from blemish.core.images import read_image
-from blemish.core.preprocessing import resize
+from blemish.core.folds import fold_positions
 from blemish.core.progress import task, track
 from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
+from blemish.detectors.layers import PatchEmbedding, PatchScoring
+from blemish.detectors.memo import Memo
 from blemish.detectors.memory.foreground import Foreground, learn_foreground
-from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch, PatchEmbedding, PatchScoring
+from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
 from blemish.detectors.memory.patch_pool import choose_bank
 from blemish.detectors.memory.subspace import SubspaceResidual, learn_subspace
-from blemish.detectors.registry import register
 from blemish.detectors.turned_copies import exact_copies, places_inside, turned
+from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,20 +44,14 @@ class _Shot:
 
 @dataclasses.dataclass(frozen=True)
 class _Good:
-    """What is known of good patches: the memory bank or the subspace, and which are the part."""
+    """What is known of good patches: the memory bank or the subspace, which are the part, and how many (h, w) an image
+    has."""
 
     known: Tensor | SubspaceResidual
     foreground: Foreground | None
+    grid: tuple[int, int]
 
 
-@register(
-    "few-shot",
-    summary="From 1 to 16 good photographs: turned copies fill the memory, and the background is masked.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Damm et al., AnomalyDINO: Boosting Patch-based Few-shot Anomaly Detection with DINOv2, WACV 2025",
-    presets={"subspace": {"method": "subspace"}},
-)
 @dataclasses.dataclass
 class FewShot(FrozenFeatureDetector):
     """Few-shot detection; one good photograph is enough.
@@ -79,8 +74,10 @@ class FewShot(FrozenFeatureDetector):
         sigma: smoothing of the map, in pixels of the input.
         calibration_images: most photographs scored as if unseen beyond those learnt from.
 
-    After `fit`: `good_` (what is known of good patches) and `grid_` (h, w).
+    After `fit`: `good_` (what is known of good patches).
     """
+
+    name: ClassVar[str] = "few-shot"
 
     method: str = "nearest"
     images: int = 16
@@ -93,22 +90,25 @@ class FewShot(FrozenFeatureDetector):
     top: float = 0.01
     sigma: float = 4.0
     calibration_images: int = 1000
+    _shots: Memo[dict[int, _Shot]] = dataclasses.field(
+        default_factory=Memo, init=False, repr=False, compare=False
+    )
 
-    def fit(self, catalog: Catalog) -> Self:
+    def reads(self) -> Reads:
+        """The backbone's feature maps, and pixels to turn."""
+        return dataclasses.replace(super().reads(), contracts=(self.preprocessing(),))
+
+    def learn(self, catalog: Catalog) -> None:
         """Learn from turned copies of a few good photographs."""
         self._check_parameters()
         paths = normal_images(catalog, fewest=1)
-        shots = self._shots_of(paths)
+        shots = self._shots.keep(self.key_of(paths), self._shots_of(paths))
         with task("Choosing the memory bank", None):
             self.good_ = self._learn(shots.values())
-        return self
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
-        head = self._head(require_fitted(self, "good_"))
-        for maps in self.extractor().stream(paths):
-            with torch.inference_mode():
-                yield prediction_of(*head(batch_of_one(maps)))
+        return self.scored_by(self._head(require_fitted(self, "good_")), paths)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score normal training images as if unseen; see the base class.
@@ -120,8 +120,7 @@ class FewShot(FrozenFeatureDetector):
         """
         require_fitted(self, "good_")
         paths = normal_images(catalog, fewest=1)
-        memo = getattr(self, "_memo", None)
-        shots = memo[1] if memo is not None and memo[0] == tuple(paths) else self._shots_of(paths)
+        shots = self._shots.recall(self.key_of(paths), lambda: self._shots_of(paths))
         if len(paths) == 1:
             yield from ((0, prediction) for prediction in self._of_own_copies(paths[0], shots[0]))
             return
@@ -143,32 +142,6 @@ class FewShot(FrozenFeatureDetector):
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
         return BackboneWithHead(self.extractor().backbone, self._head(require_fitted(self, "good_"))).eval()
-
-    def state(self) -> State:
-        """The memory bank or the subspace, and the foreground, as arrays."""
-        good: _Good = require_fitted(self, "good_")
-        state: State = {"grid": np.array(self.grid_)}
-        if isinstance(good.known, SubspaceResidual):
-            state |= {"mean": good.known.mean.numpy(), "components": good.known.components.numpy()}
-        else:
-            state["memory_bank"] = good.known.numpy()
-        if good.foreground is not None:
-            state["foreground_direction"] = good.foreground.direction.numpy()
-            state["foreground_bounds"] = good.foreground.bounds.numpy()
-        return state
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        arrays = {name: torch.from_numpy(array) for name, array in state.items()}
-        self.grid_ = (int(state["grid"][0]), int(state["grid"][1]))
-        foreground = None
-        if "foreground_direction" in arrays:
-            foreground = Foreground(arrays["foreground_direction"], arrays["foreground_bounds"])
-        if "memory_bank" in arrays:
-            self.good_ = _Good(arrays["memory_bank"], foreground)
-        else:
-            self.good_ = _Good(SubspaceResidual(arrays["mean"], arrays["components"]), foreground)
-        return self
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
@@ -192,32 +165,29 @@ class FewShot(FrozenFeatureDetector):
         return order
 
     def _shots_of(self, paths: list[Path]) -> dict[int, _Shot]:
-        """The photographs learnt from, by position; kept for `cross_predict`."""
+        """The photographs learnt from, by position."""
         taken = sorted(self._drawn(paths)[: self.images])
         most = max(1, self.pool // (len(taken) * self.rotations))
-        shots = {
+        return {
             position: self._shot_of(paths[position], most) for position in track(taken, "Turning good images")
         }
-        self._memo = (tuple(paths), shots)
-        return shots
 
     def _shot_of(self, path: Path, most: int) -> _Shot:
         """Patches of a photograph and of its turned copies, at most `most` of each copy."""
         image = self._image_of(path)
         upright = self._patches_of(image)
-        self.grid_ = (int(upright.shape[2]), int(upright.shape[3]))
+        grid = (int(upright.shape[2]), int(upright.shape[3]))
         copies = []
         for number in range(self.rotations):
             angle = 360 * number / self.rotations
             patches = self._patches_of(turned(image, angle)) if number else upright
-            inside = torch.from_numpy(places_inside(self.grid_, angle).ravel())
+            inside = torch.from_numpy(places_inside(grid, angle).ravel())
             copies.append(self._thinned(patches.flatten(2)[0].T[inside], most))
         return _Shot(copies, upright[0])
 
     def _image_of(self, path: Path) -> ByteArray:
         """The photograph at the input's size, uint8 RGB."""
-        contract = self.preprocessing()
-        return resize(read_image(path, bit_depth=contract.bit_depth), contract)
+        return PixelCache().read(path, self.preprocessing())
 
     def _patches_of(self, image: ByteArray) -> Tensor:
         """Patch vectors 1 x D x h x w of a resized image."""
@@ -237,12 +207,13 @@ class FewShot(FrozenFeatureDetector):
         """What photographs teach."""
         known = list(shots)
         rows = torch.cat([copy for shot in known for copy in shot.copies])
-        foreground = None
+        _, *sides = known[0].upright.shape
+        grid, foreground = (int(sides[0]), int(sides[1])), None
         if self.masking:
             foreground = learn_foreground([shot.upright for shot in known], self._margin())
         if self.method == "subspace":
-            return _Good(learn_subspace(rows, self.explained), foreground)
-        return _Good(choose_bank(rows, self.bank_size, self.seed), foreground)
+            return _Good(learn_subspace(rows, self.explained), foreground, grid)
+        return _Good(choose_bank(rows, self.bank_size, self.seed), foreground, grid)
 
     def _margin(self) -> int:
         """Patches at the border that know of the zeros around the photograph: those a coarse neighbourhood reaches."""
@@ -264,5 +235,5 @@ class FewShot(FrozenFeatureDetector):
     def _head(self, good: _Good) -> DistanceHead:
         """The head around what is known of good patches."""
         distance = good.known if isinstance(good.known, SubspaceResidual) else NearestPatch(good.known)
-        scoring = PatchScoring(self.grid_, (self.size, self.size), self.top, self.sigma)
+        scoring = PatchScoring(good.grid, (self.size, self.size), self.top, self.sigma)
         return DistanceHead(PatchEmbedding(self.neighbourhood), distance, scoring, good.foreground).eval()

@@ -7,33 +7,26 @@ Anomaly Detection with Deep Pyramid Correspondences" (SPADE), 2020, on a bounded
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from blemish.core.folds import fold_positions
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
-from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
-from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch, PatchEmbedding, PatchScoring
+from blemish.detectors.base import normal_images, refuse, require_fitted
+from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector
+from blemish.detectors.layers import PatchEmbedding, PatchScoring
+from blemish.detectors.memo import Memo
+from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
 from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
-from blemish.detectors.registry import register
 
 
-@register(
-    "knn",
-    summary="Mean distance to the 5 nearest patches of good images: the plainest memory bank, a yardstick.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Bergman et al., Deep Nearest Neighbor Anomaly Detection, 2020; Cohen and Hoshen, SPADE, 2020",
-    presets={"resnet50": {"backbone": "resnet50", "size": 224, "neighbourhood": 1}},
-)
 @dataclasses.dataclass
 class NearestNeighbours(FrozenFeatureDetector):
     """k nearest neighbours of patches, Euclidean.
@@ -54,6 +47,8 @@ class NearestNeighbours(FrozenFeatureDetector):
     After `fit`: `memory_bank_` (vectors x D) and `grid_` (h, w).
     """
 
+    name: ClassVar[str] = "knn"
+
     neighbours: int = 5
     neighbourhood: int = 3
     coreset_size: int = 4000
@@ -61,52 +56,41 @@ class NearestNeighbours(FrozenFeatureDetector):
     top: float = 0.01
     sigma: float = 4.0
     calibration_images: int = 1000
+    _patches: Memo[PatchPool] = dataclasses.field(default_factory=Memo, init=False, repr=False, compare=False)
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> None:
         """Fill the memory bank from the normal training images."""
         self._check_parameters()
-        pool = self._pool_of(normal_images(catalog))
+        paths = normal_images(catalog)
+        pool = self._patches.keep(self.key_of(paths), self._pool_of(paths))
         with task("Choosing the memory bank", None):
             self.memory_bank_ = choose_bank(pool.vectors, self.coreset_size, self.seed)
         self.grid_ = pool.grid
-        return self
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
-        return self._scored_by(self._head(require_fitted(self, "memory_bank_")), paths)
+        return self.scored_by(self._head(require_fitted(self, "memory_bank_"), self.grid_), paths)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score normal training images (at most `calibration_images`) as if unseen; see the base class."""
         require_fitted(self, "memory_bank_")
         paths = normal_images(catalog)
-        memo = getattr(self, "_memo", None)
-        pool = memo[1] if memo is not None and memo[0] == tuple(paths) else self._pool_of(paths)
+        pool = self._patches.recall(self.key_of(paths), lambda: self._pool_of(paths))
         chosen = np.random.default_rng(self.seed).permutation(len(paths))[: self.calibration_images]
         with task("Scoring good images as if unseen", len(chosen)) as advance:
             for part in fold_positions(len(paths), folds, self.seed):
                 outside = ~torch.isin(pool.owners, torch.from_numpy(part))
-                head = self._head(choose_bank(pool.vectors[outside], self.coreset_size, self.seed))
+                head = self._head(choose_bank(pool.vectors[outside], self.coreset_size, self.seed), pool.grid)
                 scored = np.intersect1d(part, chosen).tolist()
-                predictions = self._scored_by(head, [paths[position] for position in scored])
+                predictions = self.scored_by(head, [paths[position] for position in scored])
                 for position, prediction in zip(scored, predictions, strict=True):
                     advance(1)
                     yield position, prediction
 
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
-        head = self._head(require_fitted(self, "memory_bank_"))
+        head = self._head(require_fitted(self, "memory_bank_"), self.grid_)
         return BackboneWithHead(self.extractor().backbone, head).eval()
-
-    def state(self) -> State:
-        """The memory bank, as arrays."""
-        bank: Tensor = require_fitted(self, "memory_bank_")
-        return {"memory_bank": bank.numpy(), "grid": np.array(self.grid_)}
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        self.memory_bank_ = torch.from_numpy(state["memory_bank"])
-        self.grid_ = (int(state["grid"][0]), int(state["grid"][1]))
-        return self
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
@@ -122,22 +106,15 @@ class NearestNeighbours(FrozenFeatureDetector):
         refuse(self, wrong)
 
     def _pool_of(self, paths: list[Path]) -> PatchPool:
-        """Candidates from all images, in bounded memory; kept for `cross_predict`."""
-        pool = gather_patches(
+        """Candidates from all images, in bounded memory."""
+        return gather_patches(
             self.extractor(), PatchEmbedding(self.neighbourhood), paths, self.pool, self.seed
         )
-        self._memo = (tuple(paths), pool)
-        return pool
 
-    def _scored_by(self, head: DistanceHead, paths: Sequence[Path]) -> Iterator[Prediction]:
-        for maps in self.extractor().stream(paths):
-            with torch.inference_mode():
-                yield prediction_of(*head(batch_of_one(maps)))
-
-    def _head(self, bank: Tensor) -> DistanceHead:
-        """The head around a bank."""
+    def _head(self, bank: Tensor, grid: tuple[int, int]) -> DistanceHead:
+        """The head around a bank of patches on a grid."""
         return DistanceHead(
             PatchEmbedding(self.neighbourhood),
             NearestPatch(bank, self.neighbours),
-            PatchScoring(self.grid_, (self.size, self.size), self.top, self.sigma),
+            PatchScoring(grid, (self.size, self.size), self.top, self.sigma),
         ).eval()

@@ -7,40 +7,29 @@ Thomas Defard et al., "PaDiM: a Patch Distribution Modeling Framework for Anomal
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from blemish.core.errors import UsageError
+from blemish.core.folds import fold_positions
 from blemish.core.progress import task, track
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
-from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
-from blemish.detectors.memory.mahalanobis import MahalanobisHead, PositionEmbedding
+from blemish.detectors.base import normal_images, refuse, require_fitted
+from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one
+from blemish.detectors.memo import Memo
+from blemish.detectors.memory.padim_network import MahalanobisHead, PositionEmbedding
 from blemish.detectors.moments import PositionMoments
-from blemish.detectors.registry import register
 
 _BATCH = 16
 _MOST_BYTES = 512 * 2**20
 
 
-@register(
-    "padim",
-    summary="A Gaussian of good features at every position: fast and exact, for parts that always lie the same way.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Defard et al., PaDiM: a Patch Distribution Modeling Framework, ICPR workshops 2020",
-    presets={
-        "resnet18": {"backbone": "resnet18", "size": 224, "stride": 4, "dimensions": 100, "prior": 0.0},
-        "wide": {"backbone": "wide_resnet50_2", "size": 224, "stride": 16, "dimensions": 550, "prior": 0.0},
-    },
-)
 @dataclasses.dataclass
 class Padim(FrozenFeatureDetector):
     """PaDiM with streamed moments: memory does not depend on the number of images.
@@ -61,6 +50,8 @@ class Padim(FrozenFeatureDetector):
     After `fit`: `means_` (positions x D), `whitening_` (inverse Cholesky factors, positions x D x D), `channels_` (D).
     """
 
+    name: ClassVar[str] = "padim"
+
     size: int = 256
     taps: tuple[int, ...] = (4, 8, 16)
     dimensions: int = 100
@@ -68,23 +59,24 @@ class Padim(FrozenFeatureDetector):
     regularisation: float = 0.01
     prior: float = 1.0
     sigma: float = 4.0
+    _sums: Memo[PositionMoments] = dataclasses.field(
+        default_factory=Memo, init=False, repr=False, compare=False
+    )
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> None:
         """Learn mean and covariance at every position from the normal training images."""
         self._check_parameters()
         paths = normal_images(catalog)
         self._check_memory()
         channels = self._choose_channels()
-        moments = self._moments_of(paths, channels)
+        moments = self._sums.keep(self.key_of(paths), self._moments_of(paths, channels))
         with task("Factoring the covariances"):
             self.means_, self.whitening_ = moments.gaussians(self.regularisation, self.prior)
         self.channels_ = channels
-        self._memo: tuple[tuple[Path, ...], PositionMoments] | None = (tuple(paths), moments)
-        return self
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
-        return self._scored_by(self._head(), paths)
+        return self.scored_by(self._fitted_head(), paths)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score every normal training image as if unseen; see the base class.
@@ -93,38 +85,19 @@ class Padim(FrozenFeatureDetector):
         """
         channels: Tensor = require_fitted(self, "channels_")
         paths = normal_images(catalog)
-        memo = getattr(self, "_memo", None)
-        known = memo is not None and memo[0] == tuple(paths)
-        whole = memo[1] if memo is not None and known else self._moments_of(paths, channels)
+        whole = self._sums.recall(self.key_of(paths), lambda: self._moments_of(paths, channels))
         with task("Scoring good images as if unseen", len(paths)) as advance:
             for part in fold_positions(len(paths), folds, self.seed):
                 held_out = [paths[position] for position in part]
                 others = whole.without(self._moments_of(held_out, channels))
                 head = self._head(*others.gaussians(self.regularisation, self.prior))
-                for position, prediction in zip(part.tolist(), self._scored_by(head, held_out), strict=True):
+                for position, prediction in zip(part.tolist(), self.scored_by(head, held_out), strict=True):
                     advance(1)
                     yield position, prediction
 
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
-        return BackboneWithHead(self.extractor().backbone, self._head()).eval()
-
-    def state(self) -> State:
-        """Means, inverse Cholesky factors and chosen channels, as arrays."""
-        means: Tensor = require_fitted(self, "means_")
-        return {
-            "means": means.numpy(),
-            "whitening": self.whitening_.numpy(),
-            "channels": self.channels_.numpy(),
-        }
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        self.means_ = torch.from_numpy(state["means"])
-        self.whitening_ = torch.from_numpy(state["whitening"])
-        self.channels_ = torch.from_numpy(state["channels"])
-        self._memo = None
-        return self
+        return BackboneWithHead(self.extractor().backbone, self._fitted_head()).eval()
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
@@ -175,15 +148,11 @@ class Padim(FrozenFeatureDetector):
             moments.add(torch.cat(waiting))
         return moments
 
-    def _scored_by(self, head: MahalanobisHead, paths: Sequence[Path]) -> Iterator[Prediction]:
-        for maps in self.extractor().stream(paths):
-            with torch.inference_mode():
-                yield prediction_of(*head(batch_of_one(maps)))
+    def _fitted_head(self) -> MahalanobisHead:
+        return self._head(require_fitted(self, "means_"), self.whitening_)
 
-    def _head(self, means: Tensor | None = None, whitening: Tensor | None = None) -> MahalanobisHead:
-        """The head around Gaussians: the fitted ones, or a fold's."""
-        if means is None or whitening is None:
-            means, whitening = require_fitted(self, "means_"), self.whitening_
+    def _head(self, means: Tensor, whitening: Tensor) -> MahalanobisHead:
+        """The head around Gaussians."""
         return MahalanobisHead(
             means, whitening, self.channels_, self._grid(), (self.size, self.size), self.sigma
         ).eval()

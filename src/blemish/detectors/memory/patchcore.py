@@ -8,25 +8,26 @@ be set back (`top=0`, `context=0`, or a preset): the image score is the mean of 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from blemish.core.folds import fold_positions
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import State, fold_positions, normal_images, refuse, require_fitted
+from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
+from blemish.detectors.layers import PatchEmbedding, PatchScoring
+from blemish.detectors.memo import Memo
 from blemish.detectors.memory.context import LearntContext, learn_context
-from blemish.detectors.memory.nearest_patch import PatchCoreHead, PatchEmbedding, PatchScoring
 from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
+from blemish.detectors.memory.patchcore_network import Context, PatchCoreHead
 from blemish.detectors.memory.reduction import NeighbourhoodAverage, Projection, learn_projection
-from blemish.detectors.registry import register
 from blemish.features.backbones import Backbone
 from blemish.features.cropping import CentreCropped
 
@@ -52,39 +53,6 @@ class _Held:
     weight: Tensor | float
 
 
-@register(
-    "patchcore",
-    summary="Nearest patch of good images; the default: strong everywhere, learns in a minute, no training.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022",
-    presets={
-        "paper": {"top": 0.0, "context": 0, "reweighting": 9, "coreset_ratio": 0.1},
-        "quick": {"size": 256, "coreset_size": 1000, "pool": 40_000},
-        "wide": {"backbone": "wide_resnet50_2", "top": 0.0, "context": 0, "coreset_ratio": 0.01},
-        "light-pca": {
-            "backbone": "resnet18",
-            "taps": (32,),
-            "neighbourhood": 1,
-            "pool": 150_000,
-            "coreset_ratio": 1.0,
-            "dimensions": 128,
-            "top": 1.0,
-            "context": 0,
-        },
-        "official": {
-            "backbone": "wide_resnet50_2",
-            "size": 256,
-            "crop": 224,
-            "coreset_ratio": 0.1,
-            "dimensions": 1024,
-            "reduction": "average",
-            "top": 0.0,
-            "context": 0,
-            "reweighting": 9,
-        },
-    },
-)
 @dataclasses.dataclass
 class PatchCore(FrozenFeatureDetector):
     """PatchCore on any number of training images in bounded memory.
@@ -113,6 +81,8 @@ class PatchCore(FrozenFeatureDetector):
     principal components), and `context_` (None where there are too few images for one).
     """
 
+    name: ClassVar[str] = "patchcore"
+
     crop: int = 0
     neighbourhood: int = 3
     dimensions: int = 0
@@ -127,29 +97,30 @@ class PatchCore(FrozenFeatureDetector):
     calibration_images: int = 1000
     context_: LearntContext | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     projection_: Projection | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
+    _patches: Memo[PatchPool] = dataclasses.field(default_factory=Memo, init=False, repr=False, compare=False)
+    _held: Memo[dict[int, _Held]] = dataclasses.field(
+        default_factory=Memo, init=False, repr=False, compare=False
+    )
 
-    def fit(self, catalog: Catalog) -> Self:
+    def learn(self, catalog: Catalog) -> None:
         """Fill the memory bank from the normal training images, and learn what they score as if unseen."""
         self._check_parameters()
-        # Parameters or files may have changed since an earlier fit.
-        self._held: tuple[tuple[tuple[Path, ...], int], dict[int, _Held]] | None = None
+        self._held.forget()  # files may have changed since an earlier fit
         paths = normal_images(catalog)
-        pool = self._pool_of(paths)
+        pool = self._patches.keep(self.key_of(paths), self._pool_of(paths))
         with task("Choosing the memory bank", None):
             bank = self._bank_of(pool, pool.owners >= 0)
-        self.memory_bank_, self.projection_ = bank.vectors, bank.projection
-        self.context_ = None
+        context = None
         if self.context and len(paths) >= _FEWEST_FOR_CONTEXT:
-            scores, descriptors = self._scores_of(self._cross_validate(paths, _FOLDS).values())
-            self.context_ = learn_context(descriptors, scores, self.context)
-        return self
+            held = self._cross_validate(paths, _FOLDS).values()
+            scores, descriptors = self._scores_of(held, self._scoring(pool.grid))
+            context = learn_context(descriptors, scores, self.context)
+        self.memory_bank_, self.projection_, self.context_ = bank.vectors, bank.projection, context
+        self.grid_ = pool.grid
 
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
-        head = self._head()
-        for maps in self.extractor().stream(paths):
-            with torch.inference_mode():
-                yield prediction_of(*head(batch_of_one(maps)))
+        return self.scored_by(self._fitted_head(), paths)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score normal training images (at most `calibration_images`) as if unseen; see the base class.
@@ -159,10 +130,9 @@ class PatchCore(FrozenFeatureDetector):
         require_fitted(self, "memory_bank_")
         paths = normal_images(catalog)
         held = self._cross_validate(paths, folds)
-        scoring = self._head().scoring
-        context = self.context_
+        scoring, context = self._scoring(self.grid_), self.context_
         if context is not None:
-            scores, descriptors = self._scores_of(held.values())
+            scores, descriptors = self._scores_of(held.values(), scoring)
             context = dataclasses.replace(context, scores=scores, descriptors=descriptors)
         for row, (position, one) in enumerate(held.items()):
             distances = one.distances[None, None]
@@ -173,43 +143,12 @@ class PatchCore(FrozenFeatureDetector):
 
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
-        return BackboneWithHead(self.extractor().backbone, self._head()).eval()
+        return BackboneWithHead(self.extractor().backbone, self._fitted_head()).eval()
 
-    def state(self) -> State:
-        """The memory bank, the principal components and the context, as arrays."""
-        bank: Tensor = require_fitted(self, "memory_bank_")
-        state: State = {"memory_bank": bank.numpy(), "grid": np.array(self.grid_)}
-        if self.projection_ is not None:
-            state["projection_mean"] = self.projection_.mean.numpy()
-            state["projection_components"] = self.projection_.components.numpy()
-        if self.context_ is not None:
-            state |= {
-                "descriptors": self.context_.descriptors.numpy(),
-                "descriptor_scale": self.context_.scale.numpy(),
-                "scores": self.context_.scores.numpy(),
-                "similar": np.array(self.context_.similar),
-                "slope": np.array(self.context_.slope),
-            }
-        return state
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        self.memory_bank_ = torch.from_numpy(state["memory_bank"])
-        self.grid_ = (int(state["grid"][0]), int(state["grid"][1]))
-        self.context_ = self.projection_ = None
-        if "projection_mean" in state:
-            self.projection_ = Projection(
-                torch.from_numpy(state["projection_mean"]), torch.from_numpy(state["projection_components"])
-            )
-        if "scores" in state:
-            self.context_ = LearntContext(
-                descriptors=torch.from_numpy(state["descriptors"]),
-                scale=torch.from_numpy(state["descriptor_scale"]),
-                scores=torch.from_numpy(state["scores"]),
-                similar=int(state["similar"]),
-                slope=float(state["slope"]),
-            )
-        return self
+    def quick_parameters(self) -> dict[str, Any]:
+        """And a crop that shrinks with the size."""
+        quick = super().quick_parameters()
+        return quick | ({"crop": self.crop * quick["size"] // self.size // 32 * 32} if self.crop else {})
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
@@ -242,10 +181,7 @@ class PatchCore(FrozenFeatureDetector):
 
     def _pool_of(self, paths: list[Path]) -> PatchPool:
         """Candidates from all images, in bounded memory."""
-        pool = gather_patches(self.extractor(), self._embedding(), paths, self.pool, self.seed)
-        self.grid_ = pool.grid
-        self._memo = (tuple(paths), pool)
-        return pool
+        return gather_patches(self.extractor(), self._embedding(), paths, self.pool, self.seed)
 
     def _bank_of(self, pool: PatchPool, keep: Tensor) -> _Bank:
         """The greedy coreset of the pool's rows to keep."""
@@ -258,17 +194,16 @@ class PatchCore(FrozenFeatureDetector):
 
     def _cross_validate(self, paths: list[Path], folds: int) -> dict[int, _Held]:
         """Distances of images to the bank of the other folds, by position; every fold's bank is a coreset too."""
-        remembered = getattr(self, "_held", None)
-        if remembered is not None and remembered[0] == (tuple(paths), folds):
-            return dict(remembered[1])
-        memo = getattr(self, "_memo", None)
-        pool = memo[1] if memo is not None and memo[0] == tuple(paths) else self._pool_of(paths)
+        return self._held.recall((self.key_of(paths), folds), lambda: self._held_out(paths, folds))
+
+    def _held_out(self, paths: list[Path], folds: int) -> dict[int, _Held]:
+        pool = self._patches.recall(self.key_of(paths), lambda: self._pool_of(paths))
         chosen = np.random.default_rng(self.seed).permutation(len(paths))[: self.calibration_images]
         held: dict[int, _Held] = {}
         with task("Scoring good images as if unseen", len(chosen)) as advance:
             for part in fold_positions(len(paths), folds, self.seed):
                 outside = ~torch.isin(pool.owners, torch.from_numpy(part))
-                head = self._head(self._bank_of(pool, outside))
+                head = self._head(self._bank_of(pool, outside), pool.grid)
                 scored = [int(position) for position in part if position in set(chosen.tolist())]
                 stream = self.extractor().stream([paths[position] for position in scored])
                 for position, maps in zip(scored, stream, strict=True):
@@ -279,28 +214,29 @@ class PatchCore(FrozenFeatureDetector):
                         weight = head.reweighting(patches, distances) if head.reweighting else 1.0
                     held[position] = _Held(distances[0, 0], embedded.mean((2, 3))[0], weight)
                     advance(1)
-        self._held = ((tuple(paths), folds), held)
         return held
 
-    def _scores_of(self, held: Iterable[_Held]) -> tuple[Tensor, Tensor]:
+    def _scores_of(self, held: Iterable[_Held], scoring: PatchScoring) -> tuple[Tensor, Tensor]:
         """Scores and mean patches of images that were scored as if unseen."""
         images = list(held)
-        scoring = self._head().scoring
         scores = [scoring(one.distances[None, None])[0] for one in images]
         return torch.cat(scores), torch.stack([one.descriptor for one in images])
 
-    def _head(self, bank: _Bank | None = None) -> PatchCoreHead:
-        """The head around a bank: the fitted one with its context, or a fold's without."""
-        context = None
-        if bank is None:
-            bank = _Bank(require_fitted(self, "memory_bank_"), self.projection_)
-            context = self.context_.network() if self.context_ is not None else None
+    def _scoring(self, grid: tuple[int, int]) -> PatchScoring:
         read = self.crop or self.size
+        return PatchScoring(grid, (read, read), self.top, self.sigma, (self.size - read) // 2)
+
+    def _fitted_head(self) -> PatchCoreHead:
+        bank = _Bank(require_fitted(self, "memory_bank_"), self.projection_)
+        return self._head(bank, self.grid_, None if self.context_ is None else self.context_.network())
+
+    def _head(self, bank: _Bank, grid: tuple[int, int], context: Context | None = None) -> PatchCoreHead:
+        """The head around a bank of patches on a grid."""
         return PatchCoreHead(
             bank.vectors,
             embedding=self._embedding(),
             projection=bank.projection,
-            scoring=PatchScoring(self.grid_, (read, read), self.top, self.sigma, (self.size - read) // 2),
+            scoring=self._scoring(grid),
             reweighting=self.reweighting,
             context=context,
         ).eval()

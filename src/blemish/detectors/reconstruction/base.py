@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from blemish.detectors.base import refuse
 from blemish.detectors.reconstruction.head import RESIDUALS, ReconstructionHead, edge_energy
-from blemish.detectors.trained import TrainedDetector
+from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.loop import Material, Objective
-
-PLAIN = {"examples_per_epoch": 0, "sigma": 0.0, "top": 1.0, "edges": 0.0}
-"""Each photograph once an epoch, the mean error as score, the bare error as map."""
+from blemish.detectors.training.photographs import TrainingPhotographs
 
 
 class ReconstructionObjective(Objective):
@@ -42,7 +39,7 @@ class ReconstructionObjective(Objective):
 
 
 @dataclasses.dataclass
-class ReconstructionDetector(TrainedDetector):
+class ReconstructionDetector(TrainedDetector[None]):
     """An autoencoder of pixels in [0, 1].
 
     Attributes:
@@ -62,7 +59,10 @@ class ReconstructionDetector(TrainedDetector):
     def autoencoder(self) -> nn.Module:
         """The network, untrained."""
 
-    def make_objective(self) -> Objective:
+    def prepare(self, photographs: TrainingPhotographs) -> None:
+        """Nothing is to be found first."""
+
+    def make_objective(self, prepared: Prepared[None]) -> Objective:
         """The autoencoder with its residual."""
         return ReconstructionObjective(self.autoencoder(), self.residual)
 
@@ -70,16 +70,17 @@ class ReconstructionDetector(TrainedDetector):
         """What is done to training images, uint8 3 x H x W; nothing unless said otherwise."""
         return None
 
-    def material(self, paths: Sequence[Path], training: bool) -> Material:
+    def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[None]) -> Material:
         """The photographs."""
         augment = self.augmentation() if training else None
         return Material(ImageExamples(paths, self.preprocessing(), augment), len(paths))
 
-    def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
+    def finish(self, objective: Objective, prepared: Prepared[None]) -> nn.Module:
         """The autoencoder with its residual as score and map."""
         head = self._head(objective.get_submodule("autoencoder"))
         if self.edges:
-            examples = self.material(held_out, False).examples
+            held_out = prepared.photographs.held_out
+            examples = self.material(held_out, False, prepared).examples
             rng = np.random.default_rng(self.seed)  # nothing is random without augmentation
             energies = []
             for number in range(len(held_out)):
@@ -89,10 +90,6 @@ class ReconstructionDetector(TrainedDetector):
             # Never 0: a reconstruction without any edge has none to excuse.
             head.usual_edges.fill_(max(float(np.mean(energies)), 1e-8))
         return head
-
-    def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
-        """An untrained autoencoder with its residual as score and map."""
-        return self._head(self.autoencoder())
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from blemish.detectors.base import refuse, require_fitted
-from blemish.detectors.frozen import batch_of_one
-from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
-from blemish.detectors.memory.nearest_patch import PatchScoring
+from blemish.detectors.base import refuse
+from blemish.detectors.frozen_trained import FrozenTrainedDetector, Statistics, taps_of
+from blemish.detectors.layers import PatchScoring
 from blemish.detectors.reconstruction.feature_autoencoder_network import (
-    FeatureAutoencoder,
     FeatureAutoencoderHead,
+    FeatureAutoencoderNetwork,
     PatchGrid,
     squared_error,
 )
-from blemish.detectors.registry import register
+from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective
-
-THREE_SIGMA = "mean + 3 standard deviations"
 
 
 class FeatureAutoencoderObjective(Objective):
     """Mean squared error of the standardised patches."""
 
-    def __init__(self, patches: PatchGrid, autoencoder: FeatureAutoencoder, taps: Sequence[int]) -> None:
+    def __init__(
+        self, patches: PatchGrid, autoencoder: FeatureAutoencoderNetwork, taps: Sequence[int]
+    ) -> None:
         super().__init__()
         self.patches = patches
         self.autoencoder = autoencoder
@@ -44,24 +40,8 @@ class FeatureAutoencoderObjective(Objective):
         return squared_error(patches, self.autoencoder(patches)).mean()
 
 
-@register(
-    "feature-autoencoder",
-    summary="Autoencoder of a frozen backbone's patches; small, learns what features go together on good parts.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Shi et al., Unsupervised anomaly segmentation via deep feature reconstruction, Neurocomputing 2021",
-    presets={
-        "resnet50": {
-            "backbone": "resnet50",
-            "size": 224,
-            "grid": 28,
-            "widths": (400, 200, 100),
-            "standardised": False,
-        },
-    },
-)
 @dataclasses.dataclass
-class FeatureAutoencoderDetector(FrozenTrainedDetector):
+class FeatureAutoencoder(FrozenTrainedDetector):
     """Feature autoencoder with mean squared error and Adam; see the base classes.
 
     Attributes:
@@ -71,10 +51,9 @@ class FeatureAutoencoderDetector(FrozenTrainedDetector):
         standardised: bring all channels to mean 0 and deviation 1 first, so that each counts alike.
         top: share of the highest patch errors whose mean is the score; 0 takes the maximum.
         sigma: smoothing of the map, in pixels of the input.
-
-    After `fit` also `extra_thresholds_`: the mean of the scores of the held-out good images plus 3 of their standard
-    deviations, by name.
     """
+
+    name: ClassVar[str] = "feature-autoencoder"
 
     epochs: int = 50
     patience: int = 2
@@ -89,35 +68,18 @@ class FeatureAutoencoderDetector(FrozenTrainedDetector):
         """The joined patches."""
         return [PatchGrid(torch.zeros(1), torch.ones(1), self.grid, self.neighbourhood).joined(maps)]
 
-    def make_objective(self) -> Objective:
+    def make_objective(self, prepared: Prepared[Statistics]) -> Objective:
         """The autoencoder behind the grid of patches."""
-        return FeatureAutoencoderObjective(self._patches(), self._autoencoder(), self.taps)
+        return FeatureAutoencoderObjective(self._patches(prepared.found), self._autoencoder(), self.taps)
 
-    def trained_head(
-        self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]
-    ) -> nn.Module:
-        """The autoencoder with its error as score and map, and the threshold from the held-out images."""
-        head = self.empty_head({})
-        head.patches.load_state_dict(objective.get_submodule("patches").state_dict())
-        head.autoencoder.load_state_dict(objective.get_submodule("autoencoder").state_dict())
-        head.eval()
-        with torch.inference_mode():
-            scores = [float(head(batch_of_one(maps))[0]) for maps in self.extractor().stream(held_out)]
-        head.get_buffer("threshold").fill_(three_sigma(scores))
-        self._publish(head)
-        return head
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        super().restore(state)
-        self._publish(require_fitted(self, "network_").head)
-        return self
-
-    def empty_head(self, state: Mapping[str, npt.NDArray[Any]]) -> FeatureAutoencoderHead:
-        """The head around an untrained autoencoder."""
+    def trained_head(self, objective: Objective, prepared: Prepared[Statistics]) -> nn.Module:
+        """The autoencoder with its error as score and map."""
         side = self.grid or int(self.extractor().shapes[0][1])
         scoring = PatchScoring((side, side), (self.size, self.size), self.top, self.sigma)
-        return FeatureAutoencoderHead(self._patches(), self._autoencoder(), scoring)
+        head = FeatureAutoencoderHead(self._patches(prepared.found), self._autoencoder(), scoring)
+        head.patches.load_state_dict(objective.get_submodule("patches").state_dict())
+        head.autoencoder.load_state_dict(objective.get_submodule("autoencoder").state_dict())
+        return head
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
@@ -131,19 +93,11 @@ class FeatureAutoencoderDetector(FrozenTrainedDetector):
         }
         refuse(self, wrong)
 
-    def _patches(self) -> PatchGrid:
-        ((mean, deviation),) = self.channel_statistics()
+    def _patches(self, statistics: Statistics) -> PatchGrid:
+        ((mean, deviation),) = statistics
         if not self.standardised:
             mean, deviation = torch.zeros_like(mean), torch.ones_like(deviation)
         return PatchGrid(mean, deviation, self.grid, self.neighbourhood)
 
-    def _autoencoder(self) -> FeatureAutoencoder:
-        return FeatureAutoencoder(sum(shape[0] for shape in self.extractor().shapes), self.widths)
-
-    def _publish(self, head: FeatureAutoencoderHead) -> None:
-        self.extra_thresholds_ = {THREE_SIGMA: float(head.get_buffer("threshold"))}
-
-
-def three_sigma(scores: Sequence[float]) -> float:
-    """Mean plus 3 standard deviations (of the sample, with n in the denominator)."""
-    return float(np.mean(scores) + 3 * np.std(scores))
+    def _autoencoder(self) -> FeatureAutoencoderNetwork:
+        return FeatureAutoencoderNetwork(sum(shape[0] for shape in self.extractor().shapes), self.widths)

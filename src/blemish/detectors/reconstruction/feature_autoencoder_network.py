@@ -8,10 +8,10 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blemish.detectors.memory.nearest_patch import PatchEmbedding, PatchScoring
+from blemish.detectors.layers import PatchEmbedding, PatchScoring
 
 
-class FeatureAutoencoder(nn.Module):
+class FeatureAutoencoderNetwork(nn.Module):
     """Autoencoder of patch vectors; for 1536 channels and widths 400, 200, 100 on 28 x 28 patches:
 
     ====================================  ================
@@ -89,12 +89,13 @@ class FeatureAutoencoderHead(nn.Module):
         scoring: patch errors to score and map.
     """
 
-    def __init__(self, patches: PatchGrid, autoencoder: FeatureAutoencoder, scoring: PatchScoring) -> None:
+    def __init__(
+        self, patches: PatchGrid, autoencoder: FeatureAutoencoderNetwork, scoring: PatchScoring
+    ) -> None:
         super().__init__()
         self.patches = patches
         self.autoencoder = autoencoder
         self.scoring = scoring
-        self.register_buffer("threshold", scoring.rows.new_zeros(1))
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of one image's feature maps, 1 x C x h x w each."""

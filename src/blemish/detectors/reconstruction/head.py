@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blemish.detectors.memory.nearest_patch import enlarging_matrix
+from blemish.detectors.layers import enlarging_matrix
 
 
 def structural_similarity(first: Tensor, second: Tensor, window: int = 11, sigma: float = 1.5) -> Tensor:

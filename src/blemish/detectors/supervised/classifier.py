@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,11 @@ from blemish.core.errors import UsageError
 from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.progress import track
 from blemish.core.types import Prediction
-from blemish.detectors.base import State, refuse
+from blemish.detectors.base import refuse
 from blemish.detectors.frozen import batch_of_one, prediction_of
+from blemish.detectors.memo import Memo
 from blemish.detectors.moments import PositionMoments
-from blemish.detectors.registry import register
-from blemish.detectors.supervised.base import GOOD, SupervisedDetector, balanced_weights
-from blemish.detectors.supervised.classification import ClassifierObjective, augmentation
+from blemish.detectors.supervised.base import SupervisedDetector, balanced_weights
 from blemish.detectors.supervised.classifier_network import (
     ClassifierHead,
     PlainTrunk,
@@ -30,48 +29,44 @@ from blemish.detectors.supervised.classifier_network import (
     TrunkWithHead,
     balancing_offset,
     log_odds_of_defect,
-    names_in,
     pool,
 )
+from blemish.detectors.supervised.classifier_objective import ClassifierObjective, augmentation
 from blemish.detectors.supervised.pretrained import pretrained_backbone
+from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Example, Examples, ImageExamples
 from blemish.detectors.training.feature_examples import together
 from blemish.detectors.training.loop import Material, Objective, Recipe, cosine_schedule
+from blemish.detectors.training.photographs import GOOD, Label, TrainingPhotographs
 from blemish.detectors.turned_copies import mirrored_copies
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads
 
 PLAIN = "cnn"
 DEFECTIVE = "defective"
 
 
-@register(
-    "classifier",
-    summary="Supervised: good or defective, or which defect; for many labelled photographs without masks.",
-    learns_from="labels",
-    gives_maps=True,
-    reference="Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks, ICCV 2017 (the map)",
-    presets={
-        "cnn": {"backbone": PLAIN, "trainable": "all", "size": 192, "batch_size": 8, "examples_per_epoch": 0},
-        "fine-tuned": {
-            "trainable": "all",
-            "size": 320,
-            "training_size": 256,
-            "judges_mirrored": True,
-            "learning_rate": 1e-3,
-            "batch_size": 16,
-            "examples_per_epoch": 0,
-            "epochs": 16,
-            "patience": 0,
-            "keep": "last",
-        },
-        "resnet18": {"backbone": "resnet18", "size": 224},
-        "vgg16": {"backbone": "vgg16_bn", "size": 224},
-    },
-)
+@dataclasses.dataclass(frozen=True)
+class Looked:
+    """What a first look at the photographs has found.
+
+    Attributes:
+        names: of the classes, the good one first.
+        class_weights: of each class in the loss, relative to how often it is drawn.
+        axes: principal axes of the good photographs' features; None where the network itself is trained.
+        pooled: features of each photograph and its mirrored copies, copies x D; none where the network is trained.
+    """
+
+    names: list[str]
+    class_weights: npt.NDArray[np.float64]
+    axes: PrincipalAxes | None
+    pooled: dict[Path, Tensor]
+
+
 @dataclasses.dataclass
-class ClassifierDetector(SupervisedDetector):
+class Classifier(SupervisedDetector[Looked]):
     """Classifier on a network's feature maps, with AdamW and a cosine schedule; see the base class.
 
     The score is the log odds of "not good", the map its Grad-CAM.
@@ -103,6 +98,8 @@ class ClassifierDetector(SupervisedDetector):
     After `fit`, `metrics_`: `accuracy` and `balanced_accuracy` on the images held out, by the likeliest class.
     """
 
+    name: ClassVar[str] = "classifier"
+
     size: int = 512
     epochs: int = 40
     batch_size: int = 32
@@ -123,6 +120,9 @@ class ClassifierDetector(SupervisedDetector):
     training_size: int = 0
     judges_mirrored: bool = False
     keep: str = "best"
+    _reader: Memo[FeatureExtractor] = dataclasses.field(
+        default_factory=Memo, init=False, repr=False, compare=False
+    )
 
     def preprocessing(self) -> Preprocessing:
         """As the network's weights expect it; pixels in [0, 1] for the plain one."""
@@ -130,75 +130,98 @@ class ClassifierDetector(SupervisedDetector):
             return super().preprocessing()
         return self._pretrained().preprocessing(self.size, self.size, self.bit_depth)
 
+    def reads(self) -> Reads:
+        """Pixels; of a frozen network its feature maps, with pixels where mirrored copies are learnt from."""
+        if not self._frozen() or self.backbone == PLAIN:
+            return super().reads()
+        return Reads((self.extractor(),), (self.preprocessing(),) if self.mirrored else ())
+
     def extractor(self) -> FeatureExtractor:
         """The frozen network behind the cache, made once."""
-        made: FeatureExtractor | None = getattr(self, "_extractor", None)
-        if made is None:
-            made = FeatureExtractor(self._pretrained(), self.preprocessing())
-            self._extractor = made
-        return made
+        return self._reader.recall(
+            self.parameters(), lambda: FeatureExtractor(self._pretrained(), self.preprocessing())
+        )
 
-    def make_objective(self) -> Objective:
-        """Head, trunk where it is trained; `_train` has found what depends on the images that are learnt from."""
-        head = self._head(self._names)
+    def prepare(self, photographs: TrainingPhotographs) -> Looked:
+        """Read all photographs, find the classes and how many there are of each."""
+        learnt, labels = photographs.learnt, photographs.labels_of(photographs.learnt)
+        axes, pooled = None, {}
         if self._frozen():
-            head.axes.load_state_dict(self._axes.state_dict())
-            pooled = torch.cat([self._pooled[path] for path in self._learnt])
+            good = [path for path, label in zip(learnt, labels, strict=True) if not label.defective]
+            axes = self._find_axes(good)
+            # A few thousand numbers a copy: they fit in memory, which reads faster than the cache.
+            pooled = {
+                path: self._pool_copies(path, axes, self.mirrored and place < len(learnt))
+                for place, path in enumerate(track(photographs.all, "Reading photographs"))
+            }
+        else:
+            self.look_at(photographs.all)
+        types = sorted({label.defect_type for label in labels if label.defective})
+        names = [GOOD, *(types if self.classes == "types" else [DEFECTIVE])]
+        weights = balanced_weights([label.defective for label in labels])
+        drawn = np.bincount(self._classes_of(labels, names), weights, len(names))
+        # Relative to how often a class is drawn; mean 1 over what is drawn.
+        return Looked(names, 1 / (len(drawn) * drawn), axes, pooled)
+
+    def make_objective(self, prepared: Prepared[Looked]) -> Objective:
+        """Head, and trunk where it is trained."""
+        looked, learnt = prepared.found, prepared.photographs.learnt
+        head = self._head(looked.names)
+        if looked.axes is not None:
+            head.axes.load_state_dict(looked.axes.state_dict())
+            pooled = torch.cat([looked.pooled[path] for path in learnt])
             head.norm.get_buffer("running_mean").copy_(pooled.mean(0))
             head.norm.get_buffer("running_var").copy_(pooled.var(0, correction=0).clamp(min=1e-8))
         pretrained = self.backbone != PLAIN and self.weights != "random"
-        weights = self._class_weights if self.class_weighting else np.ones(len(self._names))
+        weights = looked.class_weights if self.class_weighting else np.ones(len(looked.names))
         return ClassifierObjective(
             head,
             None if self._frozen() else self._trunk(),
             weights.tolist(),
             self.label_smoothing,
-            self.ridge / len(self._learnt),
+            self.ridge / len(learnt),
             pretrained,
         )
 
-    def material(self, paths: Sequence[Path], training: bool) -> Material:
+    def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[Looked]) -> Material:
         """Pooled features, or photographs (augmented for training), with their classes.
 
         Good and defective ones are drawn equally often.
         """
-        classes = torch.tensor(self._classes_of(paths))
+        labels, pooled = prepared.photographs.labels_of(paths), prepared.found.pooled
+        classes = torch.tensor(self._classes_of(labels, prepared.found.names))
 
         def class_of(index: int, rng: np.random.Generator) -> Example:
             return {"class": classes[index]}
 
         def features_of(index: int, rng: np.random.Generator) -> Example:
-            copies = self._pooled[paths[index]]
+            copies = pooled[paths[index]]
             return {"pooled": copies[rng.integers(len(copies)) if training else 0]}
 
         augmented = augmentation(self.training_size or self.size, self.mirrored) if training else None
         source: Examples = (
             features_of if self._frozen() else ImageExamples(paths, self.preprocessing(), augmented)
         )
-        weights = balanced_weights([label.defective for label in self.labels(paths)]) if training else None
+        weights = balanced_weights([label.defective for label in labels]) if training else None
         return Material(together(source, class_of), len(paths), weights)
 
-    def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
+    def finish(self, objective: Objective, prepared: Prepared[Looked]) -> nn.Module:
         """Trunk and head with score and map; measures them on the images held out."""
         head = objective.get_submodule("head")
         assert isinstance(head, ClassifierHead)
         trunk: nn.Module = self._pretrained() if self._frozen() else objective.get_submodule("trunk")
-        self.network_: nn.Module = TrunkWithHead(trunk, head, self.judges_mirrored).eval()
-        self.metrics_ = self._judge(head, held_out)
-        return self.network_
+        network = TrunkWithHead(trunk, head, self.judges_mirrored).eval()
+        held_out = prepared.photographs.held_out
+        classes = self._classes_of(prepared.photographs.labels_of(held_out), prepared.found.names)
+        self.metrics_ = self._judge(network, held_out, torch.tensor(classes))
+        return network
 
-    def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
-        """An untrained classifier for the classes that are named in the state."""
-        names = names_in(state["head.names"])
-        trunk = self._pretrained() if self._frozen() else self._trunk()
-        return TrunkWithHead(trunk, self._head(names), self.judges_mirrored)
-
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+    def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order; features of a frozen network come from the cache."""
         if not self._frozen():
-            yield from super().predict(paths)
+            yield from super().predict_files(paths)
             return
-        head = self._fitted_head()
+        head = self._fitted().head
         for maps in self.extractor().stream(paths):
             with torch.inference_mode():
                 yield prediction_of(*head(batch_of_one(maps)))
@@ -210,24 +233,10 @@ class ClassifierDetector(SupervisedDetector):
             NotFittedError: before `fit`.
             ImageError: a file cannot be read.
         """
-        names = self._fitted_head().class_names()
-        for logits in self._logits(paths):
+        network = self._fitted()
+        names = network.head.class_names()
+        for logits in self._logits(network, paths):
             yield dict(zip(names, torch.softmax(logits, 0).tolist(), strict=True))
-
-    def state(self) -> State:
-        """Weights and buffers of what was trained, by name; a frozen network is known."""
-        return {
-            name: value.numpy()
-            for name, value in self.network().state_dict().items()
-            if name.startswith("head.") or not self._frozen()
-        }
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Become the detector whose `state` this is."""
-        if self._frozen():
-            known = self._pretrained().state_dict()
-            state = {**{f"trunk.{name}": value.numpy() for name, value in known.items()}, **state}
-        return super().restore(state)
 
     def recipe(self) -> Recipe:
         """AdamW with a cosine schedule; the head's weights have the ridge instead of the decay."""
@@ -263,35 +272,13 @@ class ClassifierDetector(SupervisedDetector):
             )
         self.preprocessing()
 
-    def _train(self, learnt: Sequence[Path], held_out: Sequence[Path]) -> None:
-        """Read all photographs, find the classes and how many there are of each, and train."""
-        photographs = [*learnt, *held_out]
-        if self._frozen():
-            self._axes = self._find_axes([path for path in learnt if not self._labels[path].defective])
-            # A few thousand numbers a copy: they fit in memory, which reads faster than the cache.
-            self._pooled = {
-                path: self._pool_copies(path, self.mirrored and place < len(learnt))
-                for place, path in enumerate(track(photographs, "Reading photographs"))
-            }
-        else:
-            self.look_at(photographs)
-        self._learnt = list(learnt)
-        types = sorted({label.defect_type for label in self.labels(learnt) if label.defective})
-        self._names = [GOOD, *(types if self.classes == "types" else [DEFECTIVE])]
-        drawn = np.bincount(self._classes_of(learnt), self.material(learnt, True).weights, len(self._names))
-        # Relative to how often a class is drawn; mean 1 over what is drawn.
-        self._class_weights = 1 / (len(drawn) * drawn)
-        super()._train(learnt, held_out)
-        self._pooled = {}
-
-    def _judge(self, head: ClassifierHead, held_out: Sequence[Path]) -> dict[str, float]:
+    def _judge(self, network: TrunkWithHead, held_out: Sequence[Path], classes: Tensor) -> dict[str, float]:
         """Balance the classes on the images held out, and return what `metrics_` holds."""
-        classes = torch.tensor(self._classes_of(held_out))
-        logits = torch.stack(list(self._logits(held_out)))
+        logits = torch.stack(list(self._logits(network, held_out)))
         if (classes > 0).any() and (classes == 0).any():
             offset = balancing_offset(log_odds_of_defect(logits), classes > 0)
             with torch.no_grad():
-                head.linear.bias[0] += offset
+                network.head.linear.bias[0] += offset
             logits[:, 0] += offset
         right = (logits.argmax(1) == classes).float()
         of_class = [right[classes == one].mean() for one in sorted(set(classes.tolist()))]
@@ -308,38 +295,37 @@ class ClassifierDetector(SupervisedDetector):
         covariances = [sums.products[0] / sums.count - torch.outer(mean, mean) for sums, mean in pairs]
         return PrincipalAxes(means, covariances)
 
-    def _pool_copies(self, path: Path, mirrored: bool) -> Tensor:
+    def _pool_copies(self, path: Path, axes: PrincipalAxes, mirrored: bool) -> Tensor:
         """Pooled features of a photograph, and of its mirrored copies if these are asked for: copies x D."""
         copies = [self.extractor().extract(path)]
         if mirrored:
             image = PixelCache().read(path, self.preprocessing())
             copies += map(self.extractor().extract_resized, mirrored_copies(image))
-        return torch.cat([pool(self._axes(batch_of_one(maps))) for maps in copies])
+        return torch.cat([pool(axes(batch_of_one(maps))) for maps in copies])
 
-    def _classes_of(self, paths: Sequence[Path]) -> list[int]:
+    def _classes_of(self, labels: Sequence[Label], names: Sequence[str]) -> list[int]:
         if self.classes == "binary":
-            return [int(label.defective) for label in self.labels(paths)]
-        return [self._names.index(label.defect_type) for label in self.labels(paths)]
+            return [int(label.defective) for label in labels]
+        return [names.index(label.defect_type) for label in labels]
 
-    def _logits(self, paths: Sequence[Path]) -> Iterator[Tensor]:
+    def _logits(self, network: TrunkWithHead, paths: Sequence[Path]) -> Iterator[Tensor]:
         """Logits of the classes for photographs one by one."""
         if self._frozen():
-            head = self._fitted_head()
+            head = network.head
             for maps in self.extractor().stream(paths):
                 with torch.inference_mode():
                     yield head.logits(head.pooled(batch_of_one(maps)))[0]
             return
-        network, contract, pixels = self.network(), self.preprocessing(), PixelCache()
-        assert isinstance(network, TrunkWithHead)
+        contract, pixels = self.preprocessing(), PixelCache()
         for path in paths:
             planes = torch.from_numpy(standardise(pixels.read(path, contract), contract))[None]
             with torch.inference_mode():
                 yield network.logits(planes)[0]
 
-    def _fitted_head(self) -> ClassifierHead:
-        head = self.network().get_submodule("head")
-        assert isinstance(head, ClassifierHead)
-        return head
+    def _fitted(self) -> TrunkWithHead:
+        network = self.network()
+        assert isinstance(network, TrunkWithHead)
+        return network
 
     def _frozen(self) -> bool:
         return self.trainable == "head"

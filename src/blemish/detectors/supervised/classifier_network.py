@@ -11,8 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blemish.detectors.memory.nearest_patch import enlarging_matrix
-from blemish.detectors.reconstruction.autoencoders import convolution
+from blemish.detectors.layers import convolution, enlarging_matrix
 
 POOLINGS: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda maps: maps.mean((2, 3)),

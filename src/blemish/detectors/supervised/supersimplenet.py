@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -16,9 +15,8 @@ from blemish.core.images import read_mask
 from blemish.data.catalog import Catalog
 from blemish.data.perlin import perlin_mask
 from blemish.detectors.base import refuse
-from blemish.detectors.frozen_trained import FrozenTrainedDetector, taps_of
-from blemish.detectors.registry import register
-from blemish.detectors.supervised.base import Label, SupervisedDetector, balanced_weights
+from blemish.detectors.frozen_trained import FrozenTrainedDetector, Statistics, taps_of
+from blemish.detectors.supervised.base import SupervisedDetector, balanced_weights
 from blemish.detectors.supervised.segmentation_examples import shrunken_mask
 from blemish.detectors.supervised.supersimplenet_network import (
     JoinedFeatures,
@@ -27,10 +25,11 @@ from blemish.detectors.supervised.supersimplenet_network import (
     focal,
     truncated_l1,
 )
-from blemish.detectors.trained import TrainedDetector
+from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch, Example
 from blemish.detectors.training.feature_examples import FeatureExamples, together
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
+from blemish.detectors.training.photographs import TrainingPhotographs
 
 
 class SuperSimpleNetObjective(Objective):
@@ -71,28 +70,8 @@ class SuperSimpleNetObjective(Objective):
         return [{"params": heads, "lr": learning_rate}, {"params": adaptor, "lr": 0.5 * learning_rate}]
 
 
-@register(
-    "supersimplenet",
-    summary="Heads that learn to see noise in features; learns from good photographs, better with some defects.",
-    learns_from="normal images",
-    gives_maps=True,
-    reference="Rolih et al., SuperSimpleNet: Unifying Unsupervised and Supervised Learning for Fast and Reliable "
-    "Surface Defect Detection, ICPR 2024",
-    presets={
-        "paper": {
-            "backbone": "wide_resnet50_2",
-            "upscale": 2,
-            "hidden": 1024,
-            "channels": 128,
-            "kernel": 5,
-            "epochs": 300,
-            "patience": 0,
-            "examples_per_epoch": 0,
-        },
-    },
-)
 @dataclasses.dataclass
-class SuperSimpleNetDetector(SupervisedDetector, FrozenTrainedDetector):
+class SuperSimpleNet(SupervisedDetector[Statistics], FrozenTrainedDetector):
     """SuperSimpleNet with AdamW; see the base classes.
 
     Features are standardised first, so that `noise` means the same for every backbone.
@@ -106,6 +85,8 @@ class SuperSimpleNetDetector(SupervisedDetector, FrozenTrainedDetector):
         noise: standard deviation of the noise, in those of the features.
         sigma: smoothing of the map, in pixels of the input.
     """
+
+    name: ClassVar[str] = "supersimplenet"
 
     size: int = 256
     epochs: int = 10
@@ -125,21 +106,21 @@ class SuperSimpleNetDetector(SupervisedDetector, FrozenTrainedDetector):
         """Whether labelled defects are learnt from."""
         return self.supervised
 
-    def parts(self, catalog: Catalog) -> tuple[list[Path], list[Path]]:
+    def training_photographs(self, catalog: Catalog) -> TrainingPhotographs:
         """Good photographs alone, unless supervised."""
-        if self.supervised:
-            return super().parts(catalog)
-        learnt, held_out = TrainedDetector.parts(self, catalog)
-        self._labels = {path: Label() for path in [*learnt, *held_out]}
-        return learnt, held_out
+        return (
+            super().training_photographs(catalog)
+            if self.supervised
+            else TrainedDetector.training_photographs(self, catalog)
+        )
 
-    def make_objective(self) -> Objective:
+    def make_objective(self, prepared: Prepared[Statistics]) -> Objective:
         """The heads on standardised features."""
-        return SuperSimpleNetObjective(self._joined(), self._heads(), self.taps, self.noise)
+        return SuperSimpleNetObjective(self._joined(prepared.found), self._heads(), self.taps, self.noise)
 
-    def material(self, paths: Sequence[Path], training: bool) -> Material:
+    def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[Statistics]) -> Material:
         """Feature maps with masks, and the areas that noise is to cover."""
-        labels, side = self.labels(paths), self._grid()
+        labels, side = prepared.photographs.labels_of(paths), self._grid()
         masks = [_mask_on_grid(label.mask, side) for label in labels]
 
         def labelled(index: int, rng: np.random.Generator) -> Example:
@@ -162,20 +143,14 @@ class SuperSimpleNetDetector(SupervisedDetector, FrozenTrainedDetector):
         """The joined maps, not yet standardised."""
         return [JoinedFeatures(torch.zeros(1), torch.ones(1), self.upscale)(maps)]
 
-    def trained_head(
-        self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]
-    ) -> nn.Module:
+    def trained_head(self, objective: Objective, prepared: Prepared[Statistics]) -> nn.Module:
         """The heads with score and map."""
-        head = self.empty_head({})
+        head = SuperSimpleNetHead(
+            self._joined(prepared.found), self._heads(), self._grid(), self.size, self.sigma, self.top
+        )
         head.joined.load_state_dict(objective.get_submodule("joined").state_dict())
         head.heads.load_state_dict(objective.get_submodule("heads").state_dict())
         return head
-
-    def empty_head(self, state: Mapping[str, npt.NDArray[Any]]) -> SuperSimpleNetHead:
-        """Untrained heads with score and map."""
-        return SuperSimpleNetHead(
-            self._joined(), self._heads(), self._grid(), self.size, self.sigma, self.top
-        )
 
     def recipe(self) -> Recipe:
         """AdamW; the rate falls to 0.4 of itself at 80 and at 90 % of the epochs."""
@@ -202,8 +177,8 @@ class SuperSimpleNetDetector(SupervisedDetector, FrozenTrainedDetector):
         """Height and width of the grid."""
         return self.upscale * int(self.extractor().shapes[0][1])
 
-    def _joined(self) -> JoinedFeatures:
-        ((mean, deviation),) = self.channel_statistics()
+    def _joined(self, statistics: Statistics) -> JoinedFeatures:
+        ((mean, deviation),) = statistics
         return JoinedFeatures(mean, deviation, self.upscale)
 
     def _heads(self) -> SuperSimpleHeads:

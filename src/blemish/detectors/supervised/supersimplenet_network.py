@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import sigmoid_focal_loss
 
-from blemish.detectors.memory.nearest_patch import PatchEmbedding, enlarging_matrix
-from blemish.detectors.reconstruction.autoencoders import convolution
+from blemish.detectors.layers import PatchEmbedding, convolution, enlarging_matrix
 
 
 class JoinedFeatures(nn.Module):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -17,13 +16,14 @@ from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import BoolArray, FloatArray
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import refuse
-from blemish.detectors.registry import register
-from blemish.detectors.supervised.base import Label, SupervisedDetector, balanced_weights
+from blemish.detectors.supervised.base import SupervisedDetector, balanced_weights
 from blemish.detectors.supervised.pretrained import freeze_statistics, pretrained_backbone, slower_groups
 from blemish.detectors.supervised.segmentation_examples import SegmentationExamples, Subject
-from blemish.detectors.supervised.unet_network import PlainEncoder, SegmentationHead, UNet, mask_loss
+from blemish.detectors.supervised.unet_network import PlainEncoder, SegmentationHead, UNetNetwork, mask_loss
+from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Material, Objective, Recipe, cosine_schedule
+from blemish.detectors.training.photographs import Label, TrainingPhotographs
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone
 
 PLAIN = "plain"
@@ -38,7 +38,7 @@ class UNetObjective(Objective):
 
     positive_weight: Tensor
 
-    def __init__(self, unet: UNet, positive_weight: float, pretrained: bool) -> None:
+    def __init__(self, unet: UNetNetwork, positive_weight: float, pretrained: bool) -> None:
         super().__init__()
         self.unet = unet
         self.pretrained = pretrained
@@ -62,19 +62,8 @@ class UNetObjective(Objective):
         return slower_groups(self.unet, self.unet.encoder, learning_rate)
 
 
-@register(
-    "unet",
-    summary="Supervised segmentation; learns defects from masks, or from defects that it paints on good photographs.",
-    learns_from="masks",
-    gives_maps=True,
-    reference="Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015",
-    presets={
-        "plain": {"encoder": PLAIN, "learning_rate": 2e-3, "epochs": 40},
-        "strong": {"encoder": "efficientnet_lite2", "size": 320, "epochs": 30},
-    },
-)
 @dataclasses.dataclass
-class UNetDetector(SupervisedDetector):
+class UNet(SupervisedDetector[float]):
     """U-Net with weighted binary cross entropy, Adam and a cosine schedule; see the base class.
 
     Good, really defective and painted photographs are drawn equally often.
@@ -91,6 +80,8 @@ class UNetDetector(SupervisedDetector):
     probability `threshold`, which is chosen there; `soft_iou`, from probabilities without a threshold;
     `mask_probability` and `other_probability`, the mean probability inside and outside the masks.
     """
+
+    name: ClassVar[str] = "unet"
 
     size: int = 192
     epochs: int = 30
@@ -117,27 +108,29 @@ class UNetDetector(SupervisedDetector):
             return super().preprocessing()
         return self._backbone().preprocessing(self.size, self.size, self.bit_depth)
 
-    def make_objective(self) -> Objective:
-        """The U-Net; `_train` has counted the pixels."""
-        pretrained = self.encoder != PLAIN and self.weights != "random"
-        return UNetObjective(self._unet(), self._positive_weight, pretrained)
+    def prepare(self, photographs: TrainingPhotographs) -> float:
+        """Look at all photographs, and weigh the pixels: what a defective one counts for."""
+        self.look_at(photographs.all)
+        return self._weight_of_positives(photographs)
 
-    def material(self, paths: Sequence[Path], training: bool) -> Material:
+    def make_objective(self, prepared: Prepared[float]) -> Objective:
+        """The U-Net."""
+        pretrained = self.encoder != PLAIN and self.weights != "random"
+        return UNetObjective(self._unet(), prepared.found, pretrained)
+
+    def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[float]) -> Material:
         """Photographs with masks; good ones once as they are and once painted, where defects are to be painted."""
-        subjects = self._subjects(paths) if training else self._judged(paths)
+        labels = prepared.photographs.labels_of(paths)
+        subjects = self._subjects(paths, labels) if training else self._judged(paths, labels)
         examples = SegmentationExamples(subjects, self.preprocessing(), training)
         weights = balanced_weights([subject.kind for subject in subjects]) if training else None
         return Material(examples, len(subjects), weights)
 
-    def finish(self, objective: Objective, learnt: Sequence[Path], held_out: Sequence[Path]) -> nn.Module:
+    def finish(self, objective: Objective, prepared: Prepared[float]) -> nn.Module:
         """The U-Net with score and map; measures it on the images held out."""
         head = SegmentationHead(objective.get_submodule("unet"), self.size, self.top).eval()
-        self.metrics_ = self._measure(head, held_out)
+        self.metrics_ = self._measure(head, prepared.photographs)
         return head
-
-    def empty_network(self, state: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
-        """An untrained U-Net with score and map."""
-        return SegmentationHead(self._unet(), self.size, self.top)
 
     def recipe(self) -> Recipe:
         """With a cosine schedule."""
@@ -150,12 +143,6 @@ class UNetDetector(SupervisedDetector):
         refuse(self, wrong)
         self.preprocessing()
 
-    def _train(self, learnt: Sequence[Path], held_out: Sequence[Path]) -> None:
-        """Look at all photographs, weigh the pixels, and train."""
-        self.look_at([*learnt, *held_out])
-        self._positive_weight = self._weight_of_positives(learnt)
-        super()._train(learnt, held_out)
-
     def _refusal(self, catalog: Catalog) -> str:
         return (
             f"{catalog.root} has no defective training images with masks that unet could learn from: paint defects "
@@ -163,25 +150,25 @@ class UNetDetector(SupervisedDetector):
             "blemish.data.splits.supervised_split."
         )
 
-    def _subjects(self, paths: Sequence[Path]) -> list[Subject]:
-        labels = self.labels(paths)
+    def _subjects(self, paths: Sequence[Path], labels: Sequence[Label]) -> list[Subject]:
         subjects = [Subject(path, label.mask) for path, label in zip(paths, labels, strict=True)]
         if self.synthetic != "no":
             subjects += [Subject(one.path, painted=True) for one in subjects if one.mask is None]
         return subjects
 
-    def _judged(self, paths: Sequence[Path]) -> list[Subject]:
+    def _judged(self, paths: Sequence[Path], labels: Sequence[Label]) -> list[Subject]:
         """Photographs for validation: all with real defects, and some good ones, or every epoch would wait for it."""
-        good = [path for path, label in zip(paths, self.labels(paths), strict=True) if not label.defective]
+        good = [path for path, label in zip(paths, labels, strict=True) if not label.defective]
         kept = {good[place] for place in np.linspace(0, len(good) - 1, min(len(good), _JUDGED), dtype=int)}
-        return [one for one in self._subjects(paths) if one.mask is not None or one.path in kept]
+        return [one for one in self._subjects(paths, labels) if one.mask is not None or one.path in kept]
 
-    def _weight_of_positives(self, learnt: Sequence[Path]) -> float:
+    def _weight_of_positives(self, photographs: TrainingPhotographs) -> float:
         """Square root of how many good pixels there are for a defective one, as they are drawn.
 
         The whole ratio, often several hundred, would make every doubtful pixel around a defect count as one.
         """
-        subjects = self._subjects(learnt)
+        learnt = photographs.learnt
+        subjects = self._subjects(learnt, photographs.labels_of(learnt))
         examples = SegmentationExamples(subjects, self.preprocessing(), False)
         shares: dict[str, list[float]] = {}
         for number in np.random.default_rng(self.seed).permutation(len(subjects)):
@@ -192,9 +179,11 @@ class UNetDetector(SupervisedDetector):
         positive = float(np.mean([np.mean(of_kind) for of_kind in shares.values()]))
         return float(np.sqrt((1 - positive) / max(positive, 1e-4)))
 
-    def _measure(self, head: nn.Module, held_out: Sequence[Path]) -> dict[str, float]:
+    def _measure(self, head: nn.Module, photographs: TrainingPhotographs) -> dict[str, float]:
         """What `metrics_` holds."""
-        examples = SegmentationExamples(self._judged(held_out), self.preprocessing(), False)
+        held_out = photographs.held_out
+        subjects = self._judged(held_out, photographs.labels_of(held_out))
+        examples = SegmentationExamples(subjects, self.preprocessing(), False)
         overlap = MaskOverlap()
         for number in range(len(examples)):
             example = examples(number, np.random.default_rng((self.seed, number)))
@@ -203,11 +192,11 @@ class UNetDetector(SupervisedDetector):
             overlap.add(torch.sigmoid(logits).numpy(), example["mask"][0].numpy() > 0)
         return overlap.metrics()
 
-    def _unet(self) -> UNet:
+    def _unet(self) -> UNetNetwork:
         if self.encoder == PLAIN:
-            return UNet(PlainEncoder(), PlainEncoder.channels)
+            return UNetNetwork(PlainEncoder(), PlainEncoder.channels)
         backbone = copy.deepcopy(self._backbone()).requires_grad_(True)
-        return UNet(backbone, backbone.channels)
+        return UNetNetwork(backbone, backbone.channels)
 
     def _backbone(self) -> Backbone:
         return pretrained_backbone(self.encoder, _STRIDES, self.weights, self.seed)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blemish.detectors.reconstruction.autoencoders import convolution
+from blemish.detectors.layers import convolution
 
 
 class PlainEncoder(nn.Module):
@@ -47,7 +47,7 @@ class PlainEncoder(nn.Module):
         return maps
 
 
-class UNet(nn.Module):
+class UNetNetwork(nn.Module):
     """U-Net (Ronneberger et al., MICCAI 2015); with `PlainEncoder`, for 3 x 256 x 256:
 
     ==========================================  ==================

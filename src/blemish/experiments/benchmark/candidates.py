@@ -8,7 +8,7 @@ from typing import Any
 
 from blemish.core.errors import UsageError
 from blemish.detectors.base import Detector
-from blemish.detectors.registry import create_detector, detector_info, quick_parameters
+from blemish.detectors.registry import create_detector, detector_info, quick_parameters, split_label
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def open_candidates(
 
 
 def _candidate(label: str, size: int | None, bit_depth: int, quick: bool) -> Candidate:
-    name, _, preset = label.partition(":")
+    name, preset = split_label(label)
     info = detector_info(name)
     chosen = preset or ("quick" if quick and "quick" in info.presets else None)
     parameters: dict[str, Any] = {"bit_depth": bit_depth}

@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from blemish.core.errors import CatalogError, ImageError
+from blemish.core.errors import ImageError
 from blemish.core.images import read_image
 from blemish.core.pictures import fitted
 from blemish.core.types import ByteArray
 from blemish.data.catalog import Catalog
 from blemish.data.entries import TEST, TRAIN
 from blemish.experiments.categories import Category, open_categories
-from blemish.features.together import Together
-from blemish.making.build import Readable
 
 EXHIBITS, EXHIBIT_SIDE = 10, 256
 
@@ -71,28 +69,6 @@ def open_compared(roots: Sequence[Path], bit_depth: int = 16) -> list[ComparedCa
     """
     categories = open_categories(roots, tested=True)
     return [ComparedCategory(one.catalog, one.digest, bit_depth) for one in categories]
-
-
-def readable_for(catalog: Catalog, together: Together) -> Readable:
-    """The training photographs of `catalog` that were readable.
-
-    Raises:
-        CatalogError: none was.
-    """
-    rows, digests, skipped = [], [], []
-    for row in np.flatnonzero(catalog.table["split"] == TRAIN).tolist():
-        path = Path(catalog.table["path"].iloc[row])
-        if path in together.digests:
-            rows.append(row)
-            digests.append(together.digests[path])
-        else:
-            skipped.append({"path": str(path), "detail": together.problems[path].detail})
-    if not rows:
-        raise CatalogError(
-            f"None of the {len(skipped)} photographs in {catalog.root} can be read; the first: "
-            f"{skipped[0]['path']}: {skipped[0]['detail']}"
-        )
-    return Readable(catalog.subset(rows), digests, skipped)
 
 
 def counts(catalog: Catalog) -> dict[str, Any]:

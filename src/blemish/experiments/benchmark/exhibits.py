@@ -26,9 +26,9 @@ def exhibit_rows(
     """At most `most` test photographs, each with what every detector shows of it.
 
     Returns:
-        For each photograph its name, defect type, and two lines of pictures: the photograph and every detector's
-        heatmap; the ground truth (None where there is none) and every detector's segmentation. A detector that was not
-        tested on it has None in both.
+        For each photograph its name, defect type, and columns of two pictures: the photograph and the ground truth
+        (None where there is none), and every detector's heatmap and segmentation. A detector that was not tested on it
+        has None in both.
     """
     table = data.catalog.test().set_index("path")
     rows = []
@@ -36,13 +36,9 @@ def exhibit_rows(
         row = table.loc[str(path)]
         root = data.catalog.root
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        upper: list[Picture | None] = [picture("Photograph", photograph, name)]
-        lower: list[Picture | None] = [_truth(row["mask"], photograph, name)]
-        for label, result in results.items():
-            heat, found = _pictures_of(label, result, name, photograph)
-            upper.append(heat)
-            lower.append(found)
-        rows.append({"name": name, "defect_type": row["defect_type"], "lines": (upper, lower)})
+        own = picture("Photograph", photograph, name), _truth(row["mask"], photograph, name)
+        columns = [own, *(_pictures_of(label, of, name, photograph) for label, of in results.items())]
+        rows.append({"name": name, "defect_type": row["defect_type"], "columns": columns})
     return rows
 
 

@@ -8,16 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from blemish.core.charts import (
-    ANOMALOUS_COLOUR,
-    NORMAL_COLOUR,
-    THRESHOLD_COLOUR,
-    chart_layout,
-    chart_line,
-    count_step,
-    logarithmic_axis,
-    thinned,
-)
+from blemish.core.charts import THRESHOLD_COLOUR, chart_layout, chart_line, count_step, logarithmic_axis
+from blemish.evaluation.curves import RocCurve, add_histograms, roc_comparison
 from blemish.evaluation.metrics import decide, rank
 from blemish.experiments.benchmark.cell import CellResult
 from blemish.experiments.benchmark.table import COLUMNS, Block
@@ -45,42 +37,13 @@ def roc_figure(results: Mapping[str, CellResult], columns: Mapping[str, int]) ->
         results: by the detector's label.
         columns: of each label the number that its colour hangs on; it stays where another detector has failed.
     """
-    figure = go.Figure(layout=chart_layout("Good parts rejected", "Defects found"))
-    figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
-    figure.update_yaxes(range=[-0.02, 1.04], tickformat=".0%")
-    figure.add_scatter(
-        x=[0, 1],
-        y=[0, 1],
-        mode="lines",
-        line=chart_line("#8888", 1, "dot"),
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    curves = []
     for label, result in results.items():
-        number = columns[label]
         labels, scores = result.arrays["labels"], result.arrays["scores"]
-        rate, recall = thinned(*rank(labels, scores).roc_curve(), _MOST_POINTS)
-        figure.add_scatter(
-            x=rate,
-            y=recall,
-            mode="lines",
-            name=label,
-            legendgroup=label,
-            line=chart_line(colour(number), 2.2, dash(number)),
-            hovertemplate=label
-            + ": %{y:.1%} of defects found<br>%{x:.1%} of good parts rejected<extra></extra>",
-        )
         decision = decide(labels, scores, result.metrics["threshold"])
-        figure.add_scatter(
-            x=[decision.false_reject_rate],
-            y=[decision.recall],
-            mode="markers",
-            legendgroup=label,
-            showlegend=False,
-            marker={"size": 11, "color": colour(number), "line": {"width": 2, "color": "#fff"}},
-            hovertemplate=label + " at its threshold: %{x:.1%}, %{y:.1%}<extra></extra>",
-        )
-    return figure
+        number = columns[label]
+        curves.append(RocCurve(label, label, rank(labels, scores), decision, colour(number), dash(number)))
+    return roc_comparison(curves, _MOST_POINTS)
 
 
 def score_figure(result: CellResult) -> go.Figure:
@@ -89,22 +52,10 @@ def score_figure(result: CellResult) -> go.Figure:
     threshold = float(result.metrics["threshold"])
     edges = np.histogram_bin_edges(np.append(scores, threshold), bins=_BINS)
     figure = go.Figure(layout=chart_layout("Anomaly score", "Parts"))
-    for name, of_class, of_colour in (
-        ("good", ~labels, NORMAL_COLOUR),
-        ("defective", labels, ANOMALOUS_COLOUR),
-    ):
-        counts, _ = np.histogram(scores[of_class], bins=edges)
-        figure.add_bar(
-            x=(edges[1:] + edges[:-1]) / 2,
-            y=counts,
-            width=np.diff(edges),
-            name=name,
-            marker={"color": of_colour, "opacity": 0.72},
-            hovertemplate="%{y} " + name + " at about %{x:.4g}<extra></extra>",
-        )
+    highest = add_histograms(figure, labels, scores, edges)
     figure.add_vline(x=threshold, line=chart_line(THRESHOLD_COLOUR, 2, "dash"))
     figure.update_layout(barmode="overlay", bargap=0, yaxis_rangemode="tozero", margin_t=12)
-    figure.update_yaxes(dtick=count_step(max(int(bar.y.max()) for bar in figure.data)))
+    figure.update_yaxes(dtick=count_step(highest))
     return figure
 
 

@@ -16,7 +16,7 @@ from blemish.core.errors import ImageError
 from blemish.core.images import read_image, read_mask
 from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
 from blemish.core.pictures import encoded
-from blemish.core.types import BoolArray, ByteArray, Inspection
+from blemish.core.types import BoolArray, ByteArray
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import Detector
 from blemish.detectors.training.session import TrainingSession, training_session
@@ -32,13 +32,15 @@ from blemish.experiments.benchmark.cell import (
     write_figures,
     write_result,
 )
-from blemish.experiments.benchmark.compared import ComparedCategory, readable_for
+from blemish.experiments.benchmark.compared import ComparedCategory
 from blemish.experiments.held_back import hold_back
 from blemish.experiments.trial import failure_sentence
 from blemish.features.together import Together
 from blemish.line.artifact import read_artifact
+from blemish.line.inspection import Inspection
 from blemish.line.runtime import Inspector
-from blemish.making.build import BuildSummary, Readable, build_inspector, learning_catalog
+from blemish.making.build import BuildSummary, build_inspector
+from blemish.making.reading import Readable, learning_catalog, readable_for
 
 TIMED_IMAGES = 20
 _WARM_UP = 3

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from multiprocessing.synchronize import Event
 from queue import SimpleQueue
 
 from blemish.core.network import limit_threads
-from blemish.detectors.registry import detector_info
+from blemish.detectors.registry import detector_info, import_strangers, strangers
 from blemish.experiments.benchmark.cell import CellResult, ComparedCell, write_result
 from blemish.experiments.benchmark.compared import ComparedCategory
 from blemish.experiments.benchmark.measure import run_cell
@@ -42,8 +42,7 @@ class Job:
     @property
     def cost(self) -> tuple[bool, int]:
         """Orders cells by how long they are likely to take: those that train, and those of many photographs."""
-        trains = "epochs" in detector_info(self.cell.candidate.name).parameters
-        return trains, len(self.data.catalog.table)
+        return detector_info(self.cell.candidate.name).trains, len(self.data.catalog.table)
 
 
 class Workers:
@@ -152,7 +151,10 @@ class Workers:
         self._stop = context.Event()
         threads = max(1, (os.cpu_count() or 1) // self.count)
         self._pool = ProcessPoolExecutor(
-            count, mp_context=context, initializer=_begin, initargs=(os.getpid(), threads, self._stop)
+            count,
+            mp_context=context,
+            initializer=_begin,
+            initargs=(os.getpid(), threads, self._stop, strangers()),
         )
         self._dispatching = True
 
@@ -165,8 +167,9 @@ def usual_workers(cells: int) -> int:
     return max(1, min(os.cpu_count() or 1, cells, 2))
 
 
-def _begin(parent: int, threads: int, stop: Event) -> None:
-    """Prepare a worker: its share of the processors, no prints among the results, and an end when the parent ends."""
+def _begin(parent: int, threads: int, stop: Event, modules: Sequence[str]) -> None:
+    """Prepare a worker: its share of the processors, no prints among the results, an end when the parent ends, and the
+    detectors of others that the parent knows."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, who says when to stop
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()
@@ -176,6 +179,7 @@ def _begin(parent: int, threads: int, stop: Event) -> None:
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     limit_threads(threads)
+    import_strangers(modules)
 
 
 def _watch(parent: int, stop: Event) -> None:

@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, chart_layout, chart_line
-from blemish.evaluation.metrics import rank
+from blemish.core.charts import chart_layout, chart_line
+from blemish.evaluation.curves import RocCurve, add_histograms, roc_comparison
 from blemish.evaluation.thresholds import Threshold
 from blemish.experiments.final import Final
 from blemish.experiments.study.plan import MODELS
 from blemish.experiments.study.summary import Reached
-from blemish.experiments.validation import Scores
 
 # Okabe and Ito's colours, which stay apart for every kind of colour blindness.
 _MODEL_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
@@ -26,7 +25,7 @@ _RULE_LINES = {
     "quantile": ("#7f8c8d", "dashdot"),
 }
 _SYMBOLS = {"test": "circle", "train": "diamond-open"}
-_BINS = 32
+_MOST_POINTS, _BINS = 600, 32
 _LOGARITHMIC_FROM = 20.0  # highest score over the median, from which a linear axis shows one bar
 
 
@@ -94,40 +93,14 @@ def promise_figure(cells: Sequence[tuple[str, str, str, Reached]]) -> go.Figure:
 
 def roc_figure(found: Mapping[str, Final], rule: str) -> go.Figure:
     """ROC curves of the models on the test images, each with the point where the threshold of `rule` works."""
-    figure = go.Figure(layout=chart_layout("Good parts rejected", "Defects found"))
-    figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
-    figure.update_yaxes(range=[-0.02, 1.04], tickformat=".0%")
-    figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", line=chart_line("#8888", 1, "dot"), hoverinfo="skip",
-        showlegend=False,
-    )  # fmt: skip
+    curves = []
     for model, final in found.items():
-        if final.test is None:
+        ranking = final.test_ranking()
+        if ranking is None:
             continue
-        ranking = rank(final.test.labels, final.test.scores)
-        rate, recall = ranking.roc_curve()
-        figure.add_scatter(
-            x=rate,
-            y=recall,
-            mode="lines",
-            name=f"{model} {ranking.auroc():.3f}",
-            legendgroup=model,
-            line=chart_line(colour(model), 2.2),
-            hovertemplate=model
-            + ": %{y:.1%} of defects found<br>%{x:.1%} of good parts rejected<extra></extra>",
-        )
-        for one, _, decision in final.decisions():
-            if one.rule != rule or decision is None:
-                continue
-            figure.add_scatter(
-                x=[decision.false_reject_rate],
-                y=[decision.recall],
-                mode="markers",
-                legendgroup=model,
-                showlegend=False,
-                marker={"size": 11, "color": colour(model), "line": {"width": 2, "color": "#fff"}},
-                hovertemplate=model + " at its threshold: %{x:.1%}, %{y:.1%}<extra></extra>",
-            )
+        decision = next((on_test for one, _, on_test in final.decisions() if one.rule == rule), None)
+        curves.append(RocCurve(f"{model} {ranking.auroc():.3f}", model, ranking, decision, colour(model)))
+    figure = roc_comparison(curves, _MOST_POINTS)
     return figure.update_layout(showlegend=True, margin_t=76, legend_y=1.45)
 
 
@@ -143,7 +116,7 @@ def score_figure(final: Final) -> go.Figure:
     figure = go.Figure(layout=chart_layout("Anomaly score", ""))
     for place, (name, of) in enumerate(shown):
         axis = "y" if place == 0 else "y2"
-        highest = _add_histograms(figure, of, edges, axis, place == 0)
+        highest = add_histograms(figure, of.labels, of.scores, edges, axis, place == 0)
         for threshold in final.thresholds:
             _add_line(figure, threshold, highest, axis, place == 0)
         figure.update_layout({f"yaxis{axis[1:]}": _axis(name, place, len(shown))})
@@ -173,30 +146,6 @@ def _edges(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], bo
     if low > 0 and high > _LOGARITHMIC_FROM * float(np.median(values)):
         return np.geomspace(low * 0.98, high * 1.02, _BINS + 1), True
     return np.histogram_bin_edges(values, bins=_BINS), False
-
-
-def _add_histograms(
-    figure: go.Figure, scores: Scores, edges: npt.NDArray[np.float64], axis: str, legend: bool
-) -> int:
-    """Histograms of both classes; the largest count."""
-    highest = 1
-    for name, of_class, bar_colour in (
-        ("good", ~scores.labels, NORMAL_COLOUR),
-        ("defective", scores.labels, ANOMALOUS_COLOUR),
-    ):
-        counts, _ = np.histogram(scores.scores[of_class], bins=edges)
-        highest = max(highest, int(counts.max()))
-        figure.add_bar(
-            x=(edges[1:] + edges[:-1]) / 2,
-            y=counts,
-            width=np.diff(edges),
-            name=name,
-            yaxis=axis,
-            showlegend=legend,
-            marker={"color": bar_colour, "opacity": 0.72},
-            hovertemplate="%{y} " + name + " at about %{x:.4g}<extra></extra>",
-        )
-    return highest
 
 
 def _add_line(figure: go.Figure, threshold: Threshold, highest: int, axis: str, legend: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from blemish import __version__
 from blemish.core.errors import UsageError
+from blemish.detectors import classical
 from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import create_detector, detector_info
 from blemish.experiments.categories import Category, open_categories
@@ -17,7 +18,7 @@ from blemish.experiments.space import Setting, Space, grid, space_of, to_json
 from blemish.experiments.store import Cell, cell_folder, file_digests, key_of
 
 FORMAT = 1
-MODELS = ("one-class-svm", "isolation-forest", "local-outlier-factor", "elliptic-envelope")
+MODELS = tuple(info.name for info in classical.DETECTORS)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import numpy as np
 
 from blemish.core.overlay import contour_overlay, heatmap_layer, segmentation
 from blemish.core.pictures import data_uri, fitted, uri_of
-from blemish.core.types import ByteArray, Inspection
+from blemish.core.types import ByteArray
+from blemish.line.inspection import Inspection
 from blemish.server.judgement import Judgement
 from blemish.server.page.wording import escaped, number, place, table
 

@@ -6,7 +6,8 @@ import html
 from collections.abc import Sequence
 from datetime import datetime
 
-from blemish.core.types import Inspection, Region, Verdict
+from blemish.core.types import Region, Verdict
+from blemish.line.inspection import Inspection
 
 VERDICT_WORDS = {Verdict.PASS: "PASS", Verdict.REVIEW: "REVIEW", Verdict.REJECT: "REJECT"}
 

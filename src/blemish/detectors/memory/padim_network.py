@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blemish.detectors.memory.nearest_patch import enlarging_matrix
+from blemish.detectors.layers import enlarging_matrix
 
 
 class PositionEmbedding(nn.Module):

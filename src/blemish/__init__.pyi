@@ -1,0 +1,52 @@
+"""What `blemish` offers, for type checkers and editors; the names are fetched by `__init__.py`."""
+
+from blemish.core.errors import ArtifactError as ArtifactError
+from blemish.core.errors import BlemishError as BlemishError
+from blemish.core.errors import CatalogError as CatalogError
+from blemish.core.errors import ContractError as ContractError
+from blemish.core.errors import ImageError as ImageError
+from blemish.core.errors import MissingExtraError as MissingExtraError
+from blemish.core.errors import NotFittedError as NotFittedError
+from blemish.core.errors import UsageError as UsageError
+from blemish.core.types import Prediction as Prediction
+from blemish.core.types import Region as Region
+from blemish.core.types import Verdict as Verdict
+from blemish.data.catalog import Catalog as Catalog
+from blemish.data.catalog import open_catalog as open_catalog
+from blemish.data.catalog import open_catalogs as open_catalogs
+from blemish.data.sample_line import write_sample_line as write_sample_line
+from blemish.detectors.base import Detector as Detector
+from blemish.detectors.base import normal_images as normal_images
+from blemish.detectors.base import require_fitted as require_fitted
+from blemish.detectors.checks import check_detector as check_detector
+from blemish.detectors.classical.elliptic_envelope import EllipticEnvelope as EllipticEnvelope
+from blemish.detectors.classical.isolation_forest import IsolationForest as IsolationForest
+from blemish.detectors.classical.local_outlier_factor import LocalOutlierFactor as LocalOutlierFactor
+from blemish.detectors.classical.one_class_svm import OneClassSvm as OneClassSvm
+from blemish.detectors.combined.ensemble import Ensemble as Ensemble
+from blemish.detectors.distilled.efficientad import EfficientAD as EfficientAD
+from blemish.detectors.distilled.student_teacher import StudentTeacher as StudentTeacher
+from blemish.detectors.memory.few_shot import FewShot as FewShot
+from blemish.detectors.memory.knn import NearestNeighbours as NearestNeighbours
+from blemish.detectors.memory.padim import Padim as Padim
+from blemish.detectors.memory.patchcore import PatchCore as PatchCore
+from blemish.detectors.reconstruction.cae import ConvolutionalAutoencoder as ConvolutionalAutoencoder
+from blemish.detectors.reconstruction.feature_autoencoder import FeatureAutoencoder as FeatureAutoencoder
+from blemish.detectors.reconstruction.residual_autoencoder import ResidualAutoencoder as ResidualAutoencoder
+from blemish.detectors.reconstruction.ssim_autoencoder import StructuralAutoencoder as StructuralAutoencoder
+from blemish.detectors.reconstruction.vae import VariationalAutoencoder as VariationalAutoencoder
+from blemish.detectors.registry import create_detector as create_detector
+from blemish.detectors.registry import detector_info as detector_info
+from blemish.detectors.registry import detector_names as detector_names
+from blemish.detectors.registry import register as register
+from blemish.detectors.supervised.classifier import Classifier as Classifier
+from blemish.detectors.supervised.supersimplenet import SuperSimpleNet as SuperSimpleNet
+from blemish.detectors.supervised.unet import UNet as UNet
+from blemish.line.inspection import Inspection as Inspection
+from blemish.line.runtime import Inspector as Inspector
+from blemish.workflows.notebook import Measured as Measured
+from blemish.workflows.notebook import evaluate as evaluate
+from blemish.workflows.notebook import fit as fit
+from blemish.workflows.notebook import load as load
+
+__version__: str

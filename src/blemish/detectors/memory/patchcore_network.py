@@ -1,0 +1,107 @@
+"""PatchCore's network: the nearest patch, the paper's weight of the score, and what good images alike score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from blemish.detectors.layers import PatchScoring
+from blemish.detectors.memory.nearest_patch import NearestPatch
+
+
+class Context(nn.Module):
+    """What a good image like this one usually scores, relative to good images in general.
+
+    Good images differ in light, texture and exposure, and some kinds score higher than others without any
+    defect. The expected score is the mean over the `k` good images whose mean patch is most like this
+    image's; `slope` says how far that mean foretells the scores of good images (0: not at all).
+    """
+
+    scale: Tensor
+    descriptors: Tensor
+    offsets: Tensor
+
+    def __init__(self, descriptors: Tensor, scores: Tensor, scale: Tensor, k: int, slope: float) -> None:
+        super().__init__()
+        self.k = k
+        self.register_buffer("scale", scale)
+        self.register_buffer("descriptors", descriptors / scale)
+        self.register_buffer("offsets", slope * (scores - scores.mean()))
+
+    def forward(self, descriptor: Tensor) -> Tensor:
+        """Offset (1) of an image's mean patch (1 x D)."""
+        distances = ((self.descriptors - descriptor / self.scale) ** 2).sum(1)
+        nearest = torch.topk(distances, self.k, largest=False).indices
+        return self.offsets[nearest].mean(0, keepdim=True)
+
+
+class Reweighting(nn.Module):
+    """PatchCore's weight of the score (Roth et al., 2022, equation 7).
+
+    A patch whose nearest bank vector lies alone in the bank is more anomalous than one whose nearest vector
+    has company at the same distance: 1 - exp(d*) / sum of exp(d) over the `neighbours` bank vectors around the
+    nearest one, that one included.
+    """
+
+    bank: Tensor
+    around: Tensor
+
+    def __init__(self, bank: Tensor, neighbours: int) -> None:
+        super().__init__()
+        self.register_buffer("bank", bank)
+        # In parts: all distances of the paper's tenth of all patches would not fit in memory.
+        nearest = [
+            torch.cdist(rows, bank).topk(neighbours, largest=False).indices
+            for rows in torch.split(bank, 1024)
+        ]
+        self.register_buffer("around", torch.cat(nearest))
+
+    def forward(self, patches: Tensor, distances: Tensor) -> Tensor:
+        """Weight (1) for the most anomalous patch of 1 x D x h x w patches with 1 x 1 x h x w distances."""
+        vectors = patches.flatten(2)[0].T
+        patch = vectors[distances.flatten().argmax()]
+        nearest = ((self.bank - patch) ** 2).sum(1).argmin()
+        others = self.bank[self.around[nearest]]
+        to_others = ((others - patch) ** 2).sum(1).sqrt()
+        highest = distances.amax()
+        # exp(d* - m) / sum exp(d - m): the same ratio, without overflow.
+        shift = to_others.amax()
+        share = torch.exp(highest - shift) / torch.exp(to_others - shift).sum()
+        return (1 - share).reshape(1)
+
+
+class PatchCoreHead(nn.Module):
+    """Feature maps to score and map: embedding, projection, nearest patch, context, scoring."""
+
+    def __init__(
+        self,
+        bank: Tensor,
+        *,
+        embedding: nn.Module,
+        scoring: PatchScoring,
+        projection: nn.Module | None = None,
+        reweighting: int = 0,
+        context: Context | None = None,
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.projection = projection or nn.Identity()
+        self.nearest = NearestPatch(bank)
+        self.scoring = scoring
+        self.reweighting = Reweighting(bank, min(reweighting, len(bank))) if reweighting else None
+        self.context = context
+
+    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Score (1) and map (H x W) of one image's feature maps, 1 x C x h x w each."""
+        embedded = self.embedding(maps)
+        patches = self.projection(embedded)
+        nearest = self.nearest(patches)
+        relative = nearest
+        if self.context is not None:
+            relative = nearest - self.context(embedded.mean((2, 3)))
+        score, anomaly_map = self.scoring(relative)
+        if self.reweighting is not None:  # the paper's weight is of plain distances
+            score = score * self.reweighting(patches, nearest)
+        return score, anomaly_map

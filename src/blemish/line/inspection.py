@@ -1,0 +1,135 @@
+"""An inspection: what an inspector says of one photograph, and how it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from blemish.core.errors import UsageError
+from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
+from blemish.core.pictures import data_uri, encoded, fitted
+from blemish.core.types import BoolArray, ByteArray, FloatArray, Region, Verdict
+
+LONGEST_SIDE = 1600
+"""Larger photographs are scaled down, so that a shift's overlays fit on a disk."""
+
+_GAP = 8
+_COLOURS = {Verdict.PASS: (46, 160, 67), Verdict.REVIEW: (219, 154, 4), Verdict.REJECT: (218, 30, 40)}
+_OUTLINE = (255, 255, 255)
+
+
+@dataclass(frozen=True, repr=False)
+class Inspection:
+    """What an inspector says of one photograph; a notebook shows it as verdict and picture.
+
+    Attributes:
+        verdict: pass, review or reject.
+        score: anomaly score; the part is rejected above `threshold`.
+        threshold: the inspector's decision threshold.
+        p_value: share of unseen good parts expected to score at least as high, in (0, 1].
+        anomaly_map: float32 array H x W at the detector's input size.
+        regions: anomalous areas in pixels of the photograph, highest first; empty for a pass, and without a map.
+        width, height: size of the photograph in pixels.
+        parts: p-values by the detectors that an ensemble is made of, by name.
+        gives_map: False if the detector shows no place: then the map is the score everywhere and means nothing.
+        pixel_threshold: map values above it belong to regions.
+        map_scale: map values of the heatmap's coldest and warmest colour.
+        photograph: uint8 RGB H x W x 3, where it was kept.
+    """
+
+    verdict: Verdict
+    score: float
+    threshold: float
+    p_value: float
+    anomaly_map: FloatArray
+    regions: tuple[Region, ...]
+    width: int
+    height: int
+    parts: Mapping[str, float] = field(default_factory=dict)
+    gives_map: bool = True
+    pixel_threshold: float = 0.0
+    map_scale: tuple[float, float] = (0.0, 1.0)
+    photograph: ByteArray | None = None
+
+    def __repr__(self) -> str:
+        """Verdict and figures, as `Inspection(reject, score 3.1 / 2.4, p 0.003, 2 regions)`."""
+        return f"Inspection({self.verdict}, {', '.join(self._figures())})"
+
+    def overlay(self) -> Image.Image:
+        """The photograph, and beside it the heatmap with the anomalous areas outlined, framed in the verdict's colour.
+
+        Of a detector that shows no place it is the photograph alone. Photographs are scaled down to 1600 pixels.
+
+        Raises:
+            UsageError: the photograph was not kept.
+        """
+        return Image.fromarray(self.overlay_pixels())
+
+    def overlay_pixels(self) -> ByteArray:
+        """As `overlay`, uint8 RGB H x W x 3."""
+        if self.photograph is None:
+            raise UsageError(
+                "This inspection has no photograph to draw on: inspect it anew with Inspector.inspect."
+            )
+        image = fitted(self.photograph, LONGEST_SIDE)
+        shown = [image]
+        if self.gives_map:
+            heat = heatmap_overlay(image, self.anomaly_map, *self.map_scale)
+            if self.regions:  # a part that passed shows no outline
+                heat = contour_overlay(heat, self._outlined(), _OUTLINE)
+            shown += [np.full((image.shape[0], _GAP, 3), 255, np.uint8), heat]
+        frame = (_GAP, _GAP, _GAP, _GAP)
+        framed = cv2.copyMakeBorder(
+            np.concatenate(shown, axis=1), *frame, cv2.BORDER_CONSTANT, value=_COLOURS[self.verdict]
+        )
+        return np.asarray(framed, dtype=np.uint8)
+
+    def to_json(self) -> dict[str, Any]:
+        """Verdict, figures and regions as JSON-ready values; no picture."""
+        document: dict[str, Any] = {
+            "verdict": str(self.verdict),
+            "score": self.score,
+            "threshold": self.threshold,
+            "p_value": self.p_value,
+            "width": self.width,
+            "height": self.height,
+            "regions": [region.to_json() for region in self.regions],
+        }
+        if self.parts:
+            document["parts"] = dict(self.parts)
+        if not self.gives_map:
+            document["gives_map"] = False
+        return document
+
+    def _repr_png_(self) -> bytes | None:
+        return None if self.photograph is None else encoded(self.overlay_pixels(), ".png")
+
+    def _repr_html_(self) -> str:
+        colour = "rgb({}, {}, {})".format(*_COLOURS[self.verdict])
+        word = f'<b style="color: {colour}">{self.verdict.upper()}</b>'
+        picture = ""
+        if self.photograph is not None:
+            uri = data_uri(self.overlay_pixels(), ".jpg")
+            picture = f'<br><img src="{uri}" alt="Photograph and heatmap" style="max-width: 100%">'
+        return f"<div>{word} {', '.join(self._figures())}{picture}</div>"
+
+    def _figures(self) -> list[str]:
+        figures = [f"score {self.score:.4g} / {self.threshold:.4g}", f"p {self.p_value:.3f}"]
+        if count := len(self.regions):
+            figures.append(f"{count} region{'s' if count != 1 else ''}")
+        return figures
+
+    def _outlined(self) -> BoolArray:
+        """Map pixels to outline: those above the threshold, or the regions' boxes where there are none."""
+        anomalous = segmentation(self.anomaly_map, self.pixel_threshold)
+        if anomalous.any():
+            return anomalous
+        boxes = np.zeros((self.height, self.width), np.bool_)
+        for region in self.regions:
+            boxes[region.y : region.y + region.height, region.x : region.x + region.width] = True
+        return boxes

@@ -1,0 +1,152 @@
+"""The one pass over the photographs to learn from: which can be read, and all that a detector reads of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from blemish.core.errors import CatalogError
+from blemish.core.images import pixel_digest, require_bit_depth
+from blemish.core.preprocessing import Preprocessing
+from blemish.data.catalog import Catalog
+from blemish.data.entries import ANOMALOUS, TRAIN
+from blemish.data.splits import require_defects_to_move, supervised_split
+from blemish.detectors.base import Detector, refuse_size
+from blemish.features.extraction import FeatureExtractor
+from blemish.features.pixels import PixelCache
+from blemish.features.together import Reads, Together, read_together
+
+LABELLED_SHARE = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Readable:
+    """The training photographs of a catalog that can be read.
+
+    Attributes:
+        catalog: these alone.
+        digests: SHA-256 of their files, in the catalog's order.
+        skipped: the others, each with path and detail.
+    """
+
+    catalog: Catalog
+    digests: list[str]
+    skipped: list[dict[str, str]]
+
+
+def learning_catalog(
+    catalog: Catalog,
+    detector: Detector,
+    labelled_share: float = LABELLED_SHARE,
+    known: Mapping[Path, str] | None = None,
+) -> Catalog:
+    """The catalog that a detector is to learn from, and whose test images are to judge it.
+
+    A detector that needs defects gets a stratified share of the labelled test images, chosen by its seed, where none
+    stand among the training images. Any other gets the catalog as it is.
+
+    Args:
+        catalog: one category.
+        detector: unfitted.
+        labelled_share: share of each type's labelled test images.
+        known: `pixel_digest` of the photographs that have been decoded already.
+
+    Raises:
+        CatalogError: it needs defects, and there are none.
+    """
+    if not _takes_from_test(catalog, detector):
+        return catalog
+    return supervised_split(catalog, labelled_share, detector.seed, known)
+
+
+def read_for_learning(
+    catalog: Catalog, detector: Detector, labelled_share: float = LABELLED_SHARE
+) -> Readable:
+    """Decode every photograph of the `learning_catalog` once, and keep in the caches all that will be read of it.
+
+    Raises:
+        UsageError: the detector cannot read at its size or bit depth.
+        CatalogError: no photograph can be read, or there are no defects for a detector that needs them.
+    """
+    require_bit_depth(detector.bit_depth)
+    refuse_size(detector)
+    table, pixels = catalog.table, PixelCache()
+    if not _takes_from_test(catalog, detector):
+        paths = [Path(path) for path in table.loc[table["split"] == TRAIN, "path"]]
+        reads = _that_fits(detector.reads(), len(paths), pixels)
+        together = read_together(paths, reads.extractors, reads.contracts, detector.bit_depth, pixels)
+        return readable_for(catalog, together)
+    require_defects_to_move(catalog, labelled_share)
+    # Which test photographs are learnt from depends on the pixels of all: networks wait until that is known.
+    digests: dict[Path, str] = {}
+    paths = [Path(path) for path in table["path"]]
+    reads = _that_fits(_as_pixels(detector.reads()), len(paths), pixels)
+    together = read_together(
+        paths,
+        (),
+        reads.contracts,
+        detector.bit_depth,
+        pixels,
+        look=lambda path, image: digests.update({path: pixel_digest(image)}),
+    )
+    return readable_for(learning_catalog(catalog, detector, labelled_share, digests), together)
+
+
+def readable_for(catalog: Catalog, together: Together) -> Readable:
+    """The training photographs of `catalog` that were readable.
+
+    Raises:
+        CatalogError: there are some, and none was.
+    """
+    rows, digests, skipped = [], [], []
+    for row in np.flatnonzero(catalog.table["split"] == TRAIN).tolist():
+        path = Path(catalog.table["path"].iloc[row])
+        if path in together.digests:
+            rows.append(row)
+            digests.append(together.digests[path])
+        else:
+            skipped.append({"path": str(path), "detail": together.problems[path].detail})
+    if skipped and not rows:
+        raise CatalogError(
+            f"None of the {len(skipped)} photographs in {catalog.root} can be read; the first: "
+            f"{skipped[0]['path']}: {skipped[0]['detail']}"
+        )
+    return Readable(catalog.subset(rows), digests, skipped)
+
+
+def _takes_from_test(catalog: Catalog, detector: Detector) -> bool:
+    """Whether the detector needs defects that stand among the test photographs only."""
+    training = catalog.table[catalog.table["split"] == TRAIN]
+    return detector.learns_from_defects() and not (training["label"] == ANOMALOUS).any()
+
+
+def _as_pixels(reads: Reads) -> Reads:
+    """The same as pixels alone: an extractor finds its network's input among them."""
+    contracts = (*reads.contracts, *(extractor.contract for extractor in reads.extractors))
+    return Reads(contracts=tuple(dict.fromkeys(contracts)))
+
+
+def _that_fits(reads: Reads, images: int, pixels: PixelCache) -> Reads:
+    """What the caches can hold of so many photographs: what would be thrown away again is not worth making."""
+    return Reads(
+        reads.extractors if _bytes_of_features(reads.extractors) * images <= _room(reads.extractors) else (),
+        reads.contracts if _bytes_of_pixels(reads.contracts) * images <= pixels.limit_bytes else (),
+    )
+
+
+def _bytes_of_features(extractors: Sequence[FeatureExtractor]) -> int:
+    """Of one photograph's feature maps, float32."""
+    return 4 * sum(int(np.prod(shape)) for extractor in extractors for shape in extractor.shapes)
+
+
+def _bytes_of_pixels(contracts: Sequence[Preprocessing]) -> int:
+    """Of one photograph's pixels, uint8."""
+    return 3 * sum(contract.height * contract.width for contract in contracts)
+
+
+def _room(extractors: Sequence[FeatureExtractor]) -> int:
+    """Most bytes that all their caches keep."""
+    return min((extractor.cache.limit_bytes for extractor in extractors), default=0)

@@ -1,0 +1,103 @@
+"""A teacher for EfficientAD out of a frozen backbone and any photographs."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from blemish.core.errors import UsageError
+from blemish.core.image_files import list_images
+from blemish.workflows.request import Request
+
+
+class DistilRequest(Request):
+    """Distil a teacher.
+
+    Attributes:
+        images: folder of photographs of anything.
+        out: the teacher to write, NAME.safetensors; replaced whole. Checkpoints lie in NAME.training until it is done.
+        backbone, weights: frozen network to learn from, and a file of its weights.
+        model_size: of the teacher; published are small and medium.
+        channels: numbers that describe a patch; published are 384.
+        size: side in pixels at which the teacher reads.
+        steps, batch_size: of the training, and photographs a step; published are 60000 and 16.
+        seed: the same seed learns the same.
+        resume: go on with an interrupted distillation.
+    """
+
+    images: Path
+    out: Path
+    backbone: str = "efficientnet_lite0"
+    weights: Path | None = None
+    model_size: Literal["tiny", "small", "medium"] = "tiny"
+    channels: int = Field(default=64, ge=1, le=4096)
+    size: int = 256
+    steps: int = Field(default=2000, ge=1)
+    batch_size: int = Field(default=4, ge=1)
+    seed: int = 0
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class DistilResult:
+    """What was asked for, photographs learnt from, the last loss (1 has learnt nothing), and the time taken."""
+
+    request: DistilRequest
+    images: int
+    loss: float
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as JSON-ready values."""
+        return {
+            "path": str(self.request.out),
+            "backbone": self.request.backbone,
+            "model_size": self.request.model_size,
+            "channels": self.request.channels,
+            "images": self.images,
+            "steps": self.request.steps,
+            "loss": self.loss,
+            "seconds": self.seconds,
+        }
+
+
+def distil(request: DistilRequest) -> DistilResult:
+    """Train a teacher and write it.
+
+    Raises:
+        UsageError: a name or a setting is not possible, or there are no photographs.
+        ImageError: a photograph cannot be read.
+        BlemishError: weights cannot be had, or a file cannot be written.
+    """
+    from blemish.detectors.distilled import distillation
+    from blemish.detectors.training.session import TrainingSession, training_session
+
+    if request.out.suffix != ".safetensors":
+        raise UsageError(
+            f"{request.out} does not end in .safetensors: name the file to write, as --out teacher.safetensors."
+        )
+    if not request.images.is_dir():
+        raise UsageError(f"{request.images} is no folder: give one with photographs.")
+    paths = list_images(request.images)
+    settings = distillation.Distillation(
+        request.model_size,
+        request.channels,
+        request.size,
+        request.steps,
+        request.batch_size,
+        seed=request.seed,
+    )
+    started = time.perf_counter()
+    checkpoints = request.out.with_suffix(".training")
+    with training_session(TrainingSession(checkpoints, request.resume)):
+        weights = None if request.weights is None else str(request.weights)
+        network = distillation.backbone_for_distillation(request.backbone, weights)
+        teacher, history = distillation.distil(paths, network, settings)
+        distillation.write_teacher(request.out, teacher, settings, request.backbone)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return DistilResult(request, len(paths), history[-1]["training_loss"], time.perf_counter() - started)

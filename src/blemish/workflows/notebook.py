@@ -1,0 +1,200 @@
+"""Use cases as a notebook calls them: what is in hand goes in, an object that shows itself comes out."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import weakref
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from blemish.line.runtime import Inspector
+from blemish.workflows.fit import DEFAULT_DETECTOR, FitRequest
+from blemish.workflows.fit import fit as fit_and_write
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from blemish.data.catalog import Catalog
+    from blemish.detectors.base import Detector
+    from blemish.detectors.inputs import Photographs
+    from blemish.evaluation.result import Evaluation
+
+_SHOWN = {"image_auroc": "AUROC", "image_ap": "AP", "f1": "F1", "precision": "precision", "recall": "recall"}
+_SHOWN |= {"pixel_auroc": "pixel AUROC", "aupro": "AUPRO"}
+
+
+def fit(
+    data: Photographs,
+    out: Path | str | None = None,
+    *,
+    detector: str | Detector = DEFAULT_DETECTOR,
+    preset: str | None = None,
+    category: str | None = None,
+    quick: bool = False,
+    labelled_share: float = 0.5,
+    report: Path | str | None = None,
+    **parameters: Any,
+) -> Inspector:
+    """Learn an inspector from photographs of good parts.
+
+    Args:
+        data: a folder in any layout, paths, PIL images, uint8 arrays (H x W x 3 RGB, or H x W), or a catalog.
+        out: the file to write, NAME.blemish; where None it lies in a temporary folder for as long as the inspector is
+            used, and `Inspector.save` keeps it.
+        detector: a name (see `detector_names`), or an unfitted detector of a registered class, with its parameters.
+        preset: a named set of the detector's parameters.
+        category: of several categories in a folder, this one; else what the photographs are called.
+        quick: a small first run: 128 pixels, few epochs.
+        labelled_share: of the labelled test photographs, for a supervised detector to learn from.
+        report: also write this HTML file: what was learnt, and the most unusual of the good photographs.
+        **parameters: of the detector, as `size=448`.
+
+    Returns:
+        The inspector, ready to judge.
+
+    Raises:
+        UsageError: no such detector, preset or parameter, or what was given is no photograph.
+        CatalogError: there is nothing to learn from.
+        ImageError: an image in memory cannot be used.
+        BlemishError: the parity gate refused, or a file could not be written.
+
+    Example:
+        >>> import blemish, numpy as np
+        >>> shades = np.random.default_rng(0).integers(100, 120, (8, 64, 64), dtype=np.uint8)
+        >>> inspector = blemish.fit(shades, detector="knn", size=64, category="plate")
+        >>> inspector.inspect(shades[0]).verdict
+        <Verdict.PASS: 'pass'>
+    """
+    name = detector if isinstance(detector, str) else detector.name
+    if not isinstance(detector, str):
+        parameters = detector.get_params() | parameters
+    with ExitStack() as photographs, ExitStack() as folder:
+        catalog = photographs.enter_context(_catalog(data, category, parameters.get("bit_depth", 16)))
+        if out is None:
+            temporary = folder.enter_context(TemporaryDirectory(prefix="blemish-"))
+            out = Path(temporary) / f"{catalog.category}.blemish"
+        request = FitRequest(
+            data=catalog.root,
+            out=Path(out),
+            detector=name,
+            preset=preset,
+            parameters=parameters,
+            quick=quick,
+            labelled_share=labelled_share,
+            report=report and Path(report),
+        )
+        fit_and_write(request, catalog)
+        inspector = Inspector.load(out)
+        weakref.finalize(inspector, folder.pop_all().close)
+    return inspector
+
+
+def load(path: Path | str) -> Inspector:
+    """Open an inspector; as `Inspector.load`.
+
+    Raises:
+        ArtifactError: the file is damaged, of a newer format, or not one at all.
+    """
+    return Inspector.load(path)
+
+
+def evaluate(
+    inspector: Inspector | Path | str, data: Path | str | Catalog, category: str | None = None
+) -> Measured:
+    """Measure an inspector on labelled test photographs that it has not learnt from.
+
+    Args:
+        inspector: the inspector, or its file.
+        data: a folder with good and defective test photographs, or a catalog.
+        category: of several categories in the folder, this one; the inspector's own where None.
+
+    Raises:
+        CatalogError: there is no such photograph, or none could be read.
+        ArtifactError: the inspector's file cannot be used.
+    """
+    from blemish.data.categories import open_category
+    from blemish.evaluation.unseen import evaluate_inspector
+
+    if not isinstance(inspector, Inspector):
+        inspector = Inspector.load(inspector)
+    if isinstance(data, str | Path):
+        data = open_category(Path(data), category, default=inspector.manifest.training.category)
+    return Measured(inspector, evaluate_inspector(inspector, data))
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What an inspector was worth on test photographs; a notebook shows it as a table.
+
+    Attributes:
+        inspector: what was measured.
+        evaluation: every scored photograph, and all figures.
+    """
+
+    inspector: Inspector
+    evaluation: Evaluation
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Every figure by name, as `blemish evaluate --json` prints them; what is undefined is None."""
+        return self.evaluation.to_json()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row for each photograph: path, label, defect type, anomaly score, verdict, and milliseconds."""
+        import pandas as pd
+
+        images, threshold = self.evaluation.images, self.evaluation.threshold
+        return pd.DataFrame(
+            {
+                "path": [str(image.path) for image in images],
+                "label": ["anomalous" if image.anomalous else "normal" for image in images],
+                "defect_type": [image.defect_type for image in images],
+                "score": [image.score for image in images],
+                "verdict": ["reject" if image.score > threshold else "pass" for image in images],
+                "inspect_ms": [image.inspect_ms for image in images],
+            }
+        )
+
+    def report(self, path: Path | str) -> None:
+        """Write the self-contained HTML report that `blemish evaluate` writes.
+
+        Raises:
+            BlemishError: the file cannot be written.
+        """
+        from blemish.evaluation.facts import inspector_facts
+        from blemish.evaluation.report import write_report
+
+        title, facts = f"{self.inspector.name}: evaluation", inspector_facts(self.inspector.manifest)
+        write_report([self.evaluation], Path(path), title, facts, self.inspector.history)
+
+    def __repr__(self) -> str:
+        """The inspector's name and the main figures."""
+        return f"Measured({self.inspector.name!r}, {', '.join(' '.join(pair) for pair in self._figures())})"
+
+    def _repr_html_(self) -> str:
+        heads = "".join(f"<th>{html.escape(name)}</th>" for name, _ in self._figures())
+        cells = "".join(f"<td>{figure}</td>" for _, figure in self._figures())
+        caption = html.escape(f"{self.inspector.name} on {self.evaluation.category}")
+        return f"<table><caption>{caption}</caption><tr>{heads}</tr><tr>{cells}</tr></table>"
+
+    def _figures(self) -> list[tuple[str, str]]:
+        values = self.metrics
+        return [(words, f"{values[name]:.3f}") for name, words in _SHOWN.items() if values[name] is not None]
+
+
+@contextmanager
+def _catalog(data: Photographs, category: str | None, bit_depth: int) -> Iterator[Catalog]:
+    """What is to be learnt from, as a catalog; images in memory are files for as long as the context lasts."""
+    from blemish.core.image_formats import IMAGE_SUFFIXES
+    from blemish.data.categories import open_category
+    from blemish.detectors.inputs import catalog_of
+
+    if isinstance(data, str | Path) and Path(data).suffix.lower() not in IMAGE_SUFFIXES:
+        yield open_category(Path(data), category)
+        return
+    with catalog_of(data, bit_depth) as catalog:
+        yield dataclasses.replace(catalog, category=category or catalog.category)
