@@ -1,4 +1,4 @@
-"""What the checks of the contract look at: a detector, and drawn parts whose defects anything learns to see in seconds."""
+"""What the checks of the contract look at: a detector, and drawn parts whose defects are plain to see."""
 
 from __future__ import annotations
 
