@@ -256,7 +256,7 @@ def check_changed_parameters_count(subject: Subject) -> None:
     _scored(changed, paths), _cross_scored(changed, subject)  # which prepare whatever it may keep
     changed.set_params(size=after)
     _refusal(CatalogError, partial(changed.fit, subject.catalog.subset([])), "fit on no images")
-    for ask in (partial(_scored, changed, paths), changed.network):
+    for ask in (partial(_scored, changed, paths), partial(_cross_scored, changed, subject), changed.network):
         refused = _refusal(NotFittedError, ask, f"size={after} after a fit with size={before}")
         _require(f"size={after}" in str(refused), "the refusal does not name the changed parameter")
     changed.fit(subject.catalog)
@@ -269,8 +269,10 @@ def check_changed_parameters_count(subject: Subject) -> None:
 
 
 def check_predicting_learns_nothing(subject: Subject) -> None:
-    """The order of photographs does not count, and predicting changes nothing that was learnt."""
+    """The order of photographs does not count, and predicting changes nothing that was learnt, nor torch's state."""
     before = _numbers(subject.fitted)
+    for _ in subject.fitted.predict(subject.paths[:2]):
+        _require(not torch.is_inference_mode_enabled(), "between photographs torch is in inference mode")
     backwards = list(subject.fitted.predict(subject.paths[::-1]))[::-1]
     _require(_agree(subject.predictions, backwards, 0), "backwards they score otherwise")
     after = subject.fitted.network().state_dict()

@@ -89,8 +89,7 @@ class BenchmarkResult:
 
 def in_words(result: CellResult) -> str:
     """One line on a cell that was measured."""
-    cell = result.cell
-    name = f"{cell.candidate.label} on {cell.category}, seed {cell.seed}"
+    name = result.cell.title
     if result.error:
         return f"FAILED  {name}: {result.error}"
     auroc = result.metrics["image_auroc"]

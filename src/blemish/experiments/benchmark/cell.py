@@ -37,6 +37,11 @@ class ComparedCell(Cell):
     parameters: dict[str, Any]
 
     @property
+    def title(self) -> str:
+        """As messages call it."""
+        return f"{self.candidate.label} on {self.category}, seed {self.seed}"
+
+    @property
     def inspector(self) -> Path:
         """The inspector that the cell fits."""
         return self.folder / INSPECTOR
