@@ -17,6 +17,8 @@ print(catalog.table.groupby(["split", "defect_type"]).size().to_string())
 
 # Each photograph is decoded once; the report shows brightness, sharpness, defects, near copies and outliers.
 explored = bl.explore_images(labels, folder / "exploration")
-for finding in explored.findings:
-    print(f"- {finding}")
+for finding in explored.exploration.findings:
+    print(f"{finding.kind}: {Path(finding.path).name}: {finding.detail}")
+for insight in explored.exploration.insights:
+    print(f"- {insight.sentence}")
 print(f"Report: {explored.report}")

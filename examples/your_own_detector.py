@@ -29,9 +29,7 @@ class DeviationNetwork(nn.Module):
         return anomaly_map.amax().reshape(1), anomaly_map
 
 
-@bl.register(
-    "pixel-deviation", summary="Deviation of every pixel from the mean of good parts.", reference="This page."
-)
+@bl.register("pixel-deviation", summary="Deviation of every pixel from the mean of good parts.")
 @dataclasses.dataclass
 class PixelDeviation(bl.Detector):
     """Parts that lie still: mean and standard deviation of every pixel over the good photographs."""
@@ -53,9 +51,7 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples/your-own-detector")
     bl.check_detector(PixelDeviation(size=64))  # the same checks that Blemish's own detectors pass
     print("It keeps the contract.")
-    (boards,) = bl.write_sample_line(
-        folder / "sample-line", ("board",), train=24, good=8, per_defect_type=2, size=128
-    )
+    (boards,) = bl.write_sample_line(folder / "sample-line", ("board",), 24, 8, 2, size=128)
     inspector = bl.fit(boards, folder / "board.blemish", detector="pixel-deviation", size=128)
     print(inspector, bl.evaluate(inspector, boards), sep="\n")
     compared = bl.benchmark(boards, ["pixel-deviation", "knn"], folder / "benchmark", size=128)

@@ -49,6 +49,7 @@ from blemish.line.runtime import Inspector as Inspector
 from blemish.workflows.notebook import Measured as Measured
 from blemish.workflows.notebook import benchmark as benchmark
 from blemish.workflows.notebook import evaluate as evaluate
+from blemish.workflows.notebook import explore_images as explore_images
 from blemish.workflows.notebook import fit as fit
 from blemish.workflows.notebook import load as load
 

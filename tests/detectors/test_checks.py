@@ -15,6 +15,7 @@ from torch import Tensor, nn
 import blemish as bl
 from blemish.core.errors import ContractError
 from blemish.detectors import checks
+from blemish.detectors.check_subject import Subject
 
 
 class Deviation(nn.Module):
@@ -156,6 +157,23 @@ class Dice(Honest):
 
 
 @dataclasses.dataclass
+class KeepsTheFirst(Honest):
+    def learn(self, catalog: bl.Catalog) -> None:
+        bl.normal_images(catalog)
+        if not hasattr(self, "first"):
+            super().learn(catalog)
+            self.first = self.mean_
+        self.mean_ = nn.functional.interpolate(self.first, self.size)
+
+
+@dataclasses.dataclass
+class SpeaksOn(Honest):
+    def network(self) -> nn.Module:
+        self._fitted_with = None
+        return super().network()
+
+
+@dataclasses.dataclass
 class LearnsOn(Honest):
     def predict_files(self, paths: Sequence[Path]) -> Iterator[bl.Prediction]:
         for one in super().predict_files(paths):
@@ -193,6 +211,8 @@ BROKEN: dict[type[bl.Detector], tuple[str, str]] = {
     UpsideDown: ("check_defects_score_higher", "it is 0.0"),
     FlatMaps: ("check_maps_show_defects", "of 12 defective"),
     Dice: ("check_a_seed_repeats_everything", "scores otherwise"),
+    KeepsTheFirst: ("check_changed_parameters_count", "than a fresh one"),
+    SpeaksOn: ("check_changed_parameters_count", "it raised RuntimeError"),
     LearnsOn: ("check_predicting_learns_nothing", "backwards"),
     OtherNetwork: ("check_the_network_says_the_same", "in torch it differs"),
     ByHeart: ("check_good_images_are_scored_as_if_unseen", "no higher"),
@@ -208,7 +228,7 @@ def test_a_broken_clause_is_named(kind: type[bl.Detector], tmp_path: Path) -> No
     name, how = BROKEN[kind]
     check = getattr(checks, name)
     assert check in checks.CHECKS
-    subject = checks.Subject.of(kind(), tmp_path)
+    subject = Subject.of(kind(), tmp_path)
     with pytest.raises(ContractError, match=how) as found:
         checks.run_check(check, subject)
     sentence = str(found.value)

@@ -58,6 +58,7 @@ NAMES = [
     "detector_info",
     "detector_names",
     "evaluate",
+    "explore_images",
     "fit",
     "load",
     "normal_images",

@@ -56,7 +56,7 @@ class BackboneDetector(Detector):
 
     def extractor(self) -> FeatureExtractor:
         """The feature extractor of these parameters, made once."""
-        return self._reader.recall(self.parameters(), self._make_extractor)
+        return self._reader.recall(self.get_params(), self._make_extractor)
 
     def _make_extractor(self) -> FeatureExtractor:
         backbone = self._load_backbone()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from blemish.detectors.inputs import Photographs
     from blemish.evaluation.result import Evaluation
     from blemish.workflows.benchmark import BenchmarkResult
+    from blemish.workflows.explore import ExploreResult
 
 _SHOWN = {"image_auroc": "AUROC", "image_ap": "AP", "f1": "F1", "precision": "precision", "recall": "recall"}
 _SHOWN |= {"pixel_auroc": "pixel AUROC", "aupro": "AUPRO"}
@@ -171,6 +172,40 @@ def benchmark(
         workers=workers,
     )
     return compare(request)
+
+
+def explore_images(
+    data: Path | str,
+    out: Path | str,
+    *,
+    category: str | None = None,
+    backbone: str = "efficientnet_lite0",
+    handcrafted: bool = True,
+) -> ExploreResult:
+    """Look at the photographs themselves, before any model: what is wrong, doubled, odd, and what would help.
+
+    Args:
+        data: a folder in any layout, of one or several categories, or a manifest.
+        out: folder for `report.html`, `exploration.json` and `images.csv`.
+        category: of several categories, only this one; of one, its name.
+        backbone: network for the map of the photographs; "none" leaves it out.
+        handcrafted: compare good and defective photographs by handcrafted features too.
+
+    Returns:
+        What was found: `exploration` with `findings`, `insights` and `table()`, and `report`, its page.
+
+    Raises:
+        CatalogError: there is nothing to explore.
+        UsageError: there is no such backbone.
+        BlemishError: a file cannot be written.
+    """
+    from blemish.workflows.explore import ExploreRequest, explore
+
+    return explore(
+        ExploreRequest(
+            data=Path(data), out=Path(out), category=category, backbone=backbone, handcrafted=handcrafted
+        )
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -139,7 +139,7 @@ class Classifier(SupervisedDetector[Looked]):
     def extractor(self) -> FeatureExtractor:
         """The frozen network behind the cache, made once."""
         return self._reader.recall(
-            self.parameters(), lambda: FeatureExtractor(self._pretrained(), self.preprocessing())
+            self.get_params(), lambda: FeatureExtractor(self._pretrained(), self.preprocessing())
         )
 
     def prepare(self, photographs: TrainingPhotographs) -> Looked:

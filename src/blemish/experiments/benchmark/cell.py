@@ -80,7 +80,7 @@ class CellResult:
 
 def make_cell(candidate: Candidate, category: str, data_digest: str, seed: int, out: Path) -> ComparedCell:
     """The cell of a detector on a category; its folder lies in `out`."""
-    parameters = json.loads(json.dumps(candidate.detector(seed).parameters(), default=str))
+    parameters = json.loads(json.dumps(candidate.detector(seed).get_params(), default=str))
     key = key_of(
         {
             "format": FORMAT,
