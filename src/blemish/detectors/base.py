@@ -17,11 +17,11 @@ from torch import nn
 from blemish.core.errors import CatalogError, NotFittedError, UsageError
 from blemish.core.folds import fold_positions
 from blemish.core.image_inputs import ImageInput
-from blemish.core.images import read_image
-from blemish.core.preprocessing import Preprocessing, preprocess
+from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.inputs import Photographs, catalog_of, files_of, is_several
+from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
 
 QUICK_SIZE, QUICK_EPOCHS = 128, 5
@@ -170,13 +170,13 @@ class Detector(ABC):
         return Preprocessing(height=self.size, width=self.size, mean=zero, std=full, bit_depth=self.bit_depth)
 
     def read_input(self, path: Path) -> FloatArray:
-        """A photograph as the network's input, float32 3 x H x W.
+        """A photograph as the network's input, float32 3 x H x W; decoded once, then kept as pixels on disk.
 
         Raises:
             ImageError: the file cannot be read.
         """
         contract = self.preprocessing()
-        return preprocess(read_image(path, bit_depth=contract.bit_depth), contract)
+        return standardise(PixelCache().read(path, contract), contract)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score every normal training image as if unseen, by a detector fitted on the other folds.
