@@ -51,7 +51,8 @@ demo: setup
 
 # A file's tests stay together, for they share what is slow to make, in the order of tests/conftest.py: the slowest
 # first. Small trainings are quicker on one thread each.
-TEST := -m "not slow" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+TEST := -m "not slow" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+  --durations 20 --durations-min 5
 test: setup
 	@OMP_NUM_THREADS=1 $(BIN)/pytest $(TEST)
 

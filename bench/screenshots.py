@@ -17,7 +17,6 @@ import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import cv2
 import httpx
 import numpy as np
 from measuring.pages import ROOT
@@ -30,7 +29,6 @@ from blemish.station.home import Home
 from blemish.station.schema import INSPECTIONS
 
 CHROMIUM = Path("/usr/bin/chromium")
-MOST_BYTES = 250_000
 SIZES = {"light": (1280, 800), "dark": (1280, 800), "tablet": (820, 1180)}
 TYPES = ("foreign_body", "hole", "missing_piece", "scratch", "stain", "twist")
 
@@ -178,14 +176,11 @@ def _tab(page: Page, name: str) -> None:
 
 
 def _publish(path: Path, target: Path) -> None:
-    """The picture in the documentation, with few colours if it must."""
+    """The picture in the documentation, in all its colours: a palette posterises photographs."""
     from PIL import Image
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    image = cv2.imread(str(path))
-    cv2.imwrite(str(target), image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    if target.stat().st_size > MOST_BYTES:
-        Image.open(path).convert("RGB").quantize(160).save(target, optimize=True)
+    Image.open(path).convert("RGB").save(target, optimize=True)
     print(target, target.stat().st_size)
 
 

@@ -1,4 +1,7 @@
-"""Check that every link in the Markdown pages leads somewhere: files, headings, pictures. The network is not asked."""
+"""Check that every link in the Markdown pages leads somewhere: files, headings, pictures. The network is not asked.
+
+Neither may a page name a file of the source, such as `core/images.py`, that is not there any more.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"(?<!\\)\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)")
 FENCED = re.compile(r"^(```|~~~).*?^\1\s*$", re.DOTALL | re.MULTILINE)
+SOURCE = re.compile(r"`((?:[a-z_]+/)+\w+\.py)`")
 HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*\s*$", re.MULTILINE)
 
 
@@ -36,8 +40,13 @@ def anchors(page: Path) -> set[str]:
 
 
 def problems(page: Path) -> list[str]:
-    """What is wrong with the links of one page, a sentence each."""
-    wrong = []
+    """What is wrong with the links of one page and the files that it names, a sentence each."""
+    places = (ROOT, ROOT / "src", ROOT / "src" / "blemish")
+    wrong = [
+        f"{page.relative_to(ROOT)}: {name} is no file: name where it is now."
+        for name in SOURCE.findall(prose(page))
+        if not any((place / name).is_file() for place in places)
+    ]
     for link in LINK.findall(prose(page)):
         if re.match(r"[a-z][a-z0-9+.-]*:", link):
             continue

@@ -22,8 +22,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"(!?\[[^\]]*\]\(\s*<?)([^)\s>]+)")
 FENCED = re.compile(r"^(```|~~~).*?^\1[ \t]*$", re.DOTALL | re.MULTILINE)
-PUBLIC = re.compile(r"^<!-- public names of (.+?) -->$", re.MULTILINE)
-WHOLE = re.compile(r"^::: (\S+)$", re.MULTILINE)
+PUBLIC = re.compile(r"^<!-- public names of (.+?)(, without their methods)? -->$", re.MULTILINE)
 EXAMPLES = "<!-- examples -->"
 LANGUAGES = {
     "Dockerfile": "docker",
@@ -54,9 +53,11 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     source = ROOT / ("README.md" if name == "index.md" else name)
     if not source.is_file():
         source = ROOT / "docs" / name
-    markdown = PUBLIC.sub(lambda mark: _reference(mark[1].split()), markdown)
+    markdown = PUBLIC.sub(lambda mark: _reference(mark[1].split(), methods=not mark[2]), markdown)
     if EXAMPLES in markdown:
-        scripts = sorted((ROOT / "examples").glob("*.py"))
+        scripts = sorted(
+            (ROOT / "examples").glob("*.py"), key=lambda p: (not p.name.startswith("first_"), p.name)
+        )
         markdown = markdown.replace(EXAMPLES, "\n\n".join(map(_example, scripts)))
     return _outside_fences(markdown, lambda text: LINK.sub(lambda link: _moved(link, source, name), text))
 
@@ -64,7 +65,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 def on_env(env: Any, config: MkDocsConfig, **_: Any) -> None:
     """Every public name stands on a page of the reference."""
     texts = [page.read_text("utf-8") for page in (ROOT / "docs" / "api").glob("*.md")]
-    floors = " ".join(found for text in texts for found in PUBLIC.findall(text) + WHOLE.findall(text)).split()
+    floors = " ".join(mark[1] for text in texts for mark in PUBLIC.finditer(text)).split()
     for name, home in public_names().items():
         if not any(_is_below(home, floor) for floor in floors):
             log.warning(f"blemish.{name} of {home} is on no page of docs/api: add its floor to one.")
@@ -83,10 +84,11 @@ def public_names() -> dict[str, str]:
     }
 
 
-def _reference(floors: list[str]) -> str:
+def _reference(floors: list[str], methods: bool) -> str:
     """Directives of mkdocstrings for the public names at home on these floors."""
     names = [name for name, home in public_names().items() if any(_is_below(home, floor) for floor in floors)]
-    return "\n\n".join(f"::: blemish.{name}" for name in names)
+    options = "" if methods else "\n    options:\n      members: false"
+    return "\n\n".join(f"::: blemish.{name}{options}" for name in names)
 
 
 def _is_below(home: str, floor: str) -> bool:
@@ -94,13 +96,13 @@ def _is_below(home: str, floor: str) -> bool:
 
 
 def _example(script: Path) -> str:
-    """A script under a heading that is the first line of its docstring."""
+    """A script under a heading: the first line of its docstring, up to the colon if there is one."""
     text = script.read_text("utf-8")
     title, _, rest = (ast.get_docstring(ast.parse(text)) or script.name).partition("\n")
+    title, _, more = title.partition(": ")
     body = text[text.index('"""', 3) + 3 :].strip() if text.startswith('"""') else text.strip()
-    return (
-        f'## {title.rstrip(".")}\n\n{rest.strip()}\n\n```python title="examples/{script.name}"\n{body}\n```'
-    )
+    about = f"{more[:1].upper()}{more[1:]}\n{rest.rstrip()}".strip()
+    return f'## {title.rstrip(".")}\n\n{about}\n\n```python title="examples/{script.name}"\n{body}\n```'
 
 
 def _shown(file: Path) -> str:

@@ -26,7 +26,7 @@ __version__ = "0.1.0"
 # The module of each public name; `__init__.pyi` says the same to type checkers and editors.
 _HOMES = {
     "blemish.core.errors": "ArtifactError BlemishError CatalogError ContractError ImageError MissingExtraError "
-    "NotFittedError UsageError",
+    "NameTakenWarning NotFittedError UsageError",
     "blemish.core.types": "Prediction Region Verdict",
     "blemish.data.catalog": "Catalog open_catalog open_catalogs",
     "blemish.data.sample_line": "write_sample_line",
@@ -52,9 +52,10 @@ _HOMES = {
     "blemish.detectors.supervised.classifier": "Classifier",
     "blemish.detectors.supervised.supersimplenet": "SuperSimpleNet",
     "blemish.detectors.supervised.unet": "UNet",
+    "blemish.evaluation.thresholds": "choose_thresholds",
     "blemish.line.inspection": "Inspection",
     "blemish.line.runtime": "Inspector",
-    "blemish.workflows.notebook": "Measured evaluate fit load",
+    "blemish.workflows.notebook": "Measured benchmark evaluate explore_images fit load",
 }
 
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

@@ -6,6 +6,7 @@ from blemish.core.errors import CatalogError as CatalogError
 from blemish.core.errors import ContractError as ContractError
 from blemish.core.errors import ImageError as ImageError
 from blemish.core.errors import MissingExtraError as MissingExtraError
+from blemish.core.errors import NameTakenWarning as NameTakenWarning
 from blemish.core.errors import NotFittedError as NotFittedError
 from blemish.core.errors import UsageError as UsageError
 from blemish.core.types import Prediction as Prediction
@@ -42,10 +43,13 @@ from blemish.detectors.registry import register as register
 from blemish.detectors.supervised.classifier import Classifier as Classifier
 from blemish.detectors.supervised.supersimplenet import SuperSimpleNet as SuperSimpleNet
 from blemish.detectors.supervised.unet import UNet as UNet
+from blemish.evaluation.thresholds import choose_thresholds as choose_thresholds
 from blemish.line.inspection import Inspection as Inspection
 from blemish.line.runtime import Inspector as Inspector
 from blemish.workflows.notebook import Measured as Measured
+from blemish.workflows.notebook import benchmark as benchmark
 from blemish.workflows.notebook import evaluate as evaluate
+from blemish.workflows.notebook import explore_images as explore_images
 from blemish.workflows.notebook import fit as fit
 from blemish.workflows.notebook import load as load
 

@@ -74,7 +74,7 @@ def make(name: str, **parameters: Any) -> TabularDetector:
 def own_parameters(detector: TabularDetector) -> dict[str, Any]:
     """Those of scikit-learn's model."""
     shared = {field.name for field in dataclasses.fields(TabularDetector)}
-    return {name: value for name, value in detector.parameters().items() if name not in shared}
+    return {name: value for name, value in detector.get_params().items() if name not in shared}
 
 
 def on_sklearns_scale(detector: TabularDetector, model: Any, scores: Any) -> np.ndarray:

@@ -21,13 +21,14 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from blemish.core.errors import CatalogError, NotFittedError, UsageError
+from blemish.core.errors import UsageError
 from blemish.core.folds import fold_positions
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.detectors import checks
 from blemish.detectors.base import Detector
-from blemish.detectors.checks import Check, Subject, run_check
+from blemish.detectors.check_subject import Subject
+from blemish.detectors.checks import Check, run_check
 from blemish.detectors.registry import create_detector, detector_info, detector_names
 from blemish.making.reading import learning_catalog
 
@@ -118,34 +119,6 @@ def test_plain_defects_are_told_clearly_by_what_trains(name: str, subject_of: Ca
     subject = subject_of(name, True)
     anomalous = (subject.catalog.test()["label"] == "anomalous").to_numpy()
     assert roc_auc_score(anomalous, [one.score for one in subject.predictions]) > 0.9
-
-
-@every_detector
-def test_a_changed_parameter_counts_from_the_next_fit_on(
-    name: str, subject_of: Callable[..., Subject]
-) -> None:
-    catalog = subject_of(name).catalog
-    paths = [Path(path) for path in catalog.test()["path"][:2]]
-    changed = make(name, size=64).fit(catalog)
-    list(changed.predict(paths))  # compiles what it compiles
-    list(changed.cross_predict(catalog, 2))
-    changed.size = 96
-    with pytest.raises(CatalogError):  # a fit that fails has not changed what was learnt before
-        changed.fit(catalog.subset([]))
-    for ask in (
-        lambda: list(changed.predict(paths)),
-        lambda: list(changed.cross_predict(catalog, 2)),
-        changed.network,
-    ):
-        with pytest.raises(NotFittedError, match="fitted with size=64 and has size=96 now: call fit again"):
-            ask()
-    changed.fit(catalog)
-    fresh = make(name, size=96).fit(catalog)
-    for one, other in zip(changed.predict(paths), fresh.predict(paths), strict=True):
-        assert one.score == other.score and one.anomaly_map.shape == (96, 96)
-        assert np.array_equal(one.anomaly_map, other.anomaly_map)
-    unseen, others = (list(detector.cross_predict(catalog, 2)) for detector in (changed, fresh))
-    assert [(place, one.score) for place, one in unseen] == [(place, one.score) for place, one in others]
 
 
 @every_detector

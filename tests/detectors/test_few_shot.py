@@ -216,7 +216,7 @@ def test_what_cannot_be_told_from_the_background_is_not_masked() -> None:
 
 
 def test_the_preset_is_the_subspace() -> None:
-    assert create_detector("few-shot", "subspace").parameters()["method"] == "subspace"
+    assert create_detector("few-shot", "subspace").get_params()["method"] == "subspace"
 
 
 def test_no_photograph_is_refused(catalog: Catalog) -> None:

@@ -91,7 +91,7 @@ EXACT: list[tuple[str, str | None, dict[str, Any]]] = [
 )
 def test_a_preset_has_these_settings(name: str, preset: str | None, exact: dict[str, Any]) -> None:
     made = create_detector(name, preset)
-    assert {key: made.parameters()[key] for key in exact} == exact
+    assert {key: made.get_params()[key] for key in exact} == exact
     if isinstance(made, TrainedDetector):
         assert made.recipe().optimizer == "adam"
 

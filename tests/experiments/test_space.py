@@ -65,7 +65,7 @@ def test_every_detector_has_a_default_space_of_settings_that_it_takes(name: str)
     assert 1 < len(found) <= 1500 and is_finite(space)
     assert len({setting_key(setting) for setting in found}) == len(found)
     for setting in (found[0], found[-1]):
-        assert create_detector(name, **setting).parameters() == detector_info(name).parameters | setting
+        assert create_detector(name, **setting).get_params() == detector_info(name).parameters | setting
 
 
 TOML = """

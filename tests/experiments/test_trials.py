@@ -13,7 +13,7 @@ from blemish.core.errors import BlemishError
 from blemish.detectors.registry import detector_info
 from blemish.experiments.search.trial_store import FEWEST_FOR_IMPORTANCE, STARTUP_TRIALS, TrialStore
 from blemish.experiments.space import Space, Values, setting_key, space_of
-from blemish.experiments.trial import Trial, best_of
+from blemish.experiments.trial import Trial, chosen_of
 
 INFO = detector_info("patchcore")
 FINITE = space_of({"taps": [[8, 16], [16]], "weights": [None, "a", "b"]}, "it", INFO)
@@ -61,8 +61,8 @@ def test_bayes_looks_where_it_is_good(tmp_path: Path) -> None:
     for seed in range(4):
         found = run(tmp_path / "study.sqlite3", OPEN, 40, seed)
         late += [auroc(trial.setting) for trial in found[STARTUP_TRIALS:]]
-        best = best_of(found)
-        assert best is not None and 0.05 < best.setting["top"] < 0.2
+        best = chosen_of(found, "patchcore")
+        assert 0.05 < best.setting["top"] < 0.2
         (tmp_path / "study.sqlite3").unlink()
     drawn_at_random = 0.95 - 0.2 * 2.5 / 3 + 1e-5 * 288
     assert sum(late) / len(late) > drawn_at_random + 0.04
@@ -101,7 +101,8 @@ def test_importance_of_many_choices_takes_no_age(tmp_path: Path) -> None:
 def test_failed_trials_are_kept_and_never_chosen(tmp_path: Path) -> None:
     store = TrialStore(tmp_path / "study.sqlite3", "key", OPEN, 0)
     store.add(Trial(0, {"top": 0.5, "size": 100}, (), 0.2, "It cannot be fitted."))
-    assert best_of(store.trials()) is None
+    with pytest.raises(BlemishError, match=r"All 1 settings of patchcore failed.*It cannot be fitted"):
+        chosen_of(store.trials(), "patchcore")
     store.add(Trial(1, {"top": 0.6, "size": 100}, (0.4, 0.6), 0.2))
     store.add(Trial(2, {"top": 0.7, "size": 100}, (0.5, 0.5), 0.2))
     failed, first, second = TrialStore(tmp_path / "study.sqlite3", "key", OPEN, 0).trials()
@@ -111,7 +112,7 @@ def test_failed_trials_are_kept_and_never_chosen(tmp_path: Path) -> None:
         "setting": {"top": 0.5, "size": 100},
         "error": "It cannot be fitted.",
     }
-    assert best_of([failed, first, second]) == first, "the first of equals"
+    assert chosen_of([failed, first, second], "patchcore") == first, "the first of equals"
     assert store.next_by_bayes() is not None
 
 

@@ -92,9 +92,9 @@ def search(
 
 def _tell(trial: Trial) -> None:
     """One line for a trial that was measured."""
-    from blemish.experiments.space import shown
+    from blemish.experiments.shown import shown_setting
 
-    values = ", ".join(f"{name} {shown(value)}" for name, value in trial.setting.items())
+    values = shown_setting(trial.setting)
     if trial.error:
         messages.print(f"FAILED  {trial.number}: {values}: {trial.error}", style="red")
         return

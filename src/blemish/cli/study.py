@@ -87,6 +87,7 @@ def _tell(result: CellResult) -> None:
 
 
 def _print(result: Study, report: Path) -> None:
+    from blemish.experiments.shown import shown_figure
     from blemish.experiments.study.brightness import is_telling
     from blemish.experiments.study.plan import COMBINATIONS
     from blemish.experiments.study.summary import by_model, headline
@@ -98,7 +99,7 @@ def _print(result: Study, report: Path) -> None:
         name = "mean" if category is None else category.name
         for place, combination in enumerate(COMBINATIONS):
             found = by_model(result, category, combination).values()
-            cells = [f"{one.test:.3f}" if one.test == one.test else "–" for one in found]
+            cells = [shown_figure(one.test) for one in found]
             rows.append(("" if place else name, combination.name, *cells))
     for line in aligned(rows, names=2):
         console.print(line)

@@ -18,12 +18,15 @@ _EXTRAS = {
 """Modules that come with each extra."""
 
 
-def explained(error: BaseException, what: str) -> tuple[int, str]:
+def explained(
+    error: BaseException, what: str, where: str = "run again with --debug to see where"
+) -> tuple[int, str]:
     """Exit status and sentence for an error.
 
     Args:
         error: whatever ended the work.
         what: the work, as `blemish fit`.
+        where: how to find the place of what nobody expected.
     """
     if isinstance(error, KeyboardInterrupt):
         return STOPPED, "Stopped by Ctrl-C."
@@ -35,8 +38,7 @@ def explained(error: BaseException, what: str) -> tuple[int, str]:
         return 1, "There is not enough memory: close other programs, or use fewer or smaller images."
     cause = " ".join(str(error).split()) or "no reason given"
     return 1, (
-        f"Something unexpected happened ({type(error).__name__}: {cause[:300]}): "
-        "run again with --debug to see where, and report it."
+        f"Something unexpected happened ({type(error).__name__}: {cause[:300]}): {where}, and report it."
     )
 
 

@@ -37,6 +37,12 @@ def pixels_of(image: ImageInput, name: str = "the image", bit_depth: int = 16) -
     Raises:
         ImageError: the file, its bytes or the Pillow image cannot be used.
         UsageError: it is none of these, or an array of another type or shape.
+
+    Example:
+        >>> import numpy as np
+        >>> grey = np.full((8, 8), 200, np.uint8)
+        >>> pixels_of(grey)[0, 0].tolist(), pixels_of(Image.fromarray(grey))[0, 0].tolist()
+        ([200, 200, 200], [200, 200, 200])
     """
     if isinstance(image, str | Path):
         return read_image(image, bit_depth=bit_depth)
@@ -52,7 +58,7 @@ def pixels_of(image: ImageInput, name: str = "the image", bit_depth: int = 16) -
     if image.dtype != np.uint8 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
         raise UsageError(
             f"{name} is a {image.dtype} array of shape {image.shape} and no photograph: give uint8 values 0 to 255, "
-            "H x W x 3 (RGB) or H x W (grey)."
+            "H x W x 3 (RGB) or H x W (grey), and several in a list."
         )
     return np.ascontiguousarray(image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from blemish.core.errors import CatalogError, NotFittedError, UsageError
 from blemish.core.folds import fold_positions
 from blemish.core.image_inputs import ImageInput
 from blemish.core.preprocessing import Preprocessing, standardise
+from blemish.core.settings import cache_folder
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.inputs import Photographs, catalog_of, files_of, is_several
@@ -45,6 +47,13 @@ class Detector(ABC):
 
     A detector that says whether but not where (`gives_maps` is False) has a map that is its score everywhere.
     Where training has a history, `history_` holds for each epoch its number, losses, rate and seconds.
+
+    Example:
+        >>> import blemish
+        >>> blemish.PatchCore(size=448).set_params(seed=1).clone()
+        PatchCore(size=448, seed=1)
+        >>> blemish.PatchCore(size=448).get_params()["size"]
+        448
     """
 
     name: ClassVar[str] = ""
@@ -176,7 +185,7 @@ class Detector(ABC):
             ImageError: the file cannot be read.
         """
         contract = self.preprocessing()
-        return standardise(PixelCache().read(path, contract), contract)
+        return standardise(_pixel_cache(cache_folder()).read(path, contract), contract)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score every normal training image as if unseen, by a detector fitted on the other folds.
@@ -212,7 +221,7 @@ class Detector(ABC):
 
     def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], list[Path]]:
         """What is learnt from photographs depends on them and on the parameters: the key of a memo."""
-        return self.parameters(), list(paths)
+        return self.get_params(), list(paths)
 
     def quick_parameters(self) -> dict[str, Any]:
         """What is changed for a small first run: 128 pixels; a subclass adds what else takes long."""
@@ -221,10 +230,6 @@ class Detector(ABC):
     def clone(self) -> Self:
         """An unfitted detector with the same parameters."""
         return type(self)(**self.get_params())
-
-    def parameters(self) -> dict[str, Any]:
-        """As `get_params`."""
-        return self.get_params()
 
     def _predictions(self, images: Photographs) -> Iterator[Prediction]:
         """Predictions of photographs, those in memory as files for as long as they are scored."""
@@ -239,6 +244,12 @@ class Detector(ABC):
         return {
             one.name: one.default if one.default_factory is made else one.default_factory() for one in fields
         }
+
+
+@functools.lru_cache(maxsize=1)
+def _pixel_cache(folder: Path) -> PixelCache:
+    """The cache of pixels, opened once, as that counts its files; `folder` is where all caches are now."""
+    return PixelCache()
 
 
 def normal_images(catalog: Catalog, fewest: int = 2) -> list[Path]:
@@ -300,7 +311,7 @@ def require_fitted(detector: Detector, attribute: str) -> Any:
     if value is None:
         raise NotFittedError(f"This {detector.name} detector has learnt nothing yet: call fit first.")
     before = detector._fitted_with or {}
-    for name, now in detector.parameters().items():
+    for name, now in detector.get_params().items():
         if name in before and before[name] != now:
             raise NotFittedError(
                 f"This {detector.name} detector was fitted with {name}={before[name]} and has {name}={now} now: call "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -26,68 +26,20 @@ from blemish.core.images import read_image, read_mask
 from blemish.core.network import CompiledNetwork
 from blemish.core.progress import track
 from blemish.core.types import Prediction
-from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.entries import ANOMALOUS, TEST, TRAIN
-from blemish.data.splits import supervised_split
 from blemish.detectors.base import Detector
-from blemish.detectors.plain_parts import write_plain_parts
+from blemish.detectors.check_subject import Subject
 from blemish.features.onnx_export import to_onnx
 
 FOLDS = 3
+
+Check = Callable[[Subject], None]
 
 Refusal = TypeVar("Refusal", bound=BlemishError)
 
 
 class _BrokenError(Exception):
     """A clause is broken; the text says how."""
-
-
-@dataclasses.dataclass
-class Subject:
-    """What a check looks at.
-
-    Attributes:
-        detector: unfitted, with the parameters to check it with; no check changes it.
-        catalog: what it may learn from, and be tested with.
-        folder: for photographs that a check makes.
-    """
-
-    detector: Detector
-    catalog: Catalog
-    folder: Path
-
-    @classmethod
-    def of(cls, detector: Detector, folder: Path) -> Subject:
-        """A detector with the plain parts, written to `folder`; one that needs defects learns from half of them."""
-        write_plain_parts(folder / "parts")
-        catalog = open_catalog(folder / "parts")
-        if detector.learns_from_defects():
-            catalog = supervised_split(catalog, seed=detector.seed)
-        return cls(detector, catalog, folder)
-
-    @cached_property
-    def fitted(self) -> Detector:
-        """The detector fitted, once for all checks."""
-        return self.detector.clone().fit(self.catalog)
-
-    @cached_property
-    def paths(self) -> list[Path]:
-        """The test photographs."""
-        return [Path(path) for path in self.catalog.test()["path"]]
-
-    @cached_property
-    def predictions(self) -> list[Prediction]:
-        """What the fitted detector says of `paths`."""
-        return list(self.fitted.predict(self.paths))
-
-    @property
-    def side(self) -> tuple[int, int]:
-        """Height and width of the network's input."""
-        contract = self.fitted.preprocessing()
-        return contract.height, contract.width
-
-
-Check = Callable[[Subject], None]
 
 
 def check_detector(detector: Detector) -> None:
@@ -99,6 +51,10 @@ def check_detector(detector: Detector) -> None:
 
     Raises:
         ContractError: it breaks a clause; the sentence says which, and how.
+
+    Example:
+        >>> import blemish
+        >>> blemish.check_detector(blemish.NearestNeighbours(size=64, coreset_size=100))
     """
     with TemporaryDirectory(prefix="blemish-check-") as folder:
         subject = Subject.of(detector, Path(folder))
@@ -293,9 +249,30 @@ def check_a_seed_repeats_everything(subject: Subject) -> None:
     _require(_same(_numbers(subject.fitted), _numbers(again)), "a second fit gives another network")
 
 
+def check_changed_parameters_count(subject: Subject) -> None:
+    """After a change of parameters a detector refuses to speak until it is fitted anew, then it is as a fresh one."""
+    paths, before, after = subject.paths[:2], 64, 96
+    changed = subject.detector.clone().set_params(size=before).fit(subject.catalog)
+    _scored(changed, paths), _cross_scored(changed, subject)  # which prepare whatever it may keep
+    changed.set_params(size=after)
+    _refusal(CatalogError, partial(changed.fit, subject.catalog.subset([])), "fit on no images")
+    for ask in (partial(_scored, changed, paths), partial(_cross_scored, changed, subject), changed.network):
+        refused = _refusal(NotFittedError, ask, f"size={after} after a fit with size={before}")
+        _require(f"size={after}" in str(refused), "the refusal does not name the changed parameter")
+    changed.fit(subject.catalog)
+    fresh = subject.detector.clone().set_params(size=after).fit(subject.catalog)
+    said, anew = (_scored(one, paths) for one in (changed, fresh))
+    _require(said[0].anomaly_map.shape == anew[0].anomaly_map.shape, "the map has the size of before")
+    _require(_agree(said, anew, 0), "fitted anew it scores otherwise than a fresh one")
+    again, unseen = (_cross_scored(one, subject) for one in (changed, fresh))
+    _require(_agree(again, unseen, 0), "fitted anew it scores unseen images otherwise than a fresh one")
+
+
 def check_predicting_learns_nothing(subject: Subject) -> None:
-    """The order of photographs does not count, and predicting changes nothing that was learnt."""
+    """The order of photographs does not count, and predicting changes nothing that was learnt, nor torch's state."""
     before = _numbers(subject.fitted)
+    for _ in subject.fitted.predict(subject.paths[:2]):
+        _require(not torch.is_inference_mode_enabled(), "between photographs torch is in inference mode")
     backwards = list(subject.fitted.predict(subject.paths[::-1]))[::-1]
     _require(_agree(subject.predictions, backwards, 0), "backwards they score otherwise")
     after = subject.fitted.network().state_dict()
@@ -361,6 +338,7 @@ CHECKS: tuple[Check, ...] = (
     check_defects_score_higher,
     check_maps_show_defects,
     check_a_seed_repeats_everything,
+    check_changed_parameters_count,
     check_predicting_learns_nothing,
     check_the_network_says_the_same,
     check_good_images_are_scored_as_if_unseen,
@@ -388,6 +366,10 @@ def _refusal(wanted: type[Refusal], act: Callable[[], Any], what: str) -> Refusa
 
 def _scored(detector: Detector, paths: list[Path]) -> list[Prediction]:
     return list(detector.predict(paths))
+
+
+def _cross_scored(detector: Detector, subject: Subject) -> list[Prediction]:
+    return [prediction for _, prediction in detector.cross_predict(subject.catalog, 2)]
 
 
 def _learnt(detector: Detector) -> str:

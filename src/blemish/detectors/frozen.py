@@ -7,6 +7,7 @@ import functools
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,7 +56,7 @@ class BackboneDetector(Detector):
 
     def extractor(self) -> FeatureExtractor:
         """The feature extractor of these parameters, made once."""
-        return self._reader.recall(self.parameters(), self._make_extractor)
+        return self._reader.recall(self.get_params(), self._make_extractor)
 
     def _make_extractor(self) -> FeatureExtractor:
         backbone = self._load_backbone()
@@ -92,8 +93,7 @@ class FrozenFeatureDetector(BackboneDetector):
     def scored_by(self, head: nn.Module, paths: Sequence[Path]) -> Iterator[Prediction]:
         """What a head, feature maps in, score (1) and map (H x W) out, says of photographs one by one, in order."""
         for maps in self.extractor().stream(paths):
-            with torch.inference_mode():
-                yield prediction_of(*head(batch_of_one(maps)))
+            yield said_by(head, batch_of_one(maps))
 
 
 @functools.lru_cache(maxsize=4)
@@ -119,6 +119,12 @@ class BackboneWithHead(nn.Module):
 def batch_of_one(maps: FeatureMaps) -> list[Tensor]:
     """Extracted feature maps as tensors with a batch dimension in front."""
     return [torch.from_numpy(features)[None] for features in maps]
+
+
+def said_by(head: nn.Module, *inputs: Any) -> Prediction:
+    """What a head says; computed here, for a generator that yields inside `inference_mode` spreads it to its caller."""
+    with torch.inference_mode():
+        return prediction_of(*head(*inputs))
 
 
 def prediction_of(score: Tensor, anomaly_map: Tensor) -> Prediction:

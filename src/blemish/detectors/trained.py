@@ -194,7 +194,7 @@ class TrainedDetector(Detector, Generic[Found]):
     def _identity(self, photographs: TrainingPhotographs) -> str:
         """What is trained on what, for the checkpoint: SHA-256 over parameters and images."""
         # A training may go on elsewhere, and nothing else may change: the rates depend on the number of epochs.
-        parameters = {name: value for name, value in self.parameters().items() if name != "device"}
+        parameters = {name: value for name, value in self.get_params().items() if name != "device"}
         lines = [
             self.name,
             json.dumps(parameters, default=str, sort_keys=True),
@@ -208,7 +208,7 @@ class TrainedDetector(Detector, Generic[Found]):
     def _runtime(self) -> CompiledNetwork:
         """The fitted graph as the line runs it, compiled once."""
         network, contract = self.network(), self.preprocessing()
-        return self._compiled.recall(self.parameters(), lambda: compiled(network, contract))
+        return self._compiled.recall(self.get_params(), lambda: compiled(network, contract))
 
 
 def compiled(network: nn.Module, contract: Preprocessing) -> CompiledNetwork:

@@ -130,13 +130,6 @@ def to_json(space: Space) -> dict[str, Any]:
     }
 
 
-def shown(value: object) -> str:
-    """A value as tables and charts show it."""
-    if isinstance(value, tuple | list):
-        return ", ".join(map(str, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _read(path: Path) -> Mapping[str, Any]:
     """The table in a TOML or JSON file."""
     try:

@@ -55,22 +55,16 @@ def run_trial(number: int, setting: Setting, validate: Callable[[], Validated]) 
     return Trial(number, setting, aurocs, time.monotonic() - started, error)
 
 
-def best_of(trials: Sequence[Trial]) -> Trial | None:
-    """The trial with the highest mean AUROC, the first of equals; None if all failed."""
-    done = [trial for trial in trials if not trial.error]
-    return max(done, key=lambda trial: trial.auroc) if done else None
-
-
 def chosen_of(trials: Sequence[Trial], detector: str) -> Trial:
-    """The trial whose setting is chosen.
+    """The trial with the highest mean AUROC, the first of equals: its setting is chosen.
 
     Raises:
         BlemishError: all trials failed.
     """
-    chosen = best_of(trials)
-    if chosen is None:
+    done = [trial for trial in trials if not trial.error]
+    if not done:
         raise BlemishError(f"All {len(trials)} settings of {detector} failed; the first: {trials[0].error}")
-    return chosen
+    return max(done, key=lambda trial: trial.auroc)
 
 
 def failure_sentence(failure: Exception, what: str) -> str:

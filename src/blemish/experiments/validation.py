@@ -137,6 +137,15 @@ def score(detector: Detector, catalog: Catalog, split: str) -> Scores:
     rows = catalog.table[catalog.table["split"] == split]
     paths = [Path(path) for path in rows["path"]]
     scores = np.array([prediction.score for prediction in detector.predict(paths)], np.float64)
+    return Scores((rows["label"] == ANOMALOUS).to_numpy(), finite(scores, detector))
+
+
+def finite(scores: npt.NDArray[np.float64], detector: Detector) -> npt.NDArray[np.float64]:
+    """The scores that a detector has given.
+
+    Raises:
+        BlemishError: one is not finite.
+    """
     if not np.isfinite(scores).all():
         raise BlemishError(f"{detector.name} gives scores that are not finite with this setting.")
-    return Scores((rows["label"] == ANOMALOUS).to_numpy(), scores)
+    return scores

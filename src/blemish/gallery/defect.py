@@ -32,15 +32,7 @@ class Defect:
 
     def to_json(self) -> dict[str, Any]:
         """The defect as JSON-ready values; the time in ISO 8601, UTC."""
-        return {
-            "category": self.category,
-            "defect_type": self.defect_type,
-            "time": self.time.astimezone(UTC).isoformat(),
-            "inspector": self.inspector,
-            "image_digest": self.image_digest,
-            "inspection_id": self.inspection_id,
-            "name": self.name,
-        }
+        return vars(self) | {"time": self.time.astimezone(UTC).isoformat()}
 
     @classmethod
     def of_json(cls, values: Mapping[str, Any]) -> Defect:

@@ -72,13 +72,13 @@ def describe(views: Sequence[tuple[Sequence[FloatArray], FloatArray]]) -> FloatA
     Raises:
         UsageError: a feature is not finite.
     """
-    parts = []
+    means = []
     for maps, anomaly_map in views:
         for features in maps:
             weights = _weights(anomaly_map, features.shape[1], features.shape[2])
-            part = features.reshape(len(features), -1).astype(np.float64) @ weights
-            parts.append(part / (np.linalg.norm(part) or 1.0))
-    vector = np.concatenate(parts)
+            mean = features.reshape(len(features), -1).astype(np.float64) @ weights
+            means.append(mean / (np.linalg.norm(mean) or 1.0))
+    vector = np.concatenate(means)
     if not np.isfinite(vector).all():
         raise UsageError(
             "The inspector's backbone gives features that are not finite: fit the inspector anew."

@@ -217,7 +217,7 @@ def _manifest(
     """Everything the artifact says of itself."""
     parameters = {
         key: list(value) if isinstance(value, tuple) else value
-        for key, value in detector.parameters().items()
+        for key, value in detector.get_params().items()
     }
     libraries = {}
     for library in _LIBRARIES:

@@ -6,21 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, Self, get_type_hints
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, create_model
 
-from blemish.server.queue import Refused
 from blemish.station.records import (
     LINE_PATTERN,
     MOST_NOTE_CHARACTERS,
     MOST_TYPE_CHARACTERS,
     NOTE_PATTERN,
-    Feedback,
     InspectionRecord,
 )
 from blemish.station.shelf import InspectorVersion
-from blemish.station.statistics import Drift, RateBucket, Summary
 
 
 def _in_range(moment: datetime) -> datetime:
@@ -35,6 +32,15 @@ DefectType = Annotated[str, Field(min_length=1, max_length=MOST_TYPE_CHARACTERS,
 
 class _Taken(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class _Given(BaseModel):
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """The document of a value: its fields by their names, null for what is no number, as JSON has none."""
+        found = {name: getattr(value, name) for name in cls.model_fields}
+        absent = [name for name, one in found.items() if isinstance(one, float) and not math.isfinite(one)]
+        return cls(**found | dict.fromkeys(absent))
 
 
 class RegionDocument(BaseModel):
@@ -81,18 +87,13 @@ class InspectionDocument(_Recorded):
         return cls.model_construct(**{name: values[name] for name in cls.model_fields})
 
 
-class RefusedDocument(BaseModel):
+class RefusedDocument(_Given):
     """A photograph that was not judged, beside others that were."""
 
     file_name: str
     kind: str
     detail: str
     status: int
-
-    @classmethod
-    def of(cls, refused: Refused) -> RefusedDocument:
-        """The document of a refusal."""
-        return cls(**vars(refused))
 
 
 class InspectedDocument(BaseModel):
@@ -117,7 +118,7 @@ class FeedbackRequest(_Taken):
     note: Annotated[str, Field(max_length=MOST_NOTE_CHARACTERS, pattern=NOTE_PATTERN)] = ""
 
 
-class FeedbackDocument(BaseModel):
+class FeedbackDocument(_Given):
     """Feedback as it is in the log."""
 
     id: int
@@ -128,13 +129,8 @@ class FeedbackDocument(BaseModel):
     note: str
     by: str
 
-    @classmethod
-    def of(cls, feedback: Feedback) -> FeedbackDocument:
-        """The document of a feedback."""
-        return cls(**{name: getattr(feedback, name) for name in cls.model_fields})
 
-
-class VersionDocument(BaseModel):
+class VersionDocument(_Given):
     """One version of an inspector on the shelf."""
 
     name: str
@@ -145,11 +141,6 @@ class VersionDocument(BaseModel):
     created: datetime
     added: datetime
     active: bool
-
-    @classmethod
-    def of(cls, version: InspectorVersion) -> VersionDocument:
-        """The document of a version."""
-        return cls(**{name: getattr(version, name) for name in cls.model_fields})
 
 
 class InspectorDocument(BaseModel):
@@ -172,7 +163,7 @@ class ActivateRequest(_Taken):
     version: int = Field(ge=1, le=2**31 - 1)
 
 
-class SummaryDocument(BaseModel):
+class SummaryDocument(_Given):
     """Counts by verdict and by what people said."""
 
     n: int
@@ -187,7 +178,7 @@ class SummaryDocument(BaseModel):
     without_defect_type: int
 
 
-class RateDocument(BaseModel):
+class RateDocument(_Given):
     """One point of the control chart of the reject rate (p chart, three standard errors)."""
 
     start: datetime
@@ -199,7 +190,7 @@ class RateDocument(BaseModel):
     out_of_control: bool
 
 
-class DefectShareDocument(BaseModel):
+class DefectShareDocument(_Given):
     """One bar of the Pareto chart of defect types; shares are from 0 to 1."""
 
     defect_type: str
@@ -208,7 +199,7 @@ class DefectShareDocument(BaseModel):
     cumulative_share: float
 
 
-class DriftDocument(BaseModel):
+class DriftDocument(_Given):
     """How the latest scores compare with those of the inspector's normal images; null with too few scores."""
 
     inspector: str
@@ -271,26 +262,3 @@ class ReadyDocument(BaseModel):
     status: Literal["ready"]
     inspectors: list[str]
     troubles: list[str]
-
-
-def summary_document(summary: Summary) -> SummaryDocument:
-    """Counts as a document."""
-    return SummaryDocument(**_finite(vars(summary)))
-
-
-def rate_document(bucket: RateBucket) -> RateDocument:
-    """A point of the control chart as a document."""
-    return RateDocument(**bucket._asdict())
-
-
-def drift_document(drift: Drift) -> DriftDocument:
-    """A drift as a document."""
-    return DriftDocument(**_finite(vars(drift)))
-
-
-def _finite(values: dict[str, Any]) -> dict[str, Any]:
-    """The values with None for what is not a number: JSON has no word for it."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
-    }

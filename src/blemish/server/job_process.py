@@ -64,15 +64,15 @@ class JobProcess:
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
         self.pid = self._process.pid
+        self._stdin, self._events, self._messages = _pipes(self._process)
         asked = {"workflow": workflow, "request": request.model_dump(mode="json")}
         with suppress(OSError):  # it has ended already, and says why on its standard error
-            stdin = self._stream("stdin")
-            stdin.write(json.dumps(asked).encode() + b"\n")
-            stdin.flush()
+            self._stdin.write(json.dumps(asked).encode() + b"\n")
+            self._stdin.flush()
 
     def follow(self, tell: Tell) -> Ended:
         """Tell what happens until the process has ended."""
-        copying = threading.Thread(target=self._log.copy, args=(self._stream("stderr"),), daemon=True)
+        copying = threading.Thread(target=self._log.copy, args=(self._messages,), daemon=True)
         copying.start()
         try:
             last = self._last_event(tell)
@@ -81,7 +81,7 @@ class JobProcess:
             self._kill()  # workers that outlived it
             self._process.wait()
             with suppress(OSError):
-                self._stream("stdin").close()
+                self._stdin.close()
             copying.join(5)
             self._log.close()
         error = str(last.get("error") or f"It ended with status {status}: see its log.")
@@ -89,28 +89,27 @@ class JobProcess:
 
     def _last_event(self, tell: Tell) -> dict[str, Any]:
         """Tell all events but the last: the result or the error, or nothing where the process was ended."""
-        with self._stream("stdout") as events:
-            for line in events:
+        with self._events:
+            for line in self._events:
                 event: dict[str, Any] = json.loads(line)
-                if "result" in event or "error" in event:
+                if "result" in event:
                     return event
                 step = Progress(**event) if "task" in event else None
-                said = step.in_words() if step else str(event["said"])
+                said = step.in_words() if step else str(event.get("error") or event["said"])
                 self._log.write(said.encode("utf-8", "replace") + b"\n")
+                if "error" in event:
+                    return event
                 tell(said[:200], step.share if step else None)
         return {}
 
     def end(self) -> None:
         """Let the process know that it is to end, and see that it does."""
-        stdin = self._stream("stdin")
-        if not stdin.closed:
+        if not self._stdin.closed:
             with suppress(OSError):
-                stdin.close()
-            threading.Timer(child.GRACE_SECONDS + 2, self._kill_if_running).start()
-
-    def _stream(self, name: str) -> IO[bytes]:
-        stream: IO[bytes] = getattr(self._process, name)
-        return stream
+                self._stdin.close()
+            insisting = threading.Timer(child.GRACE_SECONDS + 2, self._kill_if_running)
+            insisting.daemon = True
+            insisting.start()
 
     def _kill_if_running(self) -> None:
         if self._process.poll() is None:
@@ -120,6 +119,12 @@ class JobProcess:
         """End the process and all that it has started."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
+    """Standard input, output and error of a process that has them all."""
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    return process.stdin, process.stdout, process.stderr
 
 
 class _Log:

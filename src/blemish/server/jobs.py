@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
 from blemish.core.storage import write_json, write_text
+from blemish.data.entries import ANOMALOUS_NAMES, NORMAL_NAMES, TEST, TRAIN
 from blemish.server.job import Job, JobState
 from blemish.server.job_process import JobProcess
 from blemish.server.job_requests import REPORT, JobRequest, TrainRequest, title, trained_inspector, workflow
@@ -30,7 +31,7 @@ from blemish.workflows.request import Request
 MOST_WAITING = 20
 """Jobs that may wait for their turn."""
 
-_MEANINGFUL = frozenset({"good", "ok", "normal", "train", "test"})
+_MEANINGFUL = NORMAL_NAMES | ANOMALOUS_NAMES | {TRAIN, TEST}
 """Folders whose names say something about the photographs in them."""
 
 _ID = re.compile(r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}$")

@@ -1,4 +1,4 @@
-"""One running server's parts, and what takes several of them; the routes and the page call it."""
+"""What one running server is made of, and what takes several of its pieces; the routes and the page call it."""
 
 from __future__ import annotations
 
@@ -43,13 +43,12 @@ logger = logging.getLogger("blemish.server")
 
 
 class Service:
-    """The parts of one server.
+    """One server: what it is made of, and what takes several of these.
 
     Attributes:
         settings: what it was told at its start.
-        limits: of the photographs that it decodes.
         home, database: where it keeps things.
-        log, statistics, images, keys, shelf: the history's parts.
+        log, statistics, images, keys, shelf: the history.
         inspectors: which version judges.
         queue: photographs on their way to a verdict.
         reinspection: photographs judged beside the line, without a record.
@@ -63,7 +62,7 @@ class Service:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
-        self.limits = DecodeLimits(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
+        limits = DecodeLimits(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
         self.home = Home(settings.home)
         self.database = Database(settings.database or self.home.database_url)
         self.database.upgrade()
@@ -76,12 +75,12 @@ class Service:
         self.jobs = Jobs(self.home.jobs)
         self.metrics = Metrics()
         self.queue = InspectionQueue(
-            settings, self.limits, self.log, self.images, self.metrics, self._after_commit
+            settings, limits, self.log, self.images, self.metrics, self._after_commit
         )
         self.metrics.queued.set_function(lambda: self.queue.length)
         self.metrics.queue_size.set(settings.queue_size)
         self.inspectors = Inspectors(self.shelf, self.queue.prepare)
-        self.reinspection = Reinspection(self.shelf, self.images, self.limits)
+        self.reinspection = Reinspection(self.shelf, self.images, limits)
         self.past_defects, self.gallery_trouble = open_past_defects(
             settings.gallery or self.home.gallery,
             self.reinspection.for_gallery,

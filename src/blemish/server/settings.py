@@ -64,14 +64,9 @@ class ServerSettings(BaseModel):
     page: bool = True
 
     @property
-    def on_loopback(self) -> bool:
-        """Whether only this machine can reach the server."""
-        return is_loopback(self.host)
-
-    @property
     def keys_required(self) -> bool:
         """Whether every request needs a key."""
-        return self.require_keys or not self.on_loopback
+        return self.require_keys or not is_loopback(self.host)
 
     @property
     def worker_count(self) -> int:

@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sqlalchemy import func, select
@@ -91,7 +92,7 @@ class InspectorShelf:
         self, artifact: Artifact, name: str, digest: str, scores: FloatArray, by: str
     ) -> InspectorVersion:
         with self._database.session() as session:
-            known = _row_of_digest(session, name, digest)
+            known = _row(session, name, digest=digest)
         if known is not None:
             path = self._folder / known.file
             if not path.exists():  # somebody has deleted it
@@ -102,7 +103,7 @@ class InspectorShelf:
         manifest = artifact.manifest
         try:
             with self._database.transaction() as session:
-                row = _row_of_digest(session, name, digest)
+                row = _row(session, name, digest=digest)
                 if row is None:
                     query = select(func.max(InspectorVersionRow.version)).where(
                         InspectorVersionRow.name == name
@@ -137,7 +138,7 @@ class InspectorShelf:
             NotFoundError: there is no such version.
         """
         with self._database.transaction() as session:
-            if _row(session, name, version) is None:
+            if _row(session, name, version=version) is None:
                 raise _no_version(name, version)
             latest = _activation(session, name)
             if latest is None or latest.version != version:
@@ -170,7 +171,7 @@ class InspectorShelf:
         """
         with self._database.session() as session:
             latest = _activation(session, name)
-            row = _row(session, name, latest.version) if latest else None
+            row = _row(session, name, version=latest.version) if latest else None
             if row is None:
                 raise _none_active(name)
             return self._version(row, active=True)
@@ -229,7 +230,7 @@ class InspectorShelf:
             NotFoundError: there is no such version.
         """
         with self._database.session() as session:
-            row = _row(session, name, version)
+            row = _row(session, name, version=version)
             if row is None:
                 raise _no_version(name, version)
             latest = _activation(session, name)
@@ -265,22 +266,11 @@ def _thinned(scores: FloatArray) -> list[float]:
     return [float(score) for score in np.quantile(scores, np.linspace(0, 1, _MOST_NORMAL_SCORES))]
 
 
-def _row(session: Session, name: str, version: int) -> InspectorVersionRow | None:
-    if not 0 < version <= _MOST_VERSION:
+def _row(session: Session, name: str, **known: Any) -> InspectorVersionRow | None:
+    """The row of an inspector with this `version` or `digest`."""
+    if not 0 < known.get("version", 1) <= _MOST_VERSION:
         return None
-    return session.scalar(
-        select(InspectorVersionRow).where(
-            InspectorVersionRow.name == name, InspectorVersionRow.version == version
-        )
-    )
-
-
-def _row_of_digest(session: Session, name: str, digest: str) -> InspectorVersionRow | None:
-    return session.scalar(
-        select(InspectorVersionRow).where(
-            InspectorVersionRow.name == name, InspectorVersionRow.digest == digest
-        )
-    )
+    return session.scalar(select(InspectorVersionRow).filter_by(name=name, **known))
 
 
 def _activation(session: Session, name: str) -> ActivationRow | None:

@@ -14,6 +14,8 @@ from blemish.core.progress import say
 from blemish.workflows.request import Request
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from blemish.experiments.benchmark.cell import CellResult
     from blemish.experiments.benchmark.matrix import Benchmark
 
@@ -65,6 +67,21 @@ class BenchmarkResult:
         found = {one["path"]: one["detail"] for cell in self.benchmark.results for one in cell.unreadable}
         return dict(sorted(found.items()))
 
+    def to_pandas(self) -> pd.DataFrame:
+        """A row for each cell: category, detector, seed, error, and every figure that is one number."""
+        import pandas as pd
+
+        rows = []
+        for result in self.benchmark.results:
+            cell, figures = result.cell, result.metrics | result.timings
+            named = {"category": cell.category, "detector": cell.candidate.label, "seed": cell.seed}
+            numbers = {name: value for name, value in figures.items() if isinstance(value, int | float)}
+            rows.append(named | {"error": result.error} | numbers)
+        return pd.DataFrame(rows)
+
+    def _repr_html_(self) -> str:
+        return self.to_pandas().to_html(index=False, float_format="{:.3f}".format)
+
     def to_json(self) -> dict[str, Any]:
         """The comparison as JSON-ready values, as in `benchmark.json`."""
         return {**self.benchmark.to_json(), "report": str(self.report)}
@@ -72,8 +89,7 @@ class BenchmarkResult:
 
 def in_words(result: CellResult) -> str:
     """One line on a cell that was measured."""
-    cell = result.cell
-    name = f"{cell.candidate.label} on {cell.category}, seed {cell.seed}"
+    name = result.cell.title
     if result.error:
         return f"FAILED  {name}: {result.error}"
     auroc = result.metrics["image_auroc"]

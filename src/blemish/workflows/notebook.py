@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from blemish.detectors.base import Detector
     from blemish.detectors.inputs import Photographs
     from blemish.evaluation.result import Evaluation
+    from blemish.workflows.benchmark import BenchmarkResult
+    from blemish.workflows.explore import ExploreResult
 
 _SHOWN = {"image_auroc": "AUROC", "image_ap": "AP", "f1": "F1", "precision": "precision", "recall": "recall"}
 _SHOWN |= {"pixel_auroc": "pixel AUROC", "aupro": "AUPRO"}
@@ -64,9 +66,9 @@ def fit(
 
     Example:
         >>> import blemish, numpy as np
-        >>> shades = np.random.default_rng(0).integers(100, 120, (8, 64, 64), dtype=np.uint8)
-        >>> inspector = blemish.fit(shades, detector="knn", size=64, category="plate")
-        >>> inspector.inspect(shades[0]).verdict
+        >>> plates = list(np.random.default_rng(0).integers(100, 120, (8, 64, 64), dtype=np.uint8))
+        >>> inspector = blemish.fit(plates, detector="knn", size=64, category="plate")
+        >>> inspector.inspect(plates[0]).verdict
         <Verdict.PASS: 'pass'>
     """
     name = detector if isinstance(detector, str) else detector.name
@@ -124,6 +126,86 @@ def evaluate(
     if isinstance(data, str | Path):
         data = open_category(Path(data), category, default=inspector.manifest.training.category)
     return Measured(inspector, evaluate_inspector(inspector, data))
+
+
+def benchmark(
+    data: Path | str | Sequence[Path | str],
+    detectors: Sequence[str],
+    out: Path | str,
+    *,
+    seeds: Sequence[int] = (0,),
+    size: int | None = None,
+    quick: bool = False,
+    workers: int | None = 1,
+) -> BenchmarkResult:
+    """Compare detectors on the same photographs; what was measured before is not measured again.
+
+    Args:
+        data: folders of one or several categories, with test photographs.
+        detectors: names, each with a preset where one is meant, as "patchcore:quick".
+        out: folder for everything measured, `benchmark.json` and `report.html`.
+        seeds: each detector is fitted once with each.
+        size: side in pixels for all detectors; each one's own if None.
+        quick: a small run: 128 pixels, few epochs.
+        workers: cells measured at a time, in processes of their own if more than one; as many as there is room for if
+            None. A script that asks for more than one guards its main part by `if __name__ == "__main__"`.
+
+    Returns:
+        The comparison: `to_pandas()` a row for each cell, `report` its page, and a notebook shows it.
+
+    Raises:
+        UsageError: a detector, preset or seed is not possible, or two categories have one name.
+        CatalogError: a folder cannot be used, or has no test photographs.
+        BlemishError: `out` cannot be written.
+    """
+    from blemish.workflows.benchmark import BenchmarkRequest
+    from blemish.workflows.benchmark import benchmark as compare
+
+    folders = [data] if isinstance(data, str | Path) else data
+    request = BenchmarkRequest(
+        data=tuple(map(Path, folders)),
+        detectors=tuple(detectors),
+        out=Path(out),
+        seeds=tuple(seeds),
+        size=size,
+        quick=quick,
+        workers=workers,
+    )
+    return compare(request)
+
+
+def explore_images(
+    data: Path | str,
+    out: Path | str,
+    *,
+    category: str | None = None,
+    backbone: str = "efficientnet_lite0",
+    handcrafted: bool = True,
+) -> ExploreResult:
+    """Look at the photographs themselves, before any model: what is wrong, doubled, odd, and what would help.
+
+    Args:
+        data: a folder in any layout, of one or several categories, or a manifest.
+        out: folder for `report.html`, `exploration.json` and `images.csv`.
+        category: of several categories, only this one; of one, its name.
+        backbone: network for the map of the photographs; "none" leaves it out.
+        handcrafted: compare good and defective photographs by handcrafted features too.
+
+    Returns:
+        What was found: `exploration` with `findings`, `insights` and `table()`, and `report`, its page.
+
+    Raises:
+        CatalogError: there is nothing to explore.
+        UsageError: there is no such backbone.
+        BlemishError: a file cannot be written.
+    """
+    from blemish.workflows.explore import ExploreRequest, explore
+
+    return explore(
+        ExploreRequest(
+            data=Path(data), out=Path(out), category=category, backbone=backbone, handcrafted=handcrafted
+        )
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -47,7 +47,7 @@ def main() -> None:
     except BaseException as error:
         if not isinstance(error, BlemishError | KeyboardInterrupt):
             traceback.print_exc()
-        status, sentence = explained(error, f"blemish {asked['workflow']}")
+        status, sentence = explained(error, f"blemish {asked['workflow']}", "see where in the log")
         write({"error": sentence, "exit_status": status})
         sys.exit(status)
 

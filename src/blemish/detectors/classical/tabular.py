@@ -80,7 +80,7 @@ class TabularDetector(BackboneDetector):
 
         A subclass leaves out what moves no score, and resolves what comes to the same.
         """
-        return {name: value for name, value in self.parameters().items() if name not in self.moves_no_score}
+        return {name: value for name, value in self.get_params().items() if name not in self.moves_no_score}
 
     def projection(self, rows: FloatArray) -> Arrays:
         """How rows of good images (N x D) are scaled and reduced; no parameter of the model moves it.

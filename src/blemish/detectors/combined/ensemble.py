@@ -87,7 +87,7 @@ class Ensemble(Detector):
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
         network, contract, pixels = self.network(), self.preprocessing(), PixelCache()
-        graph = self._compiled.recall(self.parameters(), lambda: compiled(network, contract))
+        graph = self._compiled.recall(self.get_params(), lambda: compiled(network, contract))
         for path in paths:
             yield prediction_of(graph, standardise(pixels.read(path, contract), contract))
 

@@ -28,7 +28,7 @@ from blemish.detectors.distilled.student_teacher_network import (
     StudentTeacherHead,
     StudentTeacherNetwork,
 )
-from blemish.detectors.frozen import batch_of_one, prediction_of
+from blemish.detectors.frozen import batch_of_one, said_by
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, Statistics, taps_of
 from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch, ImageExamples
@@ -145,8 +145,7 @@ class StudentTeacher(FrozenTrainedDetector):
         """Score photographs one by one, in order."""
         head = self._head()
         for image, maps in self._inputs(paths):
-            with torch.inference_mode():
-                yield prediction_of(*head(image, maps))
+            yield said_by(head, image, maps)
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
@@ -179,7 +178,8 @@ class StudentTeacher(FrozenTrainedDetector):
             if damaged is not None:
                 image = torch.from_numpy(standardise(damaged, contract))[None]
                 with torch.inference_mode():
-                    yield image, backbone(image)
+                    maps = backbone(image)
+                yield image, maps
 
     def _student(self) -> nn.Module:
         channels = self.extractor().backbone.channels

@@ -22,7 +22,7 @@ from blemish.core.progress import task, track
 from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import normal_images, refuse, require_fitted
-from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
+from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, said_by
 from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.foreground import Foreground, learn_foreground
@@ -136,8 +136,7 @@ class FewShot(FrozenFeatureDetector):
                 for position in held_out:
                     advance(1)
                     maps = self.extractor().extract(paths[position])
-                    with torch.inference_mode():
-                        yield position, prediction_of(*head(batch_of_one(maps)))
+                    yield position, said_by(head, batch_of_one(maps))
 
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
@@ -229,8 +228,7 @@ class FewShot(FrozenFeatureDetector):
             if not others:
                 continue
             head = self._head(self._learn([_Shot(others, shot.upright)]))
-            with torch.inference_mode():
-                yield prediction_of(*head(batch_of_one(self.extractor().extract_resized(copy))))
+            yield said_by(head, batch_of_one(self.extractor().extract_resized(copy)))
 
     def _head(self, good: _Good) -> DistanceHead:
         """The head around what is known of good patches."""

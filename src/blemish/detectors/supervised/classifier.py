@@ -18,7 +18,7 @@ from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.progress import track
 from blemish.core.types import Prediction
 from blemish.detectors.base import refuse
-from blemish.detectors.frozen import batch_of_one, prediction_of
+from blemish.detectors.frozen import batch_of_one, said_by
 from blemish.detectors.memo import Memo
 from blemish.detectors.moments import PositionMoments
 from blemish.detectors.supervised.base import SupervisedDetector, balanced_weights
@@ -139,7 +139,7 @@ class Classifier(SupervisedDetector[Looked]):
     def extractor(self) -> FeatureExtractor:
         """The frozen network behind the cache, made once."""
         return self._reader.recall(
-            self.parameters(), lambda: FeatureExtractor(self._pretrained(), self.preprocessing())
+            self.get_params(), lambda: FeatureExtractor(self._pretrained(), self.preprocessing())
         )
 
     def prepare(self, photographs: TrainingPhotographs) -> Looked:
@@ -223,8 +223,7 @@ class Classifier(SupervisedDetector[Looked]):
             return
         head = self._fitted().head
         for maps in self.extractor().stream(paths):
-            with torch.inference_mode():
-                yield prediction_of(*head(batch_of_one(maps)))
+            yield said_by(head, batch_of_one(maps))
 
     def predict_types(self, paths: Sequence[Path]) -> Iterator[dict[str, float]]:
         """Probability of each class, by name, for photographs one by one.
@@ -314,13 +313,15 @@ class Classifier(SupervisedDetector[Looked]):
             head = network.head
             for maps in self.extractor().stream(paths):
                 with torch.inference_mode():
-                    yield head.logits(head.pooled(batch_of_one(maps)))[0]
+                    logits = head.logits(head.pooled(batch_of_one(maps)))[0]
+                yield logits
             return
         contract, pixels = self.preprocessing(), PixelCache()
         for path in paths:
             planes = torch.from_numpy(standardise(pixels.read(path, contract), contract))[None]
             with torch.inference_mode():
-                yield network.logits(planes)[0]
+                logits = network.logits(planes)[0]
+            yield logits
 
     def _fitted(self) -> TrunkWithHead:
         network = self.network()

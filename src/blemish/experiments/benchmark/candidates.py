@@ -57,7 +57,7 @@ def open_candidates(
         for other in candidates[:place]:
             same = (
                 candidate.name == other.name
-                and candidate.detector(0).parameters() == other.detector(0).parameters()
+                and candidate.detector(0).get_params() == other.detector(0).get_params()
             )
             if same:
                 raise UsageError(

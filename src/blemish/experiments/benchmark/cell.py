@@ -37,6 +37,11 @@ class ComparedCell(Cell):
     parameters: dict[str, Any]
 
     @property
+    def title(self) -> str:
+        """As messages call it."""
+        return f"{self.candidate.label} on {self.category}, seed {self.seed}"
+
+    @property
     def inspector(self) -> Path:
         """The inspector that the cell fits."""
         return self.folder / INSPECTOR
@@ -75,7 +80,7 @@ class CellResult:
 
 def make_cell(candidate: Candidate, category: str, data_digest: str, seed: int, out: Path) -> ComparedCell:
     """The cell of a detector on a category; its folder lies in `out`."""
-    parameters = json.loads(json.dumps(candidate.detector(seed).parameters(), default=str))
+    parameters = json.loads(json.dumps(candidate.detector(seed).get_params(), default=str))
     key = key_of(
         {
             "format": FORMAT,

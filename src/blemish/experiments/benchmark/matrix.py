@@ -161,7 +161,7 @@ def _described(candidate: Candidate, seed: int) -> dict[str, Any]:
         "learns_from": detector_info(candidate.name).learns_from,
         "parameters": {
             name: list(value) if isinstance(value, tuple) else value
-            for name, value in candidate.detector(seed).parameters().items()
+            for name, value in candidate.detector(seed).get_params().items()
             if name != "seed"
         },
     }

@@ -22,6 +22,7 @@ from blemish.experiments.benchmark.exhibits import exhibit_rows
 from blemish.experiments.benchmark.matrix import Benchmark
 from blemish.experiments.benchmark.published import published_methods
 from blemish.experiments.benchmark.table import COLUMNS, Block, Row, Table, comparison_table
+from blemish.experiments.shown import shown_figure
 
 # Pictures of about 15 kB: what keeps the file under some 12 MB beside Plotly's 5 MB.
 MOST_PICTURES, _FEWEST_ROWS = 420, 2
@@ -58,14 +59,18 @@ def write_report(benchmark: Benchmark, out: Path, title: str) -> None:
         "headline": headline(table),
         "columns": COLUMNS,
         "blocks": _blocks(table, [section["anchor"] for section in sections]),
-        "failed": benchmark.failed,
+        "failed": [f"{result.cell.title}: {result.error}" for result in benchmark.failed],
         "unreadable": [one for result in benchmark.results for one in result.unreadable],
         "seeds": benchmark.seeds,
         "charts": _overall_charts(table, len(benchmark.data)),
         "sections": sections,
     }
     page = render_page(
-        "blemish.experiments.benchmark", "benchmark.html.j2", get_plotlyjs(), context, {"figure": _figure}
+        "blemish.experiments.benchmark",
+        "benchmark.html.j2",
+        get_plotlyjs(),
+        context,
+        {"figure": shown_figure},
     )
     write_text(out, page)
 
@@ -239,7 +244,3 @@ def beside_published(category: str, table: Table) -> dict[str, Any]:
         for row in block.rows
     ]
     return {"published": published, "published_columns": columns, "measured": measured}
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"

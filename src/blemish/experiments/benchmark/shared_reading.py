@@ -84,7 +84,7 @@ def _widened(
             continue
         first = detectors[positions[0]]
         try:
-            candidate: Any = type(first)(**{**first.parameters(), "taps": tuple(taps)})
+            candidate: Any = type(first)(**{**first.get_params(), "taps": tuple(taps)})
             union: FeatureExtractor = candidate.extractor()
         except (BlemishError, TypeError):
             continue

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blemish.core.numbers import number_or_none
 from blemish.experiments.benchmark.cell import CellResult
 
 
@@ -115,7 +116,7 @@ class Table:
         return {
             block.title: {
                 row.label: {
-                    column.key: None if math.isnan(value) else value
+                    column.key: number_or_none(value)
                     for column, value in zip(COLUMNS, row.values, strict=True)
                     if column.timed == timed
                 }

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, chart_layout, chart_line
-from blemish.experiments.space import shown
+from blemish.experiments.shown import shown
 from blemish.experiments.trial import Trial
 
 

@@ -16,7 +16,8 @@ from blemish.evaluation.metrics import Decision
 from blemish.experiments.final import Final
 from blemish.experiments.search import figures
 from blemish.experiments.search.search import Search
-from blemish.experiments.space import Interval, shown
+from blemish.experiments.shown import shown, shown_figure, shown_figures, shown_fixed, shown_setting
+from blemish.experiments.space import Interval
 
 MOST_ROWS, _MOST_VALUE_CHARTS = 200, 4
 
@@ -38,8 +39,8 @@ def write_report(result: Search, out: Path) -> None:
             {
                 "number": trial.number,
                 "values": [shown(trial.setting[name]) for name in plan.space],
-                "auroc": _figure(trial.auroc),
-                "folds": ", ".join(_figure(auroc) for auroc in trial.aurocs),
+                "auroc": shown_figure(trial.auroc),
+                "folds": shown_figures(trial.aurocs),
                 "seconds": f"{trial.seconds:.1f}",
                 "error": trial.error,
                 "chosen": trial == result.chosen,
@@ -61,7 +62,7 @@ def write_report(result: Search, out: Path) -> None:
 
 def headline(result: Search) -> str:
     """The result in a sentence or two: what was chosen, what it reached on validation, and what on test."""
-    values = ", ".join(f"{name} {shown(value)}" for name, value in result.chosen.setting.items())
+    values = shown_setting(result.chosen.setting)
     n, detector = len(result.trials), result.plan.detector
     sentence = (
         f"Of {n} setting{'' if n == 1 else 's'} of {detector}, {values} ranks validation images best, with a mean "
@@ -78,7 +79,6 @@ def headline(result: Search) -> str:
 def _facts(result: Search) -> dict[str, str]:
     """What a reader must know to trust the figures."""
     plan = result.plan
-    fixed = ", ".join(f"{name}={shown(value)}" for name, value in plan.fixed.items() if name != "bit_depth")
     counts = "; ".join(f"{split} {sum(of.values())}" for split, of in plan.split.catalog.counts().items())
     return {
         "Split": plan.split.name,
@@ -86,22 +86,21 @@ def _facts(result: Search) -> dict[str, str]:
         "Method": "Bayesian (TPE)" if plan.method == "bayes" else "grid",
         "Seed": str(plan.seed),
         "Preset": plan.preset or "none",
-        "Set besides": fixed or "nothing",
+        "Set besides": shown_fixed(plan.fixed),
     }
 
 
 def _cards(result: Search) -> list[tuple[str, str, str]]:
     chosen, final = result.chosen, result.final
-    folds = ", ".join(f"{auroc:.3f}" for auroc in chosen.aurocs)
-    cards = [("Validation AUROC", f"{chosen.auroc:.3f}", f"mean of the folds {folds}")]
+    cards = [("Validation AUROC", f"{chosen.auroc:.3f}", f"mean of the folds {shown_figures(chosen.aurocs)}")]
     ranking = final.test_ranking()
     if ranking is None:
         cards.append(("Test AUROC", "–", "no test images"))
     else:
         low, high = final.test_interval()
         counts = f"{ranking.n_normal} good and {ranking.n_anomalous} defective"
-        note = f"95 % interval {_figure(low)} to {_figure(high)}, {counts}"
-        cards.append(("Test AUROC", _figure(ranking.auroc()), note))
+        note = f"95 % interval {shown_figure(low)} to {shown_figure(high)}, {counts}"
+        cards.append(("Test AUROC", shown_figure(ranking.auroc()), note))
         once = "once, at the end" if final.measured == 1 else "so choosing among them by it would flatter"
         cards.append(("Settings ever measured on test", str(final.measured), once))
     failed = f"{len(result.failed)} failed" if result.failed else "none failed"
@@ -155,13 +154,9 @@ def _decision(decision: Decision | None) -> list[str]:
     if decision is None:
         return ["–"] * 4
     shares = decision.precision, decision.recall, decision.f1, decision.false_reject_rate
-    return [_figure(share) for share in shares]
+    return [shown_figure(share) for share in shares]
 
 
 def _counted(labels: Sequence[bool] | Any) -> str:
     defective = int(sum(labels))
     return f"{len(labels) - defective} good and {defective} defective images"
-
-
-def _figure(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class SearchPlan:
 
     def key(self) -> str:
         """The key of what every trial's result depends on."""
-        parameters = self.make({}).parameters()
+        parameters = self.make({}).get_params()
         return key_of([
             __version__, self.detector, parameters, to_json(self.space), self.method, self.split.name,
             catalog_digest(self.split.catalog), self.seed,
@@ -146,7 +147,7 @@ def run_search(plan: SearchPlan, tell: Callable[[Trial], None] = lambda trial: N
     measured = _run_trials(plan, store, tell)
     trials = store.trials()
     chosen = chosen_of(trials, plan.detector)
-    final = measure_chosen(plan.split, lambda: plan.make(chosen.setting), plan.out, key, chosen.setting)
+    final = measure_chosen(plan.split, partial(plan.make, chosen.setting), plan.out, key, chosen.setting)
     importance, note = store.importance()
     seconds = time.monotonic() - started
     return Search(plan, tuple(trials), measured, chosen, final, importance, note, seconds)
@@ -162,7 +163,9 @@ def _run_trials(plan: SearchPlan, store: TrialStore, tell: Callable[[Trial], Non
             setting = propose()
             if setting is None:
                 return number - done
-            trial = _run_trial(plan, number, setting)
+            trial = run_trial(
+                number, setting, partial(validate, partial(plan.make, setting), plan.split.choosing)
+            )
             store.add(trial)
             tell(trial)
             advance(1)
@@ -175,8 +178,3 @@ def _wanted(plan: SearchPlan, store: TrialStore) -> int:
         return plan.trials or USUAL_TRIALS
     whole = store.size_of_grid()
     return whole if plan.trials is None else min(plan.trials, whole)
-
-
-def _run_trial(plan: SearchPlan, number: int, setting: Setting) -> Trial:
-    """One setting on the validation folds; a failure is recorded."""
-    return run_trial(number, setting, lambda: validate(lambda: plan.make(setting), plan.split.choosing))

@@ -8,10 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from blemish.core.errors import BlemishError
 from blemish.core.progress import track
 from blemish.core.types import BoolArray, FloatArray
 from blemish.data.catalog import Catalog
@@ -21,7 +19,7 @@ from blemish.detectors.classical.tabular import FEWEST, TabularDetector
 from blemish.experiments.space import setting_key
 from blemish.experiments.study.plan import StudyCell
 from blemish.experiments.trial import Trial, chosen_of, run_trial
-from blemish.experiments.validation import Scores, Validated
+from blemish.experiments.validation import Scores, Validated, finite
 
 CHOICE, TEST_SCORES = "choice.json", "test.json"
 
@@ -74,7 +72,7 @@ class ChoosingRows:
             BlemishError: fitting failed, or a score is not finite.
         """
         self.fitted(detector)
-        folds = [Scores(labels, finite_scores(detector, rows)) for rows, labels in self.folds]
+        folds = [Scores(labels, finite(detector.score_rows(rows), detector)) for rows, labels in self.folds]
         return Validated(tuple(folds), detector)
 
 
@@ -135,19 +133,7 @@ def measure_on_test(
         BlemishError: a score is not finite.
     """
     detector = rows.fitted(cell.detector(chosen.setting))
-    return Scores(labels, finite_scores(detector, test))
-
-
-def finite_scores(detector: TabularDetector, rows: FloatArray) -> npt.NDArray[np.float64]:
-    """Scores of rows of features.
-
-    Raises:
-        BlemishError: one is not finite.
-    """
-    scores = detector.score_rows(rows)
-    if not np.isfinite(scores).all():
-        raise BlemishError(f"{detector.name} gives scores that are not finite with this setting.")
-    return scores
+    return Scores(labels, finite(detector.score_rows(test), detector))
 
 
 def write_choice(cell: StudyCell, choice: Choice) -> None:

@@ -88,7 +88,7 @@ class StudyPlan:
         return int(self.fixed.get("bit_depth", 16))
 
     def _cell(self, category: Category, combination: Combination, model: str) -> StudyCell:
-        parameters = self.detector(model, combination.features).parameters()
+        parameters = self.detector(model, combination.features).get_params()
         key = key_of(
             {
                 "format": FORMAT,

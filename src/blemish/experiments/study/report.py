@@ -18,7 +18,7 @@ from blemish.evaluation.metrics import Decision, decide
 from blemish.evaluation.thresholds import RULES
 from blemish.experiments.categories import Category
 from blemish.experiments.final import Final
-from blemish.experiments.space import shown
+from blemish.experiments.shown import shown_figure, shown_figures, shown_fixed, shown_setting
 from blemish.experiments.study import figures
 from blemish.experiments.study.brightness import is_telling
 from blemish.experiments.study.plan import COMBINATIONS, Combination
@@ -66,7 +66,7 @@ def write_report(study: Study, out: Path) -> None:
         "rule_title": RULES[RULE].title,
         "sections": sections,
         "lights": [(name, f"{auroc:.3f}") for name, auroc in study.brightness.items() if is_telling(auroc)],
-        "failed": study.failed,
+        "failed": [f"{result.cell.title}: {result.error}" for result in study.failed],
         "skipped": study.skipped,
     }
     write_text(out, render_page("blemish.experiments.study", "study.html.j2", get_plotlyjs(), context))
@@ -77,7 +77,6 @@ def _facts(study: Study) -> dict[str, str]:
     plan = study.plan
     trials = [trial for result in study.results if result.choice for trial in result.choice.trials]
     fitted = sum(result.choice.fitted for result in study.results if result.choice)
-    fixed = ", ".join(f"{name}={shown(value)}" for name, value in plan.fixed.items() if name != "bit_depth")
     return {
         "Categories": ", ".join(category.name for category in plan.categories),
         "Cells": f"{len(COMBINATIONS)} combinations x {len(plan.models)} models x {len(plan.categories)}",
@@ -85,7 +84,7 @@ def _facts(study: Study) -> dict[str, str]:
         "Chosen by": "mean validation AUROC",
         "Test images": "scored once, when all had chosen",
         "Seed": str(plan.seed),
-        "Set besides": fixed or "nothing",
+        "Set besides": shown_fixed(plan.fixed),
     }
 
 
@@ -112,10 +111,10 @@ def _row(found: dict[str, Reached]) -> list[dict[str, Any]]:
     best = max((round(one.test, 3) for one in found.values() if not math.isnan(one.test)), default=math.nan)
     return [
         {
-            "test": _figure(one.test),
+            "test": shown_figure(one.test),
             "best": round(one.test, 3) == best and len(found) > 1,
             "interval": "" if math.isnan(one.interval[0]) else "{:.2f} to {:.2f}".format(*one.interval),
-            "validation": _figure(one.validation),
+            "validation": shown_figure(one.validation),
             "without": one.without,
         }
         for one in found.values()
@@ -159,7 +158,7 @@ def _section(number: int, category: Category, study: Study) -> dict[str, Any]:
     return {
         "anchor": f"category-{number}",
         "category": category.name,
-        "brightness": _figure(study.brightness[category.name]),
+        "brightness": shown_figure(study.brightness[category.name]),
         "combinations": [
             _combination(f"category-{number}-{place}", combination, study.of(category, combination), study)
             for place, combination in enumerate(COMBINATIONS, 1)
@@ -197,7 +196,7 @@ def _rejecting_all(catalog: Catalog) -> str:
     labels = (catalog.test()["label"] == ANOMALOUS).to_numpy()
     if not labels.any():
         return ""
-    return _figure(decide(labels, np.ones(len(labels)), 0.0).f1)
+    return shown_figure(decide(labels, np.ones(len(labels)), 0.0).f1)
 
 
 def _counts(counts: dict[str, dict[str, int]]) -> str:
@@ -228,16 +227,15 @@ def _model(result: CellResult) -> dict[str, Any]:
         ),
         None,
     )
-    setting = ", ".join(f"{name} {shown(value)}" for name, value in result.choice.chosen.setting.items())
-    folds = ", ".join(_figure(auroc) for auroc in result.choice.chosen.aurocs)
-    note = f"Validation AUROC {one.validation:.3f} (folds {folds})."
+    chosen = result.choice.chosen
+    note = f"Validation AUROC {one.validation:.3f} (folds {shown_figures(chosen.aurocs)})."
     return {
         **model,
-        "setting": setting,
+        "setting": shown_setting(chosen.setting),
         "chart": chart("Scores", note, figures.score_figure(result.final)),
         "confusion": decided[1] if decided else None,
         "figures": [
-            ("AUROC", _figure(one.test)),
+            ("AUROC", shown_figure(one.test)),
             *zip(("F1", "Precision", "Recall"), _decision(decided[1] if decided else None), strict=False),
             ("Threshold", f"{decided[0].value:.4g}" if decided else "–"),
         ],
@@ -264,8 +262,4 @@ def _decision(decision: Decision | None) -> list[str]:
     if decision is None:
         return ["–"] * 4
     shares = decision.f1, decision.precision, decision.recall, decision.false_reject_rate
-    return [_figure(share) for share in shares]
-
-
-def _figure(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"
+    return [shown_figure(share) for share in shares]

@@ -105,18 +105,18 @@ def _up(low: float, high: float) -> Scale:
 
 def _grid(top: float, y: Scale, form: str, ends: tuple[str, str]) -> str:
     """Horizontal lines with their values, and the first and the last time."""
-    parts = []
+    drawn = []
     for step in range(5):
         value = top * step / 4
-        parts.append(
+        drawn.append(
             f'<line class="bl-grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
             f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{form.format(value)}</text>'
         )
     foot = HEIGHT - 8
-    parts.append(f'<text x="{LEFT}" y="{foot}">{ends[0]}</text>')
+    drawn.append(f'<text x="{LEFT}" y="{foot}">{ends[0]}</text>')
     if ends[1] != ends[0]:
-        parts.append(f'<text x="{WIDTH - RIGHT}" y="{foot}" text-anchor="end">{ends[1]}</text>')
-    return "".join(parts)
+        drawn.append(f'<text x="{WIDTH - RIGHT}" y="{foot}" text-anchor="end">{ends[1]}</text>')
+    return "".join(drawn)
 
 
 def _line(points: Sequence[tuple[float, float]], colour: str, dash: str = "") -> str:

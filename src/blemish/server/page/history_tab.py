@@ -42,7 +42,7 @@ element.addEventListener('click', (event) => {
 
 
 class HistoryTab:
-    """The tab's parts that others need.
+    """What others need of the tab.
 
     Attributes:
         similar: number of a record whose similar defects are asked for; changes when they are.
@@ -178,16 +178,11 @@ class HistoryTab:
         if record.defect_type:
             found += f" ({record.defect_type})"
         buttons = [
-            _button(
-                "good", number_of, "Good", f"Inspection {number_of} is really good", record.truth == "good"
-            ),
-            _button(
-                "bad",
-                number_of,
-                "Defective",
-                f"Inspection {number_of} is really defective",
-                record.truth == "bad",
-            ),
+            _button(truth, number_of, word, f"Inspection {number_of} is {said}", record.truth == truth)
+            for truth, word, said in (
+                ("good", "Good", "really good"),
+                ("bad", "Defective", "really defective"),
+            )
         ]
         if record.image_suffix and record.gives_map and self._service.past_defects is not None:
             buttons.append(

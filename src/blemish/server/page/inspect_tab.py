@@ -24,7 +24,7 @@ _NOT_SHOWN_BY_BROWSERS = frozenset({".tif", ".tiff"})
 
 
 class InspectTab:
-    """The tab's parts that others need.
+    """What others need of the tab.
 
     Attributes:
         record: number of the inspection that is shown.

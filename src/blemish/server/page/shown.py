@@ -86,11 +86,7 @@ def comparison(judgements: Sequence[Judgement]) -> str:
     ]
     caption = "The most sensitive first. Level: 0 is a usual good part, 1 the threshold (mark)"
     pairs = [
-        [
-            escaped(f"{pair.first} and {pair.second}"),
-            f"{pair.overlap:.0%}",
-            f"{pair.correlation:.2f}",
-        ]
+        [escaped(f"{pair.first} and {pair.second}"), f"{pair.overlap:.0%}", f"{pair.correlation:.2f}"]
         for pair in sensitivity.agreements(views)
     ]
     agreed = table(["Maps of", "Overlap", "Correlation"], pairs, "How far the maps agree") if pairs else ""

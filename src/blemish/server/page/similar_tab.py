@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class SimilarTab:
-    """The tab's parts that others need: `outputs` of `of_record`, and `inspector`, the choice of an inspector."""
+    """What others need of the tab: `outputs` of `of_record`, and `inspector`, the choice of an inspector."""
 
     def __init__(self, service: Service, access: Access) -> None:
         self._service, self._access = service, access

@@ -9,10 +9,10 @@ from fastapi import APIRouter
 from blemish.server.authentication import Viewer
 from blemish.server.documents import (
     DefectShareDocument,
+    DriftDocument,
+    RateDocument,
     StatisticsDocument,
-    drift_document,
-    rate_document,
-    summary_document,
+    SummaryDocument,
 )
 from blemish.server.routes.inspections import Chosen
 from blemish.server.routes.running import Running
@@ -30,8 +30,8 @@ def stats(
         version.name for version in service.shelf.active_all() if which.inspector in (None, version.name)
     ]
     return StatisticsDocument(
-        summary=summary_document(statistics.summary(which)),
-        reject_rates=[rate_document(one) for one in statistics.reject_rates(which, bucket)],
-        pareto=[DefectShareDocument(**one._asdict()) for one in statistics.pareto(which)],
-        drift=[drift_document(statistics.drift(name)) for name in active],
+        summary=SummaryDocument.of(statistics.summary(which)),
+        reject_rates=[RateDocument.of(one) for one in statistics.reject_rates(which, bucket)],
+        pareto=[DefectShareDocument.of(one) for one in statistics.pareto(which)],
+        drift=[DriftDocument.of(statistics.drift(name)) for name in active],
     )
