@@ -22,7 +22,7 @@ from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.settings import cache_folder
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.inputs import Photographs, catalog_of, files_of, is_several
+from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
 
@@ -78,7 +78,7 @@ class Detector(ABC):
         changed = {name: given[name] for name, default in self._defaults().items() if given[name] != default}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
 
-    def fit(self, data: Photographs) -> Self:
+    def fit(self, data: ImageInputs) -> Self:
         """Learn from good parts.
 
         Args:
@@ -109,7 +109,7 @@ class Detector(ABC):
     @overload
     def predict(self, images: Sequence[ImageInput] | Catalog) -> Iterator[Prediction]: ...
 
-    def predict(self, images: Photographs) -> Any:
+    def predict(self, images: ImageInputs) -> Any:
         """Score photographs.
 
         Args:
@@ -231,7 +231,7 @@ class Detector(ABC):
         """An unfitted detector with the same parameters."""
         return type(self)(**self.get_params())
 
-    def _predictions(self, images: Photographs) -> Iterator[Prediction]:
+    def _predictions(self, images: ImageInputs) -> Iterator[Prediction]:
         """Predictions of photographs, those in memory as files for as long as they are scored."""
         with files_of(images, self.bit_depth) as paths:
             yield from self.predict_files(paths)

@@ -20,12 +20,12 @@ from blemish.core.pictures import encoded
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.entries import GOOD, NORMAL, TRAIN
 
-Photographs: TypeAlias = "ImageInput | Sequence[ImageInput] | Catalog"
+ImageInputs: TypeAlias = "ImageInput | Sequence[ImageInput] | Catalog"
 """A folder or manifest, one photograph, several, or a catalog."""
 
 
 @contextmanager
-def catalog_of(data: Photographs, bit_depth: int = 16) -> Iterator[Catalog]:
+def catalog_of(data: ImageInputs, bit_depth: int = 16) -> Iterator[Catalog]:
     """What is to be learnt from, as a catalog; images in memory lie in a folder for as long as the context lasts.
 
     Args:
@@ -48,7 +48,7 @@ def catalog_of(data: Photographs, bit_depth: int = 16) -> Iterator[Catalog]:
 
 
 @contextmanager
-def files_of(images: Photographs, bit_depth: int = 16) -> Iterator[list[Path]]:
+def files_of(images: ImageInputs, bit_depth: int = 16) -> Iterator[list[Path]]:
     """Photographs as files, in their order: those in memory are written, for as long as the context lasts.
 
     Equal pixels give equal files, losslessly, so caches know them again. Of a catalog and of a folder it is every
@@ -74,7 +74,7 @@ def files_of(images: Photographs, bit_depth: int = 16) -> Iterator[list[Path]]:
             yield paths
 
 
-def is_several(images: Photographs) -> bool:
+def is_several(images: ImageInputs) -> bool:
     """Whether there are several photographs, or a folder of them, rather than one."""
     return not is_image(images) or (isinstance(images, str | Path) and Path(images).is_dir())
 

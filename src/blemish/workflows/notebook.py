@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from blemish.data.catalog import Catalog
     from blemish.detectors.base import Detector
-    from blemish.detectors.inputs import Photographs
+    from blemish.detectors.inputs import ImageInputs
     from blemish.evaluation.result import Evaluation
     from blemish.workflows.benchmark import BenchmarkResult
     from blemish.workflows.explore import ExploreResult
@@ -31,7 +31,7 @@ _SHOWN |= {"pixel_auroc": "pixel AUROC", "aupro": "AUPRO"}
 
 
 def fit(
-    data: Photographs,
+    data: ImageInputs,
     out: Path | str | None = None,
     *,
     detector: str | Detector = DEFAULT_DETECTOR,
@@ -270,7 +270,7 @@ class Measured:
 
 
 @contextmanager
-def _catalog(data: Photographs, category: str | None, bit_depth: int) -> Iterator[Catalog]:
+def _catalog(data: ImageInputs, category: str | None, bit_depth: int) -> Iterator[Catalog]:
     """What is to be learnt from, as a catalog; images in memory are files for as long as the context lasts."""
     from blemish.core.image_formats import IMAGE_SUFFIXES
     from blemish.data.categories import open_category

@@ -7,13 +7,12 @@ from typing import Any
 import gradio as gr
 from pydantic import ValidationError
 
+from blemish.detectors.registry import DEFAULT_DETECTOR, detector_names
 from blemish.server.job_requests import BenchmarkRequest
 from blemish.server.page.access import PRIVATE, Access, plainly, refused
 from blemish.server.page.job_panel import JobPanel
 from blemish.server.service import Service
 from blemish.station.keys import Role
-
-_FIRST = ("patchcore", "padim")
 
 
 class BenchmarkTab:
@@ -28,10 +27,10 @@ class BenchmarkTab:
                     placeholder="/data/screw",
                     elem_id="benchmark-folder",
                 )
-                self.detectors = gr.Dropdown(
+                detectors = gr.Dropdown(
                     label="Detectors",
-                    choices=list(_FIRST),
-                    value=list(_FIRST),
+                    choices=detector_names(),
+                    value=[DEFAULT_DETECTOR],
                     multiselect=True,
                     elem_id="benchmark-detectors",
                 )
@@ -41,7 +40,7 @@ class BenchmarkTab:
                 go = gr.Button("Compare", variant="primary", elem_id="benchmark-button")
             with gr.Column(scale=3, min_width=440):
                 self.panel = JobPanel(service, access, ("benchmark",), "benchmark")
-        go.click(self._start, [folder, self.detectors, quick], self.panel.chosen, **PRIVATE)
+        go.click(self._start, [folder, detectors, quick], self.panel.chosen, **PRIVATE)
 
     def _start(self, folder: str, detectors: list[str], quick: bool, request: gr.Request) -> Any:
         by = self._access.require(request, Role.ADMIN)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import gradio as gr
 from fastapi import FastAPI
 
-from blemish.detectors.registry import DEFAULT_DETECTOR
 from blemish.server.page.access import QUIET, Access
 from blemish.server.page.benchmark_tab import BenchmarkTab
 from blemish.server.page.explore_tab import ExploreTab
@@ -22,7 +20,7 @@ from blemish.server.page.feedback import known_types
 from blemish.server.page.history_tab import HistoryTab
 from blemish.server.page.inspect_tab import InspectTab, inspector_names, refreshed
 from blemish.server.page.similar_tab import SimilarTab
-from blemish.server.page.train_tab import TrainTab, detectors
+from blemish.server.page.train_tab import TrainTab
 from blemish.server.page.wording import escaped
 from blemish.server.service import Service
 
@@ -72,7 +70,6 @@ def build_page(service: Service) -> gr.Blocks:
             history.inspector,
             history.defect_type,
         ]
-        page.load(_known_detectors, None, [train.detector, benchmark.detectors], **QUIET)
         page.load(fresh, inspect.inspector, shown, **QUIET)
         for tab, choice in ((similar_tab, similar.inspector), (similar_tab, explore.inspector)):
             tab.select(lambda name: refreshed(service, name), choice, choice, **QUIET)
@@ -96,7 +93,6 @@ def mount_page(app: FastAPI, service: Service) -> FastAPI:
     """Mount the page at `/`, after all other routes; a person signs in where keys are required."""
     access = Access(service)
     page = build_page(service)
-    threading.Thread(target=detectors, name="detectors", daemon=True).start()
     gr.mount_gradio_app(
         app,
         page,
@@ -116,14 +112,6 @@ def mount_page(app: FastAPI, service: Service) -> FastAPI:
         css_paths=Path(__file__).with_name("style.css"),
     )
     return app
-
-
-def _known_detectors() -> tuple[Any, Any]:
-    """The choices of detectors, once they are known."""
-    known = detectors()
-    return gr.update(choices=list(known), info=known.get(DEFAULT_DETECTOR, "")), gr.update(
-        choices=list(known)
-    )
 
 
 def _kept_folders(service: Service) -> list[Path]:

@@ -19,10 +19,10 @@ from blemish.server.service import Service
 from blemish.station.keys import Role
 
 
-def detectors() -> dict[str, str]:
-    """Detectors by name, with what each is for."""
-    infos = map(detector_info, detector_names())
-    return {info.name: f"{info.summary} Learns from {info.learns_from}." for info in infos}
+def purpose(detector: str) -> str:
+    """What a detector is for, and what it learns from."""
+    info = detector_info(detector)
+    return f"{info.summary} Learns from {info.learns_from}."
 
 
 class TrainTab:
@@ -49,10 +49,10 @@ class TrainTab:
                 folder = gr.Textbox(
                     label="Or a folder on the server", placeholder="/data/screw", elem_id="train-folder"
                 )
-                self.detector = gr.Dropdown(
+                detector = gr.Dropdown(
                     label="Detector",
-                    info="The default needs good parts only.",
-                    choices=[DEFAULT_DETECTOR],
+                    info=purpose(DEFAULT_DETECTOR),
+                    choices=detector_names(),
                     value=DEFAULT_DETECTOR,
                     elem_id="train-detector",
                 )
@@ -62,10 +62,8 @@ class TrainTab:
                 go = gr.Button("Train", variant="primary", elem_id="train-button")
             with gr.Column(scale=2, min_width=440):
                 self.panel = JobPanel(service, access, ("train",), "train", training_summary)
-        self.detector.change(
-            lambda name: gr.update(info=detectors().get(name, "")), self.detector, self.detector, **QUIET
-        )
-        inputs = [name, archive, folder, self.detector, quick]
+        detector.change(lambda name: gr.update(info=purpose(name)), detector, detector, **QUIET)
+        inputs = [name, archive, folder, detector, quick]
         go.click(self._train, inputs, [self.panel.chosen, archive], **PRIVATE)
         self.panel.activate.click(
             self._activate,
