@@ -29,7 +29,6 @@ from blemish.detectors.base import Detector
 from blemish.detectors.classical.projection import fit_projection, project
 from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import create_detector, detector_info
-from blemish.experiments.default_spaces import DEFAULT_SPACES
 from blemish.experiments.space import grid, setting_key, space_of
 from blemish.features.handcrafted import HandcraftedVectors, feature_names
 from blemish.features.onnx_export import to_onnx
@@ -339,7 +338,7 @@ def test_settings_with_the_same_score_parameters_score_the_same(name: str, rows:
     good = (random.normal(size=(rows, 6)) @ random.normal(size=(6, 6))).astype(np.float32)
     new = np.concatenate([good[:5], 2 * random.normal(size=(20, 6))]).astype(np.float32)
     small = {"n_estimators": [10, 20]} if name == "isolation-forest" else {}
-    space = space_of({**DEFAULT_SPACES[name], **small}, name, detector_info(name))
+    space = space_of({**detector_info(name).space, **small}, name, detector_info(name))
     found: dict[str, np.ndarray] = {}
     for setting in grid(space):
         detector = make(name, **setting)

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from blemish.core.errors import NameTakenWarning, UsageError
 from blemish.detectors.memory.knn import NearestNeighbours
 from blemish.detectors.registry import create_detector, detector_info, detector_names, register, split_label
 from blemish.detectors.trained import TrainedDetector
 from blemish.line.runtime import Inspector
+from blemish.server.job_requests import TrainRequest
 
 MEAN_COLOUR = '''
 """How far the colour of every pixel is from the mean of good ones."""
@@ -144,6 +146,12 @@ def test_a_label_is_a_name_and_a_preset(label: str, parts: tuple[str, str | None
 def test_what_is_no_detector_is_refused(name: str, refusal: str) -> None:
     with pytest.raises(UsageError, match=refusal):
         create_detector(name)
+
+
+@pytest.mark.parametrize("name", ["own:Mine", "package.own:Mine", "own:Mine:small"])
+def test_a_client_of_the_service_names_no_module(name: str) -> None:
+    with pytest.raises(ValidationError, match="detector"):
+        TrainRequest(name="part", folder="/data/part", detector=name)
 
 
 def test_a_strangers_detector_is_fitted_benchmarked_and_exported_by_its_name(

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from blemish.core.errors import UsageError
 from blemish.detectors.registry import create_detector, detector_info, detector_names
-from blemish.experiments.default_spaces import DEFAULT_SPACES
 from blemish.experiments.space import (
     Interval,
     Values,
@@ -55,7 +54,7 @@ GRIDS = {
 
 @pytest.mark.parametrize("name", GRIDS)
 def test_the_grids_of_the_classical_detectors_are_those_of_the_issue(name: str) -> None:
-    assert {parameter: set(values) for parameter, values in DEFAULT_SPACES[name].items()} == GRIDS[name]
+    assert {parameter: set(values) for parameter, values in detector_info(name).space.items()} == GRIDS[name]
 
 
 @pytest.mark.parametrize("name", detector_names())

@@ -80,13 +80,21 @@ def test_a_cache_too_small_costs_time_and_moves_no_score(
     assert np.array_equal(scores["1"], scores["0.000001"])
 
 
-@pytest.mark.parametrize(("name", "wrong"), [("cae", {"size": 65}), ("patchcore", {"bit_depth": 40})])
+@pytest.mark.parametrize(("name", "wrong"), [("patchcore", {"size": 65}), ("cae", {"bit_depth": 40})])
 def test_what_cannot_be_meant_is_refused_before_anything_is_read(
     name: str, wrong: dict[str, Any], washers: Path, decoded: Counter[str]
 ) -> None:
     with pytest.raises(UsageError, match="not possible"):
         read_for_learning(open_catalog(washers), create_detector(name, **wrong))
     assert not decoded
+
+
+@pytest.mark.parametrize("size", [65, -1, 10**9])
+def test_a_size_that_cannot_be_meant_is_refused_by_the_detector(
+    size: int, washers: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=f"size={size} is not possible for cae"):
+        build_inspector(open_catalog(washers), tmp_path / "x.blemish", create_detector("cae", size=size))
 
 
 def test_nothing_readable_is_said_with_the_first_reason(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from blemish.cli.output import JsonOption, console, emit, messages, stray_prints_on_stderr
 from blemish.cli.settings import parsed_setting
+from blemish.detectors.registry import DEFAULT_DETECTOR
 
 if TYPE_CHECKING:
     from blemish.workflows.fit import FitRequest, FitResult
@@ -19,7 +20,7 @@ def fit(
         Path, typer.Argument(metavar="DATA", help="Photographs of good parts: a folder in any layout.")
     ],
     out: Annotated[Path, typer.Option("--out", help="The inspector to write, NAME.blemish; replaced whole.")],
-    detector: Annotated[str, typer.Option(help="See `blemish detectors`.")] = "patchcore",
+    detector: Annotated[str, typer.Option(help="See `blemish detectors`.")] = DEFAULT_DETECTOR,
     preset: Annotated[str | None, typer.Option(help="A named set of the detector's parameters.")] = None,
     size: Annotated[int | None, typer.Option(help="Side in pixels at which photographs are read.")] = None,
     backbone: Annotated[str | None, typer.Option(help="Pretrained network, as resnet18.")] = None,

@@ -179,7 +179,7 @@ class Detector(ABC):
         return Preprocessing(height=self.size, width=self.size, mean=zero, std=full, bit_depth=self.bit_depth)
 
     def read_input(self, path: Path) -> FloatArray:
-        """A photograph as the network's input, float32 3 x H x W.
+        """A photograph as the network's input, float32 3 x H x W; decoded once, then kept as pixels on disk.
 
         Raises:
             ImageError: the file cannot be read.

@@ -12,7 +12,6 @@ from typing import Any
 
 from blemish.core.errors import UsageError
 from blemish.detectors.information import DetectorInfo
-from blemish.experiments.default_spaces import DEFAULT_SPACES
 
 MOST_SETTINGS = 10_000
 _RANGE_KEYS = {"low", "high", "log"}
@@ -49,11 +48,11 @@ def open_space(source: str, info: DetectorInfo) -> Space:
         UsageError: the file cannot be read, or says what cannot be meant; there is no default space.
     """
     if source == "default":
-        if info.name not in DEFAULT_SPACES:
+        if not info.space:
             raise UsageError(
                 f"There is no default space for {info.name}: write one and name it with --space FILE."
             )
-        return space_of(DEFAULT_SPACES[info.name], f"The default space of {info.name}", info)
+        return space_of(info.space, f"The default space of {info.name}", info)
     return space_of(_read(Path(source)), source, info)
 
 

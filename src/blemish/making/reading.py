@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from blemish.core.errors import CatalogError
 from blemish.core.images import pixel_digest, require_bit_depth
@@ -14,7 +15,7 @@ from blemish.core.preprocessing import Preprocessing
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN
 from blemish.data.splits import require_defects_to_move, supervised_split
-from blemish.detectors.base import Detector, refuse_size
+from blemish.detectors.base import Detector
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads, Together, read_together
@@ -68,22 +69,21 @@ def read_for_learning(
     """Decode every photograph of the `learning_catalog` once, and keep in the caches all that will be read of it.
 
     Raises:
-        UsageError: the detector cannot read at its size or bit depth.
+        UsageError: the detector cannot read at its bit depth, or its backbone at its size.
         CatalogError: no photograph can be read, or there are no defects for a detector that needs them.
     """
     require_bit_depth(detector.bit_depth)
-    refuse_size(detector)
-    table, pixels = catalog.table, PixelCache()
+    table, pixels, wanted = catalog.table, PixelCache(), _reads_of(detector)
     if not _takes_from_test(catalog, detector):
         paths = [Path(path) for path in table.loc[table["split"] == TRAIN, "path"]]
-        reads = _that_fits(detector.reads(), len(paths), pixels)
+        reads = _that_fits(wanted, len(paths), pixels)
         together = read_together(paths, reads.extractors, reads.contracts, detector.bit_depth, pixels)
         return readable_for(catalog, together)
     require_defects_to_move(catalog, labelled_share)
     # Which test photographs are learnt from depends on the pixels of all: networks wait until that is known.
     digests: dict[Path, str] = {}
     paths = [Path(path) for path in table["path"]]
-    reads = _that_fits(_as_pixels(detector.reads()), len(paths), pixels)
+    reads = _that_fits(_as_pixels(wanted), len(paths), pixels)
     together = read_together(
         paths,
         (),
@@ -121,6 +121,14 @@ def _takes_from_test(catalog: Catalog, detector: Detector) -> bool:
     """Whether the detector needs defects that stand among the test photographs only."""
     training = catalog.table[catalog.table["split"] == TRAIN]
     return detector.learns_from_defects() and not (training["label"] == ANOMALOUS).any()
+
+
+def _reads_of(detector: Detector) -> Reads:
+    """What the detector reads; nothing where its size is no size at all, which `fit` will say in its own words."""
+    try:
+        return detector.reads()
+    except ValidationError:
+        return Reads()
 
 
 def _as_pixels(reads: Reads) -> Reads:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from blemish.core.errors import UsageError
+from blemish.detectors.registry import DEFAULT_DETECTOR
 from blemish.station.shelf import InspectorVersion
 from blemish.workflows.request import Request
 
@@ -35,7 +36,7 @@ class TrainRequest(Request):
     name: Name
     folder: Folder
     category: Name | None = None
-    detector: DetectorName = "patchcore"
+    detector: DetectorName = DEFAULT_DETECTOR
     size: Size | None = None
     quick: bool = False
 

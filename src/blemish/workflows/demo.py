@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from blemish.core.progress import say
 from blemish.core.storage import write_json
-from blemish.workflows.fit import DEFAULT_DETECTOR, FitRequest, fit
+from blemish.detectors.registry import DEFAULT_DETECTOR
+from blemish.workflows.fit import FitRequest, fit
 from blemish.workflows.request import Request
 
 if TYPE_CHECKING:

@@ -11,14 +11,13 @@ from pydantic import Field
 
 from blemish.core.errors import BlemishError, UsageError
 from blemish.core.progress import say, task
+from blemish.detectors.registry import DEFAULT_DETECTOR
 from blemish.workflows.request import Request
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog
     from blemish.detectors.base import Detector
     from blemish.making.build import BuildSummary
-
-DEFAULT_DETECTOR = "patchcore"
 
 
 class FitRequest(Request):

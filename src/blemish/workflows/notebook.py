@@ -11,8 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from blemish.detectors.registry import DEFAULT_DETECTOR
 from blemish.line.runtime import Inspector
-from blemish.workflows.fit import DEFAULT_DETECTOR, FitRequest
+from blemish.workflows.fit import FitRequest
 from blemish.workflows.fit import fit as fit_and_write
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from blemish.detectors import classical
 from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import create_detector, detector_info
 from blemish.experiments.categories import Category, open_categories
-from blemish.experiments.default_spaces import DEFAULT_SPACES
 from blemish.experiments.space import Setting, Space, grid, space_of, to_json
 from blemish.experiments.store import Cell, cell_folder, file_digests, key_of
 
@@ -148,7 +147,7 @@ def open_study(
     for name in fixed:
         if name in ("features", "seed"):
             raise UsageError(f"--set {name} is not possible in a study, which sets it itself.")
-        if any(name in DEFAULT_SPACES[model] for model in models):
+        if any(name in detector_info(model).space for model in models):
             raise UsageError(f"--set {name} is not possible in a study, which searches for its value.")
     plan = StudyPlan((), out, tuple(models), seed, dict(fixed))
     for model in models:
@@ -158,4 +157,5 @@ def open_study(
 
 
 def _space(model: str) -> Space:
-    return space_of(DEFAULT_SPACES[model], f"The default space of {model}", detector_info(model))
+    info = detector_info(model)
+    return space_of(info.space, f"The default space of {model}", info)

@@ -14,6 +14,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import gradio as gr
 from fastapi import FastAPI
 
+from blemish.detectors.registry import DEFAULT_DETECTOR
 from blemish.server.page.access import QUIET, Access
 from blemish.server.page.benchmark_tab import BenchmarkTab
 from blemish.server.page.explore_tab import ExploreTab
@@ -21,7 +22,7 @@ from blemish.server.page.feedback import known_types
 from blemish.server.page.history_tab import HistoryTab
 from blemish.server.page.inspect_tab import InspectTab, inspector_names, refreshed
 from blemish.server.page.similar_tab import SimilarTab
-from blemish.server.page.train_tab import DEFAULT_DETECTOR, TrainTab, detectors
+from blemish.server.page.train_tab import TrainTab, detectors
 from blemish.server.page.wording import escaped
 from blemish.server.service import Service
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import threading
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
 from pydantic import ValidationError
 
+from blemish.detectors.registry import DEFAULT_DETECTOR, detector_info, detector_names
 from blemish.server.job import Job
 from blemish.server.job_requests import TrainRequest
 from blemish.server.page.access import PRIVATE, QUIET, Access, plainly, refused
@@ -22,29 +18,11 @@ from blemish.server.page.wording import escaped, number, table
 from blemish.server.service import Service
 from blemish.station.keys import Role
 
-DEFAULT_DETECTOR = "patchcore"
-
-
-_asking = threading.Lock()
-
 
 def detectors() -> dict[str, str]:
-    """Detectors by name, with what each is for; the first call takes seconds."""
-    with _asking:
-        return _asked()
-
-
-@cache
-def _asked() -> dict[str, str]:
-    # A process of its own tells, as the laboratory is never loaded here.
-    listing = [sys.executable, "-m", "blemish", "detectors", "--json"]
-    try:
-        printed = subprocess.run(listing, capture_output=True, timeout=60, check=True).stdout
-        return {
-            one["name"]: f"{one['summary']} Learns from {one['learns_from']}." for one in json.loads(printed)
-        }
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError):
-        return {DEFAULT_DETECTOR: ""}
+    """Detectors by name, with what each is for."""
+    infos = map(detector_info, detector_names())
+    return {info.name: f"{info.summary} Learns from {info.learns_from}." for info in infos}
 
 
 class TrainTab:
