@@ -191,7 +191,11 @@ class Detector(ABC):
         """Score every normal training image as if unseen, by a detector fitted on the other folds.
 
         Yields the image's position in `catalog.train_normal()` and its prediction.
+
+        Raises:
+            NotFittedError: before `fit`, or with other parameters than `fit` had.
         """
+        require_fitted(self, "_fitted_with")
         paths = catalog.train_normal()
         rows = np.flatnonzero((catalog.table["split"] == "train") & (catalog.table["label"] == "normal"))
         for held_out in fold_positions(len(paths), folds, self.seed):
