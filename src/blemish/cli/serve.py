@@ -101,7 +101,10 @@ def serve(
             "home": str(service.home.path),
             "keys_required": settings.keys_required,
         }
-        emit(document, json_output, lambda: console.print(f"Listening on {address}; Ctrl-C ends."))
+        if json_output:
+            emit(document)
+        else:
+            console.print(f"Listening on {address}; Ctrl-C ends.")
 
     if service.gallery_trouble:
         messages.print(service.gallery_trouble, style="yellow")
