@@ -25,16 +25,14 @@ Asked = TypeVar("Asked", bound=Request)
 def verb(asked: type[Asked]) -> Callable[[Callable[[Asked], Outcome]], Callable[..., None]]:
     """Make a verb of a function that calls a workflow and prints what came of it.
 
-    The verb has an option for each field of the request, and `--json`, which prints the result as one document and
-    nothing else. What is not complete ends with exit status 1.
+    With `--json` the result is printed as one document and nothing else. What is not complete ends with exit status 1.
 
     Args:
         asked: the class of the request.
     """
 
     def made(function: Callable[[Asked], Outcome]) -> Callable[..., None]:
-        def command(json_output: bool, **given: Any) -> None:
-            request = _request(asked, given)
+        def run(request: Asked, json_output: bool) -> None:
             with working(json_output):
                 result = function(request)
             if json_output:
@@ -42,9 +40,24 @@ def verb(asked: type[Asked]) -> Callable[[Callable[[Asked], Outcome]], Callable[
             if not result.complete:
                 raise typer.Exit(1)
 
+        return with_options(asked)(update_wrapper(run, function))
+
+    return made
+
+
+def with_options(asked: type[Asked]) -> Callable[[Callable[[Asked, bool], None]], Callable[..., None]]:
+    """Make a command of a function of a request and of whether JSON is wanted: an option for each of its fields.
+
+    Args:
+        asked: the class of the request.
+    """
+
+    def made(function: Callable[[Asked, bool], None]) -> Callable[..., None]:
+        def command(json_output: bool, **given: Any) -> None:
+            function(_request(asked, given), json_output)
+
         parameters = [*_parameters(asked), _parameter("json_output", JsonOption, False)]
-        update_wrapper(command, function, assigned=("__module__", "__name__", "__doc__"))
-        del command.__wrapped__  # type: ignore[attr-defined]  # Typer would read that one's signature
+        command.__name__, command.__doc__ = function.__name__, function.__doc__
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {one.name: one.annotation for one in parameters}
         return command
@@ -78,16 +91,17 @@ def _parameters(asked: type[Request]) -> Iterator[inspect.Parameter]:
         if UNLISTED in field.metadata:
             continue
         kind, default = _kind_and_default(field)
-        shown: dict[str, Any] = {"help": field.description, "metavar": _marker(field).metavar}
+        marker = _marker(field)
+        shown: dict[str, Any] = {"help": field.description, "metavar": marker.metavar}
         for one in field.metadata:
             shown |= {"min": one.ge} if hasattr(one, "ge") else {}
             shown |= {"max": one.le} if hasattr(one, "le") else {}
-        if isinstance(_marker(field), Argument):
+        if isinstance(marker, Argument):
             info = typer.Argument(**shown)
         else:
             written = _written(name, field)
             off = f"/--no-{written.removeprefix('--')}" if default is True else ""
-            info = typer.Option(written + off, **shown)
+            info = typer.Option(written + off, envvar=marker.environment, **shown)
         yield _parameter(name, Annotated[kind if default is not None else kind | None, info], default)
 
 

@@ -74,7 +74,7 @@ class BenchmarkResult(Outcome):
         return pd.DataFrame(rows)
 
     def _repr_html_(self) -> str:
-        return str(self.to_pandas().to_html(index=False, float_format="%.3f"))
+        return str(self.to_pandas().to_html(index=False, float_format="{:.3f}".format))
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as JSON-ready values, as in `benchmark.json`."""

@@ -33,11 +33,13 @@ class Option:
     Attributes:
         name: of the option.
         metavar: what the help shows for its value.
+        environment: variable that gives the value where the option is absent.
         repeated: each value of a tuple has its own option; else commas stand between them.
     """
 
     name: str | None = None
     metavar: str | None = None
+    environment: str | None = None
     repeated: bool = False
 
 
