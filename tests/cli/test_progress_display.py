@@ -18,7 +18,7 @@ steps, seconds = int(sys.argv[1]), float(sys.argv[2])
 with use_reporter(reporter_for(True)):
     for _ in track(range(steps), "Polishing"):
         time.sleep(seconds / steps)
-emit({"steps": steps}, True, print)
+emit({"steps": steps})
 """
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from blemish.cli.settings import parsed_setting
+from blemish.cli.options import parsed_setting
 from blemish.core.errors import UsageError
 from blemish.detectors.parameter_types import check_types
 from blemish.detectors.registry import create_detector, detector_info, detector_names, quick_parameters
@@ -85,7 +85,7 @@ def test_the_command_says_it_in_one_sentence(
 
 def test_a_quick_run_is_small_with_every_preset() -> None:
     small = {
-        (name, preset): create_detector(name, preset, **quick_parameters(name, preset)).parameters()
+        (name, preset): create_detector(name, preset, **quick_parameters(name, preset)).get_params()
         for name in detector_names()
         for preset in (None, *detector_info(name).presets)
     }

@@ -135,13 +135,13 @@ def test_inspect_tells_each_result_as_it_comes(fitted: Path, washers: Path, tmp_
     told: list[Result] = []
     paths, out = (washers / "test", tmp_path / "broken.png"), tmp_path / "out"
     found = inspect(InspectRequest(inspector=fitted, paths=paths, out=out, save=Save.REJECTS), told.append)
-    assert told == list(found.results) and len(told) == 19 and not found.passed
+    assert told == list(found.results) and len(told) == 19 and not found.complete
     assert found.to_json() == json.loads((out / "results.json").read_text())
     rejected = [result for result in told if result.verdict == "reject"]
     assert {result.overlay for result in told} - {None} == {result.overlay for result in rejected}
     assert told[-1].kind and told[-1].inspection is None
     good = InspectRequest(inspector=fitted, paths=(washers / "train" / "good" / "000.png",))
-    assert inspect(good).passed == (inspect(good).to_json()[0]["verdict"] == "pass")
+    assert inspect(good).complete == (inspect(good).to_json()[0]["verdict"] == "pass")
 
 
 def test_inspectors_of_one_name_are_told_apart_by_their_files(
@@ -158,9 +158,9 @@ def test_inspectors_of_one_name_are_told_apart_by_their_files(
 
 
 def test_check_finds_what_is_wrong(washers: Path, tmp_path: Path) -> None:
-    assert check(CheckRequest(data=washers)).clean
+    assert check(CheckRequest(data=washers)).complete
     shutil.copytree(washers, tmp_path / "washer")
     (tmp_path / "washer" / "train" / "good" / "000.png").write_bytes(b"no photograph")
     found = check(CheckRequest(data=tmp_path / "washer"))
     (category,) = found.to_json()["categories"]
-    assert not found.clean and category["problems"][0]["path"].endswith("000.png")
+    assert not found.complete and category["problems"][0]["path"].endswith("000.png")

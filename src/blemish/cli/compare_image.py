@@ -5,29 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from pydantic import Field
 
-from blemish.cli.output import JsonOption, console, emit
+from blemish.cli.options import verb
+from blemish.cli.output import console
 from blemish.cli.text_table import aligned
 from blemish.core.errors import UsageError
+from blemish.workflows import compare_image as workflow
+from blemish.workflows.compare_image import CompareImageRequest, CompareImageResult
+from blemish.workflows.request import Argument, Option, Request
 
 if TYPE_CHECKING:
     from blemish.line.comparison import ImageComparison
 
 
-def compare_image(
-    image: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="The photograph.")],
-    inspectors: Annotated[
-        list[Path],
-        typer.Option(
-            "--inspectors",
-            metavar="A.blemish B.blemish ...",
-            help="Two or more inspectors, one after the other.",
-        ),
-    ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for compare.html, compare.json and PNG files.")],
-    json_output: JsonOption = False,
-) -> None:
+class _Typed(Request):
+    """What is typed: an option takes one value, so further inspectors arrive beside the photograph."""
+
+    image: Annotated[tuple[Path, ...], Argument("IMAGE")] = Field(description="The photograph.")
+    inspectors: Annotated[tuple[Path, ...], Option(metavar="A.blemish B.blemish ...", repeated=True)] = Field(
+        description="Two or more inspectors, one after the other."
+    )
+    out: Path = Field(description="Folder for compare.html, compare.json and PNG files.")
+
+
+@verb(_Typed)
+def compare_image(request: _Typed) -> CompareImageResult:
     """Compare inspectors on one photograph.
 
     Each one's score and map are shown on scales that can be compared, with what the pattern means.
@@ -35,35 +38,27 @@ def compare_image(
     \b
     blemish compare-image photo.png --inspectors a.blemish b.blemish --out compared/
     """
-    from blemish.cli.reporter import reporter_for
-    from blemish.core.progress import use_reporter
-    from blemish.workflows.compare_image import CompareImageRequest
-    from blemish.workflows.compare_image import compare_image as compare
-
-    photograph, chosen = _told_apart(image, inspectors)
-    with use_reporter(reporter_for(json_output)):
-        result = compare(CompareImageRequest(image=photograph, inspectors=chosen, out=out))
-
-    def human() -> None:
-        _print(result.comparison)
-        console.print(f"Page: {result.page}")
-
-    emit(result.to_json(), json_output, human)
+    result = workflow.compare_image(_told_apart(request))
+    _print(result.comparison)
+    console.print(f"Page: {result.page}")
+    return result
 
 
-def _told_apart(given: list[Path], inspectors: list[Path]) -> tuple[Path, tuple[Path, ...]]:
-    """The photograph and the inspectors: an option takes one value, so further inspectors arrive as arguments.
+def _told_apart(request: _Typed) -> CompareImageRequest:
+    """The photograph and the inspectors.
 
     Raises:
         UsageError: there is not exactly one photograph.
     """
+    given = request.image
     images = [path for path in given if path.suffix.lower() != ".blemish"]
     if len(images) != 1:
         named = ", ".join(map(str, images)) or "none"
         raise UsageError(
             f"One photograph is compared at a time, and here are {len(images)} ({named}): name one."
         )
-    return images[0], (*inspectors, *(path for path in given if path.suffix.lower() == ".blemish"))
+    inspectors = (*request.inspectors, *(path for path in given if path not in images))
+    return CompareImageRequest(image=images[0], inspectors=inspectors, out=request.out)
 
 
 def _print(comparison: ImageComparison) -> None:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
-
-from blemish.cli.output import JsonOption, console, emit, stray_prints_on_stderr
-
-if TYPE_CHECKING:
-    from blemish.workflows.demo import DemoResult
+from blemish.cli.evaluate import metrics_table
+from blemish.cli.options import verb
+from blemish.cli.output import console
+from blemish.workflows import demo as workflow
+from blemish.workflows.demo import DemoRequest, DemoResult
 
 
-def demo(
-    out: Annotated[Path, typer.Option("--out", help="Folder for everything the demo makes.")] = Path(
-        "runs/demo"
-    ),
-    json_output: JsonOption = False,
-) -> None:
+@verb(DemoRequest)
+def demo(request: DemoRequest) -> DemoResult:
     """Go the whole way once, on generated parts.
 
     Generates the sample line, learns an inspector for each of its six categories, and measures them all.
@@ -26,20 +18,7 @@ def demo(
     \b
     blemish demo --out runs/demo
     """
-    from blemish.cli.reporter import reporter_for
-    from blemish.core.progress import use_reporter
-    from blemish.workflows.demo import DemoRequest
-    from blemish.workflows.demo import demo as go
-
-    with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
-        result = go(DemoRequest(out=out))
-    emit(result.to_json(), json_output, lambda: _print(result, out))
-
-
-def _print(result: DemoResult, out: Path) -> None:
-    """The figures, where things lie, and what to type next."""
-    from blemish.cli.evaluate import metrics_table
-
+    result, out = workflow.demo(request), request.out
     category = result.folders[-1].name
     test = out / "sample-line" / category / "test"
     console.print(metrics_table(result.evaluations))
@@ -50,3 +29,4 @@ def _print(result: DemoResult, out: Path) -> None:
     console.print("With photographs of your own (a folder of good parts is enough):")
     console.print("  blemish fit PHOTOGRAPHS --out part.blemish")
     console.print("  blemish inspect part.blemish NEW_PHOTOGRAPHS --out verdicts")
+    return result

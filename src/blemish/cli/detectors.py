@@ -28,17 +28,17 @@ def detectors(json_output: JsonOption = False) -> None:
         for info in infos
     ]
 
-    def human() -> None:
-        for info in infos:
-            console.print(info.name, style="bold")
-            console.print(f"  {info.summary}")
-            console.print(f"  learns from: {info.learns_from}; maps: {'yes' if info.gives_maps else 'no'}")
-            for preset, values in info.presets.items():
-                console.print(f"  --preset {preset}: {_settings(values)}")
-            console.print(f"  --set: {_settings(info.parameters)}")
-            console.print(f"  {info.reference}")
-
-    emit(document, json_output, human)
+    if json_output:
+        emit(document)
+        return
+    for info in infos:
+        console.print(info.name, style="bold")
+        console.print(f"  {info.summary}")
+        console.print(f"  learns from: {info.learns_from}; maps: {'yes' if info.gives_maps else 'no'}")
+        for preset, values in info.presets.items():
+            console.print(f"  --preset {preset}: {_settings(values)}")
+        console.print(f"  --set: {_settings(info.parameters)}")
+        console.print(f"  {info.reference}")
 
 
 def _settings(values: dict[str, object]) -> str:

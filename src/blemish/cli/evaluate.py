@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from blemish.cli.output import JsonOption, console, emit
+from blemish.cli.options import verb
+from blemish.cli.output import console
+from blemish.workflows import evaluate as workflow
+from blemish.workflows.evaluate import EvaluateRequest, EvaluateResult
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,22 +16,8 @@ if TYPE_CHECKING:
     from blemish.evaluation.result import Evaluation
 
 
-def evaluate(
-    inspector: Annotated[Path, typer.Argument(metavar="INSPECTOR", help="The inspector, NAME.blemish.")],
-    data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="Folder with good and defective test photographs.")
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", help="Folder for report.html and metrics.json; beside the inspector if absent."
-        ),
-    ] = None,
-    category: Annotated[
-        str | None, typer.Option(help="Of several categories in DATA, this one; the inspector's if absent.")
-    ] = None,
-    json_output: JsonOption = False,
-) -> None:
+@verb(EvaluateRequest)
+def evaluate(request: EvaluateRequest) -> EvaluateResult:
     """Measure an inspector on test photographs.
 
     Writes a report with pictures. Exit status 1 if a test photograph could not be read.
@@ -39,28 +25,16 @@ def evaluate(
     \b
     blemish evaluate part.blemish photographs/ --out part-evaluation/
     """
-    from blemish.cli.reporter import reporter_for
-    from blemish.core.progress import use_reporter
-    from blemish.workflows.evaluate import EvaluateRequest
-    from blemish.workflows.evaluate import evaluate as measure
+    from blemish.evaluation.report import headline
 
-    request = EvaluateRequest(inspector=inspector, data=data, out=out, category=category)
-    with use_reporter(reporter_for(json_output)):
-        result = measure(request)
-
-    def human() -> None:
-        from blemish.evaluation.report import headline
-
-        console.print(metrics_table([result.evaluation]))
-        console.print(types_table(result.evaluation))
-        console.print(headline(result.evaluation))
-        console.print(f"Report: {result.report}")
-        verdicts = request.folder.parent / "verdicts"
-        console.print(f"Next: blemish inspect {inspector} PHOTOGRAPHS --out {verdicts}")
-
-    emit(result.to_json(), json_output, human)
-    if not result.complete:
-        raise typer.Exit(1)
+    result = workflow.evaluate(request)
+    console.print(metrics_table([result.evaluation]))
+    console.print(types_table(result.evaluation))
+    console.print(headline(result.evaluation))
+    console.print(f"Report: {result.report}")
+    verdicts = request.folder.parent / "verdicts"
+    console.print(f"Next: blemish inspect {request.inspector} PHOTOGRAPHS --out {verdicts}")
+    return result
 
 
 def metrics_table(evaluations: Sequence[Evaluation]) -> Table:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from collections import Counter
+from typing import TYPE_CHECKING
 
-import typer
-
-from blemish.cli.output import JsonOption, console, emit, messages
-from blemish.workflows.inspect import Save
+from blemish.cli.options import verb
+from blemish.cli.output import console, messages
+from blemish.workflows import inspect as workflow
+from blemish.workflows.inspect import InspectRequest, InspectResult
 
 if TYPE_CHECKING:
     from blemish.line.results import Result
 
 
-def inspect(
-    inspector: Annotated[Path, typer.Argument(metavar="INSPECTOR", help="The inspector, NAME.blemish.")],
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Photographs, and folders of them.")],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder for overlays, results.json and results.csv; none if absent."),
-    ] = None,
-    save: Annotated[Save, typer.Option(help="Of which photographs to write overlays.")] = Save.ALL,
-    json_output: JsonOption = False,
-) -> None:
+@verb(InspectRequest)
+def inspect(request: InspectRequest) -> InspectResult:
     """Pass or reject photographs, and show where.
 
     Folders are searched for images, sub-folders too. A file that cannot be inspected is named, and the others
@@ -33,29 +24,22 @@ def inspect(
     \b
     blemish inspect part.blemish photo.png new/ --out verdicts/
     """
-    from blemish.cli.reporter import reporter_for
-    from blemish.core.progress import use_reporter
-    from blemish.workflows.inspect import InspectRequest
-    from blemish.workflows.inspect import inspect as judge
-
-    def tell(result: Result) -> None:
-        if result.error:
-            messages.print(f"ERROR   {result.error}", style="red")
-        elif not json_output:
-            _print_verdict(result)
-
-    request = InspectRequest(inspector=inspector, paths=tuple(paths), out=out, save=save)
-    with use_reporter(reporter_for(json_output)):
-        found = judge(request, tell)
-    emit(found.to_json(), json_output, lambda: _print_summary(found.results, out))
-    if not found.passed:
-        raise typer.Exit(1)
+    found = workflow.inspect(request, _tell)
+    counts = Counter(str(result.verdict or "failed") for result in found.results)
+    said = ", ".join(
+        f"{counts[name]} {name}" for name in ("pass", "review", "reject", "failed") if counts[name]
+    )
+    console.print(f"{len(found.results)} photographs: {said}", style="bold")
+    if request.out is not None:
+        console.print(f"Overlays and results: {request.out}")
+    return found
 
 
-def _print_verdict(result: Result) -> None:
+def _tell(result: Result) -> None:
     """One line: `REJECT  score 3.1 / 2.4  p 0.003  2 regions  photo.png`."""
     inspection = result.inspection
     if inspection is None:
+        messages.print(f"ERROR   {result.error}", style="red")
         return
     count = len(inspection.regions)
     regions = f"  {count} region{'s' if count != 1 else ''}" if count else ""
@@ -69,16 +53,3 @@ def _print_verdict(result: Result) -> None:
         f"p {inspection.p_value:.3f}  {result.path}{regions}{said}",
         style=style,
     )
-
-
-def _print_summary(results: Sequence[Result], out: Path | None) -> None:
-    """How many passed, were rejected, failed."""
-    from collections import Counter
-
-    counts = Counter(str(result.verdict or "failed") for result in results)
-    said = ", ".join(
-        f"{counts[name]} {name}" for name in ("pass", "review", "reject", "failed") if counts[name]
-    )
-    console.print(f"{len(results)} photographs: {said}", style="bold")
-    if out is not None:
-        console.print(f"Overlays and results: {out}")

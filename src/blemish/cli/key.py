@@ -48,7 +48,10 @@ def create(
 ) -> None:
     """Make a key and print it, this once: only a digest of it is stored."""
     token = _keys(home, database).create(name, role.value)
-    emit({"name": name, "role": role.value, "key": token}, json_output, lambda: console.print(token))
+    if json_output:
+        emit({"name": name, "role": role.value, "key": token})
+    else:
+        console.print(token)
 
 
 @app.command("list")
@@ -68,15 +71,15 @@ def list_keys(
         for key in keys
     ]
 
-    def human() -> None:
-        for key in keys:
-            state = f"revoked {key.revoked:%Y-%m-%d}" if key.revoked else "valid"
-            used = f"used {key.last_used:%Y-%m-%d %H:%M}" if key.last_used else "never used"
-            console.print(f"{key.name}  {key.role}  {state}  {used}")
-        if not keys:
-            console.print("There is no key.")
-
-    emit(document, json_output, human)
+    if json_output:
+        emit(document)
+        return
+    for key in keys:
+        state = f"revoked {key.revoked:%Y-%m-%d}" if key.revoked else "valid"
+        used = f"used {key.last_used:%Y-%m-%d %H:%M}" if key.last_used else "never used"
+        console.print(f"{key.name}  {key.role}  {state}  {used}")
+    if not keys:
+        console.print("There is no key.")
 
 
 @app.command()
@@ -88,7 +91,10 @@ def revoke(
 ) -> None:
     """Make a key worthless; a running server notices within two seconds."""
     _keys(home, database).revoke(name)
-    emit({"name": name, "revoked": True}, json_output, lambda: console.print(f"{name} is revoked."))
+    if json_output:
+        emit({"name": name, "revoked": True})
+    else:
+        console.print(f"{name} is revoked.")
 
 
 def _keys(home: Path | None, database: str | None) -> KeyStore:

@@ -110,4 +110,4 @@ def _report(sentence: str, status: int, json_output: bool) -> None:
     """Say what went wrong: on stderr, and as a document where one was asked for."""
     sys.stderr.write(sentence + "\n")
     if json_output:
-        emit({"error": sentence, "exit_status": status}, True, lambda: None)
+        emit({"error": sentence, "exit_status": status})

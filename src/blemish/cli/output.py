@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -27,12 +27,14 @@ class LazyConsole:
     Attributes:
         drawing: the console that draws progress bars at the moment; it also prints what the others send to
             the same terminal, above the bars.
+        muted: whether nothing is printed.
     """
 
     drawing: ClassVar[LazyConsole | None] = None
 
     def __init__(self, stderr: bool) -> None:
         self._stderr = stderr
+        self.muted = False
 
     @cached_property
     def rich(self) -> Console:
@@ -43,6 +45,8 @@ class LazyConsole:
 
     def print(self, *values: Any, style: str | None = None) -> None:
         """Print text (or a table, within the terminal's width) and a line end."""
+        if self.muted:
+            return
         target = self
         if LazyConsole.drawing is not None and self.rich.is_terminal:
             target = LazyConsole.drawing
@@ -56,18 +60,23 @@ messages = LazyConsole(stderr=True)
 """For everything else: problems, hints, progress."""
 
 
-def emit(document: Any, json_output: bool, human: Callable[[], None]) -> None:
-    """End a verb: print `document` as JSON on stdout if asked for, or else let `human` print its text."""
-    if not json_output:
-        human()
-        return
+def emit(document: Any) -> None:
+    """Print `document` as JSON on stdout."""
     # ASCII: a name with odd characters survives any terminal's encoding.
     sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
     sys.stdout.flush()
 
 
 @contextmanager
-def stray_prints_on_stderr() -> Iterator[None]:
-    """Keep what libraries print while they work (the ONNX exporter does) out of a verb's results."""
-    with redirect_stdout(sys.stderr):
-        yield
+def results_alone(json_output: bool) -> Iterator[None]:
+    """Keep what libraries print while they work (the ONNX exporter does) out of a verb's results.
+
+    With `json_output` the text of the results is kept back too: stdout is for the document.
+    """
+    console.rich.file, console.muted = sys.stdout, json_output
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        del console.rich
+        console.muted = False

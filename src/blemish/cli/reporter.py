@@ -6,12 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from blemish.cli.output import LazyConsole, console, messages
-from blemish.core.progress import FIRST_SHOWN, Advance, PeriodicReporter, Reporter
+from blemish.cli.output import LazyConsole, console, messages, results_alone
+from blemish.core.progress import FIRST_SHOWN, Advance, PeriodicReporter, Reporter, use_reporter
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress, TaskID
+
+
+@contextmanager
+def working(json_output: bool) -> Iterator[None]:
+    """Show the progress of a verb's work, and keep its results apart from everything else."""
+    with use_reporter(reporter_for(json_output)), results_alone(json_output):
+        yield
 
 
 def reporter_for(json_output: bool) -> Reporter:

@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from blemish.cli.output import JsonOption, console, emit, messages, stray_prints_on_stderr
+from blemish.cli.options import verb
+from blemish.cli.output import console, messages
 from blemish.cli.text_table import aligned
+from blemish.workflows import study as workflow
+from blemish.workflows.study import StudyRequest, StudyResult
 
 if TYPE_CHECKING:
     from blemish.experiments.study.results import CellResult, Study
 
 
-def study(
-    data: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="DATA...", help="Folders of one or several categories, with test photographs."
-        ),
-    ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the cells, study.json and report.html.")],
-    models: Annotated[
-        str | None, typer.Option(help="Names with commas between; all four classical ones if absent.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same document.")] = 0,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of all models; repeat for more."),
-    ] = None,
-    bit_depth: Annotated[
-        int, typer.Option(min=8, max=16, help="Bits that 16-bit photographs really use, as 12.")
-    ] = 16,
-    json_output: JsonOption = False,
-) -> None:
+@verb(StudyRequest)
+def study(request: StudyRequest) -> StudyResult:
     """Compare the classical detectors by features and split.
 
     Five combinations of features and split by four models. Settings and thresholds are chosen on three
@@ -44,32 +26,13 @@ def study(
     \b
     blemish study mvtec/screw mvtec/metal_nut --out study/
     """
-    from blemish.cli.reporter import reporter_for
-    from blemish.cli.settings import parsed_setting
-    from blemish.core.progress import use_reporter
-    from blemish.workflows.study import StudyRequest
-    from blemish.workflows.study import study as measure
-
-    names = None if models is None else tuple(name.strip() for name in models.split(",") if name.strip())
-    request = StudyRequest(
-        data=tuple(data),
-        out=out,
-        models=names,
-        seed=seed,
-        parameters=dict(map(parsed_setting, setting or [])),
-        bit_depth=bit_depth,
-    )
-    with use_reporter(reporter_for(json_output)), stray_prints_on_stderr():
-        try:
-            result = measure(request, _tell)
-        except KeyboardInterrupt:
-            messages.print("The cells so far are kept: go on with the same command.")
-            raise
-    for one in result.study.skipped:
-        messages.print(f"Left out {one['path']}: {one['detail']}", style="yellow")
-    emit(result.to_json(), json_output, lambda: _print(result.study, result.report))
-    if result.study.failed:
-        raise typer.Exit(1)
+    try:
+        result = workflow.study(request, _tell)
+    except KeyboardInterrupt:
+        messages.print("The cells so far are kept: go on with the same command.")
+        raise
+    _print(result.study, result.report)
+    return result
 
 
 def _tell(result: CellResult) -> None:
@@ -87,6 +50,7 @@ def _tell(result: CellResult) -> None:
 
 
 def _print(result: Study, report: Path) -> None:
+    """The figures by model, and the result in a sentence or two."""
     from blemish.experiments.shown import shown_figure
     from blemish.experiments.study.brightness import is_telling
     from blemish.experiments.study.plan import COMBINATIONS

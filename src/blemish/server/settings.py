@@ -5,63 +5,52 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from blemish.workflows.request import UNLISTED, Option, Request
 
 MEBIBYTE = 2**20
 
 
-class ServerSettings(BaseModel):
-    """Where a server listens, where it keeps things, and how much it takes.
+class ServerSettings(Request):
+    """Where a server listens, where it keeps things, and how much it takes."""
 
-    Attributes:
-        host, port: address to listen on; port 0 takes a free one.
-        home: folder of everything that it keeps; the user's data folder when None.
-        database: URL of the history; SQLite in the home when None.
-        gallery: folder or URL of the gallery of past defects; in the home when None.
-        keep: photographs that are kept: all, rejects (and reviews) or none.
-        keep_days, keep_gigabytes: kept no longer and no more than this; without limit when None.
-        max_bytes: largest photograph, in bytes.
-        max_pixels: largest width x height, read from the header before anything is decoded.
-        max_images: photographs in one request.
-        max_request_bytes: largest body of a request, in bytes.
-        max_upload_bytes: largest body of an uploaded inspector or training set.
-        queue_size: photographs accepted and not yet answered; more are refused with 503.
-        queue_bytes: bytes of those photographs, in sum.
-        workers: photographs judged at the same time, each on one thread; the cores when None.
-        batch: most inspections in one transaction.
-        request_seconds: a body must have arrived, and a photograph been taken up, within this.
-        stop_seconds: how long a stop waits for what was accepted.
-        rate_per_minute: requests that one key may make in a minute; 0 for no limit.
-        require_keys: whether a key is needed on loopback too.
-        page: whether the web page is served at `/`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)
-    home: Path | None = None
-    database: str | None = None
-    gallery: str | None = None
-    keep: Literal["all", "rejects", "none"] = "rejects"
-    keep_days: int | None = Field(default=None, ge=1)
-    keep_gigabytes: float | None = Field(default=None, gt=0)
-    max_bytes: int = Field(default=64 * MEBIBYTE, ge=1)
-    max_pixels: int = Field(default=100_000_000, ge=1)
-    max_images: int = Field(default=16, ge=1)
-    max_request_bytes: int = Field(default=128 * MEBIBYTE, ge=1)
-    max_upload_bytes: int = Field(default=2048 * MEBIBYTE, ge=1)
-    queue_size: int = Field(default=32, ge=1)
-    queue_bytes: int = Field(default=512 * MEBIBYTE, ge=1)
-    workers: int | None = Field(default=None, ge=1, le=256)
-    batch: int = Field(default=32, ge=1)
-    request_seconds: float = Field(default=30.0, gt=0)
-    stop_seconds: float = Field(default=30.0, gt=0)
-    rate_per_minute: int = Field(default=6000, ge=0)
-    require_keys: bool = False
-    page: bool = True
+    host: str = Field("127.0.0.1", description="Address to listen on; other than loopback needs a key.")
+    port: int = Field(8000, ge=0, le=65535, description="Port; 0 for a free one.")
+    home: Path | None = Field(None, description="Folder of everything kept; BLEMISH_HOME if absent.")
+    database: Annotated[str | None, Option(environment="BLEMISH_DATABASE")] = Field(
+        None, description="URL of the history, postgresql://...; SQLite if absent."
+    )
+    gallery: Annotated[str | None, Option(environment="BLEMISH_GALLERY")] = Field(
+        None, description="Folder or URL of the gallery of past defects."
+    )
+    keep: Literal["all", "rejects", "none"] = Field("rejects", description="Which photographs are kept.")
+    keep_days: int | None = Field(None, ge=1, description="For how many days.")
+    keep_gigabytes: float | None = Field(None, gt=0, description="How many gigabytes of them.")
+    workers: int | None = Field(
+        None, ge=1, le=256, description="Photographs judged at once; the cores if absent."
+    )
+    queue_size: int = Field(32, ge=1, description="Photographs accepted and not yet answered.")
+    queue_bytes: Annotated[int, UNLISTED] = Field(
+        512 * MEBIBYTE, ge=1, description="Bytes of those photographs, in sum."
+    )
+    batch: Annotated[int, UNLISTED] = Field(32, ge=1, description="Most inspections in one transaction.")
+    max_bytes: int = Field(64 * MEBIBYTE, ge=1, description="Largest photograph, in bytes.")
+    max_pixels: int = Field(100_000_000, ge=1, description="Largest width x height.")
+    max_images: int = Field(16, ge=1, description="Photographs in one request.")
+    max_request_bytes: int = Field(128 * MEBIBYTE, ge=1, description="Largest request, in bytes.")
+    max_upload_bytes: Annotated[int, UNLISTED] = Field(
+        2048 * MEBIBYTE, ge=1, description="Largest body of an uploaded inspector or training set."
+    )
+    request_seconds: float = Field(30.0, gt=0, description="Time for a request to arrive, and to wait.")
+    stop_seconds: Annotated[float, UNLISTED] = Field(
+        30.0, gt=0, description="How long a stop waits for what was accepted."
+    )
+    rate_per_minute: int = Field(6000, ge=0, description="Requests of one key in a minute; 0: no limit.")
+    require_keys: bool = Field(False, description="Ask for a key on loopback too.")
+    page: bool = Field(True, description="With the web page at /, or the API alone.")
 
     @property
     def keys_required(self) -> bool:

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from blemish.core.errors import UsageError
 from blemish.core.progress import say
-from blemish.workflows.request import Request
+from blemish.workflows.fields import BitDepth, Categories
+from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,31 +22,24 @@ if TYPE_CHECKING:
 
 
 class BenchmarkRequest(Request):
-    """Compare detectors.
+    """Compare detectors."""
 
-    Attributes:
-        data: folders of one or several categories, with test photographs.
-        detectors: names, or NAME:PRESET.
-        out: folder for the cells, benchmark.json and report.html.
-        seeds: each detector is fitted once with each.
-        size: side in pixels for all detectors; each one's own if None.
-        quick: a small run: 128 pixels, few epochs.
-        bit_depth: bits that 16-bit photographs really use.
-        workers: cells measured at a time; as many as the machine has room for if None.
-    """
-
-    data: tuple[Path, ...]
-    detectors: tuple[str, ...]
-    out: Path
-    seeds: tuple[int, ...] = (0,)
-    size: int | None = None
-    quick: bool = False
-    bit_depth: int = Field(default=16, ge=8, le=16)
-    workers: int | None = Field(default=None, ge=1)
+    data: Categories
+    detectors: tuple[str, ...] = Field(
+        description="Names with commas between, as patchcore,cae; NAME:PRESET for a preset."
+    )
+    out: Path = Field(description="Folder for the cells, benchmark.json and report.html.")
+    seeds: tuple[int, ...] = Field((0,), description="Fit once with each, as 0,1,2.")
+    size: int | None = Field(None, description="Side in pixels for all detectors; each one's own if absent.")
+    quick: bool = Field(False, description="A small run: 128 pixels, few epochs.")
+    bit_depth: BitDepth = 16
+    workers: int | None = Field(
+        None, ge=1, description="Cells measured at a time; 1 for fit times that nothing else disturbs."
+    )
 
 
 @dataclass(frozen=True)
-class BenchmarkResult:
+class BenchmarkResult(Outcome):
     """A finished comparison.
 
     Attributes:
@@ -80,7 +74,7 @@ class BenchmarkResult:
         return pd.DataFrame(rows)
 
     def _repr_html_(self) -> str:
-        return self.to_pandas().to_html(index=False, float_format="{:.3f}".format)
+        return str(self.to_pandas().to_html(index=False, float_format="{:.3f}".format))
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as JSON-ready values, as in `benchmark.json`."""

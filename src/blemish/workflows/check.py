@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blemish.workflows.request import Request
+from blemish.workflows.fields import Images
+from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog, Problem
 
 
 class CheckRequest(Request):
-    """Find what is wrong with images; `data` is a folder in any layout, or a manifest."""
+    """Find what is wrong with images."""
 
-    data: Path
+    data: Images
 
 
 @dataclass(frozen=True)
-class CheckResult:
+class CheckResult(Outcome):
     """Each category with its problems."""
 
     found: tuple[tuple[Catalog, tuple[Problem, ...]], ...]
 
     @property
-    def clean(self) -> bool:
+    def complete(self) -> bool:
         """Whether nothing is wrong."""
         return not any(problems for _, problems in self.found)
 

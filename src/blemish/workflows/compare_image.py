@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blemish.core.storage import write_json
-from blemish.workflows.request import Request
+from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
     from blemish.line.comparison import ImageComparison
@@ -28,7 +28,7 @@ class CompareImageRequest(Request):
 
 
 @dataclass(frozen=True)
-class CompareImageResult:
+class CompareImageResult(Outcome):
     """The comparison, and the files that show it."""
 
     comparison: ImageComparison

@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from blemish.core.errors import UsageError
-from blemish.workflows.request import Request
+from blemish.workflows.request import Argument, Outcome, Request
 
 
 class GetDataRequest(Request):
-    """Get a published data set.
+    """Get a published data set."""
 
-    Attributes:
-        name: "elpv" (solar cells, from pip) or "mvtec-ad" (from its publisher).
-        out: folder for the categories; each becomes a folder in it.
-        category: of mvtec-ad, only this one.
-        mirror: of mvtec-ad, address of a folder with the archives.
-        accept_licence: the user has read the licence and agrees.
-    """
-
-    name: str
-    out: Path
-    category: str | None = None
-    mirror: str | None = None
-    accept_licence: bool = False
+    name: Annotated[str, Argument("NAME")] = Field(
+        description="elpv (solar cells, from pip) or mvtec-ad (from its publisher)."
+    )
+    out: Path = Field(description="Folder for the categories; each becomes a folder in it.")
+    category: str | None = Field(None, description="mvtec-ad: only this category, as screw.")
+    mirror: str | None = Field(
+        None, description="mvtec-ad: address of a folder with the archives, as on your server."
+    )
+    accept_licence: bool = Field(
+        False, description="I have read the data set's licence (CC BY-NC-SA 4.0) and agree."
+    )
 
 
 @dataclass(frozen=True)
-class GetDataResult:
+class GetDataResult(Outcome):
     """The data set's name and licence, and the folders of its categories."""
 
     name: str

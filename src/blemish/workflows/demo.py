@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from blemish.core.progress import say
 from blemish.core.storage import write_json
 from blemish.detectors.registry import DEFAULT_DETECTOR
 from blemish.workflows.fit import FitRequest, fit
-from blemish.workflows.request import Request
+from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
     from blemish.evaluation.result import Evaluation
@@ -22,13 +24,13 @@ _PRESET = "quick"
 
 
 class DemoRequest(Request):
-    """Go the whole way once; everything that is made goes into `out`."""
+    """Go the whole way once."""
 
-    out: Path = Path("runs/demo")
+    out: Path = Field(Path("runs/demo"), description="Folder for everything the demo makes.")
 
 
 @dataclass(frozen=True)
-class DemoResult:
+class DemoResult(Outcome):
     """What the demo made.
 
     Attributes:

@@ -6,45 +6,39 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from blemish.core.errors import UsageError
 from blemish.core.image_files import list_images
-from blemish.workflows.request import Request
+from blemish.workflows.request import Argument, Outcome, Request
 
 
 class DistilRequest(Request):
-    """Distil a teacher.
+    """Distil a teacher; checkpoints lie in NAME.training until it is done."""
 
-    Attributes:
-        images: folder of photographs of anything.
-        out: the teacher to write, NAME.safetensors; replaced whole. Checkpoints lie in NAME.training until it is done.
-        backbone, weights: frozen network to learn from, and a file of its weights.
-        model_size: of the teacher; published are small and medium.
-        channels: numbers that describe a patch; published are 384.
-        size: side in pixels at which the teacher reads.
-        steps, batch_size: of the training, and photographs a step; published are 60000 and 16.
-        seed: the same seed learns the same.
-        resume: go on with an interrupted distillation.
-    """
-
-    images: Path
-    out: Path
-    backbone: str = "efficientnet_lite0"
-    weights: Path | None = None
-    model_size: Literal["tiny", "small", "medium"] = "tiny"
-    channels: int = Field(default=64, ge=1, le=4096)
-    size: int = 256
-    steps: int = Field(default=2000, ge=1)
-    batch_size: int = Field(default=4, ge=1)
-    seed: int = 0
-    resume: bool = False
+    images: Annotated[Path, Argument("IMAGES")] = Field(
+        description="Folder of photographs of anything; the more, the better."
+    )
+    out: Path = Field(description="The teacher to write, NAME.safetensors; replaced whole.")
+    backbone: str = Field(
+        "efficientnet_lite0", description="Frozen network to learn from, as wide_resnet50_2."
+    )
+    weights: Path | None = Field(None, description="File with the backbone's weights.")
+    model_size: Literal["tiny", "small", "medium"] = Field(
+        "tiny", description="Published are small and medium."
+    )
+    channels: int = Field(64, ge=1, le=4096, description="Numbers that describe a patch; published are 384.")
+    size: int = Field(256, description="Side in pixels at which the teacher reads.")
+    steps: int = Field(2000, ge=1, description="Steps of training; published are 60000.")
+    batch_size: int = Field(4, ge=1, description="Photographs a step; published are 16.")
+    seed: int = Field(0, description="The same seed learns the same.")
+    resume: bool = Field(False, description="Go on with an interrupted distillation.")
 
 
 @dataclass(frozen=True)
-class DistilResult:
+class DistilResult(Outcome):
     """What was asked for, photographs learnt from, the last loss (1 has learnt nothing), and the time taken."""
 
     request: DistilRequest

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
 
 from blemish.core.progress import say
 from blemish.core.storage import write_json
-from blemish.workflows.request import Request
+from blemish.workflows.fields import InspectorFile
+from blemish.workflows.request import UNLISTED, Argument, Outcome, Request
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog
@@ -16,23 +19,22 @@ if TYPE_CHECKING:
 
 
 class EvaluateRequest(Request):
-    """Measure an inspector.
+    """Measure an inspector."""
 
-    Attributes:
-        inspector: its file, NAME.blemish.
-        data: folder with good and defective test photographs.
-        out: folder for `report.html` and `metrics.json`; NAME-evaluation beside the inspector where None.
-        category: of several categories, this one; the inspector's own where None.
-        title: what the report calls the inspector; its own name where None.
-        digest: SHA-256 that the inspector's file is known by, where it is.
-    """
-
-    inspector: Path
-    data: Path
-    out: Path | None = None
-    category: str | None = None
-    title: str | None = None
-    digest: str | None = None
+    inspector: InspectorFile
+    data: Annotated[Path, Argument("DATA")] = Field(
+        description="Folder with good and defective test photographs."
+    )
+    out: Path | None = Field(
+        None, description="Folder for report.html and metrics.json; beside the inspector if absent."
+    )
+    category: str | None = Field(
+        None, description="Of several categories in DATA, this one; the inspector's if absent."
+    )
+    title: Annotated[str | None, UNLISTED] = Field(None, description="What the report calls the inspector.")
+    digest: Annotated[str | None, UNLISTED] = Field(
+        None, description="SHA-256 that the inspector's file is known by."
+    )
 
     @property
     def folder(self) -> Path:
@@ -41,7 +43,7 @@ class EvaluateRequest(Request):
 
 
 @dataclass(frozen=True)
-class EvaluateResult:
+class EvaluateResult(Outcome):
     """What was measured, and the report on it."""
 
     evaluation: Evaluation

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from blemish.core.storage import write_json, write_text
-from blemish.workflows.request import Request
+from blemish.workflows.fields import CategoryName, Images
+from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
     from blemish.explore.exploration import Exploration
@@ -16,34 +19,25 @@ NO_MAP = "none"
 
 
 class ExploreRequest(Request):
-    """Explore one or several categories.
+    """Explore one or several categories."""
 
-    Attributes:
-        data: a folder in any layout, a root of several categories, or a manifest.
-        out: folder for `report.html`, `exploration.json` and `images.csv`.
-        category: of several categories, only this one; of one, its name.
-        backbone: network for the map of the photographs; "none" leaves it out.
-        handcrafted: compare good and defective photographs by handcrafted features too.
-    """
-
-    data: Path
-    out: Path
-    category: str | None = None
-    backbone: str = "efficientnet_lite0"
-    handcrafted: bool = True
+    data: Images
+    out: Path = Field(description="Folder for report.html, exploration.json, images.csv.")
+    category: CategoryName = None
+    backbone: str = Field(
+        "efficientnet_lite0", description="Network for the map of the images; `none` leaves it out."
+    )
+    handcrafted: bool = Field(
+        True, description="Compare good and defective images by handcrafted features too."
+    )
 
 
 @dataclass(frozen=True)
-class ExploreResult:
+class ExploreResult(Outcome):
     """What was found; the thumbnails behind `exploration` are deleted, its numbers stay."""
 
     exploration: Exploration
     report: Path
-
-    @property
-    def complete(self) -> bool:
-        """True: what is wrong with photographs is what exploring is for."""
-        return True
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-ready values; docs/explore.md explains each key."""

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from blemish.core.errors import UsageError
+from blemish.core.progress import say
 from blemish.core.storage import atomic_file
-from blemish.workflows.request import Request
+from blemish.workflows.fields import BitDepth, CategoryName, Images
+from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,31 +24,24 @@ _SUFFIXES = (".parquet", ".csv")
 
 
 class FeaturesRequest(Request):
-    """Write features of whole photographs as a table.
+    """Write features of whole photographs as a table."""
 
-    Attributes:
-        data: a folder in any layout, a root of several categories, or a manifest.
-        out: the table to write, NAME.parquet or NAME.csv.
-        raw_pixels: add the 150,528 values of the photograph at 224 x 224.
-        deep: add a backbone's features, averaged over space: of its last stage, or of strides 8 and 16.
-        backbone, weights, size: network, file of its weights, and side in pixels for `deep`.
-        category: of several categories, only this one; of one, its name.
-        bit_depth: bits that 16-bit photographs really use.
-    """
-
-    data: Path
-    out: Path
-    raw_pixels: bool = False
-    deep: Literal["last", "mid"] | None = None
-    backbone: str = "efficientnet_lite0"
-    weights: Path | None = None
-    size: int = 352
-    category: str | None = None
-    bit_depth: int = Field(default=16, ge=8, le=16)
+    data: Images
+    out: Path = Field(description="The table to write, NAME.parquet or NAME.csv.")
+    raw_pixels: bool = Field(False, description="Add the 150,528 values of the image at 224 x 224.")
+    deep: Literal["last", "mid"] | None = Field(
+        None,
+        description="Add a backbone's features, averaged over space: last stage, or strides 8 and 16.",
+    )
+    backbone: str = Field("efficientnet_lite0", description="Pretrained network for --deep.")
+    weights: Path | None = Field(None, description="File with the backbone's weights.")
+    size: int = Field(352, description="Side in pixels at which the backbone reads.")
+    category: CategoryName = None
+    bit_depth: BitDepth = 16
 
 
 @dataclass(frozen=True)
-class FeaturesResult:
+class FeaturesResult(Outcome):
     """What was written.
 
     Attributes:
@@ -93,6 +88,8 @@ def features(request: FeaturesRequest) -> FeaturesResult:
             table.to_csv(stream, index=False)
         else:  # dictionaries and statistics of 150,000 columns would double time and memory
             table.to_parquet(stream, index=False, use_dictionary=False, write_statistics=False)
+    for one in skipped:
+        say(f"Skipped {one['path']}: {one['detail']}")
     return FeaturesResult(out, *table.shape, skipped)
 
 

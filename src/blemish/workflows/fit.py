@@ -12,7 +12,8 @@ from pydantic import Field
 from blemish.core.errors import BlemishError, UsageError
 from blemish.core.progress import say, task
 from blemish.detectors.registry import DEFAULT_DETECTOR
-from blemish.workflows.request import Request
+from blemish.workflows.fields import BitDepth, CategoryName, GoodParts, Preset, Settings
+from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog
@@ -21,42 +22,32 @@ if TYPE_CHECKING:
 
 
 class FitRequest(Request):
-    """Learn an inspector.
+    """Learn an inspector; checkpoints lie in NAME.training until it is done."""
 
-    Attributes:
-        data: photographs of good parts: a folder in any layout, or a manifest.
-        out: the inspector to write, NAME.blemish; replaced whole. Checkpoints lie in NAME.training until it is done.
-        detector, preset: as in the registry.
-        size, backbone, weights, features, seed, bit_depth: parameters that many detectors have.
-        parameters: any others, by name; a list stands for a tuple.
-        category: of several categories, this one; of one, its name.
-        quick: a small first run, unless the parameters say otherwise.
-        synthetic: a supervised detector learns from painted defects only.
-        labelled_share: of the labelled test photographs, for a supervised detector to learn from.
-        resume: go on with an interrupted training of the same inspector.
-        tensorboard, mlflow: folder and address for logs of the training.
-        report: also write this HTML file.
-    """
-
-    data: Path
-    out: Path
-    detector: str = DEFAULT_DETECTOR
-    preset: str | None = None
-    size: int | None = None
-    backbone: str | None = None
-    weights: Path | None = None
-    features: str | None = None
-    seed: int = 0
-    bit_depth: int = Field(default=16, ge=8, le=16)
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    category: str | None = None
-    quick: bool = False
-    synthetic: bool = False
-    labelled_share: float = 0.5
-    resume: bool = False
-    tensorboard: Path | None = None
-    mlflow: str | None = None
-    report: Path | None = None
+    data: GoodParts
+    out: Path = Field(description="The inspector to write, NAME.blemish; replaced whole.")
+    detector: str = Field(DEFAULT_DETECTOR, description="See `blemish detectors`.")
+    preset: Preset = None
+    size: int | None = Field(None, description="Side in pixels at which photographs are read.")
+    backbone: str | None = Field(None, description="Pretrained network, as resnet18.")
+    weights: Path | None = Field(None, description="File with the backbone's weights.")
+    features: str | None = Field(None, description="Classical detectors: deep-mid, deep-last or direct.")
+    parameters: Settings = Field({}, description="Any parameter; repeat for more.")
+    seed: int = Field(0, description="The same seed learns the same.")
+    category: CategoryName = None
+    bit_depth: BitDepth = 16
+    quick: bool = Field(False, description="A small first run: 128 pixels, few epochs.")
+    synthetic: bool = Field(False, description="Supervised detectors: learn from painted defects only.")
+    labelled_share: float = Field(
+        0.5, description="Supervised detectors: share of the labelled test photographs to learn from."
+    )
+    resume: bool = Field(False, description="Go on with an interrupted training of the same inspector.")
+    tensorboard: Path | None = Field(None, description="Folder for TensorBoard's event files.")
+    mlflow: str | None = Field(None, description="MLflow's tracking address.")
+    report: Path | None = Field(
+        None,
+        description="Also write this HTML file: what was learnt, and the most unusual of the good photographs.",
+    )
 
     @property
     def checkpoints(self) -> Path:
@@ -65,15 +56,18 @@ class FitRequest(Request):
 
     def detector_parameters(self) -> dict[str, Any]:
         """All parameters that are given, by name."""
-        named = {"size": self.size, "backbone": self.backbone, "weights": self.weights and str(self.weights)}
-        named |= {"features": self.features, "synthetic": "only" if self.synthetic else None}
+        named: dict[str, Any] = {"size": self.size, "backbone": self.backbone, "features": self.features}
+        named |= {
+            "weights": self.weights and str(self.weights),
+            "synthetic": "only" if self.synthetic else None,
+        }
         named |= {"seed": self.seed, "bit_depth": self.bit_depth}
         given = {name: value for name, value in named.items() if value is not None} | self.parameters
         return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
 @dataclass(frozen=True)
-class FitResult:
+class FitResult(Outcome):
     """What was learnt.
 
     Attributes:

@@ -6,29 +6,26 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from blemish.core.errors import CatalogError, ImageError
 from blemish.core.progress import say, track
-from blemish.workflows.request import Request
+from blemish.workflows.fields import Beholder, GalleryLocation
+from blemish.workflows.request import Argument, Outcome, Request
 
 
 class IndexDefectsRequest(Request):
-    """Keep the defects of a category.
+    """Keep the defects of a category."""
 
-    Attributes:
-        data: folder of one category, or a manifest.
-        inspector: the inspector that says where to look.
-        gallery: its folder, or the URL of a Qdrant server; the station's own where None.
-    """
-
-    data: Path
-    inspector: Path
-    gallery: str | None = None
+    data: Annotated[Path, Argument("DATA")] = Field(description="Folder of one category, or a manifest.")
+    inspector: Beholder
+    gallery: GalleryLocation = None
 
 
 @dataclass(frozen=True)
-class IndexDefectsResult:
+class IndexDefectsResult(Outcome):
     """What went into a gallery.
 
     Attributes:

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
 
 from blemish.core.errors import ImageError
 from blemish.core.progress import track
-from blemish.workflows.request import Request
+from blemish.workflows.fields import InspectorFile
+from blemish.workflows.request import Argument, Outcome, Request
 
 if TYPE_CHECKING:
     from blemish.line.photographs import Photograph
@@ -30,29 +33,26 @@ class Save(StrEnum):
 
 
 class InspectRequest(Request):
-    """Judge photographs.
+    """Judge photographs."""
 
-    Attributes:
-        inspector: its file, NAME.blemish.
-        paths: photographs, and folders that are searched for them.
-        out: folder for overlays, `results.json` and `results.csv`; nothing is written where None.
-        save: of which photographs overlays are written.
-    """
-
-    inspector: Path
-    paths: tuple[Path, ...]
-    out: Path | None = None
-    save: Save = Save.ALL
+    inspector: InspectorFile
+    paths: Annotated[tuple[Path, ...], Argument("PATH...")] = Field(
+        description="Photographs, and folders of them."
+    )
+    out: Path | None = Field(
+        None, description="Folder for overlays, results.json and results.csv; none if absent."
+    )
+    save: Save = Field(Save.ALL, description="Of which photographs to write overlays.")
 
 
 @dataclass(frozen=True)
-class InspectResult:
+class InspectResult(Outcome):
     """What came of each photograph, in the order of the paths; without their maps."""
 
     results: tuple[Result, ...]
 
     @property
-    def passed(self) -> bool:
+    def complete(self) -> bool:
         """Whether every photograph was judged and passed."""
         return all(result.verdict == "pass" for result in self.results)
 

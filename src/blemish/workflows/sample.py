@@ -4,34 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from blemish.workflows.request import Request
+from pydantic import Field
+
+from blemish.workflows.request import Argument, Option, Outcome, Request
 
 
 class SampleRequest(Request):
-    """Generate the sample line, in the MVTec AD layout.
+    """Generate the sample line, in the MVTec AD layout."""
 
-    Attributes:
-        out: folder for the categories; each becomes a folder in it.
-        categories: of the six, some; all where none is named.
-        train, good: good images to learn from and to test with, per category.
-        per_defect_type: test images of each type of defect.
-        size: side of the images in pixels.
-        seed: the same seed gives the same images.
-    """
-
-    out: Path
-    categories: tuple[str, ...] = ()
-    train: int = 40
-    good: int = 16
-    per_defect_type: int = 4
-    size: int = 256
-    seed: int = 0
+    out: Annotated[Path, Argument("OUT")] = Field(
+        description="Folder for the categories; each becomes a folder in it."
+    )
+    categories: Annotated[tuple[str, ...], Option("--category", repeated=True)] = Field(
+        (),
+        description="Only this category (repeat for more): brick, grass, gravel, washer, label, board.",
+    )
+    train: int = Field(40, description="Good images to learn from, per category.")
+    good: int = Field(16, description="Good images to test with, per category.")
+    per_defect_type: int = Field(4, description="Test images of each of the six types of defect.")
+    size: int = Field(256, description="Side of the images in pixels.")
+    seed: int = Field(0, description="The same seed gives the same images.")
 
 
 @dataclass(frozen=True)
-class SampleResult:
+class SampleResult(Outcome):
     """What was asked for, the folders written, and the types of defect in them."""
 
     request: SampleRequest

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from blemish.core.errors import UsageError
-from blemish.workflows.request import Request
+from blemish.core.progress import say
+from blemish.workflows.fields import BitDepth, Preset, Settings
+from blemish.workflows.request import Argument, Option, Outcome, Request
 
 if TYPE_CHECKING:
     from blemish.experiments.search.search import Search
@@ -18,38 +20,34 @@ if TYPE_CHECKING:
 
 
 class SearchRequest(Request):
-    """Find settings.
+    """Find settings."""
 
-    Attributes:
-        data: one category, with test photographs.
-        detector, preset: as in the registry.
-        out: folder for the trials, search.json, split.csv and report.html.
-        space: "default", or a TOML or JSON file of values to try.
-        trials: settings in all; 20 if None, or the whole grid by grid.
-        method: "bayes" or "grid".
-        split: what settings are judged on, see `blemish.experiments.split_catalog`.
-        seed: of splits, detector and search.
-        parameters: of the detector, that stay; a list stands for a tuple.
-        category: of several categories in `data`, this one.
-        bit_depth: bits that 16-bit photographs really use.
-    """
-
-    data: Path
-    detector: str
-    out: Path
-    space: str = "default"
-    trials: int | None = None
-    method: str = "bayes"
-    split: str = "test"
-    seed: int = Field(default=0, ge=0)
-    preset: str | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    category: str | None = None
-    bit_depth: int = Field(default=16, ge=8, le=16)
+    data: Annotated[Path, Argument("DATA")] = Field(
+        description="One category, with test photographs: a folder in any layout."
+    )
+    detector: str = Field(description="See `blemish detectors`.")
+    out: Path = Field(description="Folder for the trials, search.json, split.csv and report.html.")
+    space: Annotated[str, Option(metavar="FILE|default")] = Field(
+        "default", description="Values to try, as TOML or JSON; or the detector's own."
+    )
+    trials: int | None = Field(
+        None, description="Settings in all: 20 if absent, or the whole grid with --method grid."
+    )
+    method: str = Field("bayes", description="bayes (TPE) or grid.")
+    split: str = Field(
+        "test",
+        description="What settings are judged on: test (a part of the labelled test photographs), train (painted "
+        "defects on a part of the good ones) or normal (the same by k-fold over all good ones).",
+    )
+    seed: int = Field(0, ge=0, description="The same seed finds the same.")
+    preset: Preset = None
+    parameters: Settings = Field({}, description="A parameter that stays; repeat for more.")
+    category: str | None = Field(None, description="Of several categories in DATA, this one.")
+    bit_depth: BitDepth = 16
 
 
 @dataclass(frozen=True)
-class SearchResult:
+class SearchResult(Outcome):
     """A finished search.
 
     Attributes:
@@ -113,4 +111,6 @@ def search(request: SearchRequest, tell: Callable[[Trial], None] = lambda trial:
     write_text(result.split, plan.split.catalog.table.to_csv(index=False))
     write_report(found, result.report)
     write_json(request.out / "search.json", result.to_json())
+    for one in result.skipped:
+        say(f"Left out {one['path']}: {one['detail']}")
     return result

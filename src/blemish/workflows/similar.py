@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import BeforeValidator, Field
 
 from blemish.core.errors import UsageError
+from blemish.workflows.fields import Beholder, GalleryLocation
 from blemish.workflows.index_defects import gallery_location
-from blemish.workflows.request import Request
+from blemish.workflows.request import Argument, Option, Outcome, Request
 
 if TYPE_CHECKING:
     from blemish.gallery.defect import Neighbour
@@ -19,33 +20,37 @@ if TYPE_CHECKING:
     from blemish.line.inspection import Inspection
 
 
-def _with_offset(time: datetime) -> datetime:
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+def _time(given: datetime | str | None) -> datetime | None:
+    """ISO 8601; without an offset it is UTC.
+
+    Raises:
+        UsageError: it is no time.
+    """
+    try:
+        time = datetime.fromisoformat(given) if isinstance(given, str) else given
+    except ValueError as error:
+        raise UsageError(
+            f"--since {given} is no time: write it like 2026-03-01 or 2026-03-01T14:30."
+        ) from error
+    return time.replace(tzinfo=UTC) if time and not time.tzinfo else time
 
 
 class SimilarRequest(Request):
-    """Find similar defects.
+    """Find similar defects; the photograph itself is left out."""
 
-    Attributes:
-        image: the photograph; it is left out itself.
-        inspector: the inspector that says where to look.
-        gallery: its folder, or the URL of a Qdrant server; the station's own where None.
-        top: at most so many.
-        category, defect_type: only defects of these.
-        since: only from this time on; without an offset it is UTC.
-    """
-
-    image: Path
-    inspector: Path
-    gallery: str | None = None
-    top: int = Field(default=5, ge=1, le=1000)
-    category: str | None = None
-    defect_type: str | None = None
-    since: Annotated[datetime, AfterValidator(_with_offset)] | None = None
+    image: Annotated[Path, Argument("IMAGE")] = Field(description="The photograph.")
+    inspector: Beholder
+    top: int = Field(5, ge=1, le=1000, description="At most so many.")
+    gallery: GalleryLocation = None
+    category: str | None = Field(None, description="Only defects of this category.")
+    defect_type: str | None = Field(None, description="Only defects of this type.")
+    since: Annotated[datetime | None, BeforeValidator(_time), Option(metavar="TIME")] = Field(
+        None, description="Only from this time on, such as 2026-03-01 (UTC)."
+    )
 
 
 @dataclass(frozen=True)
-class SimilarResult:
+class SimilarResult(Outcome):
     """What the inspector says of the photograph, the defects like it, nearest first, and what they vote for."""
 
     image: Path

@@ -9,34 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from blemish.workflows.request import Request
+from blemish.core.progress import say
+from blemish.workflows.fields import BitDepth, Categories, Settings
+from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
     from blemish.experiments.study.results import CellResult, Study
 
 
 class StudyRequest(Request):
-    """Compare the classical detectors.
+    """Compare the classical detectors."""
 
-    Attributes:
-        data: folders of one or several categories, with test photographs.
-        out: folder for the cells, study.json and report.html.
-        models: names of classical detectors; all four if None.
-        seed: of splits, painted defects and models.
-        parameters: of all models; a list stands for a tuple.
-        bit_depth: bits that 16-bit photographs really use.
-    """
-
-    data: tuple[Path, ...]
-    out: Path
-    models: tuple[str, ...] | None = None
-    seed: int = Field(default=0, ge=0)
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    bit_depth: int = Field(default=16, ge=8, le=16)
+    data: Categories
+    out: Path = Field(description="Folder for the cells, study.json and report.html.")
+    models: tuple[str, ...] | None = Field(
+        None, description="Names with commas between; all four classical ones if absent."
+    )
+    seed: int = Field(0, ge=0, description="The same seed gives the same document.")
+    parameters: Settings = Field({}, description="A parameter of all models; repeat for more.")
+    bit_depth: BitDepth = 16
 
 
 @dataclass(frozen=True)
-class StudyResult:
+class StudyResult(Outcome):
     """A finished study.
 
     Attributes:
@@ -46,6 +41,11 @@ class StudyResult:
 
     study: Study
     report: Path
+
+    @property
+    def complete(self) -> bool:
+        """Whether no cell failed."""
+        return not self.study.failed
 
     def to_json(self) -> dict[str, Any]:
         """The study as JSON-ready values, as in `study.json`."""
@@ -79,4 +79,6 @@ def study(request: StudyRequest, tell: Callable[[CellResult], None] = lambda res
     result = StudyResult(found, request.out / "report.html")
     write_report(found, result.report)
     write_json(request.out / "study.json", result.to_json())
+    for one in found.skipped:
+        say(f"Left out {one['path']}: {one['detail']}")
     return result

@@ -8,38 +8,31 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from blemish.workflows.request import Request
+from blemish.core.progress import say
+from blemish.workflows.fields import BitDepth, CategoryName, GoodParts
+from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
     from blemish.data.synthesis import SyntheticSet
 
 
 class SynthesizeRequest(Request):
-    """Paint defects into good photographs.
+    """Paint defects into good photographs."""
 
-    Attributes:
-        data: photographs of good parts: a folder in any layout, or a manifest.
-        out: folder for the data set, in the MVTec AD layout.
-        defects: types to paint; all where none is named.
-        share: of the test images that get a defect.
-        seed: of everything.
-        foreground: paint only on the part, where it lies on an even ground.
-        category: of several categories, this one; of one, its name.
-        bit_depth: bits that 16-bit photographs really use.
-    """
-
-    data: Path
-    out: Path
-    defects: tuple[str, ...] = ()
-    share: float = 0.75
-    seed: int = Field(default=0, ge=0)
-    foreground: bool = False
-    category: str | None = None
-    bit_depth: int = Field(default=16, ge=8, le=16)
+    data: GoodParts
+    out: Path = Field(description="Folder for the data set, in the MVTec AD layout.")
+    defects: tuple[str, ...] = Field(
+        (), description="Types with commas between, as scratch,perlin; all if absent."
+    )
+    share: float = Field(0.75, description="Share of the test images that get a defect.")
+    seed: int = Field(0, ge=0, description="The same seed paints the same.")
+    foreground: bool = Field(False, description="Paint only on the part, where it lies on an even ground.")
+    category: CategoryName = None
+    bit_depth: BitDepth = 16
 
 
 @dataclass(frozen=True)
-class SynthesizeResult:
+class SynthesizeResult(Outcome):
     """What was asked for, and what was written."""
 
     request: SynthesizeRequest
@@ -68,4 +61,6 @@ def synthesize(request: SynthesizeRequest) -> SynthesizeResult:
     painting = Painting(request.defects, request.foreground, request.bit_depth)
     catalog = open_category(request.data, request.category)
     made = write_synthetic_set(catalog, request.out, request.share, request.seed, painting)
+    for one in made.skipped:
+        say(f"Skipped {one['path']}: {one['detail']}")
     return SynthesizeResult(request, made)

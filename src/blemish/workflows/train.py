@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from blemish.core.explanation import explained
 from blemish.workflows.evaluate import EvaluateRequest, EvaluateResult, evaluate
 from blemish.workflows.fit import FitRequest, FitResult, fit
+from blemish.workflows.request import Outcome
 
 
 class TrainRequest(FitRequest):
@@ -18,7 +19,7 @@ class TrainRequest(FitRequest):
 
 
 @dataclass(frozen=True)
-class TrainResult:
+class TrainResult(Outcome):
     """What was learnt and measured.
 
     Attributes:
@@ -26,9 +27,6 @@ class TrainResult:
         evaluated: what was measured; None where there are no test photographs, or it failed.
         failure: why it failed, in one sentence.
     """
-
-    complete: ClassVar[bool] = True
-    """The inspector is there; what is missing stands in the document."""
 
     fitted: FitResult
     evaluated: EvaluateResult | None = None
