@@ -33,7 +33,7 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(screenColours()));
   // As wide as a column on paper, so that letters are neither tiny nor large there, and with room for the legend above.
   addEventListener("beforeprint", () => charts.forEach(({ element }) => Plotly.relayout(element, {
-    autosize: false, width: 340, height: element.clientHeight || 280,
+    autosize: false, width: 340, height: 280,
     "legend.y": 1.02, "legend.yanchor": "bottom",
   })));
   addEventListener("afterprint", () => draw(screenColours()));
