@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blemish.cli.options import verb
-from blemish.cli.output import console, messages
-from blemish.cli.text_table import aligned
+from blemish.cli.output import console, messages, print_table
 from blemish.workflows import benchmark as workflow
 from blemish.workflows.benchmark import BenchmarkRequest, BenchmarkResult
 
@@ -35,8 +34,7 @@ def benchmark(request: BenchmarkRequest) -> BenchmarkResult:
     result = workflow.benchmark(request, _tell)
     measured = result.benchmark
     table = comparison_table(measured.results)
-    for line in _printed(table):
-        console.print(line)
+    print_table(_rows(table), names=2)
     console.print(headline(table))
     now = f"{measured.measured} of {len(measured.results)} cells measured now"
     console.print(f"{now}. Report: {result.report}")
@@ -48,8 +46,8 @@ def _tell(result: CellResult) -> None:
     messages.print(workflow.in_words(result), style="red" if result.error else None)
 
 
-def _printed(table: ComparisonTable) -> list[str]:
-    """The table for a terminal, a line a row; the best of each column has a star."""
+def _rows(table: ComparisonTable) -> list[tuple[str, ...]]:
+    """The table for a terminal; the best of each column has a star."""
     from blemish.experiments.benchmark.table import COLUMNS
 
     blocks = table.blocks if len(table.blocks) > 2 else table.blocks[:1]
@@ -62,4 +60,4 @@ def _printed(table: ComparisonTable) -> list[str]:
                 for number, (column, value) in enumerate(zip(COLUMNS, row.values, strict=True))
             )
             rows.append((block.title if place == 0 else "", row.label + " (!)" * bool(row.note), *cells))
-    return aligned(rows, names=2)
+    return rows

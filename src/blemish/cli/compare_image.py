@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from blemish.cli.options import verb
-from blemish.cli.output import console
-from blemish.cli.text_table import aligned
+from blemish.cli.output import console, print_table
 from blemish.core.errors import UsageError
 from blemish.workflows import compare_image as workflow
 from blemish.workflows.compare_image import CompareImageRequest, CompareImageResult
@@ -82,8 +81,7 @@ def _print(comparison: ImageComparison) -> None:
             for view in ranked(comparison.views)
         ),
     ]
-    for line in aligned(rows, names=3):
-        console.print(line)
+    print_table(rows, names=3)
     for view in comparison.views:
         if view.learnt:
             console.print(f"{view.name} has learnt from this photograph: its word counts for less.")

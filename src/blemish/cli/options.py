@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from blemish.cli.output import JsonOption, emit
 from blemish.cli.reporter import working
 from blemish.core.errors import UsageError
+from blemish.core.json_values import with_tuples
 from blemish.workflows.request import UNLISTED, Argument, Option, Outcome, Request
 
 Asked = TypeVar("Asked", bound=Request)
@@ -75,10 +76,9 @@ def parsed_setting(setting: str) -> tuple[str, Any]:
     if not (name and equals):
         raise UsageError(f"--set {setting} is not NAME=VALUE: write it as --set coreset_size=2000.")
     try:
-        value = json.loads(text)
+        return name, with_tuples(json.loads(text))
     except json.JSONDecodeError:
         return name, text
-    return name, tuple(value) if isinstance(value, list) else value
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:

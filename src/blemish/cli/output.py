@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -58,6 +58,20 @@ console = LazyConsole(stderr=False)
 
 messages = LazyConsole(stderr=True)
 """For everything else: problems, hints, progress."""
+
+
+def print_table(rows: Sequence[Sequence[str]], names: int) -> None:
+    """Print rows with aligned columns: the first `names` columns stand left, the figures right.
+
+    On a narrow terminal the lines wrap, but no figure is cut off.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (
+            text.ljust(width) if place < names else text.rjust(width)
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        console.print("  ".join(cells).rstrip())
 
 
 def emit(document: Any) -> None:

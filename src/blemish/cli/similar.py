@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 
 from blemish.cli.options import verb
-from blemish.cli.output import console
-from blemish.cli.text_table import aligned
+from blemish.cli.output import console, print_table
 from blemish.workflows import similar as workflow
 from blemish.workflows.similar import SimilarRequest, SimilarResult
 
@@ -44,8 +43,7 @@ def _print(result: SimilarResult) -> None:
             for neighbour in found
         ),
     ]
-    for line in aligned(rows, names=4):
-        console.print(line)
+    print_table(rows, names=4)
     if proposal.defect_type is not None:
         console.print(
             f"Proposal: {proposal.defect_type} (confidence {proposal.confidence:.2f})", style="bold"

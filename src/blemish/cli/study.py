@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blemish.cli.options import verb
-from blemish.cli.output import console, messages
-from blemish.cli.text_table import aligned
+from blemish.cli.output import console, messages, print_table
 from blemish.workflows import study as workflow
 from blemish.workflows.study import StudyRequest, StudyResult
 
@@ -65,8 +64,7 @@ def _print(result: Study, report: Path) -> None:
             found = by_model(result, category, combination).values()
             cells = [shown_figure(one.test) for one in found]
             rows.append(("" if place else name, combination.name, *cells))
-    for line in aligned(rows, names=2):
-        console.print(line)
+    print_table(rows, names=2)
     console.print(headline(result))
     for name, auroc in result.brightness.items():
         if is_telling(auroc):

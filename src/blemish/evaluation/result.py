@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from blemish.core.numbers import number_or_none
+from blemish.core.json_values import number_or_none
 from blemish.core.types import BoolArray, FloatArray
 from blemish.evaluation.intervals import auroc_interval, binomial_interval
 from blemish.evaluation.metrics import Decision, PixelMetrics, Ranking, decide, rank

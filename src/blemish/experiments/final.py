@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from blemish.core.numbers import number_or_none
+from blemish.core.json_values import number_or_none
 from blemish.evaluation.intervals import auroc_interval
 from blemish.evaluation.metrics import Decision, Ranking, rank
 from blemish.evaluation.thresholds import Threshold, choose_thresholds

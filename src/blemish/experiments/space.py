@@ -114,11 +114,6 @@ def setting_key(setting: Setting) -> str:
     return json.dumps(setting, sort_keys=True)
 
 
-def with_tuples(value: Any) -> Any:
-    """A value with tuples for its lists, as JSON has given it and detectors take it."""
-    return tuple(map(with_tuples, value)) if isinstance(value, list) else value
-
-
 def to_json(space: Space) -> dict[str, Any]:
     """The space as JSON-ready values, as a file would give it."""
     return {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from blemish.core.json_values import with_tuples
 from blemish.workflows.request import Argument, Option
 
 Images = Annotated[
@@ -34,5 +35,5 @@ GalleryLocation = Annotated[
 ]
 BitDepth = Annotated[int, Field(ge=8, le=16, description="Bits that 16-bit photographs really use, as 12.")]
 Preset = Annotated[str | None, Field(description="A named set of the detector's parameters.")]
-Settings = Annotated[dict[str, Any], Option("--set", "NAME=VALUE")]
-"""A detector's parameters by name; in JSON a list stands for a tuple."""
+Settings = Annotated[dict[str, Annotated[Any, AfterValidator(with_tuples)]], Option("--set", "NAME=VALUE")]
+"""A detector's parameters by name; a list stands for a tuple."""

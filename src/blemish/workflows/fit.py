@@ -62,8 +62,7 @@ class FitRequest(Request):
             "synthetic": "only" if self.synthetic else None,
         }
         named |= {"seed": self.seed, "bit_depth": self.bit_depth}
-        given = {name: value for name, value in named.items() if value is not None} | self.parameters
-        return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+        return {name: value for name, value in named.items() if value is not None} | self.parameters
 
 
 @dataclass(frozen=True)

@@ -87,14 +87,13 @@ def search(request: SearchRequest, tell: Callable[[Trial], None] = lambda trial:
     from blemish.detectors.registry import detector_info
     from blemish.experiments.search.report import write_report
     from blemish.experiments.search.search import SearchPlan, run_search
-    from blemish.experiments.space import open_space, with_tuples
+    from blemish.experiments.space import open_space
     from blemish.experiments.split_catalog import SPLITS, split_catalog
 
     if request.split not in SPLITS:
         raise UsageError(f"There is no split {request.split}: choose one of {', '.join(SPLITS)}.")
     space = open_space(request.space, detector_info(request.detector))
     catalog = open_category(request.data, request.category)
-    fixed = {name: with_tuples(value) for name, value in request.parameters.items()}
     plan = SearchPlan(
         split=split_catalog(catalog, request.split, request.out, request.seed, request.bit_depth),
         detector=request.detector,
@@ -104,7 +103,7 @@ def search(request: SearchRequest, tell: Callable[[Trial], None] = lambda trial:
         trials=request.trials,
         seed=request.seed,
         preset=request.preset,
-        fixed={"bit_depth": request.bit_depth, **fixed},
+        fixed={"bit_depth": request.bit_depth, **request.parameters},
     )
     found = run_search(plan, tell)
     result = SearchResult(found, request.out / "split.csv", request.out / "report.html")

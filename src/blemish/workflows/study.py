@@ -67,14 +67,12 @@ def study(request: StudyRequest, tell: Callable[[CellResult], None] = lambda res
         BlemishError: `out` cannot be written.
     """
     from blemish.core.storage import write_json
-    from blemish.experiments.space import with_tuples
     from blemish.experiments.study.plan import MODELS, open_study
     from blemish.experiments.study.report import write_report
     from blemish.experiments.study.study import run_study
 
     models = MODELS if request.models is None else request.models
-    fixed = {name: with_tuples(value) for name, value in request.parameters.items()}
-    fixed = {"bit_depth": request.bit_depth, **fixed}
+    fixed = {"bit_depth": request.bit_depth, **request.parameters}
     found = run_study(open_study(request.data, request.out, models, request.seed, fixed), tell)
     result = StudyResult(found, request.out / "report.html")
     write_report(found, result.report)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blemish.core.numbers import number_or_none
+from blemish.core.json_values import number_or_none
 from blemish.experiments.benchmark.cell import CellResult
 
 

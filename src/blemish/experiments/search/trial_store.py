@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blemish.core.errors import BlemishError
+from blemish.core.json_values import with_tuples
 from blemish.experiments.space import (
     Interval,
     Setting,
@@ -19,7 +20,6 @@ from blemish.experiments.space import (
     grid,
     is_finite,
     setting_key,
-    with_tuples,
 )
 from blemish.experiments.trial import Trial
 

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 from blemish.core.errors import BlemishError
-from blemish.core.numbers import number_or_none
+from blemish.core.json_values import number_or_none
 from blemish.core.storage import write_json
 from blemish.data.catalog import Catalog
 from blemish.data.entries import TEST

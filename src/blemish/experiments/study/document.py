@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from blemish.core.numbers import number_or_none
+from blemish.core.json_values import number_or_none
 from blemish.experiments.study.plan import COMBINATIONS
 from blemish.experiments.study.results import CellResult, Study
 from blemish.experiments.study.summary import by_model
