@@ -13,8 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 import blemish as _package  # noqa: F401  (before any test imports torch: it says how its threads wait)
+
+# A busy machine takes its time for an example, and is right all the same.
+settings.register_profile("blemish", deadline=None)
+settings.load_profile("blemish")
 
 REAL_DATA = Path(os.environ.get("BLEMISH_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 

@@ -21,7 +21,7 @@ from typing import Any
 # here, before any part of Blemish can import torch.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # The module of each public name; `__init__.pyi` says the same to type checkers and editors.
 _HOMES = {
