@@ -2,64 +2,71 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from pydantic import Field
 
-from blemish.cli.output import JsonOption, console, emit
+from blemish.cli.options import with_options
+from blemish.cli.output import console, emit
+from blemish.workflows.request import Argument, Option, Request
 
 if TYPE_CHECKING:
     from blemish.station.keys import KeyStore
 
 app = typer.Typer(help="API keys of the service.", no_args_is_help=True)
 
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="Folder of the service; BLEMISH_HOME if absent.")
-]
-DatabaseOption = Annotated[
-    str | None,
-    typer.Option("--database", help="URL of the history, if not in the home.", envvar="BLEMISH_DATABASE"),
-]
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the key.")]
+
+class Keys(Request):
+    """The keys of a service."""
+
+    home: Path | None = Field(None, description="Folder of the service; BLEMISH_HOME if absent.")
+    database: Annotated[str | None, Option(environment="BLEMISH_DATABASE")] = Field(
+        None, description="URL of the history, if not in the home."
+    )
+
+    def opened(self) -> KeyStore:
+        """The keys, ready to be read and changed."""
+        from blemish.station.database import Database
+        from blemish.station.home import Home
+        from blemish.station.keys import KeyStore
+
+        opened = Database(self.database or Home(self.home).database_url)
+        opened.upgrade()
+        return KeyStore(opened)
 
 
-class RoleName(StrEnum):
-    """What a key may do."""
+class Key(Keys):
+    """One of them."""
 
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    ADMIN = "admin"
+    name: Annotated[str, Argument("NAME")] = Field(description="Name of the key.")
+
+
+class NewKey(Key):
+    """One that is to be made."""
+
+    role: Literal["viewer", "operator", "admin"] = Field(
+        description="viewer: read; operator: also inspect and correct; admin: also inspectors and jobs."
+    )
 
 
 @app.command()
-def create(
-    name: NameArgument,
-    role: Annotated[
-        RoleName,
-        typer.Option(
-            help="viewer: read; operator: also inspect and correct; admin: also inspectors and jobs."
-        ),
-    ],
-    home: HomeOption = None,
-    database: DatabaseOption = None,
-    json_output: JsonOption = False,
-) -> None:
+@with_options(NewKey)
+def create(request: NewKey, json_output: bool) -> None:
     """Make a key and print it, this once: only a digest of it is stored."""
-    token = _keys(home, database).create(name, role.value)
+    token = request.opened().create(request.name, request.role)
     if json_output:
-        emit({"name": name, "role": role.value, "key": token})
+        emit({"name": request.name, "role": request.role, "key": token})
     else:
         console.print(token)
 
 
 @app.command("list")
-def list_keys(
-    home: HomeOption = None, database: DatabaseOption = None, json_output: JsonOption = False
-) -> None:
+@with_options(Keys)
+def list_keys(request: Keys, json_output: bool) -> None:
     """Name, role and use of all keys."""
-    keys = _keys(home, database).list()
+    keys = request.opened().list()
     document = [
         {
             "name": key.name,
@@ -70,7 +77,6 @@ def list_keys(
         }
         for key in keys
     ]
-
     if json_output:
         emit(document)
         return
@@ -83,25 +89,11 @@ def list_keys(
 
 
 @app.command()
-def revoke(
-    name: NameArgument,
-    home: HomeOption = None,
-    database: DatabaseOption = None,
-    json_output: JsonOption = False,
-) -> None:
+@with_options(Key)
+def revoke(request: Key, json_output: bool) -> None:
     """Make a key worthless; a running server notices within two seconds."""
-    _keys(home, database).revoke(name)
+    request.opened().revoke(request.name)
     if json_output:
-        emit({"name": name, "revoked": True})
+        emit({"name": request.name, "revoked": True})
     else:
-        console.print(f"{name} is revoked.")
-
-
-def _keys(home: Path | None, database: str | None) -> KeyStore:
-    from blemish.station.database import Database
-    from blemish.station.home import Home
-    from blemish.station.keys import KeyStore
-
-    opened = Database(database or Home(home).database_url)
-    opened.upgrade()
-    return KeyStore(opened)
+        console.print(f"{request.name} is revoked.")

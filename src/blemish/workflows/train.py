@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from blemish.core.explanation import explained
 from blemish.workflows.evaluate import EvaluateRequest, EvaluateResult, evaluate
 from blemish.workflows.fit import FitRequest, FitResult, fit
@@ -13,9 +15,9 @@ from blemish.workflows.request import Outcome
 
 
 class TrainRequest(FitRequest):
-    """Learn an inspector and measure it; `evaluation` is the folder for the evaluation's report and metrics."""
+    """Learn an inspector and measure it."""
 
-    evaluation: Path
+    evaluation: Path = Field(description="Folder for the evaluation's report and metrics.")
 
 
 @dataclass(frozen=True)
