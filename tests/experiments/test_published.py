@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from blemish.experiments.benchmark.published import MVTEC_AD, published_methods
+from blemish.data.mvtec_ad import ARCHIVES
+from blemish.experiments.benchmark.published import published_methods
 
 
 def test_every_category_has_figures_with_sources() -> None:
-    for category in MVTEC_AD:
+    for category in ARCHIVES:
         methods = published_methods(category)
         assert len(methods) >= 15, category
         assert len({method.method for method in methods}) == len(methods)

@@ -50,7 +50,7 @@ def _tell(result: CellResult) -> None:
 
 def _print(result: Study, report: Path) -> None:
     """The figures by model, and the result in a sentence or two."""
-    from blemish.experiments.shown import shown_figure
+    from blemish.evaluation.report import shown_figure
     from blemish.experiments.study.brightness import is_telling
     from blemish.experiments.study.plan import COMBINATIONS
     from blemish.experiments.study.summary import by_model, headline

@@ -94,7 +94,6 @@ WHOLE = RemoteFile(
     sha256="cf4313b13603bec67abb49ca959488f7eedce2a9f7795ec54446c649ac98cd3d",
     size=5_264_982_680,
 )
-MVTEC_AD_CATEGORIES: tuple[str, ...] = tuple(ARCHIVES)
 MOST_UNPACKED_BYTES = 12 * 10**9  # the whole set takes about 5.3 GB
 
 
@@ -108,7 +107,7 @@ def get_mvtec_ad(
 
     Args:
         out: folder for the categories' folders.
-        category: one of `MVTEC_AD_CATEGORIES`, or None for all.
+        category: one of `ARCHIVES`, or None for all.
         mirror: address of a folder that holds `CATEGORY.tar.xz` or `mvtec_anomaly_detection.tar.xz`; https,
             or http on this machine. The checksums stay the publisher's.
         accept_licence: the user has read `LICENCE` and agrees.

@@ -67,7 +67,11 @@ def write_report(
         "sections": sections,
         "overview": _overview(evaluations) if len(evaluations) > 1 else None,
     }
-    filters: dict[str, Callable[..., str]] = {"figure": _figure, "percent": percent, "interval": _interval}
+    filters: dict[str, Callable[..., str]] = {
+        "figure": shown_figure,
+        "percent": percent,
+        "interval": _interval,
+    }
     page = render_page("blemish.evaluation", "report.html.j2", get_plotlyjs(), context, filters)
     write_text(out, page)
 
@@ -113,7 +117,11 @@ def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     decode, _ = evaluation.latency_ms("decode_ms")
     unmeasured = "no masks" if evaluation.gives_maps else "the detector shows no place"
     return [
-        ("Image AUROC", _figure(ranking.auroc()), f"95 % interval {_interval(evaluation.auroc_interval)}"),
+        (
+            "Image AUROC",
+            shown_figure(ranking.auroc()),
+            f"95 % interval {_interval(evaluation.auroc_interval)}",
+        ),
         (
             "Good parts rejected",
             percent(good.value),
@@ -122,24 +130,26 @@ def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
         ("Defects missed", percent(bad.value), f"{bad.count} of {bad.n}; true rate {_between(bad)}"),
         (
             "F1 at the threshold",
-            _figure(decision.f1),
-            f"precision {_figure(decision.precision)}, recall {_figure(decision.recall)}",
+            shown_figure(decision.f1),
+            f"precision {shown_figure(decision.precision)}, recall {shown_figure(decision.recall)}",
         ),
         (
             "Average precision",
-            _figure(ranking.average_precision()),
+            shown_figure(ranking.average_precision()),
             "one class only"
             if ranking.one_class
-            else f"best possible F1 {_figure(best.f1)} at {best.threshold:.4g}",
+            else f"best possible F1 {shown_figure(best.f1)} at {best.threshold:.4g}",
         ),
         (
             "Pixel AUROC",
-            _figure(pixels.auroc if pixels else math.nan),
-            f"AP {_figure(pixels.average_precision)}, best F1 {_figure(pixels.f1)}" if pixels else unmeasured,
+            shown_figure(pixels.auroc if pixels else math.nan),
+            f"AP {shown_figure(pixels.average_precision)}, best F1 {shown_figure(pixels.f1)}"
+            if pixels
+            else unmeasured,
         ),
         (
             "AUPRO",
-            _figure(pixels.aupro if pixels else math.nan),
+            shown_figure(pixels.aupro if pixels else math.nan),
             f"{pixels.n_regions} defect regions, up to 30 % false positives" if pixels else unmeasured,
         ),
         (
@@ -164,12 +174,12 @@ def _charts(evaluation: Evaluation) -> list[dict[str, Any]]:
         charts += [
             (
                 "ROC curve",
-                f"Area {_figure(ranking.auroc())}. The dot is the threshold.",
+                f"Area {shown_figure(ranking.auroc())}. The dot is the threshold.",
                 figures.roc_figure(evaluation),
             ),
             (
                 "Precision and recall",
-                f"Average precision {_figure(ranking.average_precision())}. The dot is the threshold.",
+                f"Average precision {shown_figure(ranking.average_precision())}. The dot is the threshold.",
                 figures.precision_recall_figure(evaluation),
             ),
         ]
@@ -205,10 +215,11 @@ def _overview(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
 def _cell(column: str, value: float) -> str:
     if column in ("Good rejected", "Defects missed"):
         return percent(value)
-    return f"{value:.0f}" if column == "ms per image" else _figure(value)
+    return f"{value:.0f}" if column == "ms per image" else shown_figure(value)
 
 
-def _figure(value: float | None) -> str:
+def shown_figure(value: float | None) -> str:
+    """A figure to three decimals; a dash where there is none."""
     return "–" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
@@ -218,7 +229,7 @@ def percent(value: float | None) -> str:
 
 
 def _interval(edges: Sequence[float | None]) -> str:
-    return f"{_figure(edges[0])} to {_figure(edges[1])}"
+    return f"{shown_figure(edges[0])} to {shown_figure(edges[1])}"
 
 
 def _between(rate: Rate) -> str:

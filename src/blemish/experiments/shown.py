@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from blemish.evaluation.report import shown_figure
 
 
 def shown(value: object) -> str:
@@ -23,11 +24,6 @@ def shown_fixed(fixed: Mapping[str, Any]) -> str:
     """What is set besides what is searched: `size=256`, or `nothing`; the bit depth is not worth telling."""
     given = (f"{name}={shown(value)}" for name, value in fixed.items() if name != "bit_depth")
     return ", ".join(given) or "nothing"
-
-
-def shown_figure(value: float | None) -> str:
-    """A figure to three decimals; a dash where there is none."""
-    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def shown_figures(values: Iterable[float]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 
 from blemish.core.errors import ImageError
 from blemish.core.images import read_image, read_mask
+from blemish.core.json_values import number_or_none
 from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
 from blemish.core.pictures import encoded
 from blemish.core.types import BoolArray, ByteArray
@@ -159,7 +159,7 @@ def figures(evaluation: Evaluation) -> dict[str, Any]:
     covered = overlap(_segmentations(evaluation))
     measured["pixel_f1_best"] = measured["pixel_f1"]
     known = covered.n_defective > 0
-    measured["pixel_f1"] = covered.f1 if known and math.isfinite(covered.f1) else None
+    measured["pixel_f1"] = number_or_none(covered.f1) if known else None
     measured["iou"] = covered.iou if known else None
     measured["pixel_threshold"] = evaluation.pixel_threshold
     return measured

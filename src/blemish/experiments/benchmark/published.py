@@ -12,11 +12,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-MVTEC_AD = (
-    "bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut", "pill", "screw", "tile",
-    "toothbrush", "transistor", "wood", "zipper",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class PublishedMethod:

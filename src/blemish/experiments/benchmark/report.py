@@ -15,6 +15,7 @@ from blemish.core.progress import track
 from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
 from blemish.evaluation.metrics import decide
+from blemish.evaluation.report import shown_figure
 from blemish.experiments.benchmark import figures
 from blemish.experiments.benchmark.cell import CellResult
 from blemish.experiments.benchmark.compared import ComparedCategory, counts
@@ -22,7 +23,6 @@ from blemish.experiments.benchmark.exhibits import exhibit_rows
 from blemish.experiments.benchmark.matrix import Benchmark
 from blemish.experiments.benchmark.published import published_methods
 from blemish.experiments.benchmark.table import COLUMNS, Block, Row, Table, comparison_table
-from blemish.experiments.shown import shown_figure
 
 # Pictures of about 15 kB: what keeps the file under some 12 MB beside Plotly's 5 MB.
 MOST_PICTURES, _FEWEST_ROWS = 420, 2

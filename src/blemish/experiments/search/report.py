@@ -13,10 +13,11 @@ from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
 from blemish.evaluation.figures import threshold_figure
 from blemish.evaluation.metrics import Decision
+from blemish.evaluation.report import shown_figure
 from blemish.experiments.final import Final
 from blemish.experiments.search import figures
 from blemish.experiments.search.search import Search
-from blemish.experiments.shown import shown, shown_figure, shown_figures, shown_fixed, shown_setting
+from blemish.experiments.shown import shown, shown_figures, shown_fixed, shown_setting
 from blemish.experiments.space import Interval
 
 MOST_ROWS, _MOST_VALUE_CHARTS = 200, 4

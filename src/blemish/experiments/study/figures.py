@@ -10,6 +10,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from blemish.core.charts import chart_layout, chart_line
+from blemish.core.json_values import number_or_none
 from blemish.evaluation.curves import RocCurve, add_histograms, roc_comparison
 from blemish.evaluation.thresholds import Threshold
 from blemish.experiments.final import Final
@@ -43,7 +44,7 @@ def bar_figure(groups: Mapping[str, Mapping[str, Reached]]) -> go.Figure:
         edges = [_distances(one) for one in found]
         figure.add_bar(
             x=list(groups),
-            y=[None if math.isnan(one.test) else one.test for one in found],
+            y=[number_or_none(one.test) for one in found],
             name=model,
             marker={"color": colour(model)},
             error_y={

@@ -15,10 +15,11 @@ from blemish.core.storage import write_text
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS
 from blemish.evaluation.metrics import Decision, decide
+from blemish.evaluation.report import shown_figure
 from blemish.evaluation.thresholds import RULES
 from blemish.experiments.categories import Category
 from blemish.experiments.final import Final
-from blemish.experiments.shown import shown_figure, shown_figures, shown_fixed, shown_setting
+from blemish.experiments.shown import shown_figures, shown_fixed, shown_setting
 from blemish.experiments.study import figures
 from blemish.experiments.study.brightness import is_telling
 from blemish.experiments.study.plan import COMBINATIONS, Combination
