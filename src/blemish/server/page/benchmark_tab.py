@@ -7,12 +7,17 @@ from typing import Any
 import gradio as gr
 from pydantic import ValidationError
 
-from blemish.detectors.registry import DEFAULT_DETECTOR, detector_names
+from blemish.detectors.registry import detector_info, detector_names
 from blemish.server.job_requests import BenchmarkRequest
 from blemish.server.page.access import PRIVATE, Access, plainly, refused
 from blemish.server.page.job_panel import JobPanel
 from blemish.server.service import Service
 from blemish.station.keys import Role
+
+_FIRST = [
+    name for name in detector_names() if detector_info(name).gives_maps and not detector_info(name).trains
+][-2:]
+"""Two that show places and need no training, to begin with."""
 
 
 class BenchmarkTab:
@@ -30,7 +35,7 @@ class BenchmarkTab:
                 detectors = gr.Dropdown(
                     label="Detectors",
                     choices=detector_names(),
-                    value=[DEFAULT_DETECTOR],
+                    value=_FIRST,
                     multiselect=True,
                     elem_id="benchmark-detectors",
                 )
