@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from blemish.detectors.registry import detector_info, detector_names
+from blemish.line.artifact import read_artifact
 from blemish.line.sensitivity import View, agreements, level, map_level, pattern, percentile, ranked
 
 Command = Callable[..., Any]
@@ -27,6 +29,7 @@ def view(name: str, spot: tuple[int, int, int] | None = None, **given: Any) -> V
         levels[y : y + side, x : x + side] = 2
     usual = {
         "detector": "patchcore",
+        "goes_by": "features",
         "rejected": bool(spot),
         "score": 1.0,
         "threshold": 1.0,
@@ -65,18 +68,24 @@ def test_agreement_is_overlap_and_correlation_whatever_the_maps_sizes() -> None:
 @pytest.mark.parametrize(
     ("name", "views"),
     [
-        ("nothing", [view("a"), view("b", detector="cae")]),
+        ("nothing", [view("a"), view("b", goes_by="pixels")]),
         ("small local defect", [view("a", (20, 20, 12)), view("b", (22, 20, 12)), view("c")]),
-        ("large local defect", [view("a", (20, 20, 40)), view("b", (24, 20, 40), detector="cae")]),
+        ("large local defect", [view("a", (20, 20, 40)), view("b", (24, 20, 40), goes_by="pixels")]),
         ("disagreement", [view("a", (5, 5, 12)), view("b", (70, 70, 12))]),
         ("seen by one alone", [view("a", (5, 5, 12)), view("b")]),
         ("no place", [view("a", rejected=True), view("b")]),
         ("global deviation", [view("a", (0, 0, 80)), view("b", (10, 10, 80))]),
         ("global deviation", [view("a", (5, 5, 12), usual=0.7), view("b", (70, 5, 12), usual=0.6)]),
-        ("only in features", [view("a", (5, 5, 12)), view("b", (5, 5, 12)), view("c", detector="vae")]),
-        ("only in pixels", [view("a"), view("c", (5, 5, 12), detector="cae")]),
-        ("only in features", [view("a", (5, 5, 12)), view("b", detector="unet"), view("c", detector="vae")]),
-        ("seen by one alone", [view("a", (5, 5, 12), detector="unet"), view("c", detector="vae"), view("d")]),
+        ("only in features", [view("a", (5, 5, 12)), view("b", (5, 5, 12)), view("c", goes_by="pixels")]),
+        ("only in pixels", [view("a"), view("c", (5, 5, 12), goes_by="pixels")]),
+        (
+            "only in features",
+            [view("a", (5, 5, 12)), view("b", goes_by="examples"), view("c", goes_by="pixels")],
+        ),
+        (
+            "seen by one alone",
+            [view("a", (5, 5, 12), goes_by="examples"), view("c", goes_by="pixels"), view("d")],
+        ),
     ],
 )
 def test_the_stated_rules_name_the_pattern(name: str, views: list[View]) -> None:
@@ -175,3 +184,19 @@ def test_the_page_works_in_a_browser(
     with report_page(tmp_path / "compare.html") as page:
         assert page.locator(".exhibit .picture img").count() == 6
         assert page.locator(".rules tr.holds").count() == 1
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in detector_names() if detector_info(name).learns_from != "labels"]
+)
+def test_a_manifest_says_whether_pixels_are_rebuilt(name: str, fitted: Path) -> None:
+    """By its parameters alone, so that a stranger's detector is told too; `unet` by what it was measured on."""
+    manifest = read_artifact(fitted).manifest
+    parameters = json.loads(json.dumps(detector_info(name).parameters))
+    parts = ("knn",) if name == "ensemble" else ()
+    record = manifest.detector.model_copy(update={"name": name, "parameters": parameters, "parts": parts})
+    measured = {"iou": 0.5} if name == "unet" else {}
+    training = manifest.training.model_copy(update={"measured": measured})
+    said = manifest.model_copy(update={"detector": record, "training": training}).goes_by
+    rebuilds = name in ("cae", "ssim-autoencoder", "residual-autoencoder", "vae")
+    assert said == ("examples" if name == "unet" else "pixels" if rebuilds else "features")

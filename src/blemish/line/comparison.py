@@ -174,6 +174,7 @@ def inspector_view(name: str, inspector: Inspector, inspection: Inspection) -> V
     return View(
         name=name,
         detector=inspector.manifest.detector.name,
+        goes_by=inspector.manifest.goes_by,
         rejected=inspection.score > inspector.threshold,
         score=inspection.score,
         threshold=inspector.threshold,

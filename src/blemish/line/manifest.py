@@ -194,6 +194,17 @@ class Manifest(_Record):
     parity: ParityRecord
     members: Annotated[tuple[Member, ...], FailFast()] = ()
 
+    @property
+    def goes_by(self) -> str:
+        """What the detector goes by: "examples" of defects, the photograph's own "pixels", or a network's "features".
+
+        Who learns from examples is measured on those held out; who reads no backbone, itself or by its parts, has the
+        pixels alone.
+        """
+        if self.training.measured:
+            return "examples"
+        return "features" if self.detector.parts or "backbone" in self.detector.parameters else "pixels"
+
     @model_validator(mode="after")
     def _check_members(self) -> Manifest:
         for name, count in Counter(member.name for member in self.members).items():

@@ -53,12 +53,6 @@ GRID = 128
 
 _HIGHEST_LEVEL = 3.0
 
-PIXEL_DETECTORS = frozenset({"cae", "ssim-autoencoder", "residual-autoencoder", "vae"})
-"""Detectors that rebuild the photograph's pixels."""
-
-EXAMPLE_DETECTORS = frozenset({"unet", "classifier"})
-"""Detectors that look for what defects they were shown; all others compare features."""
-
 
 @dataclass(frozen=True)
 class View:
@@ -67,6 +61,7 @@ class View:
     Attributes:
         name: of the inspector.
         detector: its detector, by name.
+        goes_by: as of its manifest: "pixels", "examples" or "features".
         rejected: whether its score is above its threshold.
         score, threshold: on the detector's own scale.
         percentile: where the score stands among its scores of good parts, 0 to 100.
@@ -79,6 +74,7 @@ class View:
 
     name: str
     detector: str
+    goes_by: str
     rejected: bool
     score: float
     threshold: float
@@ -108,13 +104,6 @@ class View:
     def sees(self) -> bool:
         """Whether it rejects, or its map is above the pixel threshold anywhere."""
         return self.rejected or self.peak > 1
-
-    @property
-    def kind(self) -> str:
-        """What it goes by: "pixels", "examples" or "features"."""
-        if self.detector in PIXEL_DETECTORS:
-            return "pixels"
-        return "examples" if self.detector in EXAMPLE_DETECTORS else "features"
 
 
 @dataclass(frozen=True)
@@ -230,7 +219,7 @@ _SENTENCES = {
 
 def _one_sided(views: Sequence[View], seeing: Sequence[View]) -> str | None:
     """Rule 2."""
-    present, seen = ({view.kind for view in some} - {"examples"} for some in (views, seeing))
+    present, seen = ({view.goes_by for view in some} - {"examples"} for some in (views, seeing))
     if len(present) < 2 or len(seen) != 1:
         return None
     return f"only in {seen.pop()}"
