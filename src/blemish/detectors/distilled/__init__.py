@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from blemish.detectors.information import LEARNING_RATES, DetectorInfo
 
+_EFFICIENTAD_PAPER = {
+    "model_size": "small",
+    "channels": 384,
+    "epochs": 140,
+    "milestone": 0.95,
+    "hard": 0.999,
+    "learning_rate": 1e-4,
+    "distillation_rate": 1e-4,
+    "examples_per_epoch": 500,
+    "distillation_steps": 60_000,
+    "distillation_batch": 16,
+}
+
 DETECTORS = (
     DetectorInfo(
         "student-teacher",
@@ -44,30 +57,8 @@ DETECTORS = (
         reference="Batzner et al., EfficientAD: Accurate Visual Anomaly Detection at Millisecond-Level Latencies, "
         "WACV 2024",
         presets={
-            "paper": {
-                "model_size": "small",
-                "channels": 384,
-                "epochs": 140,
-                "milestone": 0.95,
-                "hard": 0.999,
-                "learning_rate": 1e-4,
-                "distillation_rate": 1e-4,
-                "examples_per_epoch": 500,
-                "distillation_steps": 60_000,
-                "distillation_batch": 16,
-            },
-            "paper-medium": {
-                "model_size": "medium",
-                "channels": 384,
-                "epochs": 140,
-                "milestone": 0.95,
-                "hard": 0.999,
-                "learning_rate": 1e-4,
-                "distillation_rate": 1e-4,
-                "examples_per_epoch": 500,
-                "distillation_steps": 60_000,
-                "distillation_batch": 16,
-            },
+            "paper": _EFFICIENTAD_PAPER,
+            "paper-medium": _EFFICIENTAD_PAPER | {"model_size": "medium"},
         },
         space={"size": [256], "epochs": [5, 10], "channels": [64, 128], "hard": [0.9, 0.99]},
     ),
