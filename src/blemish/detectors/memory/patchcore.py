@@ -82,6 +82,7 @@ class PatchCore(FrozenFeatureDetector):
     """
 
     name: ClassVar[str] = "patchcore"
+    metric: ClassVar[str] = "distance to the nearest good patch"
 
     crop: int = 0
     neighbourhood: int = 3
