@@ -58,8 +58,8 @@ def metrics_table(evaluations: Sequence[Evaluation]) -> Table:
         table.add_column(name, justify="right", min_width=max(map(len, name.split())))
     for evaluation in evaluations:
         values = evaluation.to_json()
-        names = ("image_auroc", "image_ap", "f1", "precision", "recall", "pixel_auroc", "aupro")
-        names += ("detection_ap_10", "detection_ap_50")
+        names = ["image_auroc", "image_ap", "f1", "precision", "recall", "pixel_auroc", "aupro"]
+        names += ["detection_ap_10", "detection_ap_50"]
         milliseconds = f"{values['latency_ms']['p50']:.0f}"
         table.add_row(evaluation.category, *(_figure(values[name]) for name in names), milliseconds)
     return table

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from blemish.core.errors import CatalogError
+from blemish.data.coco import read_coco
 from blemish.data.entries import (
     ANOMALOUS_NAMES,
     NO_FOLD,
@@ -36,12 +37,13 @@ from blemish.data.layouts import (
 )
 from blemish.data.manifest import MANIFEST_SUFFIXES, read_manifest
 from blemish.data.visa import read_visa
+from blemish.data.yolo import read_yolo
 
 __all__ = ["PROBLEM_KINDS", "Catalog", "Problem", "open_catalog", "open_catalogs"]
 
 LAYOUTS_UNDERSTOOD = (
     "a folder of photographs of good parts; good/ and bad/; train/good, test/good and test/DEFECT as in "
-    "MVTec AD (ok and ko as in BTAD); VisA; a CSV or Parquet manifest with the column path"
+    "MVTec AD (ok and ko as in BTAD); VisA; COCO or YOLO annotations; a CSV or Parquet manifest with the column path"
 )
 
 
@@ -55,7 +57,7 @@ class Catalog:
     Attributes:
         category: name of the product or surface.
         root: folder that was opened, absolute.
-        layout: "mvtec", "btad", "visa", "folders", "manifest" or "images".
+        layout: "mvtec", "btad", "visa", "coco", "yolo", "folders", "manifest" or "images".
         table: one row per image, sorted by path, index 0 to n-1, with the columns `path` (absolute str),
             `split` ("train", "test" or "validation"), `label` ("normal" or "anomalous"), `defect_type` (str,
             "good" for normal images) and `mask` (absolute str or None); after a split with folds also `fold`
@@ -220,6 +222,10 @@ def _read(root: Path, manifest: Path | None) -> Reading:
     layout = detect_layout(root)
     if layout == "visa":
         return read_visa(root)
+    if layout == "coco":
+        return read_coco(root)
+    if layout == "yolo":
+        return read_yolo(root)
     if layout == "folders":
         return read_plain_folders(root)
     return read_split_folders(root, layout) if layout else read_plain_images(root)

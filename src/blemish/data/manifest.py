@@ -19,9 +19,8 @@ from blemish.data.entries import (
     NO_FOLD,
     NORMAL,
     NORMAL_NAMES,
-    TEST,
+    SPLIT_NAMES,
     TRAIN,
-    VALIDATION,
     Entry,
     Problem,
     Reading,
@@ -31,9 +30,6 @@ from blemish.data.entries import (
 
 MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
 COLUMNS = ("path", "split", "label", "defect_type", "mask", "fold")
-
-_SPLITS = {"train": TRAIN, "training": TRAIN, "test": TEST, "testing": TEST}
-_SPLITS |= {"validation": VALIDATION, "val": VALIDATION, "valid": VALIDATION}
 
 Row = tuple[int, dict[str, str]]
 """Line (CSV, header is 1) or row number (Parquet, from 1), and the cells by column; an empty cell is ""."""
@@ -152,7 +148,7 @@ def entry_of(table: Path, line: int, row: dict[str, str], base: Path | None = No
     base = base or table.parent
     mask = _located(base, row["mask"]) if row.get("mask") else None
     split = row.get("split", "").lower()
-    if split and split not in _SPLITS:
+    if split and split not in SPLIT_NAMES:
         raise CatalogError(
             f"{table}, line {line}: unknown split {row['split']!r}; write validation, train or test."
         )
@@ -162,7 +158,9 @@ def entry_of(table: Path, line: int, row: dict[str, str], base: Path | None = No
         defect_type = "anomaly"
     path = _located(base, required(table, line, row, "path"))
     fold = _fold(table, line, row.get("fold", ""))
-    return Entry(path, _SPLITS.get(split, TRAIN), label, defect_type, None if label == NORMAL else mask, fold)
+    return Entry(
+        path, SPLIT_NAMES.get(split, TRAIN), label, defect_type, None if label == NORMAL else mask, fold
+    )
 
 
 def _fold(table: Path, line: int, text: str) -> int:

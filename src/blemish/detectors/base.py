@@ -45,7 +45,7 @@ class Detector(ABC):
         bit_depth: bits that 16-bit photographs really use.
         seed: seed of everything random.
 
-    `metric` says in words what the score measures. A detector that says whether but not where (`gives_maps` is False)
+    `measures` says in words what the score is. A detector that says whether but not where (`gives_maps` is False)
     has a map that is its score everywhere.
     Where training has a history, `history_` holds for each epoch its number, losses, rate and seconds.
 
@@ -60,7 +60,7 @@ class Detector(ABC):
     name: ClassVar[str] = ""
     gives_maps: ClassVar[bool] = True
     calibration: ClassVar[str] = "k-fold"
-    metric: ClassVar[str] = "anomaly score"
+    measures: ClassVar[str] = "anomaly score"
     size: int = 352
     bit_depth: int = 16
     seed: int = 0

@@ -36,7 +36,7 @@ class EllipticEnvelope(TabularDetector):
     """
 
     name: ClassVar[str] = "elliptic-envelope"
-    metric: ClassVar[str] = "squared Mahalanobis distance"
+    measures: ClassVar[str] = "squared Mahalanobis distance"
     gives_maps: ClassVar[bool] = False
 
     contamination: float = 0.01

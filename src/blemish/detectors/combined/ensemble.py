@@ -63,7 +63,7 @@ class Ensemble(Detector):
     """
 
     name: ClassVar[str] = "ensemble"
-    metric: ClassVar[str] = "-log10 of the combined p-value"
+    measures: ClassVar[str] = "-log10 of the combined p-value"
 
     members: tuple[str, ...] = ("patchcore", "feature-autoencoder")
     rule: str = "mean"

@@ -161,7 +161,7 @@ class EfficientAD(TrainedDetector[Teacher]):
     """
 
     name: ClassVar[str] = "efficientad"
-    metric: ClassVar[str] = "error of the students"
+    measures: ClassVar[str] = "error of the students"
 
     size: int = 256
     epochs: int = 5

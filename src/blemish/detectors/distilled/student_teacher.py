@@ -81,7 +81,7 @@ class StudentTeacher(FrozenTrainedDetector):
     """
 
     name: ClassVar[str] = "student-teacher"
-    metric: ClassVar[str] = "error of the student"
+    measures: ClassVar[str] = "error of the student"
 
     size: int = 256
     taps: tuple[int, ...] = (4, 8, 16)

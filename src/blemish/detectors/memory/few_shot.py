@@ -78,7 +78,7 @@ class FewShot(FrozenFeatureDetector):
     """
 
     name: ClassVar[str] = "few-shot"
-    metric: ClassVar[str] = "distance from good patches"
+    measures: ClassVar[str] = "distance from good patches"
 
     method: str = "nearest"
     images: int = 16

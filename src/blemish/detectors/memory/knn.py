@@ -48,7 +48,7 @@ class NearestNeighbours(FrozenFeatureDetector):
     """
 
     name: ClassVar[str] = "knn"
-    metric: ClassVar[str] = "mean distance to the nearest good patches"
+    measures: ClassVar[str] = "mean distance to the nearest good patches"
 
     neighbours: int = 5
     neighbourhood: int = 3

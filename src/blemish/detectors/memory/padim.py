@@ -51,7 +51,7 @@ class Padim(FrozenFeatureDetector):
     """
 
     name: ClassVar[str] = "padim"
-    metric: ClassVar[str] = "Mahalanobis distance"
+    measures: ClassVar[str] = "Mahalanobis distance"
 
     size: int = 256
     taps: tuple[int, ...] = (4, 8, 16)

@@ -82,7 +82,7 @@ class PatchCore(FrozenFeatureDetector):
     """
 
     name: ClassVar[str] = "patchcore"
-    metric: ClassVar[str] = "distance to the nearest good patch"
+    measures: ClassVar[str] = "distance to the nearest good patch"
 
     crop: int = 0
     neighbourhood: int = 3

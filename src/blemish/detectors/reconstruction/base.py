@@ -49,7 +49,7 @@ class ReconstructionDetector(TrainedDetector[None]):
     """
 
     residual: ClassVar[str] = "squared"
-    metric: ClassVar[str] = "reconstruction error"
+    measures: ClassVar[str] = "reconstruction error"
 
     examples_per_epoch: int = 256
     sigma: float = 2.0

@@ -54,7 +54,7 @@ class FeatureAutoencoder(FrozenTrainedDetector):
     """
 
     name: ClassVar[str] = "feature-autoencoder"
-    metric: ClassVar[str] = "reconstruction error of features"
+    measures: ClassVar[str] = "reconstruction error of features"
 
     epochs: int = 50
     patience: int = 2

@@ -99,7 +99,7 @@ class Classifier(SupervisedDetector[Looked]):
     """
 
     name: ClassVar[str] = "classifier"
-    metric: ClassVar[str] = "logit of a defect"
+    measures: ClassVar[str] = "logit of a defect"
 
     size: int = 512
     epochs: int = 40

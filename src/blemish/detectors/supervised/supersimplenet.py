@@ -87,7 +87,7 @@ class SuperSimpleNet(SupervisedDetector[Statistics], FrozenTrainedDetector):
     """
 
     name: ClassVar[str] = "supersimplenet"
-    metric: ClassVar[str] = "logit of a defect"
+    measures: ClassVar[str] = "logit of a defect"
 
     size: int = 256
     epochs: int = 10

@@ -82,7 +82,7 @@ class UNet(SupervisedDetector[float]):
     """
 
     name: ClassVar[str] = "unet"
-    metric: ClassVar[str] = "logit of a defect"
+    measures: ClassVar[str] = "logit of a defect"
 
     size: int = 192
     epochs: int = 30
