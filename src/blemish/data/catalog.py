@@ -36,6 +36,7 @@ from blemish.data.layouts import (
     read_split_folders,
 )
 from blemish.data.manifest import MANIFEST_SUFFIXES, read_manifest
+from blemish.data.subclasses import subclass_of
 from blemish.data.visa import read_visa
 from blemish.data.yolo import read_yolo
 
@@ -63,6 +64,7 @@ class Catalog:
             "good" for normal images) and `mask` (absolute str or None); after a split with folds also `fold`
             (int, -1 for none).
         problems: what reading the layout found; `check_catalog` looks into the images too.
+        subclass: the group of categories that it belongs to (see `blemish.data.subclasses`); "" for none.
         split_name: the split that `blemish.data.splits` has made, in words with its seed; "" for the layout's own.
     """
 
@@ -72,6 +74,7 @@ class Catalog:
     table: pd.DataFrame
     problems: tuple[Problem, ...] = ()
     split_name: str = ""
+    subclass: str = ""
 
     def __len__(self) -> int:
         return len(self.table)
@@ -203,7 +206,10 @@ def _open_category(root: Path, category: str | None = None) -> Catalog:
             f"{root} cannot be learnt from: {seen}.{first} Layouts understood: {LAYOUTS_UNDERSTOOD}."
         )
     category = category or _name_of(root)
-    return Catalog(category, folder, reading.layout, _table(reading), tuple(reading.problems))
+    subclass = reading.subclass or subclass_of(category, folder)
+    return Catalog(
+        category, folder, reading.layout, _table(reading), tuple(reading.problems), subclass=subclass
+    )
 
 
 def _name_of(root: Path) -> str:

@@ -89,11 +89,12 @@ class Entry:
 
 @dataclass
 class Reading:
-    """What one layout holds."""
+    """What one layout holds; `subclass` where the layout itself says the category's."""
 
     layout: str
     entries: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    subclass: str = ""
 
 
 def part_normal(entries: Iterable[Entry], folder: Path, share: float = TEST_SHARE) -> list[Entry]:

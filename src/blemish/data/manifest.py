@@ -1,13 +1,13 @@
 """Manifests: a CSV or Parquet table that names images with their split, label, defect type and mask.
 
 Only the column `path` is required; paths are relative to the manifest's folder, or absolute. `fold` is a number from 0
-where a split has folds (see `blemish.data.splits`).
+where a split has folds (see `blemish.data.splits`), `subclass` is that of the category (see `blemish.data.subclasses`).
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from blemish.data.entries import (
 )
 
 MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
-COLUMNS = ("path", "split", "label", "defect_type", "mask", "fold")
+COLUMNS = ("path", "split", "label", "defect_type", "mask", "fold", "subclass")
 
 Row = tuple[int, dict[str, str]]
 """Line (CSV, header is 1) or row number (Parquet, from 1), and the cells by column; an empty cell is ""."""
@@ -62,12 +62,27 @@ def read_manifest(path: Path) -> Reading:
             reading.problems.append(Problem("missing", str(entry.path), detail))
             continue
         reading.entries.append(without_absent_mask(entry, reading))
+    reading.subclass = _subclass(path, rows)
     unsplit = [line for line, row in rows if not row.get("split")]
     if len(unsplit) == len(rows):
         reading.entries = part_normal(reading.entries, path.parent)
     elif unsplit:
         raise CatalogError(f"{path}, line {unsplit[0]}: split is empty; give every line a split, or none.")
     return reading
+
+
+def _subclass(path: Path, rows: Sequence[Row]) -> str:
+    """The one subclass of all rows; "" where there is no such column.
+
+    Raises:
+        CatalogError: rows have different ones.
+    """
+    first, *others = dict.fromkeys(row.get("subclass", "") for _, row in rows)
+    if others:
+        raise CatalogError(
+            f"{path} has the subclasses {first!r} and {others[0]!r}: a category has one; give each its own manifest."
+        )
+    return first
 
 
 def read_rows(path: Path) -> tuple[list[str], list[Row]]:
