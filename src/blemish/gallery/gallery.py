@@ -76,7 +76,7 @@ class Gallery:
         from qdrant_client import models
 
         collection = _collection(space, len(vector))
-        point = str(uuid.uuid5(_NAMESPACE, f"{defect.inspector}\n{defect.image_digest}"))
+        point = _point(defect.inspector, defect.image_digest)
         payload = {**defect.to_json(), "timestamp": defect.time.timestamp(), "space": space}
         with self._working() as client:
             if not client.collection_exists(collection):
@@ -121,6 +121,18 @@ class Gallery:
                 Neighbour(Defect.of_json(point.payload), min(2.0, max(0.0, 1.0 - float(point.score))))
                 for point in found
             ]
+
+    def holds(self, inspector: str, image_digest: str) -> bool:
+        """Whether a defect of this image and inspector is in the gallery, in any space.
+
+        Raises:
+            GalleryError: it cannot be read.
+        """
+        point = _point(inspector, image_digest)
+        with self._working() as client:
+            return any(
+                client.retrieve(collection, [point], with_payload=False) for collection in self._collections()
+            )
 
     def set_defect_type(self, image_digest: str, defect_type: str | None) -> None:
         """Say what the defect on an image is, for all its entries; None takes it back. Unknown images do nothing.
@@ -186,6 +198,11 @@ class Gallery:
             for field in ("category", "defect_type", "image_digest"):
                 self._client.create_payload_index(collection, field, models.PayloadSchemaType.KEYWORD)
             self._client.create_payload_index(collection, "timestamp", models.PayloadSchemaType.FLOAT)
+
+
+def _point(inspector: str, image_digest: str) -> str:
+    """The id of the defect that an inspector finds on an image."""
+    return str(uuid.uuid5(_NAMESPACE, f"{inspector}\n{image_digest}"))
 
 
 def _collection(space: str, size: int) -> str:

@@ -25,6 +25,7 @@ from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, T
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
 from blemish.station.database import Database
+from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.home import Home
 from blemish.station.image_store import ImageStore, KeepPolicy
 from blemish.station.keys import KeyStore
@@ -66,7 +67,8 @@ class Service:
         self.home = Home(settings.home)
         self.database = Database(settings.database or self.home.database_url)
         self.database.upgrade()
-        self.log = InspectionLog(self.database)
+        station = self.home.station
+        self.log = InspectionLog(self.database, station)
         self.statistics = HistoryStatistics(self.database)
         policy = KeepPolicy(settings.keep, settings.keep_days, settings.keep_gigabytes)
         self.images = ImageStore(self.home.images, policy)
@@ -83,8 +85,10 @@ class Service:
         self.reinspection = Reinspection(self.shelf, self.images, limits)
         self.past_defects, self.gallery_trouble = open_past_defects(
             settings.gallery or self.home.gallery,
+            self.log,
+            GalleryChanges(self.database, station),
             self.reinspection.for_gallery,
-            lambda: self.queue.length == 0,
+            lambda: self.queue.idle_seconds,
         )
         self.ready = False
         self._stopped = threading.Event()
@@ -183,11 +187,11 @@ class Service:
         """
         kept = self.log.give_feedback(inspection_id, feedback)
         if self.past_defects:
-            record = self.log.get(inspection_id)
-            try:
-                self.past_defects.set_defect_type(record, feedback.truth, feedback.defect_type)
-            except Exception as error:  # the word is kept; the gallery follows when it can
-                logger.warning("The gallery did not take the feedback on %d: %s", inspection_id, error)
+            try:  # at once where it is known already; else it enters with this word
+                self.past_defects.follow(self.log.get(inspection_id), may_judge=False)
+            except BlemishError as error:
+                logger.warning("The gallery takes the feedback on %d later: %s", inspection_id, error)
+            self.past_defects.wake()
         return kept
 
     def similar(
@@ -223,7 +227,7 @@ class Service:
 
     def _after_commit(self, judged: Judged) -> None:
         if self.past_defects and judged.record.verdict is not Verdict.PASS:
-            self.past_defects.take(judged.record)
+            self.past_defects.wake()
 
     def _keep_house(self) -> None:
         """Remove photographs by policy, and forget that they were kept."""

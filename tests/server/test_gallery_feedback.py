@@ -1,0 +1,171 @@
+"""Feedback and similar defects: whatever the load and the order, the gallery holds what the log says."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from server_clients import inspect
+from server_process import start_server
+
+from blemish.core.errors import GalleryError
+from blemish.core.images import decode_image
+from blemish.core.types import ByteArray
+from blemish.gallery.embedding import AnomalyEmbedder
+from blemish.gallery.gallery import Gallery
+from blemish.line.runtime import Inspector
+from blemish.server import past_defects
+
+GOOD, SAID_NOTHING = "good", None
+
+
+@pytest.fixture(scope="module")
+def rejected(fitted: Path, defective: list[bytes]) -> list[ByteArray]:
+    """Photographs that the inspector rejects by far."""
+    inspector = Inspector.load(fitted)
+    images = [decode_image(content, "part.png") for content in defective]
+    found = [inspector.inspect(image) for image in images]
+    clear = [image for image, one in zip(images, found, strict=True) if one.score > 1.1 * one.threshold]
+    assert clear
+    return clear
+
+
+def photographs(images: list[ByteArray], count: int) -> Iterator[bytes]:
+    """So many photographs of defective parts, each another file."""
+    for number in range(count):
+        image = images[number % len(images)][..., ::-1].copy()
+        image[0, 0] = number % 256, number // 256, 0
+        yield cv2.imencode(".png", image)[1].tobytes()
+
+
+def say(client: httpx.Client, number: int, word: str | None) -> None:
+    """GOOD, a defect type, or nothing."""
+    if word is SAID_NOTHING:
+        return
+    said = {"truth": "good"} if word == GOOD else {"truth": "bad", "defect_type": word}
+    assert client.post(f"/v1/inspections/{number}/feedback", json=said).status_code == 201
+
+
+def inspected(client: httpx.Client, photograph: bytes) -> int:
+    """The number of a photograph's inspection, which rejects it."""
+    answer = inspect(client, ("part.png", photograph))
+    while answer.status_code == 503:  # the queue is full: as a client of a line does
+        time.sleep(0.05)
+        answer = inspect(client, ("part.png", photograph))
+    (found,) = answer.json()["inspections"]
+    assert found["verdict"] == "reject"
+    return int(found["id"])
+
+
+def wait_for_gallery(client: httpx.Client, seconds: float = 240) -> None:
+    """Until nothing waits to enter the gallery."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        (waiting,) = re.findall(r"^blemish_gallery_waiting (\S+)", client.get("/metrics").text, re.MULTILINE)
+        if float(waiting) == 0:
+            return
+        time.sleep(0.1)
+    pytest.fail("the gallery has not come to rest")
+
+
+def held(folder: Path, fitted: Path) -> dict[int | None, str | None]:
+    """Defect types in a gallery by the numbers of inspections."""
+    embedder = AnomalyEmbedder(Inspector.load(fitted))
+    vector = embedder.vector(np.zeros((64, 64, 3), np.uint8))
+    with Gallery(folder) as gallery:
+        found = gallery.similar(vector, embedder.space, 100_000)
+    types = {one.defect.inspection_id: one.defect.defect_type for one in found}
+    assert len(types) == len(found)
+    return types
+
+
+@pytest.mark.parametrize("pairs", [200, pytest.param(1000, marks=pytest.mark.slow)])
+def test_feedback_at_once_reaches_the_gallery_under_load(
+    served: Callable[..., Any], rejected: list[ByteArray], fitted: Path, tmp_path: Path, pairs: int
+) -> None:
+    words = [(GOOD, "scratch", SAID_NOTHING, GOOD, "hole")[number % 5] for number in range(pairs)]
+    with served(home=tmp_path, queue_size=16) as server, server.client() as client:
+
+        def pair(photograph: bytes, word: str | None) -> tuple[int, str | None]:
+            number = inspected(client, photograph)
+            say(client, number, word)
+            return number, word
+
+        with ThreadPoolExecutor(8) as senders:
+            said = dict(senders.map(pair, photographs(rejected, pairs), words))
+        wait_for_gallery(client)
+    assert held(tmp_path / "gallery", fitted) == {
+        number: word for number, word in said.items() if word != GOOD
+    }
+
+
+def test_what_waits_at_kill_9_is_found_again(rejected: list[ByteArray], fitted: Path, tmp_path: Path) -> None:
+    said: dict[int, str | None] = {}
+    for turn, options in enumerate((("--inspector", fitted), ())):
+        process, address = start_server(tmp_path, *options)
+        with process, httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
+            for number, content in enumerate(photographs(rejected, 8 * (turn + 1))):
+                if number >= 8 * turn:
+                    word = (GOOD, "scratch", "hole", SAID_NOTHING)[number % 4]
+                    said[found := inspected(client, content)] = word
+                    say(client, found, word)
+            if turn == 0:
+                process.send_signal(signal.SIGKILL)
+            else:
+                wait_for_gallery(client)
+                process.send_signal(signal.SIGTERM)
+    assert held(tmp_path / "gallery", fitted) == {
+        number: word for number, word in said.items() if word != GOOD
+    }
+
+
+def test_a_gallery_in_trouble_follows_when_it_can(
+    served: Callable[..., Any],
+    rejected: list[ByteArray],
+    fitted: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(past_defects, "_TRY_AGAIN_SECONDS", 0.05)
+    with served(home=tmp_path) as server, server.client() as client:
+        with monkeypatch.context() as broken:
+            for name in ("add", "remove", "set_defect_type", "holds"):
+                broken.setattr(Gallery, name, _unusable)
+            numbers = [inspected(client, content) for content in photographs(rejected, 3)]
+            for number, word in zip(numbers, (GOOD, "hole", SAID_NOTHING), strict=True):
+                say(client, number, word)
+            time.sleep(0.3)
+        wait_for_gallery(client)
+    assert held(tmp_path / "gallery", fitted) == {numbers[1]: "hole", numbers[2]: None}
+
+
+def _unusable(*_: object) -> None:
+    raise GalleryError("The disk is full: free some space.")
+
+
+def test_the_last_word_on_a_photograph_counts(
+    served: Callable[..., Any], rejected: list[ByteArray], fitted: Path, tmp_path: Path
+) -> None:
+    (photograph,) = photographs(rejected, 1)
+    with served(home=tmp_path) as server, server.client() as client:
+        first = inspected(client, photograph)
+        say(client, first, GOOD)
+        again = inspected(client, photograph)  # a person has said that this is no defect
+        wait_for_gallery(client)
+        gallery = server.service.past_defects.gallery
+        assert gallery.count() == 0
+        say(client, again, "hole")
+        wait_for_gallery(client)
+        assert gallery.count() == 1
+        say(client, first, "scratch")
+        wait_for_gallery(client)
+    assert held(tmp_path / "gallery", fitted) == {again: "scratch"}
