@@ -169,3 +169,26 @@ def test_the_last_word_on_a_photograph_counts(
         say(client, first, "scratch")
         wait_for_gallery(client)
     assert held(tmp_path / "gallery", fitted) == {again: "scratch"}
+
+
+def test_no_type_is_proposed_for_a_good_part(
+    served: Callable[..., Any], rejected: list[ByteArray], good: bytes, tmp_path: Path
+) -> None:
+    with served(home=tmp_path, keep="all") as server, server.client() as client:
+        for content in photographs(rejected, 2):
+            say(client, number := inspected(client, content), "hole")
+        wait_for_gallery(client)
+        (passed,) = inspect(client, ("good.png", good)).json()["inspections"]
+        assert passed["verdict"] == "pass"
+
+        def similar(number: int) -> Any:
+            return client.get(f"/v1/inspections/{number}/similar").json()
+
+        found = similar(passed["id"])
+        assert found["verdict"] == "pass" and found["score"] == pytest.approx(passed["score"])
+        assert len(found["neighbours"]) == 2 and found["proposal"]["defect_type"] is None
+        say(client, passed["id"], "scratch")  # a missed defect
+        assert similar(passed["id"])["proposal"]["defect_type"] == "hole"
+        assert similar(number)["proposal"]["defect_type"] is not None
+        say(client, number, GOOD)
+        assert similar(number)["truth"] == "good" and similar(number)["proposal"]["defect_type"] is None

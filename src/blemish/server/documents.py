@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, get_type_hints
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, create_model
 
+from blemish.core.types import Verdict
 from blemish.station.records import (
     LINE_PATTERN,
     MOST_NOTE_CHARACTERS,
@@ -243,8 +244,12 @@ class ProposalDocument(BaseModel):
 
 
 class SimilarDocument(BaseModel):
-    """The most similar past defects, nearest first."""
+    """The most similar past defects, nearest first; `proposal.defect_type` is null for a good part."""
 
+    verdict: Verdict
+    score: float
+    threshold: float
+    truth: Literal["good", "bad"] | None = Field(description="What a person found the part to be.")
     neighbours: list[NeighbourDocument]
     proposal: ProposalDocument
 

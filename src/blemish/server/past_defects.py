@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -20,11 +21,11 @@ from blemish.core.types import FloatArray, Verdict
 from blemish.gallery.defect import Defect, Neighbour
 from blemish.gallery.embedding import AnomalyEmbedder
 from blemish.gallery.gallery import Gallery
-from blemish.gallery.proposal import Proposal, propose
+from blemish.gallery.proposal import NO_PROPOSAL, Proposal, is_good, propose
 from blemish.server.judgement import Judgement
 from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.log import InspectionLog
-from blemish.station.records import Feedback, InspectionRecord
+from blemish.station.records import Feedback, InspectionRecord, Truth
 
 _AT_ONCE = 100
 _LOOK_SECONDS = 5.0
@@ -37,6 +38,25 @@ _REST = 9.0
 """Rest after each part, in times of the work on it, while photographs come: the line keeps nine tenths of the time."""
 
 logger = logging.getLogger("blemish.server")
+
+
+@dataclass(frozen=True)
+class Similar:
+    """Past defects like a photograph's, nearest first.
+
+    Attributes:
+        verdict, score, threshold: what the inspector says of the photograph.
+        truth: what a person found the part to be; None where nobody has said anything.
+        neighbours: the defects.
+        proposal: the defect type that they vote for; none for a good part.
+    """
+
+    verdict: Verdict
+    score: float
+    threshold: float
+    truth: Truth | None
+    neighbours: Sequence[Neighbour]
+    proposal: Proposal
 
 
 class PastDefects:
@@ -90,20 +110,23 @@ class PastDefects:
     def similar(
         self,
         judgement: Judgement,
+        truth: Truth | None,
         top: int,
         category: str | None,
         defect_type: str | None,
         since: datetime | None,
         exclude_digest: str | None,
-    ) -> tuple[Sequence[Neighbour], Proposal]:
-        """The most similar past defects, nearest first, and the defect type that they propose."""
+    ) -> Similar:
+        """The most similar past defects, and the defect type that they propose."""
         with self._lock:
             vector, space = _vector(judgement)
         neighbours = self.gallery.similar(
             vector, space, top=top, category=category, defect_type=defect_type, since=since,
             exclude_digest=exclude_digest,
         )  # fmt: skip
-        return neighbours, propose(neighbours)
+        said = judgement.inspection
+        proposal = NO_PROPOSAL if is_good(said.verdict, truth) else propose(neighbours)
+        return Similar(said.verdict, said.score, said.threshold, truth, neighbours, proposal)
 
     def follow(self, record: InspectionRecord, may_judge: bool) -> None:
         """Bring what the gallery holds of a record's photograph to what the log says now.

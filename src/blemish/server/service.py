@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
 from blemish.core.images import DecodeLimits
@@ -20,7 +19,7 @@ from blemish.server.job import Job
 from blemish.server.job_requests import EvaluateRequest, JobRequest
 from blemish.server.jobs import Jobs
 from blemish.server.metrics import Metrics
-from blemish.server.past_defects import open_past_defects
+from blemish.server.past_defects import Similar, open_past_defects
 from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, Task
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
@@ -33,10 +32,6 @@ from blemish.station.log import InspectionLog
 from blemish.station.records import Feedback, InspectionRecord, NewFeedback
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
-
-if TYPE_CHECKING:
-    from blemish.gallery.defect import Neighbour
-    from blemish.gallery.proposal import Proposal
 
 PRUNE_SECONDS = 600.0
 
@@ -202,7 +197,7 @@ class Service:
         category: str | None = None,
         defect_type: str | None = None,
         since: datetime | None = None,
-    ) -> tuple[Sequence[Neighbour], Proposal]:
+    ) -> Similar:
         """The past defects most similar to a record's photograph, or to an image file's bytes, nearest first.
 
         Args:
@@ -220,10 +215,10 @@ class Service:
         if isinstance(what, bytes):
             photograph = Photograph(what, "the photograph")
             judgement = self.reinspection.of_photograph(self.inspectors.active(inspector or ""), photograph)
-            digest = None
+            truth, digest = None, None
         else:
-            judgement, digest = self.reinspection.of_record(what), what.image_digest
-        return self.past_defects.similar(judgement, top, category, defect_type, since, digest)
+            judgement, truth, digest = self.reinspection.of_record(what), what.truth, what.image_digest
+        return self.past_defects.similar(judgement, truth, top, category, defect_type, since, digest)
 
     def _after_commit(self, judged: Judged) -> None:
         if self.past_defects and judged.record.verdict is not Verdict.PASS:

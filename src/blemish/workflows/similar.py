@@ -51,7 +51,10 @@ class SimilarRequest(Request):
 
 @dataclass(frozen=True)
 class SimilarResult(Outcome):
-    """What the inspector says of the photograph, the defects like it, nearest first, and what they vote for."""
+    """What the inspector says of the photograph, the defects like it, nearest first, and what they vote for.
+
+    A photograph that passes shows a good part: then no type is proposed.
+    """
 
     image: Path
     inspection: Inspection
@@ -83,7 +86,7 @@ def similar(request: SimilarRequest) -> SimilarResult:
     from blemish.core.storage import file_digest
     from blemish.gallery.embedding import AnomalyEmbedder
     from blemish.gallery.gallery import Gallery
-    from blemish.gallery.proposal import propose
+    from blemish.gallery.proposal import NO_PROPOSAL, is_good, propose
     from blemish.line.runtime import Inspector
 
     inspector = Inspector.load(request.inspector)
@@ -101,7 +104,8 @@ def similar(request: SimilarRequest) -> SimilarResult:
             request.since,
             exclude_digest=file_digest(request.image),
         )
-    return SimilarResult(request.image, inspection, tuple(found), propose(found))
+    proposal = NO_PROPOSAL if is_good(inspection.verdict) else propose(found)
+    return SimilarResult(request.image, inspection, tuple(found), proposal)
 
 
 def _existing(location: str) -> str:
