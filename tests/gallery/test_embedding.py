@@ -126,13 +126,14 @@ def test_a_defect_is_found_among_those_indexed(
     assert blemish("gallery", "index", washers, *place).document["count"] == 12  # replaced, not doubled
 
     inspector = Inspector.load(fitted)
-    holes = list_images(washers / "test" / "hole")
-    photograph = next(path for path in holes if inspector.inspect(read_image(path)).verdict == "reject")
+    defects = [path for path in list_images(washers / "test") if path.parent.name != "good"]
+    photograph = next(path for path in defects if inspector.inspect(read_image(path)).verdict == "reject")
+    kind = photograph.parent.name
     found = blemish("similar", photograph, *place, "--top", 3)
     assert found.status == 0, found.stderr
     neighbours = found.document["neighbours"]
     assert len(neighbours) == 3
-    assert photograph.name not in [one["name"] for one in neighbours if one["defect_type"] == "hole"]
+    assert photograph.name not in [one["name"] for one in neighbours if one["defect_type"] == kind]
     assert neighbours == sorted(neighbours, key=lambda one: one["distance"])
     assert found.document["proposal"]["defect_type"] in {one["defect_type"] for one in neighbours}
 
@@ -142,7 +143,7 @@ def test_a_defect_is_found_among_those_indexed(
     copy.write_bytes(copy.read_bytes() + b"\0")  # another file with the same pixels
     assert (read_image(copy) == image).all()
     nearest = blemish("similar", copy, *place, "--top", 1).document["neighbours"][0]
-    assert (nearest["name"], nearest["defect_type"]) == (photograph.name, "hole")
+    assert (nearest["name"], nearest["defect_type"]) == (photograph.name, kind)
     assert nearest["distance"] == pytest.approx(0, abs=1e-5)
 
     only = blemish("similar", photograph, *place, "--defect-type", "stain").document["neighbours"]
