@@ -14,12 +14,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from blemish.core.errors import BlemishError, DatabaseError, GalleryError
 from blemish.core.types import FloatArray, Verdict
+from blemish.gallery.clusters import Clusters, find_clusters
 from blemish.gallery.defect import Defect, Neighbour
-from blemish.gallery.embedding import AnomalyEmbedder
+from blemish.gallery.embedding import AnomalyEmbedder, close_view
 from blemish.gallery.gallery import Gallery
 from blemish.gallery.proposal import NO_PROPOSAL, Proposal, is_good, propose
 from blemish.server.judgement import Judgement
@@ -82,7 +84,7 @@ class PastDefects:
         self._log, self._changes = log, changes
         self._judge, self._idle_seconds = judge, idle_seconds
         self._said: set[tuple[str, int]] = set()
-        self._lock = threading.Lock()
+        self._lock, self._clustering = threading.Lock(), threading.Lock()
         self._wake, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="gallery", daemon=True)
 
@@ -127,6 +129,19 @@ class PastDefects:
         said = judgement.inspection
         proposal = NO_PROPOSAL if is_good(said.verdict, truth) else propose(neighbours)
         return Similar(said.verdict, said.score, said.threshold, truth, neighbours, proposal)
+
+    def clusters(self, category: str | None, min_cluster_size: int) -> Clusters:
+        """Which of the newest defects look alike, of each category; one caller at a time, for the line's sake.
+
+        Raises:
+            MissingExtraError: scikit-learn is not installed.
+            GalleryError: the gallery cannot be read.
+        """
+        from blemish.explore.clusters import cluster_vectors
+
+        with self._clustering:
+            clustering = partial(cluster_vectors, min_cluster_size=min_cluster_size)
+            return find_clusters(self.gallery.groups(category), clustering)
 
     def follow(self, record: InspectionRecord, may_judge: bool) -> None:
         """Bring what the gallery holds of a record's photograph to what the log says now.
@@ -173,6 +188,7 @@ class PastDefects:
             image_digest=record.image_digest,
             inspection_id=record.id,
             name=record.file_name,
+            view=close_view(judgement.image, judgement.inspection),
         )
         self.gallery.add(vector, space, defect)
 

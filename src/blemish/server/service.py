@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
 from blemish.core.images import DecodeLimits
@@ -19,7 +20,7 @@ from blemish.server.job import Job
 from blemish.server.job_requests import EvaluateRequest, JobRequest
 from blemish.server.jobs import Jobs
 from blemish.server.metrics import Metrics
-from blemish.server.past_defects import Similar, open_past_defects
+from blemish.server.past_defects import PastDefects, Similar, open_past_defects
 from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, Task
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
@@ -32,6 +33,9 @@ from blemish.station.log import InspectionLog
 from blemish.station.records import Feedback, InspectionRecord, NewFeedback
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
+
+if TYPE_CHECKING:
+    from blemish.gallery.clusters import Clusters
 
 PRUNE_SECONDS = 600.0
 
@@ -210,15 +214,28 @@ class Service:
             NotFoundError: there is no such inspector, the photograph is not kept, or there is no gallery.
             ImageError: the bytes are not an image.
         """
-        if self.past_defects is None:
-            raise NotFoundError(self.gallery_trouble or "This server has no gallery.")
+        past_defects = self._gallery()
         if isinstance(what, bytes):
             photograph = Photograph(what, "the photograph")
             judgement = self.reinspection.of_photograph(self.inspectors.active(inspector or ""), photograph)
             truth, digest = None, None
         else:
             judgement, truth, digest = self.reinspection.of_record(what), what.truth, what.image_digest
-        return self.past_defects.similar(judgement, truth, top, category, defect_type, since, digest)
+        return past_defects.similar(judgement, truth, top, category, defect_type, since, digest)
+
+    def clusters(self, category: str | None = None, min_cluster_size: int = 5) -> Clusters:
+        """Which past defects look alike, of each category or of one.
+
+        Raises:
+            NotFoundError: there is no gallery.
+            MissingExtraError: scikit-learn is not installed.
+        """
+        return self._gallery().clusters(category, min_cluster_size)
+
+    def _gallery(self) -> PastDefects:
+        if self.past_defects is None:
+            raise NotFoundError(self.gallery_trouble or "This server has no gallery.")
+        return self.past_defects
 
     def _after_commit(self, judged: Judged) -> None:
         if self.past_defects and judged.record.verdict is not Verdict.PASS:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from blemish.core.errors import UsageError
 from blemish.workflows.fields import Beholder, GalleryLocation
-from blemish.workflows.index_defects import gallery_location
+from blemish.workflows.index_defects import existing_gallery
 from blemish.workflows.request import Argument, Option, Outcome, Request
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def similar(request: SimilarRequest) -> SimilarResult:
     embedder = AnomalyEmbedder(inspector)
     inspection = inspector.inspect(photograph)
     vector = embedder.vector_of(photograph, inspection)
-    with Gallery(_existing(gallery_location(request.gallery))) as gallery:
+    with Gallery(existing_gallery(request.gallery)) as gallery:
         found = gallery.similar(
             vector,
             embedder.space,
@@ -106,16 +106,3 @@ def similar(request: SimilarRequest) -> SimilarResult:
         )
     proposal = NO_PROPOSAL if is_good(inspection.verdict) else propose(found)
     return SimilarResult(request.image, inspection, tuple(found), proposal)
-
-
-def _existing(location: str) -> str:
-    """The location; looking for what is similar makes no folder.
-
-    Raises:
-        UsageError: there is no such folder.
-    """
-    if not location.startswith(("http://", "https://")) and not Path(location).is_dir():
-        raise UsageError(
-            f"There is no gallery at {location}: make it with blemish gallery index, or name another."
-        )
-    return location
