@@ -2,79 +2,33 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import cv2
 import httpx
 import numpy as np
 import pytest
-from server_clients import inspect
+from server_clients import (
+    GOOD,
+    SAID_NOTHING,
+    inspect,
+    inspected,
+    photographs,
+    say,
+    wait_for_gallery,
+)
 from server_process import start_server
 
 from blemish.core.errors import GalleryError
-from blemish.core.images import decode_image
 from blemish.core.types import ByteArray
 from blemish.gallery.embedding import AnomalyEmbedder
 from blemish.gallery.gallery import Gallery
 from blemish.line.runtime import Inspector
 from blemish.server import past_defects
-
-GOOD, SAID_NOTHING = "good", None
-
-
-@pytest.fixture(scope="module")
-def rejected(fitted: Path, defective: list[bytes]) -> list[ByteArray]:
-    """Photographs that the inspector rejects by far."""
-    inspector = Inspector.load(fitted)
-    images = [decode_image(content, "part.png") for content in defective]
-    found = [inspector.inspect(image) for image in images]
-    clear = [image for image, one in zip(images, found, strict=True) if one.score > 1.1 * one.threshold]
-    assert clear
-    return clear
-
-
-def photographs(images: list[ByteArray], count: int) -> Iterator[bytes]:
-    """So many photographs of defective parts, each another file."""
-    for number in range(count):
-        image = images[number % len(images)][..., ::-1].copy()
-        image[0, 0] = number % 256, number // 256, 0
-        yield cv2.imencode(".png", image)[1].tobytes()
-
-
-def say(client: httpx.Client, number: int, word: str | None) -> None:
-    """GOOD, a defect type, or nothing."""
-    if word is SAID_NOTHING:
-        return
-    said = {"truth": "good"} if word == GOOD else {"truth": "bad", "defect_type": word}
-    assert client.post(f"/v1/inspections/{number}/feedback", json=said).status_code == 201
-
-
-def inspected(client: httpx.Client, photograph: bytes) -> int:
-    """The number of a photograph's inspection, which rejects it."""
-    answer = inspect(client, ("part.png", photograph))
-    while answer.status_code == 503:  # the queue is full: as a client of a line does
-        time.sleep(0.05)
-        answer = inspect(client, ("part.png", photograph))
-    (found,) = answer.json()["inspections"]
-    assert found["verdict"] == "reject"
-    return int(found["id"])
-
-
-def wait_for_gallery(client: httpx.Client, seconds: float = 240) -> None:
-    """Until nothing waits to enter the gallery."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        (waiting,) = re.findall(r"^blemish_gallery_waiting (\S+)", client.get("/metrics").text, re.MULTILINE)
-        if float(waiting) == 0:
-            return
-        time.sleep(0.1)
-    pytest.fail("the gallery has not come to rest")
 
 
 def held(folder: Path, fitted: Path) -> dict[int | None, str | None]:

@@ -25,12 +25,14 @@ class ClustersTab:
 
     def __init__(self, service: Service, access: Access) -> None:
         self._service, self._access = service, access
-        with gr.Row(equal_height=True):
+        with gr.Row(equal_height=True, elem_classes="bl-right"):
             self.category = gr.Dropdown(
                 categories(service), value="All", label="Category", elem_id="clusters-category", min_width=160
             )
             size = gr.Slider(2, 50, value=5, step=1, label="Smallest cluster", elem_id="clusters-size")
-            go = gr.Button("Find clusters", variant="primary", elem_id="clusters-button", min_width=160)
+            go = gr.Button(
+                "Find clusters", variant="primary", elem_id="clusters-button", scale=0, min_width=200
+            )
         found = gr.HTML(
             note(
                 service.gallery_trouble

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +13,12 @@ from blemish.server.page.access import PRIVATE, Access, plainly
 from blemish.server.page.feedback import known_types
 from blemish.server.page.history_tab import kept_thumbnail
 from blemish.server.page.inspect_tab import inspector_names
+from blemish.server.page.pictures import thumbnail
 from blemish.server.page.shown import chip
 from blemish.server.page.wording import escaped, moment, note, number
 from blemish.server.past_defects import Similar
 from blemish.server.service import Service
+from blemish.station.defect_pictures import close_picture
 from blemish.station.keys import Role
 
 if TYPE_CHECKING:
@@ -98,9 +99,8 @@ class SimilarTab:
     def _card(self, neighbour: Neighbour) -> str:
         defect = neighbour.defect
         picture = '<span class="bl-none">not kept</span>'
-        if defect.inspection_id is not None:
-            with suppress(BlemishError):  # indexed from another server's history
-                picture = kept_thumbnail(self._service, self._service.log.get(defect.inspection_id), 320)
+        if (image := close_picture(defect, self._service.images)) is not None:
+            picture = thumbnail(image, f"Defect of {defect.name}", 320)
         defect_type = escaped(defect.defect_type or "type not given")
         where = f"inspection {defect.inspection_id}" if defect.inspection_id is not None else defect.name
         return (
