@@ -90,6 +90,25 @@ def _app(key: str) -> FastAPI:
             )
         return answer([one.model_dump(mode="json") for one in found])
 
+    @app.post("/collections/{name}/points/scroll")
+    def scroll(name: str, body: models.ScrollRequest) -> Any:
+        with turn:
+            found, following = client.scroll(
+                existing(name),
+                body.filter,
+                limit=body.limit or 10,
+                order_by=body.order_by,
+                with_payload=body.with_payload or False,
+                with_vectors=body.with_vector or False,
+            )
+        points = [one.model_dump(mode="json") for one in found]
+        return answer({"points": points, "next_page_offset": following})
+
+    @app.post("/collections/{name}/facet")
+    def facet(name: str, body: models.FacetRequest) -> Any:
+        with turn:
+            return answer(client.facet(existing(name), body.key, limit=body.limit or 10))
+
     @app.post("/collections/{name}/points/query")
     def query(name: str, body: models.QueryRequest) -> Any:
         with turn:

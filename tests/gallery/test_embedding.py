@@ -125,12 +125,15 @@ def test_a_defect_is_found_among_those_indexed(
     assert set(indexed.document["types"].values()) == {2}
     assert blemish("gallery", "index", washers, *place).document["count"] == 12  # replaced, not doubled
 
-    photograph = list_images(washers / "test" / "hole")[0]
+    inspector = Inspector.load(fitted)
+    defects = [path for path in list_images(washers / "test") if path.parent.name != "good"]
+    photograph = next(path for path in defects if inspector.inspect(read_image(path)).verdict == "reject")
+    kind = photograph.parent.name
     found = blemish("similar", photograph, *place, "--top", 3)
     assert found.status == 0, found.stderr
     neighbours = found.document["neighbours"]
     assert len(neighbours) == 3
-    assert photograph.name not in [one["name"] for one in neighbours if one["defect_type"] == "hole"]
+    assert photograph.name not in [one["name"] for one in neighbours if one["defect_type"] == kind]
     assert neighbours == sorted(neighbours, key=lambda one: one["distance"])
     assert found.document["proposal"]["defect_type"] in {one["defect_type"] for one in neighbours}
 
@@ -140,14 +143,35 @@ def test_a_defect_is_found_among_those_indexed(
     copy.write_bytes(copy.read_bytes() + b"\0")  # another file with the same pixels
     assert (read_image(copy) == image).all()
     nearest = blemish("similar", copy, *place, "--top", 1).document["neighbours"][0]
-    assert (nearest["name"], nearest["defect_type"]) == (photograph.name, "hole")
+    assert (nearest["name"], nearest["defect_type"]) == (photograph.name, kind)
     assert nearest["distance"] == pytest.approx(0, abs=1e-5)
 
     only = blemish("similar", photograph, *place, "--defect-type", "stain").document["neighbours"]
     assert {one["defect_type"] for one in only} == {"stain"}
     assert blemish("similar", photograph, *place, "--since", "2999-01-01").document["neighbours"] == []
     text = blemish("similar", photograph, *place[:-1])
+    assert f"{found.document['verdict'].upper()}  score" in text.stdout
     assert "Proposal: " in text.stdout
+
+
+def test_no_type_is_proposed_for_a_good_part(
+    fitted: Path, washers: Path, blemish: Callable[..., Any], tmp_path: Path
+) -> None:
+    place = ("--inspector", fitted, "--gallery", tmp_path / "gallery")
+    blemish("gallery", "index", washers, *place)
+    inspector = Inspector.load(fitted)
+    passed = next(
+        path
+        for path in list_images(washers / "test" / "good")
+        if inspector.inspect(read_image(path)).verdict == "pass"
+    )
+    found = blemish("similar", passed, *place, "--json").document
+    assert found["verdict"] == "pass"
+    assert len(found["neighbours"]) == 5
+    assert found["proposal"] == {"defect_type": None, "confidence": 0.0, "votes": {}}
+    text = blemish("similar", passed, *place).stdout
+    assert text.startswith("PASS  score") and "No defect type is proposed: the photograph passes." in text
+    assert "Proposal: " not in text
 
 
 def test_an_unreadable_photograph_is_named_and_the_others_go_on(

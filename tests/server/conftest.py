@@ -17,6 +17,9 @@ pytest.importorskip("fastapi", reason="the extra [serve] is not installed")
 
 import uvicorn
 
+from blemish.core.images import decode_image
+from blemish.core.types import ByteArray
+from blemish.line.runtime import Inspector
 from blemish.server.app import create_app
 from blemish.server.run import listener, open_service
 from blemish.server.service import Service
@@ -105,3 +108,14 @@ def defective(washers: Path) -> list[bytes]:
     return [
         path.read_bytes() for path in sorted((washers / "test").glob("*/*.png")) if path.parent.name != "good"
     ]
+
+
+@pytest.fixture(scope="session")
+def rejected(fitted: Path, defective: list[bytes]) -> list[ByteArray]:
+    """Photographs that the inspector rejects by far."""
+    inspector = Inspector.load(fitted)
+    images = [decode_image(content, "part.png") for content in defective]
+    found = [inspector.inspect(image) for image in images]
+    clear = [image for image, one in zip(images, found, strict=True) if one.score > 1.1 * one.threshold]
+    assert clear
+    return clear

@@ -206,7 +206,7 @@ def test_every_tab_fits_and_its_controls_have_names(
     watched = Watched(browser, address, color_scheme=look).ready()
     page = watched.page
     page.set_viewport_size({"width": size[0], "height": size[1]})
-    for tab in ("Train", "Explore", "Benchmark", "History", "Similar", "Inspect"):
+    for tab in ("Train", "Explore", "Benchmark", "History", "Similar", "Clusters", "Inspect"):
         watched.tab(tab)
         page.wait_for_timeout(400)
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0]

@@ -6,6 +6,7 @@ from datetime import UTC
 
 from blemish.cli.options import verb
 from blemish.cli.output import console, print_table
+from blemish.gallery.proposal import is_good
 from blemish.workflows import similar as workflow
 from blemish.workflows.similar import SimilarRequest, SimilarResult
 
@@ -14,7 +15,8 @@ from blemish.workflows.similar import SimilarRequest, SimilarResult
 def similar(request: SimilarRequest) -> SimilarResult:
     """Show the past defects most similar to a photograph's, and propose a defect type.
 
-    The photograph itself is left out. Distances are cosine distances, 0 for the same.
+    The photograph itself is left out. Distances are cosine distances, 0 for the same. For a photograph that passes no
+    type is proposed.
 
     \b
     blemish similar photo.png --inspector part.blemish
@@ -25,8 +27,12 @@ def similar(request: SimilarRequest) -> SimilarResult:
 
 
 def _print(result: SimilarResult) -> None:
-    """A line for each neighbour, nearest first, and what they vote for."""
-    found, proposal = result.neighbours, result.proposal
+    """The verdict, a line for each neighbour, nearest first, and what they vote for."""
+    found, proposal, inspection = result.neighbours, result.proposal, result.inspection
+    console.print(
+        f"{inspection.verdict.upper()}  score {inspection.score:.4g} / {inspection.threshold:.4g}",
+        style="bold",
+    )
     if not found:
         console.print("The gallery holds no such defect: fill it with blemish gallery index.")
         return
@@ -44,7 +50,9 @@ def _print(result: SimilarResult) -> None:
         ),
     ]
     print_table(rows, names=4)
-    if proposal.defect_type is not None:
+    if is_good(inspection.verdict):
+        console.print("No defect type is proposed: the photograph passes.")
+    elif proposal.defect_type is not None:
         console.print(
             f"Proposal: {proposal.defect_type} (confidence {proposal.confidence:.2f})", style="bold"
         )

@@ -51,13 +51,21 @@ class AnomalyEmbedder:
             ArtifactError: the inspector's file holds no backbone.
         """
         height, width = image.shape[:2]
-        shown: FloatArray = inspection.anomaly_map if inspection.gives_map else np.ones((8, 8), np.float32)
+        shown = _shown(inspection)
         top, left, side = _square_around_peak(shown, height, width)
         close = np.ascontiguousarray(image[top : top + side, left : left + side])
         whole_map: FloatArray = np.asarray(cv2.resize(shown, (width, height)), np.float32)
         close_map = whole_map[top : top + side, left : left + side]
         views = ((image, shown), (close, close_map))
         return describe([(self.inspector.features.maps(view), where) for view, where in views])
+
+
+def close_view(image: ByteArray, inspection: Inspection) -> tuple[int, int, int] | None:
+    """Left, top and side of the half around the most anomalous place; None where the inspector shows no place."""
+    if not inspection.gives_map:
+        return None
+    top, left, side = _square_around_peak(inspection.anomaly_map, *image.shape[:2])
+    return left, top, side
 
 
 def describe(views: Sequence[tuple[Sequence[FloatArray], FloatArray]]) -> FloatArray:
@@ -84,6 +92,11 @@ def describe(views: Sequence[tuple[Sequence[FloatArray], FloatArray]]) -> FloatA
             "The inspector's backbone gives features that are not finite: fit the inspector anew."
         )
     return (vector / (np.linalg.norm(vector) or 1.0)).astype(np.float32)
+
+
+def _shown(inspection: Inspection) -> FloatArray:
+    """The anomaly map; one that is the same everywhere where the inspector shows no place."""
+    return inspection.anomaly_map if inspection.gives_map else np.ones((8, 8), np.float32)
 
 
 def _weights(anomaly_map: FloatArray, height: int, width: int) -> FloatArray:

@@ -11,14 +11,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from blemish.core.errors import GalleryError
 from blemish.core.types import FloatArray
-from blemish.gallery.defect import Defect, Neighbour
+from blemish.gallery.defect import Defect, DescribedDefects, Neighbour
 from blemish.gallery.storage import explained, hold, is_server, open_folder, open_server
 
 if TYPE_CHECKING:
     from qdrant_client import models
 
+MOST_DESCRIBED = 2000
+"""Defects that `Gallery.groups` gives of a category unless it is asked for others."""
+
+_MOST_CATEGORIES = 1000
 _PREFIX = "blemish-defects-"
 _NAMESPACE = uuid.UUID("2f0ad3a4-5a0e-4c55-9d6b-5c0b6e1b9d11")
 
@@ -76,7 +82,7 @@ class Gallery:
         from qdrant_client import models
 
         collection = _collection(space, len(vector))
-        point = str(uuid.uuid5(_NAMESPACE, f"{defect.inspector}\n{defect.image_digest}"))
+        point = _point(defect.inspector, defect.image_digest)
         payload = {**defect.to_json(), "timestamp": defect.time.timestamp(), "space": space}
         with self._working() as client:
             if not client.collection_exists(collection):
@@ -121,6 +127,60 @@ class Gallery:
                 Neighbour(Defect.of_json(point.payload), min(2.0, max(0.0, 1.0 - float(point.score))))
                 for point in found
             ]
+
+    def holds(self, inspector: str, image_digest: str) -> bool:
+        """Whether a defect of this image and inspector is in the gallery, in any space.
+
+        Raises:
+            GalleryError: it cannot be read.
+        """
+        point = _point(inspector, image_digest)
+        with self._working() as client:
+            return any(
+                client.retrieve(collection, [point], with_payload=False) for collection in self._collections()
+            )
+
+    def groups(self, category: str | None = None, most: int = MOST_DESCRIBED) -> list[DescribedDefects]:
+        """The newest defects whose vectors can be compared: of each space and category, by category.
+
+        A photograph counts once, however many inspectors have found its defect.
+
+        Args:
+            category: only this one; all when None.
+            most: at most so many of each.
+
+        Raises:
+            GalleryError: it cannot be read.
+        """
+        with self._working():
+            collections = self._collections()
+        found = []
+        for collection in collections:
+            with self._working() as client:
+                facet = client.facet(collection, "category", limit=_MOST_CATEGORIES, exact=True)
+            for hit in facet.hits:
+                if category in (None, hit.value):
+                    found.append(self._newest(collection, str(hit.value), int(hit.count), most))
+        return sorted(found, key=lambda group: (group.category, -group.total))
+
+    def _newest(self, collection: str, category: str, total: int, most: int) -> DescribedDefects:
+        from qdrant_client import models
+
+        newest = models.OrderBy(key="timestamp", direction=models.Direction.DESC)
+        with self._working() as client:
+            records, _ = client.scroll(
+                collection,
+                _filter(category, None, None, None),
+                limit=most,
+                order_by=newest,
+                with_vectors=True,
+            )
+        kept: dict[str, tuple[Defect, Any]] = {}
+        for record in records:
+            defect = Defect.of_json(record.payload)
+            kept.setdefault(defect.image_digest, (defect, record.vector))
+        defects, vectors = zip(*kept.values(), strict=True) if kept else ((), ())
+        return DescribedDefects(category, defects, np.asarray(vectors, np.float32), total)
 
     def set_defect_type(self, image_digest: str, defect_type: str | None) -> None:
         """Say what the defect on an image is, for all its entries; None takes it back. Unknown images do nothing.
@@ -186,6 +246,11 @@ class Gallery:
             for field in ("category", "defect_type", "image_digest"):
                 self._client.create_payload_index(collection, field, models.PayloadSchemaType.KEYWORD)
             self._client.create_payload_index(collection, "timestamp", models.PayloadSchemaType.FLOAT)
+
+
+def _point(inspector: str, image_digest: str) -> str:
+    """The id of the defect that an inspector finds on an image."""
+    return str(uuid.uuid5(_NAMESPACE, f"{inspector}\n{image_digest}"))
 
 
 def _collection(space: str, size: int) -> str:

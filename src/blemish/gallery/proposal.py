@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from blemish.core.types import Verdict
 from blemish.gallery.defect import Neighbour
 
 _SMALLEST_DISTANCE = 1e-3
@@ -29,6 +30,15 @@ class Proposal:
     def to_json(self) -> dict[str, Any]:
         """The proposal as JSON-ready values."""
         return {"defect_type": self.defect_type, "confidence": self.confidence, "votes": dict(self.votes)}
+
+
+NO_PROPOSAL = Proposal(None, 0.0)
+"""Of a good part: it has no defect, so no neighbour is asked for a type."""
+
+
+def is_good(verdict: Verdict, truth: Literal["good", "bad"] | None = None) -> bool:
+    """Whether a part is taken for good: by what a person found it to be, else by its verdict."""
+    return truth == "good" if truth is not None else verdict is Verdict.PASS
 
 
 def propose(neighbours: Sequence[Neighbour]) -> Proposal:

@@ -14,7 +14,7 @@ from blemish import __version__
 from blemish.server import documentation, openapi, problems
 from blemish.server.authentication import Authentication
 from blemish.server.guard import Guard
-from blemish.server.routes import health, inspect, inspections, inspectors, jobs, statistics
+from blemish.server.routes import gallery, health, inspect, inspections, inspectors, jobs, statistics
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
 from blemish.server.streams import EventStreams
@@ -50,7 +50,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.arriving = Arriving(service.settings.queue_bytes)
     app.state.streams = EventStreams()
     problems.install(app)
-    for routes in (inspect, inspectors, inspections, statistics, jobs, health, documentation):
+    for routes in (inspect, inspectors, inspections, gallery, statistics, jobs, health, documentation):
         app.include_router(routes.router)
     openapi.install(app, service.settings.keys_required)
     if service.settings.page:

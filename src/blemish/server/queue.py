@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import queue
 import threading
 import time
@@ -125,6 +126,7 @@ class InspectionQueue:
         self._finished: queue.SimpleQueue[_Finished | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._count = self._bytes = 0
+        self._left_at = -math.inf  # when the latest photograph was answered
         self._seconds = 0.05  # of work for one photograph, a running mean
         self._stopping = False
         self._networks = [CompiledInspectors(threads=1) for _ in range(settings.worker_count)]
@@ -139,6 +141,11 @@ class InspectionQueue:
     def length(self) -> int:
         """Photographs accepted and not yet answered."""
         return self._count
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long no photograph has waited to be judged; 0 while one does."""
+        return 0.0 if self._count else time.monotonic() - self._left_at
 
     def start(self) -> None:
         """Start judging."""
@@ -280,6 +287,7 @@ class InspectionQueue:
     def _leave(self, task: Task) -> None:
         with self._changed:
             self._count -= 1
+            self._left_at = time.monotonic()
             self._bytes -= len(task.photograph.content)
             self._changed.notify_all()
 

@@ -20,11 +20,12 @@ from blemish.server.job import Job
 from blemish.server.job_requests import EvaluateRequest, JobRequest
 from blemish.server.jobs import Jobs
 from blemish.server.metrics import Metrics
-from blemish.server.past_defects import open_past_defects
+from blemish.server.past_defects import PastDefects, Similar, open_past_defects
 from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, Task
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
 from blemish.station.database import Database
+from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.home import Home
 from blemish.station.image_store import ImageStore, KeepPolicy
 from blemish.station.keys import KeyStore
@@ -34,8 +35,7 @@ from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
 
 if TYPE_CHECKING:
-    from blemish.gallery.defect import Neighbour
-    from blemish.gallery.proposal import Proposal
+    from blemish.gallery.clusters import Clusters
 
 PRUNE_SECONDS = 600.0
 
@@ -66,7 +66,8 @@ class Service:
         self.home = Home(settings.home)
         self.database = Database(settings.database or self.home.database_url)
         self.database.upgrade()
-        self.log = InspectionLog(self.database)
+        station = self.home.station
+        self.log = InspectionLog(self.database, station)
         self.statistics = HistoryStatistics(self.database)
         policy = KeepPolicy(settings.keep, settings.keep_days, settings.keep_gigabytes)
         self.images = ImageStore(self.home.images, policy)
@@ -83,8 +84,10 @@ class Service:
         self.reinspection = Reinspection(self.shelf, self.images, limits)
         self.past_defects, self.gallery_trouble = open_past_defects(
             settings.gallery or self.home.gallery,
+            self.log,
+            GalleryChanges(self.database, station),
             self.reinspection.for_gallery,
-            lambda: self.queue.length == 0,
+            lambda: self.queue.idle_seconds,
         )
         self.ready = False
         self._stopped = threading.Event()
@@ -183,11 +186,11 @@ class Service:
         """
         kept = self.log.give_feedback(inspection_id, feedback)
         if self.past_defects:
-            record = self.log.get(inspection_id)
-            try:
-                self.past_defects.set_defect_type(record, feedback.truth, feedback.defect_type)
-            except Exception as error:  # the word is kept; the gallery follows when it can
-                logger.warning("The gallery did not take the feedback on %d: %s", inspection_id, error)
+            try:  # at once where it is known already; else it enters with this word
+                self.past_defects.follow(self.log.get(inspection_id), may_judge=False)
+            except BlemishError as error:
+                logger.warning("The gallery takes the feedback on %d later: %s", inspection_id, error)
+            self.past_defects.wake()
         return kept
 
     def similar(
@@ -198,7 +201,7 @@ class Service:
         category: str | None = None,
         defect_type: str | None = None,
         since: datetime | None = None,
-    ) -> tuple[Sequence[Neighbour], Proposal]:
+    ) -> Similar:
         """The past defects most similar to a record's photograph, or to an image file's bytes, nearest first.
 
         Args:
@@ -211,19 +214,32 @@ class Service:
             NotFoundError: there is no such inspector, the photograph is not kept, or there is no gallery.
             ImageError: the bytes are not an image.
         """
-        if self.past_defects is None:
-            raise NotFoundError(self.gallery_trouble or "This server has no gallery.")
+        past_defects = self._gallery()
         if isinstance(what, bytes):
             photograph = Photograph(what, "the photograph")
             judgement = self.reinspection.of_photograph(self.inspectors.active(inspector or ""), photograph)
-            digest = None
+            truth, digest = None, None
         else:
-            judgement, digest = self.reinspection.of_record(what), what.image_digest
-        return self.past_defects.similar(judgement, top, category, defect_type, since, digest)
+            judgement, truth, digest = self.reinspection.of_record(what), what.truth, what.image_digest
+        return past_defects.similar(judgement, truth, top, category, defect_type, since, digest)
+
+    def clusters(self, category: str | None = None, min_cluster_size: int = 5) -> Clusters:
+        """Which past defects look alike, of each category or of one.
+
+        Raises:
+            NotFoundError: there is no gallery.
+            MissingExtraError: scikit-learn is not installed.
+        """
+        return self._gallery().clusters(category, min_cluster_size)
+
+    def _gallery(self) -> PastDefects:
+        if self.past_defects is None:
+            raise NotFoundError(self.gallery_trouble or "This server has no gallery.")
+        return self.past_defects
 
     def _after_commit(self, judged: Judged) -> None:
         if self.past_defects and judged.record.verdict is not Verdict.PASS:
-            self.past_defects.take(judged.record)
+            self.past_defects.wake()
 
     def _keep_house(self) -> None:
         """Remove photographs by policy, and forget that they were kept."""

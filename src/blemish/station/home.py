@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 
 from platformdirs import user_data_path
 
 from blemish.core.errors import UsageError
+from blemish.core.storage import write_text
 
 
 def default_home() -> Path:
@@ -43,6 +45,28 @@ class Home:
             ) from error
         if not os.access(self.path, os.W_OK):
             raise UsageError(f"{self.path} cannot be written: allow it, or name another folder with --home.")
+
+    @property
+    def station(self) -> str:
+        """The station's own name, drawn once: where several share a database it says whose photographs are meant.
+
+        Raises:
+            OSError: it cannot be kept.
+        """
+        name = self.path / "station"
+        if not name.exists():
+            drawn = self.path / f".station-{uuid.uuid4().hex}"
+            write_text(drawn, uuid.uuid4().hex)
+            try:
+                os.link(
+                    drawn, name
+                )  # unlike renaming it leaves alone what another process has made meanwhile
+            except FileExistsError:
+                pass
+            except OSError:  # a file system without links
+                drawn.replace(name)
+            drawn.unlink(missing_ok=True)
+        return name.read_text(encoding="ascii")
 
     @property
     def database_url(self) -> str:

@@ -13,7 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, insert, select, tuple_, update
 
 from blemish.core.errors import NotFoundError, UsageError
+from blemish.core.types import Verdict
 from blemish.station.database import Database
+from blemish.station.gallery_changes import note_changes
 from blemish.station.records import (
     Feedback,
     InspectionFilter,
@@ -35,10 +37,15 @@ Place = tuple[datetime, int]
 
 
 class InspectionLog:
-    """The log; may be used by many threads and processes at once."""
+    """The log; may be used by many threads and processes at once.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    Args:
+        database: where it is.
+        station: whose gallery follows it (see `GalleryChanges`); None where no gallery does.
+    """
+
+    def __init__(self, database: Database, station: str | None = None) -> None:
+        self._database, self._station = database, station
 
     def add(self, inspections: Sequence[NewInspection]) -> list[int]:
         """Log inspections in one transaction and return their numbers, in the same order, once they are on disk.
@@ -50,7 +57,11 @@ class InspectionLog:
             return []
         statement = insert(INSPECTIONS).returning(_ROW.id, sort_by_parameter_order=True)
         with self._database.transaction() as session:
-            return list(session.scalars(statement, [vars(inspection) for inspection in inspections]))
+            numbers = list(session.scalars(statement, [vars(inspection) for inspection in inspections]))
+            if self._station is not None:
+                pairs = zip(numbers, inspections, strict=True)
+                note_changes(session, self._station, [number for number, new in pairs if _is_defect(new)])
+        return numbers
 
     def get(self, inspection_id: int) -> InspectionRecord:
         """One inspection.
@@ -122,6 +133,8 @@ class InspectionLog:
                 raise _no_inspection(inspection_id)
             row = FeedbackRow(inspection_id=inspection_id, time=datetime.now(UTC), by=feedback.by, **said)
             session.add(row)
+            if self._station is not None:
+                note_changes(session, self._station, [inspection_id])
             session.flush()
             return _feedback(row)
 
@@ -135,6 +148,19 @@ class InspectionLog:
         query = select(FeedbackRow).where(FeedbackRow.inspection_id == inspection_id).order_by(FeedbackRow.id)
         with self._database.session() as session:
             return [_feedback(row) for row in session.scalars(query)]
+
+    def latest_feedback(self, image_digest: str) -> Feedback | None:
+        """What was said last of a photograph, in whichever of its inspections; None where nothing was."""
+        query = (
+            select(FeedbackRow)
+            .join(INSPECTIONS, _ROW.id == FeedbackRow.inspection_id)
+            .where(_ROW.image_digest == image_digest)
+            .order_by(FeedbackRow.id.desc())
+            .limit(1)
+        )
+        with self._database.session() as session:
+            row = session.scalars(query).one_or_none()
+            return None if row is None else _feedback(row)
 
     def forget_image(self, digests: Sequence[str]) -> None:
         """Note that images of these digests are no longer kept."""
@@ -202,6 +228,11 @@ def _possible(inspection_id: int) -> int:
 
 def _no_inspection(inspection_id: int) -> NotFoundError:
     return NotFoundError(f"There is no inspection {str(inspection_id)[:30]}: check the number.")
+
+
+def _is_defect(new: NewInspection) -> bool:
+    """Whether a gallery takes the part in, while nobody has said anything of it."""
+    return new.verdict is not Verdict.PASS and new.image_suffix is not None and new.gives_map
 
 
 def _record(row: Row[Any]) -> InspectionRecord:

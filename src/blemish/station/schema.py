@@ -191,6 +191,18 @@ class FeedbackRow(Base):
     __table_args__ = ({"sqlite_autoincrement": True},)
 
 
+class GalleryChangeRow(Base):
+    """An inspection of which a station's gallery has still to learn what the log says; the row goes when it has."""
+
+    __tablename__ = "gallery_changes"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    station: Mapped[str]
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspections.id"))
+
+    __table_args__ = (Index("ix_gallery_changes_station", "station", "id"), {"sqlite_autoincrement": True})
+
+
 class InspectorVersionRow(Base):
     """A version of an inspector on the shelf."""
 

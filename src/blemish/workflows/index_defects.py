@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from blemish.core.errors import CatalogError, ImageError
+from blemish.core.errors import CatalogError, ImageError, UsageError
 from blemish.core.progress import say, track
 from blemish.workflows.fields import Beholder, GalleryLocation
 from blemish.workflows.request import Argument, Outcome, Request
@@ -65,7 +65,7 @@ def index_defects(request: IndexDefectsRequest) -> IndexDefectsResult:
     from blemish.core.storage import file_digest
     from blemish.data.catalog import open_catalog
     from blemish.gallery.defect import Defect
-    from blemish.gallery.embedding import AnomalyEmbedder
+    from blemish.gallery.embedding import AnomalyEmbedder, close_view
     from blemish.gallery.gallery import Gallery
     from blemish.line.runtime import Inspector
 
@@ -87,6 +87,7 @@ def index_defects(request: IndexDefectsRequest) -> IndexDefectsResult:
                 say(str(error))
                 skipped.append((str(path), error.detail))
                 continue
+            inspection = inspector.inspect(image)
             defect = Defect(
                 category=catalog.category,
                 defect_type=str(defect_type),
@@ -94,8 +95,10 @@ def index_defects(request: IndexDefectsRequest) -> IndexDefectsResult:
                 inspector=inspector.name,
                 image_digest=file_digest(path),
                 name=path.name,
+                path=str(path.absolute()),
+                view=close_view(image, inspection),
             )
-            gallery.add(embedder.vector(image), embedder.space, defect)
+            gallery.add(embedder.vector_of(image, inspection), embedder.space, defect)
             types[str(defect_type)] += 1
         count = gallery.count()
     return IndexDefectsResult(catalog.category, dict(sorted(types.items())), tuple(skipped), count)
@@ -106,3 +109,17 @@ def gallery_location(given: str | None) -> str:
     from blemish.station.home import default_home
 
     return given or str(default_home() / "gallery")
+
+
+def existing_gallery(given: str | None) -> str:
+    """As `gallery_location`; to look into a gallery makes no folder.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    location = gallery_location(given)
+    if not location.startswith(("http://", "https://")) and not Path(location).is_dir():
+        raise UsageError(
+            f"There is no gallery at {location}: make it with blemish gallery index, or name another."
+        )
+    return location

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from blemish.core.errors import UsageError
 from blemish.workflows.fields import Beholder, GalleryLocation
-from blemish.workflows.index_defects import gallery_location
+from blemish.workflows.index_defects import existing_gallery
 from blemish.workflows.request import Argument, Option, Outcome, Request
 
 if TYPE_CHECKING:
@@ -51,7 +51,10 @@ class SimilarRequest(Request):
 
 @dataclass(frozen=True)
 class SimilarResult(Outcome):
-    """What the inspector says of the photograph, the defects like it, nearest first, and what they vote for."""
+    """What the inspector says of the photograph, the defects like it, nearest first, and what they vote for.
+
+    A photograph that passes shows a good part: then no type is proposed.
+    """
 
     image: Path
     inspection: Inspection
@@ -83,7 +86,7 @@ def similar(request: SimilarRequest) -> SimilarResult:
     from blemish.core.storage import file_digest
     from blemish.gallery.embedding import AnomalyEmbedder
     from blemish.gallery.gallery import Gallery
-    from blemish.gallery.proposal import propose
+    from blemish.gallery.proposal import NO_PROPOSAL, is_good, propose
     from blemish.line.runtime import Inspector
 
     inspector = Inspector.load(request.inspector)
@@ -91,7 +94,7 @@ def similar(request: SimilarRequest) -> SimilarResult:
     embedder = AnomalyEmbedder(inspector)
     inspection = inspector.inspect(photograph)
     vector = embedder.vector_of(photograph, inspection)
-    with Gallery(_existing(gallery_location(request.gallery))) as gallery:
+    with Gallery(existing_gallery(request.gallery)) as gallery:
         found = gallery.similar(
             vector,
             embedder.space,
@@ -101,17 +104,5 @@ def similar(request: SimilarRequest) -> SimilarResult:
             request.since,
             exclude_digest=file_digest(request.image),
         )
-    return SimilarResult(request.image, inspection, tuple(found), propose(found))
-
-
-def _existing(location: str) -> str:
-    """The location; looking for what is similar makes no folder.
-
-    Raises:
-        UsageError: there is no such folder.
-    """
-    if not location.startswith(("http://", "https://")) and not Path(location).is_dir():
-        raise UsageError(
-            f"There is no gallery at {location}: make it with blemish gallery index, or name another."
-        )
-    return location
+    proposal = NO_PROPOSAL if is_good(inspection.verdict) else propose(found)
+    return SimilarResult(request.image, inspection, tuple(found), proposal)

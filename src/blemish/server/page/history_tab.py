@@ -15,7 +15,7 @@ from blemish.server.page.charts import pareto_chart, reject_rate_chart, score_ch
 from blemish.server.page.feedback import feedback_row, known_types, say
 from blemish.server.page.inspect_tab import inspector_names
 from blemish.server.page.pictures import THUMBNAIL, pictures, thumbnail
-from blemish.server.page.shown import verdict_banner
+from blemish.server.page.shown import chip, verdict_banner
 from blemish.server.page.wording import VERDICT_WORDS, escaped, moment, note, number, table
 from blemish.server.service import Service
 from blemish.station.keys import Role
@@ -196,7 +196,7 @@ class HistoryTab:
             opened,
             escaped(moment(record.time)),
             escaped(f"{record.inspector} v{record.version}"),
-            f'<span class="bl-chip bl-{record.verdict}">{VERDICT_WORDS[record.verdict]}</span>',
+            chip(record.verdict),
             f"{number(record.score)} / {number(record.threshold)}",
             escaped(record.file_name[:40]),
             escaped(found),

@@ -1,4 +1,4 @@
-"""The web page: six tabs over one service, mounted at `/`. It asks no other server for anything."""
+"""The web page: seven tabs over one service, mounted at `/`. It asks no other server for anything."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from blemish.server.page.access import QUIET, Access
 from blemish.server.page.benchmark_tab import BenchmarkTab
+from blemish.server.page.clusters_tab import ClustersTab, categories
 from blemish.server.page.explore_tab import ExploreTab
 from blemish.server.page.feedback import known_types
 from blemish.server.page.history_tab import HistoryTab
@@ -50,6 +51,8 @@ def build_page(service: Service) -> gr.Blocks:
                 history = HistoryTab(service, access)
             with gr.Tab("Similar", id="similar") as similar_tab:
                 similar = SimilarTab(service, access)
+            with gr.Tab("Clusters", id="clusters") as clusters_tab:
+                clusters = ClustersTab(service, access)
         history_tab.select(history.show, history.inputs, history.outputs, **QUIET)
         panels = [train.panel, explore.panel, benchmark.panel]
 
@@ -73,6 +76,7 @@ def build_page(service: Service) -> gr.Blocks:
         page.load(fresh, inspect.inspector, shown, **QUIET)
         for tab, choice in ((similar_tab, similar.inspector), (similar_tab, explore.inspector)):
             tab.select(lambda name: refreshed(service, name), choice, choice, **QUIET)
+        clusters_tab.select(lambda: gr.update(choices=categories(service)), None, clusters.category, **QUIET)
         inspect.inspector.change(
             lambda: (refreshed(service, None), refreshed(service, None)),
             None,

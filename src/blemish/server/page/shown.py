@@ -66,7 +66,7 @@ def comparison(judgements: Sequence[Judgement]) -> str:
         [
             escaped(view.name),
             escaped(view.detector),
-            _chip(Verdict.REJECT if view.rejected else Verdict.PASS),
+            chip(Verdict.REJECT if view.rejected else Verdict.PASS),
             _level(view, highest),
             f"{view.level:.2f}",
             f"{number(view.score)} / {number(view.threshold)}",
@@ -106,7 +106,7 @@ def comparison(judgements: Sequence[Judgement]) -> str:
 def _metric(one: Judgement) -> str:
     inspection = one.inspection
     why = reason(inspection, one.inspector.manifest.calibration.n_scores)
-    return f"<p>{_chip(inspection.verdict)} {escaped(why)}</p>"
+    return f"<p>{chip(inspection.verdict)} {escaped(why)}</p>"
 
 
 def _level(view: View, highest: float) -> str:
@@ -117,5 +117,6 @@ def _level(view: View, highest: float) -> str:
     )
 
 
-def _chip(verdict: Verdict) -> str:
+def chip(verdict: Verdict) -> str:
+    """A verdict in small."""
     return f'<span class="bl-chip bl-{verdict}">{VERDICT_WORDS[verdict]}</span>'

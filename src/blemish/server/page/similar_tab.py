@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from blemish.core.errors import BlemishError
+from blemish.gallery.proposal import is_good
 from blemish.server.page.access import PRIVATE, Access, plainly
 from blemish.server.page.feedback import known_types
 from blemish.server.page.history_tab import kept_thumbnail
 from blemish.server.page.inspect_tab import inspector_names
-from blemish.server.page.wording import escaped, moment, note
+from blemish.server.page.pictures import thumbnail
+from blemish.server.page.shown import chip
+from blemish.server.page.wording import escaped, moment, note, number
+from blemish.server.past_defects import Similar
 from blemish.server.service import Service
+from blemish.station.defect_pictures import close_picture
 from blemish.station.keys import Role
 
 if TYPE_CHECKING:
     from blemish.gallery.defect import Neighbour
-    from blemish.gallery.proposal import Proposal
 
 
 class SimilarTab:
@@ -59,20 +61,18 @@ class SimilarTab:
         inputs = [photograph, self.inspector, self.defect_type, top]
         go.click(self._of_file, inputs, self._found, **PRIVATE)
 
-    def of_record(self, number: int | None, request: gr.Request) -> str:
+    def of_record(self, number_of: int | None, request: gr.Request) -> str:
         """Defects similar to a logged inspection."""
         self._access.require(request, Role.VIEWER)
-        if number is None:
+        if number_of is None:
             return note("There is no inspection to compare.")
         try:
-            record = self._service.log.get(number)
-            neighbours, proposal = self._service.similar(record, top=6)
+            record = self._service.log.get(number_of)
+            found = self._service.similar(record, top=6)
         except BlemishError as error:
             return note(str(error))
-        title = (
-            f"{kept_thumbnail(self._service, record)}<p>Inspection {number}: {escaped(record.file_name)}</p>"
-        )
-        return f'<div class="bl-figures">{title}</div>{self._cards(neighbours, proposal)}'
+        title = f"{kept_thumbnail(self._service, record)}<p>Inspection {number_of}: {escaped(record.file_name)}</p>"
+        return f'<div class="bl-figures">{title}</div>{self._cards(found)}'
 
     def _of_file(
         self, path: str | None, name: str | None, defect_type: str, top: float, request: gr.Request
@@ -81,35 +81,41 @@ class SimilarTab:
         if not path or not name:
             return note("Choose a photograph and an inspector first.")
         with plainly():
-            neighbours, proposal = self._service.similar(
+            found = self._service.similar(
                 Path(path).read_bytes(),
                 name,
                 top=int(top),
                 defect_type=None if defect_type == "All" else defect_type,
             )
-        return self._cards(neighbours, proposal)
+        return self._cards(found)
 
-    def _cards(self, neighbours: Sequence[Neighbour], proposal: Proposal) -> str:
-        if not neighbours:
-            return note("No similar defect is known yet: rejected parts are remembered as they come.")
-        cards = "".join(self._card(neighbour) for neighbour in neighbours)
-        if proposal.defect_type:
-            said = (
-                f"Proposed defect type: {proposal.defect_type}, {proposal.confidence:.0%} sure by their vote."
-            )
-        else:
-            said = "No defect type can be proposed: none of these has one yet."
-        return f'{note(said)}<div class="bl-cards">{cards}</div>'
+    def _cards(self, found: Similar) -> str:
+        head = f"<p>{chip(found.verdict)} Score {number(found.score)} / {number(found.threshold)}</p>"
+        if not found.neighbours:
+            return head + note("No similar defect is known yet: rejected parts are remembered as they come.")
+        cards = "".join(self._card(neighbour) for neighbour in found.neighbours)
+        return f'{head}{note(_proposed(found))}<div class="bl-cards">{cards}</div>'
 
     def _card(self, neighbour: Neighbour) -> str:
         defect = neighbour.defect
         picture = '<span class="bl-none">not kept</span>'
-        if defect.inspection_id is not None:
-            with suppress(BlemishError):  # indexed from another server's history
-                picture = kept_thumbnail(self._service, self._service.log.get(defect.inspection_id), 320)
+        if (image := close_picture(defect, self._service.images)) is not None:
+            picture = thumbnail(image, f"Defect of {defect.name}", 320)
         defect_type = escaped(defect.defect_type or "type not given")
         where = f"inspection {defect.inspection_id}" if defect.inspection_id is not None else defect.name
         return (
             f'<article class="bl-card">{picture}<div class="bl-text"><strong>{defect_type}</strong><br>'
             f"distance {neighbour.distance:.3f}<br>{escaped(moment(defect.time))}<br>{escaped(where)}</div></article>"
         )
+
+
+def _proposed(found: Similar) -> str:
+    """The proposed defect type, or why there is none."""
+    if found.truth == "good":
+        return "No defect type is proposed: a person found the part good."
+    if is_good(found.verdict, found.truth):
+        return "No defect type is proposed: the photograph passes. These are the past defects nearest to it."
+    proposal = found.proposal
+    if proposal.defect_type is None:
+        return "No defect type can be proposed: none of these has one yet."
+    return f"Proposed defect type: {proposal.defect_type}, {proposal.confidence:.0%} sure by their vote."

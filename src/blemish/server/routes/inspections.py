@@ -160,14 +160,19 @@ def similar(
     defect_type: Annotated[DefectType | None, Query()] = None,
     since: Moment | None = None,
 ) -> SimilarDocument:
-    """The most similar past defects, and the defect type that they propose; only if the photograph is kept."""
+    """The most similar past defects, and the defect type that they propose; only if the photograph is kept.
+
+    For a part that passes, or that a person found good, no type is proposed.
+    """
     record = service.log.get(number)
-    neighbours, proposal = service.similar(
-        record, top=top, category=category, defect_type=defect_type, since=since
-    )
+    found = service.similar(record, top=top, category=category, defect_type=defect_type, since=since)
     return SimilarDocument(
-        neighbours=[NeighbourDocument.model_validate(one.to_json()) for one in neighbours],
-        proposal=ProposalDocument.model_validate(proposal.to_json()),
+        verdict=found.verdict,
+        score=found.score,
+        threshold=found.threshold,
+        truth=found.truth,
+        neighbours=[NeighbourDocument.model_validate(one.to_json()) for one in found.neighbours],
+        proposal=ProposalDocument.model_validate(found.proposal.to_json()),
     )
 
 
