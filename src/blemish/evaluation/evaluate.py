@@ -37,6 +37,7 @@ def evaluate(
     map_scale: tuple[float, float] | None = None,
     pixel_cap: int = PIXEL_CAP,
     time_decoding: bool = True,
+    learnt_types: Sequence[str] = (),
 ) -> Evaluation:
     """Inspect every test image of `catalog` and measure how right the inspector is.
 
@@ -52,6 +53,7 @@ def evaluate(
             value of the normal test images and end as far above `pixel_threshold` as they begin below it.
         pixel_cap: most pixels that pixel metrics are measured on, see `PIXEL_CAP`.
         time_decoding: whether each photograph is decoded once more for `ScoredImage.decode_ms`, else 0.
+        learnt_types: names of the defect types that `inspect` tells apart.
 
     Raises:
         CatalogError: there is no test image, or none could be read.
@@ -92,6 +94,7 @@ def evaluate(
         pixels=pixels,
         pixel_note=note,
         grid_step=step,
+        learnt_types=tuple(learnt_types),
     )
 
 
@@ -133,6 +136,8 @@ def _inspect_one(inspect: Inspect, row: Any, root: Path, time_decoding: bool) ->
         inspect_ms=(inspected - started) * 1e3,
         decode_ms=(decoded - inspected) * 1e3 if time_decoding else 0.0,
         gives_map=inspection.gives_map,
+        types=inspection.types,
+        type=inspection.type,
     )
 
 
