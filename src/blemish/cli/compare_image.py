@@ -83,6 +83,8 @@ def _print(comparison: ImageComparison) -> None:
     ]
     print_table(rows, names=3)
     for view in comparison.views:
+        if view.name in comparison.types:
+            console.print(f"{view.name} names the defect: {comparison.types[view.name]}.")
         if view.learnt:
             console.print(f"{view.name} has learnt from this photograph: its word counts for less.")
     found = comparison.pattern
