@@ -23,6 +23,7 @@ from blemish.detectors.supervised.defect_types import (
     distances_to_others,
     fit_temperature,
     learn_types,
+    share_recognised,
 )
 from blemish.line.runtime import Inspector
 from blemish.making.build import build_inspector
@@ -71,6 +72,24 @@ def test_distances_are_those_to_the_nearest_other_one() -> None:
     nearest = NearestNeighbors(n_neighbors=2, metric="cosine").fit(features.numpy())
     expected = nearest.kneighbors(features.numpy())[0][:, 1]
     assert np.allclose(distances_to_others(features), expected, atol=1e-5)
+
+
+def test_types_are_left_out_in_turn_to_see_how_well_unknown_ones_are_told() -> None:
+    rng = np.random.default_rng(0)
+    types = np.repeat(np.arange(3), 20)
+    compared = np.ones(60, np.bool_)
+    apart = torch.tensor(20 * np.eye(3, 8)[types] + rng.normal(0, 1, (60, 8)), dtype=torch.float32)
+    alike = torch.tensor(rng.normal(0, 1, (60, 8)), dtype=torch.float32)
+    assert share_recognised(apart, types, compared) == 1
+    found = share_recognised(alike, types, compared)
+    direct = []
+    for left_out in range(3):
+        known = types != left_out
+        among = NearestNeighbors(n_neighbors=2, metric="cosine").fit(alike[known])
+        limit = np.sort(among.kneighbors(alike[known])[0][:, 1])[36]  # the 37th of 40 for a tenth
+        direct += (among.kneighbors(alike[~known], 1)[0][:, 0] > limit).tolist()
+    assert found == pytest.approx(np.mean(direct)) and found < 0.4
+    assert share_recognised(alike[:20], types[:20], compared[:20]) is None, "one type alone"
 
 
 @pytest.mark.parametrize(("per_type", "alone", "limited"), [(4, 1, False), (5, 1, True), (3, 0, False)])

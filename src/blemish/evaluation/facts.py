@@ -55,7 +55,10 @@ def types_in_words(manifest: Manifest) -> str:
             f"{names}; never none of these: that takes {round(1 / known.rate) - 1} labelled defects with others of "
             f"their type, and there are {known.n_distances}"
         )
-    return (
+    said = (
         f"{names}; none of these beyond a distance of {known.limit:.3f} from {known.n_distances} labelled defects "
         f"({known.rate:.0%} of known defects expected)"
     )
+    if known.recognised is None:
+        return said
+    return f"{said}; a type left out of what is known would be recognised in {known.recognised:.0%}"

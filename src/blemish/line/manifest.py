@@ -92,12 +92,15 @@ class TypeCalibrationRecord(_Record):
             labelled defects are known to say so.
         rate: share of the defects of known types that are expected to be beyond the limit, in (0, 1).
         n_distances: how many labelled defects, each as if unseen, the limit rests on.
+        recognised: share of them that would be beyond the limit had all of their type been left out: how well unknown
+            types are told. None where too few are left then.
     """
 
     temperature: float = Field(gt=0, allow_inf_nan=False)
     limit: Finite | None
     rate: float = Field(gt=0, lt=1)
     n_distances: int = Field(ge=0)
+    recognised: float | None = Field(None, ge=0, le=1)
 
 
 class CalibrationRecord(_Record):

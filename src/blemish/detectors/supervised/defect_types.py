@@ -117,6 +117,7 @@ def learn_types(names: Sequence[str], labelled: Labelled, logits: Tensor) -> Def
         limit=conformal_limit(distances, RATE),
         rate=RATE,
         n_distances=len(distances),
+        recognised=share_recognised(labelled.features, labelled.types, compared),
     )
     return DefectTypes(names, labelled.features, calibration).eval()
 
@@ -126,6 +127,34 @@ def distances_to_others(features: Tensor) -> npt.NDArray[np.float64]:
     vectors = F.normalize(features)
     similarity = (vectors @ vectors.T).fill_diagonal_(-1.0)
     return np.asarray((1 - similarity.amax(1)).double().numpy())
+
+
+def share_recognised(
+    features: Tensor, types: npt.NDArray[np.intp], compared: npt.NDArray[np.bool_]
+) -> float | None:
+    """How well the distance tells unknown types: each type in turn is left out, as if nobody had known it.
+
+    Args:
+        features: of the labelled defects, N x D.
+        types: number of each one's type, N.
+        compared: those whose distance counts, bool N.
+
+    Returns:
+        Share of them that are beyond the limit which the other types set; None where these are too few for a limit.
+    """
+    vectors = F.normalize(features)
+    apart = (1 - vectors @ vectors.T).fill_diagonal_(torch.inf).double().numpy()
+    beyond: list[npt.NDArray[np.bool_]] = []
+    for left_out in np.unique(types[compared]):
+        known = types != left_out
+        if not known.any():
+            return None
+        nearest = apart[:, known].min(1)
+        limit = conformal_limit(nearest[known & compared], RATE)
+        if limit is None:
+            return None
+        beyond.append(nearest[~known & compared] > limit)
+    return float(np.concatenate(beyond).mean()) if beyond else None
 
 
 def fit_temperature(logits: Tensor, types: Tensor) -> float:
