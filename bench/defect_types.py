@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -49,8 +50,13 @@ def measure(catalog: Catalog, size: int, work: Path, left_out: str | None = None
     judged = evaluate(
         inspector.inspect, halves, inspector.threshold, time_decoding=False, learnt_types=learnt
     )
-    assert judged.type_confusion is not None
-    return judged.type_confusion
+    confusion = judged.type_confusion
+    assert confusion is not None
+    known = inspector.manifest.calibration.types
+    print(
+        f"{catalog.category} without {left_out}: {known}, {confusion.to_json()}", file=sys.stderr, flush=True
+    )
+    return confusion
 
 
 def shown(rate: Rate) -> str:

@@ -102,6 +102,7 @@ def test_the_report_shows_the_matrix(
         assert shown == list(document["types"]["confusion"]["frame"].values())
         assert row.locator("td.hit").count() == 1
         assert page.get_by_text("Defect types", exact=True).count() == 1
+        assert "spot, called spot" in page.locator(".exhibits").all_inner_texts()[-2]
 
 
 def test_who_tells_no_types_has_no_matrix(

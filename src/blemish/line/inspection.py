@@ -97,10 +97,8 @@ class Inspection:
         return captioned(picture, f"{self.verdict.upper()}  {said}", colour) if said else picture
 
     def type_in_words(self) -> str:
-        """The defect type with its probability, as `scratch 87 %`; empty where none is told."""
-        if self.type is None:
-            return ""
-        return f"{self.type} {self.types[self.type]:.0%}" if self.type in self.types else self.type
+        """The defect type with its probability, as `scratch 87%`; empty where none is told."""
+        return type_in_words(self.type, self.types)
 
     def to_json(self) -> dict[str, Any]:
         """Verdict, figures and regions as JSON-ready values; no picture."""
@@ -150,3 +148,8 @@ class Inspection:
         for region in self.regions:
             boxes[region.y : region.y + region.height, region.x : region.x + region.width] = True
         return boxes
+
+
+def type_in_words(name: str | None, types: Mapping[str, float]) -> str:
+    """A defect type with its probability among `types`, as `scratch 87%`; "none of these" alone, empty for None."""
+    return f"{name} {types[name]:.0%}" if name in types else name or ""
