@@ -152,4 +152,6 @@ class Inspection:
 
 def type_in_words(name: str | None, types: Mapping[str, float]) -> str:
     """A defect type with its probability among `types`, as `scratch 87%`; "none of these" alone, empty for None."""
-    return f"{name} {types[name]:.0%}" if name in types else name or ""
+    if name is None:
+        return ""
+    return f"{name} {types[name]:.0%}" if name in types else name
