@@ -124,6 +124,49 @@ def fitted(washers: Path, made_once: Callable[[str, Callable[[Path], Any]], Path
     return made_once("fitted", make) / "washer.blemish"
 
 
+@pytest.fixture(scope="session")
+def plates(made_once: Callable[[str, Callable[[Path], Any]], Path]) -> Path:
+    """Grey plates with spots, lines and frames to learn from and to test, in the MVTec layout."""
+    import cv2
+    import numpy as np
+
+    def draw(image: Any, kind: str, x: int, y: int) -> None:
+        if kind == "spot":
+            cv2.circle(image, (x, y), 7, (40, 40, 170), -1)
+        elif kind == "line":
+            cv2.line(image, (x - 20, y - 3), (x + 20, y + 3), (230, 230, 230), 2)
+        elif kind == "frame":
+            cv2.rectangle(image, (x - 12, y - 12), (x + 12, y + 12), (30, 120, 30), 3)
+
+    def make(out: Path) -> None:
+        random = np.random.default_rng(1)
+        kinds = {"train/good": 20, "test/good": 10, "test/spot": 12, "test/line": 12, "test/frame": 12}
+        for place, count in kinds.items():
+            folder = out / "plate" / place
+            folder.mkdir(parents=True)
+            for number in range(count):
+                image = random.normal(120, 8, (96, 96, 3)).clip(0, 255).astype(np.uint8)
+                draw(image, folder.name, *(int(at) for at in random.integers(28, 68, 2)))
+                cv2.imwrite(str(folder / f"{number:02d}.png"), image)
+
+    return made_once("plates", make) / "plate"
+
+
+@pytest.fixture(scope="session")
+def typed(plates: Path, made_once: Callable[[str, Callable[[Path], Any]], Path]) -> Path:
+    """An inspector that tells the defect types of `plates` apart, made by `blemish fit`."""
+
+    def make(out: Path) -> None:
+        settings = ("size=96", "epochs=10", "examples_per_epoch=128", "classes=types", "patience=0")
+        sets = [word for setting in settings for word in ("--set", setting)]
+        outcome = call_blemish(
+            "fit", plates, "--out", out / "plate.blemish", "--detector", "classifier", *sets
+        )
+        assert outcome.status == 0, outcome.stderr
+
+    return made_once("typed", make) / "plate.blemish"
+
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((Path(found) for name in BROWSERS if (found := shutil.which(name))), None)
 CHROMIUM_ARGUMENTS = [

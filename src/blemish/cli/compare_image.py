@@ -98,6 +98,8 @@ def _print(comparison: ImageComparison) -> None:
     print_table(rows, names=4)
     for one in answers:
         console.print(f"{one.name}: {one.sentence}")
+        if one.name in comparison.types:
+            console.print(f"{one.name} names the defect: {comparison.types[one.name]}.")
     console.print(extremes(comparison.views))
     found = comparison.pattern
     console.print(f"{found.name}: {found.sentence}")

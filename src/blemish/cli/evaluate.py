@@ -13,7 +13,9 @@ from blemish.workflows.evaluate import EvaluateRequest, EvaluateResult
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from blemish.evaluation.rate import Rate
     from blemish.evaluation.result import Evaluation
+    from blemish.evaluation.type_confusion import TypeConfusion
 
 
 @verb(EvaluateRequest)
@@ -25,11 +27,14 @@ def evaluate(request: EvaluateRequest) -> EvaluateResult:
     \b
     blemish evaluate part.blemish photographs/ --out part-evaluation/
     """
-    from blemish.evaluation.report import headline
+    from blemish.evaluation.report import headline, types_headline
 
     result = workflow.evaluate(request)
     console.print(metrics_table([result.evaluation]))
     console.print(types_table(result.evaluation))
+    if confusion := result.evaluation.type_confusion:
+        console.print(confusion_table(confusion))
+        console.print(types_headline(confusion))
     console.print(headline(result.evaluation))
     console.print(f"Report: {result.report}")
     verdicts = request.folder.parent / "verdicts"
@@ -76,6 +81,30 @@ def types_table(evaluation: Evaluation) -> Table:
     for name, values in evaluation.to_json()["per_defect_type"].items():
         table.add_row(name, str(values["n"]), _figure(values["image_auroc"]), _share(values["recall"]))
     return table
+
+
+def confusion_table(confusion: TypeConfusion) -> Table:
+    """What each type was called: a row a type, a column a name, by their numbers where they are types."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    numbers = {name: str(number) for number, name in enumerate(confusion.learnt, 1)}
+    table.add_column("shown \\ called", no_wrap=True)
+    for name in confusion.said:
+        table.add_column(numbers.get(name, name), justify="right")
+    for name in ("recall", "precision"):
+        table.add_column(name, justify="right")
+    for truth, counts in zip(confusion.truths, confusion.counts, strict=True):
+        rates: list[str] = []
+        if truth in confusion.learnt:
+            rates = [_rate(confusion.recall(truth)), _rate(confusion.precision(truth))]
+        name = f"{numbers.get(truth, '-')} {truth}"
+        table.add_row(name, *(str(count) if count else "." for count in counts), *rates)
+    return table
+
+
+def _rate(rate: Rate) -> str:
+    return f"{rate.value:.0%}" if rate.n else "-"
 
 
 def _figure(value: Any) -> str:

@@ -19,7 +19,7 @@ def fit(request: FitRequest) -> FitResult:
     blemish fit mvtec/ --category screw --out screw.blemish --size 384
     blemish fit photographs/ --out part.blemish --detector student-teacher --resume
     """
-    from blemish.evaluation.facts import learnt_from, measured_in_words
+    from blemish.evaluation.facts import learnt_from, measured_in_words, types_in_words
 
     try:
         result = workflow.fit(request)
@@ -34,6 +34,8 @@ def fit(request: FitRequest) -> FitResult:
         console.print(f"  trained for          {summary.epochs} epochs")
     if summary.measured:
         console.print(f"  on images held out   {measured_in_words(summary.measured)}")
+    if types := types_in_words(summary.manifest):
+        console.print(f"  defect types         {types}")
     if summary.skipped:
         console.print(f"  skipped              {len(summary.skipped)} that cannot be read, listed above")
     console.print(f"  time, size           {summary.seconds:.1f} s, {summary.megabytes:.1f} MB")

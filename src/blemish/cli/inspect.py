@@ -47,9 +47,10 @@ def _tell(result: Result) -> None:
         regions = "  (shows no place)"
     parts = ", ".join(f"{name} p {p_value:.2g}" for name, p_value in inspection.parts.items())
     said = f"  ({parts})" if parts else ""
+    kind = f"  {named}" if (named := inspection.type_in_words()) else ""
     style = {"pass": "green", "review": "yellow", "reject": "bold red"}[inspection.verdict]
     console.print(
         f"{inspection.verdict.upper():<7} score {inspection.score:.4g} / {inspection.threshold:.4g}  "
-        f"p {inspection.p_value:.3f}  {result.path}{regions}{said}",
+        f"p {inspection.p_value:.3f}{kind}  {result.path}{regions}{said}",
         style=style,
     )

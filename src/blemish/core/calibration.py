@@ -156,6 +156,27 @@ def _binomial_below(count: int, n: int, share: float) -> float:
     )
 
 
+def conformal_limit(scores: Scores, rate: float) -> float | None:
+    """The score above which at most `rate` of what is like that scored lies; None where too few scores say so.
+
+    The k-th smallest of n scores, k = ceil((1 - rate) (n + 1)): if the next is exchangeable with them it is above with
+    a probability of at most `rate`, whatever their distribution. That needs n >= 1 / rate - 1: 9 scores for 0.1.
+
+    References:
+        Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005.
+
+    Raises:
+        UsageError: a score is not finite, or `rate` is outside (0, 1).
+    """
+    if not 0 < rate < 1:
+        raise UsageError(f"A rate of {rate} is not possible: choose one between 0 and 1, like 0.1.")
+    if not np.size(scores):
+        return None
+    ordered = np.sort(_checked(scores))
+    place = math.ceil((1 - rate) * (len(ordered) + 1) - 1e-9)  # 0.9 x 10 is 9, whatever floats say
+    return float(ordered[place - 1]) if place <= len(ordered) else None
+
+
 def percentile(normal_scores: npt.ArrayLike, score: float) -> float:
     """Share of good parts' scores below `score`, ties counting half, in percent."""
     scores = np.asarray(normal_scores, np.float64)

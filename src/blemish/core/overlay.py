@@ -1,9 +1,10 @@
-"""Pictures of anomaly maps over photographs: heatmap, contours, segmentation."""
+"""Pictures of anomaly maps over photographs: heatmap, contours, segmentation, caption."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from blemish.core.errors import UsageError
 from blemish.core.types import BoolArray, ByteArray, FloatArray
@@ -104,6 +105,32 @@ def contour_overlay(image: ByteArray, mask: BoolArray, colour: Colour) -> ByteAr
     cv2.drawContours(outlined, contours, -1, (0, 0, 0), thickness + 2, cv2.LINE_AA)
     cv2.drawContours(outlined, contours, -1, colour, thickness, cv2.LINE_AA)
     return outlined
+
+
+def captioned(image: ByteArray, text: str, colour: Colour) -> ByteArray:
+    """A picture with a line of white text on a bar of a colour above it.
+
+    Args:
+        image: uint8 RGB H x W x 3; not changed.
+        text: one line; letters that do not fit on the picture's width are left out at the end.
+        colour: RGB of the bar, each 0 to 255.
+
+    Returns:
+        uint8 RGB (H + bar) x W x 3.
+
+    Raises:
+        UsageError: the array has another shape or type.
+    """
+    _check_image(image)
+    width = image.shape[1]
+    size = min(max(13, width // 40), 28)
+    font = ImageFont.load_default(size)
+    bar = Image.new("RGB", (width, round(1.6 * size)), colour)
+    room = width - size
+    while text and font.getlength(text) > room:
+        text = text[:-2].rstrip() + "…" if len(text) > 2 else ""
+    ImageDraw.Draw(bar).text((size // 2, bar.height // 2), text, (255, 255, 255), font, anchor="lm")
+    return np.concatenate([np.asarray(bar, dtype=np.uint8), image])
 
 
 def _check_image(image: ByteArray) -> None:

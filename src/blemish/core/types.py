@@ -23,6 +23,10 @@ class Verdict(StrEnum):
     REJECT = "reject"
 
 
+NONE_OF_THESE = "none of these"
+"""What the defect type of a rejected part is called that is like no type known."""
+
+
 @dataclass(frozen=True)
 class Region:
     """A connected anomalous area: its bounding box in pixels of the photograph, and its highest map value."""
@@ -46,8 +50,13 @@ class Prediction:
         score: anomaly score; larger is more anomalous, any range.
         anomaly_map: float32 array H x W at the detector's input size, larger is more anomalous.
         parts: p-values by the detectors that it is made of, by name; empty for all but ensembles.
+        types: probability of each defect type known, if the part is defective, by name; their sum is 1. Empty where the
+            detector knows none.
+        type_distance: how far the image is from the nearest labelled defect, 0 to 2; None where there are no types.
     """
 
     score: float
     anomaly_map: FloatArray
     parts: Mapping[str, float] = field(default_factory=dict)
+    types: Mapping[str, float] = field(default_factory=dict)
+    type_distance: float | None = None

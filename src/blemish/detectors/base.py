@@ -25,6 +25,7 @@ from blemish.data.catalog import Catalog
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
+from blemish.line.manifest import TypeCalibrationRecord
 
 QUICK_SIZE, QUICK_EPOCHS = 128, 5
 """Of a small first run."""
@@ -163,8 +164,21 @@ class Detector(ABC):
         """Names of the detectors that this one is made of, where it is of several."""
         return ()
 
-    def network_with_members(self) -> nn.Module:
-        """The graph with one more output where there are parts: -log10 of the p-value by each of them."""
+    @property
+    def defect_types(self) -> tuple[str, ...]:
+        """Names of the defect types that the fitted detector tells apart."""
+        return ()
+
+    def type_calibration(self) -> TypeCalibrationRecord | None:
+        """How far these types can be believed; None where there are none."""
+        return None
+
+    def whole_network(self) -> nn.Module:
+        """The graph with all outputs that `blemish.line.manifest.DetectorRecord.outputs` names.
+
+        Where there are parts, -log10 of the p-value by each of them; where there are defect types, the probability of
+        each, and the distance to the nearest labelled defect.
+        """
         return self.network()
 
     def reads(self) -> Reads:

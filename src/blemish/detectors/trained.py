@@ -26,6 +26,7 @@ from blemish.detectors.training.loop import Material, Objective, Recipe, train
 from blemish.detectors.training.photographs import TrainingPhotographs, hold_out
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pixels import PixelCache
+from blemish.line.manifest import TYPE_OUTPUTS
 
 FEWEST = 4
 """Good training images that a trained detector needs at least."""
@@ -145,10 +146,10 @@ class TrainedDetector(Detector, Generic[Found]):
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
-        network = self._runtime()
+        network, types = self._runtime(), self.defect_types
         contract, pixels = self.preprocessing(), PixelCache()
         for path in paths:
-            yield prediction_of(network, standardise(pixels.read(path, contract), contract))
+            yield prediction_of(network, standardise(pixels.read(path, contract), contract), types)
 
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score the good images held out from training, by the fitted network itself; `folds` is not used.
@@ -207,19 +208,25 @@ class TrainedDetector(Detector, Generic[Found]):
 
     def _runtime(self) -> CompiledNetwork:
         """The fitted graph as the line runs it, compiled once."""
-        network, contract = self.network(), self.preprocessing()
-        return self._compiled.recall(self.get_params(), lambda: compiled(network, contract))
+        network, contract = self.whole_network(), self.preprocessing()
+        further = TYPE_OUTPUTS if self.defect_types else ()
+        return self._compiled.recall(self.get_params(), lambda: compiled(network, contract, further))
 
 
-def compiled(network: nn.Module, contract: Preprocessing) -> CompiledNetwork:
-    """A detector's graph as the line runs it."""
+def compiled(network: nn.Module, contract: Preprocessing, further: Sequence[str] = ()) -> CompiledNetwork:
+    """A detector's graph as the line runs it; `further` are names of outputs behind score and map."""
     example = torch.zeros(1, 3, contract.height, contract.width)
-    return CompiledNetwork(to_onnx(network, example, ["score", "map"]))
+    return CompiledNetwork(to_onnx(network, example, ["score", "map", *further]))
 
 
-def prediction_of(network: CompiledNetwork, planes: FloatArray) -> Prediction:
-    """Score and map of one preprocessed 3 x H x W photograph by a compiled graph."""
-    score, anomaly_map = network(planes[None])
-    return Prediction(
+def prediction_of(network: CompiledNetwork, planes: FloatArray, types: Sequence[str] = ()) -> Prediction:
+    """What a compiled graph says of one preprocessed 3 x H x W photograph; `types` names those it tells apart."""
+    score, anomaly_map, *further = network(planes[None])
+    said = Prediction(
         float(score.reshape(-1)[0]), np.array(anomaly_map, np.float32).reshape(planes.shape[1:])
     )
+    if not types:
+        return said
+    probabilities, distance = further
+    shares = dict(zip(types, probabilities.ravel().tolist(), strict=True))
+    return dataclasses.replace(said, types=shares, type_distance=float(distance.reshape(-1)[0]))

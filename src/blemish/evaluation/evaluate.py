@@ -39,6 +39,7 @@ def evaluate(
     map_scale: tuple[float, float] | None = None,
     pixel_cap: int = PIXEL_CAP,
     time_decoding: bool = True,
+    learnt_types: Sequence[str] = (),
 ) -> Evaluation:
     """Inspect every test image of `catalog` and measure how right the inspector is.
 
@@ -54,6 +55,7 @@ def evaluate(
             value of the normal test images and end as far above `pixel_threshold` as they begin below it.
         pixel_cap: most pixels that pixel metrics are measured on, see `PIXEL_CAP`.
         time_decoding: whether each photograph is decoded once more for `ScoredImage.decode_ms`, else 0.
+        learnt_types: names of the defect types that `inspect` tells apart.
 
     Raises:
         CatalogError: there is no test image, or none could be read.
@@ -95,6 +97,7 @@ def evaluate(
         pixel_note=measured.note,
         grid_step=step,
         detections=measured.detections,
+        learnt_types=tuple(learnt_types),
     )
 
 
@@ -149,6 +152,8 @@ def _inspect_one(
         decode_ms=(decoded - inspected) * 1e3 if time_decoding else 0.0,
         gives_map=inspection.gives_map,
         regions=_regions(inspection, pixel_threshold),
+        types=inspection.types,
+        type=inspection.type,
     )
 
 

@@ -21,6 +21,7 @@ def inspector_facts(manifest: Manifest) -> dict[str, str]:
         "Backbone": str(manifest.detector.parameters.get("backbone", "none")),
         "Input": f"{preprocessing.width} x {preprocessing.height} pixels",
         "Learnt from": learnt_from(manifest.training.n_images, labelled),
+        **({"Defect types": types} if (types := types_in_words(manifest)) else {}),
         **({"On images held out from training": measured} if measured else {}),
         "Threshold": f"{manifest.calibration.threshold:.4g}",
         "Fitted": f"{manifest.training.created:%Y-%m-%d %H:%M} UTC",
@@ -41,3 +42,23 @@ def measured_in_words(measured: Mapping[str, float]) -> str:
     return ", ".join(
         f"{names.get(name, name.replace('_', ' '))} {value:.3f}" for name, value in measured.items()
     )
+
+
+def types_in_words(manifest: Manifest) -> str:
+    """Which defect types are told apart, and what is called none of these; empty where no types are."""
+    known = manifest.calibration.types
+    if known is None:
+        return ""
+    names = ", ".join(manifest.detector.types)
+    if known.limit is None:
+        return (
+            f"{names}; never none of these: that takes {round(1 / known.rate) - 1} labelled defects with others of "
+            f"their type, and there are {known.n_distances}"
+        )
+    said = (
+        f"{names}; none of these beyond a distance of {known.limit:.3f} from {known.n_distances} labelled defects "
+        f"({known.rate:.0%} of known defects expected)"
+    )
+    if known.recognised is None:
+        return said
+    return f"{said}; a type left out of what is known would be recognised in {known.recognised:.0%}"

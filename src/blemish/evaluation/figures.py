@@ -30,6 +30,7 @@ from blemish.evaluation.curves import add_histograms, rate_figure, roc_axes
 from blemish.evaluation.evaluate import mask_on_grid
 from blemish.evaluation.result import Evaluation, ScoredImage
 from blemish.evaluation.thresholds import Threshold
+from blemish.line.inspection import type_in_words
 
 _SEGMENTATION: Colour = (232, 60, 60)
 _GROUND_TRUTH: Colour = (40, 200, 120)
@@ -206,7 +207,9 @@ def _exhibits(evaluation: Evaluation, images: Iterable[ScoredImage]) -> tuple[Ex
             pictures = _pictures(evaluation, image)
         except ImageError:
             continue
-        exhibits.append(Exhibit(image.name, image.defect_type, image.score, pictures))
+        said = type_in_words(image.type, image.types)
+        note = f"{image.defect_type}, called {said}" if said else image.defect_type
+        exhibits.append(Exhibit(image.name, note, image.score, pictures))
     return tuple(exhibits)
 
 

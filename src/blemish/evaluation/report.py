@@ -16,7 +16,9 @@ from blemish.core.progress import track
 from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
 from blemish.evaluation import figures
-from blemish.evaluation.result import Evaluation, Rate
+from blemish.evaluation.rate import Rate
+from blemish.evaluation.result import Evaluation
+from blemish.evaluation.type_confusion import TypeConfusion
 
 # Parts shown in the whole report: about 100 kB each, so that pictures stay near 3 MB beside Plotly's 5 MB.
 _MOST_EXHIBITS, _FEWEST_EXHIBITS = 32, 8
@@ -88,6 +90,24 @@ def headline(evaluation: Evaluation) -> str:
     return sentence[0].upper() + sentence[1:]
 
 
+def types_headline(confusion: TypeConfusion) -> str:
+    """How rightly types are named, in one or two sentences."""
+    named, doubted, unknown = confusion.accuracy, confusion.doubted, confusion.recognised_as_unknown
+    if not named.n:
+        sentence = "No rejected part shows a type that was learnt"
+    else:
+        sentence = (
+            f"Of {named.n} rejected part{_s(named.n)} of a type learnt it named the type of {named.count} rightly "
+            f"({percent(named.value)}) and called {doubted.count or 'none'} none of these"
+        )
+    if unknown.n:
+        sentence += (
+            f"; of {unknown.n} of a type that was not learnt it called {unknown.count or 'none'} none of these "
+            f"({percent(unknown.value)})"
+        )
+    return f"{sentence}."
+
+
 def _counted(rate: Rate) -> str:
     low, high = rate.interval
     return f"{rate.count or 'none'} ({percent(rate.value)}, 95 % interval {100 * low:.1f} to {percent(high)})"
@@ -103,9 +123,38 @@ def _section(index: int, evaluation: Evaluation, most: int) -> dict[str, Any]:
         "charts": _charts(evaluation),
         "confusion": evaluation.decision,
         "types": evaluation.to_json()["per_defect_type"],
+        "named": _named(evaluation.type_confusion),
         "gallery": figures.gallery(evaluation, most),
         "scale": figures.colour_scale(*evaluation.map_scale, evaluation.pixel_threshold),
         "evaluation": evaluation,
+    }
+
+
+def _named(confusion: TypeConfusion | None) -> dict[str, Any] | None:
+    """What the template shows of the types that were told: a row a truth, each cell with its share of the row."""
+    if confusion is None:
+        return None
+    rows = []
+    for truth, counts in zip(confusion.truths, confusion.counts, strict=True):
+        cells = [
+            {
+                "count": int(count),
+                "share": count / max(counts.sum(), 1),
+                "right": confusion.is_right(truth, said),
+            }
+            for said, count in zip(confusion.said, counts, strict=True)
+        ]
+        learnt = truth in confusion.learnt
+        recall, precision = (confusion.recall(truth), confusion.precision(truth)) if learnt else (None, None)
+        rows.append(
+            {"truth": truth, "cells": cells, "learnt": learnt, "recall": recall, "precision": precision}
+        )
+    return {
+        "headline": types_headline(confusion),
+        "said": confusion.said,
+        "rows": rows,
+        "calibration_error": confusion.calibration_error,
+        "good_called_none": confusion.good_called_none,
     }
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ import numpy.typing as npt
 from blemish.core.json_values import number_or_none
 from blemish.core.types import BoolArray, FloatArray, Region
 from blemish.evaluation.detections import NO_DETECTIONS, Detections
-from blemish.evaluation.intervals import auroc_interval, binomial_interval
+from blemish.evaluation.intervals import auroc_interval
 from blemish.evaluation.metrics import Decision, PixelMetrics, Ranking, decide, rank
+from blemish.evaluation.rate import Rate
+from blemish.evaluation.type_confusion import TypeConfusion
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class ScoredImage:
         inspect_ms, decode_ms: wall time of the whole inspection (decoding included), and of decoding alone.
         gives_map: False if the detector shows no place.
         regions: where its map is above the pixel threshold, in pixels of the photograph, highest first.
+        types, type: probabilities of the defect types known and what it is called, as in `Inspection`.
     """
 
     path: Path
@@ -44,6 +47,8 @@ class ScoredImage:
     decode_ms: float
     gives_map: bool = True
     regions: tuple[Region, ...] = ()
+    types: Mapping[str, float] = field(default_factory=dict)
+    type: str | None = None
 
 
 def image_name(path: Path, root: Path) -> str:
@@ -57,33 +62,6 @@ class Failure:
 
     path: Path
     detail: str
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A share of parts with its 95 % Clopper-Pearson interval; nan where there are no parts."""
-
-    count: int
-    n: int
-
-    @property
-    def value(self) -> float:
-        """The measured rate."""
-        return self.count / self.n if self.n else float("nan")
-
-    @cached_property
-    def interval(self) -> tuple[float, float]:
-        """Where the true rate lies with 95 % confidence."""
-        return binomial_interval(self.count, self.n)
-
-    def to_json(self) -> dict[str, Any]:
-        """Count, number of parts, rate and interval."""
-        return {
-            "count": self.count,
-            "n": self.n,
-            "rate": number_or_none(self.value),
-            "interval": _numbers(self.interval),
-        }
 
 
 @dataclass(frozen=True)
@@ -102,6 +80,7 @@ class Evaluation:
         pixel_note: why there are none, or what they leave out; empty when there is nothing to say.
         grid_step: pixel metrics were measured on every `grid_step`-th row and column of the maps.
         detections: how the regions of the masks were found, or None without usable masks.
+        learnt_types: names of the defect types that the inspector tells apart; empty where it does not.
     """
 
     category: str
@@ -114,6 +93,7 @@ class Evaluation:
     pixel_note: str
     grid_step: int
     detections: Detections | None = None
+    learnt_types: tuple[str, ...] = ()
 
     @property
     def gives_maps(self) -> bool:
@@ -155,6 +135,13 @@ class Evaluation:
         """How many defective parts passed."""
         return Rate(self.decision.false_negatives, self.ranking.n_anomalous)
 
+    @cached_property
+    def type_confusion(self) -> TypeConfusion | None:
+        """What each type of defect was called; None where the inspector tells no types apart."""
+        if not self.learnt_types:
+            return None
+        return TypeConfusion.of(self.images, self.learnt_types, self.threshold)
+
     def latency_ms(self, what: str = "inspect_ms") -> tuple[float, float]:
         """Median and 99th percentile of `inspect_ms` or `decode_ms`.
 
@@ -177,7 +164,7 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Everything measured, JSON-ready: what is undefined is None, times are in milliseconds."""
         decision, best = self.decision, self.ranking.best_f1()
-        pixels = self.pixels
+        pixels, types = self.pixels, self.type_confusion
         return {
             "category": self.category,
             "n_normal": self.ranking.n_normal,
@@ -210,6 +197,7 @@ class Evaluation:
             "latency_ms": dict(zip(("p50", "p99"), self.latency_ms(), strict=True)),
             "decode_ms": dict(zip(("p50", "p99"), self.latency_ms("decode_ms"), strict=True)),
             "per_defect_type": {name: _of_type(self.of_defect_type(name)) for name in self.defect_types},
+            **({"types": types.to_json()} if types else {}),
             "failed": [{"path": str(failure.path), "detail": failure.detail} for failure in self.failed],
         }
 

@@ -28,6 +28,7 @@ def evaluate_inspector(inspector: Inspector, catalog: Catalog) -> Evaluation:
         inspector.threshold,
         pixel_threshold=inspector.pixel_threshold,
         map_scale=inspector.map_scale,
+        learnt_types=inspector.manifest.detector.types,
     )
 
 

@@ -32,8 +32,9 @@ _OUTLINE = (255, 255, 255)
 
 @dataclass(frozen=True)
 class Seen:
-    """What one inspector made of the photograph: its view, and the pictures, uint8 RGB H x W x 3."""
+    """What one inspector made of the photograph: what it says, its view, and the pictures, uint8 RGB H x W x 3."""
 
+    inspection: Inspection
     view: View
     map_picture: ByteArray
     overlay: ByteArray
@@ -59,6 +60,12 @@ class ImageComparison:
         return [one.view for one in self.seen]
 
     @property
+    def types(self) -> dict[str, str]:
+        """The defect type in words, as `scratch 87%`, by the names of those inspectors that tell one."""
+        said = {one.view.name: one.inspection.type_in_words() for one in self.seen}
+        return {name: words for name, words in said.items() if words}
+
+    @property
     def pattern(self) -> Pattern:
         """What they mean together."""
         return sensitivity.pattern(self.views)
@@ -77,7 +84,7 @@ class ImageComparison:
         """All figures, JSON-ready."""
         order = sensitivity.ranked(self.views)
         found, between = self.pattern, balanced(self.views)
-        said = {one.name: one for one in self.answers}
+        words = {one.name: one for one in self.answers}
         return {
             "image": str(self.path),
             "detectors": [
@@ -94,9 +101,10 @@ class ImageComparison:
                     "area": view.area,
                     "background": view.background,
                     "learnt_from_it": view.learnt,
-                    **said[view.name].to_json(),
+                    **words[view.name].to_json(),
+                    **({"type": said.type, "types": dict(said.types)} if said.types else {}),
                 }
-                for view in self.views
+                for view, said in zip(self.views, (one.inspection for one in self.seen), strict=True)
             ],
             "agreements": [vars(pair) for pair in self.agreements],
             "most_sensitive": order[0].name,
@@ -168,6 +176,7 @@ def write_page(comparison: ImageComparison, out: Path) -> None:
         "bounds": bounds_in_words(),
         "pattern": comparison.pattern,
         "views": order,
+        "types": comparison.types,
         "widths": [100 * min(max(view.level, 0), highest) / highest for view in order],
         "threshold_at": 100 / highest,
         "agreements": comparison.agreements,
@@ -204,13 +213,14 @@ def _seen(name: str, inspector: Inspector, photograph: ByteArray) -> Seen:
     """Inspect the photograph, and draw what the inspector sees."""
     inspection = inspector.inspect(photograph)
     low, high = inspector.map_scale
-    view = inspector_view(name, inspector, inspection)
+    view, light = inspector_view(name, inspector, inspection), replace(inspection, photograph=None)
     small = fitted(photograph, PICTURE_SIDE)
     if not inspection.gives_map:
-        return Seen(view, map_picture=np.zeros_like(small), overlay=small)
+        return Seen(light, view, map_picture=np.zeros_like(small), overlay=small)
     found = segmentation(inspection.anomaly_map, inspector.pixel_threshold)
     overlay = heatmap_overlay(small, inspection.anomaly_map, low, high)
     return Seen(
+        light,
         view,
         map_picture=heatmap_overlay(np.zeros_like(small), inspection.anomaly_map, low, high, opacity=1),
         overlay=contour_overlay(overlay, found, _OUTLINE) if found.any() else overlay,

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from blemish.core.errors import UsageError
-from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
+from blemish.core.overlay import captioned, contour_overlay, heatmap_overlay, segmentation
 from blemish.core.pictures import data_uri, encoded, fitted
 from blemish.core.types import BoolArray, ByteArray, FloatArray, Region, Verdict
 
@@ -36,6 +36,10 @@ class Inspection:
         regions: anomalous areas in pixels of the photograph, highest first; empty for a pass, and without a map.
         width, height: size of the photograph in pixels.
         parts: p-values by the detectors that an ensemble is made of, by name.
+        types: probability of each defect type known, by name, if the part is defective; empty for a pass, and where the
+            detector knows no types.
+        type: the likeliest type of a rejected part, or "none of these" where it is like no labelled defect; None where
+            `types` is empty.
         gives_map: False if the detector shows no place: then the map is the score everywhere and means nothing.
         pixel_threshold: map values above it belong to regions.
         map_scale: map values of the heatmap's coldest and warmest colour.
@@ -51,6 +55,8 @@ class Inspection:
     width: int
     height: int
     parts: Mapping[str, float] = field(default_factory=dict)
+    types: Mapping[str, float] = field(default_factory=dict)
+    type: str | None = None
     gives_map: bool = True
     pixel_threshold: float = 0.0
     map_scale: tuple[float, float] = (0.0, 1.0)
@@ -63,7 +69,8 @@ class Inspection:
     def overlay(self) -> Image.Image:
         """The photograph, and beside it the heatmap with the anomalous areas outlined, framed in the verdict's colour.
 
-        Of a detector that shows no place it is the photograph alone. Photographs are scaled down to 1600 pixels.
+        Of a detector that shows no place it is the photograph alone; a defect type that was told stands above.
+        Photographs are scaled down to 1600 pixels.
 
         Raises:
             UsageError: the photograph was not kept.
@@ -83,11 +90,15 @@ class Inspection:
             if self.regions:  # a part that passed shows no outline
                 heat = contour_overlay(heat, self._outlined(), _OUTLINE)
             shown += [np.full((image.shape[0], _GAP, 3), 255, np.uint8), heat]
-        frame = (_GAP, _GAP, _GAP, _GAP)
-        framed = cv2.copyMakeBorder(
-            np.concatenate(shown, axis=1), *frame, cv2.BORDER_CONSTANT, value=_COLOURS[self.verdict]
-        )
-        return np.asarray(framed, dtype=np.uint8)
+        frame, colour = (_GAP, _GAP, _GAP, _GAP), _COLOURS[self.verdict]
+        framed = cv2.copyMakeBorder(np.concatenate(shown, axis=1), *frame, cv2.BORDER_CONSTANT, value=colour)
+        picture = np.asarray(framed, dtype=np.uint8)
+        said = self.type_in_words()
+        return captioned(picture, f"{self.verdict.upper()}  {said}", colour) if said else picture
+
+    def type_in_words(self) -> str:
+        """The defect type with its probability, as `scratch 87%`; empty where none is told."""
+        return type_in_words(self.type, self.types)
 
     def to_json(self) -> dict[str, Any]:
         """Verdict, figures and regions as JSON-ready values; no picture."""
@@ -102,6 +113,8 @@ class Inspection:
         }
         if self.parts:
             document["parts"] = dict(self.parts)
+        if self.types:
+            document |= {"type": self.type, "types": dict(self.types)}
         if not self.gives_map:
             document["gives_map"] = False
         return document
@@ -120,6 +133,8 @@ class Inspection:
 
     def _figures(self) -> list[str]:
         figures = [f"score {self.score:.4g} / {self.threshold:.4g}", f"p {self.p_value:.3f}"]
+        if said := self.type_in_words():
+            figures.append(said)
         if count := len(self.regions):
             figures.append(f"{count} region{'s' if count != 1 else ''}")
         return figures
@@ -133,3 +148,10 @@ class Inspection:
         for region in self.regions:
             boxes[region.y : region.y + region.height, region.x : region.x + region.width] = True
         return boxes
+
+
+def type_in_words(name: str | None, types: Mapping[str, float]) -> str:
+    """A defect type with its probability among `types`, as `scratch 87%`; "none of these" alone, empty for None."""
+    if name is None:
+        return ""
+    return f"{name} {types[name]:.0%}" if name in types else name

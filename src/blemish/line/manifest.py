@@ -26,6 +26,9 @@ FORMAT_VERSION = 1
 MEMBER_NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,79}\.(onnx|npy|json)$"
 """A plain lower-case file name: no folders, no dots but the last, the same on every file system."""
 
+TYPE_OUTPUTS = ("types", "type_distance")
+"""A network's outputs on defect types: the probability of each, and the distance to the nearest labelled defect."""
+
 _MOST_DIGESTS = 10_000
 
 
@@ -62,16 +65,44 @@ class DetectorRecord(_Record):
 
     Attributes:
         name, parameters: as above.
-        parts: names of the detectors that it is made of, in the order of the network's third output.
+        parts: names of the detectors that it is made of, in the order of the network's output `parts`.
+        types: names of the defect types that it tells apart, in the order of the network's output `types`.
         gives_maps: whether its map shows a place; where not, the map is the score everywhere.
         metric: what its score measures, in words.
     """
 
     name: Text
     parts: tuple[Text, ...] = ()
+    types: tuple[Text, ...] = ()
     gives_maps: bool = True
     metric: Text = "anomaly score"
     parameters: Annotated[dict[str, JsonValue], AfterValidator(_finite)] = {}
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the network's outputs, in order."""
+        types = TYPE_OUTPUTS if self.types else ()
+        return ("score", "map", *(("parts",) if self.parts else ()), *types)
+
+
+class TypeCalibrationRecord(_Record):
+    """How far the defect types that a network names can be believed.
+
+    Attributes:
+        temperature: what the logits of the types were divided by before they became probabilities.
+        limit: a rejected part farther than this from every labelled defect is of none of the types; None where too few
+            labelled defects are known to say so.
+        rate: share of the defects of known types that are expected to be beyond the limit, in (0, 1).
+        n_distances: how many labelled defects, each as if unseen, the limit rests on.
+        recognised: share of them that would be beyond the limit had all of their type been left out: how well unknown
+            types are told. None where too few are left then.
+    """
+
+    temperature: float = Field(gt=0, allow_inf_nan=False)
+    limit: Finite | None
+    rate: float = Field(gt=0, lt=1)
+    n_distances: int = Field(ge=0)
+    recognised: float | None = Field(None, ge=0, le=1)
 
 
 class CalibrationRecord(_Record):
@@ -87,6 +118,7 @@ class CalibrationRecord(_Record):
         n_scores: how many normal scores the calibration rests on.
         method: how they were obtained, such as "k-fold".
         folds: number of folds; 0 where the method has none.
+        types: of a detector that tells defect types apart; None of any other.
     """
 
     threshold: Finite
@@ -97,6 +129,7 @@ class CalibrationRecord(_Record):
     n_scores: int = Field(ge=1)
     method: Text
     folds: int = Field(ge=0)
+    types: TypeCalibrationRecord | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -206,6 +239,12 @@ class Manifest(_Record):
         if self.training.measured:
             return "examples"
         return "features" if self.detector.parts or "backbone" in self.detector.parameters else "pixels"
+
+    @model_validator(mode="after")
+    def _check_types(self) -> Manifest:
+        if bool(self.detector.types) != (self.calibration.types is not None):
+            raise ValueError("defect types and their calibration belong together")
+        return self
 
     @model_validator(mode="after")
     def _check_members(self) -> Manifest:

@@ -17,6 +17,8 @@ from blemish.core.types import Verdict
 from blemish.line.inspection import Inspection
 
 _COLUMNS = ("path", "verdict", "score", "threshold", "p_value", "regions", "overlay", "error", "kind")
+_TYPE_COLUMNS = ("type", "type_probability")
+"""Where defect types are told they follow the others, which keep their places."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,13 @@ def write_results(folder: Path, results: Sequence[Result]) -> None:
     documents = [result.to_json() for result in results]
     write_text(folder / "results.json", json.dumps(documents, indent=2, allow_nan=False) + "\n")
     table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, _COLUMNS, restval="", extrasaction="ignore")
+    told = any("types" in document for document in documents)
+    columns = (*_COLUMNS, *(_TYPE_COLUMNS if told else ()))
+    writer = csv.DictWriter(table, columns, restval="", extrasaction="ignore")
     writer.writeheader()
     for document in documents:
-        writer.writerow(document | {"regions": len(document["regions"]) if "regions" in document else ""})
+        counted = {"regions": len(document["regions"]) if "regions" in document else ""}
+        probability = document.get("types", {}).get(document.get("type"), "")
+        writer.writerow(document | counted | {"type_probability": probability})
     # The names of files are bytes, and need not be text.
     write_bytes(folder / "results.csv", table.getvalue().encode("utf-8", "surrogateescape"))

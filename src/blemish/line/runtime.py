@@ -13,7 +13,7 @@ from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.image_inputs import ImageInput, pixels_of
 from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import preprocess
-from blemish.core.types import ByteArray, FloatArray, Prediction, Region, Verdict
+from blemish.core.types import NONE_OF_THESE, ByteArray, FloatArray, Prediction, Region, Verdict
 from blemish.line.artifact import MODEL, Artifact, read_artifact, write_artifact
 from blemish.line.features import BackboneFeatures
 from blemish.line.inspection import Inspection
@@ -43,6 +43,7 @@ class Inspector:
         self.history = artifact.history()
         self.features = BackboneFeatures(artifact, threads)
         self._normal_scores = artifact.normal_scores()
+        self._outputs = self.manifest.detector.outputs
         try:
             self._network = CompiledNetwork(artifact.content(MODEL), threads)
         except RuntimeError as error:
@@ -96,13 +97,18 @@ class Inspector:
 
     def predict_input(self, planes: FloatArray) -> Prediction:
         """Anomaly score and map of a preprocessed 3 x H x W input."""
-        score, anomaly_map, *surprises = self._network(planes[None])
-        if not np.isfinite(score).all() or not np.isfinite(anomaly_map).all():
+        outputs = dict(zip(self._outputs, self._network(planes[None]), strict=True))
+        if not all(np.isfinite(output).all() for output in outputs.values()):
             raise BlemishError(f"{self.path} gave a score that is not a number: fit the inspector anew.")
-        names, parts = self.manifest.detector.parts, {}
-        if surprises:  # -log10 of each p-value
-            parts = dict(zip(names, (10.0 ** -np.maximum(surprises[0].ravel(), 0)).tolist(), strict=True))
-        return Prediction(float(score.reshape(-1)[0]), anomaly_map, parts)
+        detector, parts, types, type_distance = self.manifest.detector, {}, {}, None
+        if detector.parts:  # -log10 of each p-value
+            p_values = 10.0 ** -np.maximum(outputs["parts"].ravel(), 0)
+            parts = dict(zip(detector.parts, p_values.tolist(), strict=True))
+        if detector.types:
+            types = dict(zip(detector.types, outputs["types"].ravel().tolist(), strict=True))
+            type_distance = float(outputs["type_distance"].reshape(-1)[0])
+        score = float(outputs["score"].reshape(-1)[0])
+        return Prediction(score, outputs["map"], parts, types, type_distance)
 
     def inspect(self, image: ImageInput) -> Inspection:
         """Judge one photograph.
@@ -150,6 +156,7 @@ class Inspector:
             regions = find_regions(prediction.anomaly_map, self.pixel_threshold, width, height) or (
                 peak_region(prediction.anomaly_map, width, height),
             )
+        types = prediction.types if rejected else {}
         return Inspection(
             verdict=Verdict.REJECT if rejected else Verdict.PASS,
             score=prediction.score,
@@ -160,8 +167,18 @@ class Inspector:
             width=width,
             height=height,
             parts=prediction.parts,
+            types=types,
+            type=self._type_of(prediction) if types else None,
             gives_map=gives_map,
             pixel_threshold=self.pixel_threshold,
             map_scale=self.map_scale,
             photograph=photograph,
         )
+
+    def _type_of(self, prediction: Prediction) -> str:
+        """The likeliest type of a rejected part, unless it is like no labelled defect."""
+        known = self.manifest.calibration.types
+        limit = known.limit if known else None
+        if limit is not None and prediction.type_distance is not None and prediction.type_distance > limit:
+            return NONE_OF_THESE
+        return max(prediction.types, key=lambda name: prediction.types[name])

@@ -193,14 +193,15 @@ def _calibrate(detector: Detector, catalog: Catalog, folds: int) -> tuple[Normal
         n_scores=len(normal),
         method=detector.calibration,
         folds=min(folds, len(normal)) if detector.calibration == "k-fold" else 0,
+        types=detector.type_calibration(),
     )
     return normal, record
 
 
 def _export(detector: Detector, catalog: Catalog) -> tuple[bytes, ParityRecord]:
     """The fitted detector as ONNX, and what the parity gate measured on a few of the photographs."""
-    network, contract = detector.network_with_members(), detector.preprocessing()
-    outputs = ["score", "map", *(["parts"] if detector.member_names else [])]
+    network, contract = detector.whole_network(), detector.preprocessing()
+    outputs = _detector_record(detector).outputs
     with task("Exporting and checking the inspector"):
         model = to_onnx(network, torch.zeros(1, 3, contract.height, contract.width), outputs)
         parity = check_parity(network, model, contract, _spread(catalog.train_normal(), _PARITY_IMAGES))
@@ -215,10 +216,6 @@ def _manifest(
     parity: ParityRecord,
 ) -> Manifest:
     """Everything the artifact says of itself."""
-    parameters = {
-        key: list(value) if isinstance(value, tuple) else value
-        for key, value in detector.get_params().items()
-    }
     libraries = {}
     for library in _LIBRARIES:
         try:
@@ -227,18 +224,28 @@ def _manifest(
             libraries[library] = "not installed as a package"
     return Manifest(
         name=name,
-        detector=DetectorRecord(
-            name=detector.name,
-            parameters=parameters,
-            parts=detector.member_names,
-            gives_maps=detector.gives_maps,
-            metric=detector.measures,
-        ),
+        detector=_detector_record(detector),
         preprocessing=detector.preprocessing(),
         calibration=calibration,
         training=training,
         libraries=libraries,
         parity=parity,
+    )
+
+
+def _detector_record(detector: Detector) -> DetectorRecord:
+    """What the artifact says of the detector."""
+    parameters = {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in detector.get_params().items()
+    }
+    return DetectorRecord(
+        name=detector.name,
+        parameters=parameters,
+        parts=detector.member_names,
+        types=detector.defect_types,
+        gives_maps=detector.gives_maps,
+        metric=detector.measures,
     )
 
 

@@ -50,7 +50,7 @@ class NewInspection:
     Attributes:
         time: when it was judged; aware.
         inspector, version: who judged it.
-        verdict, score, threshold, p_value, regions, width, height, parts, gives_map: as in `Inspection`.
+        verdict, score, threshold, p_value, regions, width, height, parts, gives_map, type, types: as in `Inspection`.
         percentile: share of normal images with a lower score, 0 to 100.
         image_digest: SHA-256 of the file's bytes, 64 hexadecimal digits.
         image_suffix: such as ".png" if the image is kept, else None.
@@ -85,6 +85,17 @@ class NewInspection:
     gives_map: bool = field(
         default=True,
         metadata={"description": "False if the detector shows no place; then there is no heatmap."},
+    )
+
+    type: str | None = field(
+        default=None,
+        metadata={
+            "description": "The likeliest defect type of a rejected part, or `none of these`; null where none is told."
+        },
+    )
+    types: Mapping[str, float] = field(
+        default_factory=dict,
+        metadata={"description": "Probability of each defect type that the inspector tells apart."},
     )
 
     def __post_init__(self) -> None:

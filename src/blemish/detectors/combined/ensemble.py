@@ -112,9 +112,9 @@ class Ensemble(Detector):
 
     def network(self) -> nn.Module:
         """The fitted ensemble as one graph."""
-        return WithoutParts(self.network_with_members()).eval()
+        return WithoutParts(self.whole_network()).eval()
 
-    def network_with_members(self) -> EnsembleNetwork:
+    def whole_network(self) -> EnsembleNetwork:
         """The graph with a third output: the surprise of every member, -log10 of its p-value."""
         members: list[Calibrated] = require_fitted(self, "members_")
         networks = []

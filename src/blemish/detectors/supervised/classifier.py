@@ -32,6 +32,13 @@ from blemish.detectors.supervised.classifier_network import (
     pool,
 )
 from blemish.detectors.supervised.classifier_objective import ClassifierObjective, augmentation
+from blemish.detectors.supervised.defect_types import (
+    DefectTypes,
+    Labelled,
+    TypedClassifier,
+    learn_types,
+    told_by,
+)
 from blemish.detectors.supervised.pretrained import pretrained_backbone
 from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Example, Examples, ImageExamples
@@ -43,6 +50,7 @@ from blemish.features.backbones import DEFAULT_BACKBONE, Backbone
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
+from blemish.line.manifest import TypeCalibrationRecord
 
 PLAIN = "cnn"
 DEFECTIVE = "defective"
@@ -95,7 +103,8 @@ class Classifier(SupervisedDetector[Looked]):
             end of the cosine: photographs larger than those trained on shift all scores until `fit` has balanced them,
             and the loss of shifted scores does not tell when to stop.
 
-    After `fit`, `metrics_`: `accuracy` and `balanced_accuracy` on the images held out, by the likeliest class.
+    After `fit`, `metrics_`: `accuracy` and `balanced_accuracy` on the images held out, by the likeliest class; and
+    `types_`, what is told of defect types, None with `classes="binary"`.
     """
 
     name: ClassVar[str] = "classifier"
@@ -214,7 +223,8 @@ class Classifier(SupervisedDetector[Looked]):
         network = TrunkWithHead(trunk, head, self.judges_mirrored).eval()
         held_out = prepared.photographs.held_out
         classes = self._classes_of(prepared.photographs.labels_of(held_out), prepared.found.names)
-        self.metrics_ = self._judge(network, held_out, torch.tensor(classes))
+        logits, self.metrics_ = self._judge(network, held_out, torch.tensor(classes))
+        self.types_ = self._learn_types(network, prepared, logits) if self.classes == "types" else None
         return network
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
@@ -222,12 +232,29 @@ class Classifier(SupervisedDetector[Looked]):
         if not self._frozen():
             yield from super().predict_files(paths)
             return
-        head = self._fitted().head
+        head, types = self._fitted().head, self._types()
         for maps in self.extractor().stream(paths):
-            yield said_by(head, batch_of_one(maps))
+            one = batch_of_one(maps)
+            yield said_by(head, one) if types is None else told_by(types, head, one)
+
+    @property
+    def defect_types(self) -> tuple[str, ...]:
+        """Names of the types learnt, with `classes="types"`."""
+        types = self._types()
+        return types.names if types else ()
+
+    def type_calibration(self) -> TypeCalibrationRecord | None:
+        """How far the types can be believed."""
+        types = self._types()
+        return types.calibration if types else None
+
+    def whole_network(self) -> nn.Module:
+        """The graph, with types and the distance to them where types are learnt."""
+        network, types = self._fitted(), self._types()
+        return TypedClassifier(network, types).eval() if types else network
 
     def predict_types(self, paths: Sequence[Path]) -> Iterator[dict[str, float]]:
-        """Probability of each class, by name, for photographs one by one.
+        """Probability of each class, "good" too and not calibrated, by name, for photographs one by one.
 
         Raises:
             NotFittedError: before `fit`.
@@ -272,8 +299,10 @@ class Classifier(SupervisedDetector[Looked]):
             )
         self.preprocessing()
 
-    def _judge(self, network: TrunkWithHead, held_out: Sequence[Path], classes: Tensor) -> dict[str, float]:
-        """Balance the classes on the images held out, and return what `metrics_` holds."""
+    def _judge(
+        self, network: TrunkWithHead, held_out: Sequence[Path], classes: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Balance the classes on the images held out; the logits of these, and what `metrics_` holds."""
         logits = torch.stack(list(self._logits(network, held_out)))
         if (classes > 0).any() and (classes == 0).any():
             offset = balancing_offset(log_odds_of_defect(logits), classes > 0)
@@ -282,7 +311,34 @@ class Classifier(SupervisedDetector[Looked]):
             logits[:, 0] += offset
         right = (logits.argmax(1) == classes).float()
         of_class = [right[classes == one].mean() for one in sorted(set(classes.tolist()))]
-        return {"accuracy": float(right.mean()), "balanced_accuracy": float(torch.stack(of_class).mean())}
+        balanced = float(torch.stack(of_class).mean())
+        return logits, {"accuracy": float(right.mean()), "balanced_accuracy": balanced}
+
+    def _learn_types(
+        self, network: TrunkWithHead, prepared: Prepared[Looked], held_out_logits: Tensor
+    ) -> DefectTypes:
+        """What is told of defect types, from the labelled defects and the logits of the images held out."""
+        photographs, names = prepared.photographs, prepared.found.names[1:]
+        defects = [path for path in photographs.all if path in photographs.labels]
+        kinds = [names.index(photographs.labels[path].defect_type) for path in defects]
+        held_out = set(photographs.held_out)
+        unseen = np.array([path in held_out for path in defects], np.bool_)
+        shown = [path in photographs.labels for path in photographs.held_out]
+        with torch.inference_mode():
+            features = torch.cat([self._features(network, prepared.found, path) for path in defects])
+        trusted = unseen | self._frozen()
+        labelled = Labelled(features, np.array(kinds, np.intp), unseen, trusted)
+        return learn_types(names, labelled, held_out_logits[torch.tensor(shown)])
+
+    def _features(self, network: TrunkWithHead, looked: Looked, path: Path) -> Tensor:
+        """What the linear layer reads of one photograph, 1 x D."""
+        if path in looked.pooled:
+            return network.head.features(looked.pooled[path][:1])
+        return network.features(torch.from_numpy(self.read_input(path))[None])
+
+    def _types(self) -> DefectTypes | None:
+        types: DefectTypes | None = getattr(self, "types_", None)
+        return types
 
     def _find_axes(self, good: Sequence[Path]) -> PrincipalAxes:
         """The principal axes of the good photographs' features."""

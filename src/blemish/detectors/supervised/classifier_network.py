@@ -137,18 +137,23 @@ class ClassifierHead(nn.Module):
 
     def logits(self, pooled: Tensor) -> Tensor:
         """Logits N x classes of what `pooled` returns."""
-        logits: Tensor = self.linear(self.dropout(self.norm(pooled)))
-        return logits
+        return self._logits_of(self.features(pooled))
+
+    def features(self, pooled: Tensor) -> Tensor:
+        """What `pooled` returns, standardised, as the linear layer reads it."""
+        features: Tensor = self.norm(pooled)
+        return features
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Score (1), the log odds of "not good", and its Grad-CAM map (H x W) of one image's maps."""
-        logits, shown = self.explained(maps)
+        logits, shown, _ = self.explained(maps)
         return log_odds_of_defect(logits), shown
 
-    def explained(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Logits (1 x classes) and the score's Grad-CAM map (H x W) of one image's maps."""
+    def explained(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (1 x classes), the score's Grad-CAM map (H x W) and the features (1 x D) of one image's maps."""
         maps = self.axes(maps)
-        logits = self.logits(pool(maps))
+        features = self.features(pool(maps))
+        logits = self._logits_of(features)
         deviation = torch.sqrt(self.norm.get_buffer("running_var") + self.norm.eps)
         by_pooled = (score_gradient(logits) @ self.linear.weight)[0] / deviation
         shares = torch.split(by_pooled, [len(POOLINGS) * width for width in self.channels])
@@ -161,7 +166,11 @@ class ClassifierHead(nn.Module):
             coarse = (importance[:, None, None] * local).sum(0)
             rows = self.get_buffer(name)
             shown.append(rows @ coarse @ rows.T)
-        return logits, torch.stack(shown).sum(0)
+        return logits, torch.stack(shown).sum(0), features
+
+    def _logits_of(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.linear(self.dropout(features))
+        return logits
 
 
 MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
@@ -190,9 +199,19 @@ class TrunkWithHead(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of a 1 x 3 x H x W image."""
-        logits, shown = zip(*(self.head.explained(maps) for maps in self._maps(image)), strict=True)
+        logits, shown, _ = self.explained(image)
+        return log_odds_of_defect(logits), shown
+
+    def explained(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (1 x classes) and map (H x W) of a 1 x 3 x H x W image, and the features (1 x D) of itself alone."""
+        each = [self.head.explained(maps) for maps in self._maps(image)]
+        logits, shown, features = zip(*each, strict=True)
         upright = [_flipped(one, mirror) for one, mirror in zip(shown, self.mirrors, strict=True)]
-        return log_odds_of_defect(torch.cat(logits).mean(0, keepdim=True)), torch.stack(upright).mean(0)
+        return torch.cat(logits).mean(0, keepdim=True), torch.stack(upright).mean(0), features[0]
+
+    def features(self, image: Tensor) -> Tensor:
+        """Features (1 x D) of a 1 x 3 x H x W image, without its mirrored copies."""
+        return self.head.features(self.head.pooled(self.trunk(image)))
 
     def _maps(self, image: Tensor) -> list[list[Tensor]]:
         """Feature maps of each copy; one after the other, so that a graph is no larger in memory for them."""

@@ -173,7 +173,10 @@ class HistoryTab:
         )
 
     def _row_of(self, record: InspectionRecord) -> list[str]:
-        number_of = record.id
+        number_of, told = (
+            record.id,
+            f'<div class="bl-type">{escaped(record.type)}</div>' if record.type else "",
+        )
         found = {"good": "really good", "bad": "really defective", None: ""}[record.truth]
         if record.defect_type:
             found += f" ({record.defect_type})"
@@ -196,7 +199,7 @@ class HistoryTab:
             opened,
             escaped(moment(record.time)),
             escaped(f"{record.inspector} v{record.version}"),
-            chip(record.verdict),
+            f"{chip(record.verdict)}{told}",
             f"{number(record.score)} / {number(record.threshold)}",
             escaped(record.file_name[:40]),
             escaped(found),

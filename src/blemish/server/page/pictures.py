@@ -9,7 +9,7 @@ from blemish.core.pictures import data_uri, fitted, uri_of
 from blemish.core.types import ByteArray
 from blemish.line.inspection import Inspection
 from blemish.server.judgement import Judgement
-from blemish.server.page.wording import escaped, number, place, table
+from blemish.server.page.wording import escaped, number, place, table, type_bars
 
 SIDE = 960
 THUMBNAIL = 96
@@ -18,14 +18,15 @@ _DIMMED = 0.35
 
 
 def pictures(judgement: Judgement) -> str:
-    """Overlay with a slider for its opacity, original, segmentation and a table of the regions."""
+    """Defect types, overlay with a slider for its opacity, original, segmentation and a table of the regions."""
     image, inspection, inspector = judgement.image, judgement.inspection, judgement.inspector
     small = fitted(image, SIDE)
     original = data_uri(small, ".jpg")
     height, width = image.shape[:2]
+    types = type_bars(inspection)
     if not inspection.gives_map:
         return (
-            f'<div class="bl-views">{_figure(_image(original, "Photograph of the part"), "Original")}</div>'
+            f'{types}<div class="bl-views">{_figure(_image(original, "Photograph of the part"), "Original")}</div>'
             '<p class="bl-note">This detector says whether, and does not show where.</p>'
         )
     low, high = inspector.map_scale
@@ -42,8 +43,8 @@ def pictures(judgement: Judgement) -> str:
         "oninput=\"this.closest('.bl-main').style.setProperty('--bl-opacity', this.value / 100)\"></label>"
     )
     return (
-        f'<div class="bl-views"><figure class="bl-main">{stack}<figcaption>Overlay: warm is unusual, numbers are the '
-        f"regions below</figcaption>{slider}</figure>"
+        f'{types}<div class="bl-views"><figure class="bl-main">{stack}<figcaption>Overlay: warm is unusual, numbers '
+        f"are the regions below</figcaption>{slider}</figure>"
         f'<div class="bl-side">{_figure(_image(original, "Photograph of the part"), "Original")}'
         f"{_figure(_image(segmented, 'What lies above the pixel threshold'), 'Segmentation')}</div></div>"
         f"{_region_table(inspection, width, height)}"

@@ -6,8 +6,10 @@ import html
 from collections.abc import Sequence
 from datetime import datetime
 
-from blemish.core.types import Region, Verdict
+from blemish.core.types import NONE_OF_THESE, Region, Verdict
 from blemish.line.inspection import Inspection
+
+_MOST_TYPES = 6
 
 VERDICT_WORDS = {Verdict.PASS: "PASS", Verdict.REVIEW: "REVIEW", Verdict.REJECT: "REJECT"}
 
@@ -15,6 +17,8 @@ VERDICT_WORDS = {Verdict.PASS: "PASS", Verdict.REVIEW: "REVIEW", Verdict.REJECT:
 def reason(inspection: Inspection, n_scores: int) -> str:
     """Why the verdict is what it is: score, how usual it is among `n_scores` good parts, and where."""
     sentences = [_score_sentence(inspection), _rarity_sentence(inspection.p_value, n_scores)]
+    if inspection.type is not None:
+        sentences.append(_type_sentence(inspection))
     if inspection.regions:
         sentences.append(_place_sentence(inspection))
     elif inspection.verdict is not Verdict.PASS and not inspection.gives_map:
@@ -38,6 +42,31 @@ def _rarity_sentence(p_value: float, n_scores: int) -> str:
     if p_value >= 0.01:
         return f"{p_value:.0%} of good parts score as high."
     return f"{max(1, round(1000 * p_value))} of 1,000 good parts scores as high."
+
+
+def _type_sentence(inspection: Inspection) -> str:
+    if inspection.type == NONE_OF_THESE:
+        return "The defect is like none of the types known: look at it, and name it."
+    return f"The defect looks like {inspection.type} ({inspection.types[str(inspection.type)]:.0%})."
+
+
+def type_bars(inspection: Inspection) -> str:
+    """The defect types known by their probability, the likeliest first; nothing where none are told."""
+    if not inspection.types:
+        return ""
+    ordered = sorted(inspection.types.items(), key=lambda one: -one[1])
+    rows = "".join(
+        f"<li{' class=bl-told' if name == inspection.type else ''}><span>{escaped(name)}</span>"
+        f'<div class="bl-share"><div style="width:{100 * share:.1f}%"></div></div><b>{share:.0%}</b></li>'
+        for name, share in ordered[:_MOST_TYPES]
+    )
+    more = len(ordered) - _MOST_TYPES
+    rest = f'<p class="bl-facts">and {more} less likely</p>' if more > 0 else ""
+    doubt = '<p class="bl-doubt">None of these</p>' if inspection.type == NONE_OF_THESE else ""
+    return (
+        f'<section class="bl-types" aria-label="Defect types by their probability"><h4>Which defect</h4>{doubt}'
+        f"<ol>{rows}</ol>{rest}</section>"
+    )
 
 
 def _place_sentence(inspection: Inspection) -> str:
