@@ -62,10 +62,12 @@ def _told_apart(request: _Typed) -> CompareImageRequest:
 
 def _print(comparison: ImageComparison) -> None:
     """A line for each inspector, most sensitive first, and what it means."""
-    from blemish.line.sensitivity import ranked
+    from blemish.line.sensitivity import probability_in_words, ranked
 
+    head = ("inspector", "detector", "verdict", "score", "threshold", "percentile", "level", "peak", "area")
+    has_masks = any(view.mask_probability is not None for view in comparison.views)
     rows = [
-        ("inspector", "detector", "verdict", "score", "threshold", "percentile", "level", "peak", "area"),
+        (*head, *(("mask probability",) if has_masks else ())),
         *(
             (
                 view.name,
@@ -77,6 +79,7 @@ def _print(comparison: ImageComparison) -> None:
                 f"{view.level:.2f}",
                 f"{view.peak:.2f}",
                 f"{view.area:.2%}",
+                *((probability_in_words(view.mask_probability),) if has_masks else ()),
             )
             for view in ranked(comparison.views)
         ),

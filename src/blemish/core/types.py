@@ -46,8 +46,17 @@ class Prediction:
         score: anomaly score; larger is more anomalous, any range.
         anomaly_map: float32 array H x W at the detector's input size, larger is more anomalous.
         parts: p-values by the detectors that it is made of, by name; empty for all but ensembles.
+        mask_probability: mean over the pixels of the probability that they belong to a defect, 0 to 1; None unless the
+            map holds the logits of a mask.
     """
 
     score: float
     anomaly_map: FloatArray
     parts: Mapping[str, float] = field(default_factory=dict)
+    mask_probability: float | None = None
+
+
+def mean_probability(logits: FloatArray) -> float:
+    """Mean of the probabilities that logits of any shape stand for: of an image's mask, its mask probability."""
+    # By the hyperbolic tangent, which no logit overflows.
+    return float(np.mean(0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))))

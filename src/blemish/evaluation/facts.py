@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blemish.line.manifest import Manifest
@@ -15,12 +15,14 @@ def inspector_facts(manifest: Manifest) -> dict[str, str]:
     supervision = manifest.training.supervision
     labelled = len(supervision.digests) if supervision else 0
     measured = measured_in_words(manifest.training.measured)
+    chosen = chosen_in_words(manifest.detector.chosen)
     return {
         "Inspector": manifest.name,
         "Detector": manifest.detector.name,
         "Backbone": str(manifest.detector.parameters.get("backbone", "none")),
         "Input": f"{preprocessing.width} x {preprocessing.height} pixels",
         "Learnt from": learnt_from(manifest.training.n_images, labelled),
+        **({"Chosen by the fit": chosen} if chosen else {}),
         **({"On images held out from training": measured} if measured else {}),
         "Threshold": f"{manifest.calibration.threshold:.4g}",
         "Fitted": f"{manifest.training.created:%Y-%m-%d %H:%M} UTC",
@@ -36,8 +38,28 @@ def learnt_from(images: int, labelled: int) -> str:
 
 def measured_in_words(measured: Mapping[str, float]) -> str:
     """What a supervised detector reached on the images held out from training, in words."""
-    names = {"iou": "IoU", "threshold": "at the probability", "soft_iou": "IoU without a threshold"}
-    names |= {"mask_probability": "mean probability in the masks", "other_probability": "elsewhere"}
+    forms = {
+        "cross_iou": "IoU {} where each half of them is measured at the threshold chosen on the other",
+        "iou": "IoU {} at a threshold chosen on the same images",
+        "threshold": "which is the probability {}",
+        "soft_iou": "IoU {} without a threshold",
+        "mask_probability": "mean probability {} in the masks",
+        "other_probability": "{} elsewhere",
+    }
     return ", ".join(
-        f"{names.get(name, name.replace('_', ' '))} {value:.3f}" for name, value in measured.items()
+        forms.get(name, f"{name.replace('_', ' ')} {{}}").format(_figure(value))
+        for name, value in measured.items()
     )
+
+
+def chosen_in_words(chosen: Mapping[str, Any]) -> str:
+    """What parameters that were left to the fit came to mean, in words: `scoring robust, gamma 0.0021`."""
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in chosen.items()
+    )
+
+
+def _figure(value: float) -> str:
+    """Three decimals, and as many as tell it from 1: a threshold may be a probability of 0.99998."""
+    return f"{value:.3f}" if value < 0.9995 or value >= 1 else f"{value:.6f}"

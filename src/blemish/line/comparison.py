@@ -87,6 +87,7 @@ class ImageComparison:
                     "area": view.area,
                     "background": view.background,
                     "learnt_from_it": view.learnt,
+                    **({} if view.mask_probability is None else {"mask_probability": view.mask_probability}),
                 }
                 for view in self.views
             ],
@@ -160,6 +161,7 @@ def write_page(comparison: ImageComparison, out: Path) -> None:
         "agreements": comparison.agreements,
         "rows": [_row(comparison, one) for one in sorted(comparison.seen, key=lambda one: -one.view.level)],
         "constants": sensitivity,
+        "has_masks": any(view.mask_probability is not None for view in order),
         "document": document,
     }
     write_text(out, render_page("blemish.line", "compare_image.html.j2", "", context))
@@ -183,6 +185,7 @@ def inspector_view(name: str, inspector: Inspector, inspection: Inspection) -> V
         p_value=inspection.p_value,
         levels=levels,
         gives_map=inspection.gives_map,
+        mask_probability=inspection.mask_probability,
     )
 
 

@@ -36,6 +36,7 @@ class Inspection:
         regions: anomalous areas in pixels of the photograph, highest first; empty for a pass, and without a map.
         width, height: size of the photograph in pixels.
         parts: p-values by the detectors that an ensemble is made of, by name.
+        mask_probability: mean probability of a defect over the pixels, 0 to 1; None unless the detector finds a mask.
         gives_map: False if the detector shows no place: then the map is the score everywhere and means nothing.
         pixel_threshold: map values above it belong to regions.
         map_scale: map values of the heatmap's coldest and warmest colour.
@@ -51,6 +52,7 @@ class Inspection:
     width: int
     height: int
     parts: Mapping[str, float] = field(default_factory=dict)
+    mask_probability: float | None = None
     gives_map: bool = True
     pixel_threshold: float = 0.0
     map_scale: tuple[float, float] = (0.0, 1.0)
@@ -102,6 +104,8 @@ class Inspection:
         }
         if self.parts:
             document["parts"] = dict(self.parts)
+        if self.mask_probability is not None:
+            document["mask_probability"] = self.mask_probability
         if not self.gives_map:
             document["gives_map"] = False
         return document
@@ -120,6 +124,8 @@ class Inspection:
 
     def _figures(self) -> list[str]:
         figures = [f"score {self.score:.4g} / {self.threshold:.4g}", f"p {self.p_value:.3f}"]
+        if self.mask_probability is not None:
+            figures.append(f"mask probability {self.mask_probability:.3g}")
         if count := len(self.regions):
             figures.append(f"{count} region{'s' if count != 1 else ''}")
         return figures

@@ -64,11 +64,15 @@ class DetectorRecord(_Record):
         name, parameters: as above.
         parts: names of the detectors that it is made of, in the order of the network's third output.
         gives_maps: whether its map shows a place; where not, the map is the score everywhere.
+        gives_mask_probability: whether the map holds the logits of a mask, and their mean probability has a meaning.
+        chosen: what parameters that were left to the fit came to mean, as {"scoring": "robust"}.
     """
 
     name: Text
     parts: tuple[Text, ...] = ()
     gives_maps: bool = True
+    gives_mask_probability: bool = False
+    chosen: Annotated[dict[Text, JsonValue], AfterValidator(_finite)] = {}
     parameters: Annotated[dict[str, JsonValue], AfterValidator(_finite)] = {}
 
 

@@ -16,7 +16,9 @@ from blemish.core.storage import write_bytes, write_text
 from blemish.core.types import Verdict
 from blemish.line.inspection import Inspection
 
-_COLUMNS = ("path", "verdict", "score", "threshold", "p_value", "regions", "overlay", "error", "kind")
+_COLUMNS = (
+    "path", "verdict", "score", "threshold", "p_value", "regions", "overlay", "error", "kind", "mask_probability",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

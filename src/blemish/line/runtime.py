@@ -13,7 +13,7 @@ from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.image_inputs import ImageInput, pixels_of
 from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import preprocess
-from blemish.core.types import ByteArray, FloatArray, Prediction, Region, Verdict
+from blemish.core.types import ByteArray, FloatArray, Prediction, Region, Verdict, mean_probability
 from blemish.line.artifact import MODEL, Artifact, read_artifact, write_artifact
 from blemish.line.features import BackboneFeatures
 from blemish.line.inspection import Inspection
@@ -99,10 +99,13 @@ class Inspector:
         score, anomaly_map, *surprises = self._network(planes[None])
         if not np.isfinite(score).all() or not np.isfinite(anomaly_map).all():
             raise BlemishError(f"{self.path} gave a score that is not a number: fit the inspector anew.")
-        names, parts = self.manifest.detector.parts, {}
+        detector, parts = self.manifest.detector, {}
         if surprises:  # -log10 of each p-value
-            parts = dict(zip(names, (10.0 ** -np.maximum(surprises[0].ravel(), 0)).tolist(), strict=True))
-        return Prediction(float(score.reshape(-1)[0]), anomaly_map, parts)
+            parts = dict(
+                zip(detector.parts, (10.0 ** -np.maximum(surprises[0].ravel(), 0)).tolist(), strict=True)
+            )
+        probability = mean_probability(anomaly_map) if detector.gives_mask_probability else None
+        return Prediction(float(score.reshape(-1)[0]), anomaly_map, parts, probability)
 
     def inspect(self, image: ImageInput) -> Inspection:
         """Judge one photograph.
@@ -160,6 +163,7 @@ class Inspector:
             width=width,
             height=height,
             parts=prediction.parts,
+            mask_probability=prediction.mask_probability,
             gives_map=gives_map,
             pixel_threshold=self.pixel_threshold,
             map_scale=self.map_scale,

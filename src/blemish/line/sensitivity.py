@@ -70,6 +70,7 @@ class View:
         levels: the map's levels, float32 H x W: 0 usual for a good part, 1 the pixel threshold; 0 without a map.
         gives_map: whether the detector shows a place; where not, its map takes part in nothing.
         learnt: whether the detector has learnt from this very photograph, so that its word counts for less.
+        mask_probability: as of an inspection.
     """
 
     name: str
@@ -84,6 +85,7 @@ class View:
     levels: FloatArray
     gives_map: bool = True
     learnt: bool = False
+    mask_probability: float | None = None
 
     @property
     def peak(self) -> float:
@@ -215,6 +217,11 @@ _SENTENCES = {
         "The detectors point at different places: more than one defect, or noise near the thresholds; look at each."
     ),
 }
+
+
+def probability_in_words(probability: float | None) -> str:
+    """A mask probability to three digits; a dash where the detector finds no mask."""
+    return "–" if probability is None else f"{probability:.3g}"
 
 
 def _one_sided(views: Sequence[View], seeing: Sequence[View]) -> str | None:
