@@ -39,9 +39,9 @@ def learnt_from(images: int, labelled: int) -> str:
 def measured_in_words(measured: Mapping[str, float]) -> str:
     """What a supervised detector reached on the images held out from training, in words."""
     forms = {
-        "cross_iou": "IoU {} where each half of them is measured at the threshold chosen on the other",
+        "cross_iou": "IoU {} at thresholds chosen on other images than those measured",
         "iou": "IoU {} at a threshold chosen on the same images",
-        "threshold": "which is the probability {}",
+        "threshold": "the probability {}",
         "soft_iou": "IoU {} without a threshold",
         "mask_probability": "mean probability {} in the masks",
         "other_probability": "{} elsewhere",

@@ -105,7 +105,7 @@ class Inspector:
                 zip(detector.parts, (10.0 ** -np.maximum(surprises[0].ravel(), 0)).tolist(), strict=True)
             )
         probability = mean_probability(anomaly_map) if detector.gives_mask_probability else None
-        return Prediction(float(score.reshape(-1)[0]), anomaly_map, parts, probability)
+        return Prediction(float(score.reshape(-1)[0]), anomaly_map, parts, mask_probability=probability)
 
     def inspect(self, image: ImageInput) -> Inspection:
         """Judge one photograph.
