@@ -128,8 +128,11 @@ class UNet(SupervisedDetector[float]):
         return label.mask is not None
 
     def preprocessing(self) -> Preprocessing:
-        """As the encoder's weights expect it; pixels in [0, 1] for one that begins at random."""
-        if self._from_nothing():
+        """As the encoder's weights expect it; pixels in [0, 1] for the plain one, in [-1, 1] for the simple."""
+        if self.encoder == SIMPLE:
+            centred = {"mean": (127.5,) * 3, "std": (127.5,) * 3}
+            return super().preprocessing().model_copy(update=centred)
+        if self.encoder == PLAIN:
             return super().preprocessing()
         return self._backbone().preprocessing(self.size, self.size, self.bit_depth)
 
@@ -140,7 +143,7 @@ class UNet(SupervisedDetector[float]):
 
     def make_objective(self, prepared: Prepared[float]) -> Objective:
         """The U-Net."""
-        pretrained = not self._from_nothing() and self.weights != "random"
+        pretrained = self.encoder not in (SIMPLE, PLAIN) and self.weights != "random"
         return UNetObjective(self._unet(), prepared.found, pretrained)
 
     def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[float]) -> Material:
@@ -230,10 +233,6 @@ class UNet(SupervisedDetector[float]):
                 logits = head(example["image"][None])[1]
             overlap.add(torch.sigmoid(logits).numpy(), example["mask"][0].numpy() > 0, subjects[number].half)
         return overlap.metrics()
-
-    def _from_nothing(self) -> bool:
-        """Whether the encoder is one of our own, which begins at random."""
-        return self.encoder in (SIMPLE, PLAIN)
 
     def _unet(self) -> nn.Module:
         if self.encoder == SIMPLE:

@@ -103,6 +103,9 @@ class SimpleUNet(nn.Module):
     =============================================  ===================
 
     Convolutions are 3 x 3 with bias and ReLU; enlarging is by transposed convolutions of 2 x 2. 226,593 parameters.
+
+    Without BatchNorm the first weights decide whether it learns at all: they are drawn as in He et al., "Delving Deep
+    into Rectifiers", ICCV 2015, and the last are so small that every probability begins at one half.
     """
 
     def __init__(self) -> None:
@@ -111,6 +114,11 @@ class SimpleUNet(nn.Module):
         self.enlarge_third, self.joint_second = nn.ConvTranspose2d(128, 64, 2, 2), _with_bias(128, 64)
         self.enlarge_second, self.joint_first = nn.ConvTranspose2d(64, 32, 2, 2), _with_bias(64, 32)
         self.last = nn.Conv2d(32, 1, 1)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.get_parameter("bias"))
+        nn.init.normal_(self.last.weight, std=0.01)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logit of a defect at every pixel, N x 1 x H x W; H and W are multiples of 4."""
