@@ -20,7 +20,7 @@ class Notes:
     def task(self, description: str, total: float | None, unit: str) -> Iterator[Advance]:
         self.lines.append(("begin", description, total, unit))
         try:
-            yield lambda step: self.lines.append(("step", step))
+            yield lambda step, note="": self.lines.append(("step", step))
         finally:
             self.lines.append(("end", description))
 

@@ -371,3 +371,22 @@ def test_rows_are_learnt_and_scored_as_the_images_they_come_from(
     assert by_rows.score_rows(many) == pytest.approx(np.tile(expected, 20), rel=1e-5)
     with pytest.raises(CatalogError, match="4 good images are too few"):
         make(name).fit_rows(rows[:4])
+
+
+def test_what_is_left_to_the_fit_is_said_as_a_number() -> None:
+    rows = np.random.default_rng(3).normal(size=(30, 4)).astype(np.float32)
+    svm = create_detector("one-class-svm", explained=0.0)
+    assert isinstance(svm, TabularDetector)
+    assert svm.fit_rows(rows).chosen()["gamma"] == pytest.approx(1 / 4), "four columns of variance 1"
+    forest = create_detector("isolation-forest")
+    assert isinstance(forest, TabularDetector) and forest.fit_rows(rows).chosen() == {"max_samples": 30}
+    factor = create_detector("local-outlier-factor")
+    assert isinstance(factor, TabularDetector) and factor.fit_rows(rows).chosen() == {"n_neighbors": 15}
+    for name, given in (
+        ("one-class-svm", {"gamma": 0.5}),
+        ("one-class-svm", {"kernel": "linear"}),
+        ("isolation-forest", {"max_samples": 8}),
+        ("local-outlier-factor", {"n_neighbors": 5}),
+    ):
+        made = create_detector(name, **given)
+        assert isinstance(made, TabularDetector) and made.fit_rows(rows).chosen() == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from blemish.detectors.distilled.student_teacher_network import (
     ReverseStudent,
 )
 from blemish.detectors.registry import create_detector
+from blemish.line.artifact import read_artifact
 
 CHANNELS = (256, 512, 1024)
 QUICK: dict[str, Any] = {"size": 128, "epochs": 2, "width": 8}
@@ -141,7 +143,7 @@ def test_the_loss_is_the_sum_of_three_mean_squared_errors(unit: bool) -> None:
 def test_scorings_are_as_defined(scoring: str, catalog: Catalog) -> None:
     detector = fitted(catalog, scoring=scoring, unit=False)
     path = Path(catalog.test()["path"].iloc[-1])
-    assert detector.scoring_ == scoring
+    assert detector.scoring_ == scoring and detector.chosen() == {}
     expected = expected_scores(detector, catalog, path)[scoring]
     assert next(detector.predict([path])).score == pytest.approx(expected, rel=1e-3)
 
@@ -167,6 +169,21 @@ def test_auto_takes_the_best_on_synthetic_defects_and_never_reads_test_images(ca
     assert set(blind.scoring_auroc_) == {"normalized", "raw", "robust"}
     state, other = blind.network().state_dict(), seeing.network().state_dict()
     assert all(torch.equal(state[key], other[key]) for key in state)
+
+
+def test_what_auto_has_chosen_is_said(washers: Path, tmp_path: Path, blemish: Callable[..., Any]) -> None:
+    out, report = tmp_path / "part.blemish", tmp_path / "fit.html"
+    small = ("--size", 64, "--set", "epochs=1", "--set", "width=8", "--set", "examples_per_epoch=8")
+    given = ("fit", washers, "--out", out, "--detector", "student-teacher", *small, "--report", report)
+    said = blemish(*given, "--json").document["chosen"]
+    assert set(said) == {"scoring"} and said["scoring"] in ("normalized", "raw", "robust")
+    record = read_artifact(out).manifest.detector
+    assert record.chosen == said and record.parameters["scoring"] == "auto"
+    words = f"scoring {said['scoring']}"
+    assert f"chosen by the fit    {words}" in blemish(*given).stdout
+    assert blemish("evaluate", out, washers, "--out", tmp_path).status == 0
+    for page in (report, tmp_path / "report.html"):
+        assert words in page.read_text("utf-8")
 
 
 @pytest.mark.parametrize(

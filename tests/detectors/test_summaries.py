@@ -19,7 +19,7 @@ from blemish.detectors.reconstruction.ssim_autoencoder import HourglassAutoencod
 from blemish.detectors.reconstruction.vae import VariationalAutoencoderNetwork
 from blemish.detectors.supervised.classifier_network import PlainTrunk
 from blemish.detectors.supervised.supersimplenet_network import SuperSimpleHeads
-from blemish.detectors.supervised.unet_network import PlainEncoder, UNetNetwork
+from blemish.detectors.supervised.unet_network import PlainEncoder, SimpleUNet, UNetNetwork
 
 Maps = tuple[int, int, int]
 
@@ -60,6 +60,7 @@ NETWORKS: dict[type[nn.Module], tuple[Callable[[], nn.Module], Callable[[Any], A
         lambda: UNetNetwork(PlainEncoder(), PlainEncoder.channels),
         lambda network: network(image(256)),
     ),
+    SimpleUNet: (SimpleUNet, lambda network: network(image(256))),
     PlainTrunk: (PlainTrunk, lambda network: network(image(256))),
     PatchDescription: (pair_of_descriptions, both_sizes),
     DescriptionAutoencoder: (lambda: DescriptionAutoencoder(256, 384), lambda network: network(image(256))),

@@ -24,6 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from blemish.core.errors import BlemishError, MissingExtraError, UsageError
+from blemish.core.progress import PeriodicReporter, use_reporter
 from blemish.data.catalog import open_catalog
 from blemish.detectors.registry import create_detector
 from blemish.detectors.training.checkpoint import Checkpoint, Progress, read_checkpoint, write_checkpoint
@@ -33,6 +34,7 @@ from blemish.detectors.training.loop import (
     Objective,
     Recipe,
     cosine_schedule,
+    epoch_in_words,
     step_schedule,
     train,
 )
@@ -50,6 +52,14 @@ class Line(Objective):
 
     def loss(self, batch: Batch) -> Tensor:
         return ((self.line(batch["x"]) - batch["y"]) ** 2).mean()
+
+    def validation_loss(self, batch: Batch) -> Tensor:
+        self.seen = getattr(self, "seen", 0) + len(batch["x"])
+        return super().validation_loss(batch)
+
+    def validation_figures(self) -> dict[str, float]:
+        seen, self.seen = self.seen, 0
+        return {"validation_seen": float(seen)}
 
 
 def examples(index: int, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -103,6 +113,7 @@ def test_it_learns_and_keeps_the_best_epoch() -> None:
     losses = [row["validation_loss"] for row in history]
     assert losses[-1] < 0.5 * losses[0]
     assert [row["epoch"] for row in history] == list(range(1, 21)) and not objective.training
+    assert {row["validation_seen"] for row in history} == {6.0}
     with torch.no_grad():
         total = sum(
             float(objective.loss(batch_of(VALIDATION.examples, np.array([i]), 3, 2**31))) for i in range(6)
@@ -256,6 +267,12 @@ def test_logs_for_tensorboard(tmp_path: Path) -> None:
     with training_session(TrainingSession(tensorboard=tmp_path)):
         train("line", untrained(), TRAINING, VALIDATION, RECIPE, "id")
     assert list((tmp_path / "line").glob("events.*"))
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    written = EventAccumulator(str(tmp_path / "line"))
+    written.Reload()
+    (tag,) = [tag for tag in written.Tags()["scalars"] if tag.endswith("validation_seen")]
+    assert [(one.step, one.value) for one in written.Scalars(tag)] == [(epoch, 6.0) for epoch in range(1, 7)]
 
 
 def test_logs_for_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,6 +285,19 @@ def test_logs_for_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [
         value for name, value in run.data.metrics.items() if name.endswith("validation_loss") and value > 0
     ]
+    assert [value for name, value in run.data.metrics.items() if name.endswith("validation_seen")] == [6.0]
+
+
+def test_the_progress_line_tells_the_figures_of_the_latest_epoch() -> None:
+    told: list[str] = []
+    reporter = PeriodicReporter(lambda progress: told.append(progress.in_words()), told.append)
+    slow = Material(lambda index, rng: (time.sleep(0.02), examples(index, rng))[1], 18)
+    with use_reporter(reporter):
+        (*_, last) = train("line", untrained(), slow, VALIDATION, RECIPE, "id")
+    assert told[-1].startswith("Training line: done in")
+    assert f"(epoch 6: training loss {last['training_loss']:.3g}, validation loss" in told[-1]
+    assert told[-1].endswith("validation seen 6)") and "seconds" not in told[-1]
+    assert epoch_in_words({"epoch": 2.0, "validation_iou": 0.5}) == "epoch 2: validation IoU 0.5"
 
 
 def test_a_missing_logger_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

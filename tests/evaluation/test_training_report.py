@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from blemish.core.types import Prediction
+from blemish.evaluation.figures import overlap_figure
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.evaluation.training_report import Training, headline, write_training_report
 
@@ -158,6 +159,18 @@ def test_the_file_asks_the_network_for_nothing(tmp_path: Path) -> None:
     assert not re.search(r'<(?:script|img|link)[^>]+(?:src|href)="(?!data:)', page)
     outside_plotly = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
     assert not re.search(r"https?://", outside_plotly)
+
+
+def test_the_curve_of_the_overlap_is_drawn_where_there_is_one(tmp_path: Path) -> None:
+    training = replace(some_training(tmp_path), history=HISTORY)
+    assert "IoU while training" not in page_of(training, tmp_path)
+    history = [row | {"validation_iou": 0.1 * row["epoch"]} for row in HISTORY]
+    page = page_of(replace(training, history=history), tmp_path)
+    assert (
+        "IoU while training" in page
+        and "In epoch 3, whose weights had the lowest validation loss, it was 0.300" in page
+    )
+    assert overlap_figure(history).data[0].y == pytest.approx((0.1, 0.2, 0.3))
 
 
 @pytest.mark.browser

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
@@ -27,6 +29,28 @@ def test_migrations_make_the_tables_of_the_schema(database: Database) -> None:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
         indexes = {index["name"] for index in inspect(connection).get_indexes("inspections")}
     assert indexes == {index.name for index in Base.metadata.tables["inspections"].indexes}
+
+
+def test_what_was_logged_before_a_column_came_has_none_of_it(
+    database_url: str, inspection: Callable[..., NewInspection]
+) -> None:
+    config = Config()
+    config.set_main_option("script_location", "blemish.station:migrations")
+    opened = Database(database_url)
+    older = opened.engine.execution_options(blemish_write=True)
+    with older.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    row = vars(inspection()) | {"note": ""}
+    table = Base.metadata.tables["inspections"]
+    with opened.transaction() as session:
+        columns = {one["name"] for one in inspect(session.connection()).get_columns("inspections")}
+        values = {table.c[name]: value for name, value in row.items() if name in columns}
+        session.execute(table.insert().inline().values(values))
+    opened.upgrade()
+    (record,) = InspectionLog(opened).page().records
+    assert record.mask_probability is None and record.score == inspection().score
+    opened.close()
 
 
 def test_upgrading_again_changes_nothing(

@@ -66,26 +66,17 @@ def _print(comparison: ImageComparison) -> None:
     from blemish.line.sensitivity_words import extremes
 
     answers = comparison.answers
+    head = ("inspector", "metric", "sensitivity", "value", "verdict", "score", "threshold")
     rows = [
-        (
-            "inspector",
-            "metric",
-            "verdict",
-            "sensitivity",
-            "value",
-            "threshold",
-            "percentile",
-            "level",
-            "peak",
-            "area",
-        ),
+        (*head, "percentile", "level", "peak", "area"),
         *(
             (
                 one.name,
                 one.metric,
-                "reject" if view.rejected else "pass",
                 one.sensitivity,
                 f"{one.value:.4g}",
+                "reject" if view.rejected else "pass",
+                f"{view.score:.4g}",
                 f"{view.threshold:.4g}",
                 f"{view.percentile:.1f}",
                 f"{view.level:.2f}",
@@ -95,7 +86,7 @@ def _print(comparison: ImageComparison) -> None:
             for view, one in zip(ranked(comparison.views), answers, strict=True)
         ),
     ]
-    print_table(rows, names=4)
+    print_table(rows, names=3)
     for one in answers:
         console.print(f"{one.name}: {one.sentence}")
         if one.name in comparison.types:

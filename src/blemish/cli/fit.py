@@ -19,7 +19,7 @@ def fit(request: FitRequest) -> FitResult:
     blemish fit mvtec/ --category screw --out screw.blemish --size 384
     blemish fit photographs/ --out part.blemish --detector student-teacher --resume
     """
-    from blemish.evaluation.facts import learnt_from, measured_in_words, types_in_words
+    from blemish.evaluation.facts import chosen_in_words, learnt_from, measured_in_words, types_in_words
 
     try:
         result = workflow.fit(request)
@@ -32,6 +32,8 @@ def fit(request: FitRequest) -> FitResult:
     console.print(f"  learnt from          {learnt_from(summary.n_train, summary.n_labelled)}")
     if summary.epochs:
         console.print(f"  trained for          {summary.epochs} epochs")
+    if summary.chosen:
+        console.print(f"  chosen by the fit    {chosen_in_words(summary.chosen)}")
     if summary.measured:
         console.print(f"  on images held out   {measured_in_words(summary.measured)}")
     if types := types_in_words(summary.manifest):

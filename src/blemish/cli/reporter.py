@@ -48,9 +48,13 @@ class BarReporter:
         """Show one task for as long as the context lasts."""
         progress = self._progress or self._start()
         self._running += 1
-        bar = progress.add_task(description, total=total, unit=unit)
+        bar = progress.add_task(description, total=total, unit=unit, note="")
+
+        def advance(step: float, note: str = "") -> None:
+            progress.update(bar, advance=step, **({"note": note} if note else {}))
+
         try:
-            yield lambda step: progress.advance(bar, step)
+            yield advance
         finally:
             self._end(progress, bar)
 
@@ -100,7 +104,7 @@ def _progress_display(where: LazyConsole) -> Progress:
         progress.BarColumn(),
         Steps(),
         progress.TimeRemainingColumn(compact=True),
-        progress.TextColumn("left"),
+        progress.TextColumn("left {task.fields[note]}"),
         console=where.rich,
         transient=True,
         refresh_per_second=4,

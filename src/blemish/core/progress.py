@@ -21,7 +21,13 @@ SHOWN_EVERY = 5.0
 """Seconds between two reports on one task where they are kept, in a log."""
 
 Item = TypeVar("Item")
-Advance = Callable[[float], None]
+
+
+class Advance(Protocol):
+    """Says how far a task has come."""
+
+    def __call__(self, step: float, note: str = "") -> None:
+        """So many more steps are done; a note, as the loss of an epoch, is shown until the next one."""
 
 
 class Reporter(Protocol):
@@ -36,7 +42,7 @@ class Reporter(Protocol):
 
 class _SilentReporter:
     def task(self, description: str, total: float | None, unit: str) -> AbstractContextManager[Advance]:
-        return nullcontext(lambda step: None)
+        return nullcontext(lambda step, note="": None)
 
     def say(self, sentence: str) -> None:
         pass
@@ -90,6 +96,7 @@ class Progress:
         unit: "items" or "bytes".
         seconds: since it began.
         ended: whether it is over.
+        note: the latest, empty without one.
     """
 
     task: str
@@ -98,6 +105,7 @@ class Progress:
     unit: str
     seconds: float
     ended: bool = False
+    note: str = ""
 
     @property
     def share(self) -> float | None:
@@ -105,14 +113,15 @@ class Progress:
         return min(1.0, self.done / self.total) if self.total and not self.ended else None
 
     def in_words(self) -> str:
-        """`Reading: 120 of 320, 8 s left`, or `Reading: done in 13 s`."""
+        """`Reading: 120 of 320, 8 s left`, or `Reading: done in 13 s`; then a note in brackets, where there is one."""
+        noted = f" ({self.note})" if self.note else ""
         if self.ended:
-            return f"{self.task}: done in {_duration(self.seconds)}"
+            return f"{self.task}: done in {_duration(self.seconds)}{noted}"
         amounts = [_amount(value, self.unit) for value in (self.done, self.total) if value is not None]
         left = ""
         if self.total and self.done:
             left = f", {_duration(self.seconds * (self.total - self.done) / self.done)} left"
-        return f"{self.task}: {' of '.join(amounts)}{left}"
+        return f"{self.task}: {' of '.join(amounts)}{left}{noted}"
 
 
 class PeriodicReporter:
@@ -130,20 +139,20 @@ class PeriodicReporter:
     def task(self, description: str, total: float | None, unit: str) -> Iterator[Advance]:
         """Report on one task for as long as the context lasts."""
         started = time.monotonic()
-        done, next_shown = 0.0, started + FIRST_SHOWN
+        done, noted, next_shown = 0.0, "", started + FIRST_SHOWN
 
-        def advance(step: float) -> None:
-            nonlocal done, next_shown
-            done += step
+        def advance(step: float, note: str = "") -> None:
+            nonlocal done, noted, next_shown
+            done, noted = done + step, note or noted
             now = time.monotonic()
             if now >= next_shown:
                 next_shown = now + SHOWN_EVERY
-                self._show(Progress(description, done, total, unit, now - started))
+                self._show(Progress(description, done, total, unit, now - started, note=noted))
 
         yield advance
         seconds = time.monotonic() - started
         if seconds >= FIRST_SHOWN:
-            self._show(Progress(description, done, total, unit, seconds, ended=True))
+            self._show(Progress(description, done, total, unit, seconds, ended=True, note=noted))
 
 
 def _amount(value: float, unit: str) -> str:

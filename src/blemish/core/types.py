@@ -53,6 +53,8 @@ class Prediction:
         types: probability of each defect type known, if the part is defective, by name; their sum is 1. Empty where the
             detector knows none.
         type_distance: how far the image is from the nearest labelled defect, 0 to 2; None where there are no types.
+        mask_probability: mean over the pixels of the probability that they belong to a defect, 0 to 1; None unless the
+            map holds the logits of a mask.
     """
 
     score: float
@@ -60,3 +62,10 @@ class Prediction:
     parts: Mapping[str, float] = field(default_factory=dict)
     types: Mapping[str, float] = field(default_factory=dict)
     type_distance: float | None = None
+    mask_probability: float | None = None
+
+
+def mean_probability(logits: FloatArray) -> float:
+    """Mean of the probabilities that logits of any shape stand for: of an image's mask, its mask probability."""
+    # By the hyperbolic tangent, which no logit overflows.
+    return float(np.mean(0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))))

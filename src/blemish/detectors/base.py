@@ -20,7 +20,7 @@ from blemish.core.folds import fold_positions
 from blemish.core.image_inputs import ImageInput
 from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.settings import cache_folder
-from blemish.core.types import FloatArray, Prediction
+from blemish.core.types import FloatArray, Prediction, mean_probability
 from blemish.data.catalog import Catalog
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
 from blemish.features.pixels import PixelCache
@@ -47,7 +47,8 @@ class Detector(ABC):
         seed: seed of everything random.
 
     `measures` says in words what the score is. A detector that says whether but not where (`gives_maps` is False)
-    has a map that is its score everywhere.
+    has a map that is its score everywhere; one whose map holds the logits of a mask (`gives_mask_probability`) gives
+    the mean probability of each photograph too.
     Where training has a history, `history_` holds for each epoch its number, losses, rate and seconds.
 
     Example:
@@ -60,6 +61,7 @@ class Detector(ABC):
 
     name: ClassVar[str] = ""
     gives_maps: ClassVar[bool] = True
+    gives_mask_probability: ClassVar[bool] = False
     calibration: ClassVar[str] = "k-fold"
     measures: ClassVar[str] = "anomaly score"
     size: int = 352
@@ -181,6 +183,10 @@ class Detector(ABC):
         """
         return self.network()
 
+    def chosen(self) -> dict[str, Any]:
+        """What parameters that were left to `fit` came to mean by what it saw, by name; JSON-ready."""
+        return {}
+
     def reads(self) -> Reads:
         """What learning reads of every photograph, so that one pass decodes it once for all: its pixels, unless said.
 
@@ -254,7 +260,11 @@ class Detector(ABC):
     def _predictions(self, images: ImageInputs) -> Iterator[Prediction]:
         """Predictions of photographs, those in memory as files for as long as they are scored."""
         with files_of(images, self.bit_depth) as paths:
-            yield from self.predict_files(paths)
+            for prediction in self.predict_files(paths):
+                if self.gives_mask_probability:
+                    probability = mean_probability(prediction.anomaly_map)
+                    prediction = dataclasses.replace(prediction, mask_probability=probability)
+                yield prediction
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blemish.line.manifest import Manifest
@@ -15,6 +15,7 @@ def inspector_facts(manifest: Manifest) -> dict[str, str]:
     supervision = manifest.training.supervision
     labelled = len(supervision.digests) if supervision else 0
     measured = measured_in_words(manifest.training.measured)
+    chosen = chosen_in_words(manifest.detector.chosen)
     return {
         "Inspector": manifest.name,
         "Detector": manifest.detector.name,
@@ -22,6 +23,7 @@ def inspector_facts(manifest: Manifest) -> dict[str, str]:
         "Input": f"{preprocessing.width} x {preprocessing.height} pixels",
         "Learnt from": learnt_from(manifest.training.n_images, labelled),
         **({"Defect types": types} if (types := types_in_words(manifest)) else {}),
+        **({"Chosen by the fit": chosen} if chosen else {}),
         **({"On images held out from training": measured} if measured else {}),
         "Threshold": f"{manifest.calibration.threshold:.4g}",
         "Fitted": f"{manifest.training.created:%Y-%m-%d %H:%M} UTC",
@@ -37,10 +39,17 @@ def learnt_from(images: int, labelled: int) -> str:
 
 def measured_in_words(measured: Mapping[str, float]) -> str:
     """What a supervised detector reached on the images held out from training, in words."""
-    names = {"iou": "IoU", "threshold": "at the probability", "soft_iou": "IoU without a threshold"}
-    names |= {"mask_probability": "mean probability in the masks", "other_probability": "elsewhere"}
+    forms = {
+        "cross_iou": "IoU {} at thresholds chosen on other images than those measured",
+        "iou": "IoU {} at a threshold chosen on the same images",
+        "threshold": "the probability {}",
+        "soft_iou": "IoU {} without a threshold",
+        "mask_probability": "mean probability {} in the masks",
+        "other_probability": "{} elsewhere",
+    }
     return ", ".join(
-        f"{names.get(name, name.replace('_', ' '))} {value:.3f}" for name, value in measured.items()
+        forms.get(name, f"{name.replace('_', ' ')} {{}}").format(_figure(value))
+        for name, value in measured.items()
     )
 
 
@@ -62,3 +71,16 @@ def types_in_words(manifest: Manifest) -> str:
     if known.recognised is None:
         return said
     return f"{said}; a type left out of what is known would be recognised in {known.recognised:.0%}"
+
+
+def chosen_in_words(chosen: Mapping[str, Any]) -> str:
+    """What parameters that were left to the fit came to mean, in words: `scoring robust, gamma 0.0021`."""
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in chosen.items()
+    )
+
+
+def _figure(value: float) -> str:
+    """Three decimals, and as many as tell it from 1: a threshold may be a probability of 0.99998."""
+    return f"{value:.3f}" if value < 0.9995 or value >= 1 else f"{value:.6f}"

@@ -155,6 +155,21 @@ def loss_figure(history: Sequence[Mapping[str, float]]) -> go.Figure:
     return figure
 
 
+def overlap_figure(history: Sequence[Mapping[str, float]]) -> go.Figure:
+    """Intersection over union with the masks of held-out images by epoch, from 0 to 1."""
+    rows = [row for row in history if "validation_iou" in row]
+    figure = go.Figure(layout=chart_layout("Epoch", "IoU"))
+    figure.add_scatter(
+        x=[row["epoch"] for row in rows],
+        y=[row["validation_iou"] for row in rows],
+        mode="lines+markers" if len(rows) < 30 else "lines",
+        name="validation",
+        line=chart_line(ANOMALOUS_COLOUR),
+        hovertemplate="epoch %{x}: IoU %{y:.3f}<extra></extra>",
+    )
+    return figure.update_yaxes(range=[0, 1])
+
+
 def gallery(evaluation: Evaluation, most: int) -> list[Group]:
     """At most `most` parts with pictures: worst misses first, then false rejects, found defects, good parts.
 

@@ -62,7 +62,7 @@ def write_report(
         _section(index, evaluation, most) for index, evaluation in enumerate(track(evaluations, "Report"))
     ]
     if history:
-        sections[0]["charts"].append(training_chart(history))
+        sections[0]["charts"] += training_charts(history)
     context = {
         "title": title,
         "facts": facts,
@@ -244,8 +244,8 @@ def _charts(evaluation: Evaluation) -> list[dict[str, Any]]:
     return [chart(title, note, figure) for title, note, figure in charts]
 
 
-def training_chart(history: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """The loss curves, with title and note, for the page."""
+def training_charts(history: Sequence[Mapping[str, float]]) -> list[dict[str, Any]]:
+    """The loss curves, and that of the IoU where masks were learnt, each with title and note, for the page."""
     best = min(
         (row for row in history if "validation_loss" in row),
         key=lambda row: row["validation_loss"],
@@ -253,7 +253,23 @@ def training_chart(history: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     )
     kept = f" The weights of epoch {best['epoch']:.0f} had the lowest validation loss." if best else ""
     note = f"Loss in {len(history)} epochs, on the images learnt from and on those held out.{kept}"
-    return chart("Training", note, figures.loss_figure(history))
+    charts = [chart("Training", note, figures.loss_figure(history))]
+    if any("validation_iou" in row for row in history):
+        charts.append(_overlap_chart(history, best))
+    return charts
+
+
+def _overlap_chart(
+    history: Sequence[Mapping[str, float]], kept: Mapping[str, float] | None
+) -> dict[str, Any]:
+    """The IoU by epoch, and what it was in the epoch that was kept."""
+    note = (
+        "Overlap with the masks of the images held out, each half at the threshold that is best on the other."
+    )
+    if kept is not None and "validation_iou" in kept:
+        note += f" In epoch {kept['epoch']:.0f}, whose weights had the lowest validation loss, it was "
+        note += f"{kept['validation_iou']:.3f}."
+    return chart("IoU while training", note, figures.overlap_figure(history))
 
 
 def _overview(evaluations: Sequence[Evaluation]) -> dict[str, Any]:

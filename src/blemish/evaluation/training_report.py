@@ -18,7 +18,7 @@ from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
 from blemish.evaluation import figures
 from blemish.evaluation.normal_scores import NormalImage, NormalScores
-from blemish.evaluation.report import percent, training_chart
+from blemish.evaluation.report import percent, training_charts
 
 _MOST_LISTED = 20
 
@@ -39,7 +39,7 @@ class Training:
         gives_maps: whether the detector shows a place.
         bit_depth: bits that 16-bit photographs really use.
         skipped: photographs that could not be read, each with path and detail.
-        history: losses of each epoch; empty where the detector does not train.
+        history: losses and IoU of each epoch; empty where the detector does not train.
     """
 
     inspector: str
@@ -73,7 +73,7 @@ def write_training_report(training: Training, out: Path, title: str, facts: Mapp
     """
     charts = [_score_chart(training)]
     if training.history:
-        charts.append(training_chart(training.history))
+        charts += training_charts(training.history)
     context = {
         "title": title,
         "facts": facts,

@@ -103,6 +103,7 @@ class ImageComparison:
                     "learnt_from_it": view.learnt,
                     **words[view.name].to_json(),
                     **({"type": said.type, "types": dict(said.types)} if said.types else {}),
+                    **({} if view.mask_probability is None else {"mask_probability": view.mask_probability}),
                 }
                 for view, said in zip(self.views, (one.inspection for one in self.seen), strict=True)
             ],
@@ -182,6 +183,7 @@ def write_page(comparison: ImageComparison, out: Path) -> None:
         "agreements": comparison.agreements,
         "rows": [_row(comparison, one) for one in sorted(comparison.seen, key=lambda one: -one.view.level)],
         "constants": sensitivity,
+        "has_masks": any(view.mask_probability is not None for view in order),
         "document": document,
     }
     write_text(out, render_page("blemish.line", "compare_image.html.j2", "", context))
@@ -206,6 +208,7 @@ def inspector_view(name: str, inspector: Inspector, inspection: Inspection) -> V
         levels=levels,
         gives_map=inspection.gives_map,
         metric=inspector.manifest.detector.metric,
+        mask_probability=inspection.mask_probability,
     )
 
 

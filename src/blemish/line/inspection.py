@@ -40,6 +40,7 @@ class Inspection:
             detector knows no types.
         type: the likeliest type of a rejected part, or "none of these" where it is like no labelled defect; None where
             `types` is empty.
+        mask_probability: mean probability of a defect over the pixels, 0 to 1; None unless the detector finds a mask.
         gives_map: False if the detector shows no place: then the map is the score everywhere and means nothing.
         pixel_threshold: map values above it belong to regions.
         map_scale: map values of the heatmap's coldest and warmest colour.
@@ -57,6 +58,7 @@ class Inspection:
     parts: Mapping[str, float] = field(default_factory=dict)
     types: Mapping[str, float] = field(default_factory=dict)
     type: str | None = None
+    mask_probability: float | None = None
     gives_map: bool = True
     pixel_threshold: float = 0.0
     map_scale: tuple[float, float] = (0.0, 1.0)
@@ -115,6 +117,8 @@ class Inspection:
             document["parts"] = dict(self.parts)
         if self.types:
             document |= {"type": self.type, "types": dict(self.types)}
+        if self.mask_probability is not None:
+            document["mask_probability"] = self.mask_probability
         if not self.gives_map:
             document["gives_map"] = False
         return document
@@ -135,6 +139,8 @@ class Inspection:
         figures = [f"score {self.score:.4g} / {self.threshold:.4g}", f"p {self.p_value:.3f}"]
         if said := self.type_in_words():
             figures.append(said)
+        if self.mask_probability is not None:
+            figures.append(f"mask probability {self.mask_probability:.3g}")
         if count := len(self.regions):
             figures.append(f"{count} region{'s' if count != 1 else ''}")
         return figures

@@ -69,6 +69,8 @@ class DetectorRecord(_Record):
         types: names of the defect types that it tells apart, in the order of the network's output `types`.
         gives_maps: whether its map shows a place; where not, the map is the score everywhere.
         metric: what its score measures, in words.
+        gives_mask_probability: whether the map holds the logits of a mask, and their mean probability has a meaning.
+        chosen: what parameters that were left to the fit came to mean, as {"scoring": "robust"}.
     """
 
     name: Text
@@ -76,6 +78,8 @@ class DetectorRecord(_Record):
     types: tuple[Text, ...] = ()
     gives_maps: bool = True
     metric: Text = "anomaly score"
+    gives_mask_probability: bool = False
+    chosen: Annotated[dict[Text, JsonValue], AfterValidator(_finite)] = {}
     parameters: Annotated[dict[str, JsonValue], AfterValidator(_finite)] = {}
 
     @property

@@ -17,8 +17,8 @@ from blemish.core.types import Verdict
 from blemish.line.inspection import Inspection
 
 _COLUMNS = ("path", "verdict", "score", "threshold", "p_value", "regions", "overlay", "error", "kind")
-_TYPE_COLUMNS = ("type", "type_probability")
-"""Where defect types are told they follow the others, which keep their places."""
+_FURTHER = {"types": ("type", "type_probability"), "mask_probability": ("mask_probability",)}
+"""Columns where a result has more to tell; they follow the others, which keep their places."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def write_results(folder: Path, results: Sequence[Result]) -> None:
     documents = [result.to_json() for result in results]
     write_text(folder / "results.json", json.dumps(documents, indent=2, allow_nan=False) + "\n")
     table = io.StringIO(newline="")
-    told = any("types" in document for document in documents)
-    columns = (*_COLUMNS, *(_TYPE_COLUMNS if told else ()))
+    told = [names for key, names in _FURTHER.items() if any(key in document for document in documents)]
+    columns = (*_COLUMNS, *(name for names in told for name in names))
     writer = csv.DictWriter(table, columns, restval="", extrasaction="ignore")
     writer.writeheader()
     for document in documents:

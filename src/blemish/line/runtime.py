@@ -13,7 +13,15 @@ from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.image_inputs import ImageInput, pixels_of
 from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import preprocess
-from blemish.core.types import NONE_OF_THESE, ByteArray, FloatArray, Prediction, Region, Verdict
+from blemish.core.types import (
+    NONE_OF_THESE,
+    ByteArray,
+    FloatArray,
+    Prediction,
+    Region,
+    Verdict,
+    mean_probability,
+)
 from blemish.line.artifact import MODEL, Artifact, read_artifact, write_artifact
 from blemish.line.features import BackboneFeatures
 from blemish.line.inspection import Inspection
@@ -108,7 +116,8 @@ class Inspector:
             types = dict(zip(detector.types, outputs["types"].ravel().tolist(), strict=True))
             type_distance = float(outputs["type_distance"].reshape(-1)[0])
         score = float(outputs["score"].reshape(-1)[0])
-        return Prediction(score, outputs["map"], parts, types, type_distance)
+        probability = mean_probability(outputs["map"]) if detector.gives_mask_probability else None
+        return Prediction(score, outputs["map"], parts, types, type_distance, probability)
 
     def inspect(self, image: ImageInput) -> Inspection:
         """Judge one photograph.
@@ -169,6 +178,7 @@ class Inspector:
             parts=prediction.parts,
             types=types,
             type=self._type_of(prediction) if types else None,
+            mask_probability=prediction.mask_probability,
             gives_map=gives_map,
             pixel_threshold=self.pixel_threshold,
             map_scale=self.map_scale,

@@ -71,6 +71,7 @@ class View:
         gives_map: whether the detector shows a place; where not, its map takes part in nothing.
         learnt: whether the detector has learnt from this very photograph, so that its word counts for less.
         metric: what the score measures.
+        mask_probability: as of an inspection.
     """
 
     name: str
@@ -86,6 +87,7 @@ class View:
     gives_map: bool = True
     learnt: bool = False
     metric: str = "anomaly score"
+    mask_probability: float | None = None
 
     @property
     def peak(self) -> float:
@@ -217,6 +219,11 @@ _SENTENCES = {
         "The detectors point at different places: more than one defect, or noise near the thresholds; look at each."
     ),
 }
+
+
+def probability_in_words(probability: float | None) -> str:
+    """A mask probability to three digits; a dash where the detector finds no mask."""
+    return "–" if probability is None else f"{probability:.3g}"
 
 
 def _one_sided(views: Sequence[View], seeing: Sequence[View]) -> str | None:

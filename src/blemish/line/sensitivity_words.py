@@ -31,8 +31,8 @@ class Answer:
 
     Attributes:
         name, detector: of the inspector.
-        metric: what its score measures.
-        value: the score.
+        metric: what its score measures, or the mean mask probability of a detector that finds a mask.
+        value: that figure.
         sensitivity: one of the words above.
         sentence: how much of the map is above its pixel threshold, how far, and who shows the same place.
     """
@@ -58,9 +58,16 @@ def answers(views: Sequence[View]) -> list[Answer]:
     """A row for each view, from the most to the least sensitive."""
     pairs = agreements(views)
     return [
-        Answer(view.name, view.detector, view.metric, view.score, in_a_word(view), _why(view, views, pairs))
+        Answer(view.name, view.detector, *_measured(view), in_a_word(view), _why(view, views, pairs))
         for view in ranked(views)
     ]
+
+
+def _measured(view: View) -> tuple[str, float]:
+    """What a detector measures, and the figure."""
+    if view.mask_probability is not None:
+        return "mean mask probability", view.mask_probability
+    return view.metric, view.score
 
 
 def in_a_word(view: View) -> str:

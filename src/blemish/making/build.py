@@ -38,7 +38,7 @@ from blemish.making.reading import LABELLED_SHARE, Readable, read_for_learning
 
 QUANTILE = 0.995
 _PARITY_IMAGES = 4
-_NOT_IN_JSON = frozenset({"normal", "manifest", "history"})
+_NOT_IN_JSON = frozenset({"normal", "manifest"})
 _LIBRARIES = ("blemish", "numpy", "openvino", "opencv-python-headless", "pillow", "timm", "torch")
 
 
@@ -61,7 +61,8 @@ class BuildSummary:
         skipped: training images that could not be read, each with path and detail.
         normal: the scores for the threshold, with the photographs at either end; not in the JSON.
         manifest: what the artifact says of itself; not in the JSON.
-        history: losses of each epoch, empty where the detector does not train; not in the JSON.
+        history: losses and validation figures of each epoch, empty where the detector does not train.
+        chosen: what parameters that were left to the fit came to mean, by name.
     """
 
     path: str
@@ -80,6 +81,7 @@ class BuildSummary:
     normal: NormalScores = dataclasses.field(repr=False, compare=False)
     manifest: Manifest = dataclasses.field(repr=False, compare=False)
     history: Sequence[Mapping[str, float]] = dataclasses.field(repr=False, compare=False)
+    chosen: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The summary as JSON-ready values."""
@@ -155,6 +157,7 @@ def build_inspector(
         normal=normal,
         manifest=manifest,
         history=history,
+        chosen=manifest.detector.chosen,
     )
 
 
@@ -245,7 +248,9 @@ def _detector_record(detector: Detector) -> DetectorRecord:
         parts=detector.member_names,
         types=detector.defect_types,
         gives_maps=detector.gives_maps,
+        gives_mask_probability=detector.gives_mask_probability,
         metric=detector.measures,
+        chosen=detector.chosen(),
     )
 
 

@@ -50,7 +50,8 @@ class NewInspection:
     Attributes:
         time: when it was judged; aware.
         inspector, version: who judged it.
-        verdict, score, threshold, p_value, regions, width, height, parts, gives_map, type, types: as in `Inspection`.
+        verdict, score, threshold, p_value, regions, width, height, parts, gives_map, type, types,
+            mask_probability: as in `Inspection`.
         percentile: share of normal images with a lower score, 0 to 100.
         image_digest: SHA-256 of the file's bytes, 64 hexadecimal digits.
         image_suffix: such as ".png" if the image is kept, else None.
@@ -85,6 +86,12 @@ class NewInspection:
     gives_map: bool = field(
         default=True,
         metadata={"description": "False if the detector shows no place; then there is no heatmap."},
+    )
+    mask_probability: float | None = field(
+        default=None,
+        metadata={
+            "description": "Mean probability of a defect over the pixels; null unless the detector finds a mask."
+        },
     )
 
     type: str | None = field(

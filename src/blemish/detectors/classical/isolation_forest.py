@@ -72,6 +72,11 @@ class IsolationForest(TabularDetector):
             samples = int(samples * rows)
         return super().score_parameters(rows) | {"max_samples": samples}
 
+    def chosen(self) -> dict[str, Any]:
+        """The images of a tree, where they are left to the fit."""
+        used = self.score_parameters(self.n_images_)["max_samples"]
+        return {"max_samples": used} if self.max_samples == "auto" else {}
+
     def model_score(self, arrays: Arrays) -> nn.Module:
         """The walk through all trees."""
         return PathLengthScore(arrays)

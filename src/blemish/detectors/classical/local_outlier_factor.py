@@ -77,6 +77,11 @@ class LocalOutlierFactor(TabularDetector):
         resolved = {"n_neighbors": self._neighbours(rows), "metric": POWERS.get(self.metric, self.metric)}
         return super().score_parameters(rows) | resolved
 
+    def chosen(self) -> dict[str, Any]:
+        """The neighbours, where there are fewer than were asked for."""
+        used = self._neighbours(self.n_images_)
+        return {"n_neighbors": used} if used != self.n_neighbors else {}
+
     def model_score(self, arrays: Arrays) -> nn.Module:
         """Distances to the good rows, and their densities."""
         return DensityScore(arrays, POWERS[self.metric])

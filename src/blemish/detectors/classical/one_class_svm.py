@@ -66,6 +66,11 @@ class OneClassSvm(TabularDetector):
         idle = {"linear": ("gamma", "degree"), "rbf": ("degree",)}.get(self.kernel, ())
         return {name: value for name, value in super().score_parameters(rows).items() if name not in idle}
 
+    def chosen(self) -> dict[str, Any]:
+        """Gamma as a number, where it is given as a word and the kernel has one."""
+        by_word = isinstance(self.gamma, str) and self.kernel != "linear"
+        return {"gamma": float(self.arrays_["gamma"][0])} if by_word else {}
+
     def model_score(self, arrays: Arrays) -> nn.Module:
         """The kernel with the support vectors."""
         return KernelScore(arrays, self.kernel, self.degree)

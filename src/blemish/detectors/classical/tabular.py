@@ -107,6 +107,7 @@ class TabularDetector(BackboneDetector):
                 f"{len(rows)} good images are too few for {self.name}: give at least {FEWEST}."
             )
         self.arrays_ = self._learn(rows, self.projection(rows) if projection is None else projection)
+        self.n_images_ = len(rows)
         self._fitted_with = self.get_params()
         return self
 

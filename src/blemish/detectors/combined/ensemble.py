@@ -6,7 +6,7 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -113,6 +113,14 @@ class Ensemble(Detector):
     def network(self) -> nn.Module:
         """The fitted ensemble as one graph."""
         return WithoutParts(self.whole_network()).eval()
+
+    def chosen(self) -> dict[str, Any]:
+        """What each member has chosen, as {"student-teacher scoring": "robust"}."""
+        return {
+            f"{label} {name}": value
+            for label, one in zip(self.members, self.members_, strict=True)
+            for name, value in one.detector.chosen().items()
+        }
 
     def whole_network(self) -> EnsembleNetwork:
         """The graph with a third output: the surprise of every member, -log10 of its p-value."""

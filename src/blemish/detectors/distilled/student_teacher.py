@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -147,6 +147,10 @@ class StudentTeacher(FrozenTrainedDetector):
         head = self._head()
         for image, maps in self._inputs(paths):
             yield said_by(head, image, maps)
+
+    def chosen(self) -> dict[str, Any]:
+        """The scoring that "auto" has chosen."""
+        return {"scoring": self.scoring_} if self.scoring == "auto" else {}
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

@@ -38,11 +38,13 @@ class Subject:
         path: the photograph.
         mask: of its real defects; None for a good one.
         painted: whether a defect is painted on it, another one in every epoch.
+        half: 0 or 1, of the photographs held out: where a threshold is chosen on one half, the other measures it.
     """
 
     path: Path
     mask: Path | None = None
     painted: bool = False
+    half: int = 0
 
     @property
     def kind(self) -> str:
@@ -51,7 +53,7 @@ class Subject:
 
 
 class SegmentationExamples:
-    """Subjects as `{"image": float32 3 x H x W, "mask": float32 1 x H x W of 0 and 1}`.
+    """Subjects as `{"image": float32 3 x H x W, "mask": float32 1 x H x W of 0 and 1, "half": 0 or 1}`.
 
     Args:
         subjects: the photographs.
@@ -77,7 +79,8 @@ class SegmentationExamples:
         if self._augment is not None:
             image, mask = self._augment(image, mask)
         planes = standardised(image.as_subclass(torch.Tensor), self.contract)
-        return {"image": planes, "mask": mask.as_subclass(torch.Tensor).float()}
+        half = torch.tensor(self.subjects[index].half)
+        return {"image": planes, "mask": mask.as_subclass(torch.Tensor).float(), "half": half}
 
     def read(self, index: int, rng: np.random.Generator) -> tuple[ByteArray, BoolArray]:
         """Photograph, uint8 H x W x 3, and mask, bool H x W, of a subject, painted where it is to be."""

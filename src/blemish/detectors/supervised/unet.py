@@ -13,24 +13,28 @@ import torch
 from torch import Tensor, nn
 
 from blemish.core.preprocessing import Preprocessing
-from blemish.core.types import BoolArray, FloatArray
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import refuse
 from blemish.detectors.supervised.base import SupervisedDetector, balanced_weights
+from blemish.detectors.supervised.mask_overlap import MaskOverlap
 from blemish.detectors.supervised.pretrained import freeze_statistics, pretrained_backbone, slower_groups
 from blemish.detectors.supervised.segmentation_examples import SegmentationExamples, Subject
-from blemish.detectors.supervised.unet_network import PlainEncoder, SegmentationHead, UNetNetwork, mask_loss
+from blemish.detectors.supervised.unet_network import (
+    PlainEncoder,
+    SegmentationHead,
+    SimpleUNet,
+    UNetNetwork,
+    mask_loss,
+)
 from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Material, Objective, Recipe, cosine_schedule
 from blemish.detectors.training.photographs import Label, TrainingPhotographs
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone
 
-PLAIN = "plain"
+SIMPLE, PLAIN = "simple", "plain"
 _STRIDES = (2, 4, 8, 16)
 _JUDGED = 32
-_THRESHOLDS = 1 / (1 + np.exp(-np.linspace(-8, 6, 57)))
-"""Probabilities that are tried; they reach far down, for a network that has learnt little dares little."""
 
 
 class UNetObjective(Objective):
@@ -38,28 +42,43 @@ class UNetObjective(Objective):
 
     positive_weight: Tensor
 
-    def __init__(self, unet: UNetNetwork, positive_weight: float, pretrained: bool) -> None:
+    def __init__(self, unet: nn.Module, positive_weight: float, pretrained: bool) -> None:
         super().__init__()
         self.unet = unet
         self.pretrained = pretrained
+        self._overlap = MaskOverlap()
         self.register_buffer("positive_weight", torch.tensor(positive_weight))
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean weighted cross entropy, in float32."""
         return mask_loss(self.unet(batch["image"]).float(), batch["mask"], self.positive_weight)
 
+    def validation_loss(self, batch: Batch) -> Tensor:
+        """The same, and the overlap with the masks is counted."""
+        logits = self.unet(batch["image"]).float()
+        probabilities, masks = torch.sigmoid(logits).cpu().numpy(), batch["mask"].cpu().numpy() > 0
+        for probability, mask, half in zip(probabilities, masks, batch["half"].tolist(), strict=True):
+            self._overlap.add(probability, mask, half)
+        return mask_loss(logits, batch["mask"], self.positive_weight)
+
+    def validation_figures(self) -> dict[str, float]:
+        """The IoU of an epoch, each half of the images at the threshold that is best on the other."""
+        counted, self._overlap = self._overlap, MaskOverlap()
+        iou = counted.cross_iou()
+        return {} if iou is None else {"validation_iou": iou}
+
     def train(self, mode: bool = True) -> UNetObjective:
         """Training mode, but for the statistics of a pretrained encoder."""
         super().train(mode)
         if self.pretrained:
-            freeze_statistics(self.unet.encoder)
+            freeze_statistics(self.unet.get_submodule("encoder"))
         return self
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Encoder and decoder, the first slower where it is pretrained."""
         if not self.pretrained:
             return super().parameter_groups(learning_rate)
-        return slower_groups(self.unet, self.unet.encoder, learning_rate)
+        return slower_groups(self.unet, self.unet.get_submodule("encoder"), learning_rate)
 
 
 @dataclasses.dataclass
@@ -69,20 +88,26 @@ class UNet(SupervisedDetector[float]):
     Good, really defective and painted photographs are drawn equally often.
 
     Attributes:
-        encoder: a pretrained network (see `blemish.features.backbones.load_backbone`) to fine-tune, or "plain" for one
-            of 32, 64 and 128 channels that begins at random: it needs several times as many epochs.
+        encoder: a pretrained network (see `blemish.features.backbones.load_backbone`) to fine-tune; or one of 32, 64
+            and 128 channels that begins at random and needs several times as many steps: "plain", or "simple" for the
+            smallest of all, `SimpleUNet`, where a defective pixel weighs the whole ratio of good to defective ones.
         weights: file of weights of the pretrained encoder, or "random".
         synthetic: "no" learns from masks, "only" from defects painted on good photographs, "both" from both.
         top: share of the highest logits whose mean is the score: about as much as a small defect covers, so that small
             ones score as high as large ones.
 
-    After `fit`, `metrics_` of the images held out: `iou` (intersection over union of all their pixels) at the
-    probability `threshold`, which is chosen there; `soft_iou`, from probabilities without a threshold;
-    `mask_probability` and `other_probability`, the mean probability inside and outside the masks.
+    The map is the logits of the mask, so the mean of its sigmoid is the mask probability of a photograph.
+
+    After `fit`, `history_` has the `validation_iou` of each epoch, and `metrics_` of the images held out: `cross_iou`
+    (intersection over union of all their pixels, each half of the images at the threshold that is best on the other);
+    `iou` at the probability `threshold`, which is chosen on the same images, and so a little too high; `soft_iou`,
+    from probabilities without a threshold; `mask_probability` and `other_probability`, the mean probability inside
+    and outside the masks.
     """
 
     name: ClassVar[str] = "unet"
     measures: ClassVar[str] = "logit of a defect"
+    gives_mask_probability: ClassVar[bool] = True
 
     size: int = 192
     epochs: int = 30
@@ -104,7 +129,10 @@ class UNet(SupervisedDetector[float]):
         return label.mask is not None
 
     def preprocessing(self) -> Preprocessing:
-        """As the encoder's weights expect it; pixels in [0, 1] for the plain one."""
+        """As the encoder's weights expect it; pixels in [0, 1] for the plain one, in [-1, 1] for the simple."""
+        if self.encoder == SIMPLE:
+            centred = {"mean": (127.5,) * 3, "std": (127.5,) * 3}
+            return super().preprocessing().model_copy(update=centred)
         if self.encoder == PLAIN:
             return super().preprocessing()
         return self._backbone().preprocessing(self.size, self.size, self.bit_depth)
@@ -116,7 +144,7 @@ class UNet(SupervisedDetector[float]):
 
     def make_objective(self, prepared: Prepared[float]) -> Objective:
         """The U-Net."""
-        pretrained = self.encoder != PLAIN and self.weights != "random"
+        pretrained = self.encoder not in (SIMPLE, PLAIN) and self.weights != "random"
         return UNetObjective(self._unet(), prepared.found, pretrained)
 
     def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[float]) -> Material:
@@ -158,25 +186,39 @@ class UNet(SupervisedDetector[float]):
         return subjects
 
     def _judged(self, paths: Sequence[Path], labels: Sequence[Label]) -> list[Subject]:
-        """Photographs for validation: all with real defects, and some good ones, or every epoch would wait for it."""
+        """Photographs for validation: all with real defects, and some good ones, or every epoch would wait for it.
+
+        Good and defective ones go to the two halves in turn, a painted one to that of its photograph.
+        """
         good = [path for path, label in zip(paths, labels, strict=True) if not label.defective]
-        kept = {good[place] for place in np.linspace(0, len(good) - 1, min(len(good), _JUDGED), dtype=int)}
-        return [one for one in self._subjects(paths, labels) if one.mask is not None or one.path in kept]
+        kept = [good[place] for place in np.linspace(0, len(good) - 1, min(len(good), _JUDGED), dtype=int)]
+        subjects = [
+            one for one in self._subjects(paths, labels) if one.mask is not None or one.path in set(kept)
+        ]
+        defective = [one.path for one in subjects if one.mask is not None]
+        halves = {path: place % 2 for some in (kept, defective) for place, path in enumerate(some)}
+        return [dataclasses.replace(one, half=halves[one.path]) for one in subjects]
 
     def _weight_of_positives(self, photographs: TrainingPhotographs) -> float:
-        """Square root of how many good pixels there are for a defective one, as they are drawn.
+        """What a defective pixel counts for: the ratio of good to defective pixels, or its square root.
 
-        The whole ratio, often several hundred, would make every doubtful pixel around a defect count as one.
+        The whole ratio, often several hundred, makes every doubtful pixel around a defect count as one; so it does in
+        the simple network, which is trained with it as those before it were. There it is of all photographs that are
+        learnt from, else of good and defective ones as they are drawn.
         """
         learnt = photographs.learnt
         subjects = self._subjects(learnt, photographs.labels_of(learnt))
         examples = SegmentationExamples(subjects, self.preprocessing(), False)
+        whole = self.encoder == SIMPLE
         shares: dict[str, list[float]] = {}
         for number in np.random.default_rng(self.seed).permutation(len(subjects)):
             of_kind = shares.setdefault(subjects[number].kind, [])
-            if len(of_kind) < 50:
+            if whole or len(of_kind) < 50:
                 _, mask = examples.read(int(number), np.random.default_rng((self.seed, int(number))))
                 of_kind.append(float(mask.mean()))
+        if whole:
+            positive = float(np.mean([share for of_kind in shares.values() for share in of_kind]))
+            return (1 - positive) / max(positive, 1e-5)
         positive = float(np.mean([np.mean(of_kind) for of_kind in shares.values()]))
         return float(np.sqrt((1 - positive) / max(positive, 1e-4)))
 
@@ -190,10 +232,12 @@ class UNet(SupervisedDetector[float]):
             example = examples(number, np.random.default_rng((self.seed, number)))
             with torch.inference_mode():
                 logits = head(example["image"][None])[1]
-            overlap.add(torch.sigmoid(logits).numpy(), example["mask"][0].numpy() > 0)
+            overlap.add(torch.sigmoid(logits).numpy(), example["mask"][0].numpy() > 0, subjects[number].half)
         return overlap.metrics()
 
-    def _unet(self) -> UNetNetwork:
+    def _unet(self) -> nn.Module:
+        if self.encoder == SIMPLE:
+            return SimpleUNet()
         if self.encoder == PLAIN:
             return UNetNetwork(PlainEncoder(), PlainEncoder.channels)
         backbone = copy.deepcopy(self._backbone()).requires_grad_(True)
@@ -201,38 +245,3 @@ class UNet(SupervisedDetector[float]):
 
     def _backbone(self) -> Backbone:
         return pretrained_backbone(self.encoder, _STRIDES, self.weights, self.seed)
-
-
-class MaskOverlap:
-    """How well probabilities find masks, summed over the pixels of many images."""
-
-    def __init__(self) -> None:
-        self._both = np.zeros(len(_THRESHOLDS))
-        self._either = np.zeros(len(_THRESHOLDS))
-        self._inside = self._outside = self._defective = self._good = 0.0
-
-    def add(self, probability: FloatArray, mask: BoolArray) -> None:
-        """Count one image: probabilities and mask, H x W both."""
-        for place, threshold in enumerate(_THRESHOLDS):
-            found = probability >= threshold
-            self._both[place] += (found & mask).sum()
-            self._either[place] += (found | mask).sum()
-        self._inside += float(probability[mask].sum())
-        self._outside += float(probability[~mask].sum())
-        self._defective += float(mask.sum())
-        self._good += float((~mask).sum())
-
-    def metrics(self) -> dict[str, float]:
-        """IoU at the best threshold, that threshold, the soft IoU, mean probabilities; empty without a defect."""
-        if not self._defective:
-            return {}
-        overlaps = self._both / np.maximum(self._either, 1)
-        best = int(overlaps.argmax())
-        return {
-            "iou": float(overlaps[best]),
-            "threshold": float(_THRESHOLDS[best]),
-            # |P and M| = sum of p m, |P or M| = sum of p + m - p m
-            "soft_iou": self._inside / (self._outside + self._defective),
-            "mask_probability": self._inside / self._defective,
-            "other_probability": self._outside / max(self._good, 1.0),
-        }

@@ -88,6 +88,49 @@ class UNetNetwork(nn.Module):
         return logits
 
 
+class SimpleUNet(nn.Module):
+    """The smallest U-Net, one convolution a level; for 3 x 256 x 256:
+
+    =============================================  ===================
+    convolution                                    32 x 256 x 256
+    maximum of 2 x 2, convolution                  64 x 128 x 128
+    maximum of 2 x 2, convolution                  128 x 64 x 64
+    enlarged                                       64 x 128 x 128
+    joined with level 2, convolution               64 x 128 x 128
+    enlarged                                       32 x 256 x 256
+    joined with level 1, convolution               32 x 256 x 256
+    convolution 1 x 1                              1 x 256 x 256
+    =============================================  ===================
+
+    Convolutions are 3 x 3 with bias and ReLU; enlarging is by transposed convolutions of 2 x 2. 226,593 parameters.
+
+    Without BatchNorm the first weights decide whether it learns at all: they are drawn as in He et al., "Delving Deep
+    into Rectifiers", ICCV 2015, and the last are so small that every probability begins at one half.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = _with_bias(3, 32), _with_bias(32, 64), _with_bias(64, 128)
+        self.enlarge_third, self.joint_second = nn.ConvTranspose2d(128, 64, 2, 2), _with_bias(128, 64)
+        self.enlarge_second, self.joint_first = nn.ConvTranspose2d(64, 32, 2, 2), _with_bias(64, 32)
+        self.last = nn.Conv2d(32, 1, 1)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.get_parameter("bias"))
+        nn.init.normal_(self.last.weight, std=0.01)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logit of a defect at every pixel, N x 1 x H x W; H and W are multiples of 4."""
+        first = self.first(images)
+        second = self.second(F.max_pool2d(first, 2))
+        third = self.third(F.max_pool2d(second, 2))
+        maps = self.joint_second(torch.cat([self.enlarge_third(third), second], 1))
+        maps = self.joint_first(torch.cat([self.enlarge_second(maps), first], 1))
+        logits: Tensor = self.last(maps)
+        return logits
+
+
 class SegmentationHead(nn.Module):
     """A U-Net as a detector: the map is the logits, the score the mean of their highest `top` share.
 
@@ -108,3 +151,8 @@ class SegmentationHead(nn.Module):
 def mask_loss(logits: Tensor, masks: Tensor, positive_weight: Tensor) -> Tensor:
     """Mean binary cross entropy of logits against masks of 0 and 1, where defective pixels weigh `positive_weight`."""
     return F.binary_cross_entropy_with_logits(logits, masks, pos_weight=positive_weight)
+
+
+def _with_bias(inputs: int, outputs: int) -> nn.Sequential:
+    """A convolution of 3 x 3 and ReLU."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True))

@@ -26,7 +26,7 @@ class Progress:
         best_epoch, best_loss: the epoch whose weights are kept, and its validation loss.
         since_best: epochs without a better loss.
         finished: nothing is left to train.
-        history: for each epoch its number, training and validation loss, learning rate and seconds.
+        history: for each epoch its number, training and validation loss, validation figures, learning rate and seconds.
     """
 
     epoch: int = 0

@@ -14,7 +14,7 @@ from blemish.detectors.training.session import TrainingSession
 
 @contextmanager
 def attach_logs(engine: Engine, session: TrainingSession, name: str) -> Iterator[None]:
-    """Log losses and learning rate after every epoch where the session says.
+    """Log losses, validation figures and learning rate after every epoch where the session says.
 
     Raises:
         MissingExtraError: the package is not installed.

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,13 @@ class Objective(nn.Module, ABC):
     def validation_loss(self, batch: Batch) -> Tensor:
         """Loss of a validation batch, in eval mode; the training loss unless said otherwise."""
         return self.loss(batch)
+
+    def validation_figures(self) -> dict[str, float]:
+        """What the validation batches since the last call showed besides their loss, by name, for the history.
+
+        Nothing unless said otherwise; the names begin with `validation_`.
+        """
+        return {}
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Groups of trainable parameters for the optimizer, each with its own `lr` where it is to differ."""
@@ -124,7 +131,7 @@ def train(
         identity: what is trained on what (parameters and images): a checkpoint of another identity is refused.
 
     Returns:
-        For each epoch its number, losses, learning rate and seconds.
+        For each epoch its number, losses, validation figures, learning rate and seconds.
 
     Raises:
         BlemishError: the loss is not a number any more, or a checkpoint cannot be written or read.
@@ -133,6 +140,16 @@ def train(
     with torch.random.fork_rng(devices=[]), large_blocks_kept():
         run.go()
     return run.progress.history
+
+
+def epoch_in_words(row: Mapping[str, float]) -> str:
+    """An epoch of the history, as `epoch 3: training loss 0.21, validation loss 0.25, validation IoU 0.41`."""
+    figures = [
+        f"{name.replace('_', ' ').replace('iou', 'IoU')} {value:.3g}"
+        for name, value in row.items()
+        if name not in ("epoch", "seconds", "learning_rate")
+    ]
+    return f"epoch {row['epoch']:.0f}: {', '.join(figures)}"
 
 
 class _Run:
@@ -193,6 +210,9 @@ class _Run:
         engine.add_event_handler(Events.EPOCH_STARTED, self._begin_epoch)
         engine.add_event_handler(Events.ITERATION_COMPLETED, lambda _: advance(1))
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._end_epoch)
+        engine.add_event_handler(
+            Events.EPOCH_COMPLETED, lambda _: advance(0, epoch_in_words(self.progress.history[-1]))
+        )
         return engine
 
     def _begin_epoch(self, engine: Engine) -> None:
@@ -237,11 +257,9 @@ class _Run:
             "seconds": time.perf_counter() - self.began,
         }
         if loss is not None:
-            row["validation_loss"] = loss
+            row |= {"validation_loss": loss} | self.objective.validation_figures()
         progress.history.append(row)
-        engine.state.metrics = {
-            key: row[key] for key in row if key.endswith("loss") or key == "learning_rate"
-        }
+        engine.state.metrics = {key: row[key] for key in row if key not in ("epoch", "seconds")}
         if loss is None or loss < progress.best_loss:
             progress.best_epoch, progress.since_best = progress.epoch, 0
             progress.best_loss = progress.best_loss if loss is None else loss

@@ -18,6 +18,9 @@ def verdict_banner(judgement: Judgement, facts: Sequence[str]) -> str:
     """PASS, REVIEW or REJECT in large, with the reason in words and further facts."""
     verdict = judgement.inspection.verdict
     why = reason(judgement.inspection, judgement.inspector.manifest.calibration.n_scores)
+    probability = judgement.inspection.mask_probability
+    if probability is not None:
+        facts = [*facts, f"mask probability {probability:.3g}"]
     return (
         f'<div class="bl-verdict bl-{verdict}" role="status" aria-live="assertive">'
         f'<span class="bl-word">{VERDICT_WORDS[verdict]}</span><div><p class="bl-reason">{escaped(why)}</p>'
@@ -61,6 +64,7 @@ def comparison(judgements: Sequence[Judgement]) -> str:
         [inspector_view(one.version.name, one.inspector, one.inspection) for one in judgements]
     )
     found = sensitivity.pattern(views)
+    has_masks = any(view.mask_probability is not None for view in views)
     highest = max(1.5, *(min(view.level, 6.0) for view in views))
     rows = [
         [
@@ -72,6 +76,7 @@ def comparison(judgements: Sequence[Judgement]) -> str:
             f"{number(view.score)} / {number(view.threshold)}",
             f"{view.percentile:.1f} %",
             f"{view.area:.1%}" if view.gives_map else "shows no place",
+            *([sensitivity.probability_in_words(view.mask_probability)] if has_masks else []),
         ]
         for view in views
     ]
@@ -84,6 +89,7 @@ def comparison(judgements: Sequence[Judgement]) -> str:
         "Score / threshold",
         "Percentile",
         "Area",
+        *(["Mask probability"] if has_masks else []),
     ]
     caption = "The most sensitive first. Level: 0 is a usual good part, 1 the threshold (mark)"
     said = [

@@ -9,6 +9,7 @@ import gradio as gr
 from pydantic import ValidationError
 
 from blemish.detectors.registry import DEFAULT_DETECTOR, detector_info, detector_names
+from blemish.evaluation.facts import chosen_in_words, measured_in_words
 from blemish.server.job import Job
 from blemish.server.job_requests import TrainRequest
 from blemish.server.page.access import PRIVATE, QUIET, Access, plainly, refused
@@ -116,6 +117,10 @@ def training_summary(job: Job) -> str:
         )
     rows.append(["Laboratory and line agree to", f"{result.get('parity_error', 0):.1e}"])
     rows.append(["Time, size", f"{result.get('seconds', 0):.1f} s, {result.get('megabytes', 0):.1f} MB"])
+    if chosen := result.get("chosen"):
+        rows.append(["Chosen by the fit", escaped(chosen_in_words(chosen))])
+    if measured := result.get("measured"):
+        rows.append(["On images held out", escaped(measured_in_words(measured))])
     skipped = result.get("skipped") or []
     if skipped:
         rows.append(
