@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
+from pydantic import JsonValue
 from torch import nn
 
 from blemish.core.errors import CatalogError, NotFittedError, UsageError
@@ -22,6 +23,8 @@ from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.settings import cache_folder
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
+from blemish.detectors.augmentation import AUTO, NONE, TRANSFORMS, Augmentation, can_be_meant
+from blemish.detectors.augmentation_choice import AugmentationChoice, choose_augmentation
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
@@ -44,6 +47,9 @@ class Detector(ABC):
         size: input height and width in pixels.
         bit_depth: bits that 16-bit photographs really use.
         seed: seed of everything random.
+        augment: what is done to good photographs so that more is learnt from them, besides what the detector does
+            itself: "none", some of `blemish.detectors.augmentation.TRANSFORMS` with commas between, or "auto", which
+            chooses on good photographs held out and defects painted on them.
 
     A detector that says whether but not where (`gives_maps` is False) has a map that is its score everywhere.
     Where training has a history, `history_` holds for each epoch its number, losses, rate and seconds.
@@ -59,10 +65,15 @@ class Detector(ABC):
     name: ClassVar[str] = ""
     gives_maps: ClassVar[bool] = True
     calibration: ClassVar[str] = "k-fold"
+    augments: ClassVar[bool] = False
     size: int = 352
     bit_depth: int = 16
     seed: int = 0
+    augment: str = NONE
     _fitted_with: dict[str, Any] | None = dataclasses.field(
+        default=None, init=False, repr=False, compare=False
+    )
+    _augmentation_choice: AugmentationChoice | None = dataclasses.field(
         default=None, init=False, repr=False, compare=False
     )
 
@@ -90,12 +101,15 @@ class Detector(ABC):
             UsageError: a parameter's value cannot be meant, or what was given is no photograph.
             ImageError: a training image cannot be read.
         """
-        before, self._fitted_with = self._fitted_with, None  # what learns may ask the detector what it says
+        before = self._fitted_with, self._augmentation_choice
+        self._fitted_with = None  # what learns may ask the detector what it says
         try:
             with catalog_of(data, self.bit_depth) as catalog:
+                self.check_augment()
+                self._augmentation_choice = self.choose_augment(catalog) if self.augment == AUTO else None
                 self.learn(catalog)
         except BaseException:
-            self._fitted_with = before
+            self._fitted_with, self._augmentation_choice = before
             raise
         self._fitted_with = self.get_params()
         return self
@@ -155,6 +169,38 @@ class Detector(ABC):
     def learns_from_defects(self) -> bool:
         """Whether `fit` needs defective images among the training images, with these parameters."""
         return False
+
+    def check_augment(self) -> None:
+        """Refuse what `augment` cannot mean here.
+
+        Raises:
+            UsageError: it names no transforms, or this detector takes none.
+        """
+        if not can_be_meant(self.augment):
+            raise UsageError(
+                f"augment={self.augment} is not possible for {self.name}: choose {NONE}, {AUTO}, or of "
+                f"{', '.join(TRANSFORMS)}, with commas between."
+            )
+        if self.augment != NONE and not self.augments:
+            raise UsageError(
+                f"augment={self.augment} is not possible for {self.name}, which learns from photographs as they are: "
+                f"leave it at {NONE}."
+            )
+
+    def choose_augment(self, catalog: Catalog) -> AugmentationChoice | None:
+        """What `augment` "auto" comes to mean on these photographs; None for nothing."""
+        return choose_augmentation(self, catalog)
+
+    def augmented_by(self) -> Augmentation | None:
+        """What `augment` does to the photographs that are learnt from; None where nothing is done."""
+        choice = self._augmentation_choice
+        augment = choice.augment if choice is not None and self.augment == AUTO else self.augment
+        return None if augment in (NONE, AUTO) else Augmentation(augment, self.seed)
+
+    def chosen(self) -> dict[str, JsonValue]:
+        """What parameters that are "auto" came to mean in `fit`, and why."""
+        choice = self._augmentation_choice
+        return {} if choice is None else choice.to_json()
 
     @property
     def member_names(self) -> tuple[str, ...]:
@@ -222,6 +268,17 @@ class Detector(ABC):
         for name, value in parameters.items():
             setattr(self, name, value)
         return self
+
+    def identity(self) -> dict[str, Any]:
+        """What tells one fit from another, for keys that outlive Blemish's versions.
+
+        `augment` stands in it as what it came to mean, and only where that is not "none": before there was such a
+        parameter keys were without.
+        """
+        choice, parameters = self._augmentation_choice, self.get_params()
+        augment = parameters.pop("augment")
+        augment = choice.augment if choice is not None and augment == AUTO else augment
+        return parameters | ({} if augment == NONE else {"augment": augment})
 
     def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], list[Path]]:
         """What is learnt from photographs depends on them and on the parameters: the key of a memo."""

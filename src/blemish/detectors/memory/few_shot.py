@@ -36,9 +36,11 @@ from blemish.features.together import Reads
 
 @dataclasses.dataclass(frozen=True)
 class _Shot:
-    """A good photograph: patches of its turned copies (N x D each), and of itself (D x h x w)."""
+    """A good photograph: patches of its turned copies and of its augmented ones (N x D each), and of itself
+    (D x h x w)."""
 
-    copies: list[Tensor]
+    turned: list[Tensor]
+    augmented: list[Tensor]
     upright: Tensor
 
 
@@ -78,6 +80,7 @@ class FewShot(FrozenFeatureDetector):
     """
 
     name: ClassVar[str] = "few-shot"
+    augments: ClassVar[bool] = True
 
     method: str = "nearest"
     images: int = 16
@@ -166,13 +169,13 @@ class FewShot(FrozenFeatureDetector):
     def _shots_of(self, paths: list[Path]) -> dict[int, _Shot]:
         """The photographs learnt from, by position."""
         taken = sorted(self._drawn(paths)[: self.images])
-        most = max(1, self.pool // (len(taken) * self.rotations))
+        most = max(1, self.pool // (len(taken) * (self.rotations + self.maps_each() - 1)))
         return {
             position: self._shot_of(paths[position], most) for position in track(taken, "Turning good images")
         }
 
     def _shot_of(self, path: Path, most: int) -> _Shot:
-        """Patches of a photograph and of its turned copies, at most `most` of each copy."""
+        """Patches of a photograph, of its turned and of its augmented copies, at most `most` of each copy."""
         image = self._image_of(path)
         upright = self._patches_of(image)
         grid = (int(upright.shape[2]), int(upright.shape[3]))
@@ -182,7 +185,9 @@ class FewShot(FrozenFeatureDetector):
             patches = self._patches_of(turned(image, angle)) if number else upright
             inside = torch.from_numpy(places_inside(grid, angle).ravel())
             copies.append(self._thinned(patches.flatten(2)[0].T[inside], most))
-        return _Shot(copies, upright[0])
+        augmentation = self.augmented_by()
+        augmented = [] if augmentation is None else map(self._patches_of, augmentation.copies(image))
+        return _Shot(copies, [self._thinned(one.flatten(2)[0].T, most) for one in augmented], upright[0])
 
     def _image_of(self, path: Path) -> ByteArray:
         """The photograph at the input's size, uint8 RGB."""
@@ -205,7 +210,7 @@ class FewShot(FrozenFeatureDetector):
     def _learn(self, shots: Iterable[_Shot]) -> _Good:
         """What photographs teach."""
         known = list(shots)
-        rows = torch.cat([copy for shot in known for copy in shot.copies])
+        rows = torch.cat([copy for shot in known for copy in (*shot.turned, *shot.augmented)])
         _, *sides = known[0].upright.shape
         grid, foreground = (int(sides[0]), int(sides[1])), None
         if self.masking:
@@ -221,13 +226,13 @@ class FewShot(FrozenFeatureDetector):
         return self.neighbourhood // 2 * coarser + coarser // 2
 
     def _of_own_copies(self, path: Path, shot: _Shot) -> Iterator[Prediction]:
-        """The only photograph's exact copies, each scored without itself."""
+        """The only photograph's exact copies, each scored without itself and without augmented ones."""
         for quarters, mirrored, copy in exact_copies(self._image_of(path)):
             left_out = None if mirrored else quarters * self.rotations / 4
-            others = [rows for number, rows in enumerate(shot.copies) if number != left_out]
+            others = [rows for number, rows in enumerate(shot.turned) if number != left_out]
             if not others:
                 continue
-            head = self._head(self._learn([_Shot(others, shot.upright)]))
+            head = self._head(self._learn([_Shot(others, [], shot.upright)]))
             yield said_by(head, batch_of_one(self.extractor().extract_resized(copy)))
 
     def _head(self, good: _Good) -> DistanceHead:

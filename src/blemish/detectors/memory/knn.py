@@ -48,6 +48,7 @@ class NearestNeighbours(FrozenFeatureDetector):
     """
 
     name: ClassVar[str] = "knn"
+    augments: ClassVar[bool] = True
 
     neighbours: int = 5
     neighbourhood: int = 3
@@ -107,9 +108,8 @@ class NearestNeighbours(FrozenFeatureDetector):
 
     def _pool_of(self, paths: list[Path]) -> PatchPool:
         """Candidates from all images, in bounded memory."""
-        return gather_patches(
-            self.extractor(), PatchEmbedding(self.neighbourhood), paths, self.pool, self.seed
-        )
+        features, embedding = self.good_features(paths), PatchEmbedding(self.neighbourhood)
+        return gather_patches(features, embedding, len(paths), self.maps_each(), self.pool, self.seed)
 
     def _head(self, bank: Tensor, grid: tuple[int, int]) -> DistanceHead:
         """The head around a bank of patches on a grid."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from blemish.core.progress import track
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.memory.coreset import greedy_coreset, random_projection
-from blemish.features.extraction import FeatureExtractor
+from blemish.features.extraction import FeatureMaps
 
 _PROJECTED = 64
 
@@ -35,22 +34,34 @@ class PatchPool:
 
 
 def gather_patches(
-    extractor: FeatureExtractor, embedding: nn.Module, paths: Sequence[Path], most: int, seed: int
+    features: Iterable[tuple[int, FeatureMaps]],
+    embedding: nn.Module,
+    images: int,
+    each: int,
+    most: int,
+    seed: int,
 ) -> PatchPool:
     """Candidates from all images, about `most` in all.
 
     Where there are more, every image first gives only its own greedy coreset: the coreset of coresets keeps a
     constant-factor guarantee (Indyk et al., 2014), and memory does not grow with the number of images.
+
+    Args:
+        features: an image's position with its feature maps, or with those of a copy, which gives a coreset too.
+        embedding: from feature maps to patches.
+        images: how many there are.
+        each: most feature maps of an image.
+        most: candidates.
+        seed: of the coresets.
     """
     vectors, owners, grid = [], [], (0, 0)
-    stream = extractor.stream(paths)
-    for position, maps in enumerate(track(stream, "Reading good images", len(paths))):
+    for position, maps in track(features, "Reading good images", images * each):
         patches = embedding(batch_of_one(maps))
         grid = (int(patches.shape[2]), int(patches.shape[3]))
-        rows = choose_bank(patches.flatten(2)[0].T.contiguous(), max(1, most // len(paths)), seed)
+        rows = choose_bank(patches.flatten(2)[0].T.contiguous(), max(1, most // (images * each)), seed)
         vectors.append(rows)
         owners.append(torch.full((len(rows),), position))
-    return PatchPool(torch.cat(vectors), torch.cat(owners), grid, len(paths) * grid[0] * grid[1])
+    return PatchPool(torch.cat(vectors), torch.cat(owners), grid, images * grid[0] * grid[1])
 
 
 def choose_bank(rows: Tensor, size: int, seed: int) -> Tensor:

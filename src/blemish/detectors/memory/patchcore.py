@@ -82,6 +82,7 @@ class PatchCore(FrozenFeatureDetector):
     """
 
     name: ClassVar[str] = "patchcore"
+    augments: ClassVar[bool] = True
 
     crop: int = 0
     neighbourhood: int = 3
@@ -181,7 +182,8 @@ class PatchCore(FrozenFeatureDetector):
 
     def _pool_of(self, paths: list[Path]) -> PatchPool:
         """Candidates from all images, in bounded memory."""
-        return gather_patches(self.extractor(), self._embedding(), paths, self.pool, self.seed)
+        features = self.good_features(paths)
+        return gather_patches(features, self._embedding(), len(paths), self.maps_each(), self.pool, self.seed)
 
     def _bank_of(self, pool: PatchPool, keep: Tensor) -> _Bank:
         """The greedy coreset of the pool's rows to keep."""

@@ -14,7 +14,7 @@ DETECTORS = (
         summary="Convolutional autoencoder of pixels; small and quick, sees changes of colour and gross damage.",
         trains=True,
         reference="Masci et al., Stacked Convolutional Auto-Encoders for Hierarchical Feature Extraction, ICANN 2011",
-        presets={"plain": PLAIN},
+        presets={"plain": PLAIN, "founded": {**PLAIN, "augment": "flips,jitter"}},
         space={"size": [128, 192], "epochs": [20, 40], "learning_rate": LEARNING_RATES, "top": TOPS},
     ),
     DetectorInfo(

@@ -82,6 +82,7 @@ class UNet(SupervisedDetector[float]):
     """
 
     name: ClassVar[str] = "unet"
+    augments: ClassVar[bool] = True
 
     size: int = 192
     epochs: int = 30
@@ -122,7 +123,8 @@ class UNet(SupervisedDetector[float]):
         """Photographs with masks; good ones once as they are and once painted, where defects are to be painted."""
         labels = prepared.photographs.labels_of(paths)
         subjects = self._subjects(paths, labels) if training else self._judged(paths, labels)
-        examples = SegmentationExamples(subjects, self.preprocessing(), training)
+        more = self.augmented_by() if training else None
+        examples = SegmentationExamples(subjects, self.preprocessing(), training, more)
         weights = balanced_weights([subject.kind for subject in subjects]) if training else None
         return Material(examples, len(subjects), weights)
 

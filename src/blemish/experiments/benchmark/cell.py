@@ -14,7 +14,7 @@ import numpy.typing as npt
 from blemish import __version__
 from blemish.core.storage import file_digest, write_bytes
 from blemish.experiments.benchmark.candidates import Candidate
-from blemish.experiments.store import Cell, cell_folder, file_digests, key_of
+from blemish.experiments.store import Cell, by_content, cell_folder, file_digests, key_of
 
 FORMAT = 2
 CELL, ARRAYS, INSPECTOR, TRAINING = "cell.json", "arrays.npz", "inspector.blemish", "training"
@@ -86,7 +86,7 @@ def make_cell(candidate: Candidate, category: str, data_digest: str, seed: int, 
             "format": FORMAT,
             "blemish": __version__,
             "detector": candidate.name,
-            "parameters": parameters,
+            "parameters": by_content(parameters),
             "files": file_digests(parameters),
             "category": category,
             "data": data_digest,

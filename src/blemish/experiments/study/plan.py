@@ -10,11 +10,12 @@ from typing import Any
 from blemish import __version__
 from blemish.core.errors import UsageError
 from blemish.detectors import classical
+from blemish.detectors.augmentation import NONE
 from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import create_detector, detector_info
 from blemish.experiments.categories import Category, open_categories
 from blemish.experiments.space import Setting, Space, grid, space_of, to_json
-from blemish.experiments.store import Cell, cell_folder, file_digests, key_of
+from blemish.experiments.store import Cell, by_content, cell_folder, file_digests, key_of
 
 FORMAT = 1
 MODELS = tuple(info.name for info in classical.DETECTORS)
@@ -93,7 +94,7 @@ class StudyPlan:
                 "format": FORMAT,
                 "blemish": __version__,
                 "model": model,
-                "parameters": parameters,
+                "parameters": by_content(parameters),
                 "weights": file_digests(parameters).get("weights", ""),
                 "space": to_json(_space(model)),
                 "split": combination.split,
@@ -147,6 +148,10 @@ def open_study(
     for name in fixed:
         if name in ("features", "seed"):
             raise UsageError(f"--set {name} is not possible in a study, which sets it itself.")
+        if name == "augment" and fixed[name] != NONE:
+            raise UsageError(
+                "--set augment is not possible in a study, which makes one row of each photograph."
+            )
         if any(name in detector_info(model).space for model in models):
             raise UsageError(f"--set {name} is not possible in a study, which searches for its value.")
     plan = StudyPlan((), out, tuple(models), seed, dict(fixed))
