@@ -2,7 +2,7 @@
 
     python bench/augmentation.py ../shared/data/metal_plate ../shared/data/screw [--detectors knn,padim] [--write]
 
-Of at most 80 good training photographs a quarter is held out; into each of these three defects are painted. A detector
+Of at most 60 good training photographs a quarter is held out; into each of these three defects are painted. A detector
 learns from the others with each value of `augment`; the table is the AUROC of painted defects against the photographs
 held out, of which "auto" has seen none either: it chooses among those that are learnt from.
 """
@@ -27,7 +27,7 @@ from blemish.detectors.registry import create_detector
 from blemish.evaluation.metrics import image_auroc
 
 PAGE = ROOT / "docs" / "decisions" / "0027-augmentation-is-off.md"
-MOST, SHARE, PAINTED, SEED = 80, 0.25, 3, 11
+MOST, SHARE, PAINTED, SEED = 60, 0.25, 3, 11
 
 
 def parted(catalog: Catalog) -> tuple[Catalog, list[Path]]:
@@ -40,11 +40,11 @@ def parted(catalog: Catalog) -> tuple[Catalog, list[Path]]:
     return catalog.subset(np.setdiff1d(drawn, held_out)), paths
 
 
-def measure(name: str, learnt: Catalog, good: list[Path], painted: list[Path]) -> list[str]:
+def measure(name: str, size: int, learnt: Catalog, good: list[Path], painted: list[Path]) -> list[str]:
     """A row: the AUROC with each value of `augment`, and what was chosen."""
     labels, cells, chosen = np.repeat([False, True], [len(good), len(painted)]), [], {}
     for augment in (NONE, *TRANSFORMS, AUTO):
-        detector = create_detector(name, augment=augment).fit(learnt)
+        detector = create_detector(name, size=size, augment=augment).fit(learnt)
         scores = [prediction.score for prediction in detector.predict([*good, *painted])]
         cells.append(f"{image_auroc(labels, np.array(scores)):.3f}")
         chosen = detector.chosen()
@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("data", nargs="*", type=Path, help="folders of one category each")
     parser.add_argument("--sample", default="", help="categories of the sample line, with commas between")
     parser.add_argument("--detectors", default="knn,padim")
+    parser.add_argument("--size", type=int, default=256, help="side in pixels at which photographs are read")
     parser.add_argument("--write", action="store_true", help="write onto the page of the decision")
     options = parser.parse_args()
     rows = []
@@ -77,7 +78,7 @@ def main() -> None:
                 for one in painted_images(good, Path(folder) / root.name / str(number), seed=SEED + number)
             ]
             for name in options.detectors.split(","):
-                rows.append((root.name, f"`{name}`", *measure(name, learnt, good, painted)))
+                rows.append((root.name, f"`{name}`", *measure(name, options.size, learnt, good, painted)))
                 print(*rows[-1], sep="  ", flush=True)
     shown = f"{table(('category', 'detector', NONE, *TRANSFORMS, AUTO), rows)}\n\n{origin()}"
     print(shown)

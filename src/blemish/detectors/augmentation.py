@@ -79,7 +79,7 @@ class Augmentation:
         """The same copy, and where the mask, bool H x W, lies on it."""
         planes = torch.from_numpy(image.transpose(2, 0, 1).copy())
         with torch.random.fork_rng(devices=[]):
-            drawn = np.random.SeedSequence((self._seed, zlib.crc32(np.ascontiguousarray(image)), number))
+            drawn = np.random.SeedSequence((self._seed, zlib.crc32(image.tobytes()), number))
             torch.manual_seed(int(drawn.generate_state(1)[0]))
             changed, moved = self.both(planes, torch.from_numpy(mask[None].astype(np.uint8)))
         return np.ascontiguousarray(changed.numpy().transpose(1, 2, 0)), moved[0].numpy() > 0
