@@ -28,7 +28,14 @@ EXACT: list[tuple[str, str | None, dict[str, Any]]] = [
     (
         "patchcore",
         "light-pca",
-        {"backbone": "resnet18", "size": 256, "taps": (32,), "neighbourhood": 1, "pool": 150_000, "coreset_ratio": 1.0}
+        {
+            "backbone": "resnet18",
+            "size": 256,
+            "taps": (32,),
+            "neighbourhood": 1,
+            "pool": 150_000,
+            "coreset_ratio": 1.0,
+        }
         | {"dimensions": 128, "reduction": "pca", "top": 1.0, "context": 0, "reweighting": 0},
     ),
     (

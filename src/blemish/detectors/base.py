@@ -51,7 +51,9 @@ class Detector(ABC):
             itself: "none", some of `blemish.detectors.augmentation.TRANSFORMS` with commas between, or "auto", which
             chooses on good photographs held out and defects painted on them.
 
-    A detector that says whether but not where (`gives_maps` is False) has a map that is its score everywhere.
+    `later` names parameters that came after the others (see `key_parameters`), and `augments` says whether copies are
+    learnt from where `augment` asks for them. A detector that says whether but not where (`gives_maps` is False) has a
+    map that is its score everywhere.
     Where training has a history, `history_` holds for each epoch its number, losses, rate and seconds.
 
     Example:
@@ -66,6 +68,7 @@ class Detector(ABC):
     gives_maps: ClassVar[bool] = True
     calibration: ClassVar[str] = "k-fold"
     augments: ClassVar[bool] = False
+    later: ClassVar[tuple[str, ...]] = ()
     size: int = 352
     bit_depth: int = 16
     seed: int = 0
@@ -193,8 +196,7 @@ class Detector(ABC):
 
     def augmented_by(self) -> Augmentation | None:
         """What `augment` does to the photographs that are learnt from; None where nothing is done."""
-        choice = self._augmentation_choice
-        augment = choice.augment if choice is not None and self.augment == AUTO else self.augment
+        augment = self._augment()
         return None if augment in (NONE, AUTO) else Augmentation(augment, self.seed)
 
     def chosen(self) -> dict[str, JsonValue]:
@@ -269,16 +271,12 @@ class Detector(ABC):
             setattr(self, name, value)
         return self
 
-    def identity(self) -> dict[str, Any]:
-        """What tells one fit from another, for keys that outlive Blemish's versions.
-
-        `augment` stands in it as what it came to mean, and only where that is not "none": before there was such a
-        parameter keys were without.
-        """
-        choice, parameters = self._augmentation_choice, self.get_params()
-        augment = parameters.pop("augment")
-        augment = choice.augment if choice is not None and augment == AUTO else augment
-        return parameters | ({} if augment == NONE else {"augment": augment})
+    def key_parameters(self) -> dict[str, Any]:
+        """Parameters for the key of what is kept: those of `later` only where they are not at their default, so that
+        what was kept before there was such a parameter is found again; `augment` as what it came to mean."""
+        usual, later = self._defaults(), ("augment", *self.later)
+        given = self.get_params() | {"augment": self._augment()}
+        return {name: given[name] for name in given if name not in later or given[name] != usual[name]}
 
     def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], list[Path]]:
         """What is learnt from photographs depends on them and on the parameters: the key of a memo."""
@@ -296,6 +294,11 @@ class Detector(ABC):
         """Predictions of photographs, those in memory as files for as long as they are scored."""
         with files_of(images, self.bit_depth) as paths:
             yield from self.predict_files(paths)
+
+    def _augment(self) -> str:
+        """The value of `augment`, "auto" as what it has come to mean."""
+        choice = self._augmentation_choice
+        return self.augment if self.augment != AUTO or choice is None else choice.augment
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:

@@ -14,9 +14,6 @@ from blemish.core.storage import file_digest, write_json
 
 T = TypeVar("T")
 
-_SINCE = {"augment": "none"}
-"""Parameters that detectors got later, at the value that changes nothing: there a key is what it was before."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -50,12 +47,6 @@ class Cell:
 def key_of(depends_on: Any) -> str:
     """SHA-256 over plain values, the same for the same values; the version of Blemish should be among them."""
     return hashlib.sha256(json.dumps(depends_on, default=str, sort_keys=True).encode()).hexdigest()
-
-
-def by_content(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as a key has them, JSON-ready."""
-    plain = json.loads(json.dumps(parameters, default=str))
-    return {name: value for name, value in plain.items() if _SINCE.get(name, plain) != value}
 
 
 def file_digests(parameters: Mapping[str, Any]) -> dict[str, str]:

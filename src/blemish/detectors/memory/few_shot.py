@@ -27,7 +27,7 @@ from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.foreground import Foreground, learn_foreground
 from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
-from blemish.detectors.memory.patch_pool import choose_bank
+from blemish.detectors.memory.patch_pool import augmented_patches, choose_bank
 from blemish.detectors.memory.subspace import SubspaceResidual, learn_subspace
 from blemish.detectors.turned_copies import exact_copies, places_inside, turned
 from blemish.features.pixels import PixelCache
@@ -36,12 +36,11 @@ from blemish.features.together import Reads
 
 @dataclasses.dataclass(frozen=True)
 class _Shot:
-    """A good photograph: patches of its turned copies and of its augmented ones (N x D each), and of itself
-    (D x h x w)."""
+    """A good photograph: patches of its turned copies (N x D each), of itself (D x h x w), and of augmented copies."""
 
-    turned: list[Tensor]
-    augmented: list[Tensor]
+    copies: list[Tensor]
     upright: Tensor
+    augmented: list[Tensor] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,9 +184,11 @@ class FewShot(FrozenFeatureDetector):
             patches = self._patches_of(turned(image, angle)) if number else upright
             inside = torch.from_numpy(places_inside(grid, angle).ravel())
             copies.append(self._thinned(patches.flatten(2)[0].T[inside], most))
-        augmentation = self.augmented_by()
-        augmented = [] if augmentation is None else map(self._patches_of, augmentation.copies(image))
-        return _Shot(copies, [self._thinned(one.flatten(2)[0].T, most) for one in augmented], upright[0])
+        augmentation, embedding = self.augmented_by(), PatchEmbedding(self.neighbourhood)
+        more: Iterable[Tensor] = ()
+        if augmentation is not None:
+            more = augmented_patches(self.extractor(), embedding, path, augmentation)
+        return _Shot(copies, upright[0], [self._thinned(rows, most) for rows in more])
 
     def _image_of(self, path: Path) -> ByteArray:
         """The photograph at the input's size, uint8 RGB."""
@@ -210,7 +211,7 @@ class FewShot(FrozenFeatureDetector):
     def _learn(self, shots: Iterable[_Shot]) -> _Good:
         """What photographs teach."""
         known = list(shots)
-        rows = torch.cat([copy for shot in known for copy in (*shot.turned, *shot.augmented)])
+        rows = torch.cat([copy for shot in known for copy in (*shot.copies, *shot.augmented)])
         _, *sides = known[0].upright.shape
         grid, foreground = (int(sides[0]), int(sides[1])), None
         if self.masking:
@@ -229,10 +230,10 @@ class FewShot(FrozenFeatureDetector):
         """The only photograph's exact copies, each scored without itself and without augmented ones."""
         for quarters, mirrored, copy in exact_copies(self._image_of(path)):
             left_out = None if mirrored else quarters * self.rotations / 4
-            others = [rows for number, rows in enumerate(shot.turned) if number != left_out]
+            others = [rows for number, rows in enumerate(shot.copies) if number != left_out]
             if not others:
                 continue
-            head = self._head(self._learn([_Shot(others, [], shot.upright)]))
+            head = self._head(self._learn([_Shot(others, shot.upright)]))
             yield said_by(head, batch_of_one(self.extractor().extract_resized(copy)))
 
     def _head(self, good: _Good) -> DistanceHead:

@@ -108,8 +108,10 @@ class NearestNeighbours(FrozenFeatureDetector):
 
     def _pool_of(self, paths: list[Path]) -> PatchPool:
         """Candidates from all images, in bounded memory."""
-        features, embedding = self.good_features(paths), PatchEmbedding(self.neighbourhood)
-        return gather_patches(features, embedding, len(paths), self.maps_each(), self.pool, self.seed)
+        embedding = PatchEmbedding(self.neighbourhood)
+        return gather_patches(
+            self.extractor(), embedding, paths, self.pool, self.seed, augmentation=self.augmented_by()
+        )
 
     def _head(self, bank: Tensor, grid: tuple[int, int]) -> DistanceHead:
         """The head around a bank of patches on a grid."""

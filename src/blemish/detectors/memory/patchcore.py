@@ -182,8 +182,9 @@ class PatchCore(FrozenFeatureDetector):
 
     def _pool_of(self, paths: list[Path]) -> PatchPool:
         """Candidates from all images, in bounded memory."""
-        features = self.good_features(paths)
-        return gather_patches(features, self._embedding(), len(paths), self.maps_each(), self.pool, self.seed)
+        return gather_patches(
+            self.extractor(), self._embedding(), paths, self.pool, self.seed, augmentation=self.augmented_by()
+        )
 
     def _bank_of(self, pool: PatchPool, keep: Tensor) -> _Bank:
         """The greedy coreset of the pool's rows to keep."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from blemish import __version__
 from blemish.core.storage import file_digest, write_bytes
 from blemish.experiments.benchmark.candidates import Candidate
-from blemish.experiments.store import Cell, by_content, cell_folder, file_digests, key_of
+from blemish.experiments.store import Cell, cell_folder, file_digests, key_of
 
 FORMAT = 2
 CELL, ARRAYS, INSPECTOR, TRAINING = "cell.json", "arrays.npz", "inspector.blemish", "training"
@@ -80,13 +80,14 @@ class CellResult:
 
 def make_cell(candidate: Candidate, category: str, data_digest: str, seed: int, out: Path) -> ComparedCell:
     """The cell of a detector on a category; its folder lies in `out`."""
-    parameters = json.loads(json.dumps(candidate.detector(seed).get_params(), default=str))
+    detector = candidate.detector(seed)
+    parameters = json.loads(json.dumps(detector.get_params(), default=str))
     key = key_of(
         {
             "format": FORMAT,
             "blemish": __version__,
             "detector": candidate.name,
-            "parameters": by_content(parameters),
+            "parameters": json.loads(json.dumps(detector.key_parameters(), default=str)),
             "files": file_digests(parameters),
             "category": category,
             "data": data_digest,

@@ -21,7 +21,7 @@ from blemish.experiments.search.chosen import measure_chosen
 from blemish.experiments.search.trial_store import TrialStore
 from blemish.experiments.space import Setting, Space, to_json
 from blemish.experiments.split_catalog import SplitCatalog
-from blemish.experiments.store import by_content, key_of
+from blemish.experiments.store import key_of
 from blemish.experiments.trial import Trial, chosen_of, run_trial
 from blemish.experiments.validation import validate
 
@@ -62,7 +62,7 @@ class SearchPlan:
 
     def key(self) -> str:
         """The key of what every trial's result depends on."""
-        parameters = by_content(self.make({}).get_params())
+        parameters = self.make({}).key_parameters()
         return key_of([
             __version__, self.detector, parameters, to_json(self.space), self.method, self.split.name,
             catalog_digest(self.split.catalog), self.seed,

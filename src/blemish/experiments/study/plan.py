@@ -15,7 +15,7 @@ from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import create_detector, detector_info
 from blemish.experiments.categories import Category, open_categories
 from blemish.experiments.space import Setting, Space, grid, space_of, to_json
-from blemish.experiments.store import Cell, by_content, cell_folder, file_digests, key_of
+from blemish.experiments.store import Cell, cell_folder, file_digests, key_of
 
 FORMAT = 1
 MODELS = tuple(info.name for info in classical.DETECTORS)
@@ -88,13 +88,13 @@ class StudyPlan:
         return int(self.fixed.get("bit_depth", 16))
 
     def _cell(self, category: Category, combination: Combination, model: str) -> StudyCell:
-        parameters = self.detector(model, combination.features).get_params()
+        parameters = self.detector(model, combination.features).key_parameters()
         key = key_of(
             {
                 "format": FORMAT,
                 "blemish": __version__,
                 "model": model,
-                "parameters": by_content(parameters),
+                "parameters": parameters,
                 "weights": file_digests(parameters).get("weights", ""),
                 "space": to_json(_space(model)),
                 "split": combination.split,
