@@ -65,6 +65,7 @@ def test_a_whole_number_is_a_number() -> None:
         (("--set", "epochs=many"), "epochs=many is not possible for cae: give a whole number"),
         (("--set", "epochs=0"), "epochs=0 is not possible for cae: the default is 20"),
         (("--size", "100"), "size=100 is not possible for cae: choose a multiple of 32 from 64 to 2048."),
+        (("--augment", "flip"), "augment=flip is not possible for cae: choose none, auto, or of flips"),
         (("--set", "device=cuda"), "device=cuda is not possible here"),
     ],
 )

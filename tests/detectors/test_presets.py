@@ -28,7 +28,14 @@ EXACT: list[tuple[str, str | None, dict[str, Any]]] = [
     (
         "patchcore",
         "light-pca",
-        {"backbone": "resnet18", "taps": (32,), "neighbourhood": 1, "pool": 150_000, "coreset_ratio": 1.0}
+        {
+            "backbone": "resnet18",
+            "size": 256,
+            "taps": (32,),
+            "neighbourhood": 1,
+            "pool": 150_000,
+            "coreset_ratio": 1.0,
+        }
         | {"dimensions": 128, "reduction": "pca", "top": 1.0, "context": 0, "reweighting": 0},
     ),
     (
@@ -78,6 +85,12 @@ EXACT: list[tuple[str, str | None, dict[str, Any]]] = [
         "plain",
         {"learning_rate": 1e-3, "batch_size": 8, "epochs": 20, "patience": 5, "examples_per_epoch": 0}
         | {"top": 1.0, "sigma": 0.0},
+    ),
+    (
+        "cae",
+        "founded",
+        {"learning_rate": 1e-3, "batch_size": 8, "epochs": 20, "patience": 5, "examples_per_epoch": 0}
+        | {"top": 1.0, "sigma": 0.0, "size": 128, "augment": "flips,jitter"},
     ),
     ("ssim-autoencoder", None, {"size": 256}),
     ("residual-autoencoder", None, {"size": 224, "examples_per_epoch": 1500}),

@@ -22,6 +22,8 @@ from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.settings import cache_folder
 from blemish.core.types import FloatArray, Prediction, mean_probability
 from blemish.data.catalog import Catalog
+from blemish.detectors.augmentation import AUTO, NONE, TRANSFORMS, Augmentation, can_be_meant
+from blemish.detectors.augmentation_choice import AugmentationChoice, choose_augmentation
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
@@ -45,10 +47,14 @@ class Detector(ABC):
         size: input height and width in pixels.
         bit_depth: bits that 16-bit photographs really use.
         seed: seed of everything random.
+        augment: what is done to good photographs so that more is learnt from them, besides what the detector does
+            itself: "none", some of `blemish.detectors.augmentation.TRANSFORMS` with commas between, or "auto", which
+            chooses on good photographs held out and defects painted on them.
 
     `measures` says in words what the score is. A detector that says whether but not where (`gives_maps` is False)
     has a map that is its score everywhere; one whose map holds the logits of a mask (`gives_mask_probability`) gives
-    the mean probability of each photograph too.
+    the mean probability of each photograph too. `later` names parameters that came after the others (see
+    `key_parameters`), and `augments` says whether copies are learnt from where `augment` asks for them.
     Where training has a history, `history_` holds for each epoch its number, losses, rate and seconds.
 
     Example:
@@ -64,10 +70,16 @@ class Detector(ABC):
     gives_mask_probability: ClassVar[bool] = False
     calibration: ClassVar[str] = "k-fold"
     measures: ClassVar[str] = "anomaly score"
+    augments: ClassVar[bool] = False
+    later: ClassVar[tuple[str, ...]] = ()
     size: int = 352
     bit_depth: int = 16
     seed: int = 0
+    augment: str = NONE
     _fitted_with: dict[str, Any] | None = dataclasses.field(
+        default=None, init=False, repr=False, compare=False
+    )
+    _augmentation_choice: AugmentationChoice | None = dataclasses.field(
         default=None, init=False, repr=False, compare=False
     )
 
@@ -95,12 +107,15 @@ class Detector(ABC):
             UsageError: a parameter's value cannot be meant, or what was given is no photograph.
             ImageError: a training image cannot be read.
         """
-        before, self._fitted_with = self._fitted_with, None  # what learns may ask the detector what it says
+        before = self._fitted_with, self._augmentation_choice
+        self._fitted_with = None  # what learns may ask the detector what it says
         try:
             with catalog_of(data, self.bit_depth) as catalog:
+                self.check_augment()
+                self._augmentation_choice = self.choose_augment(catalog) if self.augment == AUTO else None
                 self.learn(catalog)
         except BaseException:
-            self._fitted_with = before
+            self._fitted_with, self._augmentation_choice = before
             raise
         self._fitted_with = self.get_params()
         return self
@@ -161,6 +176,37 @@ class Detector(ABC):
         """Whether `fit` needs defective images among the training images, with these parameters."""
         return False
 
+    def check_augment(self) -> None:
+        """Refuse what `augment` cannot mean here.
+
+        Raises:
+            UsageError: it names no transforms, or this detector takes none.
+        """
+        if not can_be_meant(self.augment):
+            raise UsageError(
+                f"augment={self.augment} is not possible for {self.name}: choose {NONE}, {AUTO}, or of "
+                f"{', '.join(TRANSFORMS)}, with commas between."
+            )
+        if self.augment != NONE and not self.augments:
+            raise UsageError(
+                f"augment={self.augment} is not possible for {self.name}, which learns from photographs as they are: "
+                f"leave it at {NONE}."
+            )
+
+    def choose_augment(self, catalog: Catalog) -> AugmentationChoice | None:
+        """What `augment` "auto" comes to mean on these photographs; None for nothing."""
+        return choose_augmentation(self, catalog)
+
+    def augmented_by(self) -> Augmentation | None:
+        """What `augment` does to the photographs that are learnt from; None where nothing is done."""
+        augment = self._augment()
+        return None if augment in (NONE, AUTO) else Augmentation(augment, self.seed)
+
+    def chosen(self) -> dict[str, Any]:
+        """What parameters that were left to `fit` came to mean by what it saw, by name; JSON-ready."""
+        choice = self._augmentation_choice
+        return {} if choice is None else choice.to_json()
+
     @property
     def member_names(self) -> tuple[str, ...]:
         """Names of the detectors that this one is made of, where it is of several."""
@@ -182,10 +228,6 @@ class Detector(ABC):
         each, and the distance to the nearest labelled defect.
         """
         return self.network()
-
-    def chosen(self) -> dict[str, Any]:
-        """What parameters that were left to `fit` came to mean by what it saw, by name; JSON-ready."""
-        return {}
 
     def reads(self) -> Reads:
         """What learning reads of every photograph, so that one pass decodes it once for all: its pixels, unless said.
@@ -245,6 +287,13 @@ class Detector(ABC):
             setattr(self, name, value)
         return self
 
+    def key_parameters(self) -> dict[str, Any]:
+        """Parameters for the key of what is kept: those of `later` only where they are not at their default, so that
+        what was kept before there was such a parameter is found again; `augment` as what it came to mean."""
+        usual, later = self._defaults(), ("augment", *self.later)
+        given = self.get_params() | {"augment": self._augment()}
+        return {name: given[name] for name in given if name not in later or given[name] != usual[name]}
+
     def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], list[Path]]:
         """What is learnt from photographs depends on them and on the parameters: the key of a memo."""
         return self.get_params(), list(paths)
@@ -265,6 +314,11 @@ class Detector(ABC):
                     probability = mean_probability(prediction.anomaly_map)
                     prediction = dataclasses.replace(prediction, mask_probability=probability)
                 yield prediction
+
+    def _augment(self) -> str:
+        """The value of `augment`, "auto" as what it has come to mean."""
+        choice = self._augmentation_choice
+        return self.augment if self.augment != AUTO or choice is None else choice.augment
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:

@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from blemish.core.errors import UsageError
 from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import Prediction
+from blemish.detectors.augmentation import COPIES, NONE
 from blemish.detectors.base import Detector
 from blemish.detectors.memo import Memo
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone, load_backbone
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
+from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
 
 
@@ -47,8 +49,8 @@ class BackboneDetector(Detector):
         """
 
     def reads(self) -> Reads:
-        """The backbone's feature maps."""
-        return Reads(extractors=(self.extractor(),))
+        """The backbone's feature maps, and pixels where copies are made of them."""
+        return Reads((self.extractor(),), () if self.augment == NONE else (self.preprocessing(),))
 
     def preprocessing(self) -> Preprocessing:
         """The contract between a photograph and the backbone's input."""
@@ -89,6 +91,20 @@ class FrozenFeatureDetector(BackboneDetector):
     def read_at(self) -> tuple[int, ...]:
         """Strides at which the backbone is read."""
         return tuple(self.taps)
+
+    def good_features(self, paths: Sequence[Path]) -> Iterator[tuple[int, FeatureMaps]]:
+        """Feature maps to learn from: a photograph's position with its own, then with those of its augmented copies."""
+        augmentation, pixels = self.augmented_by(), PixelCache()
+        for position, maps in enumerate(self.extractor().stream(paths)):
+            yield position, maps
+            if augmentation is not None:
+                image = pixels.read(paths[position], self.preprocessing())
+                for copy in augmentation.copies(image):
+                    yield position, self.extractor().extract_resized(copy)
+
+    def maps_each(self) -> int:
+        """Most feature maps that `good_features` gives of a photograph."""
+        return 1 if self.augmented_by() is None else 1 + COPIES
 
     def scored_by(self, head: nn.Module, paths: Sequence[Path]) -> Iterator[Prediction]:
         """What a head, feature maps in, score (1) and map (H x W) out, says of photographs one by one, in order."""

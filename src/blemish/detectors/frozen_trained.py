@@ -6,6 +6,7 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -32,19 +33,23 @@ class FrozenTrainedDetector(FrozenFeatureDetector, TrainedDetector[Statistics]):
     `features_of` over the images that are learnt from.
     """
 
+    augments: ClassVar[bool] = True
+
     @abstractmethod
     def trained_head(self, objective: Objective, prepared: Prepared[Statistics]) -> nn.Module:
         """The head, feature maps in, score (1) and map (H x W) out, from the trained objective."""
 
     def prepare(self, photographs: TrainingPhotographs) -> Statistics:
-        """Read all features once, which fills the cache."""
-        stream = self.extractor().stream(photographs.learnt)
-        features = (self.features_of(batch_of_one(maps)) for maps in stream)
-        return channel_statistics(track(features, "Reading good images", len(photographs.learnt)))
+        """Read all features once, those of augmented copies too, which fills the cache."""
+        learnt = self.good_features(photographs.learnt)
+        features = (self.features_of(batch_of_one(maps)) for _, maps in learnt)
+        count = len(photographs.learnt) * self.maps_each()
+        return channel_statistics(track(features, "Reading good images", count))
 
     def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[Statistics]) -> Material:
-        """The photographs' feature maps."""
-        return Material(FeatureExamples(self.extractor(), paths), len(paths))
+        """The photographs' feature maps, and those of augmented copies for training."""
+        augmentation = self.augmented_by() if training else None
+        return Material(FeatureExamples(self.extractor(), paths, augmentation), len(paths))
 
     def finish(self, objective: Objective, prepared: Prepared[Statistics]) -> nn.Module:
         """Backbone and trained head as one graph."""

@@ -18,7 +18,7 @@ def check_types(detector: Detector) -> None:
     """Refuse a value of another kind than its parameter's, before it is compared with anything.
 
     Raises:
-        UsageError: a parameter is of another kind.
+        UsageError: a parameter is of another kind, or `augment` cannot be meant.
     """
     hints = get_type_hints(type(detector))
     for field in dataclasses.fields(detector):
@@ -26,6 +26,7 @@ def check_types(detector: Detector) -> None:
             value, kind = getattr(detector, field.name), _kind_of(hints[field.name])
             usual = "" if field.default is None else f", as --set {field.name}={_as_written(field.default)}"
             raise UsageError(f"{field.name}={value} is not possible for {detector.name}: give {kind}{usual}.")
+    detector.check_augment()
 
 
 def _fits(value: object, hint: Any) -> bool:

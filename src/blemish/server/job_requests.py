@@ -28,6 +28,9 @@ REPORT = "report.html"
 
 Size = Annotated[int, Field(ge=32, le=2048)]
 
+Augment = Annotated[str, Field(pattern=r"^[a-z]+(,[a-z]+)*$", max_length=80)]
+"""The parameter `augment` of a detector."""
+
 
 class TrainRequest(Request):
     """Learn an inspector called `name` from photographs of good parts, of the `category` in the folder."""
@@ -38,6 +41,7 @@ class TrainRequest(Request):
     category: Name | None = None
     detector: DetectorName = DEFAULT_DETECTOR
     size: Size | None = None
+    augment: Augment | None = None
     quick: bool = False
 
 
@@ -112,6 +116,7 @@ def workflow(
             detector=detector,
             preset=preset or None,
             size=request.size,
+            augment=request.augment,
             category=request.category,
             quick=request.quick,
             report=folder / REPORT,

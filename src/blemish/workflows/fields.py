@@ -35,5 +35,12 @@ GalleryLocation = Annotated[
 ]
 BitDepth = Annotated[int, Field(ge=8, le=16, description="Bits that 16-bit photographs really use, as 12.")]
 Preset = Annotated[str | None, Field(description="A named set of the detector's parameters.")]
+Augment = Annotated[
+    str | None,
+    Field(
+        description="Learn from changed copies too: none, auto, or of flips, turns, jitter, brightness, with commas "
+        "between."
+    ),
+]
 Settings = Annotated[dict[str, Annotated[Any, AfterValidator(with_tuples)]], Option("--set", "NAME=VALUE")]
 """A detector's parameters by name; a list stands for a tuple."""

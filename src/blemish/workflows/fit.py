@@ -12,7 +12,7 @@ from pydantic import Field
 from blemish.core.errors import BlemishError, UsageError
 from blemish.core.progress import say, task
 from blemish.detectors.registry import DEFAULT_DETECTOR
-from blemish.workflows.fields import BitDepth, CategoryName, GoodParts, Preset, Settings
+from blemish.workflows.fields import Augment, BitDepth, CategoryName, GoodParts, Preset, Settings
 from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class FitRequest(Request):
     backbone: str | None = Field(None, description="Pretrained network, as resnet18.")
     weights: Path | None = Field(None, description="File with the backbone's weights.")
     features: str | None = Field(None, description="Classical detectors: deep-mid, deep-last or direct.")
+    augment: Augment = None
     parameters: Settings = Field({}, description="Any parameter; repeat for more.")
     seed: int = Field(0, description="The same seed learns the same.")
     category: CategoryName = None
@@ -59,6 +60,7 @@ class FitRequest(Request):
         named: dict[str, Any] = {"size": self.size, "backbone": self.backbone, "features": self.features}
         named |= {
             "weights": self.weights and str(self.weights),
+            "augment": self.augment,
             "synthetic": "only" if self.synthetic else None,
         }
         named |= {"seed": self.seed, "bit_depth": self.bit_depth}

@@ -75,7 +75,7 @@ class IsolationForest(TabularDetector):
     def chosen(self) -> dict[str, Any]:
         """The images of a tree, where they are left to the fit."""
         used = self.score_parameters(self.n_images_)["max_samples"]
-        return {"max_samples": used} if self.max_samples == "auto" else {}
+        return super().chosen() | ({"max_samples": used} if self.max_samples == "auto" else {})
 
     def model_score(self, arrays: Arrays) -> nn.Module:
         """The walk through all trees."""

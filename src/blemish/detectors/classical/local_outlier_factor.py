@@ -80,7 +80,7 @@ class LocalOutlierFactor(TabularDetector):
     def chosen(self) -> dict[str, Any]:
         """The neighbours, where there are fewer than were asked for."""
         used = self._neighbours(self.n_images_)
-        return {"n_neighbors": used} if used != self.n_neighbors else {}
+        return super().chosen() | ({"n_neighbors": used} if used != self.n_neighbors else {})
 
     def model_score(self, arrays: Arrays) -> nn.Module:
         """Distances to the good rows, and their densities."""

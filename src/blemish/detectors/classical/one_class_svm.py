@@ -69,7 +69,7 @@ class OneClassSvm(TabularDetector):
     def chosen(self) -> dict[str, Any]:
         """Gamma as a number, where it is given as a word and the kernel has one."""
         by_word = isinstance(self.gamma, str) and self.kernel != "linear"
-        return {"gamma": float(self.arrays_["gamma"][0])} if by_word else {}
+        return super().chosen() | ({"gamma": float(self.arrays_["gamma"][0])} if by_word else {})
 
     def model_score(self, arrays: Arrays) -> nn.Module:
         """The kernel with the support vectors."""

@@ -19,6 +19,7 @@ from torch import nn
 
 from blemish.core.errors import CatalogError, UsageError
 from blemish.core.folds import fold_positions
+from blemish.core.images import read_image
 from blemish.core.progress import task, track
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
@@ -26,6 +27,7 @@ from blemish.detectors.base import normal_images, require_fitted
 from blemish.detectors.classical.head import Projection, TabularHead
 from blemish.detectors.classical.projection import SCALINGS, Arrays, Rows, fit_projection, project
 from blemish.detectors.frozen import BackboneDetector, BackboneWithHead
+from blemish.detectors.inputs import files_of
 from blemish.detectors.memo import Memo
 from blemish.features.handcrafted import HandcraftedVectors
 from blemish.features.pooled import PooledVectors, depth_taps
@@ -52,12 +54,15 @@ class TabularDetector(BackboneDetector):
     After `fit`: `arrays_`, all that was learnt.
     """
 
+    augments: ClassVar[bool] = True
     moves_no_score: ClassVar[tuple[str, ...]] = ("contamination",)
 
     features: str = "deep-mid"
     scaling: str = "standard"
     explained: float = 0.95
-    _rows: Memo[FloatArray] = dataclasses.field(default_factory=Memo, init=False, repr=False, compare=False)
+    _rows: Memo[tuple[FloatArray, npt.NDArray[np.intp]]] = dataclasses.field(
+        default_factory=Memo, init=False, repr=False, compare=False
+    )
 
     @abstractmethod
     def fit_model(self, rows: Rows) -> Arrays:
@@ -123,9 +128,9 @@ class TabularDetector(BackboneDetector):
         """Learn from the features of the normal training images."""
         self._check_parameters()
         paths = normal_images(catalog, FEWEST)
-        rows = self._rows.keep(self.key_of(paths), self._rows_of(paths))
+        rows, _ = self._rows.keep(self.key_of(paths), self._rows_of(paths))
         with task("Fitting the model"):
-            self.fit_rows(rows)
+            self.fit_rows(rows, self._projection(rows, self.most_components(len(paths))))
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
@@ -137,11 +142,11 @@ class TabularDetector(BackboneDetector):
         """Score every normal training image as if unseen; see the base class. Features are read once for all folds."""
         require_fitted(self, "arrays_")
         paths = normal_images(catalog, FEWEST)
-        rows = self._rows.recall(self.key_of(paths), lambda: self._rows_of(paths))
+        rows, owners = self._rows.recall(self.key_of(paths), lambda: self._rows_of(paths))
         kept = self.most_components(len(paths))  # of all, or a fold's distances would have fewer terms
         with task("Scoring good images as if unseen", len(paths)) as advance:
             for part in fold_positions(len(paths), folds, self.seed):
-                others = np.delete(rows, part, axis=0)
+                others = rows[~np.isin(owners, part)]
                 head = self._head(self._learn(others, self._projection(others, kept)))
                 for position in part.tolist():
                     yield position, self._scored(head, rows[position])
@@ -199,9 +204,17 @@ class TabularDetector(BackboneDetector):
             return HandcraftedVectors(self.bit_depth)
         return PooledVectors(self.extractor())
 
-    def _rows_of(self, paths: Sequence[Path]) -> FloatArray:
-        stream = self.vectors().stream(paths)
-        return np.stack(list(track(stream, "Reading good images", len(paths))))
+    def _rows_of(self, paths: Sequence[Path]) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+        """Rows of photographs in order, then of their augmented copies, and of each row its photograph's position."""
+        rows = list(track(self.vectors().stream(paths), "Reading good images", len(paths)))
+        owners, augmentation = list(range(len(paths))), self.augmented_by()
+        if augmentation is not None:
+            for position, path in enumerate(track(paths, "Reading augmented copies")):
+                image = read_image(path, bit_depth=self.bit_depth)
+                with files_of(augmentation.copies(image)) as copies:
+                    rows += self.vectors().stream(copies)
+                owners += [position] * (len(rows) - len(owners))
+        return np.stack(rows), np.array(owners, np.intp)
 
     def _projection(self, rows: FloatArray, most: int | None) -> Arrays:
         """Of `most` components."""

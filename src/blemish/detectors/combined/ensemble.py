@@ -18,6 +18,7 @@ from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
+from blemish.detectors.augmentation import NONE
 from blemish.detectors.base import Detector, refuse, require_fitted
 from blemish.detectors.combined.ensemble_network import EnsembleNetwork, Member, Surprise, WithoutParts
 from blemish.detectors.memo import Memo
@@ -64,6 +65,7 @@ class Ensemble(Detector):
 
     name: ClassVar[str] = "ensemble"
     measures: ClassVar[str] = "-log10 of the combined p-value"
+    augments: ClassVar[bool] = True
 
     members: tuple[str, ...] = ("patchcore", "feature-autoencoder")
     rule: str = "mean"
@@ -133,6 +135,9 @@ class Ensemble(Detector):
             networks.append(Member(network, contract.mean, contract.std, surprise, one.map_low, one.map_high))
         return EnsembleNetwork(networks, self.rule).eval()
 
+    def choose_augment(self, catalog: Catalog) -> None:
+        """Nothing for all: every member chooses for itself."""
+
     def reads(self) -> Reads:
         """What the members read, and pixels."""
         said = [super().reads(), *(member.reads() for member in self._unfitted())]
@@ -177,12 +182,15 @@ class Ensemble(Detector):
             name, preset = split_label(label)
             if name == self.name:
                 raise UsageError("An ensemble cannot be a member of an ensemble: name its members instead.")
-            common = {"size": self.size, "bit_depth": self.bit_depth, "seed": self.seed}
+            common: dict[str, Any] = {"size": self.size, "bit_depth": self.bit_depth, "seed": self.seed}
+            if self.augment != NONE:  # or a member keeps what its preset says
+                common["augment"] = self.augment
             member = create_detector(name, preset, **common)
             if member.learns_from_defects():
                 raise UsageError(f"{label} learns from defects and cannot be a member: choose others.")
             if not member.gives_maps:
                 raise UsageError(f"{label} shows no place and cannot be a member: choose others.")
+            member.check_augment()
             made.append(member)
         return made
 

@@ -119,7 +119,7 @@ class EfficientADExamples:
     def __call__(self, index: int, rng: np.random.Generator) -> Example:
         """Example `index`."""
         contract = self.images.contract
-        image = torch.from_numpy(self.images.read(index).transpose(2, 0, 1).copy())
+        image = self.images.augmented(index)
         changed = image if self.jitter is None else self.jitter(image)
         example = {"image": standardised(image, contract), "augmented": standardised(changed, contract)}
         if self.unrelated:
@@ -162,6 +162,7 @@ class EfficientAD(TrainedDetector[Teacher]):
 
     name: ClassVar[str] = "efficientad"
     measures: ClassVar[str] = "error of the students"
+    augments: ClassVar[bool] = True
 
     size: int = 256
     epochs: int = 5
@@ -227,8 +228,11 @@ class EfficientAD(TrainedDetector[Teacher]):
         return EfficientADObjective(network, self.hard)
 
     def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[Teacher]) -> Material:
-        """The photographs, twice, and unrelated ones where there are any."""
-        images = ImageExamples(paths, self.preprocessing())
+        """The photographs, twice, and unrelated ones where there are any.
+
+        What `augment` says is done before the light of the second copy is changed.
+        """
+        images = ImageExamples(paths, self.preprocessing(), self.augmented_by() if training else None)
         unrelated = self._unrelated() if training else []
         return Material(EfficientADExamples(images, training, unrelated), len(paths))
 

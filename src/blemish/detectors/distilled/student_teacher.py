@@ -31,8 +31,8 @@ from blemish.detectors.distilled.student_teacher_network import (
 from blemish.detectors.frozen import batch_of_one, said_by
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, Statistics, taps_of
 from blemish.detectors.trained import Prepared
-from blemish.detectors.training.examples import Batch, ImageExamples
-from blemish.detectors.training.feature_examples import together
+from blemish.detectors.training.examples import Batch
+from blemish.detectors.training.feature_examples import FeatureExamples
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
@@ -113,12 +113,10 @@ class StudentTeacher(FrozenTrainedDetector):
         return StudentTeacherObjective(self._comparison(prepared.found), self._student(), self.taps)
 
     def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[Statistics]) -> Material:
-        """The teacher's maps, and the photographs for a student that sees them."""
-        features = super().material(paths, training, prepared)
-        if self.student == REVERSE:
-            return features
-        images = ImageExamples(paths, self.preprocessing())
-        return Material(together(features.examples, images), features.count)
+        """The teacher's maps, and the photographs for a student that sees them; augmented copies for training."""
+        augmentation = self.augmented_by() if training else None
+        images = self.student != REVERSE
+        return Material(FeatureExamples(self.extractor(), paths, augmentation, images), len(paths))
 
     def trained_head(self, objective: Objective, prepared: Prepared[Statistics]) -> StudentTeacherHead:
         """The student with its errors fused as `scoring` says."""
@@ -150,7 +148,7 @@ class StudentTeacher(FrozenTrainedDetector):
 
     def chosen(self) -> dict[str, Any]:
         """The scoring that "auto" has chosen."""
-        return {"scoring": self.scoring_} if self.scoring == "auto" else {}
+        return super().chosen() | ({"scoring": self.scoring_} if self.scoring == "auto" else {})
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

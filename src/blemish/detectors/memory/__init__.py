@@ -16,6 +16,7 @@ DETECTORS = (
             "wide": {"backbone": "wide_resnet50_2", "top": 0.0, "context": 0, "coreset_ratio": 0.01},
             "light-pca": {
                 "backbone": "resnet18",
+                "size": 256,
                 "taps": (32,),
                 "neighbourhood": 1,
                 "pool": 150_000,

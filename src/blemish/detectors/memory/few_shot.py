@@ -27,7 +27,7 @@ from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.foreground import Foreground, learn_foreground
 from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
-from blemish.detectors.memory.patch_pool import choose_bank
+from blemish.detectors.memory.patch_pool import augmented_patches, choose_bank
 from blemish.detectors.memory.subspace import SubspaceResidual, learn_subspace
 from blemish.detectors.turned_copies import exact_copies, places_inside, turned
 from blemish.features.pixels import PixelCache
@@ -36,10 +36,11 @@ from blemish.features.together import Reads
 
 @dataclasses.dataclass(frozen=True)
 class _Shot:
-    """A good photograph: patches of its turned copies (N x D each), and of itself (D x h x w)."""
+    """A good photograph: patches of its turned copies (N x D each), of itself (D x h x w), and of augmented copies."""
 
     copies: list[Tensor]
     upright: Tensor
+    augmented: list[Tensor] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +80,7 @@ class FewShot(FrozenFeatureDetector):
 
     name: ClassVar[str] = "few-shot"
     measures: ClassVar[str] = "distance from good patches"
+    augments: ClassVar[bool] = True
 
     method: str = "nearest"
     images: int = 16
@@ -167,13 +169,13 @@ class FewShot(FrozenFeatureDetector):
     def _shots_of(self, paths: list[Path]) -> dict[int, _Shot]:
         """The photographs learnt from, by position."""
         taken = sorted(self._drawn(paths)[: self.images])
-        most = max(1, self.pool // (len(taken) * self.rotations))
+        most = max(1, self.pool // (len(taken) * (self.rotations + self.maps_each() - 1)))
         return {
             position: self._shot_of(paths[position], most) for position in track(taken, "Turning good images")
         }
 
     def _shot_of(self, path: Path, most: int) -> _Shot:
-        """Patches of a photograph and of its turned copies, at most `most` of each copy."""
+        """Patches of a photograph, of its turned and of its augmented copies, at most `most` of each copy."""
         image = self._image_of(path)
         upright = self._patches_of(image)
         grid = (int(upright.shape[2]), int(upright.shape[3]))
@@ -183,7 +185,11 @@ class FewShot(FrozenFeatureDetector):
             patches = self._patches_of(turned(image, angle)) if number else upright
             inside = torch.from_numpy(places_inside(grid, angle).ravel())
             copies.append(self._thinned(patches.flatten(2)[0].T[inside], most))
-        return _Shot(copies, upright[0])
+        augmentation, embedding = self.augmented_by(), PatchEmbedding(self.neighbourhood)
+        more: Iterable[Tensor] = ()
+        if augmentation is not None:
+            more = augmented_patches(self.extractor(), embedding, path, augmentation)
+        return _Shot(copies, upright[0], [self._thinned(rows, most) for rows in more])
 
     def _image_of(self, path: Path) -> ByteArray:
         """The photograph at the input's size, uint8 RGB."""
@@ -206,7 +212,7 @@ class FewShot(FrozenFeatureDetector):
     def _learn(self, shots: Iterable[_Shot]) -> _Good:
         """What photographs teach."""
         known = list(shots)
-        rows = torch.cat([copy for shot in known for copy in shot.copies])
+        rows = torch.cat([copy for shot in known for copy in (*shot.copies, *shot.augmented)])
         _, *sides = known[0].upright.shape
         grid, foreground = (int(sides[0]), int(sides[1])), None
         if self.masking:
@@ -222,7 +228,7 @@ class FewShot(FrozenFeatureDetector):
         return self.neighbourhood // 2 * coarser + coarser // 2
 
     def _of_own_copies(self, path: Path, shot: _Shot) -> Iterator[Prediction]:
-        """The only photograph's exact copies, each scored without itself."""
+        """The only photograph's exact copies, each scored without itself and without augmented ones."""
         for quarters, mirrored, copy in exact_copies(self._image_of(path)):
             left_out = None if mirrored else quarters * self.rotations / 4
             others = [rows for number, rows in enumerate(shot.copies) if number != left_out]

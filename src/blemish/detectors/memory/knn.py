@@ -49,6 +49,7 @@ class NearestNeighbours(FrozenFeatureDetector):
 
     name: ClassVar[str] = "knn"
     measures: ClassVar[str] = "mean distance to the nearest good patches"
+    augments: ClassVar[bool] = True
 
     neighbours: int = 5
     neighbourhood: int = 3
@@ -108,8 +109,9 @@ class NearestNeighbours(FrozenFeatureDetector):
 
     def _pool_of(self, paths: list[Path]) -> PatchPool:
         """Candidates from all images, in bounded memory."""
+        embedding = PatchEmbedding(self.neighbourhood)
         return gather_patches(
-            self.extractor(), PatchEmbedding(self.neighbourhood), paths, self.pool, self.seed
+            self.extractor(), embedding, paths, self.pool, self.seed, augmentation=self.augmented_by()
         )
 
     def _head(self, bank: Tensor, grid: tuple[int, int]) -> DistanceHead:

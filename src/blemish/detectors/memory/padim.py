@@ -52,6 +52,7 @@ class Padim(FrozenFeatureDetector):
 
     name: ClassVar[str] = "padim"
     measures: ClassVar[str] = "Mahalanobis distance"
+    augments: ClassVar[bool] = True
 
     size: int = 256
     taps: tuple[int, ...] = (4, 8, 16)
@@ -140,7 +141,8 @@ class Padim(FrozenFeatureDetector):
         embedding = PositionEmbedding((rows, columns), channels)
         moments = PositionMoments.empty(rows * columns, len(channels))
         waiting: list[Tensor] = []
-        for maps in track(self.extractor().stream(paths), "Reading good images", len(paths)):
+        features = self.good_features(paths)
+        for _, maps in track(features, "Reading good images", len(paths) * self.maps_each()):
             waiting.append(embedding(batch_of_one(maps)).flatten(2).transpose(1, 2))
             if len(waiting) == _BATCH:
                 moments.add(torch.cat(waiting))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from blemish.core.progress import track
+from blemish.detectors.augmentation import Augmentation
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.memory.coreset import greedy_coreset, random_projection
 from blemish.features.extraction import FeatureExtractor
+from blemish.features.pixels import PixelCache
 
 _PROJECTED = 64
 
@@ -35,22 +37,43 @@ class PatchPool:
 
 
 def gather_patches(
-    extractor: FeatureExtractor, embedding: nn.Module, paths: Sequence[Path], most: int, seed: int
+    extractor: FeatureExtractor,
+    embedding: nn.Module,
+    paths: Sequence[Path],
+    most: int,
+    seed: int,
+    augmentation: Augmentation | None = None,
 ) -> PatchPool:
     """Candidates from all images, about `most` in all.
 
     Where there are more, every image first gives only its own greedy coreset: the coreset of coresets keeps a
-    constant-factor guarantee (Indyk et al., 2014), and memory does not grow with the number of images.
+    constant-factor guarantee (Indyk et al., 2014), and memory does not grow with the number of images. With an
+    augmentation an image gives the patches of its copies too.
     """
     vectors, owners, grid = [], [], (0, 0)
     stream = extractor.stream(paths)
     for position, maps in enumerate(track(stream, "Reading good images", len(paths))):
         patches = embedding(batch_of_one(maps))
         grid = (int(patches.shape[2]), int(patches.shape[3]))
-        rows = choose_bank(patches.flatten(2)[0].T.contiguous(), max(1, most // len(paths)), seed)
+        rows = patches.flatten(2)[0].T
+        if augmentation is not None:
+            rows = torch.cat([rows, *augmented_patches(extractor, embedding, paths[position], augmentation)])
+        rows = choose_bank(rows.contiguous(), max(1, most // len(paths)), seed)
         vectors.append(rows)
         owners.append(torch.full((len(rows),), position))
     return PatchPool(torch.cat(vectors), torch.cat(owners), grid, len(paths) * grid[0] * grid[1])
+
+
+def augmented_patches(
+    extractor: FeatureExtractor, embedding: nn.Module, path: Path, augmentation: Augmentation
+) -> Iterator[Tensor]:
+    """Patches of a photograph's augmented copies: N x D of each.
+
+    Raises:
+        ImageError: the file cannot be read.
+    """
+    for copy in augmentation.copies(PixelCache().read(path, extractor.contract)):
+        yield embedding(batch_of_one(extractor.extract_resized(copy))).flatten(2)[0].T
 
 
 def choose_bank(rows: Tensor, size: int, seed: int) -> Tensor:

@@ -83,6 +83,7 @@ class PatchCore(FrozenFeatureDetector):
 
     name: ClassVar[str] = "patchcore"
     measures: ClassVar[str] = "distance to the nearest good patch"
+    augments: ClassVar[bool] = True
 
     crop: int = 0
     neighbourhood: int = 3
@@ -182,7 +183,9 @@ class PatchCore(FrozenFeatureDetector):
 
     def _pool_of(self, paths: list[Path]) -> PatchPool:
         """Candidates from all images, in bounded memory."""
-        return gather_patches(self.extractor(), self._embedding(), paths, self.pool, self.seed)
+        return gather_patches(
+            self.extractor(), self._embedding(), paths, self.pool, self.seed, augmentation=self.augmented_by()
+        )
 
     def _bank_of(self, pool: PatchPool, keep: Tensor) -> _Bank:
         """The greedy coreset of the pool's rows to keep."""

@@ -14,7 +14,7 @@ DETECTORS = (
         summary="Convolutional autoencoder of pixels; small and quick, sees changes of colour and gross damage.",
         trains=True,
         reference="Masci et al., Stacked Convolutional Auto-Encoders for Hierarchical Feature Extraction, ICANN 2011",
-        presets={"plain": PLAIN},
+        presets={"plain": PLAIN, "founded": {**PLAIN, "augment": "flips,jitter"}},
         space={"size": [128, 192], "epochs": [20, 40], "learning_rate": LEARNING_RATES, "top": TOPS},
     ),
     DetectorInfo(
@@ -49,15 +49,16 @@ DETECTORS = (
     DetectorInfo(
         "vae",
         where="blemish.detectors.reconstruction.vae:VariationalAutoencoder",
-        summary="Variational autoencoder; smooth reconstructions, for parts that differ little from each other.",
+        summary="Variational autoencoder; for teaching and comparison: its smooth reconstructions leave it weak, with "
+        "few photographs most of all.",
         trains=True,
         reference="Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014",
-        presets={"plain": PLAIN},
+        presets={"plain": {**PLAIN, "beta": 1.0}},
         space={
             "size": [128],
             "epochs": [30, 60],
             "latent": [64, 128, 256],
-            "beta": [0.1, 1.0],
+            "beta": [0.01, 1.0],
             "top": TOPS,
         },
     ),

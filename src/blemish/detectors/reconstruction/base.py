@@ -6,7 +6,7 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -48,6 +48,7 @@ class ReconstructionDetector(TrainedDetector[None]):
         edges: how far, in pixels of the input, edges of the reconstruction excuse errors around them; 0 for not at all.
     """
 
+    augments: ClassVar[bool] = True
     residual: ClassVar[str] = "squared"
     measures: ClassVar[str] = "reconstruction error"
 
@@ -68,8 +69,8 @@ class ReconstructionDetector(TrainedDetector[None]):
         return ReconstructionObjective(self.autoencoder(), self.residual)
 
     def augmentation(self) -> Callable[[Tensor], Tensor] | None:
-        """What is done to training images, uint8 3 x H x W; nothing unless said otherwise."""
-        return None
+        """What is done to training images, uint8 3 x H x W: what `augment` says, unless a subclass does more."""
+        return self.augmented_by()
 
     def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[None]) -> Material:
         """The photographs."""
@@ -103,6 +104,11 @@ class ReconstructionDetector(TrainedDetector[None]):
                 "edges": not 0 <= self.edges <= self.size,
             },
         )
+
+    def quick_parameters(self) -> dict[str, Any]:
+        """And at most 256 photographs an epoch, as most of these detectors have by default."""
+        most = ReconstructionDetector.examples_per_epoch
+        return super().quick_parameters() | {"examples_per_epoch": min(self.examples_per_epoch, most)}
 
     def untaught_border(self) -> int:
         """Pixels at each edge whose reconstruction was never compared."""

@@ -113,11 +113,13 @@ class ResidualAutoencoder(ReconstructionDetector):
         return CroppedObjective(self.autoencoder(), self.residual, self.border)
 
     def augmentation(self) -> Callable[[Tensor], Tensor]:
-        """Flip, scale and translation, quarter turns, a trace of blur."""
+        """Flip, scale and translation, quarter turns, a trace of blur; before them what `augment` says."""
+        augmentation = self.augmented_by()
         turns = v2.RandomChoice([v2.RandomRotation((angle, angle)) for angle in (-90.0, 90.0, 180.0)])
         moved = v2.RandomAffine(0, translate=(0.05, 0.05), scale=(0.9, 1.1))
         augment: Callable[[Tensor], Tensor] = v2.Compose(
             [
+                *([] if augmentation is None else [augmentation]),
                 v2.RandomHorizontalFlip(0.5),
                 v2.RandomApply([moved], 0.75),
                 v2.RandomApply([turns], 0.75),

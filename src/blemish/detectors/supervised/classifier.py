@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torchvision.transforms import v2
 
 from blemish.core.errors import UsageError
 from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.progress import track
 from blemish.core.types import Prediction
+from blemish.detectors.augmentation import NONE
 from blemish.detectors.base import refuse
 from blemish.detectors.frozen import batch_of_one, said_by
 from blemish.detectors.memo import Memo
@@ -109,6 +111,7 @@ class Classifier(SupervisedDetector[Looked]):
 
     name: ClassVar[str] = "classifier"
     measures: ClassVar[str] = "logit of a defect"
+    augments: ClassVar[bool] = True
 
     size: int = 512
     epochs: int = 40
@@ -141,10 +144,10 @@ class Classifier(SupervisedDetector[Looked]):
         return self._pretrained().preprocessing(self.size, self.size, self.bit_depth)
 
     def reads(self) -> Reads:
-        """Pixels; of a frozen network its feature maps, with pixels where mirrored copies are learnt from."""
+        """Pixels; of a frozen network its feature maps, with pixels where copies are learnt from too."""
         if not self._frozen() or self.backbone == PLAIN:
             return super().reads()
-        return Reads((self.extractor(),), (self.preprocessing(),) if self.mirrored else ())
+        return Reads((self.extractor(),), (self.preprocessing(),) if self._copied() else ())
 
     def extractor(self) -> FeatureExtractor:
         """The frozen network behind the cache, made once."""
@@ -161,7 +164,7 @@ class Classifier(SupervisedDetector[Looked]):
             axes = self._find_axes(good)
             # A few thousand numbers a copy: they fit in memory, which reads faster than the cache.
             pooled = {
-                path: self._pool_copies(path, axes, self.mirrored and place < len(learnt))
+                path: self._pool_copies(path, axes, place < len(learnt))
                 for place, path in enumerate(track(photographs.all, "Reading photographs"))
             }
         else:
@@ -208,7 +211,7 @@ class Classifier(SupervisedDetector[Looked]):
             copies = pooled[paths[index]]
             return {"pooled": copies[rng.integers(len(copies)) if training else 0]}
 
-        augmented = augmentation(self.training_size or self.size, self.mirrored) if training else None
+        augmented = self._augmented() if training else None
         source: Examples = (
             features_of if self._frozen() else ImageExamples(paths, self.preprocessing(), augmented)
         )
@@ -351,12 +354,14 @@ class Classifier(SupervisedDetector[Looked]):
         covariances = [sums.products[0] / sums.count - torch.outer(mean, mean) for sums, mean in pairs]
         return PrincipalAxes(means, covariances)
 
-    def _pool_copies(self, path: Path, axes: PrincipalAxes, mirrored: bool) -> Tensor:
-        """Pooled features of a photograph, and of its mirrored copies if these are asked for: copies x D."""
+    def _pool_copies(self, path: Path, axes: PrincipalAxes, learnt: bool) -> Tensor:
+        """Pooled features of a photograph, and where it is learnt from, of its copies: copies x D."""
         copies = [self.extractor().extract(path)]
-        if mirrored:
-            image = PixelCache().read(path, self.preprocessing())
-            copies += map(self.extractor().extract_resized, mirrored_copies(image))
+        if learnt and self._copied():
+            image, augmentation = PixelCache().read(path, self.preprocessing()), self.augmented_by()
+            made = mirrored_copies(image) if self.mirrored else []
+            made += [] if augmentation is None else augmentation.copies(image)
+            copies += map(self.extractor().extract_resized, made)
         return torch.cat([pool(axes(batch_of_one(maps))) for maps in copies])
 
     def _classes_of(self, labels: Sequence[Label], names: Sequence[str]) -> list[int]:
@@ -387,6 +392,15 @@ class Classifier(SupervisedDetector[Looked]):
 
     def _frozen(self) -> bool:
         return self.trainable == "head"
+
+    def _copied(self) -> bool:
+        """Whether a frozen network reads copies of the photographs too."""
+        return self.mirrored or self.augment != NONE
+
+    def _augmented(self) -> v2.Transform:
+        """What is done to photographs that a network is trained on; before all else what `augment` says."""
+        own, more = augmentation(self.training_size or self.size, self.mirrored), self.augmented_by()
+        return own if more is None else v2.Compose([more, own])
 
     def _head(self, names: Sequence[str]) -> ClassifierHead:
         network = PlainTrunk if self.backbone == PLAIN else self._pretrained()

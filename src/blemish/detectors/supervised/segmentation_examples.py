@@ -22,6 +22,7 @@ from blemish.data.painting import cut_to_change
 from blemish.data.perlin import perlin_mask
 from blemish.data.synthetic import DEFECT_PAINTERS
 from blemish.data.textures import monochrome
+from blemish.detectors.augmentation import Augmentation
 from blemish.detectors.training.examples import Example, standardised
 from blemish.features.pixels import PixelCache
 
@@ -59,12 +60,20 @@ class SegmentationExamples:
         subjects: the photographs.
         contract: size and standardisation.
         augment: flip, crop, and change brightness and contrast; image and mask move together.
+        more: what is done before.
     """
 
-    def __init__(self, subjects: Sequence[Subject], contract: Preprocessing, augment: bool) -> None:
+    def __init__(
+        self,
+        subjects: Sequence[Subject],
+        contract: Preprocessing,
+        augment: bool,
+        more: Augmentation | None = None,
+    ) -> None:
         self.subjects = list(subjects)
         self.contract = contract
         self._augment = _augmentation(contract) if augment else None
+        self._more = more
         self._pixels = PixelCache()
         self._masks: dict[Path, BoolArray] = {}
 
@@ -76,6 +85,8 @@ class SegmentationExamples:
         pixels, covered = self.read(index, rng)
         image: Tensor = tv_tensors.Image(torch.from_numpy(pixels.transpose(2, 0, 1).copy()))
         mask: Tensor = tv_tensors.Mask(torch.from_numpy(covered[None].astype(np.uint8)))
+        if self._more is not None:
+            image, mask = self._more.both(image, mask)
         if self._augment is not None:
             image, mask = self._augment(image, mask)
         planes = standardised(image.as_subclass(torch.Tensor), self.contract)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from blemish.core.images import read_mask
+from blemish.core.types import BoolArray
 from blemish.data.catalog import Catalog
 from blemish.data.perlin import perlin_mask
 from blemish.detectors.base import refuse
@@ -27,9 +28,10 @@ from blemish.detectors.supervised.supersimplenet_network import (
 )
 from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch, Example
-from blemish.detectors.training.feature_examples import FeatureExamples, together
+from blemish.detectors.training.feature_examples import FeatureExamples
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
 from blemish.detectors.training.photographs import TrainingPhotographs
+from blemish.features.pixels import PixelCache
 
 
 class SuperSimpleNetObjective(Objective):
@@ -123,22 +125,28 @@ class SuperSimpleNet(SupervisedDetector[Statistics], FrozenTrainedDetector):
         """Feature maps with masks, and the areas that noise is to cover."""
         labels, side = prepared.photographs.labels_of(paths), self._grid()
         masks = [_mask_on_grid(label.mask, side) for label in labels]
+        augmentation, contract, pixels = self.augmented_by(), self.preprocessing(), PixelCache()
+        features = FeatureExamples(self.extractor(), paths, augmentation if training else None)
 
-        def labelled(index: int, rng: np.random.Generator) -> Example:
+        def example(index: int, rng: np.random.Generator) -> Example:
+            copy, label, mask = features.draw(rng), labels[index], masks[index]
+            if copy and augmentation is not None and label.mask is not None:
+                image = pixels.read(paths[index], contract)
+                covered = shrunken_mask(read_mask(label.mask), image.shape[:2])
+                mask = _on_grid(augmentation.copy_with_mask(image, covered, copy - 1)[1], side)
             # A defect without a mask may be anywhere.
-            known = not labels[index].defective or labels[index].mask is not None
-            return {
-                "mask": masks[index],
+            known = not label.defective or label.mask is not None
+            return features.read(index, copy) | {
+                "mask": mask,
                 "known": torch.full((1, side, side), float(known)),
-                "defective": torch.tensor(float(labels[index].defective)),
+                "defective": torch.tensor(float(label.defective)),
                 "noisy": torch.from_numpy(perlin_mask((side, side), rng)[None].astype(np.float32)),
             }
 
-        source = together(FeatureExamples(self.extractor(), paths), labelled)
         weights = (
             balanced_weights([label.defective for label in labels]) if training and self.supervised else None
         )
-        return Material(source, len(paths), weights)
+        return Material(example, len(paths), weights)
 
     def features_of(self, maps: list[Tensor]) -> list[Tensor]:
         """The joined maps, not yet standardised."""
@@ -191,4 +199,9 @@ def _mask_on_grid(path: Path | None, side: int) -> Tensor:
     """Mask on the features' grid, float32 1 x side x side; zero where there is none."""
     if path is None:
         return torch.zeros(1, side, side)
-    return torch.from_numpy(shrunken_mask(read_mask(path), (side, side))[None].astype(np.float32))
+    return _on_grid(read_mask(path), side)
+
+
+def _on_grid(mask: BoolArray, side: int) -> Tensor:
+    """Mask, bool H x W, on the features' grid, float32 1 x side x side."""
+    return torch.from_numpy(shrunken_mask(mask, (side, side))[None].astype(np.float32))

@@ -108,6 +108,7 @@ class UNet(SupervisedDetector[float]):
     name: ClassVar[str] = "unet"
     measures: ClassVar[str] = "logit of a defect"
     gives_mask_probability: ClassVar[bool] = True
+    augments: ClassVar[bool] = True
 
     size: int = 192
     epochs: int = 30
@@ -151,7 +152,8 @@ class UNet(SupervisedDetector[float]):
         """Photographs with masks; good ones once as they are and once painted, where defects are to be painted."""
         labels = prepared.photographs.labels_of(paths)
         subjects = self._subjects(paths, labels) if training else self._judged(paths, labels)
-        examples = SegmentationExamples(subjects, self.preprocessing(), training)
+        more = self.augmented_by() if training else None
+        examples = SegmentationExamples(subjects, self.preprocessing(), training, more)
         weights = balanced_weights([subject.kind for subject in subjects]) if training else None
         return Material(examples, len(subjects), weights)
 

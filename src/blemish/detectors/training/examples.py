@@ -51,10 +51,12 @@ class ImageExamples:
 
     def __call__(self, index: int, rng: np.random.Generator) -> Example:
         """Example `index`."""
+        return {"image": standardised(self.augmented(index), self.contract)}
+
+    def augmented(self, index: int) -> Tensor:
+        """The resized photograph, augmented, uint8 3 x H x W."""
         image = torch.from_numpy(self.read(index).transpose(2, 0, 1).copy())
-        if self.augment is not None:
-            image = self.augment(image)
-        return {"image": standardised(image, self.contract)}
+        return image if self.augment is None else self.augment(image)
 
     def read(self, index: int) -> ByteArray:
         """The resized photograph, uint8 H x W x 3."""

@@ -10,6 +10,7 @@ from typing import Any
 from blemish import __version__
 from blemish.core.errors import UsageError
 from blemish.detectors import classical
+from blemish.detectors.augmentation import NONE
 from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import create_detector, detector_info
 from blemish.experiments.categories import Category, open_categories
@@ -87,7 +88,7 @@ class StudyPlan:
         return int(self.fixed.get("bit_depth", 16))
 
     def _cell(self, category: Category, combination: Combination, model: str) -> StudyCell:
-        parameters = self.detector(model, combination.features).get_params()
+        parameters = self.detector(model, combination.features).key_parameters()
         key = key_of(
             {
                 "format": FORMAT,
@@ -147,6 +148,10 @@ def open_study(
     for name in fixed:
         if name in ("features", "seed"):
             raise UsageError(f"--set {name} is not possible in a study, which sets it itself.")
+        if name == "augment" and fixed[name] != NONE:
+            raise UsageError(
+                "--set augment is not possible in a study, which makes one row of each photograph."
+            )
         if any(name in detector_info(model).space for model in models):
             raise UsageError(f"--set {name} is not possible in a study, which searches for its value.")
     plan = StudyPlan((), out, tuple(models), seed, dict(fixed))

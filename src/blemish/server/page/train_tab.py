@@ -19,6 +19,15 @@ from blemish.server.page.wording import escaped, number, table
 from blemish.server.service import Service
 from blemish.station.keys import Role
 
+AUGMENTATIONS = (
+    ("Mirrored", "flips"),
+    ("Turned a little", "turns"),
+    ("In another light", "jitter"),
+    ("Brighter and darker", "brightness"),
+    ("All of these", "flips,turns,jitter,brightness"),
+)
+"""What the form offers, and the value of `augment`."""
+
 
 def purpose(detector: str) -> str:
     """What a detector is for, and what it learns from."""
@@ -57,6 +66,13 @@ class TrainTab:
                     value=DEFAULT_DETECTOR,
                     elem_id="train-detector",
                 )
+                augment = gr.Dropdown(
+                    label="Learn from changed copies too",
+                    info="Automatic keeps what helps on good photographs held out, and takes several times as long.",
+                    choices=[("No", "none"), ("Automatic", "auto"), *AUGMENTATIONS],
+                    value="none",
+                    elem_id="train-augment",
+                )
                 quick = gr.Checkbox(
                     label="Quick first run (128 pixels, few epochs)", value=False, elem_id="train-quick"
                 )
@@ -64,7 +80,7 @@ class TrainTab:
             with gr.Column(scale=2, min_width=440):
                 self.panel = JobPanel(service, access, ("train",), "train", training_summary)
         detector.change(lambda name: gr.update(info=purpose(name)), detector, detector, **QUIET)
-        inputs = [name, archive, folder, detector, quick]
+        inputs = [name, archive, folder, detector, augment, quick]
         go.click(self._train, inputs, [self.panel.chosen, archive], **PRIVATE)
         self.panel.activate.click(
             self._activate,
@@ -74,14 +90,25 @@ class TrainTab:
         )
 
     def _train(
-        self, name: str, archive: str | None, folder: str, detector: str, quick: bool, request: gr.Request
+        self,
+        name: str,
+        archive: str | None,
+        folder: str,
+        detector: str,
+        augment: str,
+        quick: bool,
+        request: gr.Request,
     ) -> tuple[Any, Any]:
         by = self._access.require(request, Role.ADMIN)
         if bool(archive) == bool(folder.strip()):
             raise refused("Choose either a zip or a folder on the server.")
         try:
             asked = TrainRequest(
-                name=name.strip(), folder=folder.strip() or "uploaded", detector=detector, quick=quick
+                name=name.strip(),
+                folder=folder.strip() or "uploaded",
+                detector=detector,
+                augment=None if augment == "none" else augment,
+                quick=quick,
             )
         except ValidationError as error:
             field = error.errors()[0]["loc"][0]
