@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from blemish.features.handcrafted import METADATA, feature_names
+from blemish.features.handcrafted import METADATA
+from blemish.line.handcrafted import feature_names
 
 Call = Callable[..., Any]
 OWN = [*METADATA, *feature_names()]

@@ -17,15 +17,9 @@ from blemish.core.errors import ImageError, UsageError
 from blemish.core.images import read_image
 from blemish.data.catalog import open_catalog
 from blemish.features.cache import FeatureCache
-from blemish.features.handcrafted import (
-    METADATA,
-    HandcraftedVectors,
-    feature_names,
-    handcrafted_features,
-    handcrafted_table,
-    raw_names,
-    raw_pixels,
-)
+from blemish.features.handcrafted import METADATA, HandcraftedVectors, handcrafted_table
+from blemish.line.handcrafted import feature_names, handcrafted_features
+from blemish.line.rows import raw_names, raw_pixels
 
 COLOURS = [[(10, 20, 30), (40, 50, 60), (70, 80, 90)], [(0, 0, 0), (255, 255, 255), (100, 100, 100)]]
 

@@ -11,15 +11,16 @@ if TYPE_CHECKING:
 
 def inspector_facts(manifest: Manifest) -> dict[str, str]:
     """Label and value of each fact, in the order to be shown."""
-    preprocessing = manifest.preprocessing
     supervision = manifest.training.supervision
     labelled = len(supervision.digests) if supervision else 0
     measured = measured_in_words(manifest.training.measured)
     return {
         "Inspector": manifest.name,
         "Detector": manifest.detector.name,
-        "Backbone": str(manifest.detector.parameters.get("backbone", "none")),
-        "Input": f"{preprocessing.width} x {preprocessing.height} pixels",
+        "Backbone": str(manifest.detector.parameters.get("backbone", "none"))
+        if manifest.features is None
+        else "none",
+        "Input": manifest.input_in_words,
         "Learnt from": learnt_from(manifest.training.n_images, labelled),
         **({"On images held out from training": measured} if measured else {}),
         "Threshold": f"{manifest.calibration.threshold:.4g}",
