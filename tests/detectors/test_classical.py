@@ -27,13 +27,13 @@ from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import preprocess
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.detectors.base import Detector
-from blemish.detectors.classical.projection import fit_projection, project
 from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import create_detector, detector_info
 from blemish.experiments.space import grid, setting_key, space_of
 from blemish.features.handcrafted import HandcraftedVectors
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pooled import PooledVectors
+from blemish.features.projection import fit_projection, project
 from blemish.line.handcrafted import feature_names
 from blemish.line.rows import feature_row
 

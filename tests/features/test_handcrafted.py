@@ -228,7 +228,7 @@ def test_a_table_has_a_row_an_image_and_says_what_it_skipped(washers: Path, tmp_
     broken.write_bytes(b"no image")
     rows = catalog.table.copy()
     rows.loc[4, "path"] = str(broken)
-    table = handcrafted_table(dataclasses.replace(catalog, table=rows), raw=True)
+    table = handcrafted_table(dataclasses.replace(catalog, table=rows), features="direct-pixels")
     assert tuple(table.columns) == (*METADATA, *feature_names(), *raw_names())
     assert len(table) == len(catalog) - 1
     ((path, detail),) = [(one["path"], one["detail"]) for one in table.attrs["skipped"]]

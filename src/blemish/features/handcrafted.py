@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,40 +87,64 @@ def row_vectors(features: str, bit_depth: int = 16) -> HandcraftedVectors | Pixe
     return HandcraftedVectors(bit_depth) if features == DIRECT else PixelVectors(features, bit_depth)
 
 
-def handcrafted_table(catalog: Catalog, raw: bool = False, bit_depth: int = 16) -> pd.DataFrame:
-    """Handcrafted features of all images of a catalog as a table, a row an image, in the catalog's order.
+def handcrafted_table(catalog: Catalog, features: str = DIRECT, bit_depth: int = 16) -> pd.DataFrame:
+    """Features that need no network of all photographs of a catalog: a row an image, in the catalog's order.
 
     One photograph is held at a time: memory grows by the table's own half kilobyte an image, with raw pixels by 150.
     Images that cannot be read are left out; `table.attrs["skipped"]` lists each with path and detail.
 
     Args:
         catalog: one category.
-        raw: adds the columns `raw_names`, uint8.
+        features: "direct" for the columns `feature_names`, "pixels" for `raw_names`, uint8, or "direct-pixels".
         bit_depth: bits that 16-bit photographs really use.
 
     Returns:
-        The columns `METADATA` and `feature_names`. `category` is the catalog's name, `subclass` the name of the folder
+        The columns `METADATA` and the features. `category` is the catalog's name, `subclass` the name of the folder
         that the image lies in, `set_type` its split, `anomaly_status` its label, `anomaly_type` its defect type.
     """
     import pandas as pd
 
-    rows: list[dict[str, Any]] = []
+    measured: list[dict[str, float]] = []
     pixels: list[ByteArray] = []
+
+    def look(path: Path) -> None:
+        photograph = read_image(path, bit_depth=bit_depth)
+        measured.append({} if features == PIXELS else handcrafted_features(photograph))
+        if features != DIRECT:
+            pixels.append(raw_pixels(photograph))
+
+    table = metadata_table(catalog, look)
+    parts = [table]
+    if features != PIXELS:
+        parts.append(pd.DataFrame(measured, columns=list(feature_names())))
+    if features != DIRECT:
+        values = np.stack(pixels) if pixels else np.empty((0, len(raw_names())), np.uint8)
+        parts.append(pd.DataFrame(values, columns=list(raw_names())))
+    joined = pd.concat(parts, axis=1)
+    joined.attrs["skipped"] = table.attrs["skipped"]
+    return joined
+
+
+def metadata_table(catalog: Catalog, look: Callable[[Path], object]) -> pd.DataFrame:
+    """The columns `METADATA` of all images of a catalog that can be read, in its order.
+
+    Args:
+        catalog: one category.
+        look: reads a photograph; where it raises an ImageError, `table.attrs["skipped"]` says so of that image.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
     images = list(catalog.table.itertuples(index=False))
     for image in track(images, f"Measuring {catalog.category}"):
         try:
-            photograph = read_image(Path(str(image.path)), bit_depth=bit_depth)
+            look(Path(str(image.path)))
         except ImageError as error:
             skipped.append({"path": str(image.path), "detail": error.detail})
-            continue
-        rows.append(_metadata(catalog, image) | handcrafted_features(photograph))
-        if raw:
-            pixels.append(raw_pixels(photograph))
-    table = pd.DataFrame(rows, columns=[*METADATA, *feature_names()])
-    if raw:
-        values = np.stack(pixels) if pixels else np.empty((0, len(raw_names())), np.uint8)
-        table = pd.concat([table, pd.DataFrame(values, columns=list(raw_names()))], axis=1)
+        else:
+            rows.append(_metadata(catalog, image))
+    table = pd.DataFrame(rows, columns=list(METADATA))
     table.attrs["skipped"] = skipped
     return table
 

@@ -27,6 +27,23 @@ class Vectors(Protocol):
         """One float32 vector a photograph, in order."""
 
 
+class JoinedVectors:
+    """Rows of several kinds of features, one behind the other.
+
+    Attributes:
+        names: of all columns.
+    """
+
+    def __init__(self, parts: Sequence[Vectors]) -> None:
+        self.names = tuple(name for part in parts for name in part.names)
+        self._parts = tuple(parts)
+
+    def stream(self, paths: Sequence[Path]) -> Iterator[FloatArray]:
+        """One float32 vector a photograph, in order."""
+        for rows in zip(*(part.stream(paths) for part in self._parts), strict=True):
+            yield np.concatenate(rows)
+
+
 class StreamedRows:
     """Rows (N x D, float32) that are read anew whenever they are gone through; never more than a block at once.
 

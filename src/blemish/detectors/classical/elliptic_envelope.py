@@ -16,9 +16,9 @@ from sklearn.covariance import ledoit_wolf_shrinkage
 from torch import nn
 
 from blemish.core.errors import UsageError
-from blemish.detectors.classical.projection import Arrays, Rows
 from blemish.detectors.classical.scores import MahalanobisScore, ShrunkDistanceScore
 from blemish.detectors.classical.tabular import TabularDetector
+from blemish.features.projection import Arrays, Rows
 
 _ROWS_A_COMPONENT = 5  # a covariance of more says little of most directions
 _FEWEST_FOR_SUPPORT = 10

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from blemish.detectors.classical.projection import Arrays
+from blemish.features.projection import Arrays
 
 
 def single(array: npt.NDArray[Any]) -> Tensor:
@@ -18,7 +18,7 @@ def single(array: npt.NDArray[Any]) -> Tensor:
 
 
 class Projection(nn.Module):
-    """Rows (N x D) scaled and reduced to N x K, as `blemish.detectors.classical.projection.project` does."""
+    """Rows (N x D) scaled and reduced to N x K, as `blemish.features.projection.project` does."""
 
     centre: Tensor
     scale: Tensor

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from blemish.detectors.classical.head import single
-from blemish.detectors.classical.projection import Arrays
+from blemish.features.projection import Arrays
 
 _LEAST_DENSITY_DISTANCE = 1e-10  # as in scikit-learn: copies of one image have no distance
 

@@ -25,7 +25,11 @@ from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import Detector, normal_images, refuse_size, require_fitted
 from blemish.detectors.classical.head import PooledHead, Projection, TabularHead
-from blemish.detectors.classical.projection import (
+from blemish.detectors.frozen import BackboneDetector, BackboneWithHead
+from blemish.detectors.memo import Memo
+from blemish.features.handcrafted import row_vectors
+from blemish.features.pooled import POOLINGS, PooledVectors, depth_taps
+from blemish.features.projection import (
     SCALINGS,
     Arrays,
     Rows,
@@ -33,10 +37,6 @@ from blemish.detectors.classical.projection import (
     fit_streamed_projection,
     project,
 )
-from blemish.detectors.frozen import BackboneDetector, BackboneWithHead
-from blemish.detectors.memo import Memo
-from blemish.features.handcrafted import row_vectors
-from blemish.features.pooled import POOLINGS, PooledVectors, depth_taps
 from blemish.features.rows import StreamedRows, Vectors
 from blemish.features.together import Reads
 from blemish.line.rows import DIRECT, DIRECT_PIXELS, PIXELS, ROW_FEATURES, raw_contract

@@ -16,12 +16,12 @@ from blemish.core.types import BoolArray, FloatArray
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, VALIDATION
 from blemish.detectors.base import normal_images
-from blemish.detectors.classical.projection import Arrays, no_projection
 from blemish.detectors.classical.tabular import FEWEST, FeatureRows, TabularDetector, reduced_rows
 from blemish.experiments.space import setting_key
 from blemish.experiments.study.plan import StudyCell
 from blemish.experiments.trial import Trial, chosen_of, run_trial
 from blemish.experiments.validation import Scores, Validated, finite
+from blemish.features.projection import Arrays, no_projection
 from blemish.features.rows import StreamedRows
 
 CHOICE, TEST_SCORES = "choice.json", "test.json"

@@ -1,4 +1,4 @@
-"""Scaling and principal components, learnt from rows of good images: what stands before every classical model."""
+"""Scaling and principal components, learnt from rows of good images: for tables, and before every classical model."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def fit_projection(rows: Rows, scaling: str, explained: float, most: int | None)
         most: most components kept, or None; there are never more than the rows have directions.
 
     Returns:
-        `centre` (D), `scale` (D) and `components` (K x D, K = 0 for no reduction).
+        `centre` (D), `scale` (D), `components` (K x D, K = 0 for no reduction) and `explained` (K), the share of the
+        scaled rows' variance that each explains.
 
     Raises:
         CatalogError: all rows are alike.
@@ -49,7 +50,7 @@ def fit_projection(rows: Rows, scaling: str, explained: float, most: int | None)
     centre, scale = _centre_and_scale(StandardScaler().fit(rows), minmax, scaling)
     scaled = (rows - centre) / scale
     if explained == 0 and most is None:
-        return {"centre": centre, "scale": scale, "components": np.empty((0, rows.shape[1]))}
+        return {**no_projection(rows.shape[1]), "centre": centre, "scale": scale}
     # The second solver is the faster one for many rows, and does not take fewer rows than columns.
     solver = "full" if len(rows) <= rows.shape[1] else "covariance_eigh"
     pca = PCA(svd_solver=solver).fit(scaled)
@@ -100,6 +101,7 @@ def _kept(pca: Any, kept: int, centre: Rows, scale: Rows) -> Arrays:
         "centre": centre + scale * pca.mean_,
         "scale": scale,
         "components": np.asarray(pca.components_[:kept]),
+        "explained": np.asarray(pca.explained_variance_ratio_[:kept]),
     }
 
 
@@ -110,7 +112,8 @@ def _varying(pca: Any) -> int:
 
 def no_projection(columns: int) -> Arrays:
     """What `fit_projection` gives of rows that are to stay as they are."""
-    return {"centre": np.zeros(columns), "scale": np.ones(columns), "components": np.empty((0, columns))}
+    nothing = {"components": np.empty((0, columns)), "explained": np.empty(0)}
+    return {"centre": np.zeros(columns), "scale": np.ones(columns), **nothing}
 
 
 def project(rows: Rows, learnt: dict[str, Rows]) -> Rows:
