@@ -8,7 +8,8 @@ DETECTORS = (
     DetectorInfo(
         "one-class-svm",
         where="blemish.detectors.classical.one_class_svm:OneClassSvm",
-        summary="A surface around the features of whole good images: says whether, not where; learns in seconds.",
+        summary="A surface around the features of whole good images: says whether, not where; learns in seconds. "
+        "Weak on fine defects of busy surfaces.",
         gives_maps=False,
         reference="Schölkopf et al., Estimating the Support of a High-Dimensional Distribution, 2001; scikit-learn",
         space={
@@ -21,7 +22,8 @@ DETECTORS = (
     DetectorInfo(
         "isolation-forest",
         where="blemish.detectors.classical.isolation_forest:IsolationForest",
-        summary="Random cuts through the features of whole good images: says whether, not where; learns in seconds.",
+        summary="Random cuts through the features of whole good images: says whether, not where; learns in seconds. "
+        "The weakest of its family: it cuts one feature at a time.",
         gives_maps=False,
         reference="Liu, Ting and Zhou, Isolation Forest, ICDM 2008; scikit-learn",
         space={
@@ -35,7 +37,7 @@ DETECTORS = (
         "local-outlier-factor",
         where="blemish.detectors.classical.local_outlier_factor:LocalOutlierFactor",
         summary="How lonely the features of a whole image are among good ones: says whether, not where; "
-        "learns in seconds.",
+        "learns in seconds. Weak on fine defects of busy surfaces.",
         gives_maps=False,
         reference="Breunig et al., LOF: Identifying Density-Based Local Outliers, SIGMOD 2000; scikit-learn",
         space={
@@ -48,7 +50,8 @@ DETECTORS = (
     DetectorInfo(
         "elliptic-envelope",
         where="blemish.detectors.classical.elliptic_envelope:EllipticEnvelope",
-        summary="A robust Gaussian of the features of whole good images: says whether, not where; learns in seconds.",
+        summary="A robust Gaussian of the features of whole good images: says whether, not where; learns in seconds. "
+        "Weak on fine defects of busy surfaces.",
         gives_maps=False,
         reference="Rousseeuw and Van Driessen, A Fast Algorithm for the Minimum Covariance Determinant, 1999; "
         "scikit-learn",
