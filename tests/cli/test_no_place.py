@@ -81,9 +81,11 @@ def test_evaluate_measures_no_pixels(placeless: Path, washers: Path, blemish: Ca
 
 def test_side_by_side_with_a_detector_that_has_maps(washers: Path, blemish: Call, tmp_path: Path) -> None:
     outcome = blemish(
-        "benchmark", washers, "--detectors", "patchcore:quick,isolation-forest", "--out", tmp_path, "--quick", "--json",
+        "benchmark", washers, "--detectors", "patchcore:quick,isolation-forest,elliptic-envelope:direct",
+        "--out", tmp_path, "--quick", "--json",
     )  # fmt: skip
     assert outcome.status == 0, outcome.stderr
+    assert all(cell["metrics"]["image_auroc"] is not None for cell in outcome.document["cells"])
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "it shows no place" in page and "no map" in page
     text = outcome.stdout

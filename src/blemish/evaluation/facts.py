@@ -17,9 +17,9 @@ def inspector_facts(manifest: Manifest) -> dict[str, str]:
     return {
         "Inspector": manifest.name,
         "Detector": manifest.detector.name,
-        "Backbone": str(manifest.detector.parameters.get("backbone", "none"))
-        if manifest.features is None
-        else "none",
+        "Backbone": "none"
+        if manifest.features
+        else str(manifest.detector.parameters.get("backbone", "none")),
         "Input": manifest.input_in_words,
         "Learnt from": learnt_from(manifest.training.n_images, labelled),
         **({"On images held out from training": measured} if measured else {}),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from blemish.detectors.information import DetectorInfo
 
+_FOUNDED = {"pooling": "mean", "explained": 0.95}
+_PRESETS = {"founded": _FOUNDED, "direct": {"features": "direct"}, "pixels": {"features": "pixels"}}
+
 DETECTORS = (
     DetectorInfo(
         "one-class-svm",
@@ -12,6 +15,7 @@ DETECTORS = (
         "Weak on fine defects of busy surfaces.",
         gives_maps=False,
         reference="Schölkopf et al., Estimating the Support of a High-Dimensional Distribution, 2001; scikit-learn",
+        presets=_PRESETS,
         space={
             "nu": [0.001],
             "kernel": ["rbf", "linear", "poly"],
@@ -26,6 +30,7 @@ DETECTORS = (
         "The weakest of its family: it cuts one feature at a time.",
         gives_maps=False,
         reference="Liu, Ting and Zhou, Isolation Forest, ICDM 2008; scikit-learn",
+        presets=_PRESETS,
         space={
             "n_estimators": [100, 200, 300, 400],
             "contamination": [0.01],
@@ -40,6 +45,7 @@ DETECTORS = (
         "learns in seconds. Weak on fine defects of busy surfaces.",
         gives_maps=False,
         reference="Breunig et al., LOF: Identifying Density-Based Local Outliers, SIGMOD 2000; scikit-learn",
+        presets=_PRESETS,
         space={
             "n_neighbors": [10, 20, 30, 50],
             "contamination": [0.01],
@@ -55,6 +61,7 @@ DETECTORS = (
         gives_maps=False,
         reference="Rousseeuw and Van Driessen, A Fast Algorithm for the Minimum Covariance Determinant, 1999; "
         "scikit-learn",
+        presets={**_PRESETS, "founded": {**_FOUNDED, "covariance": "robust"}},
         space={
             "contamination": [0.01],
             "support_fraction": [0.9, 1.0],

@@ -55,8 +55,11 @@ FURTHER = tuple(
 
 STUDY_FEATURES = tuple(dict.fromkeys(one.features for one in (*COMBINATIONS, *FURTHER)))
 
-_AS_FOUNDED = {"pooling": "mean", "explained": 0.95, "covariance": "robust"}
-"""What a study fixes where nothing else is set: the tabular school, whatever the detectors' defaults have become."""
+_FOUNDED = "founded"
+"""The preset that a study begins with: the tabular school, whatever the detectors' defaults have become."""
+
+_NEW = ("pooling", "covariance")
+"""Parameters that came later: with the preset's values they are no part of a key, so that older cells are found."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +93,8 @@ class StudyPlan:
 
     def detector(self, model: str, features: str, setting: Setting | None = None) -> TabularDetector:
         """The unfitted detector of a setting; with none, the defaults."""
-        known = detector_info(model).parameters
-        founded = {name: value for name, value in _AS_FOUNDED.items() if name in known}
-        given = {**founded, **self.fixed, **(setting or {})}
-        detector = create_detector(model, features=features, seed=self.seed, **given)
+        given = {**self.fixed, **(setting or {})}
+        detector = create_detector(model, _FOUNDED, features=features, seed=self.seed, **given)
         assert isinstance(detector, TabularDetector)
         return detector
 
@@ -104,11 +105,9 @@ class StudyPlan:
 
     def _cell(self, category: Category, combination: Combination, model: str) -> StudyCell:
         parameters = self.detector(model, combination.features).get_params()
-        for name in (
-            "pooling",
-            "covariance",
-        ):  # cells are found that were measured before these could be chosen
-            if parameters.get(name) == _AS_FOUNDED[name]:
+        founded = detector_info(model).presets[_FOUNDED]
+        for name in _NEW:
+            if name in founded and parameters[name] == founded[name]:
                 del parameters[name]
         key = key_of(
             {
