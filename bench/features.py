@@ -25,7 +25,8 @@ from blemish.core.images import read_image
 from blemish.core.types import ByteArray
 from blemish.data.catalog import open_catalog
 from blemish.data.sample_line import write_sample_line
-from blemish.features.handcrafted import feature_groups, handcrafted_features, raw_pixels
+from blemish.line.handcrafted import feature_groups, handcrafted_features
+from blemish.line.rows import raw_pixels
 
 CATEGORIES = ("washer", "brick", "board")
 

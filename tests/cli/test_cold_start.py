@@ -101,6 +101,18 @@ def test_inspect_never_asks_for_the_laboratory(washers: Path, fitted: Path, tmp_
     assert sum("verdict" in entry for entry in json.loads(done.stdout)) == 18
 
 
+def test_features_too_are_computed_without_the_laboratory(washers: Path, tmp_path: Path) -> None:
+    from blemish.data.catalog import open_catalog
+    from blemish.detectors.registry import create_detector
+    from blemish.making.build import build_inspector
+
+    out = tmp_path / "direct.blemish"
+    build_inspector(open_catalog(washers), out, create_detector("one-class-svm", features="direct-pixels"))
+    done = run("inspect", out, washers / "test/good/000.png", "--json", code=WITHOUT_LABORATORY)
+    assert done.stderr.endswith("asked for:\n"), done.stderr
+    assert "verdict" in json.loads(done.stdout)[0]
+
+
 @pytest.mark.parametrize("verb", ["fit", "evaluate", "check", "detectors"])
 def test_the_other_verbs_name_the_extra_they_need(
     verb: str, washers: Path, fitted: Path, tmp_path: Path

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
+from blemish.core.errors import ArtifactError
+from blemish.core.images import read_image
 from blemish.core.types import Verdict
 from blemish.data.catalog import open_catalog
 from blemish.detectors.registry import create_detector
@@ -79,9 +81,11 @@ def test_evaluate_measures_no_pixels(placeless: Path, washers: Path, blemish: Ca
 
 def test_side_by_side_with_a_detector_that_has_maps(washers: Path, blemish: Call, tmp_path: Path) -> None:
     outcome = blemish(
-        "benchmark", washers, "--detectors", "patchcore:quick,isolation-forest", "--out", tmp_path, "--quick", "--json",
+        "benchmark", washers, "--detectors", "patchcore:quick,isolation-forest,elliptic-envelope:direct",
+        "--out", tmp_path, "--quick", "--json",
     )  # fmt: skip
     assert outcome.status == 0, outcome.stderr
+    assert all(cell["metrics"]["image_auroc"] is not None for cell in outcome.document["cells"])
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "it shows no place" in page and "no map" in page
     text = outcome.stdout
@@ -106,20 +110,39 @@ def test_no_member_of_an_ensemble(washers: Path, blemish: Call, tmp_path: Path) 
     assert outcome.status == 2 and "one-class-svm shows no place" in outcome.stderr
 
 
-def test_handcrafted_features_are_refused_before_anything_is_read(blemish: Call, tmp_path: Path) -> None:
-    folder = tmp_path / "parts"
-    folder.mkdir()
-    for number in range(6):
-        (folder / f"{number}.png").write_bytes(b"never looked at")
-    arguments = ("--detector", "elliptic-envelope", "--features", "direct")
-    outcome = blemish("fit", folder, "--out", tmp_path / "a.blemish", *arguments)
-    assert outcome.status == 2
-    assert (
-        outcome.stderr.strip()
-        .splitlines()[-1]
-        .endswith("choose features=deep-mid, or compare it with blemish study.")
-    )
-    assert not (tmp_path / "a.blemish").exists()
+@pytest.mark.parametrize(("features", "columns"), [("direct", 43), ("direct-pixels", 43 + 150_528)])
+def test_an_inspector_that_reads_a_row_of_features(
+    features: str, columns: int, washers: Path, odd: Path, blemish: Call, tmp_path: Path
+) -> None:
+    out, given = tmp_path / "a.blemish", ("--detector", "elliptic-envelope", "--features", features)
+    outcome = blemish("fit", washers, "--out", out, *given, "--json")
+    assert outcome.status == 0, outcome.stderr
+    assert outcome.document["parity_error"] <= 1e-3
+    inspector = Inspector.load(out)
+    record = inspector.manifest.features
+    assert record is not None and (record.name, record.columns) == (features, columns)
+    assert f"{columns} {features} features" in repr(inspector)
+    fitted = create_detector("elliptic-envelope", features=features).fit(open_catalog(washers))
+    path = open_catalog(washers).train_normal()[0]
+    assert inspector.input_of(read_image(path)).tolist() == fitted.read_input(path).tolist()
+    assert inspector.inspect(path).score == pytest.approx(fitted.predict(path).score, rel=1e-3)
+    judged = inspector.inspect(odd)
+    assert judged.verdict == Verdict.REJECT and not judged.gives_map and judged.regions == ()
+    evaluated = blemish("evaluate", out, washers, "--out", tmp_path / "report", "--json")
+    assert evaluated.status == 0 and evaluated.document["image_auroc"] is not None
+    assert f"{columns} {features} features" in (tmp_path / "report/report.html").read_text("utf-8")
+
+
+def test_features_that_are_not_computed_any_more_are_refused(
+    washers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "a.blemish"
+    build_inspector(open_catalog(washers), out, create_detector("isolation-forest", features="direct"))
+    monkeypatch.setattr("blemish.line.rows.VERSION", 99)
+    with pytest.raises(
+        ArtifactError, match=r"a\.blemish reads 43 direct features of version .* 99: fit it anew\."
+    ):
+        Inspector.load(out)
 
 
 def test_features_by_name(washers: Path, blemish: Call, tmp_path: Path) -> None:

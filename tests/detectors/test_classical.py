@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 from good_images import first_good
-from sklearn.covariance import EllipticEnvelope
+from sklearn.covariance import EllipticEnvelope, LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
+from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import OneClassSVM
@@ -26,13 +27,15 @@ from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import preprocess
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.detectors.base import Detector
-from blemish.detectors.classical.projection import fit_projection, project
 from blemish.detectors.classical.tabular import TabularDetector
 from blemish.detectors.registry import create_detector, detector_info
 from blemish.experiments.space import grid, setting_key, space_of
-from blemish.features.handcrafted import HandcraftedVectors, feature_names
+from blemish.features.handcrafted import HandcraftedVectors
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pooled import PooledVectors
+from blemish.features.projection import fit_projection, project
+from blemish.line.handcrafted import feature_names
+from blemish.line.rows import feature_row
 
 SIZE = 128
 NAMES = ("elliptic-envelope", "isolation-forest", "local-outlier-factor", "one-class-svm")
@@ -46,8 +49,8 @@ MODELS: dict[str, Callable[..., Any]] = {
 }
 
 VARIANTS = [
-    ("elliptic-envelope", {"contamination": 0.01, "support_fraction": 0.9}),
-    ("elliptic-envelope", {"support_fraction": 1.0, "assume_centered": True}),
+    ("elliptic-envelope", {"covariance": "robust", "support_fraction": 0.9}),
+    ("elliptic-envelope", {"covariance": "robust", "support_fraction": 1.0, "assume_centered": True}),
     ("isolation-forest", {}),
     ("isolation-forest", {"n_estimators": 40, "max_samples": 1.0, "max_features": 0.5}),
     ("isolation-forest", {"contamination": "auto", "max_samples": 20, "max_features": 3}),
@@ -72,7 +75,7 @@ def make(name: str, **parameters: Any) -> TabularDetector:
 
 def own_parameters(detector: TabularDetector) -> dict[str, Any]:
     """Those of scikit-learn's model."""
-    shared = {field.name for field in dataclasses.fields(TabularDetector)}
+    shared = {field.name for field in dataclasses.fields(TabularDetector)} | {"covariance"}
     return {name: value for name, value in detector.get_params().items() if name not in shared}
 
 
@@ -112,8 +115,11 @@ def test_each_graph_says_what_scikit_learn_says(name: str, parameters: dict[str,
 def test_the_whole_detector_is_the_pipeline_of_scikit_learn(
     name: str, features: str, scaling: str, catalog: Catalog, tested: list[Path]
 ) -> None:
-    detector = make(name, features=features, scaling=scaling).fit(catalog)
-    vectors = PooledVectors(detector.extractor())
+    founded = {"covariance": "robust"} if name == "elliptic-envelope" else {}
+    pooling = {"deep-mid": "mean", "deep-last": "extremes"}[features]
+    given = {"features": features, "pooling": pooling, "scaling": scaling, "explained": 0.95, **founded}
+    detector = make(name, **given).fit(catalog)
+    vectors = PooledVectors(detector.extractor(), pooling)
     assert detector.extractor().backbone.taps == ((8, 16) if features == "deep-mid" else (32,))
     good = np.stack(list(vectors.stream(catalog.train_normal()))).astype(np.float64)
     new = np.stack(list(vectors.stream(tested))).astype(np.float64)
@@ -214,10 +220,11 @@ def test_five_images_are_enough_and_four_are_not(name: str, catalog: Catalog, te
 def test_more_columns_than_images(name: str, explained: float, catalog: Catalog, tested: list[Path]) -> None:
     detector = make(name, explained=explained).fit(catalog)
     components = detector.arrays_["components"]
+    assert len(components) == 0 if explained == 0 else len(components) < 12
     if name == "elliptic-envelope":
-        assert len(components) == 12 // 5
-    else:
-        assert len(components) == 0 if explained == 0 else len(components) < 12
+        assert (
+            len(make(name, explained=explained, covariance="robust").fit(catalog).arrays_["components"]) == 2
+        )
     assert np.isfinite([prediction.score for prediction in detector.predict(tested)]).all()
 
 
@@ -236,15 +243,17 @@ def test_an_envelope_of_two_photographs_and_their_copies_is_refused_or_finite(
     for number in range(20):
         shutil.copy(catalog.train_normal()[number % 2], tmp_path / f"{number:02d}.png")
     copies = open_catalog(tmp_path)
-    detector = make("elliptic-envelope").fit(copies)
+    detector = make("elliptic-envelope", covariance="robust").fit(copies)
     assert len(detector.arrays_["components"]) == 1
     assert np.isfinite([prediction.score for prediction in detector.predict(tested)]).all()
 
 
 def test_a_fold_has_as_many_components_as_the_whole_envelope(catalog: Catalog) -> None:
     ten = first_good(catalog, 10)
-    detector = make("elliptic-envelope", explained=0.0).fit(ten)
-    rows = np.stack(list(PooledVectors(detector.extractor()).stream(ten.train_normal()))).astype(np.float64)
+    detector = make("elliptic-envelope", covariance="robust").fit(ten)
+    rows = np.stack(list(PooledVectors(detector.extractor(), "extremes").stream(ten.train_normal()))).astype(
+        np.float64
+    )
     unseen = dict(detector.cross_predict(ten, 2))
     for part in fold_positions(10, 2, 0):
         learnt = fit_projection(np.delete(rows, part, axis=0), "standard", 0.0, 2)
@@ -268,7 +277,7 @@ def test_scoring_as_if_unseen_is_fitting_on_the_others_without_reading_again(
 
 
 @every_model
-def test_handcrafted_features_give_scores_but_no_network(
+def test_handcrafted_features_are_the_input_of_the_network(
     name: str, catalog: Catalog, tested: list[Path]
 ) -> None:
     detector = make(name, features="direct").fit(catalog)
@@ -276,9 +285,52 @@ def test_handcrafted_features_give_scores_but_no_network(
     assert len(set(scores)) > 1 and np.isfinite(scores).all()
     assert len(detector.arrays_["centre"]) == len(feature_names())
     assert len(dict(detector.cross_predict(catalog, 3))) == 12
-    for ask in (detector.network, detector.preprocessing, detector.require_network):
-        with pytest.raises(UsageError, match=r"features=direct cannot become .*: choose features=deep-mid"):
-            ask()
+    rows = np.stack([feature_row(read_image(path), "direct") for path in tested])
+    with torch.inference_mode():
+        said = [detector.network()(torch.from_numpy(row)[None]) for row in rows]
+    assert [float(score) for score, _ in said] == scores
+    assert all((map_ == score).all() and map_.shape == (SIZE, SIZE) for score, map_ in said)
+
+
+def test_a_shrunk_covariance_is_that_of_ledoit_and_wolf() -> None:
+    random = np.random.default_rng(6)
+    for count, columns in ((30, 80), (60, 5)):
+        good = random.normal(size=(count, columns)) * np.arange(1, columns + 1)
+        new = 3 * random.normal(size=(10, columns))
+        detector = make("elliptic-envelope", support_fraction=1.0)
+        with torch.inference_mode():
+            found = detector.model_score(detector.fit_model(good))(torch.from_numpy(new.astype(np.float32)))
+        expected = LedoitWolf().fit(good).mahalanobis(new.astype(np.float32))
+        assert found.numpy() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_shrunk_covariance_forgets_the_images_farthest_away() -> None:
+    random = np.random.default_rng(7)
+    good = random.normal(size=(40, 20))
+    led_astray = np.concatenate([good, 30 + random.normal(size=(2, 20))])
+    detector = make("elliptic-envelope")
+    assert np.abs(detector.fit_model(led_astray)["location"]).max() < 1
+    assert np.abs(make("elliptic-envelope", support_fraction=1.0).fit_model(led_astray)["location"]).min() > 1
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max", "extremes"])
+def test_the_graph_pools_as_the_rows_do(pooling: str, catalog: Catalog, tested: list[Path]) -> None:
+    detector = make("isolation-forest", pooling=pooling).fit(catalog)
+    for path, prediction in zip(tested, detector.predict(tested), strict=True):
+        with torch.inference_mode():
+            score, _ = detector.network()(torch.from_numpy(detector.read_input(path))[None])
+        assert float(score) == pytest.approx(prediction.score, rel=1e-4)
+
+
+def test_a_small_defect_moves_the_extremes_and_hardly_the_means(catalog: Catalog) -> None:
+    labels = (catalog.test()["label"] == "anomalous").to_numpy()
+    tests = [Path(path) for path in catalog.test()["path"]]
+
+    def ranked(**parameters: Any) -> float:
+        detector = make("one-class-svm", **parameters).fit(catalog)
+        return float(roc_auc_score(labels, [one.score for one in detector.predict(tests)]))
+
+    assert ranked() > ranked(pooling="mean", explained=0.95) + 0.1
 
 
 def test_handcrafted_features_are_scored_as_scikit_learn_does(catalog: Catalog, tested: list[Path]) -> None:
@@ -299,6 +351,8 @@ def test_handcrafted_features_are_scored_as_scikit_learn_does(catalog: Catalog, 
     ("name", "parameter", "value"),
     [
         ("one-class-svm", "features", "deep"),
+        ("one-class-svm", "pooling", "median"),
+        ("elliptic-envelope", "covariance", "full"),
         ("one-class-svm", "scaling", "robust"),
         ("one-class-svm", "explained", 1.5),
         ("one-class-svm", "explained", float("nan")),
@@ -341,7 +395,7 @@ def test_settings_with_the_same_score_parameters_score_the_same(name: str, rows:
     space = space_of({**detector_info(name).space, **small}, name, detector_info(name))
     found: dict[str, np.ndarray] = {}
     for setting in grid(space):
-        detector = make(name, **setting)
+        detector = make(name, explained=0.95, **setting)  # without components "scale" is "auto"
         scores = detector.fit_rows(good).score_rows(new)
         same = found.setdefault(setting_key(detector.score_parameters(rows)), scores)
         assert (scores == same).all(), setting

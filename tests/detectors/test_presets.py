@@ -92,6 +92,9 @@ EXACT: list[tuple[str, str | None, dict[str, Any]]] = [
         {"learning_rate": 1e-3, "batch_size": 8, "epochs": 20, "patience": 5, "examples_per_epoch": 0}
         | {"top": 1.0, "sigma": 0.0, "size": 128, "augment": "flips,jitter"},
     ),
+    ("one-class-svm", "founded", {"features": "deep-mid", "pooling": "mean", "explained": 0.95}),
+    ("elliptic-envelope", "founded", {"pooling": "mean", "explained": 0.95, "covariance": "robust"}),
+    ("local-outlier-factor", "pixels", {"features": "pixels"}),
     ("ssim-autoencoder", None, {"size": 256}),
     ("residual-autoencoder", None, {"size": 224, "examples_per_epoch": 1500}),
     ("efficientad", "paper", {"model_size": "small", "channels": 384, "hard": 0.999, "penalty_images": None}),

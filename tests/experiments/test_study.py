@@ -99,9 +99,8 @@ def test_the_figures_are_those_of_the_chosen_setting_fitted_by_hand(
 ) -> None:
     found = cell(studied[1], "deep-last x (i)", model)
     catalog = splits.test_split(open_catalog(data))
-    detector = create_detector(model, features="deep-last", size=64, **found["chosen"]["setting"]).fit(
-        catalog
-    )
+    founded = {"features": "deep-last", "pooling": "mean", "explained": 0.95, "size": 64}
+    detector = create_detector(model, **founded, **found["chosen"]["setting"]).fit(catalog)
 
     def scored(rows: Any) -> tuple[np.ndarray, np.ndarray]:
         scores = [prediction.score for prediction in detector.predict([Path(path) for path in rows["path"]])]
@@ -121,7 +120,17 @@ def test_a_grid_search_chooses_the_same(
     studied: tuple[Path, Any], blemish: Call, data: Path, tmp_path: Path
 ) -> None:
     given = ["search", data, "--detector", "one-class-svm", "--method", "grid", "--split", "test"]
-    given += ["--set", "features=direct", "--set", "size=64", "--out", tmp_path, "--json"]
+    given += [
+        "--set",
+        "features=direct",
+        "--set",
+        "explained=0.95",
+        "--set",
+        "size=64",
+        "--out",
+        tmp_path,
+        "--json",
+    ]
     searched = blemish(*given).document
     found = cell(studied[1], "direct x (i)", "one-class-svm")
     assert searched["chosen"]["setting"] == found["chosen"]["setting"]
@@ -129,6 +138,32 @@ def test_a_grid_search_chooses_the_same(
         assert one["setting"] == other["setting"]
         assert one["folds"] == pytest.approx(other["folds"])
     assert searched["test"]["auroc"] == pytest.approx(found["test"]["auroc"])
+
+
+def test_raw_pixels_are_studied_without_holding_them(blemish: Call, data: Path, tmp_path: Path) -> None:
+    given = (
+        "study",
+        data,
+        "--out",
+        tmp_path,
+        "--features",
+        "pixels",
+        "--models",
+        "elliptic-envelope",
+        "--json",
+    )
+    document = blemish(*given).document
+    assert [one["name"] for one in document["combinations"]] == ["pixels x (i)", "pixels x (ii)"]
+    found = cell(document, "pixels x (i)", "elliptic-envelope")
+    catalog = splits.test_split(open_catalog(data))
+    setting = {"features": "pixels", "explained": 0.95, "covariance": "robust", **found["chosen"]["setting"]}
+    detector = create_detector("elliptic-envelope", **setting).fit(catalog)
+    test = catalog.test()
+    scores = [one.score for one in detector.predict([Path(path) for path in test["path"]])]
+    expected = roc_auc_score((test["label"] == "anomalous").to_numpy(), scores)
+    assert found["test"]["auroc"] == pytest.approx(expected, abs=0.02)  # single precision may turn a pair
+    refused = blemish("study", data, "--out", tmp_path, "--features", "direct,colour")
+    assert refused.status == 2 and "no features colour in a study" in refused.stderr
 
 
 def test_no_test_image_is_read_before_all_have_chosen(

@@ -18,7 +18,7 @@ from blemish.data.catalog import open_catalog, open_catalogs
 from blemish.data.sample_line import write_sample_line
 from blemish.explore.exploration import Exploration, explore_catalogs
 from blemish.explore.findings import FINDING_KINDS
-from blemish.features.handcrafted import handcrafted_features
+from blemish.line.handcrafted import handcrafted_features
 
 
 def cells(image: ByteArray) -> FloatArray:

@@ -17,15 +17,9 @@ from blemish.core.errors import ImageError, UsageError
 from blemish.core.images import read_image
 from blemish.data.catalog import open_catalog
 from blemish.features.cache import FeatureCache
-from blemish.features.handcrafted import (
-    METADATA,
-    HandcraftedVectors,
-    feature_names,
-    handcrafted_features,
-    handcrafted_table,
-    raw_names,
-    raw_pixels,
-)
+from blemish.features.handcrafted import METADATA, HandcraftedVectors, handcrafted_table
+from blemish.line.handcrafted import feature_names, handcrafted_features
+from blemish.line.rows import raw_names, raw_pixels
 
 COLOURS = [[(10, 20, 30), (40, 50, 60), (70, 80, 90)], [(0, 0, 0), (255, 255, 255), (100, 100, 100)]]
 
@@ -234,7 +228,7 @@ def test_a_table_has_a_row_an_image_and_says_what_it_skipped(washers: Path, tmp_
     broken.write_bytes(b"no image")
     rows = catalog.table.copy()
     rows.loc[4, "path"] = str(broken)
-    table = handcrafted_table(dataclasses.replace(catalog, table=rows), raw=True)
+    table = handcrafted_table(dataclasses.replace(catalog, table=rows), features="direct-pixels")
     assert tuple(table.columns) == (*METADATA, *feature_names(), *raw_names())
     assert len(table) == len(catalog) - 1
     ((path, detail),) = [(one["path"], one["detail"]) for one in table.attrs["skipped"]]

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import threading
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -15,7 +16,10 @@ import pytest
 from server_clients import assert_problem, inspect
 
 from blemish.core.images import decode_image
+from blemish.data.catalog import open_catalog
+from blemish.detectors.registry import create_detector
 from blemish.line.runtime import Inspector
+from blemish.making.build import build_inspector
 
 
 def test_an_inspection_says_what_the_runtime_says_and_is_in_the_log(
@@ -108,6 +112,19 @@ def test_versions_are_added_activated_and_rolled_back(client: httpx.Client, fitt
     assert_problem(client.post("/v1/inspectors/second/roll-back"), 404)
     listed = {one["name"]: one["active"] for one in client.get("/v1/inspectors").json()}
     assert listed == {"second": 1, "washer": 1}
+
+
+def test_an_inspector_that_reads_features_judges_too(
+    served: Any, washers: Path, good: bytes, tmp_path: Path
+) -> None:
+    out = tmp_path / "direct.blemish"
+    build_inspector(open_catalog(washers), out, create_detector("one-class-svm", features="direct"))
+    with served(add=False) as server, server.client() as client:
+        files = {"artifact": ("direct.blemish", out.read_bytes())}
+        assert client.post("/v1/inspectors", files=files, data={"name": "direct"}).status_code == 201
+        assert client.post("/v1/inspectors/direct/activate", json={"version": 1}).json()["active"]
+        (found,) = inspect(client, ("x.png", good), inspector="direct").json()["inspections"]
+    assert found["score"] == pytest.approx(Inspector.load(out).inspect(good).score)
 
 
 def test_errors_are_problems(client: httpx.Client, good: bytes) -> None:

@@ -17,7 +17,13 @@ def features(request: FeaturesRequest) -> FeaturesResult:
     \b
     blemish features photographs/ --out features.parquet
     blemish features photographs/ --out features.csv --deep mid
+    blemish features photographs/ --out components.csv --features pixels --transform pca
     """
     result = workflow.features(request)
     console.print(f"{request.out}: {result.images} images, {result.columns} columns")
+    if found := result.explained:
+        console.print(
+            f"{len(found)} principal components explain {sum(found):.1%} of the variance of the good training images, "
+            f"the first {found[0]:.1%}."
+        )
     return result

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 def study(request: StudyRequest) -> StudyResult:
     """Compare the classical detectors by features and split.
 
-    Five combinations of features and split by four models. Settings and thresholds are chosen on three
-    validation folds; the test images are scored once, when all have chosen. Finished cells are kept: the same
-    command goes on after an interruption. Exit status 1 if a cell failed.
+    Five combinations of features and split, or those of --features, by four models. Settings and thresholds
+    are chosen on three validation folds; the test images are scored once, when all have chosen. Finished cells
+    are kept: the same command goes on after an interruption. Exit status 1 if a cell failed.
 
     \b
     blemish study mvtec/screw mvtec/metal_nut --out study/
+    blemish study mvtec/screw --out study/ --features direct,pixels
     """
     try:
         result = workflow.study(request, _tell)
@@ -52,7 +53,6 @@ def _print(result: Study, report: Path) -> None:
     """The figures by model, and the result in a sentence or two."""
     from blemish.evaluation.report import shown_figure
     from blemish.experiments.study.brightness import is_telling
-    from blemish.experiments.study.plan import COMBINATIONS
     from blemish.experiments.study.summary import by_model, headline
 
     rows = [("test AUROC", "", *result.plan.models)]
@@ -60,7 +60,7 @@ def _print(result: Study, report: Path) -> None:
         if category is None and len(result.plan.categories) == 1:
             break
         name = "mean" if category is None else category.name
-        for place, combination in enumerate(COMBINATIONS):
+        for place, combination in enumerate(result.plan.combinations):
             found = by_model(result, category, combination).values()
             cells = [shown_figure(one.test) for one in found]
             rows.append(("" if place else name, combination.name, *cells))

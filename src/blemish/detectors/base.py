@@ -163,14 +163,15 @@ class Detector(ABC):
 
     @abstractmethod
     def network(self) -> nn.Module:
-        """The fitted detector as one graph: a 1 x 3 x H x W preprocessed image in, score (1) and map (H x W) out."""
+        """The fitted detector as one graph: a 1 x 3 x H x W preprocessed image in, score (1) and map (H x W) out.
 
-    def require_network(self) -> None:  # noqa: B027 (most can always give one)
-        """Refuse, before anything is learnt, parameters with which `network` could never be given.
-
-        Raises:
-            UsageError: it could not.
+        Where `row_features` names any, a 1 x D row of them comes in.
         """
+
+    @property
+    def row_features(self) -> str | None:
+        """Which of `blemish.line.rows.ROW_FEATURES` the network is given instead of the picture; usually none."""
+        return None
 
     def learns_from_defects(self) -> bool:
         """Whether `fit` needs defective images among the training images, with these parameters."""
@@ -244,6 +245,8 @@ class Detector(ABC):
 
     def read_input(self, path: Path) -> FloatArray:
         """A photograph as the network's input, float32 3 x H x W; decoded once, then kept as pixels on disk.
+
+        Where `row_features` names any, it is a row of them, float32 D.
 
         Raises:
             ImageError: the file cannot be read.

@@ -284,7 +284,8 @@ def check_predicting_learns_nothing(subject: Subject) -> None:
 def check_the_network_says_the_same(subject: Subject) -> None:
     """`network` says what `predict` says, in torch and exported to ONNX, to 1e-3."""
     network, side = subject.fitted.network(), subject.side
-    runtime = CompiledNetwork(to_onnx(network, torch.zeros(1, 3, *side), ["score", "map"]))
+    example = torch.zeros(1, *subject.fitted.read_input(subject.paths[0]).shape)
+    runtime = CompiledNetwork(to_onnx(network, example, ["score", "map"]))
     in_torch, exported = [], []
     for path in subject.paths:
         planes = subject.fitted.read_input(path)[None]

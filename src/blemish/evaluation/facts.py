@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 def inspector_facts(manifest: Manifest) -> dict[str, str]:
     """Label and value of each fact, in the order to be shown."""
-    preprocessing = manifest.preprocessing
     supervision = manifest.training.supervision
     labelled = len(supervision.digests) if supervision else 0
     measured = measured_in_words(manifest.training.measured)
@@ -19,8 +18,10 @@ def inspector_facts(manifest: Manifest) -> dict[str, str]:
     return {
         "Inspector": manifest.name,
         "Detector": manifest.detector.name,
-        "Backbone": str(manifest.detector.parameters.get("backbone", "none")),
-        "Input": f"{preprocessing.width} x {preprocessing.height} pixels",
+        "Backbone": "none"
+        if manifest.features
+        else str(manifest.detector.parameters.get("backbone", "none")),
+        "Input": manifest.input_in_words,
         "Learnt from": learnt_from(manifest.training.n_images, labelled),
         **({"Defect types": types} if (types := types_in_words(manifest)) else {}),
         **({"Chosen by the fit": chosen} if chosen else {}),

@@ -9,7 +9,7 @@ import numpy as np
 
 from blemish.core.noise import noise_level
 from blemish.core.types import ByteArray, FloatArray
-from blemish.features.handcrafted import handcrafted_features
+from blemish.line.handcrafted import handcrafted_features
 
 HISTOGRAM_BINS = 64
 

@@ -1,10 +1,10 @@
-"""Deep features for tables: a frozen backbone's feature maps averaged over space, one row of numbers an image."""
+"""Deep features for tables: a frozen backbone's feature maps pooled over space, one row of numbers an image."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,14 @@ DEPTHS = ("last", "mid")
 """Where a backbone is read: after its last stage, or after the stages of strides 8 and 16."""
 
 
+POOLINGS: dict[str, tuple[Callable[..., Any], ...]] = {
+    "mean": (np.mean,),
+    "max": (np.max,),
+    "extremes": (np.max, np.min),
+}
+"""What is kept of a channel over the whole image: a small defect moves its extremes, and hardly its mean."""
+
+
 def depth_taps(depth: str, backbone: str) -> tuple[int, ...]:
     """Strides at which a backbone is read for `depth`: of resnet50 32 (2048 channels), or 8 and 16 (512 + 1024).
 
@@ -34,27 +42,32 @@ def depth_taps(depth: str, backbone: str) -> tuple[int, ...]:
     return (max(backbone_strides(backbone)),) if depth == "last" else (8, 16)
 
 
-def pooled(maps: FeatureMaps) -> FloatArray:
-    """Means over space of feature maps, float32 channels x height x width each, joined to one vector."""
-    return np.concatenate([features.mean(axis=(1, 2), dtype=np.float64) for features in maps]).astype(
-        np.float32
-    )
+def pooled(maps: FeatureMaps, pooling: str = "mean") -> FloatArray:
+    """Feature maps, float32 channels x height x width each, pooled over space as `POOLINGS` says: one float32 vector.
+
+    It is ordered by map, then by what is kept of a channel, then by channel.
+    """
+    parts = [pool(features.astype(np.float64), (1, 2)) for features in maps for pool in POOLINGS[pooling]]
+    return np.concatenate(parts).astype(np.float32)
 
 
 class PooledVectors:
     """Pooled features of files as vectors, through the extractor and its cache.
 
     Attributes:
-        names: of the columns, `STRIDE_CHANNEL` as in `stride8_012`.
+        names: of the columns, `STRIDE_CHANNEL` as in `stride8_012`; but for means with what is kept, `stride8_012_max`.
         extractor: what reads the backbone.
+        pooling: one of `POOLINGS`.
     """
 
-    def __init__(self, extractor: FeatureExtractor) -> None:
-        self.extractor = extractor
+    def __init__(self, extractor: FeatureExtractor, pooling: str = "mean") -> None:
+        self.extractor, self.pooling = extractor, pooling
+        endings = {"mean": ("",), "max": ("_max",), "extremes": ("_max", "_min")}[pooling]
         taps = zip(extractor.backbone.taps, extractor.backbone.channels, strict=True)
         self.names = tuple(
-            f"stride{tap}_{channel:0{len(str(channels - 1))}d}"
+            f"stride{tap}_{channel:0{len(str(channels - 1))}d}{ending}"
             for tap, channels in taps
+            for ending in endings
             for channel in range(channels)
         )
 
@@ -64,7 +77,7 @@ class PooledVectors:
         Raises:
             ImageError: a file cannot be read.
         """
-        return map(pooled, self.extractor.stream(paths))
+        return (pooled(maps, self.pooling) for maps in self.extractor.stream(paths))
 
 
 def pooled_table(catalog: Catalog, vectors: PooledVectors) -> pd.DataFrame:
@@ -79,7 +92,7 @@ def pooled_table(catalog: Catalog, vectors: PooledVectors) -> pd.DataFrame:
     skipped: list[dict[str, str]] = []
     for path in track(catalog.table["path"].tolist(), f"Reading {catalog.category}"):
         try:
-            rows.append(pooled(vectors.extractor.extract(Path(path))))
+            rows.append(pooled(vectors.extractor.extract(Path(path)), vectors.pooling))
             paths.append(path)
         except ImageError as error:
             skipped.append({"path": path, "detail": error.detail})

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -107,6 +107,20 @@ class TypeCalibrationRecord(_Record):
     rate: float = Field(gt=0, lt=1)
     n_distances: int = Field(ge=0)
     recognised: float | None = Field(None, ge=0, le=1)
+
+
+class FeaturesRecord(_Record):
+    """A row of features that is the network's input instead of the picture, computed by `blemish.line.rows`.
+
+    Attributes:
+        name: "direct", the handcrafted features; "pixels", the raw pixels; or "direct-pixels", both.
+        version: of what they mean.
+        columns: how many they are.
+    """
+
+    name: Literal["direct", "pixels", "direct-pixels"]
+    version: int = Field(ge=1)
+    columns: int = Field(ge=1)
 
 
 class CalibrationRecord(_Record):
@@ -220,18 +234,27 @@ class Member(_Record):
 class Manifest(_Record):
     """All that an artifact says of itself; immutable, and refused when any field is unknown or out of range.
 
-    `members` is filled in by `blemish.line.artifact.write_artifact`.
+    `members` is filled in by `blemish.line.artifact.write_artifact`. Where the network reads `features`, of
+    `preprocessing` only the bit depth counts for its input; height and width are those of its map.
     """
 
     format_version: int = Field(default=FORMAT_VERSION, ge=1, le=FORMAT_VERSION)
     name: Text
     detector: DetectorRecord
     preprocessing: Preprocessing
+    features: FeaturesRecord | None = None
     calibration: CalibrationRecord
     training: TrainingRecord
     libraries: dict[Text, Text]
     parity: ParityRecord
     members: Annotated[tuple[Member, ...], FailFast()] = ()
+
+    @property
+    def input_in_words(self) -> str:
+        """What the network is given of a photograph: `352 x 352 pixels`, or `43 direct features`."""
+        if self.features is not None:
+            return f"{self.features.columns} {self.features.name} features"
+        return f"{self.preprocessing.width} x {self.preprocessing.height} pixels"
 
     @property
     def goes_by(self) -> str:
@@ -242,6 +265,8 @@ class Manifest(_Record):
         """
         if self.training.measured:
             return "examples"
+        if self.features is not None:
+            return "pixels"
         return "features" if self.detector.parts or "backbone" in self.detector.parameters else "pixels"
 
     @model_validator(mode="after")

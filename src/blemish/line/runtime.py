@@ -12,7 +12,6 @@ from blemish.core.calibration import p_value, percentile
 from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.image_inputs import ImageInput, pixels_of
 from blemish.core.network import CompiledNetwork
-from blemish.core.preprocessing import preprocess
 from blemish.core.types import (
     NONE_OF_THESE,
     ByteArray,
@@ -27,6 +26,7 @@ from blemish.line.features import BackboneFeatures
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
 from blemish.line.regions import find_regions, peak_region
+from blemish.line.rows import network_input, require_computable
 
 
 class Inspector:
@@ -44,6 +44,7 @@ class Inspector:
     def __init__(self, artifact: Artifact, threads: int | None = None) -> None:
         self.path = artifact.path
         self.manifest: Manifest = artifact.manifest
+        require_computable(self.manifest.features, self.path)
         calibration = self.manifest.calibration
         self.threshold = calibration.threshold
         self.pixel_threshold = calibration.pixel_threshold
@@ -81,11 +82,10 @@ class Inspector:
         return f"<div><b>{escape(self.name)}</b> {escape(', '.join(self._facts()))}</div>"
 
     def _facts(self) -> list[str]:
-        contract, training = self.manifest.preprocessing, self.manifest.training
         return [
             self.manifest.detector.name,
-            f"{contract.width} x {contract.height} pixels",
-            f"learnt from {training.n_images} photographs",
+            self.manifest.input_in_words,
+            f"learnt from {self.manifest.training.n_images} photographs",
             f"threshold {self.threshold:.4g}",
         ]
 
@@ -101,11 +101,15 @@ class Inspector:
 
     def predict(self, image: ByteArray) -> Prediction:
         """Anomaly score and map of a uint8 RGB photograph, without a decision."""
-        return self.predict_input(preprocess(image, self.manifest.preprocessing))
+        return self.predict_input(self.input_of(image))
 
-    def predict_input(self, planes: FloatArray) -> Prediction:
-        """Anomaly score and map of a preprocessed 3 x H x W input."""
-        outputs = dict(zip(self._outputs, self._network(planes[None]), strict=True))
+    def input_of(self, image: ByteArray) -> FloatArray:
+        """What the network is given of a uint8 RGB photograph: float32 3 x H x W, or a row of features."""
+        return network_input(image, self.manifest.preprocessing, self.manifest.features)
+
+    def predict_input(self, given: FloatArray) -> Prediction:
+        """Anomaly score and map of what `input_of` gives."""
+        outputs = dict(zip(self._outputs, self._network(given[None]), strict=True))
         if not all(np.isfinite(output).all() for output in outputs.values()):
             raise BlemishError(f"{self.path} gave a score that is not a number: fit the inspector anew.")
         detector, parts, types, type_distance = self.manifest.detector, {}, {}, None

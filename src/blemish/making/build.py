@@ -26,12 +26,14 @@ from blemish.line.artifact import FEATURES, HISTORY, MODEL, NORMAL_SCORES, array
 from blemish.line.manifest import (
     CalibrationRecord,
     DetectorRecord,
+    FeaturesRecord,
     Manifest,
     ParityRecord,
     SupervisionRecord,
     TrainingRecord,
     training_digests,
 )
+from blemish.line.rows import features_record
 from blemish.making.backbone import exported_backbone
 from blemish.making.parity import check_parity
 from blemish.making.reading import LABELLED_SHARE, Readable, read_for_learning
@@ -114,12 +116,10 @@ def build_inspector(
         readable: what `readable_for` gives of the `learning_catalog`, where somebody has already read it.
 
     Raises:
-        UsageError: the detector's parameters leave it without a network.
         CatalogError: too few readable good images.
         BlemishError: the parity gate refused, or the file could not be written.
     """
     started = time.perf_counter()
-    detector.require_network()
     if readable is None:
         readable = read_for_learning(catalog, detector, labelled_share)
     supervision = _supervision(catalog, readable, labelled_share, detector.seed)
@@ -203,12 +203,19 @@ def _calibrate(detector: Detector, catalog: Catalog, folds: int) -> tuple[Normal
 
 def _export(detector: Detector, catalog: Catalog) -> tuple[bytes, ParityRecord]:
     """The fitted detector as ONNX, and what the parity gate measured on a few of the photographs."""
-    network, contract = detector.whole_network(), detector.preprocessing()
+    network, contract, features = detector.whole_network(), detector.preprocessing(), _features(detector)
+    shape = (3, contract.height, contract.width) if features is None else (features.columns,)
     outputs = _detector_record(detector).outputs
     with task("Exporting and checking the inspector"):
-        model = to_onnx(network, torch.zeros(1, 3, contract.height, contract.width), outputs)
-        parity = check_parity(network, model, contract, _spread(catalog.train_normal(), _PARITY_IMAGES))
+        model = to_onnx(network, torch.zeros(1, *shape), outputs)
+        paths = _spread(catalog.train_normal(), _PARITY_IMAGES)
+        parity = check_parity(network, model, contract, paths, features)
     return model, parity
+
+
+def _features(detector: Detector) -> FeaturesRecord | None:
+    """What the manifest says of a network that is given a row of features."""
+    return None if detector.row_features is None else features_record(detector.row_features)
 
 
 def _manifest(
@@ -229,6 +236,7 @@ def _manifest(
         name=name,
         detector=_detector_record(detector),
         preprocessing=detector.preprocessing(),
+        features=_features(detector),
         calibration=calibration,
         training=training,
         libraries=libraries,

@@ -11,14 +11,19 @@ import torch
 from blemish.core.errors import BlemishError
 from blemish.core.images import read_image
 from blemish.core.network import CompiledNetwork
-from blemish.core.preprocessing import Preprocessing, preprocess
-from blemish.line.manifest import ParityRecord
+from blemish.core.preprocessing import Preprocessing
+from blemish.line.manifest import FeaturesRecord, ParityRecord
+from blemish.line.rows import network_input
 
 TOLERANCE = 1e-3
 
 
 def check_parity(
-    network: torch.nn.Module, model: bytes, contract: Preprocessing, paths: Sequence[Path]
+    network: torch.nn.Module,
+    model: bytes,
+    contract: Preprocessing,
+    paths: Sequence[Path],
+    features: FeaturesRecord | None = None,
 ) -> ParityRecord:
     """Score photographs with the torch network and with the runtime's, and compare scores and maps.
 
@@ -32,10 +37,10 @@ def check_parity(
     largest = 0.0
     for path in paths:
         negative = np.uint8(255) - read_image(path, bit_depth=contract.bit_depth)
-        planes = preprocess(negative, contract)[None]
+        given = network_input(negative, contract, features)[None]
         with torch.inference_mode():
-            expected = [output.numpy() for output in network(torch.from_numpy(planes))]
-        for mine, theirs in zip(expected, runtime(planes), strict=True):
+            expected = [output.numpy() for output in network(torch.from_numpy(given))]
+        for mine, theirs in zip(expected, runtime(given), strict=True):
             scale = float(np.abs(mine).max()) or 1.0
             difference = np.abs(mine.reshape(theirs.shape) - theirs).max() / scale
             largest = float(np.maximum(largest, difference))  # unlike max(), it lets no NaN pass

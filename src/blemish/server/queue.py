@@ -24,7 +24,6 @@ import numpy as np
 from blemish.core.errors import BlemishError, ImageError
 from blemish.core.image_formats import image_format
 from blemish.core.images import DecodeLimits, decode_image
-from blemish.core.preprocessing import preprocess
 from blemish.line.runtime import Inspector
 from blemish.server.errors import Overloaded
 from blemish.server.judgement import Judgement
@@ -177,7 +176,7 @@ class InspectionQueue:
             inspector = networks.get(version)
             contract = inspector.manifest.preprocessing
             # A network's first run takes longer than the others.
-            inspector.predict_input(np.zeros((3, contract.height, contract.width), np.float32))
+            inspector.predict(np.zeros((contract.height, contract.width, 3), np.uint8))
 
     def check_room(self, count: int = 1, size: int = 0) -> None:
         """Refuse at once what could not be accepted.
@@ -294,12 +293,12 @@ class InspectionQueue:
 
 def _judged(task: Task, inspector: Inspector, limits: DecodeLimits, started: float) -> _Finished:
     """Decode and judge one photograph."""
-    contract, content = inspector.manifest.preprocessing, task.photograph.content
-    image = decode_image(content, task.photograph.file_name, limits, contract.bit_depth)
+    bit_depth, content = inspector.manifest.preprocessing.bit_depth, task.photograph.content
+    image = decode_image(content, task.photograph.file_name, limits, bit_depth)
     decoded = time.perf_counter()
-    planes = preprocess(image, contract)
+    given = inspector.input_of(image)
     prepared = time.perf_counter()
-    prediction = inspector.predict_input(planes)
+    prediction = inspector.predict_input(given)
     predicted = time.perf_counter()
     height, width = image.shape[:2]
     inspection = inspector.judge(prediction, width, height)

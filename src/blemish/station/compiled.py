@@ -21,10 +21,10 @@ class SharedInspector(Inspector):
         super().__init__(artifact, threads)
         self._turn = threading.Lock()
 
-    def predict_input(self, planes: FloatArray) -> Prediction:
+    def predict_input(self, given: FloatArray) -> Prediction:
         """As `Inspector.predict_input`."""
         with self._turn:
-            return super().predict_input(planes)
+            return super().predict_input(given)
 
 
 class CompiledInspectors:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,14 +29,32 @@ class FeaturesRequest(Request):
 
     data: Images
     out: Path = Field(description="The table to write, NAME.parquet or NAME.csv.")
-    raw_pixels: bool = Field(False, description="Add the 150,528 values of the image at 224 x 224.")
+    features: Literal["direct", "pixels", "direct-pixels"] = Field(
+        "direct",
+        description="Of the photograph itself: the handcrafted features, its 150,528 raw values at 224 x 224, or both.",
+    )
+    raw_pixels: bool = Field(False, description="The same as --features direct-pixels.")
     deep: Literal["last", "mid"] | None = Field(
         None,
-        description="Add a backbone's features, averaged over space: last stage, or strides 8 and 16.",
+        description="Add a backbone's features, pooled over space: last stage, or strides 8 and 16.",
+    )
+    pooling: Literal["mean", "max", "extremes"] = Field(
+        "mean", description="What --deep keeps of a channel; extremes are maximum and minimum."
     )
     backbone: str = Field("efficientnet_lite0", description="Pretrained network for --deep.")
     weights: Path | None = Field(None, description="File with the backbone's weights.")
     size: int = Field(352, description="Side in pixels at which the backbone reads.")
+    transform: Literal["scaled", "pca"] | None = Field(
+        None,
+        description="Write the features scaled, or their principal components, as learnt from the good training "
+        "images alone.",
+    )
+    scaling: Literal["standard", "minmax"] = Field(
+        "standard", description="Of --transform: to mean 0 and deviation 1, or to 0 to 1."
+    )
+    explained: float = Field(
+        0.95, gt=0, le=1, description="Of --transform pca: share of the variance that the components explain."
+    )
     category: CategoryName = None
     bit_depth: BitDepth = 16
 
@@ -47,6 +66,7 @@ class FeaturesResult(Outcome):
     Attributes:
         out: the table.
         images, columns: its rows and columns.
+        explained: share of the variance that each principal component explains, where there are any.
         skipped: photographs that cannot be read, each with path and detail.
     """
 
@@ -54,18 +74,24 @@ class FeaturesResult(Outcome):
     images: int
     columns: int
     skipped: list[dict[str, str]]
+    explained: list[float] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-ready values."""
-        return {**vars(self), "out": str(self.out)}
+        document = {**vars(self), "out": str(self.out)}
+        if not self.explained:
+            del document["explained"]
+        return document
 
 
 def features(request: FeaturesRequest) -> FeaturesResult:
     """Measure every photograph and write the table, whole or not at all.
 
+    With `transform`, features are read photograph by photograph and never all held, but for scaled ones.
+
     Raises:
         UsageError: the table's name, the size or the backbone is not possible.
-        CatalogError: there are no photographs.
+        CatalogError: there are no photographs, or too few good training images to learn a transform from.
         BlemishError: the file cannot be written.
     """
     import pandas as pd
@@ -79,10 +105,19 @@ def features(request: FeaturesRequest) -> FeaturesResult:
             f"{out} ends in neither .parquet nor .csv: name the table, as --out features.parquet."
         )
     catalogs = [open_category(data, request.category)] if request.category else open_catalogs(data)
+    if request.raw_pixels and request.features != "direct":
+        raise UsageError(
+            f"--raw-pixels means --features direct-pixels, not {request.features}: give one of the two."
+        )
     pooled = _pooled_vectors(request)
-    tables = [_table(catalog, request, pooled) for catalog in catalogs]
-    skipped = [one for table in tables for one in table.attrs.pop("skipped")]
-    table = pd.concat(tables, ignore_index=True)
+    if request.transform is None:
+        tables = [_table(catalog, request, pooled) for catalog in catalogs]
+        skipped = [one for table in tables for one in table.attrs.pop("skipped")]
+        table = pd.concat(tables, ignore_index=True)
+    else:
+        table = _transformed(catalogs, request, pooled)
+        skipped = table.attrs.pop("skipped")
+    explained = table.attrs.pop("explained", [])
     with atomic_file(out) as stream:
         if out.suffix == ".csv":
             table.to_csv(stream, index=False)
@@ -90,7 +125,7 @@ def features(request: FeaturesRequest) -> FeaturesResult:
             table.to_parquet(stream, index=False, use_dictionary=False, write_statistics=False)
     for one in skipped:
         say(f"Skipped {one['path']}: {one['detail']}")
-    return FeaturesResult(out, *table.shape, skipped)
+    return FeaturesResult(out, *table.shape, skipped, explained)
 
 
 def _pooled_vectors(request: FeaturesRequest) -> PooledVectors | None:
@@ -105,7 +140,28 @@ def _pooled_vectors(request: FeaturesRequest) -> PooledVectors | None:
     if size % 32 or not 64 <= size <= 2048:
         raise UsageError(f"--size {size} is not possible: choose a multiple of 32 from 64 to 2048.")
     network = load_backbone(request.backbone, depth_taps(request.deep, request.backbone), request.weights)
-    return PooledVectors(FeatureExtractor(network, network.preprocessing(size, size, request.bit_depth)))
+    extractor = FeatureExtractor(network, network.preprocessing(size, size, request.bit_depth))
+    return PooledVectors(extractor, request.pooling)
+
+
+def _own(request: FeaturesRequest) -> str:
+    """Which features of the photograph itself are asked for."""
+    return "direct-pixels" if request.raw_pixels else request.features
+
+
+def _transformed(
+    catalogs: Sequence[Catalog], request: FeaturesRequest, pooled: PooledVectors | None
+) -> pd.DataFrame:
+    """Features of all categories, transformed; `attrs` list what could not be read and what components explain."""
+    from blemish.features.handcrafted import row_vectors
+    from blemish.features.rows import JoinedVectors
+    from blemish.features.transformed import Transform, transformed_table
+
+    own, pca = _own(request), request.transform == "pca"
+    vectors = JoinedVectors([row_vectors(own, request.bit_depth), *([] if pooled is None else [pooled])])
+    return transformed_table(
+        catalogs, vectors, Transform(request.scaling, pca, request.explained, streamed=own != "direct")
+    )
 
 
 def _table(catalog: Catalog, request: FeaturesRequest, pooled: PooledVectors | None) -> pd.DataFrame:
@@ -113,7 +169,7 @@ def _table(catalog: Catalog, request: FeaturesRequest, pooled: PooledVectors | N
     from blemish.features.handcrafted import handcrafted_table
     from blemish.features.pooled import pooled_table
 
-    table = handcrafted_table(catalog, request.raw_pixels, request.bit_depth)
+    table = handcrafted_table(catalog, _own(request), request.bit_depth)
     if pooled is None:
         return table
     skipped = table.attrs["skipped"]

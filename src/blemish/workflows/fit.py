@@ -31,8 +31,10 @@ class FitRequest(Request):
     size: int | None = Field(None, description="Side in pixels at which photographs are read.")
     backbone: str | None = Field(None, description="Pretrained network, as resnet18.")
     weights: Path | None = Field(None, description="File with the backbone's weights.")
-    features: str | None = Field(None, description="Classical detectors: deep-mid, deep-last or direct.")
     augment: Augment = None
+    features: str | None = Field(
+        None, description="Classical detectors: deep-mid, deep-last, direct, pixels or direct-pixels."
+    )
     parameters: Settings = Field({}, description="Any parameter; repeat for more.")
     seed: int = Field(0, description="The same seed learns the same.")
     category: CategoryName = None

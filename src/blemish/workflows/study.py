@@ -25,6 +25,11 @@ class StudyRequest(Request):
     models: tuple[str, ...] | None = Field(
         None, description="Names with commas between; all four classical ones if absent."
     )
+    features: tuple[str, ...] | None = Field(
+        None,
+        description="direct, deep-last, deep-mid, pixels or direct-pixels, with commas between; the first three if "
+        "absent.",
+    )
     seed: int = Field(0, ge=0, description="The same seed gives the same document.")
     parameters: Settings = Field({}, description="A parameter of all models; repeat for more.")
     bit_depth: BitDepth = 16
@@ -73,7 +78,8 @@ def study(request: StudyRequest, tell: Callable[[CellResult], None] = lambda res
 
     models = MODELS if request.models is None else request.models
     fixed = {"bit_depth": request.bit_depth, **request.parameters}
-    found = run_study(open_study(request.data, request.out, models, request.seed, fixed), tell)
+    plan = open_study(request.data, request.out, models, request.seed, fixed, request.features)
+    found = run_study(plan, tell)
     result = StudyResult(found, request.out / "report.html")
     write_report(found, result.report)
     write_json(request.out / "study.json", result.to_json())

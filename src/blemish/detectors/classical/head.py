@@ -1,4 +1,4 @@
-"""From feature maps to the score of a classical model: means over space, scaling, principal components, the model."""
+"""From features to the score of a classical model: pooling over space, scaling, principal components, the model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from blemish.detectors.classical.projection import Arrays
+from blemish.features.projection import Arrays
 
 
 def single(array: npt.NDArray[Any]) -> Tensor:
@@ -18,7 +18,7 @@ def single(array: npt.NDArray[Any]) -> Tensor:
 
 
 class Projection(nn.Module):
-    """Rows (N x D) scaled and reduced to N x K, as `blemish.detectors.classical.projection.project` does."""
+    """Rows (N x D) scaled and reduced to N x K, as `blemish.features.projection.project` does."""
 
     centre: Tensor
     scale: Tensor
@@ -55,7 +55,35 @@ class TabularHead(nn.Module):
         scores: Tensor = self.model(self.projection(rows))
         return scores
 
+    def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Score (1) and map (H x W) of one image's row of features, 1 x D."""
+        score = self.score(rows)
+        return score, score[:, None].expand(*self.shape)
+
+
+class PooledHead(nn.Module):
+    """A tabular head on feature maps, which are pooled over space as `blemish.features.pooled.pooled` does.
+
+    Args:
+        head: takes the row of features.
+        pooling: one of `blemish.features.pooled.POOLINGS`.
+    """
+
+    def __init__(self, head: TabularHead, pooling: str) -> None:
+        super().__init__()
+        self.head = head
+        self.pooling = pooling
+
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of one image's feature maps, 1 x C x h x w each."""
-        score = self.score(torch.cat([features.mean((2, 3)) for features in maps], 1))
-        return score, score[:, None].expand(*self.shape)
+        score, anomaly_map = self.head(
+            torch.cat([part for features in maps for part in self._kept(features)], 1)
+        )
+        return score, anomaly_map
+
+    def _kept(self, features: Tensor) -> list[Tensor]:
+        """What is kept of the channels, 1 x C each."""
+        if self.pooling == "mean":
+            return [features.mean((2, 3))]
+        highest = features.amax((2, 3))
+        return [highest] if self.pooling == "max" else [highest, features.amin((2, 3))]

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from sklearn.ensemble import IsolationForest as SklearnForest
 from torch import nn
 
-from blemish.detectors.classical.projection import Arrays, Rows
 from blemish.detectors.classical.scores import PathLengthScore
 from blemish.detectors.classical.tabular import TabularDetector
+from blemish.features.projection import Arrays, Rows
 
 _EULER = 0.5772156649015329
 _USUAL_SAMPLES = 256  # what scikit-learn means by "auto"

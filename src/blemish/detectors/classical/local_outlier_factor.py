@@ -13,9 +13,9 @@ from sklearn.neighbors import LocalOutlierFactor as SklearnFactor
 from torch import nn
 
 from blemish.core.errors import UsageError
-from blemish.detectors.classical.projection import Arrays, Rows
 from blemish.detectors.classical.scores import DensityScore
 from blemish.detectors.classical.tabular import TabularDetector
+from blemish.features.projection import Arrays, Rows
 
 POWERS = {"minkowski": 2.0, "euclidean": 2.0, "manhattan": 1.0, "chebyshev": np.inf}
 

@@ -13,9 +13,9 @@ from sklearn.svm import OneClassSVM
 from torch import nn
 
 from blemish.core.errors import UsageError
-from blemish.detectors.classical.projection import Arrays, Rows
 from blemish.detectors.classical.scores import KernelScore
 from blemish.detectors.classical.tabular import TabularDetector
+from blemish.features.projection import Arrays, Rows
 
 KERNELS = ("rbf", "linear", "poly")
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from blemish.detectors.classical.head import single
-from blemish.detectors.classical.projection import Arrays
+from blemish.features.projection import Arrays
 
 _LEAST_DENSITY_DISTANCE = 1e-10  # as in scikit-learn: copies of one image have no distance
 
@@ -140,3 +140,29 @@ class MahalanobisScore(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """Scores of rows."""
         return ((rows - self.location) @ self.whitening.T).square().sum(1)
+
+
+class ShrunkDistanceScore(nn.Module):
+    """Squared Mahalanobis distance to one Gaussian whose covariance is shrunk towards a sphere.
+
+    Args:
+        arrays: `location` (K), `axes` (M x K), `variances` (M) and `floor` (1), as of
+            `blemish.detectors.classical.elliptic_envelope.shrunk_gaussian`.
+    """
+
+    location: Tensor
+    axes: Tensor
+    variances: Tensor
+
+    def __init__(self, arrays: Arrays) -> None:
+        super().__init__()
+        self.floor = float(arrays["floor"][0])
+        for name in ("location", "axes", "variances"):
+            self.register_buffer(name, single(arrays[name]))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Scores of rows."""
+        apart = rows - self.location
+        along = apart @ self.axes.T
+        beside = apart - along @ self.axes  # the difference of two sums of squares would lose what is left
+        return (along.square() / self.variances).sum(1) + beside.square().sum(1) / self.floor

@@ -20,21 +20,35 @@ from torch import nn
 from blemish.core.errors import CatalogError, UsageError
 from blemish.core.folds import fold_positions
 from blemish.core.images import read_image
+from blemish.core.preprocessing import Preprocessing
 from blemish.core.progress import task, track
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import normal_images, require_fitted
-from blemish.detectors.classical.head import Projection, TabularHead
-from blemish.detectors.classical.projection import SCALINGS, Arrays, Rows, fit_projection, project
+from blemish.detectors.base import Detector, normal_images, refuse_size, require_fitted
+from blemish.detectors.classical.head import PooledHead, Projection, TabularHead
 from blemish.detectors.frozen import BackboneDetector, BackboneWithHead
 from blemish.detectors.inputs import files_of
 from blemish.detectors.memo import Memo
-from blemish.features.handcrafted import HandcraftedVectors
-from blemish.features.pooled import PooledVectors, depth_taps
+from blemish.features.handcrafted import row_vectors
+from blemish.features.pooled import POOLINGS, PooledVectors, depth_taps
+from blemish.features.projection import (
+    SCALINGS,
+    Arrays,
+    Rows,
+    fit_projection,
+    fit_streamed_projection,
+    project,
+)
+from blemish.features.rows import StreamedRows, Vectors
+from blemish.features.together import Reads
+from blemish.line.rows import DIRECT, DIRECT_PIXELS, PIXELS, ROW_FEATURES, raw_contract
 
-DIRECT = "direct"
-FEATURES = ("deep-mid", "deep-last", DIRECT)
+FEATURES = ("deep-mid", "deep-last", *ROW_FEATURES)
+STREAMED = (PIXELS, DIRECT_PIXELS)
 FEWEST = 5
+FeatureRows = FloatArray | StreamedRows
+"""Rows of features of photographs (N x D, float32): raw pixels are too many to be held, and are streamed."""
+
 _BLOCK = 64  # rows scored at once: some models compare each with every good one
 
 
@@ -45,11 +59,15 @@ class TabularDetector(BackboneDetector):
     A subclass gives `fit_model` and `model_score`. At least 5 good images are needed.
 
     Attributes:
-        features: "deep-mid" and "deep-last" are a frozen backbone's features averaged over space, after strides 8 and
+        features: "deep-mid" and "deep-last" are a frozen backbone's features pooled over space, after strides 8 and
             16 or after its last stage (`blemish.features.pooled`); "direct" are the handcrafted ones
-            (`blemish.features.handcrafted`), with which there is no network, and so no inspector.
+            (`blemish.line.handcrafted`), "pixels" the raw ones at 224 x 224, "direct-pixels" both. The last three need
+            no backbone: the network of their inspector is given a row of features (`blemish.line.rows`).
+        pooling: of deep features: the "extremes" of a channel, which a small defect moves, its "max" alone, or its
+            "mean".
         scaling: "standard" (mean 0, deviation 1) or "minmax" (0 to 1), learnt from the good training images.
         explained: share of their variance that the principal components kept explain together; 0 keeps all features.
+            Of raw pixels at most 64 components are kept, found by incremental PCA.
 
     After `fit`: `arrays_`, all that was learnt.
     """
@@ -58,9 +76,10 @@ class TabularDetector(BackboneDetector):
     moves_no_score: ClassVar[tuple[str, ...]] = ("contamination",)
 
     features: str = "deep-mid"
+    pooling: str = "extremes"
     scaling: str = "standard"
-    explained: float = 0.95
-    _rows: Memo[tuple[FloatArray, npt.NDArray[np.intp]]] = dataclasses.field(
+    explained: float = 0.0
+    _rows: Memo[tuple[FeatureRows, npt.NDArray[np.intp]]] = dataclasses.field(
         default_factory=Memo, init=False, repr=False, compare=False
     )
 
@@ -87,7 +106,7 @@ class TabularDetector(BackboneDetector):
         """
         return {name: value for name, value in self.get_params().items() if name not in self.moves_no_score}
 
-    def projection(self, rows: FloatArray) -> Arrays:
+    def projection(self, rows: FeatureRows) -> Arrays:
         """How rows of good images (N x D) are scaled and reduced; no parameter of the model moves it.
 
         Raises:
@@ -95,7 +114,7 @@ class TabularDetector(BackboneDetector):
         """
         return self._projection(rows, self.most_components(len(rows)))
 
-    def fit_rows(self, rows: FloatArray, projection: Arrays | None = None) -> Self:
+    def fit_rows(self, rows: FeatureRows, projection: Arrays | None = None) -> Self:
         """Learn from rows of features of good images (N x D), as `fit` does from the images themselves.
 
         Args:
@@ -116,19 +135,18 @@ class TabularDetector(BackboneDetector):
         self._fitted_with = self.get_params()
         return self
 
-    def score_rows(self, rows: FloatArray) -> npt.NDArray[np.float64]:
+    def score_rows(self, rows: FeatureRows) -> npt.NDArray[np.float64]:
         """Scores (N) of rows of features (N x D), by the graph that `predict` runs."""
         head = self._head(require_fitted(self, "arrays_"))
-        blocks = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
         with torch.inference_mode():
-            scores = [head.score(torch.from_numpy(block)).numpy() for block in blocks]
+            scores = [head.score(torch.from_numpy(block)).numpy() for block in _blocks(rows)]
         return np.concatenate(scores).astype(np.float64) if scores else np.empty(0)
 
     def learn(self, catalog: Catalog) -> None:
         """Learn from the features of the normal training images."""
         self._check_parameters()
         paths = normal_images(catalog, FEWEST)
-        rows, _ = self._rows.keep(self.key_of(paths), self._rows_of(paths))
+        rows, _ = self._rows.keep(self.key_of(paths), self._rows_to_learn(paths))
         with task("Fitting the model"):
             self.fit_rows(rows, self._projection(rows, self.most_components(len(paths))))
 
@@ -142,53 +160,60 @@ class TabularDetector(BackboneDetector):
         """Score every normal training image as if unseen; see the base class. Features are read once for all folds."""
         require_fitted(self, "arrays_")
         paths = normal_images(catalog, FEWEST)
-        rows, owners = self._rows.recall(self.key_of(paths), lambda: self._rows_of(paths))
+        rows, owners = self._rows.recall(self.key_of(paths), lambda: self._rows_to_learn(paths))
         kept = self.most_components(len(paths))  # of all, or a fold's distances would have fewer terms
         with task("Scoring good images as if unseen", len(paths)) as advance:
             for part in fold_positions(len(paths), folds, self.seed):
-                others = rows[~np.isin(owners, part)]
+                others = _taken(rows, np.flatnonzero(~np.isin(owners, part)))
                 head = self._head(self._learn(others, self._projection(others, kept)))
-                for position in part.tolist():
-                    yield position, self._scored(head, rows[position])
+                unseen = (row for block in _blocks(_taken(rows, part)) for row in block)
+                for position, row in zip(part.tolist(), unseen, strict=True):
+                    yield position, self._scored(head, row)
                     advance(1)
 
     def network(self) -> nn.Module:
-        """The fitted detector as one graph: backbone, means over space, scaling, principal components, model.
+        """The fitted detector as one graph: backbone, pooling, scaling, principal components, model.
 
-        Raises:
-            UsageError: the features are handcrafted.
+        With `row_features` it begins with the scaling.
         """
         head = self._head(require_fitted(self, "arrays_"))
-        self.require_network()
-        return BackboneWithHead(self.extractor().backbone, head).eval()
+        if self.row_features is not None:
+            return head
+        return BackboneWithHead(self.extractor().backbone, PooledHead(head, self.pooling)).eval()
 
-    def require_network(self) -> None:
-        """Refuse handcrafted features, which no network computes.
+    @property
+    def row_features(self) -> str | None:
+        """The features, where no backbone gives them."""
+        return self.features if self.features in ROW_FEATURES else None
 
-        Raises:
-            UsageError: the features are handcrafted.
-        """
-        if self.features == DIRECT:
-            raise UsageError(
-                f"{self.name} with features=direct cannot become an inspector, for no network computes handcrafted "
-                "features: choose features=deep-mid, or compare it with blemish study."
-            )
+    def preprocessing(self) -> Preprocessing:
+        """The contract between a photograph and the backbone's input; without a backbone, the size of the map."""
+        return super().preprocessing() if self.row_features is None else Detector.preprocessing(self)
+
+    def reads(self) -> Reads:
+        """The backbone's feature maps, or the pixels; handcrafted features have a cache of their own."""
+        if self.row_features is None:
+            return super().reads()
+        return Reads(contracts=() if self.features == DIRECT else (raw_contract(self.bit_depth),))
+
+    def read_input(self, path: Path) -> FloatArray:
+        """A photograph as the network's input: a picture, float32 3 x H x W, or a row of features, float32 D."""
+        return super().read_input(path) if self.row_features is None else next(self.vectors().stream([path]))
 
     def read_at(self) -> tuple[int, ...]:
         """Strides at which the backbone is read.
 
         Raises:
-            UsageError: the features are handcrafted, or no such.
+            UsageError: there are no such features.
         """
-        self.require_network()
-        if self.features not in FEATURES:
-            self._check_parameters()
+        self._check_parameters()
         return depth_taps(self.features.removeprefix("deep-"), self.backbone)
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant; those of the model are refused by scikit-learn."""
         wrong = {
             "features": (self.features not in FEATURES, FEATURES),
+            "pooling": (self.pooling not in POOLINGS, tuple(POOLINGS)),
             "scaling": (self.scaling not in SCALINGS, SCALINGS),
             "explained": (not 0 <= self.explained <= 1, ("0 to 1",)),
         }
@@ -198,35 +223,50 @@ class TabularDetector(BackboneDetector):
                     f"{name}={getattr(self, name)} is not possible for {self.name}: choose {' or '.join(possible)}."
                 )
 
-    def vectors(self) -> HandcraftedVectors | PooledVectors:
+    def vectors(self) -> Vectors:
         """What turns files into rows of features."""
-        if self.features == DIRECT:
-            return HandcraftedVectors(self.bit_depth)
-        return PooledVectors(self.extractor())
+        if self.row_features is None:
+            return PooledVectors(self.extractor(), self.pooling)
+        refuse_size(self)
+        return row_vectors(self.features, self.bit_depth)
 
-    def _rows_of(self, paths: Sequence[Path]) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+    def rows_of(self, paths: Sequence[Path]) -> FeatureRows:
+        """Rows of features of photographs, in order; raw pixels are read when they are gone through.
+
+        Raises:
+            ImageError: a file cannot be read.
+        """
+        vectors = self.vectors()
+        if self.features not in STREAMED:
+            return np.stack(list(track(vectors.stream(paths), "Reading good images", len(paths))))
+        return StreamedRows(vectors, paths)
+
+    def _rows_to_learn(self, paths: Sequence[Path]) -> tuple[FeatureRows, npt.NDArray[np.intp]]:
         """Rows of photographs in order, then of their augmented copies, and of each row its photograph's position."""
-        rows = list(track(self.vectors().stream(paths), "Reading good images", len(paths)))
-        owners, augmentation = list(range(len(paths))), self.augmented_by()
-        if augmentation is not None:
-            for position, path in enumerate(track(paths, "Reading augmented copies")):
-                image = read_image(path, bit_depth=self.bit_depth)
-                with files_of(augmentation.copies(image)) as copies:
-                    rows += self.vectors().stream(copies)
-                owners += [position] * (len(rows) - len(owners))
-        return np.stack(rows), np.array(owners, np.intp)
+        rows, owners, augmentation = self.rows_of(paths), list(range(len(paths))), self.augmented_by()
+        if augmentation is None or isinstance(rows, StreamedRows):
+            return rows, np.array(owners, np.intp)
+        vectors, copied = self.vectors(), []
+        for position, path in enumerate(track(paths, "Reading augmented copies")):
+            image = read_image(path, bit_depth=self.bit_depth)
+            with files_of(augmentation.copies(image)) as copies:
+                copied += vectors.stream(copies)
+            owners += [position] * (len(rows) + len(copied) - len(owners))
+        return np.concatenate([rows, np.stack(copied)]), np.array(owners, np.intp)
 
-    def _projection(self, rows: FloatArray, most: int | None) -> Arrays:
+    def _projection(self, rows: FeatureRows, most: int | None) -> Arrays:
         """Of `most` components."""
+        if isinstance(rows, StreamedRows):
+            return fit_streamed_projection(rows.blocks, self.scaling, self.explained, most)
         return dict(fit_projection(rows.astype(np.float64), self.scaling, self.explained, most))
 
-    def _learn(self, rows: FloatArray, learnt: Arrays) -> Arrays:
+    def _learn(self, rows: FeatureRows, learnt: Arrays) -> Arrays:
         """Model from rows of good images (N x D) whose projection is `learnt`."""
-        exact = rows.astype(np.float64)
+        projected = reduced_rows(rows, learnt)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of degenerate input, which is judged by what comes of it
-                arrays = self.fit_model(project(exact, learnt))
+                arrays = self.fit_model(projected)
         except ValueError as error:
             cause = " ".join(str(error).split()).rstrip(".")
             raise UsageError(f"{self.name} cannot be fitted: {cause}; see blemish detectors.") from error
@@ -246,3 +286,23 @@ class TabularDetector(BackboneDetector):
         with torch.inference_mode():
             score = float(head.score(torch.from_numpy(row)[None])[0])
         return Prediction(score, np.full((self.size, self.size), score, np.float32))
+
+
+def reduced_rows(rows: FeatureRows, learnt: Arrays) -> Rows:
+    """Rows scaled and reduced (N x K, float64) as their projection says."""
+    if isinstance(rows, StreamedRows):
+        return np.concatenate([project(block.astype(np.float64), learnt) for block in rows.blocks()])
+    return project(rows.astype(np.float64), learnt)
+
+
+def _blocks(rows: FeatureRows) -> Iterator[FloatArray]:
+    """The rows in order, a few at a time."""
+    if isinstance(rows, StreamedRows):
+        yield from rows.blocks()
+    else:
+        yield from (rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK))
+
+
+def _taken(rows: FeatureRows, positions: npt.NDArray[np.intp]) -> FeatureRows:
+    """Some of the rows."""
+    return rows.take(positions.tolist()) if isinstance(rows, StreamedRows) else rows[positions]

@@ -40,7 +40,9 @@ def read_category(
     contracts: list[Preprocessing] = []
     for position, detector in enumerate(detectors):
         try:
-            if isinstance(detector, BackboneDetector):
+            if detector.row_features is not None:
+                contracts += [one for one in detector.reads().contracts if one not in contracts]
+            elif isinstance(detector, BackboneDetector):
                 extractors[position] = detector.extractor()
             elif (contract := detector.preprocessing()) not in contracts:
                 contracts.append(contract)

@@ -6,6 +6,8 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
+
 from blemish.core.errors import BlemishError
 from blemish.core.json_values import number_or_none
 from blemish.core.storage import write_json
@@ -17,7 +19,7 @@ from blemish.experiments.held_back import HeldBack
 from blemish.experiments.study.choice import images_of
 from blemish.experiments.study.inputs import StudyInputs
 from blemish.experiments.study.plan import COMBINATIONS
-from blemish.features.handcrafted import feature_names
+from blemish.line.handcrafted import feature_names
 
 TELLING = 0.9
 """AUROC, in either direction, from which the light is as good an explanation as the defects."""
@@ -39,6 +41,7 @@ def brightness_auroc(category: Category, inputs: StudyInputs) -> float:
         direct = next(one for one in COMBINATIONS if one.features == "direct")
         paths, labels = images_of(catalog, TEST)
         values = inputs.rows(category, direct).of(paths)
+        assert isinstance(values, np.ndarray)  # handcrafted features are not streamed
         return image_auroc(labels, values[:, feature_names().index(_COLUMN)])
 
     found, _ = held_back.measured_once(

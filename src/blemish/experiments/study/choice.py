@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from blemish.core.progress import track
@@ -15,15 +16,17 @@ from blemish.core.types import BoolArray, FloatArray
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, VALIDATION
 from blemish.detectors.base import normal_images
-from blemish.detectors.classical.tabular import FEWEST, TabularDetector
+from blemish.detectors.classical.tabular import FEWEST, FeatureRows, TabularDetector, reduced_rows
 from blemish.experiments.space import setting_key
 from blemish.experiments.study.plan import StudyCell
 from blemish.experiments.trial import Trial, chosen_of, run_trial
 from blemish.experiments.validation import Scores, Validated, finite
+from blemish.features.projection import Arrays, no_projection
+from blemish.features.rows import StreamedRows
 
 CHOICE, TEST_SCORES = "choice.json", "test.json"
 
-ReadRows = Callable[[list[Path]], FloatArray]
+ReadRows = Callable[[list[Path]], FeatureRows]
 """Rows of features (N x D) of photographs."""
 
 
@@ -52,18 +55,29 @@ class ChoosingRows:
         training: N x D, of the good images that are learnt from.
         folds: rows (n x D) and labels (n) of each validation fold.
         projections: of `training` by most components, as they become known: no setting moves them.
+        reduced: streamed rows by most components and place (-1 for `training`, then the folds), likewise.
     """
 
-    training: FloatArray
-    folds: tuple[tuple[FloatArray, BoolArray], ...]
-    projections: dict[int | None, dict[str, npt.NDArray[Any]]]
+    training: FeatureRows
+    folds: tuple[tuple[FeatureRows, BoolArray], ...]
+    projections: dict[int | None, Arrays] = field(default_factory=dict)
+    reduced: dict[tuple[int | None, int], FloatArray] = field(default_factory=dict)
 
     def fitted(self, detector: TabularDetector) -> TabularDetector:
         """The detector, fitted."""
-        most = detector.most_components(len(self.training))
-        if most not in self.projections:
-            self.projections[most] = detector.projection(self.training)
-        return detector.fit_rows(self.training, self.projections[most])
+        projection = self._projection(detector)
+        rows = self._once(detector, self.training, -1)
+        if isinstance(self.training, StreamedRows):
+            projection = no_projection(rows.shape[1])
+        return detector.fit_rows(rows, projection)
+
+    def scored(self, detector: TabularDetector, rows: FeatureRows) -> npt.NDArray[np.float64]:
+        """Scores (N) of rows by a detector that `fitted` has fitted.
+
+        Raises:
+            BlemishError: a score is not finite.
+        """
+        return finite(detector.score_rows(self._seen(detector, rows)), detector)
 
     def validated(self, detector: TabularDetector) -> Validated:
         """Scores of every fold by a detector, which is fitted for it.
@@ -72,8 +86,30 @@ class ChoosingRows:
             BlemishError: fitting failed, or a score is not finite.
         """
         self.fitted(detector)
-        folds = [Scores(labels, finite(detector.score_rows(rows), detector)) for rows, labels in self.folds]
+        folds = [
+            Scores(labels, self.scored(detector, self._once(detector, rows, place)))
+            for place, (rows, labels) in enumerate(self.folds)
+        ]
         return Validated(tuple(folds), detector)
+
+    def _projection(self, detector: TabularDetector) -> Arrays:
+        most = detector.most_components(len(self.training))
+        if most not in self.projections:
+            self.projections[most] = detector.projection(self.training)
+        return self.projections[most]
+
+    def _seen(self, detector: TabularDetector, rows: FeatureRows) -> FloatArray:
+        """Rows as the detector gets them: streamed ones are reduced before, for that is what takes long."""
+        if isinstance(rows, StreamedRows):
+            return reduced_rows(rows, self._projection(detector)).astype(np.float32)
+        return rows
+
+    def _once(self, detector: TabularDetector, rows: FeatureRows, place: int) -> FloatArray:
+        """The same, once for all detectors with as many components."""
+        key = detector.most_components(len(self.training)), place
+        if key not in self.reduced:
+            self.reduced[key] = self._seen(detector, rows)
+        return self.reduced[key]
 
 
 def choosing_rows(catalog: Catalog, read: ReadRows) -> ChoosingRows:
@@ -87,7 +123,7 @@ def choosing_rows(catalog: Catalog, read: ReadRows) -> ChoosingRows:
     for fold in catalog.folds:
         paths, labels = images_of(catalog.for_fold(fold), VALIDATION)
         folds.append((read(paths), labels))
-    return ChoosingRows(training, tuple(folds), {})
+    return ChoosingRows(training, tuple(folds))
 
 
 def images_of(catalog: Catalog, split: str) -> tuple[list[Path], BoolArray]:
@@ -125,7 +161,7 @@ def choose_setting(cell: StudyCell, rows: ChoosingRows) -> Choice:
 
 
 def measure_on_test(
-    cell: StudyCell, rows: ChoosingRows, chosen: Trial, test: FloatArray, labels: BoolArray
+    cell: StudyCell, rows: ChoosingRows, chosen: Trial, test: FeatureRows, labels: BoolArray
 ) -> Scores:
     """Scores of the test images with the chosen setting, fitted anew on the same training images.
 
@@ -133,7 +169,7 @@ def measure_on_test(
         BlemishError: a score is not finite.
     """
     detector = rows.fitted(cell.detector(chosen.setting))
-    return Scores(labels, finite(detector.score_rows(test), detector))
+    return Scores(labels, rows.scored(detector, test))
 
 
 def write_choice(cell: StudyCell, choice: Choice) -> None:

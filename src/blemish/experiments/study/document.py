@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from blemish.core.json_values import number_or_none
-from blemish.experiments.study.plan import COMBINATIONS
 from blemish.experiments.study.results import CellResult, Study
 from blemish.experiments.study.summary import by_model
 
@@ -16,7 +15,7 @@ def study_document(study: Study) -> dict[str, Any]:
     return {
         "models": list(plan.models),
         "combinations": [
-            {"name": one.name, "features": one.features, "split": one.split} for one in COMBINATIONS
+            {"name": one.name, "features": one.features, "split": one.split} for one in plan.combinations
         ],
         "seed": plan.seed,
         "fixed": plan.fixed,
@@ -80,5 +79,5 @@ def _summary(study: Study) -> dict[str, Any]:
             }
             for model, one in by_model(study, None, combination).items()
         }
-        for combination in COMBINATIONS
+        for combination in study.plan.combinations
     }

@@ -9,16 +9,17 @@ import numpy as np
 
 from blemish.core.progress import track
 from blemish.core.types import FloatArray
-from blemish.detectors.classical.tabular import TabularDetector
+from blemish.detectors.classical.tabular import STREAMED, FeatureRows, TabularDetector
 from blemish.experiments.categories import Category
 from blemish.experiments.split_catalog import SplitCatalog, split_catalog
 from blemish.experiments.store import file_name
 from blemish.experiments.study.choice import ChoosingRows, choosing_rows
 from blemish.experiments.study.plan import Combination, StudyPlan
+from blemish.features.rows import StreamedRows
 
 
-class FeatureRows:
-    """Rows of features of photographs; each photograph is read once.
+class KnownRows:
+    """Rows of features of photographs; each photograph is read once, but for raw pixels, which are streamed.
 
     Args:
         detector: whose features are meant.
@@ -29,12 +30,14 @@ class FeatureRows:
         self._detector, self._category = detector, category
         self._known: dict[Path, FloatArray] = {}
 
-    def of(self, paths: Sequence[Path]) -> FloatArray:
+    def of(self, paths: Sequence[Path]) -> FeatureRows:
         """Rows (N x D, float32), in order.
 
         Raises:
             ImageError: a file cannot be read.
         """
+        if self._detector.features in STREAMED:
+            return StreamedRows(self._detector.vectors(), paths)
         new = list(dict.fromkeys(path for path in paths if path not in self._known))
         if new:
             rows = self._detector.vectors().stream(new)
@@ -50,7 +53,7 @@ class StudyInputs:
     def __init__(self, plan: StudyPlan) -> None:
         self._plan = plan
         self._splits: dict[tuple[str, str], SplitCatalog | Exception] = {}
-        self._rows: dict[tuple[str, str], FeatureRows] = {}
+        self._rows: dict[tuple[str, str], KnownRows] = {}
         self._choosing: dict[tuple[str, Combination], ChoosingRows] = {}
 
     def folder(self, category: Category) -> Path:
@@ -75,12 +78,12 @@ class StudyInputs:
             raise found
         return found
 
-    def rows(self, category: Category, combination: Combination) -> FeatureRows:
+    def rows(self, category: Category, combination: Combination) -> KnownRows:
         """Features of a category's photographs, the same for both splits."""
         key = category.name, combination.features
         if key not in self._rows:
             detector = self._plan.detector(self._plan.models[0], combination.features)
-            self._rows[key] = FeatureRows(detector, category.name)
+            self._rows[key] = KnownRows(detector, category.name)
         return self._rows[key]
 
     def choosing(self, category: Category, combination: Combination) -> ChoosingRows:

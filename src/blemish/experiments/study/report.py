@@ -22,7 +22,7 @@ from blemish.experiments.final import Final
 from blemish.experiments.shown import shown_figures, shown_fixed, shown_setting
 from blemish.experiments.study import figures
 from blemish.experiments.study.brightness import is_telling
-from blemish.experiments.study.plan import COMBINATIONS, Combination
+from blemish.experiments.study.plan import Combination
 from blemish.experiments.study.results import CellResult, Study
 from blemish.experiments.study.summary import Reached, by_model, headline, reached
 
@@ -33,6 +33,8 @@ _FEATURES = {
     "direct": "handcrafted features",
     "deep-last": "a backbone's last stage, averaged over space",
     "deep-mid": "a backbone after strides 8 and 16, averaged over space",
+    "pixels": "the 150,528 raw values of the image at 224 x 224",
+    "direct-pixels": "handcrafted features and raw values",
 }
 _SPLITS = {
     "test": "settings are chosen on 60 % of the labelled test images, the test is on the other 40 %",
@@ -61,7 +63,7 @@ def write_report(study: Study, out: Path) -> None:
         "bars": _bar_charts(study),
         "combinations": [
             {"name": one.name, "features": _FEATURES[one.features], "split": _SPLITS[one.split]}
-            for one in COMBINATIONS
+            for one in plan.combinations
         ],
         "rules": [(rule.title, *figures.rule_lines()[name]) for name, rule in RULES.items()],
         "rule_title": RULES[RULE].title,
@@ -80,7 +82,7 @@ def _facts(study: Study) -> dict[str, str]:
     fitted = sum(result.choice.fitted for result in study.results if result.choice)
     return {
         "Categories": ", ".join(category.name for category in plan.categories),
-        "Cells": f"{len(COMBINATIONS)} combinations x {len(plan.models)} models x {len(plan.categories)}",
+        "Cells": f"{len(plan.combinations)} combinations x {len(plan.models)} models x {len(plan.categories)}",
         "Settings": f"{len(trials)} on 3 folds each, {fitted} of them different",
         "Chosen by": "mean validation AUROC",
         "Test images": "scored once, when all had chosen",
@@ -101,7 +103,8 @@ def _blocks(study: Study) -> list[dict[str, Any]]:
             "title": title,
             "link": link,
             "rows": [
-                {"name": one.name, "cells": _row(by_model(study, category, one))} for one in COMBINATIONS
+                {"name": one.name, "cells": _row(by_model(study, category, one))}
+                for one in study.plan.combinations
             ],
         }
         for title, link, category in shown_categories
@@ -126,7 +129,7 @@ def _overall_charts(study: Study) -> list[dict[str, Any]]:
     categories = study.plan.categories
     only = categories[0] if len(categories) == 1 else None
     note = "" if only else f"Means of {len(categories)} categories. "
-    groups = {one.name: by_model(study, only, one) for one in COMBINATIONS}
+    groups = {one.name: by_model(study, only, one) for one in study.plan.combinations}
     cells = [
         (result.cell.title, result.cell.model, result.cell.combination.split, reached(result))
         for result in study.results
@@ -145,7 +148,7 @@ def _overall_charts(study: Study) -> list[dict[str, Any]]:
 def _bar_charts(study: Study) -> list[dict[str, Any]]:
     """A bar chart of AUROC by category and model for each combination."""
     charts = []
-    for combination in COMBINATIONS:
+    for combination in study.plan.combinations:
         groups = {one.name: by_model(study, one, combination) for one in study.plan.categories}
         if len(groups) > 1:
             groups["mean"] = by_model(study, None, combination)
@@ -162,7 +165,7 @@ def _section(number: int, category: Category, study: Study) -> dict[str, Any]:
         "brightness": shown_figure(study.brightness[category.name]),
         "combinations": [
             _combination(f"category-{number}-{place}", combination, study.of(category, combination), study)
-            for place, combination in enumerate(COMBINATIONS, 1)
+            for place, combination in enumerate(study.plan.combinations, 1)
         ],
     }
 

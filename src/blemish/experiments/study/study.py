@@ -23,7 +23,7 @@ from blemish.experiments.study.choice import (
     write_test_scores,
 )
 from blemish.experiments.study.inputs import StudyInputs
-from blemish.experiments.study.plan import COMBINATIONS, StudyCell, StudyPlan
+from blemish.experiments.study.plan import StudyCell, StudyPlan
 from blemish.experiments.study.results import CellResult, Study
 from blemish.experiments.trial import failure_sentence
 from blemish.experiments.validation import Scores
@@ -113,7 +113,7 @@ def _possible_splits(plan: StudyPlan, inputs: StudyInputs) -> dict[tuple[str, st
     """Split catalogs of all categories, but for those that cannot be made."""
     found = {}
     for category in plan.categories:
-        for split in dict.fromkeys(combination.split for combination in COMBINATIONS):
+        for split in dict.fromkeys(combination.split for combination in plan.combinations):
             try:
                 found[category.name, split] = inputs.split(category, split)
             except Exception:  # told with each of its cells

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blemish.experiments.categories import Category
-from blemish.experiments.study.plan import COMBINATIONS, Combination
+from blemish.experiments.study.plan import Combination
 from blemish.experiments.study.results import CellResult, Study
 
 
@@ -59,7 +59,7 @@ def best_on_the_mean(study: Study) -> tuple[Combination, str, Reached] | None:
     """The combination and model with the highest mean test AUROC over all categories; None if none has all."""
     found = [
         (combination, model, one)
-        for combination in COMBINATIONS
+        for combination in study.plan.combinations
         for model, one in by_model(study, None, combination).items()
         if not one.without
     ]
@@ -74,7 +74,7 @@ def headline(study: Study) -> str:
     combination, model, figures = best
     n = len(study.plan.categories)
     over = f"of {study.plan.categories[0].name}" if n == 1 else f"on the mean of {n} categories"
-    tried = len(COMBINATIONS) * len(study.plan.models)
+    tried = len(study.plan.combinations) * len(study.plan.models)
     return (
         f"{model} with {combination.name} ranks test images {over} best, with an AUROC of {figures.test:.3f} "
         f"({figures.validation:.3f} on validation). It is the best of {tried} by these same test figures, so expect a "

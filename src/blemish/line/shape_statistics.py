@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from skimage.segmentation import watershed
 
 from blemish.core.types import ByteArray
+from blemish.line.basins import catchment_basins
 
 SMALL_SIDE = 256
 """Lines, blobs and regions are sought in the image reduced to this longest side: fine texture has none to count."""
@@ -77,11 +77,11 @@ def blob_features(small: ByteArray) -> dict[str, float]:
 def region_features(small: ByteArray) -> dict[str, float]:
     """`region_homogeneity`: share of the grey values' variance that lies between regions and not within them, 0 to 1.
 
-    Regions are the catchment basins of the morphological gradient (3 x 3) under a watershed (Vincent and Soille, IEEE
-    PAMI 1991). An image of one grey value is homogeneous: 1.
+    Regions are the catchment basins of the morphological gradient (3 x 3), see `blemish.line.basins`. An image of one
+    grey value is homogeneous: 1.
     """
     gradient = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    labels = np.asarray(watershed(gradient)).ravel()  # type: ignore[no-untyped-call]
+    labels = catchment_basins(np.asarray(gradient, np.uint8)).ravel()
     values = small.ravel().astype(np.float64)
     total = float(np.square(values - values.mean()).sum())
     if total == 0:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
 from blemish.core.noise import noise_level
 from blemish.core.types import ByteArray
@@ -89,7 +88,7 @@ def intensity_features(grey: ByteArray) -> dict[str, float]:
 def spectrum_features(grey: ByteArray) -> dict[str, float]:
     """`mean_magnitude` and `variance_magnitude` of the two-dimensional Fourier transform, not normalised."""
     pixels = grey.astype(np.float32)
-    magnitude = np.abs(scipy.fft.rfft2(pixels))
+    magnitude = np.abs(np.fft.rfft2(pixels))
     # Only half of the columns are computed; the others mirror them, but for the first and, of an even width, the last.
     weights = np.full(magnitude.shape[1], 2.0)
     weights[0] = 1.0

@@ -1,0 +1,84 @@
+"""A photograph as the network's input: the picture itself, or a row of features, computed here and nowhere else."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from blemish.core.errors import ArtifactError
+from blemish.core.preprocessing import Preprocessing, preprocess, resize
+from blemish.core.types import ByteArray, FloatArray
+from blemish.line.handcrafted import VERSION, feature_names, handcrafted_features
+from blemish.line.manifest import FeaturesRecord
+
+DIRECT, PIXELS, DIRECT_PIXELS = "direct", "pixels", "direct-pixels"
+ROW_FEATURES = (DIRECT, PIXELS, DIRECT_PIXELS)
+"""Features that need no network: the handcrafted ones, the raw pixels, and both, one after the other."""
+
+RAW_SIDE = 224
+"""Side in pixels at which raw pixels are taken."""
+
+
+def raw_contract(bit_depth: int = 16) -> Preprocessing:
+    """How a photograph is stretched for its raw pixels."""
+    zero, one = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    return Preprocessing(height=RAW_SIDE, width=RAW_SIDE, mean=zero, std=one, bit_depth=bit_depth)
+
+
+def raw_pixels(image: ByteArray) -> ByteArray:
+    """The photograph (uint8 RGB, H x W x 3) stretched to 224 x 224, its 150,528 values in the order of `raw_names`."""
+    return np.ascontiguousarray(resize(image, raw_contract())).ravel()
+
+
+@cache
+def raw_names() -> tuple[str, ...]:
+    """Names of the raw pixels: `pixel_ROW_COLUMN_CHANNEL`, row by row, channels red, green, blue."""
+    places = range(RAW_SIDE)
+    return tuple(
+        f"pixel_{row:03d}_{column:03d}_{channel}" for row in places for column in places for channel in "rgb"
+    )
+
+
+def row_names(features: str) -> tuple[str, ...]:
+    """Names of the columns of one of `ROW_FEATURES`."""
+    names = {DIRECT: feature_names(), PIXELS: raw_names(), DIRECT_PIXELS: (*feature_names(), *raw_names())}
+    return names[features]
+
+
+def feature_row(image: ByteArray, features: str) -> FloatArray:
+    """One of `ROW_FEATURES` of a photograph, float32, in the order of `row_names`.
+
+    Args:
+        image: uint8 RGB, H x W x 3, at its own size.
+        features: which.
+    """
+    parts = []
+    if features != PIXELS:
+        parts.append(np.array(list(handcrafted_features(image).values()), np.float32))
+    if features != DIRECT:
+        parts.append(raw_pixels(image).astype(np.float32))
+    return np.concatenate(parts)
+
+
+def features_record(features: str) -> FeaturesRecord:
+    """What a manifest says of a network whose input is a row of these features."""
+    return FeaturesRecord(name=features, version=VERSION, columns=len(row_names(features)))
+
+
+def require_computable(features: FeaturesRecord | None, path: object) -> None:
+    """Refuse an artifact whose network was taught by rows that are not computed any more.
+
+    Raises:
+        ArtifactError: they are of another version.
+    """
+    if features is not None and features != features_record(features.name):
+        raise ArtifactError(
+            f"{path} reads {features.columns} {features.name} features of version {features.version}, and this Blemish "
+            f"computes version {VERSION}: fit it anew."
+        )
+
+
+def network_input(image: ByteArray, contract: Preprocessing, features: FeaturesRecord | None) -> FloatArray:
+    """What the network of an inspector is given: float32 3 x H x W, or a row of features where it reads these."""
+    return preprocess(image, contract) if features is None else feature_row(image, features.name)
