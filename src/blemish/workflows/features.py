@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from blemish.features.pooled import PooledVectors
 
 _SUFFIXES = (".parquet", ".csv")
+_USUAL_SIZE = 352
 
 
 class FeaturesRequest(Request):
@@ -31,11 +32,15 @@ class FeaturesRequest(Request):
     raw_pixels: bool = Field(False, description="Add the 150,528 values of the image at 224 x 224.")
     deep: Literal["last", "mid"] | None = Field(
         None,
-        description="Add a backbone's features, averaged over space: last stage, or strides 8 and 16.",
+        description="Add a backbone's features, averaged over space: last stage, or strides 8 and 16; of a vision "
+        "transformer the last block, or those at half and three quarters.",
     )
     backbone: str = Field("efficientnet_lite0", description="Pretrained network for --deep.")
     weights: Path | None = Field(None, description="File with the backbone's weights.")
-    size: int = Field(352, description="Side in pixels at which the backbone reads.")
+    size: int | None = Field(
+        None,
+        description="Side in pixels at which the backbone reads: 352 if absent; a vision transformer's own.",
+    )
     category: CategoryName = None
     bit_depth: BitDepth = 16
 
@@ -97,14 +102,20 @@ def _pooled_vectors(request: FeaturesRequest) -> PooledVectors | None:
     """What reads the backbone, where it is asked for."""
     if request.deep is None:
         return None
-    from blemish.features.backbones import load_backbone
+    from blemish.features.backbones import load_backbone, transformer_of
     from blemish.features.extraction import FeatureExtractor
     from blemish.features.pooled import PooledVectors, depth_taps
 
-    size = request.size
-    if size % 32 or not 64 <= size <= 2048:
-        raise UsageError(f"--size {size} is not possible: choose a multiple of 32 from 64 to 2048.")
-    network = load_backbone(request.backbone, depth_taps(request.deep, request.backbone), request.weights)
+    name, transformer = request.backbone, transformer_of(request.backbone)
+    taps = depth_taps(request.deep, name)
+    if transformer is None:
+        size = _USUAL_SIZE if request.size is None else request.size
+        if size % 32 or not 64 <= size <= 2048:
+            raise UsageError(f"--size {size} is not possible: choose a multiple of 32 from 64 to 2048.")
+        network = load_backbone(name, taps, request.weights)
+    else:
+        size = transformer.usual_size if request.size is None else request.size
+        network = load_backbone(name, taps, request.weights, size=size)
     return PooledVectors(FeatureExtractor(network, network.preprocessing(size, size, request.bit_depth)))
 
 

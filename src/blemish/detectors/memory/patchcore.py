@@ -149,12 +149,13 @@ class PatchCore(FrozenFeatureDetector):
     def quick_parameters(self) -> dict[str, Any]:
         """And a crop that shrinks with the size."""
         quick = super().quick_parameters()
-        return quick | ({"crop": self.crop * quick["size"] // self.size // 32 * 32} if self.crop else {})
+        unit = self.size_unit
+        return quick | ({"crop": self.crop * quick["size"] // self.size // unit * unit} if self.crop else {})
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
         wrong = {
-            "crop": self.crop != 0 and (self.crop % 32 != 0 or not 64 <= self.crop <= self.size),
+            "crop": self.crop != 0 and (self.crop % self.size_unit != 0 or not 64 <= self.crop <= self.size),
             "neighbourhood": self.neighbourhood < 1 or self.neighbourhood % 2 == 0,
             "dimensions": self.dimensions < 0,
             "reduction": self.reduction not in ("pca", "average"),
@@ -168,6 +169,11 @@ class PatchCore(FrozenFeatureDetector):
             "calibration_images": self.calibration_images < 2,
         }
         refuse(self, wrong)
+
+    @property
+    def read_size(self) -> int:
+        """Side in pixels of the middle that is read."""
+        return self.crop or self.size
 
     def _load_backbone(self) -> Backbone:
         backbone = super()._load_backbone()
@@ -224,7 +230,7 @@ class PatchCore(FrozenFeatureDetector):
         return torch.cat(scores), torch.stack([one.descriptor for one in images])
 
     def _scoring(self, grid: tuple[int, int]) -> PatchScoring:
-        read = self.crop or self.size
+        read = self.read_size
         return PatchScoring(grid, (read, read), self.top, self.sigma, (self.size - read) // 2)
 
     def _fitted_head(self) -> PatchCoreHead:
