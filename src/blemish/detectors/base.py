@@ -45,8 +45,9 @@ class Detector(ABC):
         bit_depth: bits that 16-bit photographs really use.
         seed: seed of everything random.
 
-    `metric` says in words what the score measures. A detector that says whether but not where (`gives_maps` is False)
-    has a map that is its score everywhere.
+    `metric` says in words what the score measures, `later` names parameters that came after the others (see
+    `key_parameters`). A detector that says whether but not where (`gives_maps` is False) has a map that is its score
+    everywhere.
     Where training has a history, `history_` holds for each epoch its number, losses, rate and seconds.
 
     Example:
@@ -61,6 +62,7 @@ class Detector(ABC):
     gives_maps: ClassVar[bool] = True
     calibration: ClassVar[str] = "k-fold"
     metric: ClassVar[str] = "anomaly score"
+    later: ClassVar[tuple[str, ...]] = ()
     size: int = 352
     bit_depth: int = 16
     seed: int = 0
@@ -225,6 +227,13 @@ class Detector(ABC):
             setattr(self, name, value)
         return self
 
+    def key_parameters(self) -> dict[str, Any]:
+        """Parameters for the key of what is kept: those of `later` only where they are not at their default, so that
+        what was kept before there was such a parameter is found again."""
+        usual = self._defaults()
+        given = self.get_params()
+        return {name: given[name] for name in given if name not in self.later or given[name] != usual[name]}
+
     def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], list[Path]]:
         """What is learnt from photographs depends on them and on the parameters: the key of a memo."""
         return self.get_params(), list(paths)
@@ -249,6 +258,10 @@ class Detector(ABC):
     def quick_parameters(self) -> dict[str, Any]:
         """What is changed for a small first run: 128 pixels; a subclass adds what else takes long."""
         return {"size": QUICK_SIZE}
+
+    def suited_space(self, space: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+        """Values that a search tries by default: those of `DetectorInfo`, as other parameters leave them possible."""
+        return dict(space)
 
     def clone(self) -> Self:
         """An unfitted detector with the same parameters."""

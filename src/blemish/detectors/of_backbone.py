@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from blemish.detectors.base import Detector
@@ -74,6 +75,16 @@ class OfBackbone(Detector):
             if self.transformer is None
             else quick | {"size": self.transformer.possible_size(quick["size"])}
         )
+
+    def suited_space(self, space: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+        """Sizes that a vision transformer can read, and blocks for its taps; see the base class."""
+        suited, transformer = super().suited_space(space), self.transformer
+        if transformer is not None and "size" in suited:
+            suited["size"] = sorted({transformer.possible_size(size) for size in suited["size"]})
+        if transformer is not None and "taps" in suited:
+            four = transformer.usual_taps(4)
+            suited["taps"] = [four[-1:], four[-2:-1], four]
+        return suited
 
     def _take_usual(self) -> None:
         """Set what was never given to what the backbone, or else the class, decides."""

@@ -194,7 +194,7 @@ class TrainedDetector(Detector, Generic[Found]):
     def _identity(self, photographs: TrainingPhotographs) -> str:
         """What is trained on what, for the checkpoint: SHA-256 over parameters and images."""
         # A training may go on elsewhere, and nothing else may change: the rates depend on the number of epochs.
-        parameters = {name: value for name, value in self.get_params().items() if name != "device"}
+        parameters = {name: value for name, value in self.key_parameters().items() if name != "device"}
         lines = [
             self.name,
             json.dumps(parameters, default=str, sort_keys=True),

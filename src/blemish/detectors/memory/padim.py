@@ -111,12 +111,17 @@ class Padim(FrozenFeatureDetector):
         """Refuse values that cannot be meant."""
         wrong = {
             "dimensions": self.dimensions < 1,
-            "stride": self.stride not in self.extractor().backbone.strides,
+            "stride": self.transformer is None and self.stride not in self.taps,
             "regularisation": not 0 < self.regularisation < np.inf,
             "prior": not 0 <= self.prior < np.inf,
             "sigma": not 0 <= self.sigma <= self.size,
         }
         refuse(self, wrong)
+        if self.transformer is not None and self.stride != self.transformer.patch:
+            raise UsageError(
+                f"stride={self.stride} is not possible with {self.backbone}, all of whose taps have the stride "
+                f"{self.transformer.patch}: leave it out."
+            )
 
     def _check_memory(self) -> None:
         """Refuse matrices that no artifact should carry."""

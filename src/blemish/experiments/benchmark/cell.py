@@ -80,13 +80,14 @@ class CellResult:
 
 def make_cell(candidate: Candidate, category: str, data_digest: str, seed: int, out: Path) -> ComparedCell:
     """The cell of a detector on a category; its folder lies in `out`."""
-    parameters = json.loads(json.dumps(candidate.detector(seed).get_params(), default=str))
+    detector = candidate.detector(seed)
+    parameters = json.loads(json.dumps(detector.get_params(), default=str))
     key = key_of(
         {
             "format": FORMAT,
             "blemish": __version__,
             "detector": candidate.name,
-            "parameters": parameters,
+            "parameters": json.loads(json.dumps(detector.key_parameters(), default=str)),
             "files": file_digests(parameters),
             "category": category,
             "data": data_digest,

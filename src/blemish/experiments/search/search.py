@@ -62,7 +62,7 @@ class SearchPlan:
 
     def key(self) -> str:
         """The key of what every trial's result depends on."""
-        parameters = self.make({}).get_params()
+        parameters = self.make({}).key_parameters()
         return key_of([
             __version__, self.detector, parameters, to_json(self.space), self.method, self.split.name,
             catalog_digest(self.split.catalog), self.seed,

@@ -87,7 +87,7 @@ class StudyPlan:
         return int(self.fixed.get("bit_depth", 16))
 
     def _cell(self, category: Category, combination: Combination, model: str) -> StudyCell:
-        parameters = self.detector(model, combination.features).get_params()
+        parameters = self.detector(model, combination.features).key_parameters()
         key = key_of(
             {
                 "format": FORMAT,
