@@ -51,7 +51,8 @@ def test_columns_and_their_values(name: str, depth: str, columns: int, washers: 
 
 def test_what_a_backbone_has_is_found_by_name() -> None:
     assert depth_taps("last", "resnet18") == (32,)
-    assert depth_taps("last", "vit_small_patch14_dinov2") == (14,)
+    assert depth_taps("last", "vit_small_patch14_dinov2") == (-1,)
+    assert depth_taps("mid", "vit_small_patch14_dinov2") == (-7, -4)
     assert depth_taps("mid", "resnet18") == (8, 16)
     with pytest.raises(UsageError, match=r"no deep features middle.*last, mid"):
         depth_taps("middle", "resnet18")

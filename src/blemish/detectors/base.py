@@ -301,9 +301,30 @@ class Detector(ABC):
         """What is learnt from photographs depends on them and on the parameters: the key of a memo."""
         return self.get_params(), list(paths)
 
+    @property
+    def size_unit(self) -> int:
+        """Pixels of which `size` is a multiple: networks halve it five times."""
+        return 32
+
+    def check_size(self) -> None:
+        """Refuse a size that the network cannot read, or that no machine has memory for.
+
+        Raises:
+            UsageError: it is no multiple of 32 from 64 to 2048.
+        """
+        if self.size % self.size_unit or not 64 <= self.size <= 2048:
+            raise UsageError(
+                f"size={self.size} is not possible for {self.name}: choose a multiple of {self.size_unit} from 64 to "
+                "2048."
+            )
+
     def quick_parameters(self) -> dict[str, Any]:
         """What is changed for a small first run: 128 pixels; a subclass adds what else takes long."""
         return {"size": QUICK_SIZE}
+
+    def suited_space(self, space: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+        """Values that a search tries by default: those of `DetectorInfo`, as other parameters leave them possible."""
+        return dict(space)
 
     def clone(self) -> Self:
         """An unfitted detector with the same parameters."""
@@ -374,18 +395,6 @@ def refuse(detector: Detector, wrong: Mapping[str, bool]) -> None:
                 f"{name}={getattr(detector, name)} is not possible for {detector.name}: the default is "
                 f"{defaults[name]}, and blemish detectors shows them all."
             )
-
-
-def refuse_size(detector: Detector) -> None:
-    """Refuse a size that networks cannot halve as often as they do, or that no machine has memory for.
-
-    Raises:
-        UsageError: it is no multiple of 32 from 64 to 2048.
-    """
-    if detector.size % 32 or not 64 <= detector.size <= 2048:
-        raise UsageError(
-            f"size={detector.size} is not possible for {detector.name}: choose a multiple of 32 from 64 to 2048."
-        )
 
 
 def require_fitted(detector: Detector, attribute: str) -> Any:

@@ -17,8 +17,8 @@ from blemish.core.errors import UsageError
 from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import Prediction
 from blemish.detectors.augmentation import COPIES, NONE
-from blemish.detectors.base import Detector
 from blemish.detectors.memo import Memo
+from blemish.detectors.of_backbone import OfBackbone
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone, load_backbone
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
 from blemish.features.pixels import PixelCache
@@ -26,7 +26,7 @@ from blemish.features.together import Reads
 
 
 @dataclasses.dataclass
-class BackboneDetector(Detector):
+class BackboneDetector(OfBackbone):
     """A detector that reads a frozen backbone somewhere.
 
     Attributes:
@@ -42,11 +42,16 @@ class BackboneDetector(Detector):
 
     @abstractmethod
     def read_at(self) -> tuple[int, ...]:
-        """Strides at which the backbone is read.
+        """Taps at which the backbone is read.
 
         Raises:
             UsageError: with these parameters it is not read at all.
         """
+
+    @property
+    def read_size(self) -> int:
+        """Side in pixels of what the backbone reads of its input."""
+        return self.size
 
     def reads(self) -> Reads:
         """The backbone's feature maps, and pixels where copies are made of them."""
@@ -61,21 +66,21 @@ class BackboneDetector(Detector):
         return self._reader.recall(self.get_params(), self._make_extractor)
 
     def _make_extractor(self) -> FeatureExtractor:
+        self.check_size()
         backbone = self._load_backbone()
-        if self.size % 32 or not 64 <= self.size <= 2048:
-            raise UsageError(f"size={self.size} is not possible: choose a multiple of 32 from 64 to 2048.")
         if not 8 <= self.bit_depth <= 16:
             raise UsageError(f"bit_depth={self.bit_depth} is not possible: choose 8 to 16.")
         return FeatureExtractor(backbone, backbone.preprocessing(self.size, self.size, self.bit_depth))
 
     def _load_backbone(self) -> Backbone:
+        size = None if self.transformer is None else self.read_size  # any other reads any size
         if self.weights is None:
-            return _usual_backbone(self.backbone, self.read_at())
+            return _usual_backbone(self.backbone, self.read_at(), size)
         if self.weights != "random":
-            return load_backbone(self.backbone, self.read_at(), Path(self.weights))
+            return load_backbone(self.backbone, self.read_at(), Path(self.weights), size=size)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return load_backbone(self.backbone, self.read_at(), pretrained=False)
+            return load_backbone(self.backbone, self.read_at(), pretrained=False, size=size)
 
 
 @dataclasses.dataclass
@@ -83,13 +88,14 @@ class FrozenFeatureDetector(BackboneDetector):
     """A detector that reads a frozen backbone at the taps that its user names.
 
     Attributes:
-        taps: strides at which it is read.
+        taps: strides at which it is read; of a vision transformer blocks counted from the last one, -1, which is read
+            alone unless taps are given.
     """
 
     taps: tuple[int, ...] = (8, 16)
 
     def read_at(self) -> tuple[int, ...]:
-        """Strides at which the backbone is read."""
+        """Taps at which the backbone is read."""
         return tuple(self.taps)
 
     def good_features(self, paths: Sequence[Path]) -> Iterator[tuple[int, FeatureMaps]]:
@@ -113,9 +119,9 @@ class FrozenFeatureDetector(BackboneDetector):
 
 
 @functools.lru_cache(maxsize=4)
-def _usual_backbone(name: str, taps: tuple[int, ...]) -> Backbone:
+def _usual_backbone(name: str, taps: tuple[int, ...], size: int | None) -> Backbone:
     """A backbone with its usual weights, which detectors share: it is frozen."""
-    return load_backbone(name, taps)
+    return load_backbone(name, taps, size=size)
 
 
 class BackboneWithHead(nn.Module):

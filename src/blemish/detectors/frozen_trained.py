@@ -78,8 +78,8 @@ class FrozenTrainedDetector(FrozenFeatureDetector, TrainedDetector[Statistics]):
 
 
 def taps_of(batch: Batch, taps: Sequence[int]) -> list[Tensor]:
-    """The feature maps in a batch, finest first."""
-    return [batch[name] for name in tap_names(taps)]
+    """The feature maps in a batch, in the backbone's order: finest first."""
+    return [batch[name] for name in tap_names(sorted(set(taps)))]
 
 
 def channel_statistics(images: Iterable[list[Tensor]]) -> Statistics:

@@ -55,6 +55,14 @@ class PatchEmbedding(nn.Module):
         return torch.cat(resized, 1)
 
 
+class UnitLength(nn.Module):
+    """Vectors of a map, N x D x h x w, brought to length 1."""
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Their directions."""
+        return F.normalize(patches, dim=1)
+
+
 class PatchScoring(nn.Module):
     """From patch distances to the image's score and map.
 

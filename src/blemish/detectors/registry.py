@@ -122,13 +122,13 @@ def create_detector(name: str, preset: str | None = None, **parameters: Any) -> 
     return info.detector_class(**chosen)
 
 
-def quick_parameters(name: str, preset: str | None = None) -> dict[str, Any]:
-    """Parameters of a small first run with a preset, as the detector itself says.
+def quick_parameters(name: str, preset: str | None = None, **parameters: Any) -> dict[str, Any]:
+    """Parameters of a small first run with a preset and others, as the detector itself says.
 
     Raises:
-        UsageError: there is no detector or preset of that name.
+        UsageError: no such detector, preset or parameter.
     """
-    return create_detector(name, preset).quick_parameters()
+    return create_detector(name, preset, **parameters).quick_parameters()
 
 
 def strangers() -> list[str]:

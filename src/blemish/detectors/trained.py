@@ -19,7 +19,7 @@ from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import QUICK_EPOCHS, Detector, normal_images, refuse, refuse_size, require_fitted
+from blemish.detectors.base import QUICK_EPOCHS, Detector, normal_images, refuse, require_fitted
 from blemish.detectors.memo import Memo
 from blemish.detectors.training.devices import DEVICES, PRECISIONS
 from blemish.detectors.training.loop import Material, Objective, Recipe, train
@@ -178,7 +178,7 @@ class TrainedDetector(Detector, Generic[Found]):
         Raises:
             UsageError: a value is out of range.
         """
-        refuse_size(self)
+        self.check_size()
         wrong = {
             "bit_depth": not 8 <= self.bit_depth <= 16,
             "epochs": self.epochs < 1,

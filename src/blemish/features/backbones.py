@@ -1,4 +1,8 @@
-"""Frozen pretrained networks of timm, and the taps where their feature maps are read."""
+"""Frozen pretrained networks of timm, and the taps where their feature maps are read.
+
+Taps of a convolutional network are strides; those of a vision transformer, whose maps all have one stride, are blocks
+counted from the last (`blemish.features.transformers`).
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ from torch import Tensor, nn
 from blemish.core.errors import BlemishError, UsageError
 from blemish.core.preprocessing import Preprocessing
 from blemish.core.storage import file_digest
+from blemish.features.transformers import Transformer, TransformerTaps, transformer_facts
 from blemish.features.weights import StateDict, read_state_dict, timm_names_of_lite
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
@@ -78,8 +83,10 @@ class Backbone(nn.Module):
 
     Attributes:
         name: as the user names it.
-        taps: strides of the feature maps, in pixels of the input, ascending.
+        taps: strides of the feature maps, in pixels of the input, or a transformer's blocks; ascending.
+        strides: of each tap's feature map, in pixels of the input.
         channels: channels of each tap's feature map.
+        transformer: what is known of a vision transformer; None of a convolutional network.
         weights_digest: SHA-256 over the names and values of all weights of the taps' network.
         mean, std, interpolation: the preprocessing that the weights expect, for pixel values 0 to 255.
     """
@@ -92,7 +99,15 @@ class Backbone(nn.Module):
         self.network = network
         self._timm_name = timm_name
         self.taps = tuple(taps)
-        self.channels: tuple[int, ...] = tuple(network.feature_info.channels())  # type: ignore[operator,union-attr]
+        self.transformer = transformer_facts(timm_name)
+        if self.transformer is None:
+            self.strides = self.taps
+            self.channels: tuple[int, ...] = tuple(network.feature_info.channels())  # type: ignore[operator,union-attr]
+        else:
+            self.strides = (self.transformer.patch,) * len(self.taps)
+            self.channels = (self.transformer.channels,) * len(self.taps)
+        # Some transformers with stages give N x H x W x channels.
+        self._channels_last = getattr(network, "output_fmt", "") == "NHWC"
         self.weights_digest = _digest(network.state_dict())
         self._tap_digests: dict[int, str] = {}
         self.mean, self.std, self.interpolation = _expected_pixels(name, timm_name)
@@ -100,7 +115,12 @@ class Backbone(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Feature maps of N x 3 x H x W images, one N x channels x H/stride x W/stride tensor a tap."""
-        return list(self.network(images))
+        maps = list(self.network(images))
+        return [one.permute(0, 3, 1, 2) for one in maps] if self._channels_last else maps
+
+    def tap_name(self, tap: int) -> str:
+        """A tap in words: `stride8`, or `block12`, the blocks counted from 1."""
+        return f"stride{tap}" if self.transformer is None else f"block{self.transformer.blocks + 1 + tap}"
 
     def tap_digest(self, tap: int) -> str:
         """SHA-256 over the weights up to one of the taps: the same wherever the network is cut behind it."""
@@ -133,27 +153,37 @@ def load_backbone(
     taps: Sequence[int] = (8, 16),
     weights: Path | None = None,
     pretrained: bool = True,
+    size: int | None = None,
 ) -> Backbone:
     """Load a frozen backbone that is read at `taps`.
 
     Args:
         name: `efficientnet_lite0`, `_lite1`, `_lite2` (weights come with pip), or any timm model name.
-        taps: strides of the wanted feature maps, such as (8, 16).
-        weights: a safetensors file or a state dict to load instead of the usual weights.
+        taps: strides of the wanted feature maps, such as (8, 16); of a vision transformer blocks counted from the last,
+            such as (-4, -1).
+        weights: a safetensors file or a state dict to load instead of the usual weights, under timm's names or those of
+            the network's authors.
         pretrained: False leaves the weights random (seeded by torch), for tests of shape and speed.
+        size: side in pixels of the images, for which a vision transformer's position embeddings are resampled; that of
+            its training when None. Any other network reads any size.
 
     Raises:
-        UsageError: no such network, or it has no tap of a wanted stride.
+        UsageError: no such network, or it has no such tap, or cannot read this size.
         BlemishError: the weights cannot be had or do not fit, with the ways out.
     """
     timm_name = _timm_name(name)
     wanted = tuple(sorted(set(taps)))
-    network = _network_with_taps(name, timm_name, wanted)
+    network = _network_with_taps(name, timm_name, wanted, size)
     if weights is not None:
         _load_into(network, timm_name, read_state_dict(weights), str(weights))
     elif pretrained:
         _load_into(network, timm_name, _usual_weights(name, timm_name), name)
     return Backbone(name, network, timm_name, wanted)
+
+
+def transformer_of(name: str) -> Transformer | None:
+    """What is known of a backbone that is a vision transformer; None of any other, or of none."""
+    return None if name in PACKAGED else transformer_facts(name)
 
 
 @functools.cache
@@ -189,8 +219,16 @@ def _stage_strides(name: str, timm_name: str) -> list[int]:
     return strides
 
 
-def _network_with_taps(name: str, timm_name: str, taps: tuple[int, ...]) -> nn.Module:
+def _network_with_taps(
+    name: str, timm_name: str, taps: tuple[int, ...], size: int | None = None
+) -> nn.Module:
     """The network cut after its last wanted tap."""
+    transformer = transformer_facts(timm_name)
+    if transformer is not None:
+        transformer.check_taps(taps, name)
+        if size is not None:
+            transformer.check_size(size, name)
+        return TransformerTaps(timm_name, taps, size)
     strides = _stage_strides(name, timm_name)
     missing = [tap for tap in taps if tap not in strides]
     if missing or not taps:
@@ -260,6 +298,8 @@ def _load_into(network: nn.Module, timm_name: str, state: StateDict, source: str
     """
     if any(key.startswith("_conv_stem") for key in state):
         state = timm_names_of_lite(state, _stage_lengths(timm.create_model(timm_name, pretrained=False)))
+    if isinstance(network, TransformerTaps):
+        state = network.renamed(state)
     given = {_plain(key): value for key, value in state.items()}
     # Counts of training steps: absent from old files, and never used by a frozen network.
     wanted = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}

@@ -22,7 +22,8 @@ class CentreCropped(Backbone):
         self.inner = inner
         self.crop = crop
         self.name = f"{inner.name} of the middle {crop}"
-        self.taps, self.channels = inner.taps, inner.channels
+        self.taps, self.channels, self.strides = inner.taps, inner.channels, inner.strides
+        self.transformer = inner.transformer
         self.weights_digest = inner.weights_digest
         self.mean, self.std, self.interpolation = inner.mean, inner.std, inner.interpolation
         self.eval()

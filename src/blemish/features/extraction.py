@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from blemish.core.ahead import look_ahead
+from blemish.core.errors import UsageError
 from blemish.core.images import DEFAULT_LIMITS, decode_image, read_content
 from blemish.core.network import CompiledNetwork
 from blemish.core.preprocessing import Preprocessing, preprocess, standardise
@@ -31,6 +32,9 @@ class FeatureExtractor:
     Attributes:
         backbone, contract: the network and the preprocessing in front of it.
         shapes: channels, height and width of each tap's feature map.
+
+    Raises:
+        UsageError: the network cannot read the contract's size.
     """
 
     def __init__(
@@ -40,9 +44,7 @@ class FeatureExtractor:
         self.contract = contract
         self.cache = FeatureCache() if cache is None else cache
         self._pixels = PixelCache()
-        example = torch.zeros(1, 3, contract.height, contract.width)
-        with torch.inference_mode():
-            self.shapes = [tuple(features.shape[1:]) for features in backbone(example)]
+        self.shapes = _shapes_of(backbone, contract)
         self._network: CompiledNetwork | None = None
 
     def extract(self, path: Path) -> FeatureMaps:
@@ -126,3 +128,25 @@ class FeatureExtractor:
                 self.contract.model_dump_json(),
             )
         )
+
+
+def _shapes_of(backbone: Backbone, contract: Preprocessing) -> list[tuple[int, ...]]:
+    """Shapes of the feature maps of one image.
+
+    Raises:
+        UsageError: the network cannot read this size.
+    """
+    example = torch.zeros(1, 3, contract.height, contract.width)
+    try:
+        with torch.inference_mode():
+            return [tuple(features.shape[1:]) for features in backbone(example)]
+    except (
+        AssertionError,
+        RuntimeError,
+        ValueError,
+    ) as error:  # networks made for one size, each in its own words
+        cause = " ".join(str(error).split()).rstrip(".")
+        raise UsageError(
+            f"{backbone.name} cannot read {contract.height} x {contract.width} pixels ({cause}): choose the size "
+            "that it was trained at."
+        ) from error

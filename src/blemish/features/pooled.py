@@ -11,7 +11,7 @@ import numpy as np
 from blemish.core.errors import ImageError, UsageError
 from blemish.core.progress import track
 from blemish.core.types import FloatArray
-from blemish.features.backbones import backbone_strides
+from blemish.features.backbones import backbone_strides, transformer_of
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from blemish.data.catalog import Catalog
 
 DEPTHS = ("last", "mid")
-"""Where a backbone is read: after its last stage, or after the stages of strides 8 and 16."""
+"""Where a backbone is read: after its last stage, or after the stages of strides 8 and 16; a vision transformer after
+its last block, or after those at half and three quarters of its depth."""
 
 
 POOLINGS: dict[str, tuple[Callable[..., Any], ...]] = {
@@ -32,13 +33,16 @@ POOLINGS: dict[str, tuple[Callable[..., Any], ...]] = {
 
 
 def depth_taps(depth: str, backbone: str) -> tuple[int, ...]:
-    """Strides at which a backbone is read for `depth`: of resnet50 32 (2048 channels), or 8 and 16 (512 + 1024).
+    """Taps at which a backbone is read for `depth`: of resnet50 stride 32 (2048 channels), or 8 and 16 (512 + 1024).
 
     Raises:
         UsageError: no such depth or backbone.
     """
     if depth not in DEPTHS:
         raise UsageError(f"There are no deep features {depth}: choose one of {', '.join(DEPTHS)}.")
+    transformer = transformer_of(backbone)
+    if transformer is not None:
+        return transformer.usual_taps() if depth == "last" else transformer.usual_taps(4)[1:3]
     return (max(backbone_strides(backbone)),) if depth == "last" else (8, 16)
 
 
@@ -55,7 +59,7 @@ class PooledVectors:
     """Pooled features of files as vectors, through the extractor and its cache.
 
     Attributes:
-        names: of the columns, `STRIDE_CHANNEL` as in `stride8_012`; but for means with what is kept, `stride8_012_max`.
+        names: of the columns, `TAP_CHANNEL` as in `stride8_012` or `block12_012`.
         extractor: what reads the backbone.
         pooling: one of `POOLINGS`.
     """
@@ -65,7 +69,7 @@ class PooledVectors:
         endings = {"mean": ("",), "max": ("_max",), "extremes": ("_max", "_min")}[pooling]
         taps = zip(extractor.backbone.taps, extractor.backbone.channels, strict=True)
         self.names = tuple(
-            f"stride{tap}_{channel:0{len(str(channels - 1))}d}{ending}"
+            f"{extractor.backbone.tap_name(tap)}_{channel:0{len(str(channels - 1))}d}{ending}"
             for tap, channels in taps
             for ending in endings
             for channel in range(channels)

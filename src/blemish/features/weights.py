@@ -52,8 +52,9 @@ def read_state_dict(path: Path) -> StateDict:
             f"{path} cannot be read as weights ({type(error).__name__}): give a safetensors file or a state dict "
             "of tensors only, saved by torch.save(network.state_dict(), ...)."
         ) from error
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
+    for around in ("state_dict", "model"):  # as trainings keep them, those of DeiT and BEiT under "model"
+        if isinstance(content, dict) and isinstance(content.get(around), dict):
+            content = content[around]
     if not isinstance(content, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
     ):

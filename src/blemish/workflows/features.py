@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from blemish.features.pooled import PooledVectors
 
 _SUFFIXES = (".parquet", ".csv")
+_USUAL_SIZE = 352
 
 
 class FeaturesRequest(Request):
@@ -36,14 +37,18 @@ class FeaturesRequest(Request):
     raw_pixels: bool = Field(False, description="The same as --features direct-pixels.")
     deep: Literal["last", "mid"] | None = Field(
         None,
-        description="Add a backbone's features, pooled over space: last stage, or strides 8 and 16.",
+        description="Add a backbone's features, pooled over space: last stage, or strides 8 and 16; of a vision "
+        "transformer the last block, or those at half and three quarters.",
     )
     pooling: Literal["mean", "max", "extremes"] = Field(
         "mean", description="What --deep keeps of a channel; extremes are maximum and minimum."
     )
     backbone: str = Field("efficientnet_lite0", description="Pretrained network for --deep.")
     weights: Path | None = Field(None, description="File with the backbone's weights.")
-    size: int = Field(352, description="Side in pixels at which the backbone reads.")
+    size: int | None = Field(
+        None,
+        description="Side in pixels at which the backbone reads: 352 if absent; a vision transformer's own.",
+    )
     transform: Literal["scaled", "pca"] | None = Field(
         None,
         description="Write the features scaled, or their principal components, as learnt from the good training "
@@ -132,14 +137,20 @@ def _pooled_vectors(request: FeaturesRequest) -> PooledVectors | None:
     """What reads the backbone, where it is asked for."""
     if request.deep is None:
         return None
-    from blemish.features.backbones import load_backbone
+    from blemish.features.backbones import load_backbone, transformer_of
     from blemish.features.extraction import FeatureExtractor
     from blemish.features.pooled import PooledVectors, depth_taps
 
-    size = request.size
-    if size % 32 or not 64 <= size <= 2048:
-        raise UsageError(f"--size {size} is not possible: choose a multiple of 32 from 64 to 2048.")
-    network = load_backbone(request.backbone, depth_taps(request.deep, request.backbone), request.weights)
+    name, transformer = request.backbone, transformer_of(request.backbone)
+    taps = depth_taps(request.deep, name)
+    if transformer is None:
+        size = _USUAL_SIZE if request.size is None else request.size
+        if size % 32 or not 64 <= size <= 2048:
+            raise UsageError(f"--size {size} is not possible: choose a multiple of 32 from 64 to 2048.")
+        network = load_backbone(name, taps, request.weights)
+    else:
+        size = transformer.usual_size if request.size is None else request.size
+        network = load_backbone(name, taps, request.weights, size=size)
     extractor = FeatureExtractor(network, network.preprocessing(size, size, request.bit_depth))
     return PooledVectors(extractor, request.pooling)
 

@@ -162,8 +162,10 @@ def _unfitted(request: FitRequest) -> Detector:
     from blemish.detectors.parameter_types import check_types
     from blemish.detectors.registry import create_detector, quick_parameters
 
-    small = quick_parameters(request.detector, request.preset) if request.quick else {}
-    made = create_detector(request.detector, request.preset, **{**small, **request.detector_parameters()})
+    given = request.detector_parameters()
+    network = {name: given[name] for name in ("backbone",) if name in given}
+    small = quick_parameters(request.detector, request.preset, **network) if request.quick else {}
+    made = create_detector(request.detector, request.preset, **{**small, **given})
     check_types(made)
     return made
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,7 +84,7 @@ def search(request: SearchRequest, tell: Callable[[Trial], None] = lambda trial:
     """
     from blemish.core.storage import write_json, write_text
     from blemish.data.categories import open_category
-    from blemish.detectors.registry import detector_info
+    from blemish.detectors.registry import create_detector, detector_info
     from blemish.experiments.search.report import write_report
     from blemish.experiments.search.search import SearchPlan, run_search
     from blemish.experiments.space import open_space
@@ -92,7 +92,9 @@ def search(request: SearchRequest, tell: Callable[[Trial], None] = lambda trial:
 
     if request.split not in SPLITS:
         raise UsageError(f"There is no split {request.split}: choose one of {', '.join(SPLITS)}.")
-    space = open_space(request.space, detector_info(request.detector))
+    info = detector_info(request.detector)
+    made = create_detector(request.detector, request.preset, **request.parameters)
+    space = open_space(request.space, replace(info, space=made.suited_space(info.space)))
     catalog = open_category(request.data, request.category)
     plan = SearchPlan(
         split=split_catalog(catalog, request.split, request.out, request.seed, request.bit_depth),

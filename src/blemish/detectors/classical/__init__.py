@@ -5,7 +5,11 @@ from __future__ import annotations
 from blemish.detectors.information import DetectorInfo
 
 _FOUNDED = {"pooling": "mean", "explained": 0.95}
-_PRESETS = {"founded": _FOUNDED, "direct": {"features": "direct"}, "pixels": {"features": "pixels"}}
+_PRESETS: dict[str, dict[str, Any]] = {
+    "founded": _FOUNDED,
+    "direct": {"features": "direct"},
+    "pixels": {"features": "pixels"},
+}
 
 DETECTORS = (
     DetectorInfo(

@@ -24,7 +24,7 @@ from blemish.core.preprocessing import Preprocessing
 from blemish.core.progress import task, track
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import Detector, normal_images, refuse_size, require_fitted
+from blemish.detectors.base import Detector, normal_images, require_fitted
 from blemish.detectors.classical.head import PooledHead, Projection, TabularHead
 from blemish.detectors.frozen import BackboneDetector, BackboneWithHead
 from blemish.detectors.inputs import files_of
@@ -227,7 +227,7 @@ class TabularDetector(BackboneDetector):
         """What turns files into rows of features."""
         if self.row_features is None:
             return PooledVectors(self.extractor(), self.pooling)
-        refuse_size(self)
+        self.check_size()
         return row_vectors(self.features, self.bit_depth)
 
     def rows_of(self, paths: Sequence[Path]) -> FeatureRows:
@@ -246,7 +246,8 @@ class TabularDetector(BackboneDetector):
         rows, owners, augmentation = self.rows_of(paths), list(range(len(paths))), self.augmented_by()
         if augmentation is None or isinstance(rows, StreamedRows):
             return rows, np.array(owners, np.intp)
-        vectors, copied = self.vectors(), []
+        vectors = self.vectors()
+        copied: list[FloatArray] = []
         for position, path in enumerate(track(paths, "Reading augmented copies")):
             image = read_image(path, bit_depth=self.bit_depth)
             with files_of(augmentation.copies(image)) as copies:

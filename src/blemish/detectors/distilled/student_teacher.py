@@ -14,6 +14,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
+from blemish.core.errors import UsageError
 from blemish.core.preprocessing import standardise
 from blemish.core.progress import track
 from blemish.core.types import Prediction
@@ -36,6 +37,7 @@ from blemish.detectors.training.feature_examples import FeatureExamples
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
+from blemish.features.transformers import Transformer
 
 SCORINGS = ("normalized", "raw", "robust")
 PREFERRED = ("robust", "normalized", "raw")
@@ -67,7 +69,7 @@ class StudentTeacher(FrozenTrainedDetector):
 
     Attributes:
         student: "reverse", a decoder of the teacher's own digest, or a network of timm that sees the pixels.
-        width: of the reverse student's finest stage.
+        width: of the reverse student's finest stage; 64 with a vision transformer, all of whose stages are as wide.
         standardised: bring all channels of the teacher to mean 0 and deviation 1 first.
         unit: compare directions of feature vectors, not their lengths.
         milestone: share of the epochs after which the learning rate falls to a tenth.
@@ -82,6 +84,8 @@ class StudentTeacher(FrozenTrainedDetector):
 
     name: ClassVar[str] = "student-teacher"
     measures: ClassVar[str] = "error of the student"
+    decided: ClassVar[tuple[str, ...]] = ("size", "taps", "width")
+    usual_blocks: ClassVar[int] = 4
 
     size: int = 256
     taps: tuple[int, ...] = (4, 8, 16)
@@ -158,10 +162,14 @@ class StudentTeacher(FrozenTrainedDetector):
             "milestone": not 0 < self.milestone <= 1,
             "scoring": self.scoring not in (*SCORINGS, "auto"),
             "sigma": not 0 <= self.sigma <= self.size,
-            "taps": self.student == REVERSE and not _halving(self.taps),
+            "taps": self.student == REVERSE and self.transformer is None and not _halving(self.taps),
         }
         refuse(self, wrong)
         self._student()
+
+    def usual_parameters(self, transformer: Transformer) -> dict[str, Any]:
+        """And a width for maps that are all of one size."""
+        return super().usual_parameters(transformer) | {"width": 64}
 
     def _inputs(self, paths: Sequence[Path], doing: str = "") -> Iterator[tuple[Tensor, list[Tensor]]]:
         """Photograph and teacher's maps, each with a batch dimension; no pixels where the student needs none."""
@@ -187,7 +195,12 @@ class StudentTeacher(FrozenTrainedDetector):
     def _student(self) -> nn.Module:
         channels = self.extractor().backbone.channels
         if self.student == REVERSE:
-            return ReverseStudent(channels, self.width)
+            return ReverseStudent(channels, self.width, 2 if self.transformer is None else 1)
+        if self.transformer is not None:
+            raise UsageError(
+                f"student={self.student} is not possible with the teacher {self.backbone}, a vision transformer whose "
+                f"maps all have one size: choose {REVERSE}."
+            )
         return PixelStudent(self.student, self.taps, channels)
 
     def _comparison(self, statistics: Statistics) -> Comparison:

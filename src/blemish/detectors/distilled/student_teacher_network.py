@@ -75,21 +75,24 @@ class ReverseStudent(nn.Module):
     enlarged twofold, three convolutions       32 x 64 x 64 -> 1 x 1 convolution: stride 4
     =========================================  ============================================
 
-    Convolutions are 3 x 3 with BatchNorm and ReLU.
+    Convolutions are 3 x 3 with BatchNorm and ReLU. Maps of a vision transformer are all of one size: then the first row
+    has no strides, all stages have the same width, and only the digest is smaller.
 
     Args:
-        channels: of the teacher's maps, finest first; each is half as large as the one before.
-        width: channels of the finest stage; each coarser one has twice as many.
+        channels: of the teacher's maps, finest first.
+        width: channels of the finest stage.
+        step: how many times smaller each map is than the one before, 2 or 1, and how many times more channels its stage
+            has.
     """
 
-    def __init__(self, channels: Sequence[int], width: int) -> None:
+    def __init__(self, channels: Sequence[int], width: int, step: int = 2) -> None:
         super().__init__()
         count = len(channels)
-        widths = [width * 2**place for place in range(count)]
+        widths = [width * step**place for place in range(count)]
         self.inwards = nn.ModuleList(
             nn.Sequential(
                 convolution(channels[place], widths[place]),
-                *(convolution(widths[step], widths[step + 1], 2) for step in range(place, count - 1)),
+                *(convolution(widths[one], widths[one + 1], step) for one in range(place, count - 1)),
             )
             for place in range(count)
         )

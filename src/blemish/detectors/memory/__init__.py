@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from blemish.detectors.information import TOPS, DetectorInfo
 
+# Damm et al., 2025: patches of the last block as they are, compared by cosine, in turned copies, on the part alone.
+_ANOMALYDINO = {
+    "backbone": "vit_small_patch14_dinov2",
+    "size": 448,
+    "taps": (-1,),
+    "neighbourhood": 1,
+    "distance": "cosine",
+    "rotations": 8,
+    "masking": True,
+    "top": 0.01,
+}
+
 DETECTORS = (
     DetectorInfo(
         "patchcore",
@@ -14,6 +26,7 @@ DETECTORS = (
             "paper": {"top": 0.0, "context": 0, "reweighting": 9, "coreset_ratio": 0.1},
             "quick": {"size": 256, "coreset_size": 1000, "pool": 40_000},
             "wide": {"backbone": "wide_resnet50_2", "top": 0.0, "context": 0, "coreset_ratio": 0.01},
+            "anomalydino": {**_ANOMALYDINO, "context": 0, "coreset_size": 10_000},
             "light-pca": {
                 "backbone": "resnet18",
                 "size": 256,
@@ -88,7 +101,7 @@ DETECTORS = (
         where="blemish.detectors.memory.few_shot:FewShot",
         summary="From 1 to 16 good photographs: turned copies fill the memory, and the background is masked.",
         reference="Damm et al., AnomalyDINO: Boosting Patch-based Few-shot Anomaly Detection with DINOv2, WACV 2025",
-        presets={"subspace": {"method": "subspace"}},
+        presets={"subspace": {"method": "subspace"}, "anomalydino": {**_ANOMALYDINO, "bank_size": 10_000}},
         space={
             "size": [256, 352, 448],
             "method": ["nearest", "subspace"],

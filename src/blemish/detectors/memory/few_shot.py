@@ -23,13 +23,20 @@ from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, said_by
-from blemish.detectors.layers import PatchEmbedding, PatchScoring
+from blemish.detectors.layers import PatchScoring
 from blemish.detectors.memo import Memo
-from blemish.detectors.memory.foreground import Foreground, learn_foreground
-from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
-from blemish.detectors.memory.patch_pool import augmented_patches, choose_bank
+from blemish.detectors.memory.foreground import Foreground, border_of, learn_foreground
+from blemish.detectors.memory.nearest_patch import (
+    COSINE,
+    DISTANCES,
+    EUCLIDEAN,
+    DistanceHead,
+    NearestPatch,
+    patch_embedding,
+)
+from blemish.detectors.memory.patch_pool import augmented_patches, choose_bank, turned_patches
 from blemish.detectors.memory.subspace import SubspaceResidual, learn_subspace
-from blemish.detectors.turned_copies import exact_copies, places_inside, turned
+from blemish.detectors.turned_copies import exact_copies
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
 
@@ -63,6 +70,7 @@ class FewShot(FrozenFeatureDetector):
     Attributes:
         method: "nearest" for the distance to the nearest good patch, "subspace" for the distance from the
             principal components of good patches.
+        distance: to the nearest patch: "euclidean", or "cosine", which is 1 less the cosine.
         images: most good photographs learnt from, 1 to 16.
         rotations: turned copies of each, at equal angles; 1 for none but itself.
         masking: whether the background is masked where it can be told for certain
@@ -81,8 +89,10 @@ class FewShot(FrozenFeatureDetector):
     name: ClassVar[str] = "few-shot"
     measures: ClassVar[str] = "distance from good patches"
     augments: ClassVar[bool] = True
+    later: ClassVar[tuple[str, ...]] = ("distance",)
 
     method: str = "nearest"
+    distance: str = EUCLIDEAN
     images: int = 16
     rotations: int = 8
     masking: bool = True
@@ -149,6 +159,7 @@ class FewShot(FrozenFeatureDetector):
         """Refuse values that cannot be meant."""
         wrong = {
             "method": self.method not in ("nearest", "subspace"),
+            "distance": self.distance not in (DISTANCES if self.method == "nearest" else (EUCLIDEAN,)),
             "images": not 1 <= self.images <= 16,
             "rotations": not 1 <= self.rotations <= 360,
             "neighbourhood": self.neighbourhood < 1 or self.neighbourhood % 2 == 0,
@@ -176,16 +187,9 @@ class FewShot(FrozenFeatureDetector):
 
     def _shot_of(self, path: Path, most: int) -> _Shot:
         """Patches of a photograph, of its turned and of its augmented copies, at most `most` of each copy."""
-        image = self._image_of(path)
-        upright = self._patches_of(image)
-        grid = (int(upright.shape[2]), int(upright.shape[3]))
-        copies = []
-        for number in range(self.rotations):
-            angle = 360 * number / self.rotations
-            patches = self._patches_of(turned(image, angle)) if number else upright
-            inside = torch.from_numpy(places_inside(grid, angle).ravel())
-            copies.append(self._thinned(patches.flatten(2)[0].T[inside], most))
-        augmentation, embedding = self.augmented_by(), PatchEmbedding(self.neighbourhood)
+        upright, embedding, augmentation = self._patches_of(path), self._embedding(), self.augmented_by()
+        others = turned_patches(self.extractor(), embedding, path, self.rotations)
+        copies = [self._thinned(rows, most) for rows in (upright.flatten(2)[0].T, *others)]
         more: Iterable[Tensor] = ()
         if augmentation is not None:
             more = augmented_patches(self.extractor(), embedding, path, augmentation)
@@ -195,11 +199,13 @@ class FewShot(FrozenFeatureDetector):
         """The photograph at the input's size, uint8 RGB."""
         return PixelCache().read(path, self.preprocessing())
 
-    def _patches_of(self, image: ByteArray) -> Tensor:
-        """Patch vectors 1 x D x h x w of a resized image."""
-        patches: Tensor = PatchEmbedding(self.neighbourhood)(
-            batch_of_one(self.extractor().extract_resized(image))
-        )
+    def _embedding(self) -> nn.Module:
+        """From feature maps to patch vectors."""
+        return patch_embedding(self.neighbourhood, self.distance)
+
+    def _patches_of(self, path: Path) -> Tensor:
+        """Patch vectors 1 x D x h x w of a photograph."""
+        patches: Tensor = self._embedding()(batch_of_one(self.extractor().extract(path)))
         return patches
 
     def _thinned(self, rows: Tensor, most: int) -> Tensor:
@@ -216,16 +222,12 @@ class FewShot(FrozenFeatureDetector):
         _, *sides = known[0].upright.shape
         grid, foreground = (int(sides[0]), int(sides[1])), None
         if self.masking:
-            foreground = learn_foreground([shot.upright for shot in known], self._margin())
+            foreground = learn_foreground(
+                [shot.upright for shot in known], border_of(self.extractor(), self.neighbourhood)
+            )
         if self.method == "subspace":
             return _Good(learn_subspace(rows, self.explained), foreground, grid)
         return _Good(choose_bank(rows, self.bank_size, self.seed), foreground, grid)
-
-    def _margin(self) -> int:
-        """Patches at the border that know of the zeros around the photograph: those a coarse neighbourhood reaches."""
-        heights = [height for _, height, _ in self.extractor().shapes]
-        coarser = int(max(heights) // min(heights))
-        return self.neighbourhood // 2 * coarser + coarser // 2
 
     def _of_own_copies(self, path: Path, shot: _Shot) -> Iterator[Prediction]:
         """The only photograph's exact copies, each scored without itself and without augmented ones."""
@@ -239,6 +241,7 @@ class FewShot(FrozenFeatureDetector):
 
     def _head(self, good: _Good) -> DistanceHead:
         """The head around what is known of good patches."""
-        distance = good.known if isinstance(good.known, SubspaceResidual) else NearestPatch(good.known)
+        known, cosine = good.known, self.distance == COSINE
+        distance = known if isinstance(known, SubspaceResidual) else NearestPatch(known, cosine=cosine)
         scoring = PatchScoring(good.grid, (self.size, self.size), self.top, self.sigma)
-        return DistanceHead(PatchEmbedding(self.neighbourhood), distance, scoring, good.foreground).eval()
+        return DistanceHead(self._embedding(), distance, scoring, good.foreground).eval()

@@ -11,6 +11,8 @@ from skimage.filters import threshold_otsu
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
+from blemish.features.extraction import FeatureExtractor
+
 _SEPARATED = 0.7
 _MOST_ON_FRAME = 0.05
 _FEWEST_IN_MIDDLE = 0.1
@@ -44,6 +46,13 @@ class Foreground(nn.Module):
         weight = ((place - self.bounds[0]) / (self.bounds[1] - self.bounds[0])).clamp(0, 1)
         spread = F.max_pool2d(F.max_pool2d(weight, 3, 1, 1), 3, 1, 1)
         return -F.max_pool2d(-spread, 3, 1, 1)
+
+
+def border_of(extractor: FeatureExtractor, neighbourhood: int) -> int:
+    """Patches at the border that know of the zeros around the photograph: those a coarse neighbourhood reaches."""
+    heights = [height for _, height, _ in extractor.shapes]
+    coarser = int(max(heights) // min(heights))
+    return neighbourhood // 2 * coarser + coarser // 2
 
 
 def learn_foreground(images: Sequence[Tensor], margin: int = 0) -> Foreground | None:

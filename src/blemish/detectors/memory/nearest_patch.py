@@ -8,7 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blemish.detectors.layers import PatchScoring
+from blemish.detectors.layers import PatchEmbedding, PatchScoring, UnitLength
+
+EUCLIDEAN, COSINE = DISTANCES = "euclidean", "cosine"
+
+
+def patch_embedding(neighbourhood: int, distance: str) -> nn.Module:
+    """From feature maps to patch vectors: averaged, joined, and for the cosine brought to length 1."""
+    embedding = PatchEmbedding(neighbourhood)
+    return nn.Sequential(embedding, UnitLength()) if distance == COSINE else embedding
 
 
 class NearestPatch(nn.Module):
@@ -17,14 +25,20 @@ class NearestPatch(nn.Module):
     The bank is the weight of a 1 x 1 convolution: |f - b|^2 = |f|^2 + (|b|^2 - 2 b.f), whose second part is
     linear in f. Vectors are centred on the bank's mean first, which changes no distance and keeps the
     subtraction exact enough in float32.
+
+    Args:
+        bank: vectors, N x D.
+        neighbours: how many of them a distance is the mean to.
+        cosine: give half the square of each distance: of vectors of length 1, that is 1 less their cosine.
     """
 
     centre: Tensor
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, bank: Tensor, neighbours: int = 1) -> None:
+    def __init__(self, bank: Tensor, neighbours: int = 1, cosine: bool = False) -> None:
         super().__init__()
+        self.cosine = cosine
         self.neighbours = min(neighbours, len(bank))
         centre = bank.mean(0)
         centred = bank - centre
@@ -38,9 +52,14 @@ class NearestPatch(nn.Module):
         relative = F.conv2d(centred, self.weight, self.bias)
         squares = (centred * centred).sum(1, keepdim=True)
         if self.neighbours == 1:
-            return (relative.amin(1, keepdim=True) + squares).clamp(min=0).sqrt()
+            return self._distance(relative.amin(1, keepdim=True) + squares)
         nearest = torch.topk(relative, self.neighbours, dim=1, largest=False).values
-        return (nearest + squares).clamp(min=0).sqrt().mean(1, keepdim=True)
+        return self._distance(nearest + squares).mean(1, keepdim=True)
+
+    def _distance(self, squares: Tensor) -> Tensor:
+        """Distances from their squares, which rounding may bring below zero."""
+        squares = squares.clamp(min=0)
+        return squares / 2 if self.cosine else squares.sqrt()
 
 
 class DistanceHead(nn.Module):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, ba
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.padim_network import MahalanobisHead, PositionEmbedding
 from blemish.detectors.moments import PositionMoments
+from blemish.features.transformers import Transformer
 
 _BATCH = 16
 _MOST_BYTES = 512 * 2**20
@@ -41,7 +42,8 @@ class Padim(FrozenFeatureDetector):
 
     Attributes:
         dimensions: channels kept of those that the taps have together, chosen at random by the seed.
-        stride: the tap whose grid carries the Gaussians; finer taps are averaged to it, coarser ones repeated.
+        stride: of the tap whose grid carries the Gaussians; finer taps are averaged to it, coarser ones repeated. All
+            taps of a vision transformer have its patch for stride.
         regularisation: added to the variance of every channel.
         prior: weight of the mean covariance of all positions in each one's own, in images per dimension; 0 for none,
             as in the paper. Fewer images than dimensions say nothing of most directions at a position of its own.
@@ -53,6 +55,7 @@ class Padim(FrozenFeatureDetector):
     name: ClassVar[str] = "padim"
     measures: ClassVar[str] = "Mahalanobis distance"
     augments: ClassVar[bool] = True
+    decided: ClassVar[tuple[str, ...]] = ("size", "taps", "stride")
 
     size: int = 256
     taps: tuple[int, ...] = (4, 8, 16)
@@ -101,16 +104,25 @@ class Padim(FrozenFeatureDetector):
         """The fitted detector as one graph."""
         return BackboneWithHead(self.extractor().backbone, self._fitted_head()).eval()
 
+    def usual_parameters(self, transformer: Transformer) -> dict[str, Any]:
+        """And the only stride that a vision transformer has."""
+        return super().usual_parameters(transformer) | {"stride": transformer.patch}
+
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
         wrong = {
             "dimensions": self.dimensions < 1,
-            "stride": self.stride not in self.taps,
+            "stride": self.transformer is None and self.stride not in self.taps,
             "regularisation": not 0 < self.regularisation < np.inf,
             "prior": not 0 <= self.prior < np.inf,
             "sigma": not 0 <= self.sigma <= self.size,
         }
         refuse(self, wrong)
+        if self.transformer is not None and self.stride != self.transformer.patch:
+            raise UsageError(
+                f"stride={self.stride} is not possible with {self.backbone}, all of whose taps have the stride "
+                f"{self.transformer.patch}: leave it out."
+            )
 
     def _check_memory(self) -> None:
         """Refuse matrices that no artifact should carry."""
@@ -126,7 +138,7 @@ class Padim(FrozenFeatureDetector):
     def _grid(self) -> tuple[int, int]:
         """Rows and columns of the positions."""
         extractor = self.extractor()
-        _, rows, columns = extractor.shapes[extractor.backbone.taps.index(self.stride)]
+        _, rows, columns = extractor.shapes[extractor.backbone.strides.index(self.stride)]
         return int(rows), int(columns)
 
     def _choose_channels(self) -> Tensor:

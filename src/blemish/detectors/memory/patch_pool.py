@@ -13,6 +13,7 @@ from blemish.core.progress import track
 from blemish.detectors.augmentation import Augmentation
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.memory.coreset import greedy_coreset, random_projection
+from blemish.detectors.turned_copies import places_inside, turned
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
 
@@ -42,26 +43,48 @@ def gather_patches(
     paths: Sequence[Path],
     most: int,
     seed: int,
+    rotations: int = 1,
     augmentation: Augmentation | None = None,
 ) -> PatchPool:
     """Candidates from all images, about `most` in all.
 
     Where there are more, every image first gives only its own greedy coreset: the coreset of coresets keeps a
-    constant-factor guarantee (Indyk et al., 2014), and memory does not grow with the number of images. With an
-    augmentation an image gives the patches of its copies too.
+    constant-factor guarantee (Indyk et al., 2014), and memory does not grow with the number of images. With `rotations`
+    an image gives the patches of its turned copies too (see `turned_patches`), with an augmentation its others.
     """
-    vectors, owners, grid = [], [], (0, 0)
+    vectors, owners, grid, count = [], [], (0, 0), 0
     stream = extractor.stream(paths)
     for position, maps in enumerate(track(stream, "Reading good images", len(paths))):
         patches = embedding(batch_of_one(maps))
         grid = (int(patches.shape[2]), int(patches.shape[3]))
         rows = patches.flatten(2)[0].T
+        if rotations > 1:
+            rows = torch.cat([rows, *turned_patches(extractor, embedding, paths[position], rotations)])
+        count += len(rows)
         if augmentation is not None:
             rows = torch.cat([rows, *augmented_patches(extractor, embedding, paths[position], augmentation)])
         rows = choose_bank(rows.contiguous(), max(1, most // len(paths)), seed)
         vectors.append(rows)
         owners.append(torch.full((len(rows),), position))
-    return PatchPool(torch.cat(vectors), torch.cat(owners), grid, len(paths) * grid[0] * grid[1])
+    return PatchPool(torch.cat(vectors), torch.cat(owners), grid, count)
+
+
+def turned_patches(
+    extractor: FeatureExtractor, embedding: nn.Module, path: Path, rotations: int
+) -> Iterator[Tensor]:
+    """Patches of a photograph's turned copies at equal angles, itself left out: N x D of each.
+
+    Places that a turned copy does not reach are left out.
+
+    Raises:
+        ImageError: the file cannot be read.
+    """
+    image = PixelCache().read(path, extractor.contract)
+    for number in range(1, rotations):
+        angle = 360 * number / rotations
+        patches = embedding(batch_of_one(extractor.extract_resized(turned(image, angle))))
+        grid = (int(patches.shape[2]), int(patches.shape[3]))
+        yield patches.flatten(2)[0].T[torch.from_numpy(places_inside(grid, angle).ravel())]
 
 
 def augmented_patches(

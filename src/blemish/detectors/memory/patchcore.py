@@ -22,17 +22,21 @@ from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
-from blemish.detectors.layers import PatchEmbedding, PatchScoring
+from blemish.detectors.layers import PatchScoring, UnitLength
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.context import LearntContext, learn_context
+from blemish.detectors.memory.foreground import Foreground, border_of, learn_foreground
+from blemish.detectors.memory.nearest_patch import COSINE, DISTANCES, EUCLIDEAN, patch_embedding
 from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
 from blemish.detectors.memory.patchcore_network import Context, PatchCoreHead
 from blemish.detectors.memory.reduction import NeighbourhoodAverage, Projection, learn_projection
 from blemish.features.backbones import Backbone
 from blemish.features.cropping import CentreCropped
+from blemish.features.together import Reads
 
 _FOLDS = 4
 _FEWEST_FOR_CONTEXT = 20
+_FOREGROUND_IMAGES = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +69,10 @@ class PatchCore(FrozenFeatureDetector):
         crop: side in pixels of the middle of the input that is read, the rest of the map gets its lowest value; 0
             reads all.
         neighbourhood: patches are averaged over this many positions squared.
+        distance: to the nearest patch: "euclidean", or "cosine", which is 1 less the cosine.
+        rotations: copies of each image, turned by equal angles, that fill the bank; 1 for itself alone.
+        masking: whether the background is masked where it can be told for certain
+            (`blemish.detectors.memory.foreground.learn_foreground` has the rule).
         dimensions: numbers that a patch is reduced to; 0 keeps all.
         reduction: how: "pca" by principal components of the good patches, "average" by adaptive averages of whole
             neighbourhoods as in the paper's code.
@@ -78,15 +86,20 @@ class PatchCore(FrozenFeatureDetector):
         calibration_images: most training images scored as if unseen.
 
     After `fit`: `memory_bank_` (vectors x D), `grid_` (h, w), `projection_` (None unless patches are reduced by
-    principal components), and `context_` (None where there are too few images for one).
+    principal components), `context_` (None where there are too few images for one), and `foreground_` (None unless it
+    is masked by).
     """
 
     name: ClassVar[str] = "patchcore"
     measures: ClassVar[str] = "distance to the nearest good patch"
     augments: ClassVar[bool] = True
+    later: ClassVar[tuple[str, ...]] = ("distance", "rotations", "masking")
 
     crop: int = 0
     neighbourhood: int = 3
+    distance: str = EUCLIDEAN
+    rotations: int = 1
+    masking: bool = False
     dimensions: int = 0
     reduction: str = "pca"
     coreset_size: int = 2000
@@ -99,10 +112,16 @@ class PatchCore(FrozenFeatureDetector):
     calibration_images: int = 1000
     context_: LearntContext | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     projection_: Projection | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
+    foreground_: Foreground | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     _patches: Memo[PatchPool] = dataclasses.field(default_factory=Memo, init=False, repr=False, compare=False)
     _held: Memo[dict[int, _Held]] = dataclasses.field(
         default_factory=Memo, init=False, repr=False, compare=False
     )
+
+    def reads(self) -> Reads:
+        """The backbone's feature maps, and pixels to turn."""
+        reads = super().reads()
+        return reads if self.rotations == 1 else dataclasses.replace(reads, contracts=(self.preprocessing(),))
 
     def learn(self, catalog: Catalog) -> None:
         """Fill the memory bank from the normal training images, and learn what they score as if unseen."""
@@ -112,6 +131,7 @@ class PatchCore(FrozenFeatureDetector):
         pool = self._patches.keep(self.key_of(paths), self._pool_of(paths))
         with task("Choosing the memory bank", None):
             bank = self._bank_of(pool, pool.owners >= 0)
+        self.foreground_ = self._foreground_of(paths)
         context = None
         if self.context and len(paths) >= _FEWEST_FOR_CONTEXT:
             held = self._cross_validate(paths, _FOLDS).values()
@@ -150,13 +170,16 @@ class PatchCore(FrozenFeatureDetector):
     def quick_parameters(self) -> dict[str, Any]:
         """And a crop that shrinks with the size."""
         quick = super().quick_parameters()
-        return quick | ({"crop": self.crop * quick["size"] // self.size // 32 * 32} if self.crop else {})
+        unit = self.size_unit
+        return quick | ({"crop": self.crop * quick["size"] // self.size // unit * unit} if self.crop else {})
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
         wrong = {
-            "crop": self.crop != 0 and (self.crop % 32 != 0 or not 64 <= self.crop <= self.size),
+            "crop": self.crop != 0 and (self.crop % self.size_unit != 0 or not 64 <= self.crop <= self.size),
             "neighbourhood": self.neighbourhood < 1 or self.neighbourhood % 2 == 0,
+            "distance": self.distance not in DISTANCES,
+            "rotations": not 1 <= self.rotations <= 360,
             "dimensions": self.dimensions < 0,
             "reduction": self.reduction not in ("pca", "average"),
             "coreset_size": self.coreset_size < 1,
@@ -170,6 +193,11 @@ class PatchCore(FrozenFeatureDetector):
         }
         refuse(self, wrong)
 
+    @property
+    def read_size(self) -> int:
+        """Side in pixels of the middle that is read."""
+        return self.crop or self.size
+
     def _load_backbone(self) -> Backbone:
         backbone = super()._load_backbone()
         return CentreCropped(backbone, self.crop) if self.crop else backbone
@@ -178,13 +206,29 @@ class PatchCore(FrozenFeatureDetector):
         """From feature maps to patch vectors, before any principal components."""
         if self.dimensions and self.reduction == "average":
             channels = self.extractor().backbone.channels
-            return NeighbourhoodAverage(channels, self.neighbourhood, self.dimensions)
-        return PatchEmbedding(self.neighbourhood)
+            average = NeighbourhoodAverage(channels, self.neighbourhood, self.dimensions)
+            return nn.Sequential(average, UnitLength()) if self.distance == COSINE else average
+        return patch_embedding(self.neighbourhood, self.distance)
+
+    def _foreground_of(self, paths: list[Path]) -> Foreground | None:
+        """What tells the part from the background on a few of the images, where that is asked for and clear."""
+        if not self.masking:
+            return None
+        few = sorted(np.random.default_rng(self.seed).permutation(len(paths))[:_FOREGROUND_IMAGES].tolist())
+        stream = self.extractor().stream([paths[position] for position in few])
+        images = [self._embedding()(batch_of_one(maps))[0] for maps in stream]
+        return learn_foreground(images, border_of(self.extractor(), self.neighbourhood))
 
     def _pool_of(self, paths: list[Path]) -> PatchPool:
         """Candidates from all images, in bounded memory."""
         return gather_patches(
-            self.extractor(), self._embedding(), paths, self.pool, self.seed, augmentation=self.augmented_by()
+            self.extractor(),
+            self._embedding(),
+            paths,
+            self.pool,
+            self.seed,
+            self.rotations,
+            self.augmented_by(),
         )
 
     def _bank_of(self, pool: PatchPool, keep: Tensor) -> _Bank:
@@ -213,8 +257,7 @@ class PatchCore(FrozenFeatureDetector):
                 for position, maps in zip(scored, stream, strict=True):
                     with torch.inference_mode():
                         embedded = head.embedding(batch_of_one(maps))
-                        patches = head.projection(embedded)
-                        distances = head.nearest(patches)
+                        patches, distances = head.distances(embedded)
                         weight = head.reweighting(patches, distances) if head.reweighting else 1.0
                     held[position] = _Held(distances[0, 0], embedded.mean((2, 3))[0], weight)
                     advance(1)
@@ -227,7 +270,7 @@ class PatchCore(FrozenFeatureDetector):
         return torch.cat(scores), torch.stack([one.descriptor for one in images])
 
     def _scoring(self, grid: tuple[int, int]) -> PatchScoring:
-        read = self.crop or self.size
+        read = self.read_size
         return PatchScoring(grid, (read, read), self.top, self.sigma, (self.size - read) // 2)
 
     def _fitted_head(self) -> PatchCoreHead:
@@ -243,4 +286,6 @@ class PatchCore(FrozenFeatureDetector):
             scoring=self._scoring(grid),
             reweighting=self.reweighting,
             context=context,
+            foreground=self.foreground_,
+            cosine=self.distance == COSINE,
         ).eval()

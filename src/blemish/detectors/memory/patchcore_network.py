@@ -73,7 +73,7 @@ class Reweighting(nn.Module):
 
 
 class PatchCoreHead(nn.Module):
-    """Feature maps to score and map: embedding, projection, nearest patch, context, scoring."""
+    """Feature maps to score and map: embedding, projection, nearest patch, foreground, context, scoring."""
 
     def __init__(
         self,
@@ -84,11 +84,14 @@ class PatchCoreHead(nn.Module):
         projection: nn.Module | None = None,
         reweighting: int = 0,
         context: Context | None = None,
+        foreground: nn.Module | None = None,
+        cosine: bool = False,
     ) -> None:
         super().__init__()
         self.embedding = embedding
         self.projection = projection or nn.Identity()
-        self.nearest = NearestPatch(bank)
+        self.nearest = NearestPatch(bank, cosine=cosine)
+        self.foreground = foreground
         self.scoring = scoring
         self.reweighting = Reweighting(bank, min(reweighting, len(bank))) if reweighting else None
         self.context = context
@@ -96,8 +99,7 @@ class PatchCoreHead(nn.Module):
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of one image's feature maps, 1 x C x h x w each."""
         embedded = self.embedding(maps)
-        patches = self.projection(embedded)
-        nearest = self.nearest(patches)
+        patches, nearest = self.distances(embedded)
         relative = nearest
         if self.context is not None:
             relative = nearest - self.context(embedded.mean((2, 3)))
@@ -105,3 +107,9 @@ class PatchCoreHead(nn.Module):
         if self.reweighting is not None:  # the paper's weight is of plain distances
             score = score * self.reweighting(patches, nearest)
         return score, anomaly_map
+
+    def distances(self, embedded: Tensor) -> tuple[Tensor, Tensor]:
+        """Patches as the bank holds them, 1 x K x h x w, and their distances, 1 x 1 x h x w, of patch vectors."""
+        patches = self.projection(embedded)
+        nearest = self.nearest(patches)
+        return patches, nearest if self.foreground is None else nearest * self.foreground(embedded)

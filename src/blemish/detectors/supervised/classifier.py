@@ -23,6 +23,7 @@ from blemish.detectors.base import refuse
 from blemish.detectors.frozen import batch_of_one, said_by
 from blemish.detectors.memo import Memo
 from blemish.detectors.moments import PositionMoments
+from blemish.detectors.of_backbone import OfBackbone
 from blemish.detectors.supervised.base import SupervisedDetector, balanced_weights
 from blemish.detectors.supervised.classifier_network import (
     ClassifierHead,
@@ -76,7 +77,7 @@ class Looked:
 
 
 @dataclasses.dataclass
-class Classifier(SupervisedDetector[Looked]):
+class Classifier(OfBackbone, SupervisedDetector[Looked]):
     """Classifier on a network's feature maps, with AdamW and a cosine schedule; see the base class.
 
     The score is the log odds of "not good", the map its Grad-CAM.
@@ -84,7 +85,7 @@ class Classifier(SupervisedDetector[Looked]):
     Attributes:
         backbone: "cnn" for a small network of its own, or a pretrained one (see
             `blemish.features.backbones.load_backbone`).
-        taps: strides at which a pretrained one is read.
+        taps: strides at which a pretrained one is read; of a vision transformer blocks counted from the last one.
         weights: file of weights of the pretrained network, or "random".
         trainable: "head" keeps the network frozen, reads its features once an image and learns in seconds; "all"
             trains everything, on augmented photographs.
@@ -95,7 +96,8 @@ class Classifier(SupervisedDetector[Looked]):
             regression.
         class_weighting: whether rare classes weigh as much in the loss as common ones.
         mirrored: whether mirrored copies are learnt from too; no where a part that is mirrored is defective.
-        training_size: side of the augmented photographs that a network is trained on; 0 for that of all others.
+        training_size: side of the augmented photographs that a network is trained on; 0 for that of all others, as a
+            vision transformer must have it.
             A random crop shows things larger than the whole photograph does, so that a network is at its best on
             photographs larger than those it was trained on (Touvron et al., Fixing the train-test resolution
             discrepancy, NeurIPS 2019); and it trains faster.
@@ -288,7 +290,9 @@ class Classifier(SupervisedDetector[Looked]):
             "label_smoothing": not 0 <= self.label_smoothing < 1,
             "ridge": not self.ridge >= 0,
             "keep": self.keep not in ("best", "last"),
-            "training_size": self.training_size % 32 != 0 or not 0 <= self.training_size <= self.size,
+            "training_size": self.training_size % self.size_unit != 0
+            or not 0 <= self.training_size <= self.size
+            or (self.transformer is not None and self.training_size not in (0, self.size)),
         }
         refuse(self, wrong)
         if self.backbone == PLAIN and self._frozen():
@@ -404,7 +408,7 @@ class Classifier(SupervisedDetector[Looked]):
 
     def _head(self, names: Sequence[str]) -> ClassifierHead:
         network = PlainTrunk if self.backbone == PLAIN else self._pretrained()
-        strides = PlainTrunk.strides if self.backbone == PLAIN else self._pretrained().taps
+        strides = PlainTrunk.strides if self.backbone == PLAIN else self._pretrained().strides
         grids = [-(-self.size // stride) for stride in strides]
         return ClassifierHead(network.channels, grids, self.size, names, self.dropout, self._frozen())
 
@@ -415,4 +419,5 @@ class Classifier(SupervisedDetector[Looked]):
         return copy.deepcopy(self._pretrained()).requires_grad_(True)
 
     def _pretrained(self) -> Backbone:
-        return pretrained_backbone(self.backbone, self.taps, self.weights, self.seed)
+        size = None if self.transformer is None else self.size  # any other reads any size
+        return pretrained_backbone(self.backbone, self.taps, self.weights, self.seed, size)

@@ -15,25 +15,28 @@ from blemish.features.backbones import Backbone, load_backbone
 _SLOWER = 0.1
 
 
-def pretrained_backbone(name: str, taps: Sequence[int], weights: str | None, seed: int) -> Backbone:
+def pretrained_backbone(
+    name: str, taps: Sequence[int], weights: str | None, seed: int, size: int | None = None
+) -> Backbone:
     """A backbone to copy and fine-tune; it is shared, so it must not be changed itself.
 
     Args:
-        name: see `blemish.features.backbones.load_backbone`, as for `taps` and errors.
+        name: see `blemish.features.backbones.load_backbone`, as for `taps`, `size` and errors.
         taps: strides at which it is read.
         weights: a file, None for the usual ones, or "random".
         seed: of random weights.
+        size: side in pixels of the images that a vision transformer reads.
     """
-    return _loaded(name, tuple(taps), weights, seed if weights == "random" else 0)
+    return _loaded(name, tuple(taps), weights, seed if weights == "random" else 0, size)
 
 
 @functools.lru_cache(maxsize=4)
-def _loaded(name: str, taps: tuple[int, ...], weights: str | None, seed: int) -> Backbone:
+def _loaded(name: str, taps: tuple[int, ...], weights: str | None, seed: int, size: int | None) -> Backbone:
     if weights != "random":
-        return load_backbone(name, taps, Path(weights) if weights else None)
+        return load_backbone(name, taps, Path(weights) if weights else None, size=size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return load_backbone(name, taps, pretrained=False)
+        return load_backbone(name, taps, pretrained=False, size=size)
 
 
 def freeze_statistics(network: nn.Module) -> None:
