@@ -144,7 +144,8 @@ class GaussianMixture(FrozenFeatureDetector):
         spread = float(pca.explained_variance_.mean())
         if not 0 < spread < np.inf:
             raise CatalogError(
-                "The patches of the good images are all alike or no numbers: check that the backbone's weights are whole."
+                "The patches of the good images are all alike, or no numbers: check that the backbone's weights "
+                "are whole."
             )
         floor = self.regularisation * spread
         kept = min(self.dimensions, len(pca.components_))

@@ -15,8 +15,8 @@ from blemish.detectors.layers import PatchEmbedding, PatchScoring
 class MixtureLikelihood(nn.Module):
     """Negative log likelihood of patches under a Gaussian mixture with full covariances, as a map.
 
-    With the precision of component k as L L', the squared distance from its mean m is the squared length of L' x - L' m:
-    the whitening of all components is one 1 x 1 convolution, and nothing is left but squares, sums and a log-sum-exp.
+    With a component's precision as L L', the squared distance from its mean m is the squared length of L' x - L' m: the
+    whitening of all components is one 1 x 1 convolution, and nothing is left but squares, sums and a log-sum-exp.
 
     The mixture lives on the first principal components of patches. In the directions that these leave out, all
     components share one Gaussian with a variance for each direction, as in probabilistic principal component analysis
