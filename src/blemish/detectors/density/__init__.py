@@ -13,8 +13,8 @@ DETECTORS = (
         "Detection, ICPR 2020",
         space={
             "size": [256, 352],
-            "components": [5, 10, 20],
-            "dimensions": [32, 64, 128],
+            "components": [10, 20, 40],
+            "dimensions": [32, 64],
             "top": TOPS,
         },
     ),

@@ -30,6 +30,9 @@ from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, ba
 from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memo import Memo
 
+_ROUNDS = 30
+"""Of expectation maximisation: 3 times as many moved no AUROC on painted defects."""
+
 
 @dataclasses.dataclass(frozen=True)
 class _Sample:
@@ -62,10 +65,10 @@ class GaussianMixture(FrozenFeatureDetector):
     name: ClassVar[str] = "gaussian-mixture"
 
     neighbourhood: int = 3
-    components: int = 10
+    components: int = 20
     dimensions: int = 64
     regularisation: float = 0.01
-    pool: int = 50_000
+    pool: int = 30_000
     top: float = 0.01
     sigma: float = 4.0
     calibration_images: int = 1000
@@ -149,19 +152,20 @@ class GaussianMixture(FrozenFeatureDetector):
             )
         floor = self.regularisation * spread
         kept = min(self.dimensions, len(pca.components_))
-        coordinates = (values - pca.mean_) @ pca.components_[:kept].T
+        coordinates = ((values - pca.mean_) @ pca.components_[:kept].T).astype(np.float32)
         most = max(1, len(rows) // (10 * kept))
         fitted = mixture.GaussianMixture(
             min(self.components, most),
             reg_covar=floor,
+            max_iter=_ROUNDS,
             init_params="k-means++",  # the same whatever the threads, which k-means is not
             random_state=self.seed,
         )
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # 100 rounds are as good as there
+            warnings.simplefilter("ignore", ConvergenceWarning)
             fitted.fit(coordinates)
         learnt = (fitted.weights_, fitted.means_, fitted.precisions_cholesky_)
-        weights, means, precisions = map(torch.from_numpy, learnt)
+        weights, means, precisions = (torch.from_numpy(one).double() for one in learnt)
         variances = torch.from_numpy(pca.explained_variance_[kept:]) + floor
         mean, axes = torch.from_numpy(pca.mean_), torch.from_numpy(pca.components_)
         return MixtureLikelihood(mean, axes, variances, weights, means, precisions).eval()
