@@ -39,10 +39,12 @@ def test_a_flow_is_undone_and_its_volume_is_the_jacobians(
 ) -> None:
     flow = random_flow(channels, steps, kernels, seed)
     maps = torch.randn(1, channels, 2, 3, dtype=torch.float64)
-    noise, volume = flow(maps)
+    noise, volume = flow.noise(maps)
     torch.testing.assert_close(flow.inverse(noise), maps)
     count = maps.numel()
-    jacobian = torch.autograd.functional.jacobian(lambda given: flow(given)[0], maps).reshape(count, count)
+    jacobian = torch.autograd.functional.jacobian(lambda given: flow.noise(given)[0], maps).reshape(
+        count, count
+    )
     # The flow's volume is of standardised maps: dividing by the deviations shrinks it first.
     shrunk = 6 * flow.deviation.log().sum()
     torch.testing.assert_close(volume.sum() - shrunk, torch.linalg.slogdet(jacobian).logabsdet)
@@ -51,17 +53,17 @@ def test_a_flow_is_undone_and_its_volume_is_the_jacobians(
 def test_the_likelihood_is_the_noises_density_times_the_volume() -> None:
     flow = random_flow(4, 3, (3, 1), 0)
     maps = torch.randn(2, 4, 3, 3, dtype=torch.float64)
-    noise, volume = flow(maps)
+    noise, volume = flow.noise(maps)
     density = torch.distributions.Normal(0.0, 1.0).log_prob(noise)
     expected = -(density.sum((1, 2, 3)) + volume.sum((1, 2, 3)))
-    torch.testing.assert_close(4 * flow.surprise(maps).sum((1, 2, 3)), expected)
+    torch.testing.assert_close(4 * flow(maps).sum((1, 2, 3)), expected)
 
 
 def test_an_untrained_flow_only_standardises() -> None:
     flow = Flow(torch.full((4,), 2.0), torch.full((4,), 3.0), 5, 1.0, (3, 1))
     maps = 2 + 3 * torch.randn(1, 4, 6, 6)
     expected = 0.5 * math.log(2 * math.pi) + 0.5 * (((maps - 2) / 3) ** 2).mean(1, keepdim=True)
-    torch.testing.assert_close(flow.surprise(maps), expected)
+    torch.testing.assert_close(flow(maps), expected)
 
 
 def test_training_makes_good_features_more_probable_than_a_gaussian_does(
@@ -73,7 +75,7 @@ def test_training_makes_good_features_more_probable_than_a_gaussian_does(
     head = detector.network().get_submodule("head")
     maps = [torch.from_numpy(one)[None] for one in detector.extractor().extract(tested[0])]
     with torch.inference_mode():
-        found = [flow.surprise(one) for flow, one in zip(head.get_submodule("flows"), maps, strict=True)]
+        found = [flow(one) for flow, one in zip(head.get_submodule("flows"), maps, strict=True)]
     finest = [torch.nn.functional.interpolate(one, (8, 8), mode="bilinear") for one in found]
     surprise = np.sort(torch.stack(finest).mean(0).numpy().ravel())
     assert detector.predict(tested[0]).score == pytest.approx(surprise[-1:].mean(), rel=1e-3)

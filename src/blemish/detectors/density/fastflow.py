@@ -32,7 +32,7 @@ class FlowObjective(Objective):
     def loss(self, batch: Batch) -> Tensor:
         """The mean over images, places and channels."""
         maps = taps_of(batch, self.taps)
-        found = [flow.surprise(one).mean() for flow, one in zip(self.flows, maps, strict=True)]
+        found = [flow(one).mean() for flow, one in zip(self.flows, maps, strict=True)]
         return torch.stack(found).mean()
 
 

@@ -50,14 +50,14 @@ class CouplingStep(nn.Module):
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Maps N x C x h x w, and each place's share of the log volume, N x 1 x h x w."""
         shuffled = maps.index_select(1, self.order) * self.log_scale.exp() + self.shift
-        kept, moved = shuffled.split([self.kept, self.moved], 1)
+        kept, moved = torch.split(shuffled, [self.kept, self.moved], 1)
         stretch, push = self._said_by(kept)
         log_volume = stretch.sum(1, keepdim=True) + self.log_scale.sum()
         return torch.cat([kept, moved * stretch.exp() + push], 1), log_volume
 
     def inverse(self, maps: Tensor) -> Tensor:
         """The maps of which `forward` makes these."""
-        kept, moved = maps.split([self.kept, self.moved], 1)
+        kept, moved = torch.split(maps, [self.kept, self.moved], 1)
         stretch, push = self._said_by(kept)
         shuffled = torch.cat([kept, (moved - push) * torch.exp(-stretch)], 1)
         return ((shuffled - self.shift) * torch.exp(-self.log_scale)).index_select(1, self.order.argsort())
@@ -91,7 +91,16 @@ class Flow(nn.Module):
             CouplingStep(len(mean), hidden, kernels[number % len(kernels)]) for number in range(steps)
         )
 
-    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, maps: Tensor) -> Tensor:
+        """Each place's share of the negative log likelihood of standardised maps, in nats a channel: N x 1 x h x w.
+
+        Its sum over places, times C, is exact: the noise's density and the volume are sums over places.
+        """
+        noise, volume = self.noise(maps)
+        squares = (noise * noise).sum(1, keepdim=True)
+        return 0.5 * math.log(2 * math.pi) + (0.5 * squares - volume) / noise.shape[1]
+
+    def noise(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Noise N x C x h x w, and each place's share of the log volume of standardised maps, N x 1 x h x w."""
         noise = (maps - self.mean) / self.deviation
         volume = torch.zeros_like(noise[:, :1])
@@ -103,18 +112,9 @@ class Flow(nn.Module):
     def inverse(self, noise: Tensor) -> Tensor:
         """The maps that become this noise."""
         for step in reversed(self.steps):
+            assert isinstance(step, CouplingStep)
             noise = step.inverse(noise)
         return noise * self.deviation + self.mean
-
-    def surprise(self, maps: Tensor) -> Tensor:
-        """Each place's share of the negative log likelihood of standardised maps, in nats a channel: N x 1 x h x w.
-
-        Its sum over places, times C, is exact: the noise's density and the volume are sums over places.
-        """
-        noise, volume = self(maps)
-        channels = noise.shape[1]
-        squares = (noise * noise).sum(1, keepdim=True)
-        return 0.5 * math.log(2 * math.pi) + (0.5 * squares - volume) / channels
 
 
 class FlowHead(nn.Module):
@@ -128,7 +128,7 @@ class FlowHead(nn.Module):
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of one image's feature maps, 1 x C x h x w each."""
         size = maps[0].shape[-2:]
-        found = [flow.surprise(one) for flow, one in zip(self.flows, maps, strict=True)]
+        found = [flow(one) for flow, one in zip(self.flows, maps, strict=True)]
         others = [F.interpolate(one, size, mode="bilinear", align_corners=False) for one in found[1:]]
         score, anomaly_map = self.scoring(torch.stack([found[0], *others]).mean(0))
         return score, anomaly_map

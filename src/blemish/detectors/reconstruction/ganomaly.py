@@ -64,7 +64,7 @@ class GanomalyObjective(Objective):
     def validation_loss(self, batch: Batch) -> Tensor:
         """What a good image scores: the distance between its latent numbers."""
         _, latent, again = self.generator(batch["image"])
-        return (latent.float() - again.float()).abs().mean()
+        return F.l1_loss(again.float(), latent.float())
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """All at one rate, with the momentum that adversarial training bears."""
