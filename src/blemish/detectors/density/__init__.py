@@ -8,7 +8,7 @@ DETECTORS = (
     DetectorInfo(
         "gaussian-mixture",
         where="blemish.detectors.density.gaussian_mixture:GaussianMixture",
-        summary="Mixture of Gaussians of good patches: a small inspector, learnt in a minute without training.",
+        summary="Mixture of Gaussians of good patches: its score is how improbable a patch is; learnt in a minute.",
         reference="Rippel et al., Modeling the Distribution of Normal Data in Pre-Trained Deep Features for Anomaly "
         "Detection, ICPR 2020",
         space={

@@ -92,7 +92,7 @@ DETECTORS = (
         reference="Akcay et al., GANomaly: Semi-Supervised Anomaly Detection via Adversarial Training, ACCV 2018",
         space={
             "size": [64, 128],
-            "epochs": [30, 60],
+            "epochs": [20, 40],
             "latent": [50, 100],
             "contextual_weight": [1.0, 50.0],
         },

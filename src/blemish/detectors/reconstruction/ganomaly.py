@@ -114,7 +114,7 @@ class Ganomaly(TrainedDetector[None]):
     name: ClassVar[str] = "ganomaly"
 
     size: int = 128
-    epochs: int = 30
+    epochs: int = 20
     learning_rate: float = 2e-4
     patience: int = 0
     examples_per_epoch: int = 256
