@@ -25,6 +25,8 @@ from blemish.detectors.classical.isolation_forest import IsolationForest as Isol
 from blemish.detectors.classical.local_outlier_factor import LocalOutlierFactor as LocalOutlierFactor
 from blemish.detectors.classical.one_class_svm import OneClassSvm as OneClassSvm
 from blemish.detectors.combined.ensemble import Ensemble as Ensemble
+from blemish.detectors.density.fastflow import FastFlow as FastFlow
+from blemish.detectors.density.gaussian_mixture import GaussianMixture as GaussianMixture
 from blemish.detectors.distilled.efficientad import EfficientAD as EfficientAD
 from blemish.detectors.distilled.student_teacher import StudentTeacher as StudentTeacher
 from blemish.detectors.memory.few_shot import FewShot as FewShot
@@ -33,6 +35,7 @@ from blemish.detectors.memory.padim import Padim as Padim
 from blemish.detectors.memory.patchcore import PatchCore as PatchCore
 from blemish.detectors.reconstruction.cae import ConvolutionalAutoencoder as ConvolutionalAutoencoder
 from blemish.detectors.reconstruction.feature_autoencoder import FeatureAutoencoder as FeatureAutoencoder
+from blemish.detectors.reconstruction.ganomaly import Ganomaly as Ganomaly
 from blemish.detectors.reconstruction.residual_autoencoder import ResidualAutoencoder as ResidualAutoencoder
 from blemish.detectors.reconstruction.ssim_autoencoder import StructuralAutoencoder as StructuralAutoencoder
 from blemish.detectors.reconstruction.vae import VariationalAutoencoder as VariationalAutoencoder

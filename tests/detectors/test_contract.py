@@ -34,7 +34,7 @@ from blemish.making.reading import learning_catalog
 
 # What keeps tests short, for those detectors that have such a parameter.
 SHORT = {"size": 128, "coreset_size": 150, "epochs": 1, "examples_per_epoch": 16, "precision": "float32"}
-SHORT |= {"members": ("patchcore:quick", "knn")}
+SHORT |= {"steps": 2, "width": 16, "members": ("patchcore:quick", "knn")}
 # Enough to tell a plain defect, for those that train.
 TAUGHT = {"epochs": 6, "examples_per_epoch": 64, "batch_size": 4, "patience": 0}
 NEED_TEACHING = {checks.check_defects_score_higher, checks.check_maps_show_defects}

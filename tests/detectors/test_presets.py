@@ -95,6 +95,18 @@ EXACT: list[tuple[str, str | None, dict[str, Any]]] = [
     ("one-class-svm", "founded", {"features": "deep-mid", "pooling": "mean", "explained": 0.95}),
     ("elliptic-envelope", "founded", {"pooling": "mean", "explained": 0.95, "covariance": "robust"}),
     ("local-outlier-factor", "pixels", {"features": "pixels"}),
+    (
+        "fastflow",
+        "wide",
+        {"backbone": "wide_resnet50_2", "taps": (4, 8, 16), "size": 256, "steps": 8, "kernels": (3, 1)}
+        | {"hidden": 1.0, "learning_rate": 1e-3, "batch_size": 32, "epochs": 500, "patience": 0},
+    ),
+    (
+        "ganomaly",
+        None,
+        {"learning_rate": 2e-4, "latent": 100, "adversarial_weight": 1.0, "contextual_weight": 50.0}
+        | {"encoder_weight": 1.0},
+    ),
     ("ssim-autoencoder", None, {"size": 256}),
     ("residual-autoencoder", None, {"size": 224, "examples_per_epoch": 1500}),
     ("efficientad", "paper", {"model_size": "small", "channels": 384, "hard": 0.999, "penalty_images": None}),

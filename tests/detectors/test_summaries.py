@@ -14,6 +14,7 @@ from blemish.detectors.distilled.efficientad_network import DescriptionAutoencod
 from blemish.detectors.distilled.student_teacher_network import PixelStudent, ReverseStudent
 from blemish.detectors.reconstruction.cae import ConvolutionalAutoencoderNetwork
 from blemish.detectors.reconstruction.feature_autoencoder_network import FeatureAutoencoderNetwork
+from blemish.detectors.reconstruction.ganomaly_network import GanomalyNetwork
 from blemish.detectors.reconstruction.residual_autoencoder import ResidualAutoencoderNetwork
 from blemish.detectors.reconstruction.ssim_autoencoder import HourglassAutoencoder
 from blemish.detectors.reconstruction.vae import VariationalAutoencoderNetwork
@@ -51,6 +52,7 @@ NETWORKS: dict[type[nn.Module], tuple[Callable[[], nn.Module], Callable[[Any], A
         lambda: VariationalAutoencoderNetwork(128, 128),
         lambda network: network(image(128)),
     ),
+    GanomalyNetwork: (lambda: GanomalyNetwork(128, 32, 100), lambda network: network(image(128))),
     FeatureAutoencoderNetwork: (
         lambda: FeatureAutoencoderNetwork(1536),
         lambda network: network(torch.rand(1, 1536, 28, 28)),

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from blemish.core.errors import NameTakenWarning, UsageError
-from blemish.detectors import classical, combined, distilled, memory, reconstruction, supervised
+from blemish.detectors import classical, combined, density, distilled, memory, reconstruction, supervised
 from blemish.detectors.information import DetectorInfo as DetectorInfo
 from blemish.detectors.information import import_class
 
@@ -27,7 +27,7 @@ ENTRY_POINTS = "blemish.detectors"
 _CLASS = re.compile(r"([A-Za-z_][\w.]*:[A-Z]\w*)(?::(.*))?", re.DOTALL)
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
-_FAMILIES = (memory, distilled, reconstruction, supervised, classical, combined)
+_FAMILIES = (memory, density, distilled, reconstruction, supervised, classical, combined)
 _known = {info.name: info for family in _FAMILIES for info in family.DETECTORS}
 _strangers: dict[str, DetectorInfo] = {}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from blemish.detectors.information import DetectorInfo
 
 _FOUNDED = {"pooling": "mean", "explained": 0.95}

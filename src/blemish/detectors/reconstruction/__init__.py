@@ -85,4 +85,17 @@ DETECTORS = (
             "top": TOPS,
         },
     ),
+    DetectorInfo(
+        "ganomaly",
+        where="blemish.detectors.reconstruction.ganomaly:Ganomaly",
+        summary="Autoencoder taught by a discriminator, scored by its latent numbers; for comparison: it stays weak.",
+        trains=True,
+        reference="Akcay et al., GANomaly: Semi-Supervised Anomaly Detection via Adversarial Training, ACCV 2018",
+        space={
+            "size": [64, 128],
+            "epochs": [20, 40],
+            "latent": [50, 100],
+            "contextual_weight": [1.0, 50.0],
+        },
+    ),
 )
