@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from threading import Lock
 
 import cv2
@@ -18,16 +19,16 @@ from blemish.features.onnx_export import to_onnx
 SIZE = 224
 
 
-def embedding(backbone: str) -> Embed:
+def embedding(backbone: str, weights: Path | None = None) -> Embed:
     """Features of the backbone's taps at strides 8 and 16 on the finer grid, float32 C x 28 x 28.
 
-    The function is safe to call on several threads.
+    Its weights are the usual ones, or those of a file. The function is safe to call on several threads.
 
     Raises:
         UsageError: there is no such backbone.
         BlemishError: its weights cannot be had.
     """
-    network = load_backbone(backbone)
+    network = load_backbone(backbone, weights=weights)
     contract = network.preprocessing(SIZE, SIZE)
     compiled = CompiledNetwork(to_onnx(network, torch.zeros(1, 3, SIZE, SIZE), ["fine", "coarse"]))
     one_at_a_time = Lock()

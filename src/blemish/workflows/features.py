@@ -11,7 +11,7 @@ from pydantic import Field
 from blemish.core.errors import UsageError
 from blemish.core.progress import say
 from blemish.core.storage import atomic_file
-from blemish.workflows.fields import BitDepth, CategoryName, Images
+from blemish.workflows.fields import BitDepth, CategoryName, Images, WeightsFiles
 from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class FeaturesRequest(Request):
         description="Add a backbone's features, averaged over space: last stage, or strides 8 and 16.",
     )
     backbone: str = Field("efficientnet_lite0", description="Pretrained network for --deep.")
-    weights: Path | None = Field(None, description="File with the backbone's weights.")
+    weights: WeightsFiles = Field({})
     size: int = Field(352, description="Side in pixels at which the backbone reads.")
     category: CategoryName = None
     bit_depth: BitDepth = 16
@@ -95,6 +95,9 @@ def features(request: FeaturesRequest) -> FeaturesResult:
 
 def _pooled_vectors(request: FeaturesRequest) -> PooledVectors | None:
     """What reads the backbone, where it is asked for."""
+    from blemish.detectors.chosen import check_weights, file_of
+
+    check_weights(request.weights, [request.backbone] if request.deep else [])
     if request.deep is None:
         return None
     from blemish.features.backbones import load_backbone
@@ -104,7 +107,8 @@ def _pooled_vectors(request: FeaturesRequest) -> PooledVectors | None:
     size = request.size
     if size % 32 or not 64 <= size <= 2048:
         raise UsageError(f"--size {size} is not possible: choose a multiple of 32 from 64 to 2048.")
-    network = load_backbone(request.backbone, depth_taps(request.deep, request.backbone), request.weights)
+    weights = file_of(request.weights, request.backbone)
+    network = load_backbone(request.backbone, depth_taps(request.deep, request.backbone), weights)
     return PooledVectors(FeatureExtractor(network, network.preprocessing(size, size, request.bit_depth)))
 
 

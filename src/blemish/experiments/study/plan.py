@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from blemish import __version__
 from blemish.core.errors import UsageError
 from blemish.detectors import classical
+from blemish.detectors.chosen import ChosenDetector, choose_detectors
 from blemish.detectors.classical.tabular import TabularDetector
-from blemish.detectors.registry import create_detector, detector_info
+from blemish.detectors.registry import detector_info
 from blemish.experiments.categories import Category, open_categories
-from blemish.experiments.space import Setting, Space, grid, space_of, to_json
-from blemish.experiments.store import Cell, cell_folder, file_digests, key_of
+from blemish.experiments.space import DEFAULT, Setting, Space, free_space, grid, open_space, to_json
+from blemish.experiments.store import Cell, by_content, cell_folder, file_digests, key_of
 
 FORMAT = 1
 MODELS = tuple(info.name for info in classical.DETECTORS)
+_ELSEWHERE = {
+    "features": "a study compares features itself",
+    "seed": "give it with --seed",
+    "bit_depth": "give it with --bit-depth",
+}
 
 
 @dataclass(frozen=True)
@@ -54,16 +61,23 @@ class StudyPlan:
     Attributes:
         categories: see `open_study`.
         out: folder for the cells and the painted images.
-        models: some of `MODELS`.
+        chosen: some of `MODELS`, with what is set of them; the rest are defaults and what is searched.
         seed: of splits, painted defects and models.
-        fixed: parameters that all models share, as `size`; the rest are defaults.
+        bit_depth: bits that 16-bit photographs really use.
+        fixed: what is set, as the user wrote it, with the files of weights.
     """
 
     categories: tuple[Category, ...]
     out: Path
-    models: tuple[str, ...] = MODELS
+    chosen: tuple[ChosenDetector, ...]
     seed: int = 0
+    bit_depth: int = 16
     fixed: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models."""
+        return tuple(one.label for one in self.chosen)
 
     def cells(self) -> list[StudyCell]:
         """All cells, by category, then combination, then model."""
@@ -76,15 +90,25 @@ class StudyPlan:
 
     def detector(self, model: str, features: str, setting: Setting | None = None) -> TabularDetector:
         """The unfitted detector of a setting; with none, the defaults."""
-        given = {**self.fixed, **(setting or {})}
-        detector = create_detector(model, features=features, seed=self.seed, **given)
+        (chosen,) = (one for one in self.chosen if one.label == model)
+        detector = chosen.make(features=features, seed=self.seed, **(setting or {}))
         assert isinstance(detector, TabularDetector)
         return detector
 
-    @property
-    def bit_depth(self) -> int:
-        """Bits that 16-bit photographs really use."""
-        return int(self.fixed.get("bit_depth", 16))
+    def space(self, model: str) -> Space:
+        """What is searched for a model: its default space, without what is set."""
+        (chosen,) = (one for one in self.chosen if one.label == model)
+        return free_space(open_space(DEFAULT, detector_info(model)), DEFAULT, chosen.parameters, {})
+
+    def taken_out(self) -> dict[str, dict[str, Any]]:
+        """By model, what is set although its default space has values for it; only models of which something is."""
+        of = {
+            one.label: {
+                name: value for name, value in one.parameters.items() if name in detector_info(one.name).space
+            }
+            for one in self.chosen
+        }
+        return {model: values for model, values in of.items() if values}
 
     def _cell(self, category: Category, combination: Combination, model: str) -> StudyCell:
         parameters = self.detector(model, combination.features).get_params()
@@ -93,9 +117,9 @@ class StudyPlan:
                 "format": FORMAT,
                 "blemish": __version__,
                 "model": model,
-                "parameters": parameters,
+                "parameters": by_content(parameters),
                 "weights": file_digests(parameters).get("weights", ""),
-                "space": to_json(_space(model)),
+                "space": to_json(self.space(model)),
                 "split": combination.split,
                 "category": category.name,
                 "data": category.digest,
@@ -120,7 +144,7 @@ class StudyCell(Cell):
 
     def settings(self) -> list[Setting]:
         """The grid that is searched."""
-        return grid(_space(self.model))
+        return grid(self.plan.space(self.model))
 
     @property
     def title(self) -> str:
@@ -129,13 +153,24 @@ class StudyCell(Cell):
 
 
 def open_study(
-    roots: Sequence[Path], out: Path, models: Sequence[str], seed: int, fixed: dict[str, Any]
+    roots: Sequence[Path],
+    out: Path,
+    models: Sequence[str],
+    seed: int = 0,
+    bit_depth: int = 16,
+    settings: Mapping[str, Any] | None = None,
+    weights: Mapping[str, Path] | None = None,
 ) -> StudyPlan:
     """Open every category in `roots`; every file is read once for its digest, none is decoded.
 
+    Args:
+        roots, out, seed, bit_depth: see `StudyPlan`.
+        models: some of `MODELS`.
+        settings, weights: see `blemish.detectors.chosen.choose_detectors`.
+
     Raises:
         CatalogError: a root cannot be used.
-        UsageError: two categories have one name; a model is unknown or named twice; a parameter cannot be meant.
+        UsageError: two categories have one name; a model is unknown or named twice; an option is not possible.
     """
     for model in models:
         if model not in MODELS:
@@ -144,18 +179,36 @@ def open_study(
         raise UsageError(
             "Name each model once, and at least one, as --models one-class-svm,isolation-forest."
         )
-    for name in fixed:
-        if name in ("features", "seed"):
-            raise UsageError(f"--set {name} is not possible in a study, which sets it itself.")
-        if any(name in detector_info(model).space for model in models):
-            raise UsageError(f"--set {name} is not possible in a study, which searches for its value.")
-    plan = StudyPlan((), out, tuple(models), seed, dict(fixed))
-    for model in models:
-        for combination in COMBINATIONS:
-            plan.detector(model, combination.features)  # says now what cannot be meant
-    return StudyPlan(tuple(open_categories(roots)), out, plan.models, seed, plan.fixed)
+    given = dict(settings or {})
+    chosen = choose_detectors(
+        models, given, common={"bit_depth": bit_depth}, weights=weights, elsewhere=_ELSEWHERE
+    )
+    plan = StudyPlan((), out, chosen, seed, bit_depth, given | _weights(weights or {}))
+    _check_shared(plan)
+    return replace(plan, categories=tuple(open_categories(roots)))
 
 
-def _space(model: str) -> Space:
-    info = detector_info(model)
-    return space_of(info.space, f"The default space of {model}", info)
+def _weights(files: Mapping[str, Path]) -> dict[str, Any]:
+    """Files of weights as what is set shows them."""
+    return (
+        {"weights": [f"{name}={file}" if name else str(file) for name, file in files.items()]}
+        if files
+        else {}
+    )
+
+
+def _check_shared(plan: StudyPlan) -> None:
+    """Refuse values that cannot be meant, and those that would give two models other rows of features.
+
+    Raises:
+        UsageError: there is such a value.
+    """
+    shared = [field.name for field in dataclasses.fields(TabularDetector) if field.init]
+    for combination in COMBINATIONS:
+        made = [plan.detector(model, combination.features).get_params() for model in plan.models]
+        for name in shared:
+            if any(one[name] != made[0][name] for one in made):
+                raise UsageError(
+                    f"--set {name} is not possible for one model of a study alone, as all read the same features: set "
+                    "it for all."
+                )
