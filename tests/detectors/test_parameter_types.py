@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from blemish.cli.options import parsed_setting
 from blemish.core.errors import UsageError
 from blemish.detectors.parameter_types import check_types
 from blemish.detectors.registry import create_detector, detector_info, detector_names, quick_parameters
+from blemish.workflows.fields import parsed_setting
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_a_worker_that_dies_takes_no_other_cell_with_it(washers: Path, tmp_path:
     (data,) = open_compared([washers])
     candidates = open_candidates(list(DETECTORS), size=128)
     cells = [make_cell(candidate, data.name, data.digest, 0, tmp_path) for candidate in candidates]
-    together, _ = read_category(data, [candidate.detector(0) for candidate in candidates], tmp_path)
+    together, _ = read_category(data, [candidate.make(seed=0) for candidate in candidates], tmp_path)
     with Workers(2) as workers:
         workers.submit(Job(cells[0], data, Deadly(), None))  # type: ignore[arg-type]
         workers.submit(Job(cells[1], data, together, None))

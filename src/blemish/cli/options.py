@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from functools import update_wrapper
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import typer
@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from blemish.cli.output import JsonOption, emit
 from blemish.cli.reporter import working
 from blemish.core.errors import UsageError
-from blemish.core.json_values import with_tuples
+from blemish.workflows.fields import parsed_setting, parsed_weights
 from blemish.workflows.request import UNLISTED, Argument, Option, Outcome, Request
 
 Asked = TypeVar("Asked", bound=Request)
@@ -64,21 +64,6 @@ def with_options(asked: type[Asked]) -> Callable[[Callable[[Asked, bool], None]]
         return command
 
     return made
-
-
-def parsed_setting(setting: str) -> tuple[str, Any]:
-    """A detector's parameter from NAME=VALUE: a JSON value (number, true, list), or else the text itself.
-
-    Raises:
-        UsageError: there is no name or no equals sign.
-    """
-    name, equals, text = setting.partition("=")
-    if not (name and equals):
-        raise UsageError(f"--set {setting} is not NAME=VALUE: write it as --set coreset_size=2000.")
-    try:
-        return name, with_tuples(json.loads(text))
-    except json.JSONDecodeError:
-        return name, text
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
@@ -145,7 +130,8 @@ def _request(asked: type[Asked], given: dict[str, Any]) -> Asked:
 def _value(field: FieldInfo, typed: Any) -> Any:
     """A field's value of what was typed for it."""
     if get_origin(_kind(field)) is dict:
-        return dict(map(parsed_setting, typed))
+        files = get_args(_kind(field))[1] is Path
+        return dict(map(parsed_weights if files else parsed_setting, typed))
     if get_origin(_kind(field)) is tuple and _has_commas(field):
         return tuple(part.strip() for part in typed.split(",") if part.strip())
     return typed.value if get_origin(_kind(field)) is Literal else typed

@@ -39,11 +39,11 @@ def search(request: SearchRequest) -> SearchResult:
         judged = f"; on test recall {unseen.recall:.3f}, precision {unseen.precision:.3f}" if unseen else ""
         console.print(f"  threshold  {threshold.value:.4g} by {threshold.title}{judged}")
     console.print(f"{found.measured} of {len(found.trials)} trials measured now. Report: {result.report}")
-    given = [*plan.fixed.items(), *found.chosen.setting.items()]
-    values = " ".join(f"--set {name}={_written(value)}" for name, value in given if name != "bit_depth")
-    preset = f" --preset {plan.preset}" if plan.preset else ""
+    given = plan.settings(found.chosen.setting).items()
+    values = "".join(f" --set {name}={_written(value)}" for name, value in given if name != "bit_depth")
+    preset = f" --preset {plan.chosen.preset}" if plan.chosen.preset else ""
     command = f"blemish fit {result.split} --detector {plan.detector}{preset}"
-    console.print(f"Next: {command} {values} --out NAME.blemish")
+    console.print(f"Next: {command}{values} --out NAME.blemish")
     return result
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from blemish.core.errors import UsageError
 from blemish.detectors.information import DetectorInfo
 
+DEFAULT = "default"
 MOST_SETTINGS = 10_000
 _RANGE_KEYS = {"low", "high", "log"}
 
@@ -47,13 +48,38 @@ def open_space(source: str, info: DetectorInfo) -> Space:
     Raises:
         UsageError: the file cannot be read, or says what cannot be meant; there is no default space.
     """
-    if source == "default":
+    if source == DEFAULT:
         if not info.space:
             raise UsageError(
                 f"There is no default space for {info.name}: write one and name it with --space FILE."
             )
         return space_of(info.space, f"The default space of {info.name}", info)
     return space_of(_read(Path(source)), source, info)
+
+
+def free_space(space: Space, source: str, given: Mapping[str, Any], preset: Mapping[str, Any]) -> Space:
+    """The part of a space that is tried: what is set stays as it is.
+
+    Of a default space that is what neither `given` nor the preset names. A space that the user wrote goes before the
+    preset, which it varies; that it should go before what is set beside it as well cannot be meant.
+
+    Args:
+        space: all of it.
+        source: as of `open_space`.
+        given: parameters that the user sets.
+        preset: those that the preset sets.
+
+    Raises:
+        UsageError: a parameter is set, and the user's space names it too.
+    """
+    if source == DEFAULT:
+        return {name: of for name, of in space.items() if name not in given and name not in preset}
+    for name in space:
+        if name in given:
+            raise UsageError(
+                f"{name}={given[name]} is set, and {source} has values of {name} to try: leave one of them out."
+            )
+    return space
 
 
 def space_of(table: Mapping[str, Any], source: str, info: DetectorInfo) -> Space:

@@ -14,6 +14,9 @@ from blemish.core.storage import file_digest, write_json
 
 T = TypeVar("T")
 
+_SINCE = {"weights": []}
+"""Parameters that detectors got later, at the value that changes nothing: there a key is what it was before."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -49,13 +52,33 @@ def key_of(depends_on: Any) -> str:
     return hashlib.sha256(json.dumps(depends_on, default=str, sort_keys=True).encode()).hexdigest()
 
 
+def by_content(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as a key has them, JSON-ready: what is a file, as of weights, is its digest, whatever its name."""
+    plain = json.loads(json.dumps(parameters, default=str))
+    return {name: _content(value) for name, value in plain.items() if _SINCE.get(name, plain) != value}
+
+
 def file_digests(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Digests of the files that parameters name, as weights: their content counts, not their name."""
+    """Digests of the files that parameters name, as weights."""
     return {
-        name: file_digest(Path(value))
-        for name, value in sorted(parameters.items())
-        if isinstance(value, str) and value and Path(value).is_file()
+        name: file_digest(Path(str(value))) for name, value in sorted(parameters.items()) if _is_file(value)
     }
+
+
+def _content(value: Any) -> Any:
+    """A value, or the digest of the file that it names; of several, each as NAME=FILE."""
+    if isinstance(value, list):
+        return [_content(one) for one in value]
+    if _is_file(value):
+        return file_digest(Path(value))
+    if isinstance(value, str) and _is_file(value.partition("=")[2]):
+        name, _, file = value.partition("=")
+        return f"{name}={file_digest(Path(file))}"
+    return value
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, str) and bool(value) and Path(value).is_file()
 
 
 def cell_folder(out: Path, key: str, *words: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from threading import Lock
 
 import cv2
@@ -18,12 +19,12 @@ from blemish.features.onnx_export import to_onnx
 SIZE = 224
 
 
-def embedding(backbone: str) -> Embed:
+def embedding(backbone: str, weights: Path | None = None) -> Embed:
     """Features of the backbone's taps at strides 8 and 16 on the finer grid, float32 C x 28 x 28.
 
     Of a vision transformer they are its last block's, on the grid of its patches: 16 x 16 of 14 pixels.
 
-    The function is safe to call on several threads.
+    Its weights are the usual ones, or those of a file. The function is safe to call on several threads.
 
     Raises:
         UsageError: there is no such backbone.
@@ -31,10 +32,10 @@ def embedding(backbone: str) -> Embed:
     """
     transformer = transformer_of(backbone)
     if transformer is None:
-        side, network = SIZE, load_backbone(backbone)
+        side, network = SIZE, load_backbone(backbone, weights=weights)
     else:
         side = transformer.possible_size(SIZE)
-        network = load_backbone(backbone, transformer.usual_taps(), size=side)
+        network = load_backbone(backbone, transformer.usual_taps(), weights, size=side)
     contract = network.preprocessing(side, side)
     names = [network.tap_name(tap) for tap in network.taps]
     compiled = CompiledNetwork(to_onnx(network, torch.zeros(1, 3, side, side), names))

@@ -261,7 +261,7 @@ def _usual_weights(name: str, timm_name: str) -> StateDict:
     except Exception as error:  # a hub fails in many ways; for the user they are one
         raise BlemishError(
             f"The weights of {name} could not be downloaded ({type(error).__name__}): give a file with "
-            f"--weights FILE, run once on a machine with a network and copy its cache, or use a backbone that "
+            f"--weights {name}=FILE, run once on a machine with a network and copy its cache, or use a backbone that "
             f"comes with pip ({', '.join(PACKAGED)})."
         ) from error
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from blemish.core.errors import UsageError
 from blemish.core.progress import say
-from blemish.workflows.fields import BitDepth, Categories
+from blemish.workflows.fields import BackboneName, BitDepth, Categories, Settings, WeightsFiles
 from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ class BenchmarkRequest(Request):
     out: Path = Field(description="Folder for the cells, benchmark.json and report.html.")
     seeds: tuple[int, ...] = Field((0,), description="Fit once with each, as 0,1,2.")
     size: int | None = Field(None, description="Side in pixels for all detectors; each one's own if absent.")
+    backbone: BackboneName = None
+    weights: WeightsFiles = Field({})
+    parameters: Settings = Field(
+        {},
+        description="A parameter of all detectors that have it, or of one as LABEL.NAME=VALUE; repeat for more.",
+    )
     quick: bool = Field(False, description="A small run: 128 pixels, few epochs.")
     bit_depth: BitDepth = 16
     workers: int | None = Field(
@@ -101,7 +107,7 @@ def benchmark(
         tell: called with each cell that was measured now; says it in words by itself.
 
     Raises:
-        UsageError: a detector, preset or seed is not possible, or two categories have one name.
+        UsageError: a detector, preset, option or seed is not possible, or two categories have one name.
         CatalogError: a folder cannot be used, or has no test photographs.
         BlemishError: `out` cannot be written.
     """
@@ -116,7 +122,13 @@ def benchmark(
         said = ",".join(map(str, seeds))
         raise UsageError(f"--seeds {said} is not a list of different whole numbers: write it as 0,1,2.")
     candidates = open_candidates(
-        request.detectors, size=request.size, bit_depth=request.bit_depth, quick=request.quick
+        request.detectors,
+        size=request.size,
+        backbone=request.backbone,
+        bit_depth=request.bit_depth,
+        quick=request.quick,
+        settings=request.parameters,
+        weights=request.weights,
     )
     categories = open_compared(request.data, request.bit_depth)
     measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers)

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from blemish.core.errors import UsageError
 from blemish.core.image_files import list_images
+from blemish.workflows.fields import WeightsFiles
 from blemish.workflows.request import Argument, Outcome, Request
 
 
@@ -25,7 +26,7 @@ class DistilRequest(Request):
     backbone: str = Field(
         "efficientnet_lite0", description="Frozen network to learn from, as wide_resnet50_2."
     )
-    weights: Path | None = Field(None, description="File with the backbone's weights.")
+    weights: WeightsFiles = Field({})
     model_size: Literal["tiny", "small", "medium"] = Field(
         "tiny", description="Published are small and medium."
     )
@@ -68,6 +69,7 @@ def distil(request: DistilRequest) -> DistilResult:
         ImageError: a photograph cannot be read.
         BlemishError: weights cannot be had, or a file cannot be written.
     """
+    from blemish.detectors.chosen import check_weights, file_of
     from blemish.detectors.distilled import distillation
     from blemish.detectors.training.session import TrainingSession, training_session
 
@@ -77,6 +79,7 @@ def distil(request: DistilRequest) -> DistilResult:
         )
     if not request.images.is_dir():
         raise UsageError(f"{request.images} is no folder: give one with photographs.")
+    check_weights(request.weights, [request.backbone])
     paths = list_images(request.images)
     settings = distillation.Distillation(
         request.model_size,
@@ -89,8 +92,8 @@ def distil(request: DistilRequest) -> DistilResult:
     started = time.perf_counter()
     checkpoints = request.out.with_suffix(".training")
     with training_session(TrainingSession(checkpoints, request.resume)):
-        weights = None if request.weights is None else str(request.weights)
-        network = distillation.backbone_for_distillation(request.backbone, weights)
+        file = file_of(request.weights, request.backbone)
+        network = distillation.backbone_for_distillation(request.backbone, file and str(file))
         teacher, history = distillation.distil(paths, network, settings)
         distillation.write_teacher(request.out, teacher, settings, request.backbone)
     shutil.rmtree(checkpoints, ignore_errors=True)

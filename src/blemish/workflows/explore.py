@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from blemish.core.storage import write_json, write_text
-from blemish.workflows.fields import CategoryName, Images
+from blemish.workflows.fields import CategoryName, Images, WeightsFiles
 from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class ExploreRequest(Request):
     backbone: str = Field(
         "efficientnet_lite0", description="Network for the map of the images; `none` leaves it out."
     )
+    weights: WeightsFiles = Field({})
     handcrafted: bool = Field(
         True, description="Compare good and defective images by handcrafted features too."
     )
@@ -51,18 +52,21 @@ def explore(request: ExploreRequest) -> ExploreResult:
 
     Raises:
         CatalogError: there is nothing to explore.
-        UsageError: there is no such backbone.
+        UsageError: there is no such backbone, or the weights are of another.
         BlemishError: its weights cannot be had, or a file cannot be written.
     """
     from blemish.data.catalog import open_catalogs
     from blemish.data.categories import open_category
+    from blemish.detectors.chosen import check_weights, file_of
     from blemish.explore.backbone import embedding
     from blemish.explore.exploration import explore_catalogs
     from blemish.explore.report import write_report
 
     data, out = request.data, request.out
+    wanted = request.backbone != NO_MAP
+    check_weights(request.weights, [request.backbone] if wanted else [])
     catalogs = [open_category(data, request.category)] if request.category else open_catalogs(data)
-    embed = None if request.backbone == NO_MAP else embedding(request.backbone)
+    embed = embedding(request.backbone, file_of(request.weights, request.backbone)) if wanted else None
     with explore_catalogs(catalogs, embed, request.handcrafted) as exploration:
         result = ExploreResult(exploration, out / "report.html")
         write_report(exploration, result.report, f"{data.resolve().name}: exploration")

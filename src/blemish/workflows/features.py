@@ -12,7 +12,7 @@ from pydantic import Field
 from blemish.core.errors import UsageError
 from blemish.core.progress import say
 from blemish.core.storage import atomic_file
-from blemish.workflows.fields import BitDepth, CategoryName, Images
+from blemish.workflows.fields import BitDepth, CategoryName, Images, WeightsFiles
 from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class FeaturesRequest(Request):
         "mean", description="What --deep keeps of a channel; extremes are maximum and minimum."
     )
     backbone: str = Field("efficientnet_lite0", description="Pretrained network for --deep.")
-    weights: Path | None = Field(None, description="File with the backbone's weights.")
+    weights: WeightsFiles = Field({})
     size: int | None = Field(
         None,
         description="Side in pixels at which the backbone reads: 352 if absent; a vision transformer's own.",
@@ -135,6 +135,9 @@ def features(request: FeaturesRequest) -> FeaturesResult:
 
 def _pooled_vectors(request: FeaturesRequest) -> PooledVectors | None:
     """What reads the backbone, where it is asked for."""
+    from blemish.detectors.chosen import check_weights, file_of
+
+    check_weights(request.weights, [request.backbone] if request.deep else [])
     if request.deep is None:
         return None
     from blemish.features.backbones import load_backbone, transformer_of
@@ -142,15 +145,15 @@ def _pooled_vectors(request: FeaturesRequest) -> PooledVectors | None:
     from blemish.features.pooled import PooledVectors, depth_taps
 
     name, transformer = request.backbone, transformer_of(request.backbone)
-    taps = depth_taps(request.deep, name)
+    taps, weights = depth_taps(request.deep, name), file_of(request.weights, name)
     if transformer is None:
         size = _USUAL_SIZE if request.size is None else request.size
         if size % 32 or not 64 <= size <= 2048:
             raise UsageError(f"--size {size} is not possible: choose a multiple of 32 from 64 to 2048.")
-        network = load_backbone(name, taps, request.weights)
+        network = load_backbone(name, taps, weights)
     else:
         size = transformer.usual_size if request.size is None else request.size
-        network = load_backbone(name, taps, request.weights, size=size)
+        network = load_backbone(name, taps, weights, size=size)
     extractor = FeatureExtractor(network, network.preprocessing(size, size, request.bit_depth))
     return PooledVectors(extractor, request.pooling)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from blemish.core.errors import UsageError
 from blemish.core.json_values import with_tuples
+from blemish.detectors.chosen import THE_BACKBONE
 from blemish.workflows.request import Argument, Option
 
 Images = Annotated[
@@ -34,7 +38,6 @@ GalleryLocation = Annotated[
     Field(description="Folder of the gallery, or URL of a Qdrant server. [default: gallery in BLEMISH_HOME]"),
 ]
 BitDepth = Annotated[int, Field(ge=8, le=16, description="Bits that 16-bit photographs really use, as 12.")]
-Preset = Annotated[str | None, Field(description="A named set of the detector's parameters.")]
 Augment = Annotated[
     str | None,
     Field(
@@ -42,5 +45,50 @@ Augment = Annotated[
         "between."
     ),
 ]
+Preset = Annotated[
+    str | None, Field(description="A named set of the detector's parameters, as NAME:PRESET names it too.")
+]
 Settings = Annotated[dict[str, Annotated[Any, AfterValidator(with_tuples)]], Option("--set", "NAME=VALUE")]
-"""A detector's parameters by name; a list stands for a tuple."""
+"""Detectors' parameters by name, or by LABEL.NAME of one of several; a list stands for a tuple."""
+
+BackboneName = Annotated[
+    str | None, Field(description="Pretrained network of all that have one, as resnet18.")
+]
+
+
+def _by_backbone(given: object) -> object:
+    return {THE_BACKBONE: given} if isinstance(given, str | Path) else given or {}
+
+
+WeightsFiles = Annotated[
+    dict[str, Path],
+    BeforeValidator(_by_backbone),
+    Option("--weights", "NAME=FILE"),
+    Field(
+        description="File with the weights of the network NAME; repeat for more. FILE alone where one is read."
+    ),
+]
+"""Files of weights by backbone; a file alone is of the one that is read."""
+
+
+def parsed_setting(setting: str) -> tuple[str, Any]:
+    """A detector's parameter from NAME=VALUE: a JSON value (number, true, list), or else the text itself.
+
+    Raises:
+        UsageError: there is no name or no equals sign.
+    """
+    name, equals, text = setting.partition("=")
+    if not (name and equals):
+        raise UsageError(f"--set {setting} is not NAME=VALUE: write it as --set coreset_size=2000.")
+    try:
+        return name, with_tuples(json.loads(text))
+    except json.JSONDecodeError:
+        return name, text
+
+
+def parsed_weights(written: str) -> tuple[str, Path]:
+    """Backbone and file from NAME=FILE, or from FILE alone, whose own name may have an equals sign if it is there."""
+    found = re.fullmatch(r"([\w.-]+)=(.+)", written)
+    if found is None or Path(written).is_file():
+        return THE_BACKBONE, Path(written)
+    return found[1], Path(found[2])

@@ -11,8 +11,18 @@ from pydantic import Field
 
 from blemish.core.errors import BlemishError, UsageError
 from blemish.core.progress import say, task
+from blemish.detectors.chosen import choose_detectors
 from blemish.detectors.registry import DEFAULT_DETECTOR
-from blemish.workflows.fields import Augment, BitDepth, CategoryName, GoodParts, Preset, Settings
+from blemish.workflows.fields import (
+    Augment,
+    BackboneName,
+    BitDepth,
+    CategoryName,
+    GoodParts,
+    Preset,
+    Settings,
+    WeightsFiles,
+)
 from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
@@ -26,11 +36,11 @@ class FitRequest(Request):
 
     data: GoodParts
     out: Path = Field(description="The inspector to write, NAME.blemish; replaced whole.")
-    detector: str = Field(DEFAULT_DETECTOR, description="See `blemish detectors`.")
+    detector: str = Field(DEFAULT_DETECTOR, description="NAME, or NAME:PRESET; see `blemish detectors`.")
     preset: Preset = None
     size: int | None = Field(None, description="Side in pixels at which photographs are read.")
-    backbone: str | None = Field(None, description="Pretrained network, as resnet18.")
-    weights: Path | None = Field(None, description="File with the backbone's weights.")
+    backbone: BackboneName = None
+    weights: WeightsFiles = Field({})
     augment: Augment = None
     features: str | None = Field(
         None, description="Classical detectors: deep-mid, deep-last, direct, pixels or direct-pixels."
@@ -57,16 +67,25 @@ class FitRequest(Request):
         """Folder of the training's checkpoints."""
         return self.out.with_suffix(".training")
 
-    def detector_parameters(self) -> dict[str, Any]:
-        """All parameters that are given, by name."""
+    def unfitted(self) -> Detector:
+        """The detector that is asked for.
+
+        Raises:
+            UsageError: no such detector, preset or parameter, a value of another kind than the parameter's, or weights
+                that it does not read.
+        """
         named: dict[str, Any] = {"size": self.size, "backbone": self.backbone, "features": self.features}
         named |= {
-            "weights": self.weights and str(self.weights),
             "augment": self.augment,
             "synthetic": "only" if self.synthetic else None,
+            "seed": self.seed,
+            "bit_depth": self.bit_depth,
         }
-        named |= {"seed": self.seed, "bit_depth": self.bit_depth}
-        return {name: value for name, value in named.items() if value is not None} | self.parameters
+        given = {name: value for name, value in named.items() if value is not None} | self.parameters
+        (chosen,) = choose_detectors(
+            (self.detector,), given, preset=self.preset, quick=self.quick, weights=self.weights
+        )
+        return chosen.make()
 
 
 @dataclass(frozen=True)
@@ -118,7 +137,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
 
     _check_names(request)
     catalog = open_category(request.data, request.category) if catalog is None else catalog
-    detector = _unfitted(request)
+    detector = request.unfitted()
     checkpoints = request.checkpoints
     if request.resume and not checkpoints.exists():
         say(f"There is no checkpoint in {checkpoints} to go on from: this begins anew.")
@@ -151,23 +170,6 @@ def _check_names(request: FitRequest) -> None:
         raise UsageError(f"{out} does not end in .blemish: name the file to write, as --out part.blemish.")
     if report is not None and (report.suffix != ".html" or report.is_dir()):
         raise UsageError(f"{report} is not the name of an HTML file: write it as --report part.html.")
-
-
-def _unfitted(request: FitRequest) -> Detector:
-    """The detector that is asked for.
-
-    Raises:
-        UsageError: no such detector, preset or parameter, or a value of another kind than the parameter's.
-    """
-    from blemish.detectors.parameter_types import check_types
-    from blemish.detectors.registry import create_detector, quick_parameters
-
-    given = request.detector_parameters()
-    network = {name: given[name] for name in ("backbone",) if name in given}
-    small = quick_parameters(request.detector, request.preset, **network) if request.quick else {}
-    made = create_detector(request.detector, request.preset, **{**small, **given})
-    check_types(made)
-    return made
 
 
 def _write_report(result: FitResult, out: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -136,6 +136,9 @@ def benchmark(
     *,
     seeds: Sequence[int] = (0,),
     size: int | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    backbone: str | None = None,
+    weights: Mapping[str, Path | str] | None = None,
     quick: bool = False,
     workers: int | None = 1,
 ) -> BenchmarkResult:
@@ -147,6 +150,9 @@ def benchmark(
         out: folder for everything measured, `benchmark.json` and `report.html`.
         seeds: each detector is fitted once with each.
         size: side in pixels for all detectors; each one's own if None.
+        parameters: of all detectors that have them by name, or of one as "LABEL.NAME".
+        backbone: pretrained network for all detectors that have one; each one's own if None.
+        weights: files of weights by backbone, as {"resnet50": "resnet50.safetensors"}.
         quick: a small run: 128 pixels, few epochs.
         workers: cells measured at a time, in processes of their own if more than one; as many as there is room for if
             None. A script that asks for more than one guards its main part by `if __name__ == "__main__"`.
@@ -169,6 +175,9 @@ def benchmark(
         out=Path(out),
         seeds=tuple(seeds),
         size=size,
+        parameters=dict(parameters or {}),
+        backbone=backbone,
+        weights={name: Path(file) for name, file in (weights or {}).items()},
         quick=quick,
         workers=workers,
     )
@@ -181,6 +190,7 @@ def explore_images(
     *,
     category: str | None = None,
     backbone: str = "efficientnet_lite0",
+    weights: Path | str | None = None,
     handcrafted: bool = True,
 ) -> ExploreResult:
     """Look at the photographs themselves, before any model: what is wrong, doubled, odd, and what would help.
@@ -190,6 +200,7 @@ def explore_images(
         out: folder for `report.html`, `exploration.json` and `images.csv`.
         category: of several categories, only this one; of one, its name.
         backbone: network for the map of the photographs; "none" leaves it out.
+        weights: file of its weights; the usual ones if None.
         handcrafted: compare good and defective photographs by handcrafted features too.
 
     Returns:
@@ -204,7 +215,12 @@ def explore_images(
 
     return explore(
         ExploreRequest(
-            data=Path(data), out=Path(out), category=category, backbone=backbone, handcrafted=handcrafted
+            data=Path(data),
+            out=Path(out),
+            category=category,
+            backbone=backbone,
+            weights={} if weights is None else {backbone: Path(weights)},
+            handcrafted=handcrafted,
         )
     )
 

@@ -11,11 +11,13 @@ from pydantic import Field
 
 from blemish.core.errors import UsageError
 from blemish.core.progress import say
-from blemish.workflows.fields import BitDepth, Preset, Settings
+from blemish.workflows.fields import BackboneName, BitDepth, Preset, Settings, WeightsFiles
 from blemish.workflows.request import Argument, Option, Outcome, Request
 
 if TYPE_CHECKING:
+    from blemish.detectors.chosen import ChosenDetector
     from blemish.experiments.search.search import Search
+    from blemish.experiments.space import Space
     from blemish.experiments.trial import Trial
 
 
@@ -25,7 +27,7 @@ class SearchRequest(Request):
     data: Annotated[Path, Argument("DATA")] = Field(
         description="One category, with test photographs: a folder in any layout."
     )
-    detector: str = Field(description="See `blemish detectors`.")
+    detector: str = Field(description="NAME, or NAME:PRESET; see `blemish detectors`.")
     out: Path = Field(description="Folder for the trials, search.json, split.csv and report.html.")
     space: Annotated[str, Option(metavar="FILE|default")] = Field(
         "default", description="Values to try, as TOML or JSON; or the detector's own."
@@ -41,6 +43,8 @@ class SearchRequest(Request):
     )
     seed: int = Field(0, ge=0, description="The same seed finds the same.")
     preset: Preset = None
+    backbone: BackboneName = None
+    weights: WeightsFiles = Field({})
     parameters: Settings = Field({}, description="A parameter that stays; repeat for more.")
     category: str | None = Field(None, description="Of several categories in DATA, this one.")
     bit_depth: BitDepth = 16
@@ -84,29 +88,31 @@ def search(request: SearchRequest, tell: Callable[[Trial], None] = lambda trial:
     """
     from blemish.core.storage import write_json, write_text
     from blemish.data.categories import open_category
-    from blemish.detectors.registry import create_detector, detector_info
     from blemish.experiments.search.report import write_report
     from blemish.experiments.search.search import SearchPlan, run_search
-    from blemish.experiments.space import open_space
+    from blemish.experiments.shown import shown_taken_out
     from blemish.experiments.split_catalog import SPLITS, split_catalog
 
     if request.split not in SPLITS:
         raise UsageError(f"There is no split {request.split}: choose one of {', '.join(SPLITS)}.")
-    info = detector_info(request.detector)
-    made = create_detector(request.detector, request.preset, **request.parameters)
-    space = open_space(request.space, replace(info, space=made.suited_space(info.space)))
+    chosen, space, taken_out = _searched(request)
+    if taken_out:
+        say(shown_taken_out(taken_out, chosen.name, space))
     catalog = open_category(request.data, request.category)
     plan = SearchPlan(
         split=split_catalog(catalog, request.split, request.out, request.seed, request.bit_depth),
-        detector=request.detector,
+        chosen=chosen,
         space=space,
         out=request.out,
         method=request.method,
         trials=request.trials,
         seed=request.seed,
-        preset=request.preset,
-        fixed={"bit_depth": request.bit_depth, **request.parameters},
+        taken_out=taken_out,
     )
+    if plan.varied:
+        say(
+            f"{request.space} tries other values of {', '.join(plan.varied)} than the preset {chosen.preset} sets."
+        )
     found = run_search(plan, tell)
     result = SearchResult(found, request.out / "split.csv", request.out / "report.html")
     write_text(result.split, plan.split.catalog.table.to_csv(index=False))
@@ -115,3 +121,36 @@ def search(request: SearchRequest, tell: Callable[[Trial], None] = lambda trial:
     for one in result.skipped:
         say(f"Left out {one['path']}: {one['detail']}")
     return result
+
+
+def _searched(request: SearchRequest) -> tuple[ChosenDetector, Space, dict[str, Any]]:
+    """The detector with what is set of it, the space that is left to try, and what stays although it is in that space.
+
+    Raises:
+        UsageError: an option is not possible, or the user's space names what is set too.
+    """
+    from blemish.detectors.chosen import NETWORKS, choose_detectors
+    from blemish.detectors.registry import create_detector, detector_info, split_label
+    from blemish.experiments.space import Values, free_space, open_space
+
+    name, own = split_label(request.detector)
+    info = detector_info(name)
+    named = ({"backbone": request.backbone} if request.backbone else {}) | request.parameters
+    network = {one: named[one] for one in ("backbone",) if one in named}
+    suited = create_detector(name, own or request.preset, **network).suited_space(info.space)
+    space = open_space(request.space, replace(info, space=suited))
+    tried = [of for name, of in space.items() if name in NETWORKS]
+    (chosen,) = choose_detectors(
+        (request.detector,),
+        named,
+        common={} if "bit_depth" in space else {"bit_depth": request.bit_depth},
+        preset=request.preset,
+        weights=request.weights,
+        networks=[str(value) for of in tried if isinstance(of, Values) for value in of.values],
+        elsewhere={"seed": "give it with --seed", "bit_depth": "give it with --bit-depth"},
+    )
+    preset = info.presets[chosen.preset] if chosen.preset else {}
+    given = chosen.settings()
+    given.pop("bit_depth", None)
+    free = free_space(space, request.space, given, preset)
+    return chosen, free, {name: (preset | given)[name] for name in space if name not in free}

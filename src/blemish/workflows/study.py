@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from blemish.core.progress import say
-from blemish.workflows.fields import BitDepth, Categories, Settings
+from blemish.workflows.fields import BackboneName, BitDepth, Categories, Settings, WeightsFiles
 from blemish.workflows.request import Outcome, Request
 
 if TYPE_CHECKING:
@@ -31,7 +31,12 @@ class StudyRequest(Request):
         "absent.",
     )
     seed: int = Field(0, ge=0, description="The same seed gives the same document.")
-    parameters: Settings = Field({}, description="A parameter of all models; repeat for more.")
+    backbone: BackboneName = None
+    weights: WeightsFiles = Field({})
+    parameters: Settings = Field(
+        {},
+        description="A parameter of all models that have it, or of one as MODEL.NAME=VALUE; repeat for more.",
+    )
     bit_depth: BitDepth = 16
 
 
@@ -67,18 +72,29 @@ def study(request: StudyRequest, tell: Callable[[CellResult], None] = lambda res
         tell: called with each cell of which something was measured now.
 
     Raises:
-        UsageError: a model or parameter is not possible, or two categories have one name.
+        UsageError: a model or option is not possible, or two categories have one name.
         CatalogError: a folder cannot be used.
         BlemishError: `out` cannot be written.
     """
     from blemish.core.storage import write_json
+    from blemish.experiments.shown import shown_taken_out
     from blemish.experiments.study.plan import MODELS, open_study
     from blemish.experiments.study.report import write_report
     from blemish.experiments.study.study import run_study
 
     models = MODELS if request.models is None else request.models
-    fixed = {"bit_depth": request.bit_depth, **request.parameters}
-    plan = open_study(request.data, request.out, models, request.seed, fixed, request.features)
+    plan = open_study(
+        request.data,
+        request.out,
+        models,
+        request.seed,
+        request.bit_depth,
+        ({"backbone": request.backbone} if request.backbone else {}) | request.parameters,
+        request.weights,
+        request.features,
+    )
+    for model, taken_out in plan.taken_out().items():
+        say(shown_taken_out(taken_out, model, plan.space(model)))
     found = run_study(plan, tell)
     result = StudyResult(found, request.out / "report.html")
     write_report(found, result.report)

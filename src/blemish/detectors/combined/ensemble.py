@@ -20,9 +20,10 @@ from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.augmentation import NONE
 from blemish.detectors.base import Detector, refuse, require_fitted
+from blemish.detectors.chosen import ChosenDetector
 from blemish.detectors.combined.ensemble_network import EnsembleNetwork, Member, Surprise, WithoutParts
 from blemish.detectors.memo import Memo
-from blemish.detectors.registry import create_detector, split_label
+from blemish.detectors.registry import split_label
 from blemish.detectors.trained import compiled, prediction_of
 from blemish.detectors.training.session import TrainingSession, current_session, training_session
 from blemish.features.pixels import PixelCache
@@ -59,6 +60,7 @@ class Ensemble(Detector):
     Attributes:
         members: names, or NAME:PRESET.
         rule: "mean" or "max".
+        weights: files with the weights of the members' networks, each as "NAME=FILE".
 
     After `fit`: `members_`, the fitted members with what they are calibrated on.
     """
@@ -69,6 +71,7 @@ class Ensemble(Detector):
 
     members: tuple[str, ...] = ("patchcore", "feature-autoencoder")
     rule: str = "mean"
+    weights: tuple[str, ...] = ()
     _compiled: Memo[CompiledNetwork] = dataclasses.field(
         default_factory=Memo, init=False, repr=False, compare=False
     )
@@ -175,9 +178,11 @@ class Ensemble(Detector):
             {
                 "members": len(self.members) < 2 or len(set(self.members)) < len(self.members),
                 "rule": self.rule not in RULES,
+                "weights": any(not all(one.partition("=")) for one in self.weights),
             },
         )
         made = []
+        files = {name: Path(file) for name, _, file in (one.partition("=") for one in self.weights)}
         for label in self.members:
             name, preset = split_label(label)
             if name == self.name:
@@ -185,7 +190,7 @@ class Ensemble(Detector):
             common: dict[str, Any] = {"size": self.size, "bit_depth": self.bit_depth, "seed": self.seed}
             if self.augment != NONE:  # or a member keeps what its preset says
                 common["augment"] = self.augment
-            member = create_detector(name, preset, **common)
+            member = ChosenDetector(label, name, preset, common, files).make()
             if member.learns_from_defects():
                 raise UsageError(f"{label} learns from defects and cannot be a member: choose others.")
             if not member.gives_maps:

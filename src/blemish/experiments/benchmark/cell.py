@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from blemish import __version__
 from blemish.core.storage import file_digest, write_bytes
-from blemish.experiments.benchmark.candidates import Candidate
-from blemish.experiments.store import Cell, cell_folder, file_digests, key_of
+from blemish.detectors.chosen import ChosenDetector
+from blemish.experiments.store import Cell, by_content, cell_folder, file_digests, key_of
 
 FORMAT = 2
 CELL, ARRAYS, INSPECTOR, TRAINING = "cell.json", "arrays.npz", "inspector.blemish", "training"
@@ -31,7 +31,7 @@ class ComparedCell(Cell):
         parameters: all parameters of the detector, JSON-ready.
     """
 
-    candidate: Candidate
+    candidate: ChosenDetector
     category: str
     seed: int
     parameters: dict[str, Any]
@@ -78,16 +78,18 @@ class CellResult:
     arrays: Arrays = field(default_factory=dict)
 
 
-def make_cell(candidate: Candidate, category: str, data_digest: str, seed: int, out: Path) -> ComparedCell:
+def make_cell(
+    candidate: ChosenDetector, category: str, data_digest: str, seed: int, out: Path
+) -> ComparedCell:
     """The cell of a detector on a category; its folder lies in `out`."""
-    detector = candidate.detector(seed)
+    detector = candidate.make(seed=seed)
     parameters = json.loads(json.dumps(detector.get_params(), default=str))
     key = key_of(
         {
             "format": FORMAT,
             "blemish": __version__,
             "detector": candidate.name,
-            "parameters": json.loads(json.dumps(detector.key_parameters(), default=str)),
+            "parameters": by_content(detector.key_parameters()),
             "files": file_digests(parameters),
             "category": category,
             "data": data_digest,

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from blemish.core.progress import task, track
+from blemish.detectors.chosen import ChosenDetector
 from blemish.detectors.registry import detector_info
-from blemish.experiments.benchmark.candidates import Candidate
 from blemish.experiments.benchmark.cell import CellResult, ComparedCell, make_cell, read_result
 from blemish.experiments.benchmark.compared import ComparedCategory, counts
 from blemish.experiments.benchmark.measure import time_cell
@@ -33,7 +33,7 @@ class Benchmark:
         seconds: how long this run took.
     """
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[ChosenDetector, ...]
     data: tuple[ComparedCategory, ...]
     seeds: tuple[int, ...]
     results: tuple[CellResult, ...]
@@ -83,7 +83,7 @@ class Benchmark:
 
 def run_benchmark(
     data: Sequence[ComparedCategory],
-    candidates: Sequence[Candidate],
+    candidates: Sequence[ChosenDetector],
     seeds: Sequence[int],
     out: Path,
     tell: Callable[[CellResult], None] = lambda result: None,
@@ -95,7 +95,7 @@ def run_benchmark(
     costs its own cells only. A cell that failed is recorded, the others go on; it is tried again the next time.
 
     Args:
-        data: see `blemish.experiments.benchmark.category_data.open_compared`.
+        data: see `blemish.experiments.benchmark.compared.open_compared`.
         candidates: see `blemish.experiments.benchmark.candidates.open_candidates`.
         seeds: each detector is fitted once with each.
         out: the folder of the comparison.
@@ -146,13 +146,13 @@ def _jobs(data: ComparedCategory, cells: list[ComparedCell], out: Path) -> list[
     """A category's cells with what they share, once read."""
     if not cells:
         return []
-    detectors = [cell.candidate.detector(cell.seed) for cell in cells]
+    detectors = [cell.candidate.make(seed=cell.seed) for cell in cells]
     together, seconds = read_category(data, detectors, out)
     _ = data.shown_photographs  # read here once, and not by every worker
     return [Job(cell, data, together, of) for cell, of in zip(cells, seconds, strict=True)]
 
 
-def _described(candidate: Candidate, seed: int) -> dict[str, Any]:
+def _described(candidate: ChosenDetector, seed: int) -> dict[str, Any]:
     """A detector as the document names it."""
     return {
         "label": candidate.label,
@@ -161,7 +161,7 @@ def _described(candidate: Candidate, seed: int) -> dict[str, Any]:
         "learns_from": detector_info(candidate.name).learns_from,
         "parameters": {
             name: list(value) if isinstance(value, tuple) else value
-            for name, value in candidate.detector(seed).get_params().items()
+            for name, value in candidate.make(seed=seed).get_params().items()
             if name != "seed"
         },
     }

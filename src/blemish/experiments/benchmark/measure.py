@@ -60,7 +60,7 @@ def run_cell(
     """
     clean(cell)
     try:
-        detector = cell.candidate.detector(cell.seed)
+        detector = cell.candidate.make(seed=cell.seed)
         # Where a detector learns from labelled test photographs, these have moved to the training split.
         learning, held_back = hold_back(learning_catalog(data.catalog, detector))
         readable = readable_for(learning, together)

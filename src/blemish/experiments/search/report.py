@@ -16,7 +16,7 @@ from blemish.evaluation.metrics import Decision
 from blemish.evaluation.report import shown_figure
 from blemish.experiments.final import Final
 from blemish.experiments.search import figures
-from blemish.experiments.search.search import Search
+from blemish.experiments.search.search import Search, SearchPlan
 from blemish.experiments.shown import shown, shown_figures, shown_fixed, shown_setting
 from blemish.experiments.space import Interval
 
@@ -65,10 +65,10 @@ def headline(result: Search) -> str:
     """The result in a sentence or two: what was chosen, what it reached on validation, and what on test."""
     values = shown_setting(result.chosen.setting)
     n, detector = len(result.trials), result.plan.detector
-    sentence = (
-        f"Of {n} setting{'' if n == 1 else 's'} of {detector}, {values} ranks validation images best, with a mean "
-        f"AUROC of {result.chosen.auroc:.3f}."
-    )
+    ranks = f"Of {n} setting{'' if n == 1 else 's'} of {detector}, {values} ranks validation images best"
+    if not result.plan.space:
+        ranks = f"{detector} {values} ranks validation images"
+    sentence = f"{ranks}, with a mean AUROC of {result.chosen.auroc:.3f}."
     ranking = result.final.test_ranking()
     if ranking is None:
         return f"{sentence} There are no test images to measure it on."
@@ -86,9 +86,17 @@ def _facts(result: Search) -> dict[str, str]:
         "Images": counts,
         "Method": "Bayesian (TPE)" if plan.method == "bayes" else "grid",
         "Seed": str(plan.seed),
-        "Preset": plan.preset or "none",
+        "Preset": _preset(plan),
         "Set besides": shown_fixed(plan.fixed),
+        "Tried": ", ".join(plan.space) or "nothing: all is set",
+        **({"Taken out of the default space": shown_fixed(plan.taken_out)} if plan.taken_out else {}),
     }
+
+
+def _preset(plan: SearchPlan) -> str:
+    """The preset, and what of it is varied."""
+    varied = ", ".join(plan.varied)
+    return f"{plan.chosen.preset or 'none'}{f', but for {varied}: tried' if varied else ''}"
 
 
 def _cards(result: Search) -> list[tuple[str, str, str]]:

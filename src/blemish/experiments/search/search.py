@@ -14,14 +14,14 @@ from blemish.core.errors import UsageError
 from blemish.core.progress import task
 from blemish.data.digest import catalog_digest
 from blemish.detectors.base import Detector
-from blemish.detectors.parameter_types import check_types
-from blemish.detectors.registry import create_detector
+from blemish.detectors.chosen import NETWORKS, ChosenDetector
+from blemish.detectors.registry import detector_info
 from blemish.experiments.final import Final
 from blemish.experiments.search.chosen import measure_chosen
 from blemish.experiments.search.trial_store import TrialStore
 from blemish.experiments.space import Setting, Space, to_json
 from blemish.experiments.split_catalog import SplitCatalog
-from blemish.experiments.store import key_of
+from blemish.experiments.store import by_content, key_of
 from blemish.experiments.trial import Trial, chosen_of, run_trial
 from blemish.experiments.validation import validate
 
@@ -36,36 +36,58 @@ class SearchPlan:
 
     Attributes:
         split: the category, after a split with folds.
-        detector: its name; `preset` and `fixed` are what is set besides the space.
+        chosen: the detector with what is set of it besides the space.
         space: the settings.
         out: folder for the trials and the result.
         method: one of `METHODS`.
         trials: most trials in all, those of earlier runs included; None: 20 by bayes, the whole grid by grid.
         seed: of detector and search.
+        taken_out: what the detector's default space names too, and stays as it is set.
     """
 
     split: SplitCatalog
-    detector: str
+    chosen: ChosenDetector
     space: Space
     out: Path
     method: str = "bayes"
     trials: int | None = None
     seed: int = 0
-    preset: str | None = None
-    fixed: dict[str, Any] = field(default_factory=dict)
+    taken_out: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def detector(self) -> str:
+        """The detector's name."""
+        return self.chosen.name
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """What is set of every trial besides the preset, with the files of weights."""
+        if not any(name in self.space for name in NETWORKS):
+            return self.chosen.settings()
+        files = [f"{name}={file}" for name, file in self.chosen.weights.items()]
+        return dict(self.chosen.parameters) | ({"weights": files} if files else {})
+
+    @property
+    def varied(self) -> list[str]:
+        """Parameters of the preset that the space tries other values of."""
+        presets = detector_info(self.detector).presets
+        return [name for name in self.space if name in presets.get(self.chosen.preset or "", {})]
+
+    def settings(self, setting: Setting) -> dict[str, Any]:
+        """All that is set in a trial besides the preset."""
+        return self.chosen.settings(**setting)
 
     def make(self, setting: Setting) -> Detector:
         """The unfitted detector of a setting."""
-        made = create_detector(self.detector, self.preset, **{**self.fixed, **setting, "seed": self.seed})
-        check_types(made)
-        return made
+        return self.chosen.make(**setting, seed=self.seed)
 
     def key(self) -> str:
         """The key of what every trial's result depends on."""
-        parameters = self.make({}).key_parameters()
+        parameters = by_content(self.make({}).key_parameters())
+        files = by_content({name: str(file) for name, file in self.chosen.weights.items()})
         return key_of([
             __version__, self.detector, parameters, to_json(self.space), self.method, self.split.name,
-            catalog_digest(self.split.catalog), self.seed,
+            catalog_digest(self.split.catalog), self.seed, *([files] if files else []),
         ])  # fmt: skip
 
 
@@ -102,8 +124,9 @@ class Search:
         return {
             "category": plan.split.catalog.category,
             "detector": plan.detector,
-            "preset": plan.preset,
+            "preset": plan.chosen.preset,
             "fixed": plan.fixed,
+            "taken_out": plan.taken_out,
             "split": plan.split.name,
             "counts": plan.split.catalog.counts(),
             "method": plan.method,

@@ -18,7 +18,8 @@ def study_document(study: Study) -> dict[str, Any]:
             {"name": one.name, "features": one.features, "split": one.split} for one in plan.combinations
         ],
         "seed": plan.seed,
-        "fixed": plan.fixed,
+        "fixed": {"bit_depth": plan.bit_depth, **plan.fixed},
+        "taken_out": plan.taken_out(),
         "categories": {
             category.name: {
                 "digest": category.digest,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,21 @@ from blemish import __version__
 from blemish.core.errors import UsageError
 from blemish.detectors import classical
 from blemish.detectors.augmentation import NONE
+from blemish.detectors.chosen import ChosenDetector, choose_detectors
 from blemish.detectors.classical.tabular import TabularDetector
-from blemish.detectors.registry import create_detector, detector_info
+from blemish.detectors.registry import detector_info
 from blemish.experiments.categories import Category, open_categories
-from blemish.experiments.space import Setting, Space, grid, space_of, to_json
-from blemish.experiments.store import Cell, cell_folder, file_digests, key_of
+from blemish.experiments.space import DEFAULT, Setting, Space, free_space, grid, open_space, to_json
+from blemish.experiments.store import Cell, by_content, cell_folder, file_digests, key_of
 from blemish.line.rows import DIRECT_PIXELS, PIXELS
 
 FORMAT = 1
 MODELS = tuple(info.name for info in classical.DETECTORS)
+_ELSEWHERE = {
+    "features": "a study compares features itself",
+    "seed": "give it with --seed",
+    "bit_depth": "give it with --bit-depth",
+}
 
 
 @dataclass(frozen=True)
@@ -70,18 +77,25 @@ class StudyPlan:
     Attributes:
         categories: see `open_study`.
         out: folder for the cells and the painted images.
-        models: some of `MODELS`.
+        chosen: some of `MODELS`, with what is set of them; the rest are defaults and what is searched.
         seed: of splits, painted defects and models.
-        fixed: parameters that all models share, as `size`; the rest are defaults.
+        bit_depth: bits that 16-bit photographs really use.
+        fixed: what is set, as the user wrote it, with the files of weights.
         combinations: of features and split.
     """
 
     categories: tuple[Category, ...]
     out: Path
-    models: tuple[str, ...] = MODELS
+    chosen: tuple[ChosenDetector, ...]
     seed: int = 0
+    bit_depth: int = 16
     fixed: dict[str, Any] = field(default_factory=dict)
     combinations: tuple[Combination, ...] = COMBINATIONS
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models."""
+        return tuple(one.label for one in self.chosen)
 
     def cells(self) -> list[StudyCell]:
         """All cells, by category, then combination, then model."""
@@ -94,15 +108,25 @@ class StudyPlan:
 
     def detector(self, model: str, features: str, setting: Setting | None = None) -> TabularDetector:
         """The unfitted detector of a setting; with none, the defaults."""
-        given = {**self.fixed, **(setting or {})}
-        detector = create_detector(model, _FOUNDED, features=features, seed=self.seed, **given)
+        (chosen,) = (one for one in self.chosen if one.label == model)
+        detector = chosen.make(features=features, seed=self.seed, **(setting or {}))
         assert isinstance(detector, TabularDetector)
         return detector
 
-    @property
-    def bit_depth(self) -> int:
-        """Bits that 16-bit photographs really use."""
-        return int(self.fixed.get("bit_depth", 16))
+    def space(self, model: str) -> Space:
+        """What is searched for a model: its default space, without what is set."""
+        (chosen,) = (one for one in self.chosen if one.label == model)
+        return free_space(open_space(DEFAULT, detector_info(model)), DEFAULT, chosen.parameters, {})
+
+    def taken_out(self) -> dict[str, dict[str, Any]]:
+        """By model, what is set although its default space has values for it; only models of which something is."""
+        of = {
+            one.label: {
+                name: value for name, value in one.parameters.items() if name in detector_info(one.name).space
+            }
+            for one in self.chosen
+        }
+        return {model: values for model, values in of.items() if values}
 
     def _cell(self, category: Category, combination: Combination, model: str) -> StudyCell:
         parameters = self.detector(model, combination.features).key_parameters()
@@ -115,9 +139,9 @@ class StudyPlan:
                 "format": FORMAT,
                 "blemish": __version__,
                 "model": model,
-                "parameters": parameters,
+                "parameters": by_content(parameters),
                 "weights": file_digests(parameters).get("weights", ""),
-                "space": to_json(_space(model)),
+                "space": to_json(self.space(model)),
                 "split": combination.split,
                 "category": category.name,
                 "data": category.digest,
@@ -142,7 +166,7 @@ class StudyCell(Cell):
 
     def settings(self) -> list[Setting]:
         """The grid that is searched."""
-        return grid(_space(self.model))
+        return grid(self.plan.space(self.model))
 
     @property
     def title(self) -> str:
@@ -154,20 +178,24 @@ def open_study(
     roots: Sequence[Path],
     out: Path,
     models: Sequence[str],
-    seed: int,
-    fixed: dict[str, Any],
+    seed: int = 0,
+    bit_depth: int = 16,
+    settings: Mapping[str, Any] | None = None,
+    weights: Mapping[str, Path] | None = None,
     features: Sequence[str] | None = None,
 ) -> StudyPlan:
     """Open every category in `roots`; every file is read once for its digest, none is decoded.
 
     Args:
-        roots, out, models, seed, fixed: as of `StudyPlan`.
+        roots, out, seed, bit_depth: see `StudyPlan`.
+        models: some of `MODELS`.
+        settings, weights: see `blemish.detectors.chosen.choose_detectors`.
         features: some of `STUDY_FEATURES`; those of `COMBINATIONS` where None.
 
     Raises:
         CatalogError: a root cannot be used.
-        UsageError: two categories have one name; a model or features are unknown or named twice; a parameter cannot be
-            meant.
+        UsageError: two categories have one name; a model or features are unknown or named twice; an option is not
+            possible.
     """
     combinations = _combinations(features)
     for model in models:
@@ -177,19 +205,19 @@ def open_study(
         raise UsageError(
             "Name each model once, and at least one, as --models one-class-svm,isolation-forest."
         )
-    for name in fixed:
-        if name in ("features", "seed"):
-            raise UsageError(f"--set {name} is not possible in a study, which sets it itself.")
-        if name == "augment" and fixed[name] != NONE:
-            raise UsageError(
-                "--set augment is not possible in a study, which makes one row of each photograph."
-            )
-        if any(name in detector_info(model).space for model in models):
-            raise UsageError(f"--set {name} is not possible in a study, which searches for its value.")
-    plan = StudyPlan((), out, tuple(models), seed, dict(fixed), combinations)
-    for model in models:
-        for combination in combinations:
-            plan.detector(model, combination.features)  # says now what cannot be meant
+    given = dict(settings or {})
+    chosen = choose_detectors(
+        models,
+        given,
+        common={"bit_depth": bit_depth},
+        preset=_FOUNDED,
+        weights=weights,
+        elsewhere=_ELSEWHERE,
+    )
+    if any(one.parameters.get("augment", NONE) != NONE for one in chosen):
+        raise UsageError("--set augment is not possible in a study, which makes one row of each photograph.")
+    plan = StudyPlan((), out, chosen, seed, bit_depth, given | _weights(weights or {}), combinations)
+    _check_shared(plan)
     return replace(plan, categories=tuple(open_categories(roots)))
 
 
@@ -211,6 +239,27 @@ def _combinations(features: Sequence[str] | None) -> tuple[Combination, ...]:
     return tuple(one for one in (*COMBINATIONS, *FURTHER) if one.features in features)
 
 
-def _space(model: str) -> Space:
-    info = detector_info(model)
-    return space_of(info.space, f"The default space of {model}", info)
+def _weights(files: Mapping[str, Path]) -> dict[str, Any]:
+    """Files of weights as what is set shows them."""
+    return (
+        {"weights": [f"{name}={file}" if name else str(file) for name, file in files.items()]}
+        if files
+        else {}
+    )
+
+
+def _check_shared(plan: StudyPlan) -> None:
+    """Refuse values that cannot be meant, and those that would give two models other rows of features.
+
+    Raises:
+        UsageError: there is such a value.
+    """
+    shared = [field.name for field in dataclasses.fields(TabularDetector) if field.init]
+    for combination in plan.combinations:
+        made = [plan.detector(model, combination.features).get_params() for model in plan.models]
+        for name in shared:
+            if any(one[name] != made[0][name] for one in made):
+                raise UsageError(
+                    f"--set {name} is not possible for one model of a study alone, as all read the same features: set "
+                    "it for all."
+                )

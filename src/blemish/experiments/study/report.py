@@ -80,6 +80,7 @@ def _facts(study: Study) -> dict[str, str]:
     plan = study.plan
     trials = [trial for result in study.results if result.choice for trial in result.choice.trials]
     fitted = sum(result.choice.fitted for result in study.results if result.choice)
+    taken_out = [f"{model} {shown_fixed(values)}" for model, values in plan.taken_out().items()]
     return {
         "Categories": ", ".join(category.name for category in plan.categories),
         "Cells": f"{len(plan.combinations)} combinations x {len(plan.models)} models x {len(plan.categories)}",
@@ -88,6 +89,7 @@ def _facts(study: Study) -> dict[str, str]:
         "Test images": "scored once, when all had chosen",
         "Seed": str(plan.seed),
         "Set besides": shown_fixed(plan.fixed),
+        **({"Taken out of the default spaces": "; ".join(taken_out)} if taken_out else {}),
     }
 
 
