@@ -79,7 +79,7 @@ def test_a_time_without_an_offset_is_utc() -> None:
 
 
 def test_asking_loads_nothing_of_the_laboratory() -> None:
-    modules = "fit evaluate train inspect compare_image similar index_defects check explore benchmark process"
+    modules = "fit evaluate train inspect compare_image similar index_defects cluster_defects check explore benchmark process"
     modules += " features synthesize sample data distil"
     code = (
         "import importlib, sys\n"
