@@ -24,6 +24,8 @@ from measuring.service import ServerProcess
 from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import select, update
 
+from blemish.core.storage import file_digest
+from blemish.gallery.gallery import Gallery
 from blemish.station.database import Database
 from blemish.station.home import Home
 from blemish.station.schema import INSPECTIONS
@@ -63,6 +65,7 @@ def main() -> None:
     with ServerProcess(home, inspectors[0], *options) as server:
         _shift(server.address, data)
     _spread(home)
+    _index(home, inspectors[0], data)
     with ServerProcess(home, None, "--keep", "all", page=True) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
@@ -110,6 +113,14 @@ def _spread(home: Path) -> None:
     database.close()
 
 
+def _index(home: Path, inspector: Path, data: Path) -> None:
+    """More past defects; nobody has named those of one kind yet."""
+    _blemish("gallery", "index", data, "--inspector", inspector, "--gallery", home / "gallery")
+    with Gallery(home / "gallery") as gallery:
+        for path in (data / "test" / "missing_piece").glob("*.png"):
+            gallery.set_defect_type(file_digest(path), None)
+
+
 def _tour(browser: Browser, address: str, look: str, data: Path, out: Path) -> None:
     """Each tab once."""
     width, height = SIZES[look]
@@ -136,6 +147,8 @@ def _tour(browser: Browser, address: str, look: str, data: Path, out: Path) -> N
     page.locator("#inspect-similar").click()
     page.wait_for_selector(".bl-card")
     shoot("similar")
+    _clusters(page)
+    shoot("clusters")
     _tab(page, "History")
     page.wait_for_selector("#history-table tbody tr")
     shoot("history")
@@ -148,6 +161,12 @@ def _tour(browser: Browser, address: str, look: str, data: Path, out: Path) -> N
         page.wait_for_timeout(2000)
         shoot(tab.lower())
     context.close()
+
+
+def _clusters(page: Page) -> None:
+    _tab(page, "Clusters")
+    page.locator("#clusters-button").click()
+    page.wait_for_selector("#clusters-found .bl-cluster")
 
 
 def _jobs(page: Page, data: Path, out: Path) -> None:

@@ -79,6 +79,16 @@ def test_everything_known_of_a_defect_comes_back_after_opening_again(tmp_path: P
     assert found.distance == pytest.approx(0, abs=1e-6)
 
 
+def test_a_type_that_was_taken_back_stays_so_after_opening_again(tmp_path: Path) -> None:
+    with Gallery(tmp_path) as gallery:
+        gallery.add(unit(3), "space", defect(3, "scratch"))
+        gallery.set_defect_type(defect(3).image_digest, None)
+    with Gallery(tmp_path) as gallery:
+        (found,) = gallery.similar(unit(3), "space")
+        assert found.defect == defect(3)
+        assert gallery.groups()[0].defects == (defect(3),)
+
+
 def test_filters_leave_out_what_is_not_wanted(gallery: Gallery) -> None:
     for number in range(12):
         kind, category = ("hole", "scratch", None)[number % 3], ("washer", "board")[number % 2]

@@ -136,7 +136,7 @@ def test_detectors_are_compared_on_the_photograph(watched: Watched, rejected: li
     assert watched.troubles == []
 
 
-def test_similar_defects_are_one_click_away(
+def test_similar_defects_are_one_click_away_and_clusters_two(
     browser: Any, address: str, watched: Watched, rejected: list[Path]
 ) -> None:
     # In a page of its own: one that is left in the middle of a request says so on its console.
@@ -148,6 +148,11 @@ def test_similar_defects_are_one_click_away(
     watched.page.locator("#inspect-similar").click()
     watched.page.wait_for_selector("#similar-found .bl-card")
     assert "distance" in watched.text("#similar-found .bl-card")
+    assert "REJECT" in watched.text("#similar-found")
+    watched.tab("Clusters")
+    watched.page.locator("#clusters-button").click()
+    watched.page.wait_for_selector("#clusters-found .bl-cluster .bl-card img")
+    assert "defects: " in watched.text("#clusters-found .bl-note")
     assert watched.troubles == []
 
 

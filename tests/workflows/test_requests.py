@@ -72,7 +72,7 @@ def test_a_time_without_an_offset_is_utc() -> None:
 
 def test_asking_loads_nothing_of_the_laboratory() -> None:
     modules = "fit evaluate train inspect compare_image similar index_defects check explore benchmark process"
-    modules += " features synthesize sample data distil"
+    modules += " cluster_defects features synthesize sample data distil"
     code = (
         "import importlib, sys\n"
         f"for name in {modules.split()!r}: importlib.import_module('blemish.workflows.' + name)\n"

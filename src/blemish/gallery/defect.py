@@ -48,10 +48,11 @@ class Defect:
         Raises:
             KeyError, ValueError, TypeError: it is not one's.
         """
+        defect_type = values.get("defect_type")  # embedded Qdrant forgets what was set to None
         number, path, view = values["inspection_id"], values.get("path"), values.get("view")
         return cls(
             category=str(values["category"]),
-            defect_type=None if values["defect_type"] is None else str(values["defect_type"]),
+            defect_type=None if defect_type is None else str(defect_type),
             time=datetime.fromisoformat(values["time"]),
             inspector=str(values["inspector"]),
             image_digest=str(values["image_digest"]),

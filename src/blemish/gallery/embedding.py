@@ -51,7 +51,7 @@ class AnomalyEmbedder:
             ArtifactError: the inspector's file holds no backbone.
         """
         height, width = image.shape[:2]
-        shown = _shown(inspection)
+        shown: FloatArray = inspection.anomaly_map if inspection.gives_map else np.ones((8, 8), np.float32)
         top, left, side = _square_around_peak(shown, height, width)
         close = np.ascontiguousarray(image[top : top + side, left : left + side])
         whole_map: FloatArray = np.asarray(cv2.resize(shown, (width, height)), np.float32)
@@ -92,11 +92,6 @@ def describe(views: Sequence[tuple[Sequence[FloatArray], FloatArray]]) -> FloatA
             "The inspector's backbone gives features that are not finite: fit the inspector anew."
         )
     return (vector / (np.linalg.norm(vector) or 1.0)).astype(np.float32)
-
-
-def _shown(inspection: Inspection) -> FloatArray:
-    """The anomaly map; one that is the same everywhere where the inspector shows no place."""
-    return inspection.anomaly_map if inspection.gives_map else np.ones((8, 8), np.float32)
 
 
 def _weights(anomaly_map: FloatArray, height: int, width: int) -> FloatArray:

@@ -167,6 +167,7 @@ class Gallery:
         from qdrant_client import models
 
         newest = models.OrderBy(key="timestamp", direction=models.Direction.DESC)
+        kept: dict[str, tuple[Defect, Any]] = {}
         with self._working() as client:
             records, _ = client.scroll(
                 collection,
@@ -175,10 +176,9 @@ class Gallery:
                 order_by=newest,
                 with_vectors=True,
             )
-        kept: dict[str, tuple[Defect, Any]] = {}
-        for record in records:
-            defect = Defect.of_json(record.payload)
-            kept.setdefault(defect.image_digest, (defect, record.vector))
+            for record in records:
+                defect = Defect.of_json(record.payload)
+                kept.setdefault(defect.image_digest, (defect, record.vector))
         defects, vectors = zip(*kept.values(), strict=True) if kept else ((), ())
         return DescribedDefects(category, defects, np.asarray(vectors, np.float32), total)
 

@@ -95,6 +95,7 @@ class PastDefects:
 
     def start(self) -> None:
         """Start following the log; what an earlier process has left comes first."""
+        self._wake.set()
         self._thread.start()
 
     def stop(self) -> None:
