@@ -76,7 +76,7 @@ def row(catalog: Catalog, size: int, work: Path) -> list[str]:
         f"{all_known.calibration_error:.3f}",
         shown(all_known.doubted),
         shown(together),
-        ", ".join(f"{name} {one.value:.2f}" for name, one in unknown.items()),
+        ", ".join(f"{name} {one.count} of {one.n}" for name, one in unknown.items()),
         shown(all_known.good_called_none),
     ]
 
