@@ -42,6 +42,7 @@ DETECTORS = (
         presets={
             "simple": {
                 "encoder": "simple",
+                "size": 64,
                 "epochs": 25,
                 "patience": 5,
                 "batch_size": 4,
