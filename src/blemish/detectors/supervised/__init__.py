@@ -40,7 +40,14 @@ DETECTORS = (
         trains=True,
         reference="Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015",
         presets={
-            "simple": {"encoder": "simple", "epochs": 25, "patience": 5, "precision": "auto"},
+            "simple": {
+                "encoder": "simple",
+                "size": 64,
+                "epochs": 25,
+                "patience": 5,
+                "batch_size": 4,
+                "precision": "auto",
+            },
             "plain": {"encoder": "plain", "learning_rate": 2e-3, "epochs": 40},
             "strong": {"encoder": "efficientnet_lite2", "size": 320, "epochs": 30},
         },
