@@ -13,6 +13,7 @@ import os
 import statistics
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from measuring.command import run_blemish
@@ -41,15 +42,26 @@ HEADER = (
 )
 
 
-def learnt(work: Path) -> tuple[dict[str, Path], dict[str, float]]:
-    """An inspector of drawn washers on each, and the peak memory of each fit in MiB."""
+@dataclass(frozen=True)
+class Learnt:
+    """An inspector that was learnt: its file, and the peak memory in MiB of learning and of one `blemish inspect`."""
+
+    path: Path
+    fit_mib: float
+    inspect_mib: float
+
+
+def learnt(work: Path) -> dict[str, Learnt]:
+    """An inspector of drawn washers on each network; before this process is large, for a child begins as large."""
     run_blemish("sample", work, "--category", "washer", "--train", 24, "--size", 512, "--json", cache=work)
-    paths, peaks = {}, {}
+    photograph, found = list_images(work / "washer" / "test")[0], {}
     for number, (name, options) in enumerate(INSPECTORS.items()):
-        paths[name] = work / f"{number}.blemish"
-        fit = ("fit", work / "washer", "--out", paths[name], "--set", "weights=random", *options, "--json")
-        peaks[name] = run_blemish(*fit, cache=work / f"cache{number}").peak_mib
-    return paths, peaks
+        path = work / f"{number}.blemish"
+        fit = ("fit", work / "washer", "--out", path, "--set", "weights=random", *options, "--json")
+        fitted = run_blemish(*fit, cache=work / f"cache{number}")
+        one = run_blemish("inspect", path, photograph, "--json", cache=work, allowed=(0, 1))
+        found[name] = Learnt(path, fitted.peak_mib, one.peak_mib)
+    return found
 
 
 def inspected(paths: dict[str, Path], photographs: list[Path]) -> dict[str, tuple[float, float]]:
@@ -77,16 +89,17 @@ def main() -> None:
         os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:CORES]))  # children inherit it
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        paths, peaks = learnt(work)
+        inspectors = learnt(work)
         photographs = list_images(work / "washer" / "test")
+        paths = {name: one.path for name, one in inspectors.items()}
         found = inspected(paths, (photographs * options.photographs)[: 1 + options.photographs])
         usual = next(iter(found.values()))
         rows = []
         for name, (wall, busy) in found.items():
-            one = run_blemish("inspect", paths[name], photographs[0], "--json", cache=work, allowed=(0, 1))
+            one = inspectors[name]
             figures = f"{wall:.1f}", f"{wall / usual[0]:.1f}", f"{busy:.1f}", f"{busy / usual[1]:.1f}"
-            megabytes = paths[name].stat().st_size / 1e6
-            rows.append([name, *figures, f"{megabytes:.1f}", f"{one.peak_mib:.0f}", f"{peaks[name]:.0f}"])
+            megabytes = one.path.stat().st_size / 1e6
+            rows.append([name, *figures, f"{megabytes:.1f}", f"{one.inspect_mib:.0f}", f"{one.fit_mib:.0f}"])
     print(f"{table(HEADER, rows)}\n\n{origin()}")
 
 

@@ -90,6 +90,7 @@ def test_a_quick_run_is_small_with_every_preset() -> None:
         for name in detector_names()
         for preset in (None, *detector_info(name).presets)
     }
-    assert all(chosen["size"] == 128 and chosen.get("epochs", 1) <= 5 for chosen in small.values())
+    assert all(chosen.get("epochs", 1) <= 5 for chosen in small.values())
+    assert {chosen["size"] for chosen in small.values()} == {126, 128}, "patches of 14 pixels do not make 128"
     assert small["patchcore", "official"]["crop"] == 96, "a crop of 224 does not fit into 128 pixels"
     assert small["efficientad", "paper"]["distillation_steps"] == 0, "60,000 steps are no small run"

@@ -172,8 +172,9 @@ def test_a_distance_that_cannot_be_is_refused(catalog: Catalog) -> None:
         FewShot(distance="manhattan"),
         PatchCore(distance="manhattan"),
         PatchCore(rotations=0),
+        PatchCore(distance="cosine", reweighting=3),
     ):
-        with pytest.raises(UsageError, match=r"(distance|rotations)=\w+ is not possible for"):
+        with pytest.raises(UsageError, match=r"(distance|rotations|reweighting)=\w+ is not possible for"):
             detector.fit(catalog)
 
 

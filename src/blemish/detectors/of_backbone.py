@@ -35,6 +35,7 @@ class OfBackbone(Detector):
         return made
 
     def __post_init__(self) -> None:
+        """Let a vision transformer decide the rest."""
         if self.transformer is not None:
             self._take_usual()
 
@@ -70,11 +71,9 @@ class OfBackbone(Detector):
     def quick_parameters(self) -> dict[str, Any]:
         """With the nearest size that the backbone can read; see the base class."""
         quick = super().quick_parameters()
-        return (
-            quick
-            if self.transformer is None
-            else quick | {"size": self.transformer.possible_size(quick["size"])}
-        )
+        if self.transformer is not None:
+            quick["size"] = self.transformer.possible_size(quick["size"])
+        return quick
 
     def suited_space(self, space: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         """Sizes that a vision transformer can read, and blocks for its taps; see the base class."""

@@ -81,7 +81,7 @@ class PatchCore(FrozenFeatureDetector):
         pool: most candidate patches held at once.
         top: share of the highest patch distances whose mean is the score; 0 takes the maximum.
         context: number of most similar good images that a score is relative to; 0 for none.
-        reweighting: bank neighbours in the paper's weight of the score; 0 for none.
+        reweighting: bank neighbours in the paper's weight of the score, which is of Euclidean distances; 0 for none.
         sigma: smoothing of the map, in pixels of the input.
         calibration_images: most training images scored as if unseen.
 
@@ -187,7 +187,7 @@ class PatchCore(FrozenFeatureDetector):
             "pool": self.pool < 1000,
             "top": not 0 <= self.top <= 1,
             "context": self.context < 0,
-            "reweighting": self.reweighting < 0,
+            "reweighting": self.reweighting < 0 or (self.reweighting > 0 and self.distance == COSINE),
             "sigma": not 0 <= self.sigma <= self.size,
             "calibration_images": self.calibration_images < 2,
         }
