@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from blemish.detectors.information import DetectorInfo
 
-_FOUNDED = {"pooling": "mean", "explained": 0.95}
-_PRESETS = {"founded": _FOUNDED, "direct": {"features": "direct"}, "pixels": {"features": "pixels"}}
+_FOUNDED: dict[str, Any] = {"pooling": "mean", "explained": 0.95}
+_PRESETS: dict[str, dict[str, Any]] = {
+    "founded": _FOUNDED,
+    "direct": {"features": "direct"},
+    "pixels": {"features": "pixels"},
+}
 
 DETECTORS = (
     DetectorInfo(
