@@ -6,7 +6,7 @@ from typing import Any
 
 from blemish.detectors.information import DetectorInfo
 
-_FOUNDED = {"pooling": "mean", "explained": 0.95}
+_FOUNDED: dict[str, Any] = {"pooling": "mean", "explained": 0.95}
 _PRESETS: dict[str, dict[str, Any]] = {
     "founded": _FOUNDED,
     "direct": {"features": "direct"},
