@@ -8,7 +8,7 @@ EXTRAS := train,serve,dev,docs
 CONSTRAINTS ?= constraints.txt
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup hooks demo test coverage check docs package bench soak constraints
+.PHONY: help setup hooks demo test coverage check docs package image bench soak constraints
 
 help:
 	@echo "make setup        make .venv and install Blemish with all it needs (once)"
@@ -18,6 +18,7 @@ help:
 	@echo "make check        ruff, mypy, import-linter"
 	@echo "make docs         build the documentation into build/site and check its links and command lines"
 	@echo "make package      build the wheel and the sdist into dist and check both in fresh environments"
+	@echo "make image        build the container image with and without the laboratory, and try both (needs buildah)"
 	@echo "make bench        measure time and memory"
 	@echo "make soak         the slow tests"
 	@echo "make hooks        check what changed before every commit"
@@ -80,6 +81,11 @@ package: setup
 	@$(BIN)/python -m build --outdir dist
 	@$(BIN)/twine check --strict dist/*
 	@$(BIN)/python packaging/check_package.py dist
+
+# Elsewhere than at a registry: make image IMAGE="--debian --pip-folder /opt/wheels"
+IMAGE ?=
+image: setup
+	@$(BIN)/python packaging/build_image.py $(IMAGE)
 
 # Two scripts need something to be there first.
 bench: setup

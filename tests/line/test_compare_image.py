@@ -17,6 +17,7 @@ from scipy import stats
 from blemish.detectors.registry import detector_info, detector_names
 from blemish.line.artifact import read_artifact
 from blemish.line.sensitivity import View, agreements, level, map_level, pattern, percentile, ranked
+from blemish.line.sensitivity_words import answers, balanced, in_a_word
 
 Command = Callable[..., Any]
 
@@ -99,6 +100,53 @@ def test_the_most_sensitive_is_the_one_highest_on_its_own_scale() -> None:
     assert [one.name for one in ranked(views)] == ["b", "c", "a"]
 
 
+@pytest.mark.parametrize(
+    ("percentile", "word"),
+    [
+        (0, "low"),
+        (49.9, "low"),
+        (50, "low to moderate"),
+        (75, "moderate"),
+        (90, "moderate to high"),
+        (97.4, "moderate to high"),
+        (97.5, "high"),
+    ],
+)
+def test_the_word_follows_from_the_percentile(percentile: float, word: str) -> None:
+    assert in_a_word(view("a", percentile=percentile)) == word
+    # Of few good parts the percentile hardly reaches the last bound: who rejects is sensitive whatever it says.
+    assert in_a_word(view("a", percentile=percentile, rejected=True)) == "high"
+
+
+def test_a_row_says_why() -> None:
+    views = [
+        view("a", (20, 20, 12), level=4.0),
+        view("b", (22, 20, 12), level=3.0),
+        view("c", (70, 70, 30), level=2.0, metric="reconstruction error"),
+        view("d", level=1.0),
+        view("e", gives_map=False, level=0.5),
+        view("f", (20, 20, 12), level=0.4, learnt=True),
+    ]
+    said = answers(views)
+    assert [one.name for one in said] == list("abcdef")
+    assert [one.metric for one in said[1:3]] == ["anomaly score", "reconstruction error"]
+    why = {one.name: one.sentence for one in said}
+    assert "1.4 % of the photograph and reaches 2.0 times it" in why["a"]
+    assert why["a"].endswith("in the same place as b and f.")
+    assert why["c"].endswith("in another place than a and b and f.")
+    assert "reaches 0.10 of its pixel threshold" in why["d"]
+    assert "shows no place" in why["e"] and "learnt from this photograph" in why["f"]
+    (alone, _) = answers([view("a", (20, 20, 12)), view("b")])
+    assert alone.sentence.endswith("and no other map shows a place.")
+
+
+def test_the_balanced_one_stands_between_the_extremes() -> None:
+    views = [view("a", level=9.0), view("b", level=0.0), view("c", level=5.0), view("d", level=1.0)]
+    found = balanced(views)
+    assert found is not None and found.name == "c"
+    assert balanced(views[:2]) is None
+
+
 @pytest.fixture(scope="module")
 def inspectors(
     blemish: Command, washers: Path, fitted: Path, tmp_path_factory: pytest.TempPathFactory
@@ -143,6 +191,13 @@ def test_a_defect_is_compared(
     levels = {one["inspector"]: one["level"] for one in document["detectors"]}
     assert levels[document["most_sensitive"]] == max(levels.values())
     assert levels[document["least_sensitive"]] == min(levels.values())
+    assert document["balanced"] is None
+    assert {one["metric"] for one in document["detectors"]} == {"distance to the nearest good patch"}
+    assert all(
+        one["value"] == one["score"] and one["sentence"].endswith(".") for one in document["detectors"]
+    )
+    for one in document["detectors"]:
+        assert (one["sensitivity"] == "high") == (one["verdict"] == "reject" or one["percentile"] >= 97.5)
     for path in document["pictures"]:
         assert cv2.imread(path).shape == (128, 128, 3)
     assert len(document["pictures"]) == 5
@@ -184,6 +239,7 @@ def test_the_page_works_in_a_browser(
     with report_page(tmp_path / "compare.html") as page:
         assert page.locator(".exhibit .picture img").count() == 6
         assert page.locator(".rules tr.holds").count() == 1
+        assert page.locator(".answers tbody tr").count() == 2
 
 
 @pytest.mark.parametrize(

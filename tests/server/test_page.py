@@ -128,8 +128,11 @@ def test_detectors_are_compared_on_the_photograph(watched: Watched, rejected: li
     page.locator("#bl-detector-0").focus()
     page.keyboard.press("ArrowRight")
     assert page.locator("#bl-pane-1").is_visible() and not page.locator("#bl-pane-0").is_visible()
-    table = watched.text("#inspect-pictures table:has-text('Sensitivity')")
+    table = watched.text("#inspect-pictures table:has-text('On its own scale')")
     assert "patchcore" in table and "padim" in table
+    words = watched.text("#inspect-pictures table:has-text('Metric')")
+    assert "distance to the nearest good patch" in words and "Mahalanobis distance" in words
+    assert "Most sensitive: " in words and " from 97.5 or where it rejects" in words
     assert watched.troubles == []
 
 

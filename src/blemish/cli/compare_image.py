@@ -61,29 +61,43 @@ def _told_apart(request: _Typed) -> CompareImageRequest:
 
 
 def _print(comparison: ImageComparison) -> None:
-    """A line for each inspector, most sensitive first, and what it means."""
+    """A line for each inspector, most sensitive first, then why, and what it means."""
     from blemish.line.sensitivity import ranked
+    from blemish.line.sensitivity_words import extremes
 
+    answers = comparison.answers
     rows = [
-        ("inspector", "detector", "verdict", "score", "threshold", "percentile", "level", "peak", "area"),
+        (
+            "inspector",
+            "metric",
+            "verdict",
+            "sensitivity",
+            "value",
+            "threshold",
+            "percentile",
+            "level",
+            "peak",
+            "area",
+        ),
         *(
             (
-                view.name,
-                view.detector,
+                one.name,
+                one.metric,
                 "reject" if view.rejected else "pass",
-                f"{view.score:.4g}",
+                one.sensitivity,
+                f"{one.value:.4g}",
                 f"{view.threshold:.4g}",
                 f"{view.percentile:.1f}",
                 f"{view.level:.2f}",
                 f"{view.peak:.2f}",
                 f"{view.area:.2%}",
             )
-            for view in ranked(comparison.views)
+            for view, one in zip(ranked(comparison.views), answers, strict=True)
         ),
     ]
-    print_table(rows, names=3)
-    for view in comparison.views:
-        if view.learnt:
-            console.print(f"{view.name} has learnt from this photograph: its word counts for less.")
+    print_table(rows, names=4)
+    for one in answers:
+        console.print(f"{one.name}: {one.sentence}")
+    console.print(extremes(comparison.views))
     found = comparison.pattern
     console.print(f"{found.name}: {found.sentence}")

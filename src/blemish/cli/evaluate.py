@@ -43,11 +43,23 @@ def metrics_table(evaluations: Sequence[Evaluation]) -> Table:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("category", no_wrap=True)
-    for name in ("AUROC", "AP", "F1", "precision", "recall", "pixel AUROC", "AUPRO", "ms"):
+    for name in (
+        "AUROC",
+        "AP",
+        "F1",
+        "precision",
+        "recall",
+        "pixel AUROC",
+        "AUPRO",
+        "box AP .1",
+        "box AP .5",
+        "ms",
+    ):
         table.add_column(name, justify="right", min_width=max(map(len, name.split())))
     for evaluation in evaluations:
         values = evaluation.to_json()
-        names = ("image_auroc", "image_ap", "f1", "precision", "recall", "pixel_auroc", "aupro")
+        names = ["image_auroc", "image_ap", "f1", "precision", "recall", "pixel_auroc", "aupro"]
+        names += ["detection_ap_10", "detection_ap_50"]
         milliseconds = f"{values['latency_ms']['p50']:.0f}"
         table.add_row(evaluation.category, *(_figure(values[name]) for name in names), milliseconds)
     return table

@@ -22,7 +22,7 @@ from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugi
 from PIL import WebPImagePlugin as WebpImagePlugin
 
 from blemish.core.errors import ImageError, UsageError
-from blemish.core.image_files import list_images, read_content, too_many_bytes
+from blemish.core.image_files import list_images, open_regular, read_content, too_many_bytes
 from blemish.core.image_formats import (
     IMAGE_SUFFIXES,
     foreign_format,
@@ -46,6 +46,7 @@ __all__ = [
     "read_mask",
     "require_bit_depth",
     "stored_channels",
+    "upright_size",
 ]
 
 IMAGE_PROBLEM_KINDS: tuple[str, ...] = (
@@ -178,6 +179,23 @@ def stored_channels(content: bytes, name: str) -> int:
         kind = _known_format(content, name)
         with _pillow():
             return len(_PLUGINS[kind](io.BytesIO(content)).getbands())
+
+
+def upright_size(path: Path | str) -> tuple[int, int]:
+    """Width and height in pixels as `read_image` gives them, from the file's header alone.
+
+    Raises:
+        ImageError: it cannot be opened, or holds no image that is read.
+    """
+    name = str(path)
+    with _one_error(name), open_regular(path) as stream:
+        kind = _known_format(stream.read(4096), name)
+        stream.seek(0)
+        with _pillow():
+            image = _PLUGINS[kind](stream)
+            orientation = 1 if kind == "TIFF" else _orientation(image)  # Pillow has turned a TIFF's size
+        width, height = image.size
+        return (height, width) if orientation >= 5 else (width, height)
 
 
 def _decode(content: bytes, name: str, limits: DecodeLimits) -> tuple[Samples, int]:

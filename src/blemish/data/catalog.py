@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from blemish.core.errors import CatalogError
+from blemish.data.coco import read_coco
 from blemish.data.entries import (
     ANOMALOUS_NAMES,
     NO_FOLD,
@@ -35,13 +36,15 @@ from blemish.data.layouts import (
     read_split_folders,
 )
 from blemish.data.manifest import MANIFEST_SUFFIXES, read_manifest
+from blemish.data.subclasses import subclass_of
 from blemish.data.visa import read_visa
+from blemish.data.yolo import read_yolo
 
 __all__ = ["PROBLEM_KINDS", "Catalog", "Problem", "open_catalog", "open_catalogs"]
 
 LAYOUTS_UNDERSTOOD = (
     "a folder of photographs of good parts; good/ and bad/; train/good, test/good and test/DEFECT as in "
-    "MVTec AD (ok and ko as in BTAD); VisA; a CSV or Parquet manifest with the column path"
+    "MVTec AD (ok and ko as in BTAD); VisA; COCO or YOLO annotations; a CSV or Parquet manifest with the column path"
 )
 
 
@@ -55,12 +58,13 @@ class Catalog:
     Attributes:
         category: name of the product or surface.
         root: folder that was opened, absolute.
-        layout: "mvtec", "btad", "visa", "folders", "manifest" or "images".
+        layout: "mvtec", "btad", "visa", "coco", "yolo", "folders", "manifest" or "images".
         table: one row per image, sorted by path, index 0 to n-1, with the columns `path` (absolute str),
             `split` ("train", "test" or "validation"), `label` ("normal" or "anomalous"), `defect_type` (str,
             "good" for normal images) and `mask` (absolute str or None); after a split with folds also `fold`
             (int, -1 for none).
         problems: what reading the layout found; `check_catalog` looks into the images too.
+        subclass: the group of categories that it belongs to (see `blemish.data.subclasses`); "" for none.
         split_name: the split that `blemish.data.splits` has made, in words with its seed; "" for the layout's own.
     """
 
@@ -70,6 +74,7 @@ class Catalog:
     table: pd.DataFrame
     problems: tuple[Problem, ...] = ()
     split_name: str = ""
+    subclass: str = ""
 
     def __len__(self) -> int:
         return len(self.table)
@@ -201,7 +206,10 @@ def _open_category(root: Path, category: str | None = None) -> Catalog:
             f"{root} cannot be learnt from: {seen}.{first} Layouts understood: {LAYOUTS_UNDERSTOOD}."
         )
     category = category or _name_of(root)
-    return Catalog(category, folder, reading.layout, _table(reading), tuple(reading.problems))
+    subclass = reading.subclass or subclass_of(category, folder)
+    return Catalog(
+        category, folder, reading.layout, _table(reading), tuple(reading.problems), subclass=subclass
+    )
 
 
 def _name_of(root: Path) -> str:
@@ -220,6 +228,10 @@ def _read(root: Path, manifest: Path | None) -> Reading:
     layout = detect_layout(root)
     if layout == "visa":
         return read_visa(root)
+    if layout == "coco":
+        return read_coco(root)
+    if layout == "yolo":
+        return read_yolo(root)
     if layout == "folders":
         return read_plain_folders(root)
     return read_split_folders(root, layout) if layout else read_plain_images(root)

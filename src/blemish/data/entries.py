@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,10 @@ from typing import Any
 from blemish.core.images import IMAGE_PROBLEM_KINDS
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPLIT_NAMES = {"train": TRAIN, "training": TRAIN, "test": TEST, "testing": TEST}
+SPLIT_NAMES |= {"validation": VALIDATION, "val": VALIDATION, "valid": VALIDATION}
+"""What splits are called, in lower case."""
+
 NO_FOLD = -1
 """The fold of an image that belongs to none."""
 
@@ -39,6 +44,7 @@ PROBLEM_KINDS: tuple[str, ...] = (
     "duplicate",  # the same pixels twice in one split
     "duplicate-across-splits",  # the same pixels in train and test: measured results would flatter
     "duplicate-across-labels",  # the same pixels marked normal and anomalous
+    "label-missing",  # photographs without a label file among labelled ones
     "empty-class",  # a folder for good or defective images without any
     "unused",  # images or columns that no rule of the layout reads
     "bit-depth",  # 16-bit images that use fewer bits, so that they look dark
@@ -83,11 +89,12 @@ class Entry:
 
 @dataclass
 class Reading:
-    """What one layout holds."""
+    """What one layout holds; `subclass` where the layout itself says the category's."""
 
     layout: str
     entries: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    subclass: str = ""
 
 
 def part_normal(entries: Iterable[Entry], folder: Path, share: float = TEST_SHARE) -> list[Entry]:
@@ -109,6 +116,12 @@ def part_normal(entries: Iterable[Entry], folder: Path, share: float = TEST_SHAR
         replace(entry, split=TEST if entry.label == ANOMALOUS or entry.path in test else TRAIN)
         for entry in entries
     ]
+
+
+def split_of(text: str) -> str | None:
+    """The split that a name of a folder or a file speaks of, as `valid` or `instances_train2017`; None if none."""
+    words = re.findall(r"[a-z]+", text.lower())
+    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
 
 
 def named(names: Sequence[str], most: int = 12) -> str:

@@ -6,6 +6,7 @@
   known too.
 - visa: `image_anno.csv`, or `split_csv/1cls.csv` beside the category (Zou et al., "SPot-the-Difference",
   ECCV 2022).
+- coco, yolo: boxes or polygons around defects, as for detectors of objects.
 - folders: `good/` and `bad/`, with subfolders of `bad/` as defect types, and masks in `masks/`.
 - images: nothing but photographs of good parts.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from blemish.core.errors import CatalogError
 from blemish.core.images import IMAGE_SUFFIXES, list_images
+from blemish.data.coco import coco_files
 from blemish.data.entries import (
     ANOMALOUS,
     ANOMALOUS_NAMES,
@@ -32,6 +34,7 @@ from blemish.data.entries import (
     named,
     part_normal,
 )
+from blemish.data.yolo import label_folders
 
 MASK_FOLDERS = ("ground_truth", "masks", "mask")
 
@@ -44,6 +47,10 @@ def detect_layout(root: Path) -> str | None:
     folders = subfolders(root)
     if (root / "image_anno.csv").is_file() or ((root / "Data").is_dir() and visa_split_file(root).is_file()):
         return "visa"
+    if coco_files(root):
+        return "coco"
+    if label_folders(root):
+        return "yolo"
     if TRAIN in folders:
         within = subfolders(folders[TRAIN])
         return "btad" if GOOD not in within and NORMAL_NAMES & within.keys() else "mvtec"

@@ -1,13 +1,13 @@
 """Manifests: a CSV or Parquet table that names images with their split, label, defect type and mask.
 
 Only the column `path` is required; paths are relative to the manifest's folder, or absolute. `fold` is a number from 0
-where a split has folds (see `blemish.data.splits`).
+where a split has folds (see `blemish.data.splits`), `subclass` is that of the category (see `blemish.data.subclasses`).
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +19,8 @@ from blemish.data.entries import (
     NO_FOLD,
     NORMAL,
     NORMAL_NAMES,
-    TEST,
+    SPLIT_NAMES,
     TRAIN,
-    VALIDATION,
     Entry,
     Problem,
     Reading,
@@ -30,10 +29,7 @@ from blemish.data.entries import (
 )
 
 MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
-COLUMNS = ("path", "split", "label", "defect_type", "mask", "fold")
-
-_SPLITS = {"train": TRAIN, "training": TRAIN, "test": TEST, "testing": TEST}
-_SPLITS |= {"validation": VALIDATION, "val": VALIDATION, "valid": VALIDATION}
+COLUMNS = ("path", "split", "label", "defect_type", "mask", "fold", "subclass")
 
 Row = tuple[int, dict[str, str]]
 """Line (CSV, header is 1) or row number (Parquet, from 1), and the cells by column; an empty cell is ""."""
@@ -66,12 +62,27 @@ def read_manifest(path: Path) -> Reading:
             reading.problems.append(Problem("missing", str(entry.path), detail))
             continue
         reading.entries.append(without_absent_mask(entry, reading))
+    reading.subclass = _subclass(path, rows)
     unsplit = [line for line, row in rows if not row.get("split")]
     if len(unsplit) == len(rows):
         reading.entries = part_normal(reading.entries, path.parent)
     elif unsplit:
         raise CatalogError(f"{path}, line {unsplit[0]}: split is empty; give every line a split, or none.")
     return reading
+
+
+def _subclass(path: Path, rows: Sequence[Row]) -> str:
+    """The one subclass of all rows; "" where there is no such column.
+
+    Raises:
+        CatalogError: rows have different ones.
+    """
+    first, *others = dict.fromkeys(row.get("subclass", "") for _, row in rows)
+    if others:
+        raise CatalogError(
+            f"{path} has the subclasses {first!r} and {others[0]!r}: a category has one; give each its own manifest."
+        )
+    return first
 
 
 def read_rows(path: Path) -> tuple[list[str], list[Row]]:
@@ -152,7 +163,7 @@ def entry_of(table: Path, line: int, row: dict[str, str], base: Path | None = No
     base = base or table.parent
     mask = _located(base, row["mask"]) if row.get("mask") else None
     split = row.get("split", "").lower()
-    if split and split not in _SPLITS:
+    if split and split not in SPLIT_NAMES:
         raise CatalogError(
             f"{table}, line {line}: unknown split {row['split']!r}; write validation, train or test."
         )
@@ -162,7 +173,9 @@ def entry_of(table: Path, line: int, row: dict[str, str], base: Path | None = No
         defect_type = "anomaly"
     path = _located(base, required(table, line, row, "path"))
     fold = _fold(table, line, row.get("fold", ""))
-    return Entry(path, _SPLITS.get(split, TRAIN), label, defect_type, None if label == NORMAL else mask, fold)
+    return Entry(
+        path, SPLIT_NAMES.get(split, TRAIN), label, defect_type, None if label == NORMAL else mask, fold
+    )
 
 
 def _fold(table: Path, line: int, text: str) -> int:

@@ -51,9 +51,9 @@ class Detector(ABC):
             itself: "none", some of `blemish.detectors.augmentation.TRANSFORMS` with commas between, or "auto", which
             chooses on good photographs held out and defects painted on them.
 
-    `later` names parameters that came after the others (see `key_parameters`), and `augments` says whether copies are
-    learnt from where `augment` asks for them. A detector that says whether but not where (`gives_maps` is False) has a
-    map that is its score everywhere.
+    `measures` says in words what the score is, `later` names parameters that came after the others (see
+    `key_parameters`), and `augments` says whether copies are learnt from where `augment` asks for them. A detector that
+    says whether but not where (`gives_maps` is False) has a map that is its score everywhere.
     Where training has a history, `history_` holds for each epoch its number, losses, rate and seconds.
 
     Example:
@@ -69,6 +69,7 @@ class Detector(ABC):
     calibration: ClassVar[str] = "k-fold"
     augments: ClassVar[bool] = False
     later: ClassVar[tuple[str, ...]] = ()
+    measures: ClassVar[str] = "anomaly score"
     size: int = 352
     bit_depth: int = 16
     seed: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,12 @@ import numpy as np
 from blemish.core.errors import BlemishError, CatalogError, ImageError
 from blemish.core.images import read_image, read_mask
 from blemish.core.progress import track
-from blemish.core.types import BoolArray, FloatArray
+from blemish.core.types import BoolArray, Region
+from blemish.evaluation.detections import Boxes, Detections, boxes_of, measure_detections
 from blemish.evaluation.metrics import PixelMetrics, pixel_metrics
 from blemish.evaluation.result import Evaluation, Failure, ScoredImage, image_name
 from blemish.line.inspection import Inspection
+from blemish.line.regions import find_regions
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog
@@ -62,13 +64,14 @@ def evaluate(
         raise CatalogError(
             f"{catalog.root} has no test images: add a test folder with good and defective parts."
         )
+    pixel_threshold = threshold if pixel_threshold is None else pixel_threshold
     images: list[ScoredImage] = []
     failed: list[Failure] = []
     step = 1
     rows = list(table.itertuples(index=False))
     for row in track(rows, f"Inspecting {catalog.category}"):
         try:
-            image = _inspect_one(inspect, row, catalog.root, time_decoding)
+            image = _inspect_one(inspect, row, catalog.root, time_decoding, pixel_threshold)
         except ImageError as error:
             failed.append(Failure(Path(str(row.path)), error.detail))
             continue
@@ -80,18 +83,18 @@ def evaluate(
             f"None of the {len(rows)} test images of {catalog.root} could be read; the first: "
             f"{failed[0].path}: {failed[0].detail}"
         )
-    pixels, note, unreadable = _measure_pixels(images, step)
-    pixel_threshold = threshold if pixel_threshold is None else pixel_threshold
+    measured = _measure_pixels(images, step)
     return Evaluation(
         category=catalog.category,
         threshold=float(threshold),
         pixel_threshold=float(pixel_threshold),
         map_scale=map_scale or _usual_scale(images, pixel_threshold),
         images=tuple(images),
-        failed=tuple(failed + unreadable),
-        pixels=pixels,
-        pixel_note=note,
+        failed=(*failed, *measured.unreadable),
+        pixels=measured.pixels,
+        pixel_note=measured.note,
         grid_step=step,
+        detections=measured.detections,
     )
 
 
@@ -111,7 +114,19 @@ def mask_on_grid(mask: BoolArray, height: int, width: int) -> BoolArray:
     return np.asarray(scaled, dtype=np.bool_)
 
 
-def _inspect_one(inspect: Inspect, row: Any, root: Path, time_decoding: bool) -> ScoredImage:
+@dataclass(frozen=True)
+class _Measured:
+    """Metrics where the truth is known, a note on what was left out, and masks that could not be read."""
+
+    pixels: PixelMetrics | None = None
+    detections: Detections | None = None
+    note: str = ""
+    unreadable: tuple[Failure, ...] = ()
+
+
+def _inspect_one(
+    inspect: Inspect, row: Any, root: Path, time_decoding: bool, pixel_threshold: float
+) -> ScoredImage:
     """Inspect one row of the catalog's table, with times."""
     path = Path(row.path)
     started = time.perf_counter()
@@ -133,7 +148,15 @@ def _inspect_one(inspect: Inspect, row: Any, root: Path, time_decoding: bool) ->
         inspect_ms=(inspected - started) * 1e3,
         decode_ms=(decoded - inspected) * 1e3 if time_decoding else 0.0,
         gives_map=inspection.gives_map,
+        regions=_regions(inspection, pixel_threshold),
     )
+
+
+def _regions(inspection: Inspection, pixel_threshold: float) -> tuple[Region, ...]:
+    """Where the map is above its threshold, whatever the verdict: a detection is ranked, not decided."""
+    if not inspection.gives_map:
+        return ()
+    return find_regions(inspection.anomaly_map, pixel_threshold, inspection.width, inspection.height)
 
 
 def _grid_step(n_pixels: int, cap: int) -> int:
@@ -147,41 +170,40 @@ def _thinned(image: ScoredImage, step: int) -> ScoredImage:
     return replace(image, anomaly_map=np.array(coarse, dtype=np.float32))
 
 
-def _measure_pixels(
-    images: Sequence[ScoredImage], step: int
-) -> tuple[PixelMetrics | None, str, list[Failure]]:
-    """Pixel metrics where the truth is known, a note on what was left out, and masks that could not be read.
+def _measure_pixels(images: Sequence[ScoredImage], step: int) -> _Measured:
+    """Metrics of places.
 
     An anomalous image with no mask, or an empty one, says nothing of where its defect is, so it is left out.
     """
     if not all(image.gives_map for image in images):
-        return None, "This detector shows no place, so there is nothing to compare with masks.", []
+        return _Measured(note="This detector shows no place, so there is nothing to compare with masks.")
     if not any(image.mask_path for image in images):
-        return None, "There are no masks to compare the anomaly maps with.", []
+        return _Measured(note="There are no masks to compare the anomaly maps with.")
+    known: list[ScoredImage] = []
     masks: list[BoolArray] = []
-    maps: list[FloatArray] = []
+    boxes: list[Boxes] = []
     unreadable: list[Failure] = []
-    unknown = 0
     for image in track(images, "Comparing maps with masks"):
         mask: BoolArray = np.zeros(image.anomaly_map.shape, np.bool_)
         if image.mask_path is not None:
             try:
-                mask = mask_on_grid(read_mask(image.mask_path), *image.anomaly_map.shape)
+                mask = read_mask(image.mask_path)
             except ImageError as error:
                 unreadable.append(Failure(image.mask_path, error.detail))
         if image.anomalous and not mask.any():
-            unknown += 1
             continue
-        masks.append(mask)
-        maps.append(image.anomaly_map)
+        known.append(image)
+        masks.append(mask_on_grid(mask, *image.anomaly_map.shape))
+        boxes.append(boxes_of(mask))
     notes = []
-    if unknown:
+    if unknown := len(images) - len(known):
         n_anomalous = sum(image.anomalous for image in images)
         notes.append(f"{unknown} of {n_anomalous} defective images have no usable mask and are left out.")
     if step > 1:
         notes.append(f"Measured on the maps at 1/{step} of their width and height, to bound memory.")
-    pixels = pixel_metrics(masks, maps)
-    return (pixels if pixels.n_regions else None), " ".join(notes), unreadable
+    pixels = pixel_metrics(masks, [image.anomaly_map for image in known])
+    found = measure_detections(boxes, [image.regions for image in known])
+    return _Measured(pixels if pixels.n_regions else None, found, " ".join(notes), tuple(unreadable))
 
 
 def _usual_scale(images: Sequence[ScoredImage], pixel_threshold: float) -> tuple[float, float]:

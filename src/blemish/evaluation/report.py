@@ -112,6 +112,7 @@ def _section(index: int, evaluation: Evaluation, most: int) -> dict[str, Any]:
 def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     """Label, value and note of each metric card."""
     ranking, decision, pixels = evaluation.ranking, evaluation.decision, evaluation.pixels
+    found = evaluation.detections
     good, bad, best = evaluation.false_rejects, evaluation.escapes, ranking.best_f1()
     p50, p99 = evaluation.latency_ms()
     decode, _ = evaluation.latency_ms("decode_ms")
@@ -151,6 +152,14 @@ def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
             "AUPRO",
             shown_figure(pixels.aupro if pixels else math.nan),
             f"{pixels.n_regions} defect regions, up to 30 % false positives" if pixels else unmeasured,
+        ),
+        (
+            "Boxes found",
+            shown_figure(found.average_precision[0] if found else math.nan),
+            f"average precision from overlap 0.1; from 0.5 {shown_figure(found.average_precision[1])}; "
+            f"{found.n_found} regions for {found.n_true}"
+            if found
+            else unmeasured,
         ),
         (
             "Time per image",

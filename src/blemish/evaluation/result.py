@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from blemish.core.json_values import number_or_none
-from blemish.core.types import BoolArray, FloatArray
+from blemish.core.types import BoolArray, FloatArray, Region
+from blemish.evaluation.detections import NO_DETECTIONS, Detections
 from blemish.evaluation.intervals import auroc_interval, binomial_interval
 from blemish.evaluation.metrics import Decision, PixelMetrics, Ranking, decide, rank
 
@@ -29,6 +30,7 @@ class ScoredImage:
         mask_path: ground truth, or None.
         inspect_ms, decode_ms: wall time of the whole inspection (decoding included), and of decoding alone.
         gives_map: False if the detector shows no place.
+        regions: where its map is above the pixel threshold, in pixels of the photograph, highest first.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class ScoredImage:
     inspect_ms: float
     decode_ms: float
     gives_map: bool = True
+    regions: tuple[Region, ...] = ()
 
 
 def image_name(path: Path, root: Path) -> str:
@@ -98,6 +101,7 @@ class Evaluation:
         pixels: pixel metrics, or None without usable masks.
         pixel_note: why there are none, or what they leave out; empty when there is nothing to say.
         grid_step: pixel metrics were measured on every `grid_step`-th row and column of the maps.
+        detections: how the regions of the masks were found, or None without usable masks.
     """
 
     category: str
@@ -109,6 +113,7 @@ class Evaluation:
     pixels: PixelMetrics | None
     pixel_note: str
     grid_step: int
+    detections: Detections | None = None
 
     @property
     def gives_maps(self) -> bool:
@@ -162,7 +167,7 @@ class Evaluation:
     def of_defect_type(self, defect_type: str) -> Evaluation:
         """The same evaluation with the normal images and only this type's anomalous ones."""
         kept = tuple(i for i in self.images if not i.anomalous or i.defect_type == defect_type)
-        return replace(self, images=kept, failed=(), pixels=None, pixel_note="")
+        return replace(self, images=kept, failed=(), pixels=None, pixel_note="", detections=None)
 
     @property
     def defect_types(self) -> list[str]:
@@ -199,6 +204,7 @@ class Evaluation:
             "pixel_ap": number_or_none(pixels.average_precision) if pixels else None,
             "pixel_f1": number_or_none(pixels.f1) if pixels else None,
             "aupro": number_or_none(pixels.aupro) if pixels else None,
+            **(self.detections or NO_DETECTIONS).to_json(),
             "pixel_note": self.pixel_note,
             "pixel_grid_step": self.grid_step,
             "latency_ms": dict(zip(("p50", "p99"), self.latency_ms(), strict=True)),

@@ -145,8 +145,9 @@ def handcrafted_table(catalog: Catalog, raw: bool = False, bit_depth: int = 16) 
         bit_depth: bits that 16-bit photographs really use.
 
     Returns:
-        The columns `METADATA` and `feature_names`. `category` is the catalog's name, `subclass` the name of the folder
-        that the image lies in, `set_type` its split, `anomaly_status` its label, `anomaly_type` its defect type.
+        The columns `METADATA` and `feature_names`. `category` is the catalog's name; `subclass` is the catalog's, or
+        where it has none the name of the folder that the image lies in; `set_type` is its split, `anomaly_status` its
+        label, `anomaly_type` its defect type.
     """
     import pandas as pd
 
@@ -174,5 +175,6 @@ def handcrafted_table(catalog: Catalog, raw: bool = False, bit_depth: int = 16) 
 def _metadata(catalog: Catalog, image: Any) -> dict[str, Any]:
     """What the catalog knows of an image."""
     path = Path(str(image.path))
-    values = (path, catalog.category, path.parent.name, image.split, image.label, image.defect_type)
+    subclass = catalog.subclass or path.parent.name
+    values = (path, catalog.category, subclass, image.split, image.label, image.defect_type)
     return dict(zip(METADATA, map(str, values), strict=True))

@@ -24,6 +24,7 @@ from blemish.line.artifact import Artifact, read_artifact
 from blemish.line.inspection import Inspection
 from blemish.line.runtime import Inspector
 from blemish.line.sensitivity import Agreement, Pattern, View
+from blemish.line.sensitivity_words import Answer, answers, balanced, bounds_in_words
 
 PICTURE_SIDE = 1024
 _OUTLINE = (255, 255, 255)
@@ -63,6 +64,11 @@ class ImageComparison:
         return sensitivity.pattern(self.views)
 
     @property
+    def answers(self) -> list[Answer]:
+        """Each one's answer in words, from the most to the least sensitive."""
+        return answers(self.views)
+
+    @property
     def agreements(self) -> list[Agreement]:
         """Agreement of every two."""
         return sensitivity.agreements(self.views)
@@ -70,7 +76,8 @@ class ImageComparison:
     def to_json(self) -> dict[str, Any]:
         """All figures, JSON-ready."""
         order = sensitivity.ranked(self.views)
-        found = self.pattern
+        found, between = self.pattern, balanced(self.views)
+        said = {one.name: one for one in self.answers}
         return {
             "image": str(self.path),
             "detectors": [
@@ -87,12 +94,14 @@ class ImageComparison:
                     "area": view.area,
                     "background": view.background,
                     "learnt_from_it": view.learnt,
+                    **said[view.name].to_json(),
                 }
                 for view in self.views
             ],
             "agreements": [vars(pair) for pair in self.agreements],
             "most_sensitive": order[0].name,
             "least_sensitive": order[-1].name,
+            "balanced": between and between.name,
             "pattern": {"name": found.name, "sentence": found.sentence, **found.evidence},
         }
 
@@ -143,6 +152,7 @@ def write_page(comparison: ImageComparison, out: Path) -> None:
         BlemishError: the file cannot be written.
     """
     document = comparison.to_json()
+    between = balanced(comparison.views)
     order = sensitivity.ranked(comparison.views)
     highest = max(1.5, *(min(view.level, 6.0) for view in order))
     context = {
@@ -152,7 +162,10 @@ def write_page(comparison: ImageComparison, out: Path) -> None:
             "Rejected by": f"{sum(view.rejected for view in order)} of {len(order)}",
             "Most sensitive": order[0].name,
             "Least sensitive": order[-1].name,
+            "Balanced": between.name if between else "-",
         },
+        "answers": comparison.answers,
+        "bounds": bounds_in_words(),
         "pattern": comparison.pattern,
         "views": order,
         "widths": [100 * min(max(view.level, 0), highest) / highest for view in order],
@@ -183,6 +196,7 @@ def inspector_view(name: str, inspector: Inspector, inspection: Inspection) -> V
         p_value=inspection.p_value,
         levels=levels,
         gives_map=inspection.gives_map,
+        metric=inspector.manifest.detector.metric,
     )
 
 

@@ -64,11 +64,13 @@ class DetectorRecord(_Record):
         name, parameters: as above.
         parts: names of the detectors that it is made of, in the order of the network's third output.
         gives_maps: whether its map shows a place; where not, the map is the score everywhere.
+        metric: what its score measures, in words.
     """
 
     name: Text
     parts: tuple[Text, ...] = ()
     gives_maps: bool = True
+    metric: Text = "anomaly score"
     parameters: Annotated[dict[str, JsonValue], AfterValidator(_finite)] = {}
 
 

@@ -70,6 +70,7 @@ class View:
         levels: the map's levels, float32 H x W: 0 usual for a good part, 1 the pixel threshold; 0 without a map.
         gives_map: whether the detector shows a place; where not, its map takes part in nothing.
         learnt: whether the detector has learnt from this very photograph, so that its word counts for less.
+        metric: what the score measures.
     """
 
     name: str
@@ -84,6 +85,7 @@ class View:
     levels: FloatArray
     gives_map: bool = True
     learnt: bool = False
+    metric: str = "anomaly score"
 
     @property
     def peak(self) -> float:

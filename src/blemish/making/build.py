@@ -232,6 +232,7 @@ def _manifest(
             parameters=parameters,
             parts=detector.member_names,
             gives_maps=detector.gives_maps,
+            metric=detector.measures,
         ),
         preprocessing=detector.preprocessing(),
         calibration=calibration,

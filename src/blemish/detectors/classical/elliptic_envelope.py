@@ -36,6 +36,7 @@ class EllipticEnvelope(TabularDetector):
     """
 
     name: ClassVar[str] = "elliptic-envelope"
+    measures: ClassVar[str] = "squared Mahalanobis distance"
     gives_maps: ClassVar[bool] = False
 
     contamination: float = 0.01

@@ -34,6 +34,7 @@ class IsolationForest(TabularDetector):
     """
 
     name: ClassVar[str] = "isolation-forest"
+    measures: ClassVar[str] = "ease of isolation"
     gives_maps: ClassVar[bool] = False
 
     n_estimators: int = 100

@@ -36,6 +36,7 @@ class LocalOutlierFactor(TabularDetector):
     """
 
     name: ClassVar[str] = "local-outlier-factor"
+    measures: ClassVar[str] = "local outlier factor"
     gives_maps: ClassVar[bool] = False
 
     moves_no_score: ClassVar[tuple[str, ...]] = ("contamination", "leaf_size")

@@ -32,6 +32,7 @@ class OneClassSvm(TabularDetector):
     """
 
     name: ClassVar[str] = "one-class-svm"
+    measures: ClassVar[str] = "distance by kernel"
     gives_maps: ClassVar[bool] = False
 
     nu: float = 0.001

@@ -66,6 +66,7 @@ class Ensemble(Detector):
 
     name: ClassVar[str] = "ensemble"
     augments: ClassVar[bool] = True
+    measures: ClassVar[str] = "-log10 of the combined p-value"
 
     members: tuple[str, ...] = ("patchcore", "feature-autoencoder")
     rule: str = "mean"

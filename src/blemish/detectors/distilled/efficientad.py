@@ -162,6 +162,7 @@ class EfficientAD(TrainedDetector[Teacher]):
 
     name: ClassVar[str] = "efficientad"
     augments: ClassVar[bool] = True
+    measures: ClassVar[str] = "error of the students"
 
     size: int = 256
     epochs: int = 5

@@ -81,6 +81,7 @@ class StudentTeacher(FrozenTrainedDetector):
     """
 
     name: ClassVar[str] = "student-teacher"
+    measures: ClassVar[str] = "error of the student"
 
     size: int = 256
     taps: tuple[int, ...] = (4, 8, 16)

@@ -80,6 +80,7 @@ class FewShot(FrozenFeatureDetector):
 
     name: ClassVar[str] = "few-shot"
     augments: ClassVar[bool] = True
+    measures: ClassVar[str] = "distance from good patches"
 
     method: str = "nearest"
     images: int = 16

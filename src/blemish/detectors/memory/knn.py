@@ -49,6 +49,7 @@ class NearestNeighbours(FrozenFeatureDetector):
 
     name: ClassVar[str] = "knn"
     augments: ClassVar[bool] = True
+    measures: ClassVar[str] = "mean distance to the nearest good patches"
 
     neighbours: int = 5
     neighbourhood: int = 3

@@ -52,6 +52,7 @@ class Padim(FrozenFeatureDetector):
 
     name: ClassVar[str] = "padim"
     augments: ClassVar[bool] = True
+    measures: ClassVar[str] = "Mahalanobis distance"
 
     size: int = 256
     taps: tuple[int, ...] = (4, 8, 16)

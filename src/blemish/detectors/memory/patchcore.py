@@ -83,6 +83,7 @@ class PatchCore(FrozenFeatureDetector):
 
     name: ClassVar[str] = "patchcore"
     augments: ClassVar[bool] = True
+    measures: ClassVar[str] = "distance to the nearest good patch"
 
     crop: int = 0
     neighbourhood: int = 3

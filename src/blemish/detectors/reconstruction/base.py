@@ -50,6 +50,7 @@ class ReconstructionDetector(TrainedDetector[None]):
 
     augments: ClassVar[bool] = True
     residual: ClassVar[str] = "squared"
+    measures: ClassVar[str] = "reconstruction error"
 
     examples_per_epoch: int = 256
     sigma: float = 2.0

@@ -54,6 +54,7 @@ class FeatureAutoencoder(FrozenTrainedDetector):
     """
 
     name: ClassVar[str] = "feature-autoencoder"
+    measures: ClassVar[str] = "reconstruction error of features"
 
     epochs: int = 50
     patience: int = 2

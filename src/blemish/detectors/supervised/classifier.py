@@ -102,6 +102,7 @@ class Classifier(SupervisedDetector[Looked]):
 
     name: ClassVar[str] = "classifier"
     augments: ClassVar[bool] = True
+    measures: ClassVar[str] = "logit of a defect"
 
     size: int = 512
     epochs: int = 40

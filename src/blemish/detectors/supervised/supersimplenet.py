@@ -89,6 +89,7 @@ class SuperSimpleNet(SupervisedDetector[Statistics], FrozenTrainedDetector):
     """
 
     name: ClassVar[str] = "supersimplenet"
+    measures: ClassVar[str] = "logit of a defect"
 
     size: int = 256
     epochs: int = 10

@@ -83,6 +83,7 @@ class UNet(SupervisedDetector[float]):
 
     name: ClassVar[str] = "unet"
     augments: ClassVar[bool] = True
+    measures: ClassVar[str] = "logit of a defect"
 
     size: int = 192
     epochs: int = 30

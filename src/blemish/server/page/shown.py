@@ -8,6 +8,7 @@ from blemish.core.types import Verdict
 from blemish.line import sensitivity
 from blemish.line.comparison import inspector_view
 from blemish.line.sensitivity import View
+from blemish.line.sensitivity_words import answers, bounds_in_words, extremes
 from blemish.server.judgement import Judgement
 from blemish.server.page.pictures import pictures
 from blemish.server.page.wording import VERDICT_WORDS, escaped, note, number, reason, table
@@ -78,13 +79,19 @@ def comparison(judgements: Sequence[Judgement]) -> str:
         "Inspector",
         "Detector",
         "Verdict",
-        "Sensitivity",
+        "On its own scale",
         "Level",
         "Score / threshold",
         "Percentile",
         "Area",
     ]
     caption = "The most sensitive first. Level: 0 is a usual good part, 1 the threshold (mark)"
+    said = [
+        [escaped(one.name), escaped(one.metric), number(one.value), one.sensitivity, escaped(one.sentence)]
+        for one in answers(views)
+    ]
+    bounds = f"{extremes(views)} By the percentile: {bounds_in_words()}"
+    words = table(["Inspector", "Metric", "Value", "Sensitivity", "Why"], said, bounds)
     pairs = [
         [escaped(f"{pair.first} and {pair.second}"), f"{pair.overlap:.0%}", f"{pair.correlation:.2f}"]
         for pair in sensitivity.agreements(views)
@@ -92,7 +99,7 @@ def comparison(judgements: Sequence[Judgement]) -> str:
     agreed = table(["Maps of", "Overlap", "Correlation"], pairs, "How far the maps agree") if pairs else ""
     return (
         f"<h3>Comparison of the detectors</h3>{note(f'{found.name.capitalize()}: {found.sentence}')}"
-        f"{table(head, rows, caption)}{agreed}"
+        f"{table(head, rows, caption)}{words}{agreed}"
     )
 
 

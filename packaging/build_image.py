@@ -1,0 +1,133 @@
+"""Build the container image with and without the laboratory, and try both: `make image`.
+
+It needs buildah (Debian: apt-get install buildah) and no daemon: a step of the Dockerfile runs in a chroot of its own.
+Where no registry can be reached, `--debian` makes the base image from Debian's packages (apt-get install debootstrap,
+as root) with Debian's own Python. Each image is then run as its own user: it answers `/readyz` with a key in an empty
+home, and with the laboratory learns from generated photographs and inspects others.
+
+    python packaging/build_image.py [--debian] [--pip-folder /opt/wheels ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+EXTRAS = ("serve,postgresql", "serve,postgresql,train")
+PORT = 8099
+ENGINE = {"BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": os.environ.get("STORAGE_DRIVER", "vfs")}
+
+
+def main() -> None:
+    """Build, try, and print a table of both images."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--debian", action="store_true", help="make the base image from Debian's packages")
+    parser.add_argument("--pip-folder", action="append", default=[], help="folder that pip is to see too")
+    parser.add_argument("--index", help="where torch's CPU wheels are, in place of the Dockerfile's")
+    given = parser.parse_args()
+    base = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)[0]
+    if given.debian:
+        _make_base(f"docker.io/library/{base}")
+    print("| image | built in, s | size, MB | installed, MB | torch |\n|---|---:|---:|---:|---|")
+    for extras in EXTRAS:
+        image = "localhost/blemish:" + extras.replace(",", "-")
+        started = time.perf_counter()
+        mounts = [f"--volume={folder}:{folder}:ro" for folder in given.pip_folder]
+        arguments = [
+            f"--build-arg=EXTRAS={extras}",
+            *([f"--build-arg=INDEX={given.index}"] if given.index else []),
+        ]
+        pull = ["--pull-never"] if given.debian else []
+        _buildah("build", *pull, "--network=host", *mounts, *arguments, f"--tag={image}", str(ROOT))
+        seconds = time.perf_counter() - started
+        print(f"| {extras} | {seconds:.0f} | {_size(image):.0f} | {' | '.join(_tried(image))} |", flush=True)
+
+
+def _make_base(name: str) -> None:
+    """An image of Debian with its own Python, under the name that the Dockerfile begins from."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "root")
+        wanted = "--include=python3,python3-venv,ca-certificates"
+        subprocess.run(
+            ["debootstrap", "--variant=minbase", wanted, "bookworm", root, "http://deb.debian.org/debian"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        (root / "usr/bin/python").symlink_to("python3")
+        container = _buildah("from", "scratch")
+        _buildah("add", "--quiet", container, str(root), "/")
+        _buildah("commit", "--quiet", "--rm", container, name)
+
+
+def _tried(image: str) -> tuple[str, str]:
+    """Run the image: what is installed in MB, and whether torch is."""
+    laboratory = image.endswith("train")
+    container = _buildah("from", "--pull-never", image)
+    with tempfile.TemporaryDirectory() as folder:
+        shared = Path(folder)
+        shared.chmod(0o777)
+        try:
+            inside = ("run", f"--volume={shared}:/shared", container)
+            assert "uid=10001" in _buildah(*inside, "id")
+            megabytes = _buildah(*inside, "du", "-sm", "/opt/blemish").split()[0]
+            installed = _buildah(*inside, "pip", "list")
+            assert bool(re.search(r"^torch ", installed, re.MULTILINE)) == laboratory, installed
+            if laboratory:
+                _buildah(*inside, "blemish", "sample", "/shared/line", "--category", "washer")
+                learn = ("fit", "/shared/line/washer", "--quick", "--out", "/shared/washer.blemish")
+                _buildah(*inside, "blemish", *learn)
+                judged = _buildah(
+                    *inside, "blemish", "inspect", "/shared/washer.blemish", "/shared/line/washer/test"
+                )
+                assert "photographs" in judged, judged
+            _buildah(*inside, "blemish", "key", "create", "tried", "--role", "admin")
+            _answers(inside)
+        finally:
+            _buildah("rm", container)
+    return megabytes, "yes" if laboratory else "no"
+
+
+def _answers(inside: tuple[str, ...]) -> None:
+    """Serve, and ask what the image's health check asks."""
+    command = ["buildah", *inside, "blemish", "serve", "--host", "0.0.0.0", "--port", str(PORT)]
+    silent = subprocess.DEVNULL  # buildah says that it was ended
+    process = subprocess.Popen(command, env=os.environ | ENGINE, stdout=silent, stderr=silent)
+    try:
+        for _ in range(120):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=2) as answer:
+                    assert answer.status == 200
+                    return
+            except OSError:
+                assert process.poll() is None, "the service has ended"
+                time.sleep(1)
+        raise AssertionError("the service is not ready after two minutes")
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _size(image: str) -> float:
+    """Size of an image in MB, as buildah says it."""
+    value, unit = _buildah("images", "--format={{.Size}}", image).split()
+    return float(value) * {"MB": 1, "GB": 1000}[unit]
+
+
+def _buildah(*arguments: str) -> str:
+    """What buildah prints; its own words on stderr are shown when it fails."""
+    done = subprocess.run(["buildah", *arguments], env=os.environ | ENGINE, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"buildah {' '.join(arguments)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    main()
