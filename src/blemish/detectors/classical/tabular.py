@@ -38,6 +38,19 @@ FEWEST = 5
 _BLOCK = 64  # rows scored at once: some models compare each with every good one
 
 
+@dataclasses.dataclass(frozen=True)
+class _Copies:
+    """Rows of augmented copies (D each), and of each the position of its photograph."""
+
+    rows: list[FloatArray]
+    owners: npt.NDArray[np.intp]
+
+    def joined_to(self, rows: FloatArray, without: npt.NDArray[np.intp] | None = None) -> FloatArray:
+        """Rows of photographs (N x D), and those of the copies but of the photographs in `without`."""
+        kept = np.flatnonzero(~np.isin(self.owners, [] if without is None else without)).tolist()
+        return np.concatenate([rows, np.stack([self.rows[one] for one in kept])]) if kept else rows
+
+
 @dataclasses.dataclass
 class TabularDetector(BackboneDetector):
     """A model of scikit-learn on features of the whole image.
@@ -60,9 +73,8 @@ class TabularDetector(BackboneDetector):
     features: str = "deep-mid"
     scaling: str = "standard"
     explained: float = 0.95
-    _rows: Memo[tuple[FloatArray, npt.NDArray[np.intp]]] = dataclasses.field(
-        default_factory=Memo, init=False, repr=False, compare=False
-    )
+    _rows: Memo[FloatArray] = dataclasses.field(default_factory=Memo, init=False, repr=False, compare=False)
+    _copies: Memo[_Copies] = dataclasses.field(default_factory=Memo, init=False, repr=False, compare=False)
 
     @abstractmethod
     def fit_model(self, rows: Rows) -> Arrays:
@@ -127,9 +139,11 @@ class TabularDetector(BackboneDetector):
         """Learn from the features of the normal training images."""
         self._check_parameters()
         paths = normal_images(catalog, FEWEST)
-        rows, _ = self._rows.keep(self.key_of(paths), self._rows_of(paths))
+        rows = self._rows.keep(self.key_of(paths), self._rows_of(paths))
+        copies = self._copies.keep(self.key_of(paths), self._copies_of(paths))
         with task("Fitting the model"):
-            self.fit_rows(rows, self._projection(rows, self.most_components(len(paths))))
+            joined = copies.joined_to(rows)
+            self.fit_rows(joined, self._projection(joined, self.most_components(len(paths))))
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
@@ -141,11 +155,12 @@ class TabularDetector(BackboneDetector):
         """Score every normal training image as if unseen; see the base class. Features are read once for all folds."""
         require_fitted(self, "arrays_")
         paths = normal_images(catalog, FEWEST)
-        rows, owners = self._rows.recall(self.key_of(paths), lambda: self._rows_of(paths))
+        rows = self._rows.recall(self.key_of(paths), lambda: self._rows_of(paths))
+        copies = self._copies.recall(self.key_of(paths), lambda: self._copies_of(paths))
         kept = self.most_components(len(paths))  # of all, or a fold's distances would have fewer terms
         with task("Scoring good images as if unseen", len(paths)) as advance:
             for part in fold_positions(len(paths), folds, self.seed):
-                others = rows[~np.isin(owners, part)]
+                others = copies.joined_to(np.delete(rows, part, axis=0), without=part)
                 head = self._head(self._learn(others, self._projection(others, kept)))
                 for position in part.tolist():
                     yield position, self._scored(head, rows[position])
@@ -203,17 +218,22 @@ class TabularDetector(BackboneDetector):
             return HandcraftedVectors(self.bit_depth)
         return PooledVectors(self.extractor())
 
-    def _rows_of(self, paths: Sequence[Path]) -> tuple[FloatArray, npt.NDArray[np.intp]]:
-        """Rows of photographs in order, then of their augmented copies, and of each row its photograph's position."""
-        rows = list(track(self.vectors().stream(paths), "Reading good images", len(paths)))
-        owners, augmentation = list(range(len(paths))), self.augmented_by()
+    def _rows_of(self, paths: Sequence[Path]) -> FloatArray:
+        stream = self.vectors().stream(paths)
+        return np.stack(list(track(stream, "Reading good images", len(paths))))
+
+    def _copies_of(self, paths: Sequence[Path]) -> _Copies:
+        """Rows of the photographs' augmented copies, which are made of them at their own size."""
+        rows: list[FloatArray] = []
+        owners: list[int] = []
+        augmentation, vectors = self.augmented_by(), self.vectors()
         if augmentation is not None:
             for position, path in enumerate(track(paths, "Reading augmented copies")):
                 image = read_image(path, bit_depth=self.bit_depth)
                 with files_of(augmentation.copies(image)) as copies:
-                    rows += self.vectors().stream(copies)
+                    rows += vectors.stream(copies)
                 owners += [position] * (len(rows) - len(owners))
-        return np.stack(rows), np.array(owners, np.intp)
+        return _Copies(rows, np.array(owners, np.intp))
 
     def _projection(self, rows: FloatArray, most: int | None) -> Arrays:
         """Of `most` components."""
