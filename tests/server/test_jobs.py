@@ -20,7 +20,13 @@ from blemish.core.errors import BlemishError, NotFoundError, UsageError
 from blemish.core.storage import file_digest
 from blemish.line.runtime import Inspector
 from blemish.server.job import Job, JobState
-from blemish.server.job_requests import EvaluateRequest, ExploreRequest, JobRequest, TrainRequest
+from blemish.server.job_requests import (
+    EvaluateRequest,
+    ExploreRequest,
+    JobRequest,
+    TrainRequest,
+    workflow,
+)
 from blemish.server.jobs import Jobs
 from blemish.server.page.train_tab import training_summary
 from blemish.server.uploads import UploadError
@@ -212,3 +218,11 @@ def alive(process: int) -> bool:
         return False
     stat = Path(f"/proc/{process}/stat")
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_training_is_asked_to_augment(tmp_path: Path) -> None:
+    asked = TrainRequest(name="part", folder=str(tmp_path), augment="flips,turns")
+    name, request = workflow(asked, tmp_path)
+    assert name == "train" and request.augment == "flips,turns"
+    with pytest.raises(ValidationError):
+        TrainRequest(name="part", folder=str(tmp_path), augment="flips; turns")

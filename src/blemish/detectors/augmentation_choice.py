@@ -68,8 +68,7 @@ def choose_augmentation(detector: Detector, catalog: Catalog) -> AugmentationCho
 
     A transform is kept if it tells defects painted on the others (three on each) from these better than none does, by
     more than two standard errors of the difference (`gain`): four are tried, and one in six differences is larger than
-    one by chance. Where several are, they are tried together too, and the best
-    of all is taken.
+    one by chance. Where several are, they are tried together too, and the best of all is taken.
 
     Args:
         detector: unfitted; its own `augment` does not count.
@@ -80,9 +79,8 @@ def choose_augmentation(detector: Detector, catalog: Catalog) -> AugmentationCho
         return AugmentationChoice(NONE, f"{len(good)} good photographs are too few to choose on")
     drawn = np.random.default_rng(detector.seed).permutation(good)[:_MOST]
     held_out = drawn[held_out_positions(len(drawn), _SHARE, detector.seed)]
-    learnt = catalog.subset(
-        np.setdiff1d(np.arange(len(catalog)), np.union1d(held_out, np.setdiff1d(good, drawn)))
-    )
+    left_out = np.setdiff1d(good, np.setdiff1d(drawn, held_out))
+    learnt = catalog.subset(np.setdiff1d(np.arange(len(catalog)), left_out))
     paths = [Path(path) for path in catalog.table["path"].iloc[held_out]]
     with (
         tempfile.TemporaryDirectory(prefix="blemish-") as folder,

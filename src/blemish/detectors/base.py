@@ -267,7 +267,7 @@ class Detector(ABC):
         rows = np.flatnonzero((catalog.table["split"] == "train") & (catalog.table["label"] == "normal"))
         for held_out in fold_positions(len(paths), folds, self.seed):
             others = np.setdiff1d(np.arange(len(catalog)), rows[held_out])
-            detector = self.clone().fit(catalog.subset(others))
+            detector = self.clone().set_params(augment=self._augment()).fit(catalog.subset(others))
             yield from zip(held_out.tolist(), detector.predict([paths[i] for i in held_out]), strict=True)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

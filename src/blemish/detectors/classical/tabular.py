@@ -24,6 +24,7 @@ from blemish.core.preprocessing import Preprocessing
 from blemish.core.progress import task, track
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
+from blemish.detectors.augmentation import NONE
 from blemish.detectors.base import Detector, normal_images, require_fitted
 from blemish.detectors.classical.head import PooledHead, Projection, TabularHead
 from blemish.detectors.frozen import BackboneDetector, BackboneWithHead
@@ -222,6 +223,11 @@ class TabularDetector(BackboneDetector):
                 raise UsageError(
                     f"{name}={getattr(self, name)} is not possible for {self.name}: choose {' or '.join(possible)}."
                 )
+        if self.features in STREAMED and self.augment != NONE:
+            raise UsageError(
+                f"augment={self.augment} is not possible with features={self.features}, whose rows are streamed: choose "
+                "other features, or augment=none."
+            )
 
     def vectors(self) -> Vectors:
         """What turns files into rows of features."""
