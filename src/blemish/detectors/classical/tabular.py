@@ -225,8 +225,8 @@ class TabularDetector(BackboneDetector):
                 )
         if self.features in STREAMED and self.augment != NONE:
             raise UsageError(
-                f"augment={self.augment} is not possible with features={self.features}, whose rows are streamed: choose "
-                "other features, or augment=none."
+                f"augment={self.augment} is not possible with features={self.features}, whose rows are streamed: "
+                "choose other features, or augment=none."
             )
 
     def vectors(self) -> Vectors:

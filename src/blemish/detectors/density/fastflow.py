@@ -51,6 +51,7 @@ class FastFlow(FrozenTrainedDetector):
     """
 
     name: ClassVar[str] = "fastflow"
+    measures: ClassVar[str] = "negative log-likelihood"
 
     size: int = 256
     epochs: int = 20

@@ -63,6 +63,8 @@ class GaussianMixture(FrozenFeatureDetector):
     """
 
     name: ClassVar[str] = "gaussian-mixture"
+    measures: ClassVar[str] = "negative log-likelihood"
+    augments: ClassVar[bool] = True
 
     neighbourhood: int = 3
     components: int = 20
@@ -123,11 +125,12 @@ class GaussianMixture(FrozenFeatureDetector):
         refuse(self, wrong)
 
     def _sample_of(self, paths: Sequence[Path]) -> _Sample:
-        """Patches drawn at random, as many of every image."""
-        embedding, each = PatchEmbedding(self.neighbourhood), max(1, self.pool // len(paths))
+        """Patches drawn at random, as many of every image and of each of its augmented copies."""
+        each = max(1, self.pool // (len(paths) * self.maps_each()))
+        embedding = PatchEmbedding(self.neighbourhood)
         vectors, owners, grid = [], [], (0, 0)
-        stream = self.extractor().stream(paths)
-        for position, maps in enumerate(track(stream, "Reading good images", len(paths))):
+        stream = track(self.good_features(paths), "Reading good images", len(paths) * self.maps_each())
+        for position, maps in stream:
             patches = embedding(batch_of_one(maps))
             grid = (int(patches.shape[2]), int(patches.shape[3]))
             rng = np.random.default_rng((self.seed, position))

@@ -112,6 +112,8 @@ class Ganomaly(TrainedDetector[None]):
     """
 
     name: ClassVar[str] = "ganomaly"
+    measures: ClassVar[str] = "difference of latent numbers"
+    augments: ClassVar[bool] = True
 
     size: int = 128
     epochs: int = 20
@@ -136,7 +138,8 @@ class Ganomaly(TrainedDetector[None]):
 
     def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[None]) -> Material:
         """The photographs."""
-        return Material(ImageExamples(paths, self.preprocessing()), len(paths))
+        augmentation = self.augmented_by() if training else None
+        return Material(ImageExamples(paths, self.preprocessing(), augmentation), len(paths))
 
     def finish(self, objective: Objective, prepared: Prepared[None]) -> nn.Module:
         """The generator with score and map."""
