@@ -8,10 +8,11 @@ from typing import Any, cast
 import gradio as gr
 from pydantic import ValidationError
 
-from blemish.detectors.registry import DEFAULT_DETECTOR, detector_info, detector_names
+from blemish.detectors.registry import DEFAULT_DETECTOR, detector_info, split_label
 from blemish.server.job import Job
 from blemish.server.job_requests import TrainRequest
 from blemish.server.page.access import PRIVATE, QUIET, Access, plainly, refused
+from blemish.server.page.detector_options import OptionFields, detector_choices
 from blemish.server.page.inspect_tab import refreshed
 from blemish.server.page.job_panel import JobPanel
 from blemish.server.page.wording import escaped, number, table
@@ -20,8 +21,8 @@ from blemish.station.keys import Role
 
 
 def purpose(detector: str) -> str:
-    """What a detector is for, and what it learns from."""
-    info = detector_info(detector)
+    """What a detector, NAME or NAME:PRESET, is for, and what it learns from."""
+    info = detector_info(split_label(detector)[0])
     return f"{info.summary} Learns from {info.learns_from}."
 
 
@@ -52,18 +53,19 @@ class TrainTab:
                 detector = gr.Dropdown(
                     label="Detector",
                     info=purpose(DEFAULT_DETECTOR),
-                    choices=detector_names(),
+                    choices=detector_choices(),
                     value=DEFAULT_DETECTOR,
                     elem_id="train-detector",
                 )
                 quick = gr.Checkbox(
                     label="Quick first run (128 pixels, few epochs)", value=False, elem_id="train-quick"
                 )
+                self._options = OptionFields("train")
                 go = gr.Button("Train", variant="primary", elem_id="train-button")
             with gr.Column(scale=2, min_width=440):
                 self.panel = JobPanel(service, access, ("train",), "train", training_summary)
         detector.change(lambda name: gr.update(info=purpose(name)), detector, detector, **QUIET)
-        inputs = [name, archive, folder, detector, quick]
+        inputs = [name, archive, folder, detector, quick, *self._options.inputs]
         go.click(self._train, inputs, [self.panel.chosen, archive], **PRIVATE)
         self.panel.activate.click(
             self._activate,
@@ -73,14 +75,29 @@ class TrainTab:
         )
 
     def _train(
-        self, name: str, archive: str | None, folder: str, detector: str, quick: bool, request: gr.Request
+        self,
+        name: str,
+        archive: str | None,
+        folder: str,
+        detector: str,
+        quick: bool,
+        parameters: str,
+        backbone: str,
+        weights: str,
+        request: gr.Request,
     ) -> tuple[Any, Any]:
         by = self._access.require(request, Role.ADMIN)
         if bool(archive) == bool(folder.strip()):
             raise refused("Choose either a zip or a folder on the server.")
+        with plainly():
+            options = self._options.read(parameters, backbone, weights)
         try:
             asked = TrainRequest(
-                name=name.strip(), folder=folder.strip() or "uploaded", detector=detector, quick=quick
+                name=name.strip(),
+                folder=folder.strip() or "uploaded",
+                detector=detector,
+                quick=quick,
+                **options,
             )
         except ValidationError as error:
             field = error.errors()[0]["loc"][0]
