@@ -51,7 +51,9 @@ class BarReporter:
         bar = progress.add_task(description, total=total, unit=unit, note="")
 
         def advance(step: float, note: str = "") -> None:
-            progress.update(bar, advance=step, **({"note": note} if note else {}))
+            progress.update(bar, advance=step)
+            if note:
+                progress.update(bar, note=note)
 
         try:
             yield advance

@@ -103,6 +103,11 @@ def split_label(label: str) -> tuple[str, str | None]:
     return name, preset or None
 
 
+def names_class(label: str) -> bool:
+    """Whether a label names a class by its module, which is imported, and so run, to know it."""
+    return _CLASS.fullmatch(label) is not None
+
+
 def create_detector(name: str, preset: str | None = None, **parameters: Any) -> Detector:
     """Make an unfitted detector from its defaults, then a preset, then the parameters given.
 

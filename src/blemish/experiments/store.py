@@ -14,9 +14,6 @@ from blemish.core.storage import file_digest, write_json
 
 T = TypeVar("T")
 
-_SINCE = {"weights": []}
-"""Parameters that detectors got later, at the value that changes nothing: there a key is what it was before."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -55,7 +52,7 @@ def key_of(depends_on: Any) -> str:
 def by_content(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as a key has them, JSON-ready: what is a file, as of weights, is its digest, whatever its name."""
     plain = json.loads(json.dumps(parameters, default=str))
-    return {name: _content(value) for name, value in plain.items() if _SINCE.get(name, plain) != value}
+    return {name: _content(value) for name, value in plain.items()}
 
 
 def file_digests(parameters: Mapping[str, Any]) -> dict[str, str]:

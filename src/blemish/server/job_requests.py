@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from blemish.core.errors import UsageError
-from blemish.detectors.registry import DEFAULT_DETECTOR
+from blemish.detectors.registry import DEFAULT_DETECTOR, names_class
 from blemish.station.shelf import InspectorVersion
 from blemish.workflows.request import Request
 
@@ -31,8 +31,51 @@ Size = Annotated[int, Field(ge=32, le=2048)]
 Augment = Annotated[str, Field(pattern=r"^[a-z]+(,[a-z]+)*$", max_length=80)]
 """The parameter `augment` of a detector."""
 
+Network = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
+"""A pretrained network."""
 
-class TrainRequest(Request):
+ParameterName = Annotated[str, Field(pattern=r"^([a-z0-9:-]{1,80}\.)?[a-z_][a-z0-9_]{0,79}$")]
+"""A parameter, or DETECTOR.PARAMETER of one of several."""
+
+_Plain = bool | int | float | Annotated[str, Field(max_length=4096)]
+
+
+def _no_class(value: Any) -> Any:
+    """Naming a class would run its module: a client may not."""
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str) and names_class(one):
+            raise ValueError(f"{one} names a class, which the service does not run")
+    return value
+
+
+ParameterValue = Annotated[
+    _Plain | Annotated[list[_Plain], Field(max_length=100)] | None, AfterValidator(_no_class)
+]
+
+
+class BackboneOptions(Request):
+    """A pretrained network, and files on the server with weights by network."""
+
+    backbone: Network | None = None
+    weights: Annotated[dict[Network, Folder], Field(max_length=20)] = Field({})
+
+    def backbone_options(self) -> dict[str, Any]:
+        """These options, those that are given, as a workflow takes them."""
+        return self.model_dump(include={"backbone", "weights"}, exclude_defaults=True)
+
+
+class DetectorOptions(BackboneOptions):
+    """What `blemish fit` and `blemish benchmark` take of detectors; parameters by name."""
+
+    parameters: Annotated[dict[ParameterName, ParameterValue], Field(max_length=100)] = Field({})
+    size: Size | None = None
+
+    def options(self) -> dict[str, Any]:
+        """These options as a workflow takes them."""
+        return {"parameters": self.parameters, "size": self.size, **self.backbone_options()}
+
+
+class TrainRequest(DetectorOptions):
     """Learn an inspector called `name` from photographs of good parts, of the `category` in the folder."""
 
     kind: Literal["train"] = "train"
@@ -40,12 +83,11 @@ class TrainRequest(Request):
     folder: Folder
     category: Name | None = None
     detector: DetectorName = DEFAULT_DETECTOR
-    size: Size | None = None
     augment: Augment | None = None
     quick: bool = False
 
 
-class ExploreRequest(Request):
+class ExploreRequest(BackboneOptions):
     """Know the photographs of a folder before trusting a model."""
 
     kind: Literal["explore"] = "explore"
@@ -61,13 +103,12 @@ class EvaluateRequest(Request):
     inspector: Name
 
 
-class BenchmarkRequest(Request):
+class BenchmarkRequest(DetectorOptions):
     """Compare detectors on the same photographs."""
 
     kind: Literal["benchmark"] = "benchmark"
     folder: Folder
     detectors: Annotated[tuple[DetectorName, ...], Field(min_length=1, max_length=20)]
-    size: Size | None = None
     quick: bool = True
 
 
@@ -103,24 +144,24 @@ def workflow(
     if not data.is_absolute() or not _exists(data):
         raise UsageError(f"{data} is not a folder on the server: give its full path, as /data/part.")
     if isinstance(request, ExploreRequest):
-        return "explore", Explore(data=data, out=folder, category=request.category)
+        return "explore", Explore(
+            data=data, out=folder, category=request.category, **request.backbone_options()
+        )
     if isinstance(request, BenchmarkRequest):
         return "benchmark", Benchmark(
-            data=(data,), detectors=request.detectors, out=folder, size=request.size, quick=request.quick
+            data=(data,), detectors=request.detectors, out=folder, quick=request.quick, **request.options()
         )
     if isinstance(request, TrainRequest):
-        detector, _, preset = request.detector.partition(":")
         return "train", Train(
             data=data,
             out=trained_inspector(folder, request.name),
-            detector=detector,
-            preset=preset or None,
-            size=request.size,
+            detector=request.detector,
             augment=request.augment,
             category=request.category,
             quick=request.quick,
             report=folder / REPORT,
             evaluation=folder,
+            **request.options(),
         )
     if inspector is None:
         raise UsageError("An evaluation needs an inspector: name one.")

@@ -93,7 +93,9 @@ def distil(request: DistilRequest) -> DistilResult:
     checkpoints = request.out.with_suffix(".training")
     with training_session(TrainingSession(checkpoints, request.resume)):
         file = file_of(request.weights, request.backbone)
-        network = distillation.backbone_for_distillation(request.backbone, file and str(file))
+        network = distillation.backbone_for_distillation(
+            request.backbone, None if file is None else str(file)
+        )
         teacher, history = distillation.distil(paths, network, settings)
         distillation.write_teacher(request.out, teacher, settings, request.backbone)
     shutil.rmtree(checkpoints, ignore_errors=True)

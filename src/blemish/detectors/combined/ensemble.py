@@ -68,6 +68,7 @@ class Ensemble(Detector):
     name: ClassVar[str] = "ensemble"
     measures: ClassVar[str] = "-log10 of the combined p-value"
     augments: ClassVar[bool] = True
+    later: ClassVar[tuple[str, ...]] = ("weights",)
 
     members: tuple[str, ...] = ("patchcore", "feature-autoencoder")
     rule: str = "mean"

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from blemish.core.errors import BlemishError
-from blemish.core.progress import task
+from blemish.core.progress import Advance, task
 from blemish.detectors.training.allocator import large_blocks_kept
 from blemish.detectors.training.checkpoint import Checkpoint, Progress, read_checkpoint, write_checkpoint
 from blemish.detectors.training.devices import autocast, device_of
@@ -195,7 +195,7 @@ class _Run:
         self.objective.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.objective.eval()
 
-    def _engine(self, advance: Callable[[float], None]) -> Engine:
+    def _engine(self, advance: Advance) -> Engine:
         """Ignite's engine with all that happens at the ends of epochs."""
         engine = Engine(self._step)
         engine.state.metrics = {}

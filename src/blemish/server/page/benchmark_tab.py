@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from blemish.detectors.registry import detector_info, detector_names
 from blemish.server.job_requests import BenchmarkRequest
 from blemish.server.page.access import PRIVATE, Access, plainly, refused
+from blemish.server.page.detector_options import OptionFields, detector_choices
 from blemish.server.page.job_panel import JobPanel
 from blemish.server.service import Service
 from blemish.station.keys import Role
@@ -34,7 +35,7 @@ class BenchmarkTab:
                 )
                 detectors = gr.Dropdown(
                     label="Detectors",
-                    choices=detector_names(),
+                    choices=detector_choices(),
                     value=_FIRST,
                     multiselect=True,
                     elem_id="benchmark-detectors",
@@ -42,16 +43,33 @@ class BenchmarkTab:
                 quick = gr.Checkbox(
                     label="Quick (128 pixels, few epochs)", value=True, elem_id="benchmark-quick"
                 )
+                self._options = OptionFields("benchmark", several=True)
                 go = gr.Button("Compare", variant="primary", elem_id="benchmark-button")
             with gr.Column(scale=3, min_width=440):
                 self.panel = JobPanel(service, access, ("benchmark",), "benchmark")
-        go.click(self._start, [folder, detectors, quick], self.panel.chosen, **PRIVATE)
+        inputs = [folder, detectors, quick, *self._options.inputs]
+        go.click(self._start, inputs, self.panel.chosen, **PRIVATE)
 
-    def _start(self, folder: str, detectors: list[str], quick: bool, request: gr.Request) -> Any:
+    def _start(
+        self,
+        folder: str,
+        detectors: list[str],
+        quick: bool,
+        parameters: str,
+        backbone: str,
+        weights: str,
+        request: gr.Request,
+    ) -> Any:
         by = self._access.require(request, Role.ADMIN)
+        with plainly():
+            options = self._options.read(parameters, backbone, weights)
         try:
-            asked = BenchmarkRequest(folder=folder.strip(), detectors=tuple(detectors), quick=quick)
+            asked = BenchmarkRequest(
+                folder=folder.strip(), detectors=tuple(detectors), quick=quick, **options
+            )
         except ValidationError as error:
-            raise refused("Name a folder on the server, and one detector or more.") from error
+            raise refused(
+                "Name a folder on the server, one detector or more, and options as their fields show them."
+            ) from error
         with plainly():
             return self.panel.begun(self._service.jobs.start(asked, by))

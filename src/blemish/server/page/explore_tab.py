@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from blemish.server.job_requests import EvaluateRequest, ExploreRequest
 from blemish.server.page.access import PRIVATE, QUIET, Access, plainly, refused
+from blemish.server.page.detector_options import OptionFields
 from blemish.server.page.inspect_tab import inspector_names
 from blemish.server.page.job_panel import JobPanel
 from blemish.server.service import Service
@@ -38,17 +39,30 @@ class ExploreTab:
                     visible=False,
                     elem_id="explore-inspector",
                 )
+                self._options = OptionFields("explore", detectors=False)
                 go = gr.Button("Make the report", variant="primary", elem_id="explore-button")
             with gr.Column(scale=3, min_width=440):
                 self.panel = JobPanel(service, access, ("explore", "evaluate"), "explore")
         what.change(lambda chosen: gr.update(visible=chosen == _EVALUATE), what, self.inspector, **QUIET)
-        go.click(self._start, [folder, what, self.inspector], self.panel.chosen, **PRIVATE)
+        inputs = [folder, what, self.inspector, *self._options.inputs]
+        go.click(self._start, inputs, self.panel.chosen, **PRIVATE)
 
-    def _start(self, folder: str, what: str, name: str | None, request: gr.Request) -> Any:
+    def _start(
+        self,
+        folder: str,
+        what: str,
+        name: str | None,
+        parameters: str,
+        backbone: str,
+        weights: str,
+        request: gr.Request,
+    ) -> Any:
         by = self._access.require(request, Role.ADMIN)
+        with plainly():
+            options = self._options.read(parameters, backbone, weights)
         try:
             asked = (
-                ExploreRequest(folder=folder.strip())
+                ExploreRequest(folder=folder.strip(), **options)
                 if what == _EXPLORE
                 else EvaluateRequest(folder=folder.strip(), inspector=name or "")
             )

@@ -8,11 +8,12 @@ from typing import Any, cast
 import gradio as gr
 from pydantic import ValidationError
 
-from blemish.detectors.registry import DEFAULT_DETECTOR, detector_info, detector_names
+from blemish.detectors.registry import DEFAULT_DETECTOR, detector_info, split_label
 from blemish.evaluation.facts import chosen_in_words, measured_in_words
 from blemish.server.job import Job
 from blemish.server.job_requests import TrainRequest
 from blemish.server.page.access import PRIVATE, QUIET, Access, plainly, refused
+from blemish.server.page.detector_options import OptionFields, detector_choices
 from blemish.server.page.inspect_tab import refreshed
 from blemish.server.page.job_panel import JobPanel
 from blemish.server.page.wording import escaped, number, table
@@ -30,8 +31,8 @@ AUGMENTATIONS = (
 
 
 def purpose(detector: str) -> str:
-    """What a detector is for, and what it learns from."""
-    info = detector_info(detector)
+    """What a detector, NAME or NAME:PRESET, is for, and what it learns from."""
+    info = detector_info(split_label(detector)[0])
     return f"{info.summary} Learns from {info.learns_from}."
 
 
@@ -62,7 +63,7 @@ class TrainTab:
                 detector = gr.Dropdown(
                     label="Detector",
                     info=purpose(DEFAULT_DETECTOR),
-                    choices=detector_names(),
+                    choices=detector_choices(),
                     value=DEFAULT_DETECTOR,
                     elem_id="train-detector",
                 )
@@ -76,11 +77,12 @@ class TrainTab:
                 quick = gr.Checkbox(
                     label="Quick first run (128 pixels, few epochs)", value=False, elem_id="train-quick"
                 )
+                self._options = OptionFields("train")
                 go = gr.Button("Train", variant="primary", elem_id="train-button")
             with gr.Column(scale=2, min_width=440):
                 self.panel = JobPanel(service, access, ("train",), "train", training_summary)
         detector.change(lambda name: gr.update(info=purpose(name)), detector, detector, **QUIET)
-        inputs = [name, archive, folder, detector, augment, quick]
+        inputs = [name, archive, folder, detector, augment, quick, *self._options.inputs]
         go.click(self._train, inputs, [self.panel.chosen, archive], **PRIVATE)
         self.panel.activate.click(
             self._activate,
@@ -97,11 +99,16 @@ class TrainTab:
         detector: str,
         augment: str,
         quick: bool,
+        parameters: str,
+        backbone: str,
+        weights: str,
         request: gr.Request,
     ) -> tuple[Any, Any]:
         by = self._access.require(request, Role.ADMIN)
         if bool(archive) == bool(folder.strip()):
             raise refused("Choose either a zip or a folder on the server.")
+        with plainly():
+            options = self._options.read(parameters, backbone, weights)
         try:
             asked = TrainRequest(
                 name=name.strip(),
@@ -109,6 +116,7 @@ class TrainTab:
                 detector=detector,
                 augment=None if augment == "none" else augment,
                 quick=quick,
+                **options,
             )
         except ValidationError as error:
             field = error.errors()[0]["loc"][0]

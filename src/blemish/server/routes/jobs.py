@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path as FilePath
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Request
 from fastapi.responses import FileResponse
@@ -32,12 +33,16 @@ _REPORT_HEADERS = {
     )
 }
 
+_JSON = ("weights", "parameters")
 _FORM = form(
     ["name", "photographs"],
     name={"type": "string", "pattern": NAME_PATTERN, "description": "Name of the inspector to make."},
     detector={"type": "string", "pattern": DETECTOR_PATTERN, "description": "patchcore if absent."},
     size={"type": "integer", "minimum": 32, "maximum": 2048, "description": "Side in pixels."},
     quick={"type": "string", "enum": ["true", "false"], "description": "A small first run."},
+    backbone={"type": "string", "description": "Pretrained network."},
+    weights={"type": "string", "description": "Files of weights on the server by network, as a JSON object."},
+    parameters={"type": "string", "description": "Parameters of the detector by name, as a JSON object."},
     photographs={
         "type": "string",
         "format": "binary",
@@ -109,12 +114,25 @@ def _training(fields: dict[str, str]) -> TrainRequest:
     Raises:
         ProblemError: 422, a field is missing, unknown or out of range.
     """
-    given = {name: value for name, value in fields.items() if value}
+    given: dict[str, Any] = {name: value for name, value in fields.items() if value}
     try:
-        unknown = set(given) - {"name", "detector", "size", "quick"}
+        unknown = set(given) - {"name", "detector", "size", "quick", "backbone", *_JSON}
         if unknown:
             raise ProblemError(422, f"The form has a field that means nothing here: {min(unknown)[:40]!a}.")
+        given |= {name: _parsed(name, given[name]) for name in _JSON if name in given}
         return TrainRequest.model_validate({"folder": "uploaded", **given})
     except ValidationError as error:
         first = error.errors()[0]
         raise ProblemError(422, f"{first['loc'][0]} cannot be used: {first['msg']}.") from error
+
+
+def _parsed(name: str, text: str) -> Any:
+    """The JSON that a field of a form holds.
+
+    Raises:
+        ProblemError: 422, it is none.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ProblemError(422, f"{name} cannot be used: it is no JSON.") from error
