@@ -3,7 +3,7 @@
 It needs buildah (Debian: apt-get install buildah) and no daemon: a step of the Dockerfile runs in a chroot of its own.
 Where no registry can be reached, `--debian` makes the base image from Debian's packages (apt-get install debootstrap,
 as root) with Debian's own Python. Each image is then run as its own user: it answers `/readyz` with a key in an empty
-home, and with the laboratory learns from generated photographs and inspects others.
+home, and with the laboratory learns from generated photographs and is evaluated on others.
 
     python packaging/build_image.py [--debian] [--pip-folder /opt/wheels ...]
 """
@@ -84,10 +84,14 @@ def _tried(image: str) -> tuple[str, str]:
                 _buildah(*inside, "blemish", "sample", "/shared/line", "--category", "washer")
                 learn = ("fit", "/shared/line/washer", "--quick", "--out", "/shared/washer.blemish")
                 _buildah(*inside, "blemish", *learn)
-                judged = _buildah(
-                    *inside, "blemish", "inspect", "/shared/washer.blemish", "/shared/line/washer/test"
+                judge = (
+                    "evaluate",
+                    "/shared/washer.blemish",
+                    "/shared/line/washer",
+                    "--out",
+                    "/shared/judged",
                 )
-                assert "photographs" in judged, judged
+                assert "AUROC" in _buildah(*inside, "blemish", *judge)
             _buildah(*inside, "blemish", "key", "create", "tried", "--role", "admin")
             _answers(inside)
         finally:
