@@ -1,4 +1,4 @@
-"""The steps of the Dockerfile, in a fresh virtual environment and with an empty home: no container engine runs here."""
+"""The steps of the Dockerfile, in a fresh virtual environment and with an empty home; `make image` builds the image."""
 
 from __future__ import annotations
 
