@@ -350,7 +350,7 @@ def test_without_a_network_one_sentence_comes_soon(hub: Callable[[str], None]) -
     hub(f"http://127.0.0.1:{closed_port()}")
     started = time.monotonic()
     with pytest.raises(
-        BlemishError, match=r"could not be downloaded .*--weights FILE.*comes with pip"
+        BlemishError, match=r"could not be downloaded .*--weights test_resnet\S+=FILE.*comes with pip"
     ) as error:
         load_backbone(SMALL, (8,))
     assert time.monotonic() - started < 15

@@ -119,6 +119,26 @@ def choose_detectors(
     return tuple(chosen)
 
 
+def with_settings(options: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What is set of a parameter in one of two ways: by an option of its own, as `--backbone`, or by `--set`.
+
+    Args:
+        options: values by parameter; None where the option is not given.
+        settings: as of `choose_detectors`.
+
+    Raises:
+        UsageError: both name a parameter, with different values.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in given.items():
+        if settings.get(name, value) != value:
+            raise UsageError(
+                f"{name}={value} is asked for by an option of its own, and {name}={settings[name]} by --set: leave one "
+                "of them out."
+            )
+    return given | dict(settings)
+
+
 def check_weights(weights: Mapping[str, Path], networks: Collection[str]) -> None:
     """Refuse files of weights that would not be read.
 

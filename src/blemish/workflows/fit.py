@@ -11,7 +11,7 @@ from pydantic import Field
 
 from blemish.core.errors import BlemishError, UsageError
 from blemish.core.progress import say, task
-from blemish.detectors.chosen import choose_detectors
+from blemish.detectors.chosen import choose_detectors, with_settings
 from blemish.detectors.registry import DEFAULT_DETECTOR
 from blemish.workflows.fields import (
     Augment,
@@ -74,14 +74,14 @@ class FitRequest(Request):
             UsageError: no such detector, preset or parameter, a value of another kind than the parameter's, or weights
                 that it does not read.
         """
-        named: dict[str, Any] = {"size": self.size, "backbone": self.backbone, "features": self.features}
-        named |= {
+        options = {
+            "size": self.size,
+            "backbone": self.backbone,
+            "features": self.features,
             "augment": self.augment,
             "synthetic": "only" if self.synthetic else None,
-            "seed": self.seed,
-            "bit_depth": self.bit_depth,
         }
-        given = {name: value for name, value in named.items() if value is not None} | self.parameters
+        given = {"seed": self.seed, "bit_depth": self.bit_depth} | with_settings(options, self.parameters)
         (chosen,) = choose_detectors(
             (self.detector,), given, preset=self.preset, quick=self.quick, weights=self.weights
         )

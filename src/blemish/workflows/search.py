@@ -129,13 +129,13 @@ def _searched(request: SearchRequest) -> tuple[ChosenDetector, Space, dict[str, 
     Raises:
         UsageError: an option is not possible, or the user's space names what is set too.
     """
-    from blemish.detectors.chosen import NETWORKS, choose_detectors
+    from blemish.detectors.chosen import NETWORKS, choose_detectors, with_settings
     from blemish.detectors.registry import create_detector, detector_info, split_label
     from blemish.experiments.space import Values, free_space, open_space
 
     name, own = split_label(request.detector)
     info = detector_info(name)
-    named = ({"backbone": request.backbone} if request.backbone else {}) | request.parameters
+    named = with_settings({"backbone": request.backbone}, request.parameters)
     network = {one: named[one] for one in ("backbone",) if one in named}
     suited = create_detector(name, own or request.preset, **network).suited_space(info.space)
     space = open_space(request.space, replace(info, space=suited))

@@ -77,6 +77,7 @@ def study(request: StudyRequest, tell: Callable[[CellResult], None] = lambda res
         BlemishError: `out` cannot be written.
     """
     from blemish.core.storage import write_json
+    from blemish.detectors.chosen import with_settings
     from blemish.experiments.shown import shown_taken_out
     from blemish.experiments.study.plan import MODELS, open_study
     from blemish.experiments.study.report import write_report
@@ -89,7 +90,7 @@ def study(request: StudyRequest, tell: Callable[[CellResult], None] = lambda res
         models,
         request.seed,
         request.bit_depth,
-        ({"backbone": request.backbone} if request.backbone else {}) | request.parameters,
+        with_settings({"backbone": request.backbone}, request.parameters),
         request.weights,
         request.features,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from blemish.core.errors import UsageError
-from blemish.detectors.chosen import ChosenDetector, choose_detectors
+from blemish.detectors.chosen import ChosenDetector, choose_detectors, with_settings
 
 _QUICK = "quick"
 _ELSEWHERE = {"seed": "give them with --seeds", "bit_depth": "give it with --bit-depth"}
@@ -44,10 +44,9 @@ def open_candidates(
     if len(set(labels)) < len(labels):
         twice = next(label for label in labels if list(labels).count(label) > 1)
         raise UsageError(f"The detector {twice} is named twice in --detectors: name it once.")
-    named = {name: value for name, value in (("size", size), ("backbone", backbone)) if value is not None}
     candidates = choose_detectors(
         labels,
-        named | dict(settings or {}),
+        with_settings({"size": size, "backbone": backbone}, settings or {}),
         common={"bit_depth": bit_depth},
         usual_preset=_QUICK if quick else None,
         quick=quick,
