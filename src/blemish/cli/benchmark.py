@@ -34,7 +34,7 @@ def benchmark(request: BenchmarkRequest) -> BenchmarkResult:
     result = workflow.benchmark(request, _tell)
     measured = result.benchmark
     table = comparison_table(measured.results)
-    print_table(_rows(table), names=2)
+    print_comparison(table)
     console.print(headline(table))
     now = f"{measured.measured} of {len(measured.results)} cells measured now"
     console.print(f"{now}. Report: {result.report}")
@@ -46,18 +46,30 @@ def _tell(result: CellResult) -> None:
     messages.print(workflow.in_words(result), style="red" if result.error else None)
 
 
-def _rows(table: ComparisonTable) -> list[tuple[str, ...]]:
-    """The table for a terminal; the best of each column has a star."""
+def print_comparison(table: ComparisonTable) -> None:
+    """Print the table, and under it what failed and what was tested on fewer photographs, by number."""
+    rows, footnotes = _rows(table)
+    print_table(rows, names=2)
+    for said, number in footnotes.items():
+        console.print(f"({number}) {said}")
+
+
+def _rows(table: ComparisonTable) -> tuple[list[tuple[str, ...]], dict[str, int]]:
+    """The table for a terminal, where the best of each column has a star, and the number of each footnote."""
     from blemish.experiments.benchmark.table import COLUMNS
 
     blocks = table.blocks if len(table.blocks) > 2 else table.blocks[:1]
     rows = [("", "", *(_SHORT.get(column.title, column.title) for column in COLUMNS))]
+    footnotes: dict[str, int] = {}
     for block in blocks:
+        title = "System Mean" if block is table.mean else block.title
         best = block.best()
         for place, row in enumerate(block.rows):
             cells = (
                 column.shown(value) + ("*" if place in best[number] else " ")
                 for number, (column, value) in enumerate(zip(COLUMNS, row.values, strict=True))
             )
-            rows.append((block.title if place == 0 else "", row.label + " (!)" * bool(row.note), *cells))
-    return rows
+            said = [f"{row.label}: {text}" for text in (row.note, row.remark) if text]
+            numbers = "".join(f" ({footnotes.setdefault(text, len(footnotes) + 1)})" for text in said)
+            rows.append((title if place == 0 else "", row.label + numbers, *cells))
+    return rows, footnotes

@@ -12,6 +12,9 @@ from blemish.experiments.categories import Category
 from blemish.experiments.study.plan import Combination
 from blemish.experiments.study.results import CellResult, Study
 
+SMALL_GAP, LARGE_GAP = 0.05, 0.15
+"""AUROC by which validation and test may differ and still agree; beyond the second they differ far."""
+
 
 @dataclass(frozen=True)
 class Reached:
@@ -77,6 +80,17 @@ def headline(study: Study) -> str:
     tried = len(study.plan.combinations) * len(study.plan.models)
     return (
         f"{model} with {combination.name} ranks test images {over} best, with an AUROC of {figures.test:.3f} "
-        f"({figures.validation:.3f} on validation). It is the best of {tried} by these same test figures, so expect a "
-        "little less of it on new parts."
-    )
+        f"({figures.validation:.3f} on validation). It is the best of {tried} by these same test figures, so expect "
+        f"less of it on new parts. {gap_in_words(figures.validation, figures.test)}"
+    ).rstrip()
+
+
+def gap_in_words(validation: float, test: float) -> str:
+    """How far validation and test lie apart, in a sentence; "" where one of them is nan."""
+    gap = round(test - validation, 3)
+    if math.isnan(gap):
+        return ""
+    if abs(gap) <= SMALL_GAP:
+        return "Validation and test agree."
+    much = "far " if abs(gap) > LARGE_GAP else ""
+    return f"Test is {much}{'above' if gap > 0 else 'below'} validation, by {abs(gap):.3f}."
