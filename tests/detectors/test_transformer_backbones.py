@@ -104,8 +104,8 @@ def test_a_search_tries_what_the_backbone_can_do() -> None:
 
 def test_parameters_that_came_later_change_no_key_by_default() -> None:
     for detector in (PatchCore(), FewShot(), create_detector("cae")):
-        known = detector.get_params()
-        assert detector.key_parameters() == {k: v for k, v in known.items() if k not in detector.later}
+        known, later = detector.get_params(), ("augment", *detector.later)
+        assert detector.key_parameters() == {k: v for k, v in known.items() if k not in later}
     assert PatchCore(rotations=8).key_parameters()["rotations"] == 8
 
 
@@ -181,7 +181,7 @@ def test_a_distance_that_cannot_be_is_refused(catalog: Catalog) -> None:
 def test_explore_reads_the_last_block(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from blemish.explore import backbone as explored
 
-    def random(name: str, taps: Any, **arguments: Any) -> Any:
+    def random(name: str, taps: Any, weights: Any, **arguments: Any) -> Any:
         torch.manual_seed(0)
         return load(name, taps, pretrained=False, **arguments)
 

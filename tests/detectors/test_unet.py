@@ -325,7 +325,8 @@ def test_the_mask_probability_of_a_photograph_is_said_everywhere(
     given = ("compare-image", photograph, "--inspectors", out, fitted, "--out", tmp_path)
     ours, other = blemish(*given, "--json").document["detectors"]
     assert ours["mask_probability"] == expected and "mask_probability" not in other
-    assert "mask probability" in blemish(*given).stdout
+    assert (ours["metric"], ours["value"]) == ("mean mask probability", expected)
+    assert "mean mask probability" in blemish(*given).stdout
     assert ">Mask probability</th>" in (tmp_path / "compare.html").read_text("utf-8")
     judged = [_judgement(one, photograph) for one in (inspector, Inspector.load(fitted))]
     assert "Mask probability" in comparison(judged) and "mask probability" in verdict_banner(

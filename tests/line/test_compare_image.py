@@ -254,5 +254,5 @@ def test_a_manifest_says_whether_pixels_are_rebuilt(name: str, fitted: Path) -> 
     measured = {"iou": 0.5} if name == "unet" else {}
     training = manifest.training.model_copy(update={"measured": measured})
     said = manifest.model_copy(update={"detector": record, "training": training}).goes_by
-    rebuilds = name in ("cae", "ssim-autoencoder", "residual-autoencoder", "vae")
+    rebuilds = name in ("cae", "ssim-autoencoder", "residual-autoencoder", "vae", "ganomaly")
     assert said == ("examples" if name == "unet" else "pixels" if rebuilds else "features")

@@ -14,7 +14,7 @@ from blemish.station.log import InspectionLog
 from blemish.station.records import NewInspection
 from blemish.station.schema import INSPECTIONS
 
-ADDED = ("type", "types")
+ADDED = ("type", "types", "mask_probability")
 
 
 def test_inspections_of_before_have_no_type(
@@ -37,7 +37,7 @@ def test_inspections_of_before_have_no_type(
     log = InspectionLog(opened)
     (old,) = log.page().records
     assert (old.file_name, old.regions, old.parts) == (before.file_name, before.regions, before.parts)
-    assert old.type is None and old.types == {}
+    assert old.type is None and old.types == {} and old.mask_probability is None
     (number,) = log.add([inspection(3, type="scratch", types={"scratch": 0.75, "hole": 0.25})])
     new = log.get(number)
     assert new.type == "scratch" and new.types == {"scratch": 0.75, "hole": 0.25}

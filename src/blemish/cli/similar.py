@@ -6,7 +6,6 @@ from datetime import UTC
 
 from blemish.cli.options import verb
 from blemish.cli.output import console, print_table
-from blemish.gallery.proposal import is_good
 from blemish.workflows import similar as workflow
 from blemish.workflows.similar import SimilarRequest, SimilarResult
 
@@ -28,6 +27,8 @@ def similar(request: SimilarRequest) -> SimilarResult:
 
 def _print(result: SimilarResult) -> None:
     """The verdict, a line for each neighbour, nearest first, and what they vote for."""
+    from blemish.gallery.proposal import is_good
+
     found, proposal, inspection = result.neighbours, result.proposal, result.inspection
     console.print(
         f"{inspection.verdict.upper()}  score {inspection.score:.4g} / {inspection.threshold:.4g}",

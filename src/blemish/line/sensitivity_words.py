@@ -85,9 +85,11 @@ def bounds_in_words() -> str:
 
 def balanced(views: Sequence[View]) -> View | None:
     """The view between the most and the least sensitive whose level is nearest to half way; None of two alone."""
+    if len(views) < 3:
+        return None
     most, *between, least = ranked(views)
     middle = (most.level + least.level) / 2
-    return min(between, key=lambda view: abs(view.level - middle), default=None)
+    return min(between, key=lambda view: abs(view.level - middle))
 
 
 def extremes(views: Sequence[View]) -> str:

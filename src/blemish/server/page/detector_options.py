@@ -57,8 +57,8 @@ class OptionFields:
             )
         self.inputs = [parameters, backbone, weights]
 
-    def read(self, parameters: str, backbone: str, weights: str) -> dict[str, Any]:
-        """The options as a job's request takes them.
+    def read(self, parameters: str | None, backbone: str | None, weights: str | None) -> dict[str, Any]:
+        """The options as a job's request takes them; a field that was never shown gives None.
 
         Raises:
             UsageError: a line is not NAME=VALUE, or names no network.
@@ -67,16 +67,16 @@ class OptionFields:
         if THE_BACKBONE in files:
             raise UsageError("Write each file of weights as NETWORK=FILE, a line each.")
         options: dict[str, Any] = {
-            "backbone": backbone.strip() or None,
+            "backbone": (backbone or "").strip() or None,
             "weights": {name: str(file) for name, file in files.items()},
         }
         return options | ({"parameters": _parameters(parameters)} if self._detectors else {})
 
 
-def _parameters(text: str) -> dict[str, Any]:
+def _parameters(text: str | None) -> dict[str, Any]:
     found = map(parsed_setting, _lines(text))
     return {name: list(value) if isinstance(value, tuple) else value for name, value in found}
 
 
-def _lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip()]
+def _lines(text: str | None) -> list[str]:
+    return [line.strip() for line in (text or "").splitlines() if line.strip()]
