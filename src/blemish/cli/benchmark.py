@@ -29,11 +29,10 @@ def benchmark(request: BenchmarkRequest) -> BenchmarkResult:
     blemish benchmark mvtec/ --detectors patchcore,padim,cae --out comparison/
     """
     from blemish.experiments.benchmark.report import headline
-    from blemish.experiments.benchmark.table import comparison_table
 
     result = workflow.benchmark(request, _tell)
     measured = result.benchmark
-    table = comparison_table(measured.results)
+    table = measured.table()
     print_comparison(table)
     console.print(headline(table))
     now = f"{measured.measured} of {len(measured.results)} cells measured now"
@@ -58,11 +57,10 @@ def _rows(table: ComparisonTable) -> tuple[list[tuple[str, ...]], dict[str, int]
     """The table for a terminal, where the best of each column has a star, and the number of each footnote."""
     from blemish.experiments.benchmark.table import COLUMNS
 
-    blocks = table.blocks if len(table.blocks) > 2 else table.blocks[:1]
     rows = [("", "", *(_SHORT.get(column.title, column.title) for column in COLUMNS))]
     footnotes: dict[str, int] = {}
-    for block in blocks:
-        title = "System Mean" if block is table.mean else block.title
+    for block in table.shown:
+        title = table.title(block)
         best = block.best()
         for place, row in enumerate(block.rows):
             cells = (

@@ -53,15 +53,16 @@ def _print(result: Study, report: Path) -> None:
     """The figures by model, and the result in a sentence or two."""
     from blemish.evaluation.report import shown_figure
     from blemish.experiments.study.brightness import is_telling
-    from blemish.experiments.study.summary import by_model, headline
+    from blemish.experiments.study.summary import headline, mean_by_model, subclasses
 
+    categories = result.plan.categories
+    groups = {one.name: [one] for one in categories}
+    groups |= {f"mean of {name}": of for name, of in subclasses(result).items()}
+    groups |= {"mean": list(categories)} if len(categories) > 1 else {}
     rows = [("test AUROC", "", *result.plan.models)]
-    for category in (*result.plan.categories, None):
-        if category is None and len(result.plan.categories) == 1:
-            break
-        name = "mean" if category is None else category.name
+    for name, of in groups.items():
         for place, combination in enumerate(result.plan.combinations):
-            found = by_model(result, category, combination).values()
+            found = mean_by_model(result, of, combination).values()
             cells = [shown_figure(one.test) for one in found]
             rows.append(("" if place else name, combination.name, *cells))
     print_table(rows, names=2)

@@ -15,7 +15,7 @@ from blemish.experiments.benchmark.cell import CellResult, ComparedCell, make_ce
 from blemish.experiments.benchmark.compared import ComparedCategory, counts
 from blemish.experiments.benchmark.measure import time_cell
 from blemish.experiments.benchmark.shared_reading import read_category
-from blemish.experiments.benchmark.table import comparison_table
+from blemish.experiments.benchmark.table import Table, comparison_table
 from blemish.experiments.benchmark.workers import Job, Workers, usual_workers
 
 
@@ -54,6 +54,11 @@ class Benchmark:
             if (result.cell.category, result.cell.candidate.label) == (category, label) and not result.error
         ]
 
+    def table(self) -> Table:
+        """The table of all cells, with means of the subclasses that the categories have."""
+        of = {one.name: one.catalog.subclass for one in self.data}
+        return comparison_table(self.results, {name: group for name, group in of.items() if group})
+
     def to_json(self) -> dict[str, Any]:
         """The whole comparison, JSON-ready; all that differs between two runs is under `timings`."""
         cells, timings = [], []
@@ -64,7 +69,7 @@ class Benchmark:
             cells.append({**which, "key": cell.key, **said, "unreadable": result.unreadable})
             if not result.error:
                 timings.append({**which, **result.timings})
-        table = comparison_table(self.results)
+        table = self.table()
         return {
             "detectors": [_described(candidate, self.seeds[0]) for candidate in self.candidates],
             "categories": {one.name: counts(one.catalog) | {"digest": one.digest} for one in self.data},

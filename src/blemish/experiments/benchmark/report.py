@@ -6,6 +6,7 @@ import math
 import os
 import platform
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from blemish.experiments.benchmark.compared import ComparedCategory, counts
 from blemish.experiments.benchmark.exhibits import exhibit_rows
 from blemish.experiments.benchmark.matrix import Benchmark
 from blemish.experiments.benchmark.published import published_methods
-from blemish.experiments.benchmark.table import COLUMNS, Block, Row, Table, comparison_table
+from blemish.experiments.benchmark.table import COLUMNS, Block, Row, Table
 
 # Pictures of about 15 kB: what keeps the file under some 12 MB beside Plotly's 5 MB.
 MOST_PICTURES, _FEWEST_ROWS = 420, 2
@@ -46,7 +47,7 @@ def write_report(benchmark: Benchmark, out: Path, title: str) -> None:
     Raises:
         BlemishError: the file cannot be written.
     """
-    table = comparison_table(benchmark.results)
+    table = benchmark.table()
     n_cells = len(benchmark.candidates) * len(benchmark.data)
     rows = max(_FEWEST_ROWS, MOST_PICTURES // (2 * n_cells + 2))
     sections = [
@@ -116,12 +117,12 @@ def _facts(benchmark: Benchmark) -> dict[str, str]:
 
 
 def _blocks(table: Table, anchors: Sequence[str]) -> list[dict[str, Any]]:
-    """The table as the template prints it. One category needs no mean."""
-    shown = table.blocks if len(anchors) > 1 else table.blocks[:1]
-    links = [*(f"#{anchor}" for anchor in anchors), ""]
+    """The table as the template prints it: categories with links to their sections, then means."""
+    links = [f"#{anchor}" for anchor in anchors]
     return [
-        {"title": block.title, "link": link, "rows": _rows(block)}
-        for block, link in zip(shown, links, strict=False)
+        {"title": table.title(block), "link": link, "rows": _rows(block)}
+        for block, link in zip_longest(table.shown, links, fillvalue="")
+        if isinstance(block, Block)
     ]
 
 

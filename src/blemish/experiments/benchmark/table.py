@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,9 +102,20 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """Blocks of the categories, and last that of the mean."""
+    """Blocks of the categories, and last that of the mean; and means of subclasses, where categories have any."""
 
     blocks: tuple[Block, ...]
+    subclasses: tuple[Block, ...] = ()
+
+    @property
+    def shown(self) -> tuple[Block, ...]:
+        """The blocks as tables show them: categories, subclasses, and the mean; one category needs no mean."""
+        *categories, mean = self.blocks
+        return (*categories, *self.subclasses, mean) if len(categories) > 1 else tuple(categories)
+
+    def title(self, block: Block) -> str:
+        """A block's heading."""
+        return "System Mean" if block is self.mean else block.title
 
     @property
     def mean(self) -> Block:
@@ -122,14 +133,18 @@ class Table:
                 }
                 for row in block.rows
             }
-            for block in self.blocks
+            for block in (*self.blocks, *self.subclasses)
         }
 
 
-def comparison_table(results: Sequence[CellResult]) -> Table:
+def comparison_table(results: Sequence[CellResult], subclasses: Mapping[str, str] | None = None) -> Table:
     """The table of all cells, in the order in which categories and detectors come first.
 
     The mean of a figure is over the categories that have it.
+
+    Args:
+        results: of the cells.
+        subclasses: of those categories that have one; each has a mean of its own.
     """
     categories = list(dict.fromkeys(result.cell.category for result in results))
     labels = list(dict.fromkeys(result.cell.candidate.label for result in results))
@@ -140,10 +155,20 @@ def comparison_table(results: Sequence[CellResult]) -> Table:
         )
         for category in categories
     ]
-    means = tuple(
+    of = {category: (subclasses or {}).get(category, "") for category in categories}
+    groups = [
+        Block(f"Mean of {group}", _means(labels, [one for one in blocks if of[one.title] == group]))
+        for group in dict.fromkeys(of.values())
+        if group
+    ]
+    return Table((*blocks, Block("mean", _means(labels, blocks))), tuple(groups))
+
+
+def _means(labels: Sequence[str], blocks: Sequence[Block]) -> tuple[Row, ...]:
+    """The mean of every detector over some categories."""
+    return tuple(
         _mean_row(label, [block.rows[place] for block in blocks]) for place, label in enumerate(labels)
     )
-    return Table((*blocks, Block("mean", means)))
 
 
 def _which(result: CellResult) -> tuple[str, str]:

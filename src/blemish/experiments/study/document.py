@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from blemish.core.json_values import number_or_none
+from blemish.experiments.categories import Category
 from blemish.experiments.study.results import CellResult, Study
-from blemish.experiments.study.summary import by_model
+from blemish.experiments.study.summary import mean_by_model, subclasses
 
 
 def study_document(study: Study) -> dict[str, Any]:
@@ -33,7 +35,8 @@ def study_document(study: Study) -> dict[str, Any]:
             for category in plan.categories
         },
         "cells": [_cell(result) for result in study.results],
-        "summary": _summary(study),
+        "summary": _summary(study, study.plan.categories),
+        "subclasses": {name: _summary(study, of) for name, of in subclasses(study).items()},
         "skipped": study.skipped,
         "timings": {
             "seconds": study.seconds,
@@ -69,8 +72,8 @@ def _cell(result: CellResult) -> dict[str, Any]:
     }
 
 
-def _summary(study: Study) -> dict[str, Any]:
-    """Mean AUROC over the categories by combination and model; what is undefined is None."""
+def _summary(study: Study, categories: Sequence[Category]) -> dict[str, Any]:
+    """Mean AUROC over some categories by combination and model; what is undefined is None."""
     return {
         combination.name: {
             model: {
@@ -78,7 +81,7 @@ def _summary(study: Study) -> dict[str, Any]:
                 "test_auroc": number_or_none(one.test),
                 "without_categories": one.without,
             }
-            for model, one in by_model(study, None, combination).items()
+            for model, one in mean_by_model(study, categories, combination).items()
         }
         for combination in study.plan.combinations
     }

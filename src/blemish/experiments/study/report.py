@@ -24,7 +24,7 @@ from blemish.experiments.study import figures
 from blemish.experiments.study.brightness import is_telling
 from blemish.experiments.study.plan import Combination
 from blemish.experiments.study.results import CellResult, Study
-from blemish.experiments.study.summary import Reached, by_model, headline, reached
+from blemish.experiments.study.summary import Reached, by_model, headline, mean_by_model, reached, subclasses
 
 RULE = "f1"
 """The threshold whose confusion matrices are drawn; the others stand in the tables."""
@@ -94,23 +94,23 @@ def _facts(study: Study) -> dict[str, str]:
 
 
 def _blocks(study: Study) -> list[dict[str, Any]]:
-    """The table of the summary: a block for the mean, and one for each category."""
-    categories = study.plan.categories
-    each = [(category.name, f"#category-{number}", category) for number, category in enumerate(categories, 1)]
-    shown_categories: list[tuple[str, str, Category | None]] = [*each]
-    if len(categories) > 1:
-        shown_categories.insert(0, ("Mean of the categories", "", None))
-    return [
-        {
-            "title": title,
-            "link": link,
-            "rows": [
-                {"name": one.name, "cells": _row(by_model(study, category, one))}
-                for one in study.plan.combinations
-            ],
-        }
-        for title, link, category in shown_categories
+    """The table of the summary: blocks for the mean and for those of subclasses, and one for each category."""
+    categories, combinations = study.plan.categories, study.plan.combinations
+    means = {"Mean of the categories": list(categories)} if len(categories) > 1 else {}
+    means |= {f"Mean of {name}": of for name, of in subclasses(study).items()}
+    blocks = [
+        _block(title, "", {one.name: mean_by_model(study, of, one) for one in combinations})
+        for title, of in means.items()
     ]
+    return blocks + [
+        _block(one.name, f"#category-{number}", {of.name: by_model(study, one, of) for of in combinations})
+        for number, one in enumerate(categories, 1)
+    ]
+
+
+def _block(title: str, link: str, found: dict[str, dict[str, Reached]]) -> dict[str, Any]:
+    rows = [{"name": name, "cells": _row(of)} for name, of in found.items()]
+    return {"title": title, "link": link, "rows": rows}
 
 
 def _row(found: dict[str, Reached]) -> list[dict[str, Any]]:

@@ -54,8 +54,24 @@ def by_model(study: Study, category: Category | None, combination: Combination) 
     """What every model reached with a combination; on the mean of the categories where none is given."""
     if category is not None:
         return {result.cell.model: reached(result) for result in study.of(category, combination)}
-    each = [by_model(study, one, combination) for one in study.plan.categories]
+    return mean_by_model(study, study.plan.categories, combination)
+
+
+def mean_by_model(
+    study: Study, categories: Sequence[Category], combination: Combination
+) -> dict[str, Reached]:
+    """What every model reached with a combination on the mean of some categories."""
+    each = [by_model(study, one, combination) for one in categories]
     return {model: mean_reached([of[model] for of in each]) for model in study.plan.models}
+
+
+def subclasses(study: Study) -> dict[str, list[Category]]:
+    """The categories of each subclass, where they have any, in the order in which they come first."""
+    found: dict[str, list[Category]] = {}
+    for one in study.plan.categories:
+        if one.catalog.subclass:
+            found.setdefault(one.catalog.subclass, []).append(one)
+    return found if len(study.plan.categories) > 1 else {}
 
 
 def best_on_the_mean(study: Study) -> tuple[Combination, str, Reached] | None:
