@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from blemish.core.errors import UsageError
+from blemish.core.folds import fold_positions
 from blemish.core.preprocessing import Preprocessing
+from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.detectors.augmentation import COPIES, NONE
 from blemish.detectors.memo import Memo
@@ -23,6 +26,8 @@ from blemish.features.backbones import DEFAULT_BACKBONE, Backbone, load_backbone
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
+
+IndexArray = npt.NDArray[np.intp]
 
 
 @dataclasses.dataclass
@@ -116,6 +121,27 @@ class FrozenFeatureDetector(BackboneDetector):
         """What a head, feature maps in, score (1) and map (H x W) out, says of photographs one by one, in order."""
         for maps in self.extractor().stream(paths):
             yield said_by(head, batch_of_one(maps))
+
+    def scored_by_fold(
+        self, paths: Sequence[Path], folds: int, most: int, head_without: Callable[[IndexArray], nn.Module]
+    ) -> Iterator[tuple[int, Prediction]]:
+        """Positions and predictions of at most `most` of the photographs, each by a head without its own fold.
+
+        Args:
+            paths: photographs learnt from.
+            folds: parts of the cross-validation.
+            most: photographs that are scored, drawn by the seed.
+            head_without: makes a head of all photographs but those at the positions given.
+        """
+        chosen = np.random.default_rng(self.seed).permutation(len(paths))[:most]
+        with task("Scoring good images as if unseen", len(chosen)) as advance:
+            for part in fold_positions(len(paths), folds, self.seed):
+                head = head_without(part)
+                scored = np.intersect1d(part, chosen).tolist()
+                predictions = self.scored_by(head, [paths[position] for position in scored])
+                for position, prediction in zip(scored, predictions, strict=True):
+                    advance(1)
+                    yield position, prediction
 
 
 @functools.lru_cache(maxsize=4)

@@ -20,13 +20,12 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
 from blemish.core.errors import CatalogError
-from blemish.core.folds import fold_positions
 from blemish.core.progress import task, track
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.density.gaussian_mixture_network import MixtureHead, MixtureLikelihood
-from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one
+from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, IndexArray, batch_of_one
 from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memo import Memo
 
@@ -94,16 +93,12 @@ class GaussianMixture(FrozenFeatureDetector):
         require_fitted(self, "mixture_")
         paths = normal_images(catalog)
         sample = self._sampled.recall(self.key_of(paths), lambda: self._sample_of(paths))
-        chosen = np.random.default_rng(self.seed).permutation(len(paths))[: self.calibration_images]
-        with task("Scoring good images as if unseen", len(chosen)) as advance:
-            for part in fold_positions(len(paths), folds, self.seed):
-                outside = ~torch.isin(sample.owners, torch.from_numpy(part))
-                head = self._head(self._likelihood_of(sample.vectors[outside]), sample.grid)
-                scored = np.intersect1d(part, chosen).tolist()
-                predictions = self.scored_by(head, [paths[position] for position in scored])
-                for position, prediction in zip(scored, predictions, strict=True):
-                    advance(1)
-                    yield position, prediction
+
+        def head_without(part: IndexArray) -> nn.Module:
+            outside = ~torch.isin(sample.owners, torch.from_numpy(part))
+            return self._head(self._likelihood_of(sample.vectors[outside]), sample.grid)
+
+        yield from self.scored_by_fold(paths, folds, self.calibration_images, head_without)
 
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""

@@ -11,16 +11,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from blemish.core.folds import fold_positions
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import normal_images, refuse, require_fitted
-from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector
+from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, IndexArray
 from blemish.detectors.layers import PatchEmbedding, PatchScoring
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
@@ -78,16 +76,12 @@ class NearestNeighbours(FrozenFeatureDetector):
         require_fitted(self, "memory_bank_")
         paths = normal_images(catalog)
         pool = self._patches.recall(self.key_of(paths), lambda: self._pool_of(paths))
-        chosen = np.random.default_rng(self.seed).permutation(len(paths))[: self.calibration_images]
-        with task("Scoring good images as if unseen", len(chosen)) as advance:
-            for part in fold_positions(len(paths), folds, self.seed):
-                outside = ~torch.isin(pool.owners, torch.from_numpy(part))
-                head = self._head(choose_bank(pool.vectors[outside], self.coreset_size, self.seed), pool.grid)
-                scored = np.intersect1d(part, chosen).tolist()
-                predictions = self.scored_by(head, [paths[position] for position in scored])
-                for position, prediction in zip(scored, predictions, strict=True):
-                    advance(1)
-                    yield position, prediction
+
+        def head_without(part: IndexArray) -> nn.Module:
+            outside = ~torch.isin(pool.owners, torch.from_numpy(part))
+            return self._head(choose_bank(pool.vectors[outside], self.coreset_size, self.seed), pool.grid)
+
+        yield from self.scored_by_fold(paths, folds, self.calibration_images, head_without)
 
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
