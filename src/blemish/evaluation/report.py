@@ -98,11 +98,12 @@ def types_headline(confusion: TypeConfusion) -> str:
     else:
         sentence = (
             f"Of {named.n} rejected part{_s(named.n)} of a type learnt it named the type of {named.count} rightly "
-            f"({percent(named.value)}) and called {doubted.count or 'none'} none of these"
+            f"({percent(named.value)}) and called {doubted.count} "
+            "“none of these”"
         )
     if unknown.n:
         sentence += (
-            f"; of {unknown.n} of a type that was not learnt it called {unknown.count or 'none'} none of these "
+            f"; of {unknown.n} of a type that was not learnt it called {unknown.count} “none of these” "
             f"({percent(unknown.value)})"
         )
     return f"{sentence}."
