@@ -7,11 +7,18 @@ import io
 import os
 import stat
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from blemish.core.errors import ImageError, UsageError
-from blemish.core.image_formats import IMAGE_SUFFIXES
+from blemish.core.image_formats import IMAGE_SUFFIXES, image_format
+
+_LITTER = frozenset(
+    {"thumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin", "system volume information"}
+    | {"lost+found", "__macosx"}
+)
+"""Names, in lower case, of what Windows, macOS, network storage and disks leave beside photographs."""
 
 _REASONS = {
     errno.ENOENT: ("missing", "there is no such file; check the path"),
@@ -28,33 +35,84 @@ _REASONS = {
 }
 
 
-def list_images(folder: Path | str, recursive: bool = True) -> list[Path]:
-    """Paths under `folder` named like images (`IMAGE_SUFFIXES`, any case), sorted, without hidden ones.
+@dataclass(frozen=True)
+class Listing:
+    """What lies in a folder.
 
-    Links to folders are followed, each folder once. What is named like an image but is none (a folder
-    `x.png`, a broken link) is listed too, so that reading it tells the user.
-
-    Raises:
-        UsageError: `folder` or a folder in it cannot be listed.
+    Attributes:
+        images: photographs: what is named like one (`IMAGE_SUFFIXES`, any case) or begins like one, sorted.
+        others: other files, sorted, which whoever looked for photographs has to mention.
+        litter: what systems, storage and Blemish itself leave beside photographs; files and whole folders, sorted.
+        unlistable: folders that cannot be listed, each with the sentence that says why.
     """
 
-    def refuse(error: OSError) -> None:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"{error.filename} cannot be listed ({reason}): name a folder of images.") from error
+    images: tuple[Path, ...] = ()
+    others: tuple[Path, ...] = ()
+    litter: tuple[Path, ...] = ()
+    unlistable: tuple[ImageError, ...] = ()
 
-    found: list[Path] = []
+
+def list_folder(folder: Path | str, recursive: bool = True) -> Listing:
+    """Everything under `folder`, told by its content where the name does not say that it is a photograph.
+
+    Links to folders are followed, each folder once. What is named like an image but is none (a folder
+    `x.png`, a broken link) counts as an image, so that reading it tells the user.
+    """
+    images: list[Path] = []
+    others: list[Path] = []
+    litter: list[Path] = []
+    unlistable: list[ImageError] = []
+
+    def note(error: OSError) -> None:
+        reason = (error.strerror or str(error)).lower()
+        sentence = f"it cannot be listed ({reason}): allow it, or leave it out."
+        unlistable.append(ImageError(error.filename, "unreadable", sentence))
+
     seen: set[str] = set()
-    for parent, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+    for parent, folders, files in os.walk(folder, onerror=note, followlinks=True):
         real = os.path.realpath(parent)
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
-        named = [name for name in (*folders, *files) if Path(name).suffix.lower() in IMAGE_SUFFIXES]
-        found += [Path(parent, name) for name in named if not name.startswith(".")]
-        others = sorted(set(folders) - set(named)) if recursive else []
-        folders[:] = [name for name in others if not name.startswith(".")]
-    return sorted(found)
+        litter += [Path(parent, name) for name in (*folders, *files) if is_litter(name)]
+        kept = sorted(name for name in folders if not is_litter(name))
+        for name in files:
+            if not is_litter(name):
+                path = Path(parent, name)
+                (images if _named_like_an_image(name) or _begins_like_an_image(path) else others).append(path)
+        images += [Path(parent, name) for name in kept if _named_like_an_image(name)]
+        folders[:] = [name for name in kept if not _named_like_an_image(name)] if recursive else []
+    return Listing(tuple(sorted(images)), tuple(sorted(others)), tuple(sorted(litter)), tuple(unlistable))
+
+
+def list_images(folder: Path | str, recursive: bool = True) -> list[Path]:
+    """The photographs under `folder`, sorted; see `list_folder`.
+
+    Raises:
+        UsageError: `folder` or a folder in it cannot be listed.
+    """
+    listing = list_folder(folder, recursive)
+    for error in listing.unlistable:
+        raise UsageError(str(error))
+    return list(listing.images)
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder of this name is what a system, a storage or an editor leaves beside photographs."""
+    return name.startswith(".") or name.lower() in _LITTER
+
+
+def _named_like_an_image(name: str) -> bool:
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _begins_like_an_image(path: Path) -> bool:
+    try:
+        with open_regular(path) as stream:
+            return image_format(stream.read(64)) is not None
+    except ImageError:
+        return False
 
 
 def open_regular(path: Path | str) -> IO[bytes]:

@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from blemish.core.errors import CatalogError
-from blemish.data.coco import read_coco
 from blemish.data.entries import (
     ANOMALOUS_NAMES,
     NO_FOLD,
@@ -27,18 +26,14 @@ from blemish.data.entries import (
     Reading,
     named,
 )
-from blemish.data.layouts import (
-    categories_in,
-    describe,
-    detect_layout,
-    read_plain_folders,
-    read_plain_images,
-    read_split_folders,
-)
+from blemish.data.layouts.as_told import read_as_told
+from blemish.data.layouts.plain import IMAGES
+from blemish.data.layouts.registry import categories_in, layout_named, recognise
+from blemish.data.layouts.tree import FolderTree
+from blemish.data.layouts.uses import FolderUse, folder_uses, left_out
 from blemish.data.manifest import MANIFEST_SUFFIXES, read_manifest
 from blemish.data.subclasses import subclass_of
-from blemish.data.visa import read_visa
-from blemish.data.yolo import read_yolo
+from blemish.data.told import NOTHING_TOLD, Told
 
 __all__ = ["PROBLEM_KINDS", "Catalog", "Problem", "open_catalog", "open_catalogs"]
 
@@ -65,6 +60,9 @@ class Catalog:
             (int, -1 for none).
         problems: what reading the layout found; `check_catalog` looks into the images too.
         subclass: the group of categories that it belongs to (see `blemish.data.subclasses`); "" for none.
+        reason: why the folder is taken for this layout, a clause.
+        unclear: what the user has to say before anything is learnt from it, a clause; "" where nothing is open.
+        uses: what the layout made of every folder.
         split_name: the split that `blemish.data.splits` has made, in words with its seed; "" for the layout's own.
     """
 
@@ -75,6 +73,9 @@ class Catalog:
     problems: tuple[Problem, ...] = ()
     split_name: str = ""
     subclass: str = ""
+    reason: str = ""
+    unclear: str = ""
+    uses: tuple[FolderUse, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -131,40 +132,45 @@ class Catalog:
         return counts
 
 
-def open_catalog(root: Path | str, category: str | None = None) -> Catalog:
-    """Open the images of one category: a folder in any layout, or a manifest file. No image is decoded.
+def open_catalog(
+    root: Path | str, category: str | None = None, told: Told = NOTHING_TOLD, *, guess: bool = False
+) -> Catalog:
+    """Open the images of one category: a folder in any layout, or a manifest file.
 
     Args:
         root: the folder or manifest.
         category: what the category is called; with None, as the folder is, or a folder above it where that has the
             name of a class or a split, as `good` or `train`.
+        told: what the user says that the folder is.
+        guess: open it even where its layout leaves open which images are good; `Catalog.unclear` then says so.
 
     Raises:
-        CatalogError: there is nothing to learn from, the layout is not understood, or `root` holds several
-            categories (the error names them).
+        CatalogError: there is nothing to learn from, the layout is not understood or leaves open what is good, or
+            `root` holds several categories (the error names them).
+        UsageError: `told` names no layout.
     """
     root = _existing(root)
-    categories = _categories(root)
+    categories = _categories(root, told)
     if categories is not None:
         names = named([category.name for category in categories])
         raise CatalogError(
             f"{root} holds {len(categories)} categories ({names}): choose one, for example {categories[0]}."
         )
-    return _open_category(root, category)
+    return _open_category(root, category, told, guess)
 
 
-def open_catalogs(root: Path | str) -> list[Catalog]:
+def open_catalogs(root: Path | str, told: Told = NOTHING_TOLD, *, guess: bool = False) -> list[Catalog]:
     """Open one category, or each category in a root of several, sorted by name.
 
     Raises:
-        CatalogError: as `open_catalog`, for any of them.
+        CatalogError, UsageError: as `open_catalog`, for any of them.
     """
     root = _existing(root)
-    categories = _categories(root)
+    categories = _categories(root, told)
     return (
-        [_open_category(root)]
+        [_open_category(root, None, told, guess)]
         if categories is None
-        else [_open_category(path, path.name) for path in categories]
+        else [_open_category(path, path.name, told, guess) for path in categories]
     )
 
 
@@ -185,30 +191,50 @@ def _manifest_in(root: Path) -> Path | None:
     return next((path for path in (root / "manifest.csv", root / "manifest.parquet") if path.is_file()), None)
 
 
-def _categories(root: Path) -> list[Path] | None:
+def _categories(root: Path, told: Told) -> list[Path] | None:
     """Folders of the categories in a root of several; None if `root` is one category itself."""
-    if _manifest_in(root) or detect_layout(root):
+    if told.good or told.defective or _manifest_in(root):
         return None
-    return categories_in(root) or None
+    tree = FolderTree(root, told.ignore)
+    if told.layout:
+        layout = layout_named(told.layout)
+        if layout.recognise(tree):
+            return None
+        return [path for path in tree.folders.values() if layout.recognise(tree.below(path))] or None
+    return None if recognise(tree) else categories_in(tree) or None
 
 
-def _open_category(root: Path, category: str | None = None) -> Catalog:
+def _open_category(root: Path, category: str | None, told: Told, guess: bool) -> Catalog:
     """Open `root` as one category of that name."""
     manifest = _manifest_in(root)
-    reading = _read(root, manifest)
     folder = root if root.is_dir() else root.parent
+    tree = FolderTree(folder, told.ignore)
+    reading, reason = _read(tree, manifest, told)
     if not any(entry.split == TRAIN and entry.label == NORMAL for entry in reading.entries):
         seen = f"{len(reading.entries)} images, but none of good parts for training"
         if not reading.entries:
-            seen = describe(root) if root.is_dir() else "none of the images it names exist"
+            seen = _describe(tree) if root.is_dir() else "none of the images it names exist"
         first = "".join(f" {problem.path}: {problem.detail}" for problem in reading.problems[:1])
         raise CatalogError(
             f"{root} cannot be learnt from: {seen}.{first} Layouts understood: {LAYOUTS_UNDERSTOOD}."
         )
+    if reading.unclear and not guess:
+        raise CatalogError(f"{root} cannot be learnt from yet, for {reading.unclear}.")
+    uses = folder_uses(tree, reading)
+    if manifest is None:
+        reading.problems += left_out(tree, reading)
     category = category or _name_of(root)
     subclass = reading.subclass or subclass_of(category, folder)
     return Catalog(
-        category, folder, reading.layout, _table(reading), tuple(reading.problems), subclass=subclass
+        category,
+        folder,
+        reading.layout,
+        _table(reading),
+        tuple(reading.problems),
+        subclass=subclass,
+        reason=reason,
+        unclear=reading.unclear,
+        uses=uses,
     )
 
 
@@ -221,20 +247,29 @@ def _name_of(root: Path) -> str:
     return next((name for name in names if name and name.lower() not in _SAY_NO_CATEGORY), names[0])
 
 
-def _read(root: Path, manifest: Path | None) -> Reading:
-    """Entries and problems of `root` by its layout."""
+def _read(tree: FolderTree, manifest: Path | None, told: Told) -> tuple[Reading, str]:
+    """Entries and problems of a folder by its layout, and why it is taken for that."""
+    if told.good or told.defective:
+        return read_as_told(tree, told), "it is told which folders are which"
+    if told.layout:
+        return layout_named(told.layout).read(tree), f"it is told to be {told.layout}"
     if manifest is not None:
-        return read_manifest(manifest)
-    layout = detect_layout(root)
-    if layout == "visa":
-        return read_visa(root)
-    if layout == "coco":
-        return read_coco(root)
-    if layout == "yolo":
-        return read_yolo(root)
-    if layout == "folders":
-        return read_plain_folders(root)
-    return read_split_folders(root, layout) if layout else read_plain_images(root)
+        return read_manifest(manifest), f"{manifest.name} names its images"
+    found = recognise(tree)
+    if found is not None:
+        return found.layout.read(tree), found.reason
+    return IMAGES.read(tree), "it holds photographs, and no folder in it says more"
+
+
+def _describe(tree: FolderTree) -> str:
+    """What lies in a folder, for an error: its folders, and its files by suffix."""
+    files = Counter(
+        path.suffix.lower() or "no suffix" for path in (*tree.listing.images, *tree.listing.others)
+    )
+    parts = [f"{count} files {suffix}" for suffix, count in files.most_common()]
+    folders = [f"{folder.name}/" for folder in tree.folders.values()]
+    found = " and ".join(filter(None, [named(folders), named(parts, 5)])) or "nothing"
+    return f"found {found}; no layout knows good parts among them"
 
 
 def _table(reading: Reading) -> pd.DataFrame:

@@ -89,12 +89,25 @@ class Entry:
 
 @dataclass
 class Reading:
-    """What one layout holds; `subclass` where the layout itself says the category's."""
+    """What one layout holds.
+
+    Attributes:
+        layout: its name.
+        entries: one for each image.
+        problems: what to tell the user.
+        subclass: of the category, where the layout itself says it.
+        unclear: what the user has to say before anything is learnt, a clause such as "nothing says which of the
+            folders a, b hold good parts"; "" where the layout is no guess.
+        known: files that the layout has read or understood besides the entries and their masks, as annotations; all
+            other files are told as left out.
+    """
 
     layout: str
     entries: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     subclass: str = ""
+    unclear: str = ""
+    known: set[Path] = field(default_factory=set)
 
 
 def part_normal(entries: Iterable[Entry], folder: Path, share: float = TEST_SHARE) -> list[Entry]:

@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from blemish.core.errors import CatalogError, ImageError
-from blemish.core.images import list_images, upright_size
+from blemish.core.images import upright_size
 from blemish.data.entries import GOOD, NORMAL, TRAIN, Entry, Problem, Reading, split_of
+from blemish.data.layouts.layout import Layout
+from blemish.data.layouts.tree import FolderTree
 from blemish.data.marks import Mark, marked_entry, with_known_splits
 
 IMAGES, LABELS = "images", "labels"
@@ -28,18 +30,19 @@ def label_folders(root: Path) -> list[tuple[Path, Path]]:
     return [(images, labels) for images, labels in pairs if images.is_dir() and _has_labels(labels)]
 
 
-def read_yolo(root: Path) -> Reading:
+def _read(tree: FolderTree) -> Reading:
     """Entries of a folder with YOLO's labels; see `blemish.data.marks` for what marks become.
 
     Raises:
         CatalogError: a label, or the file that names the classes, cannot be meant.
     """
-    reading = Reading("yolo")
+    reading, root = Reading("yolo"), tree.root
     names = _class_names(root)
     entries: list[Entry] = []
     for images, labels in label_folders(root):
+        reading.known.update(labels.rglob("*"))
         unlabelled = 0
-        for path in list_images(images):
+        for path in tree.images(images):
             relative = path.relative_to(images)
             split = split_of(relative.parts[0] if len(relative.parts) > 1 else images.parent.name) or TRAIN
             file = labels / relative.with_suffix(".txt")
@@ -53,6 +56,11 @@ def read_yolo(root: Path) -> Reading:
             reading.problems.append(Problem("label-missing", str(images), detail))
     reading.entries = with_known_splits(entries, root)
     return reading
+
+
+def _recognise(tree: FolderTree) -> str | None:
+    pairs = label_folders(tree.root)
+    return f"{tree.relative(pairs[0][1])}/ holds YOLO's labels" if pairs else None
 
 
 def _has_labels(folder: Path) -> bool:
@@ -133,3 +141,11 @@ def _names_in_yaml(path: Path) -> dict[int, str]:
     if isinstance(names, dict):
         return {number: str(name) for number, name in names.items() if isinstance(number, int)}
     return {}
+
+
+YOLO = Layout(
+    "yolo",
+    "images/ and labels/, each with a folder for each split or inside the split's folder",
+    _recognise,
+    _read,
+)

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from blemish.core.errors import CatalogError
 from blemish.data.entries import Entry, Problem, Reading, named, part_normal
-from blemish.data.layouts import visa_split_file
+from blemish.data.layouts.layout import Layout
+from blemish.data.layouts.tree import FolderTree
 from blemish.data.manifest import Row, entry_of, read_rows, required, without_absent_mask
 
 
-def read_visa(category: Path) -> Reading:
+def _read(tree: FolderTree) -> Reading:
     """Entries of a VisA category, by the official split beside it, or else parted by `part_normal`.
 
     The defect types are the annotators' words in `image_anno.csv`, where there is that file.
@@ -23,9 +24,11 @@ def read_visa(category: Path) -> Reading:
     Raises:
         CatalogError: neither table can be read, or a cell has an unknown value.
     """
+    category = tree.root
     annotated = _annotated(category)
     entries = _official(category, annotated) or part_normal(annotated.values(), category.parent)
     reading = Reading("visa")
+    reading.known.add(category / "image_anno.csv")
     for entry in entries:
         if entry.path.is_file():
             reading.entries.append(without_absent_mask(entry, reading))
@@ -33,6 +36,19 @@ def read_visa(category: Path) -> Reading:
             detail = "VisA's tables name it, but there is no such file; unpack the archive again."
             reading.problems.append(Problem("missing", str(entry.path), detail))
     return reading
+
+
+def _recognise(tree: FolderTree) -> str | None:
+    if (tree.root / "image_anno.csv").is_file():
+        return "it has the table image_anno.csv"
+    if (tree.root / "Data").is_dir() and _split_file(tree.root).is_file():
+        return "it has the folder Data/, and split_csv/1cls.csv lies beside it"
+    return None
+
+
+def _split_file(category: Path) -> Path:
+    """Where VisA keeps the official split of a category."""
+    return category.parent / "split_csv" / "1cls.csv"
 
 
 def _annotated(category: Path) -> dict[str, Entry]:
@@ -48,7 +64,7 @@ def _annotated(category: Path) -> dict[str, Entry]:
 
 def _official(category: Path, annotated: dict[str, Entry]) -> list[Entry]:
     """Entries of the category in `split_csv/1cls.csv`; none if there is no such file."""
-    table = visa_split_file(category)
+    table = _split_file(category)
     entries = []
     for line, row in _rows_with(table, ("object", "split", "label", "image")) if table.is_file() else []:
         if row["object"] != category.name:
@@ -70,3 +86,8 @@ def _rows_with(path: Path, required: tuple[str, ...]) -> list[Row]:
             f"{path} has no column {absent[0]} (it has {named(columns)}): it is not VisA's table."
         )
     return rows
+
+
+VISA = Layout(
+    "visa", "image_anno.csv, or Data/ with split_csv/1cls.csv beside the category", _recognise, _read
+)

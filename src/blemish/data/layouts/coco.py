@@ -17,6 +17,8 @@ from typing import Any
 
 from blemish.core.errors import CatalogError
 from blemish.data.entries import TRAIN, Entry, Problem, Reading, split_of
+from blemish.data.layouts.layout import Layout
+from blemish.data.layouts.tree import FolderTree
 from blemish.data.marks import Mark, Polygon, marked_entry, with_known_splits
 
 _NAMES = (
@@ -36,15 +38,16 @@ def coco_files(root: Path) -> list[Path]:
     return [path for path in _candidates(root) if _document(path) is not None]
 
 
-def read_coco(root: Path) -> Reading:
+def _read(tree: FolderTree) -> Reading:
     """Entries of a folder with COCO's annotations; see `blemish.data.marks` for what marks become.
 
     Raises:
         CatalogError: an annotation cannot be meant.
     """
-    reading = Reading("coco")
+    reading, root = Reading("coco"), tree.root
     entries: list[Entry] = []
     for table in coco_files(root):
+        reading.known.add(table)
         document = _document(table) or {}
         names = {one.get("id"): str(one.get("name", "defect")) for one in document.get("categories", [])}
         marks: dict[Any, list[Mark]] = {}
@@ -62,6 +65,11 @@ def read_coco(root: Path) -> Reading:
                 reading.problems.append(Problem("missing", str(entry.path), detail))
     reading.entries = with_known_splits(entries, root)
     return reading
+
+
+def _recognise(tree: FolderTree) -> str | None:
+    tables = coco_files(tree.root)
+    return f"{tree.relative(tables[0])} holds COCO's annotations" if tables else None
 
 
 def _candidates(root: Path) -> Iterator[Path]:
@@ -159,3 +167,11 @@ def _polygons(segmentation: Any) -> tuple[Polygon, ...]:
 
 def _finite(values: Sequence[Any]) -> bool:
     return all(isinstance(one, int | float) and math.isfinite(one) for one in values)
+
+
+COCO = Layout(
+    "coco",
+    "COCO's JSON beside the photographs, in the folder of each split or in annotations/",
+    _recognise,
+    _read,
+)

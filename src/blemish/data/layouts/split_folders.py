@@ -1,0 +1,58 @@
+"""Folders by split and class, as MVTec AD has them.
+
+- mvtec: `train/good`, `test/good`, `test/TYPE`, `ground_truth/TYPE/NAME_mask.png` (Bergmann et al.,
+  "MVTec AD", CVPR 2019).
+- btad: the same with `ok` and `ko` (Mishra et al., "VT-ADL", 2021); other words for good and bad are
+  known too.
+"""
+
+from __future__ import annotations
+
+from blemish.data.entries import GOOD, NORMAL_NAMES, TEST, TRAIN, Reading
+from blemish.data.layouts.classes import class_entries
+from blemish.data.layouts.layout import Layout
+from blemish.data.layouts.masks import attach_masks
+from blemish.data.layouts.tree import FolderTree
+
+
+def _mvtec(tree: FolderTree) -> str | None:
+    return f"it has the folder {tree.folders[TRAIN].name}/" if TRAIN in tree.folders else None
+
+
+def _btad(tree: FolderTree) -> str | None:
+    if TRAIN not in tree.folders:
+        return None
+    within = tree.folders_in(tree.folders[TRAIN])
+    word = next((name for name in within if name in NORMAL_NAMES), GOOD)
+    return None if GOOD in within or word == GOOD else f"it has the folder {TRAIN}/{word}/"
+
+
+def _read_as(layout: str, tree: FolderTree) -> Reading:
+    """Entries of a folder with `train/` and `test/`."""
+    reading = Reading(layout)
+    for split in (TRAIN, TEST):
+        if split not in tree.folders:
+            continue
+        folder = tree.folders[split]
+        classes = tree.folders_in(folder)
+        if split == TRAIN and not NORMAL_NAMES & classes.keys():
+            reading.entries += class_entries(reading, tree, folder, split, GOOD, recursive=False)
+        for name, inside in classes.items():
+            defect_type = GOOD if name in NORMAL_NAMES else inside.name
+            reading.entries += class_entries(reading, tree, inside, split, defect_type)
+    attach_masks(reading, tree, [tree.folders[split] for split in (TRAIN, TEST) if split in tree.folders])
+    return reading
+
+
+BTAD = Layout(
+    "btad",
+    "train/ok, test/ok and test/ko, with masks in ground_truth/",
+    _btad,
+    lambda tree: _read_as("btad", tree),
+)
+MVTEC = Layout(
+    "mvtec",
+    "train/good, test/good and test/DEFECT, with masks in ground_truth/DEFECT/NAME_mask.png",
+    _mvtec,
+    lambda tree: _read_as("mvtec", tree),
+)

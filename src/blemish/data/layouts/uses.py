@@ -1,0 +1,83 @@
+"""What a layout made of every folder and file, and what it left out."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from blemish.data.entries import NORMAL, Problem, Reading, named
+from blemish.data.layouts.tree import FolderTree
+
+MASKS, LEFT_OUT = "masks", "left out"
+
+
+@dataclass(frozen=True)
+class FolderUse:
+    """What became of the files of one kind that lie directly in a folder.
+
+    Attributes:
+        folder: relative to the category's root, with slashes; "." for the root.
+        use: "good", "defective", "masks" or "left out".
+        files: how many.
+        split: of good and defective photographs; "" for others.
+        defect_type: of defective ones; "" for others.
+    """
+
+    folder: str
+    use: str
+    files: int
+    split: str = ""
+    defect_type: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-ready values, without what is empty."""
+        return {name: value for name, value in vars(self).items() if value != ""}
+
+
+def folder_uses(tree: FolderTree, reading: Reading) -> tuple[FolderUse, ...]:
+    """What the layout made of every folder, sorted."""
+    counts: Counter[tuple[str, str, str, str]] = Counter()
+    for entry in reading.entries:
+        good = entry.label == NORMAL
+        kind = "" if good else entry.defect_type
+        counts[_folder(tree, entry.path), "good" if good else "defective", entry.split, kind] += 1
+    for mask in {
+        entry.mask for entry in reading.entries if entry.mask and entry.mask.is_relative_to(tree.root)
+    }:
+        counts[_folder(tree, mask), MASKS, "", ""] += 1
+    for path in _unread(tree, reading):
+        counts[_folder(tree, path), LEFT_OUT, "", ""] += 1
+    return tuple(
+        FolderUse(folder, use, count, split, kind)
+        for (folder, use, split, kind), count in sorted(counts.items())
+    )
+
+
+def left_out(tree: FolderTree, reading: Reading) -> list[Problem]:
+    """A problem for each folder with photographs that are neither entries nor masks nor known otherwise."""
+    problems = [Problem(error.kind, str(error.path), error.detail) for error in tree.listing.unlistable]
+    told = {problem.path for problem in reading.problems}
+    folders: dict[Path, list[str]] = defaultdict(list)
+    for path in _unread(tree, reading):
+        if str(path) not in told:
+            folders[path.parent].append(path.name)
+    for folder, names in sorted(folders.items()):
+        detail = (
+            f"{len(names)} images in it are not used ({named(names, 3)}): the layout {reading.layout} knows no class "
+            "for them; move them to a class or leave them."
+        )
+        problems.append(Problem("unused", str(folder), detail))
+    return problems
+
+
+def _unread(tree: FolderTree, reading: Reading) -> list[Path]:
+    used = (
+        {entry.path for entry in reading.entries} | {entry.mask for entry in reading.entries} | reading.known
+    )
+    return [path for path in tree.listing.images if path not in used]
+
+
+def _folder(tree: FolderTree, path: Path) -> str:
+    return tree.relative(path.parent) if path.parent != tree.root else "."
