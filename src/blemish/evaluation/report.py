@@ -19,6 +19,7 @@ from blemish.evaluation import figures
 from blemish.evaluation.rate import Rate
 from blemish.evaluation.result import Evaluation
 from blemish.evaluation.type_confusion import TypeConfusion
+from blemish.evaluation.undefined import in_words
 
 # Parts shown in the whole report: about 100 kB each, so that pictures stay near 3 MB beside Plotly's 5 MB.
 _MOST_EXHIBITS, _FEWEST_EXHIBITS = 32, 8
@@ -116,6 +117,7 @@ def _counted(rate: Rate) -> str:
 
 def _section(index: int, evaluation: Evaluation, most: int) -> dict[str, Any]:
     """Everything the template shows of one category."""
+    figures_of = evaluation.to_json()
     return {
         "anchor": f"category-{index + 1}",
         "category": evaluation.category,
@@ -123,7 +125,8 @@ def _section(index: int, evaluation: Evaluation, most: int) -> dict[str, Any]:
         "cards": _cards(evaluation),
         "charts": _charts(evaluation),
         "confusion": evaluation.decision,
-        "types": evaluation.to_json()["per_defect_type"],
+        "types": figures_of["per_defect_type"],
+        "undefined": in_words(figures_of["undefined"]),
         "named": _named(evaluation.type_confusion),
         "gallery": figures.gallery(evaluation, most),
         "scale": figures.colour_scale(*evaluation.map_scale, evaluation.pixel_threshold),

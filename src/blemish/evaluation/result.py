@@ -18,6 +18,7 @@ from blemish.evaluation.intervals import auroc_interval
 from blemish.evaluation.metrics import Decision, PixelMetrics, Ranking, decide, rank
 from blemish.evaluation.rate import Rate
 from blemish.evaluation.type_confusion import TypeConfusion
+from blemish.evaluation.undefined import why_undefined
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,11 @@ class Evaluation:
         return sorted({image.defect_type for image in self.images if image.anomalous})
 
     def to_json(self) -> dict[str, Any]:
-        """Everything measured, JSON-ready: what is undefined is None, times are in milliseconds."""
+        """Everything measured, JSON-ready: what is undefined is None, and `undefined` says why; times in ms."""
+        figures = self._figures()
+        return figures | {"undefined": why_undefined(self, figures)}
+
+    def _figures(self) -> dict[str, Any]:
         decision, best = self.decision, self.ranking.best_f1()
         pixels, types = self.pixels, self.type_confusion
         return {
