@@ -1,4 +1,4 @@
-"""Marks that people made on photographs, boxes, polygons and painted pixels, as masks that detectors learn from and are measured by.
+"""Marks that people made on photographs, as masks that detectors learn from and are measured by.
 
 A mask is a file (see `blemish.data.catalog`), so marks become one in the cache, named by all that it follows from:
 nothing is written beside the photographs, and a mask that is there already is not made again.

@@ -44,12 +44,22 @@ class Runs:
     @property
     def box(self) -> tuple[float, float, float, float]:
         """The rectangle that holds the marked pixels: x, y, width and height; of no size where none is marked."""
-        rows, columns = np.nonzero(self.pixels())
-        if not len(rows):
+        ends = np.cumsum(np.asarray(self.counts, np.int64))
+        first, end = ends[:-1:2], ends[1::2]
+        first, last = first[: len(end)][end > first[: len(end)]], end[end > first[: len(end)]] - 1
+        if not len(first):
             return (self.left, self.top, 0, 0)
-        left, top = int(columns.min()), int(rows.min())
-        across, down = int(columns.max()) - left + 1, int(rows.max()) - top + 1
-        return (self.left + left, self.top + top, across, down)
+        side = self.height if self.by_column else self.width
+        line, last_line = int((first // side).min()), int((last // side).max())
+        turns = bool(
+            (first // side != last // side).any()
+        )  # a run that goes on in the next line fills the side
+        place = 0 if turns else int((first % side).min())
+        last_place = side - 1 if turns else int((last % side).max())
+        left, top, right, bottom = (
+            (line, place, last_line, last_place) if self.by_column else (place, line, last_place, last_line)
+        )
+        return (self.left + left, self.top + top, right - left + 1, bottom - top + 1)
 
     def pixels(self) -> BoolArray:
         """The rectangle's pixels, bool H x W."""
@@ -90,7 +100,7 @@ def runs_of_pairs(numbers: Sequence[int], width: int, height: int) -> Runs:
 
 
 def runs_of_text(text: str, width: int, height: int) -> Runs:
-    """Run lengths in COCO's compressed coding: six bits a character, from the third on the difference to the last but one.
+    """Run lengths in COCO's compressed coding: six bits a character, later counts as differences to the last but one.
 
     Raises:
         ValueError: it is not in this coding, or goes over the photograph's edge.

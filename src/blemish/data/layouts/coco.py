@@ -1,8 +1,9 @@
-"""COCO's annotations (Lin et al., "Microsoft COCO", ECCV 2014; cocodataset.org/#format-data): boxes, polygons, run lengths.
+"""COCO's annotations (Lin et al., "Microsoft COCO", ECCV 2014; cocodataset.org/#format-data).
 
-The JSON file lies beside the photographs (`_annotations.coco.json` in `train/`, `valid/` and `test/`, as Roboflow
-exports), or in `annotations/`, one for each split (`instances_train2017.json`, as COCO itself). A photograph that it
-lists without an annotation is a good part; one that it does not list is left out.
+They are boxes, polygons and run lengths. The JSON file lies beside the photographs (`_annotations.coco.json` in
+`train/`, `valid/` and `test/`, as Roboflow exports), or in `annotations/`, one for each split
+(`instances_train2017.json`, as COCO itself). A photograph that it lists without an annotation is a good part; one that
+it does not list is left out.
 """
 
 from __future__ import annotations

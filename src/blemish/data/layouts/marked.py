@@ -1,4 +1,4 @@
-"""What an export for detectors of objects comes to: marked photographs are defective, others good, if anything is marked.
+"""What an export for detectors of objects comes to: marked photographs are defective, others good, if any is marked.
 
 An export without a single mark is most likely one whose marks are missing: nobody is told that all of it is good.
 """
@@ -24,6 +24,7 @@ from blemish.data.entries import (
     Reading,
     named,
 )
+from blemish.data.layouts.annotation_files import split_of_folders
 from blemish.data.layouts.tree import FolderTree
 from blemish.data.marks import Mark, marked_entry, with_known_splits
 
@@ -87,8 +88,8 @@ class Export:
         )
         if len(one.marks) > MOST_MARKS or corners > MOST_CORNERS:
             raise CatalogError(
-                f"{path} has {len(one.marks)} marks with {corners} corners: correct its annotations; {MOST_MARKS} marks "
-                f"and {MOST_CORNERS:,} corners are possible."
+                f"{path} has {len(one.marks)} marks with {corners} corners: correct its annotations; "
+                f"{MOST_MARKS:,} marks and {MOST_CORNERS:,} corners are possible."
             )
         self._marks += len(one.marks) + len(one.kinds)
 
@@ -114,29 +115,26 @@ class Export:
             CatalogError: a photograph's size cannot be meant.
             BlemishError: the cache of masks cannot be written.
         """
+        listed = len(self._photographs)
+        for path in self._tree.images() if not listed else ():
+            self.add(path, split_of_folders(self._tree, path))
         entries = [entry for path, one in self._photographs.items() if (entry := self._entry(path, one))]
         self.reading.entries = with_known_splits(entries, self._tree.root)
         self._tell_unlabelled()
-        self.reading.unclear = self._unclear(where)
+        self.reading.unclear = self._unclear(where, listed)
         return self.reading
 
-    def _unclear(self, where: str) -> str:
-        if not self._photographs:
-            count = len(self._tree.images())
-            return (
-                f"{where} lists no photograph that is there, so nothing says which of the {count} are good and which "
-                "are defective: export the annotations anew, or sort them into folders"
-            )
+    def _unclear(self, where: str, listed: int) -> str:
+        count = len(self._photographs)
+        if not listed:
+            return f"no photograph that is there is named in {where}, so nothing says which of the {count} are good"
         if not self._marks:
-            return (
-                f"nothing is marked in {where}, so nothing says that the {len(self._photographs)} photographs are all "
-                "good: export the annotations anew, or sort them into folders"
-            )
+            return f"nothing is marked in {where}, so nothing says that its {count} photographs are all good"
         if self._strays and self._unlabelled:
             names = named([self._tree.relative(path) for path in self._strays], 3)
             return (
                 f"{len(self._strays)} files of labels belong to no photograph ({names}), and "
-                f"{self._unlabelled.total()} photographs have no label: give both the same names"
+                f"{self._unlabelled.total()} photographs have no label, so either may be of the other"
             )
         return ""
 

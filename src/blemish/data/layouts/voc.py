@@ -38,13 +38,15 @@ _LOOKED_INTO = 20
 
 
 def annotations_of(tree: FolderTree) -> dict[Path, Path]:
-    """Photographs of a tree with their XML files: of the same name, and in the folder that has most folders in common."""
+    """Photographs of a tree with their XML files: of the same name and split, with most folders in common."""
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for path in tree.others("*.xml"):
         by_stem[path.stem.lower()].append(path)
     found = {}
     for photograph in tree.images():
-        files = by_stem.get(photograph.stem.lower(), [])
+        split = split_of_folders(tree, photograph)
+        named = by_stem.get(photograph.stem.lower(), [])
+        files = [file for file in named if split_of_folders(tree, file) in (split, None)]
         if files:
             mine = _folders_of(tree, photograph)
             found[photograph] = max(files, key=lambda file: len(mine & _folders_of(tree, file)))
