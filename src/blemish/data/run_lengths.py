@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blemish.core.images import DEFAULT_LIMITS
 from blemish.core.types import BoolArray
 
 
@@ -33,6 +34,10 @@ class Runs:
     def __post_init__(self) -> None:
         if min(self.left, self.top) < 0 or min(self.width, self.height) < 1:
             raise ValueError("the rectangle of the run lengths has no pixel in the photograph")
+        if self.width * self.height > DEFAULT_LIMITS.max_pixels:
+            raise ValueError(
+                f"the run lengths are of {self.width} x {self.height} pixels, which no photograph has"
+            )
         if any(count < 0 for count in self.counts):
             raise ValueError("a run length is below zero")
         if sum(self.counts) > self.width * self.height:

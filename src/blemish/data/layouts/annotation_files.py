@@ -10,7 +10,7 @@ import json
 import math
 import mmap
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -29,6 +29,14 @@ DEEPEST = 100
 """Elements inside each other in an XML file that is read."""
 FARTHEST = 1e6
 """Largest coordinate, in pixels; photographs have at most 100 million pixels."""
+ANNOTATION_FOLDERS = frozenset(
+    {"annotations", "annotation", "ann", "labels", "label", "json", "xml", "xmls", "lable"}
+)
+"""Folders of annotations, in lower case; `lable` is GC10-DET's own."""
+_SHARED_FOLDERS = ANNOTATION_FOLDERS | {
+    *("images", "image", "img", "imgs", "jpegimages", "photos", "photographs", "data", "dataset", "default"),
+    *("obj_train_data", "obj_valid_data", "obj_test_data"),
+}
 _LINE = ":line"
 """The attribute that says on which line an XML element begins; no file can have one of this name."""
 
@@ -168,6 +176,18 @@ def split_of_folders(tree: FolderTree, path: Path) -> str | None:
     """The split that the folders between the root and a file speak of, the innermost first."""
     names = path.relative_to(tree.root).parts[:-1] if path.is_relative_to(tree.root) else ()
     return next((split for name in reversed(names) if (split := split_of(name))), None)
+
+
+def is_of_whole(tree: FolderTree, path: Path, also: Collection[str] = ()) -> bool:
+    """Whether the folders between the root and a file are those that one export has, as `train` and `images`.
+
+    `also` are others that it may have. Any other one may be a part of its own, or a class, so that the root is not one
+    export.
+    """
+    names = [name.lower() for name in path.relative_to(tree.root).parts[:-1]]
+    if names and names[0] in ANNOTATION_FOLDERS:
+        return True
+    return all(name in _SHARED_FOLDERS or name in also or split_of(name) for name in names)
 
 
 class Photographs:

@@ -22,6 +22,7 @@ from blemish.core.types import BoolArray
 from blemish.data.entries import GOOD, NORMAL_NAMES, SPLIT_NAMES, Problem, Reading
 from blemish.data.layouts.annotation_files import (
     Photographs,
+    is_of_whole,
     lines_of,
     split_of_folders,
     type_name,
@@ -119,7 +120,9 @@ def _listed_splits(tree: FolderTree) -> dict[str, str]:
 
 
 def _roboflow(tree: FolderTree) -> str | None:
-    table = next((path for path in tree.others(_CLASS_TABLE) if _has_values(path)), None)
+    table = next(
+        (path for path in tree.others(_CLASS_TABLE) if is_of_whole(tree, path) and _has_values(path)), None
+    )
     if table is None or not any(path.stem.lower().endswith("_mask") for path in tree.images(table.parent)):
         return None
     return f"{tree.relative(table)} names the values of masks"

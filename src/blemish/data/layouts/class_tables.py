@@ -1,9 +1,9 @@
 """Roboflow's tables: what every photograph of a folder is called, or boxes on them.
 
-- roboflow-classes: `_classes.csv` with the columns `filename, CLASS, CLASS, ...`, 1 where a photograph is of the class. One
-  of no class is good where the table has no class for good parts; else nothing is known of it.
+- roboflow-classes: `_classes.csv` with the columns `filename, CLASS, CLASS, ...`, 1 where a photograph is of the
+  class. One of no class is good where the table has no class for good parts; else nothing is known of it.
 - roboflow-boxes: `_annotations.csv` with the columns `filename,width,height,class,xmin,ymin,xmax,ymax`, a row a box. A
-  photograph without a row is a good part.
+  photograph without a row is a good part, if any has one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from blemish.core.errors import CatalogError
 from blemish.data.entries import GOOD, NORMAL_NAMES, Problem, Reading
 from blemish.data.layouts.annotation_files import (
     Photographs,
+    is_of_whole,
     lines_of,
     numbers_of,
     split_of_folders,
@@ -23,7 +24,7 @@ from blemish.data.layouts.annotation_files import (
 from blemish.data.layouts.layout import Layout
 from blemish.data.layouts.marked import Export
 from blemish.data.layouts.tree import FolderTree
-from blemish.data.manifest import read_rows
+from blemish.data.manifest import Row, read_rows
 from blemish.data.marks import Mark
 
 _CLASSES, _BOXES = "_classes.csv", "_annotations.csv"
@@ -33,7 +34,8 @@ _NO_CLASS = frozenset({"unlabeled", "unlabelled"})
 
 
 def _tables(tree: FolderTree, name: str, column: str) -> list[Path]:
-    return [path for path in tree.others(name) if column in "".join(lines_of(path)[:1]).lower()]
+    files = [path for path in tree.others(name) if is_of_whole(tree, path)]
+    return [path for path in files if column in "".join(lines_of(path)[:1]).lower()]
 
 
 def _recognise_classes(tree: FolderTree) -> str | None:
@@ -51,7 +53,9 @@ def _read_classes(tree: FolderTree) -> Reading:
     tables = _tables(tree, _CLASSES, "filename")
     for table in tables:
         export.reading.known.add(table)
-        columns, rows = read_rows(table)
+        columns, rows = _rows(table)
+        if "filename" not in columns:
+            raise CatalogError(f"{table} has no column filename: export it anew.")
         good = any(column in NORMAL_NAMES for column in columns)
         unknown = []
         for line, row in rows:
@@ -65,12 +69,18 @@ def _read_classes(tree: FolderTree) -> Reading:
                 export.add(path, split_of_folders(tree, path), kinds=kinds or [GOOD])
         if unknown:
             detail = (
-                f"{len(unknown)} photographs have no class in {table.name} ({unknown[0].name} is the first), so they are "
-                "left out; label them."
+                f"{len(unknown)} photographs have no class in {table.name} ({unknown[0].name} is the first), so they "
+                "are left out; label them."
             )
             export.reading.problems.append(Problem("label-missing", str(table), detail))
             export.reading.known.update(unknown)
     return export.finished(", ".join(map(tree.relative, tables[:3])))
+
+
+def _rows(table: Path) -> tuple[list[str], list[Row]]:
+    """Columns and rows of a table; it may have none, where a split has no photograph or no box."""
+    lines = [line for line in lines_of(table) if line.strip()]
+    return read_rows(table) if len(lines) > 1 else (lines[0].lower().split(","), [])
 
 
 def _kinds(table: Path, line: int, row: dict[str, str]) -> list[str]:
@@ -106,7 +116,7 @@ def _read_boxes(tree: FolderTree) -> Reading:
     tables = _tables(tree, _BOXES, "xmin")
     for table in tables:
         export.reading.known.add(table)
-        columns, rows = read_rows(table)
+        columns, rows = _rows(table)
         if absent := [name for name in _BOX_COLUMNS if name not in columns]:
             raise CatalogError(f"{table} has no column {absent[0]}: export it anew.")
         for line, row in rows:
@@ -117,7 +127,7 @@ def _read_boxes(tree: FolderTree) -> Reading:
             else:
                 export.add(path, split_of_folders(tree, path), [mark], size=size)
         for path in tree.images(table.parent, recursive=False):
-            export.add_unlabelled(path, split_of_folders(tree, path))
+            (export.add if rows else export.add_unlabelled)(path, split_of_folders(tree, path))
     return export.finished(", ".join(map(tree.relative, tables[:3])))
 
 

@@ -18,6 +18,7 @@ from blemish.data.layouts.annotation_files import (
     Photographs,
     box_around,
     corners_of,
+    is_of_whole,
     line_of,
     numbers_of,
     says,
@@ -37,7 +38,7 @@ _SHAPES = frozenset({"box", "polygon", "polyline", "points", "ellipse", "mask", 
 
 
 def _tables(tree: FolderTree) -> list[Path]:
-    files = [path for path in tree.others("*.xml") if len(path.relative_to(tree.root).parts) <= 2]
+    files = [path for path in tree.others("*.xml") if is_of_whole(tree, path)]
     return [path for path in files[:20] if says(path, b"<annotations", among=4096)]
 
 
@@ -126,20 +127,18 @@ def _outline(shape: Element) -> Polygon:
         left, top, right, bottom = _floats(shape, "xtl", "ytl", "xbr", "ybr")
         if left > right or top > bottom:
             raise ValueError(f"it goes from {left:g}, {top:g} to {right:g}, {bottom:g}")
-        corners = ((left, top), (right, top), (right, bottom), (left, bottom))
-        return _turned(corners, shape)
+        return _turned(_rectangle(left, top, right, bottom), shape)
     if shape.tag == "ellipse":
         x, y, across, down = _floats(shape, "cx", "cy", "rx", "ry")
         return _turned(circle(x, y, across, down), shape)
     if shape.tag == "cuboid":
         names = [name for name in shape.keys() if re.fullmatch(r"[xy](tl|tr|bl|br)[12]", name)]  # noqa: SIM118
         values = _floats(shape, *names)
-        across = [value for name, value in zip(names, values, strict=True) if name[0] == "x"]
-        down = [value for name, value in zip(names, values, strict=True) if name[0] == "y"]
-        if not across or not down:
+        columns = [value for name, value in zip(names, values, strict=True) if name[0] == "x"]
+        rows = [value for name, value in zip(names, values, strict=True) if name[0] == "y"]
+        if not columns or not rows:
             raise ValueError("it has no corners")
-        left, top, right, bottom = min(across), min(down), max(across), max(down)
-        return ((left, top), (right, top), (right, bottom), (left, bottom))
+        return _rectangle(min(columns), min(rows), max(columns), max(rows))
     flat = [value for text in _texts(shape) for value in re.split("[;,]", text)]
     numbers = numbers_of(flat)
     if not numbers or len(numbers) % 2 or (shape.tag == "polygon" and len(numbers) < 6):
@@ -147,6 +146,10 @@ def _outline(shape: Element) -> Polygon:
     corners = corners_of(numbers)
     # A line goes there and back again, so that it encloses nothing.
     return corners if shape.tag == "polygon" else (*corners, *reversed(corners))
+
+
+def _rectangle(left: float, top: float, right: float, bottom: float) -> Polygon:
+    return ((left, top), (right, top), (right, bottom), (left, bottom))
 
 
 def _texts(shape: Element) -> Iterator[str]:

@@ -22,6 +22,8 @@ _TEMPLATE, _TESTED = "_temp", "_test"
 
 
 def _recognise(tree: FolderTree) -> str | None:
+    if not tree.folders.keys() <= {"pcbdata", *(name for name in tree.folders if name.startswith("group"))}:
+        return None
     stems = {path.with_suffix("").as_posix().lower() for path in tree.images()}
     pair = next(
         (

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from blemish.data.entries import GOOD, TEST, TRAIN, Reading
-from blemish.data.layouts.annotation_files import split_of_folders
+from blemish.data.layouts.annotation_files import is_of_whole, split_of_folders
 from blemish.data.layouts.layout import Layout
 from blemish.data.layouts.marked import Export
 from blemish.data.layouts.tree import FolderTree
@@ -50,7 +50,8 @@ _PCB = {
 def _neu(tree: FolderTree) -> str | None:
     named = [path for path in tree.images() if _NEU_NAME.fullmatch(path.stem.lower())]
     kinds = {_neu_kind(path) for path in named}
-    if len(kinds) < 3 or len(named) != len(tree.images()):
+    of_whole = all(is_of_whole(tree, path, _NEU_FOLDERS) for path in named)
+    if len(kinds) < 3 or len(named) != len(tree.images()) or not of_whole:
         return None
     return f"its photographs are called as {named[0].name}, as in NEU-DET and NEU-CLS"
 

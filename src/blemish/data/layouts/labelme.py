@@ -1,7 +1,7 @@
 """LabelMe's JSON (github.com/wkentaro/labelme): a file a photograph, beside it and of its name.
 
-Its shapes are polygons, rectangles, circles, lines, points, and masks as PNG in Base64. A photograph without a file is a
-good part, if any other has one; the copy of the photograph in the file (`imageData`) is not looked at. `flags` that
+Its shapes are polygons, rectangles, circles, lines, points, and masks as PNG in Base64. A photograph without a file is
+a good part, if any other has one; the copy of the photograph in the file (`imageData`) is not looked at. `flags` that
 are set speak of the whole photograph, where they are words for good or defective.
 """
 
@@ -14,12 +14,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from blemish.core.errors import CatalogError, ImageError
 from blemish.core.images import DecodeLimits, decode_image
 from blemish.data.entries import ANOMALOUS_NAMES, NORMAL_NAMES, Reading
 from blemish.data.layouts.annotation_files import (
     box_around,
     corners_of,
+    is_of_whole,
     json_of,
     numbers_of,
     says,
@@ -57,7 +60,8 @@ def _annotations(tree: FolderTree) -> dict[Path, Path]:
 
 
 def _recognise(tree: FolderTree) -> str | None:
-    for file in list(_annotations(tree).values())[:_LOOKED_INTO]:
+    files = [file for photograph, file in _annotations(tree).items() if is_of_whole(tree, photograph)]
+    for file in files[:_LOOKED_INTO]:
         if says(file, b'"shapes"', among=_HEAD):
             return f"{tree.relative(file)} holds LabelMe's shapes"
     return None
@@ -178,7 +182,7 @@ def png_runs(content: bytes, left: int, top: int) -> Runs:
         pixels = decode_image(content, "its mask", DecodeLimits(min_side=1))
     except ImageError as error:
         raise ValueError(str(error)) from error
-    mask = pixels.any(axis=2)
+    mask = np.asarray(pixels.any(axis=2), np.bool_)
     if not mask.any():
         raise ValueError("its mask marks nothing")
     return runs_of(mask, left, top)

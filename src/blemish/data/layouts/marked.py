@@ -55,7 +55,7 @@ class Export:
         self.reading = Reading(layout)
         self._tree = tree
         self._photographs: dict[Path, _Marked] = {}
-        self._unlabelled: Counter[Path] = Counter()
+        self._unlabelled: dict[Path, str | None] = {}
         self._strays: list[Path] = []
         self._marks = 0
 
@@ -94,10 +94,8 @@ class Export:
         self._marks += len(one.marks) + len(one.kinds)
 
     def add_unlabelled(self, path: Path, split: str | None) -> None:
-        """A photograph of which no file says anything, among others: it counts as good, and that is told."""
-        if path not in self._photographs:
-            self._unlabelled[path.parent] += 1
-            self.add(path, split)
+        """A photograph of which no file says anything: it is good where others in its folder are labelled."""
+        self._unlabelled[path] = split
 
     def add_stray(self, path: Path) -> None:
         """A file of labels that belongs to no photograph."""
@@ -116,11 +114,12 @@ class Export:
             BlemishError: the cache of masks cannot be written.
         """
         listed = len(self._photographs)
+        self._take_unlabelled()
         for path in self._tree.images() if not listed else ():
             self.add(path, split_of_folders(self._tree, path))
         entries = [entry for path, one in self._photographs.items() if (entry := self._entry(path, one))]
         self.reading.entries = with_known_splits(entries, self._tree.root)
-        self._tell_unlabelled()
+        self._tell_strays()
         self.reading.unclear = self._unclear(where, listed)
         return self.reading
 
@@ -134,16 +133,26 @@ class Export:
             names = named([self._tree.relative(path) for path in self._strays], 3)
             return (
                 f"{len(self._strays)} files of labels belong to no photograph ({names}), and "
-                f"{self._unlabelled.total()} photographs have no label, so either may be of the other"
+                f"{len(self._unlabelled)} photographs have no label, so either may be of the other"
             )
         return ""
 
-    def _tell_unlabelled(self) -> None:
-        for folder, count in sorted(self._unlabelled.items()):
+    def _take_unlabelled(self) -> None:
+        """Photographs without labels in a folder with labels are good, and that is told; others are left out."""
+        labelled = {path.parent for path in self._photographs}
+        unlabelled = {
+            path: split for path, split in self._unlabelled.items() if path not in self._photographs
+        }
+        self._unlabelled = {path: split for path, split in unlabelled.items() if path.parent in labelled}
+        for path, split in self._unlabelled.items():
+            self.add(path, split)
+        for folder, count in sorted(Counter(path.parent for path in self._unlabelled).items()):
             detail = (
                 f"{count} photographs have no label file and count as good parts; mark their defects if not."
             )
             self.reading.problems.append(Problem("label-missing", str(folder), detail))
+
+    def _tell_strays(self) -> None:
         for path in self._strays:
             detail = "it holds labels, but there is no photograph of its name; copy that there or remove it."
             self.reading.problems.append(Problem("missing", str(path), detail))

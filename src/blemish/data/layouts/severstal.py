@@ -16,7 +16,7 @@ from pathlib import Path
 from blemish.core.errors import CatalogError, ImageError
 from blemish.core.images import upright_size
 from blemish.data.entries import TRAIN, Problem, Reading
-from blemish.data.layouts.annotation_files import content_of, whole_number
+from blemish.data.layouts.annotation_files import content_of, says, whole_number
 from blemish.data.layouts.layout import Layout
 from blemish.data.layouts.marked import Export
 from blemish.data.layouts.tree import FolderTree
@@ -34,8 +34,9 @@ def _recognise(tree: FolderTree) -> str | None:
     table = _table(tree)
     if table is None or tree.folder("train_images") is None:
         return None
-    header = table.open(encoding="utf-8-sig", errors="replace").readline(200).strip()
-    return "train.csv has Severstal's columns" if "encodedpixels" in header.lower() else None
+    return (
+        "train.csv has Severstal's column EncodedPixels" if says(table, b"EncodedPixels", among=200) else None
+    )
 
 
 def _table(tree: FolderTree) -> Path | None:

@@ -15,8 +15,10 @@ from xml.etree.ElementTree import Element
 from blemish.core.errors import CatalogError
 from blemish.data.entries import SPLIT_NAMES, TRAIN, Reading
 from blemish.data.layouts.annotation_files import (
+    ANNOTATION_FOLDERS,
     box_around,
     corners_of,
+    is_of_whole,
     line_of,
     lines_of,
     numbers_of,
@@ -32,8 +34,7 @@ from blemish.data.layouts.marked import Export
 from blemish.data.layouts.tree import FolderTree
 from blemish.data.marks import Mark
 
-_FOLDERS = frozenset({"annotations", "annotation", "lable", "labels", "xml", "xmls", "jpegimages", "images"})
-"""Folders in between that say nothing of a part; `lable` is GC10-DET's own."""
+_FOLDERS = ANNOTATION_FOLDERS | {"jpegimages", "images"}
 _LOOKED_INTO = 20
 
 
@@ -60,8 +61,12 @@ def _folders_of(tree: FolderTree, path: Path) -> set[str]:
 
 def is_voc(tree: FolderTree) -> Path | None:
     """The first of the XML files that holds VOC's annotations; None where there is none."""
-    files = [path for path in tree.others("*.xml") if path.name.lower() != "annotations.xml"]
-    return next((path for path in files[:_LOOKED_INTO] if says(path, b"<annotation", among=4096)), None)
+    files = [path for path in tree.others("*.xml") if is_of_whole(tree, path)]
+    return next((path for path in files[:_LOOKED_INTO] if _is_file(path)), None)
+
+
+def _is_file(path: Path) -> bool:
+    return says(path, b"<annotation", among=4096) and not says(path, b"<annotations", among=4096)
 
 
 def _recognise(tree: FolderTree) -> str | None:
@@ -94,7 +99,7 @@ def _read(tree: FolderTree) -> Reading:
     export.reading.known.update(annotated.values())
     strays = set(tree.others("*.xml")) - set(annotated.values())
     for file in sorted(strays):
-        if says(file, b"<annotation", among=4096):
+        if _is_file(file):
             export.add_stray(file)
     return export.finished("the XML files")
 

@@ -21,6 +21,7 @@ from blemish.data.layouts.annotation_files import (
     box_around,
     content_of,
     corners_of,
+    is_of_whole,
     lines_of,
     numbers_of,
     split_of_folders,
@@ -59,7 +60,7 @@ def _labels(tree: FolderTree, folder: Path | None = None) -> list[Path]:
 def _beside(tree: FolderTree) -> list[Path]:
     """Labels beside their photographs: half of the files with a photograph's name hold labels, or classes are named."""
     stems = {path.with_suffix("") for path in tree.images()}
-    files = [path for path in _labels(tree) if path.with_suffix("") in stems]
+    files = [path for path in _labels(tree) if path.with_suffix("") in stems and is_of_whole(tree, path)]
     some = [line for path in files[:_LOOKED_INTO] for line in lines_of(path)[:1]]
     named = any(tree.others(name) for name in _NAME_FILES)
     return files if named or 2 * sum(map(_is_label, some)) > len(some) else []
