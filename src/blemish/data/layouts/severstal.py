@@ -55,16 +55,13 @@ def _read(tree: FolderTree) -> Reading:
     export, rows = Export("severstal", tree), _rows(table)
     export.reading.known.update(tree.others("*.csv", recursive=False))
     for path in tree.images(folder, recursive=False):
-        marks = []
+        found = rows.pop(path.name.lower(), [])
         try:
-            size = upright_size(path) if path.name.lower() in rows else None
+            size = upright_size(path) if found else None
         except ImageError as error:
             export.reading.problems.append(Problem(error.kind, str(path), error.detail))
-            rows.pop(path.name.lower())
             continue
-        for row in rows.pop(path.name.lower(), []) if size else []:
-            marks.append(_mark(table, row, size))
-        export.add(path, TRAIN, marks, size=size)
+        export.add(path, TRAIN, [_mark(table, row, size) for row in found if size], size=size)
     for name in rows:
         export.missing(folder / name, table)
     unlabelled = tree.folder("test_images")
