@@ -14,6 +14,7 @@ from drawn_exports import (
     Drawn,
     box_mask,
     draw_casting,
+    draw_casting_alone,
     draw_concrete_cracks,
     draw_deep_pcb,
     draw_neu_cls,
@@ -195,6 +196,22 @@ def test_the_surfaces_of_sdnet_are_categories(tmp_path: Path) -> None:
     assert [(catalog.category, catalog.layout) for catalog in catalogs] == [
         (name, "sdnet2018") for name in "DPW"
     ]
+
+
+def test_castings_as_their_archive_unpacks_are_two_categories(tmp_path: Path) -> None:
+    drawn = draw_casting(tmp_path / "casting_data/casting_data")
+    draw_casting_alone(tmp_path / "casting_512x512/casting_512x512")
+    alone, split = open_catalogs(tmp_path)
+    assert (alone.category, alone.layout) == ("casting_512x512", "casting")
+    assert (split.category, split.counts()) == ("casting_data", drawn["counts"])
+
+
+def test_deep_pcb_as_its_repository_lies(tmp_path: Path) -> None:
+    drawn = draw_deep_pcb(tmp_path)
+    photograph(tmp_path / "fig/result_test.jpg")
+    (tmp_path / "evaluation").mkdir()
+    catalog = open_catalog(tmp_path)
+    assert (catalog.layout, catalog.counts()) == ("deeppcb", drawn["counts"])
 
 
 @pytest.mark.parametrize("draw", [draw_casting, draw_concrete_cracks])

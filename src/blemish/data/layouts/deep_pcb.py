@@ -21,16 +21,24 @@ _TYPES = {1: "open", 2: "short", 3: "mousebite", 4: "spur", 5: "copper", 6: "pin
 _TEMPLATE, _TESTED = "_temp", "_test"
 
 
+def _boards(tree: FolderTree) -> list[Path]:
+    """Photographs in folders of groups; the repository has figures beside them."""
+    return [
+        path
+        for path in tree.images()
+        if path.parent != tree.root
+        and path.stem.lower().endswith((_TEMPLATE, _TESTED))
+        and path.relative_to(tree.root).parts[0].lower().startswith(("pcbdata", "group"))
+    ]
+
+
 def _recognise(tree: FolderTree) -> str | None:
-    if not tree.folders.keys() <= {"pcbdata", *(name for name in tree.folders if name.startswith("group"))}:
-        return None
-    stems = {path.with_suffix("").as_posix().lower() for path in tree.images()}
+    boards = {path.with_suffix("").as_posix().lower(): path for path in _boards(tree)}
     pair = next(
         (
             path
-            for path in tree.images()
-            if path.stem.lower().endswith(_TEMPLATE)
-            and path.with_suffix("").as_posix().lower().removesuffix(_TEMPLATE) + _TESTED in stems
+            for place, path in boards.items()
+            if place.endswith(_TEMPLATE) and place.removesuffix(_TEMPLATE) + _TESTED in boards
         ),
         None,
     )
@@ -50,12 +58,12 @@ def _read(tree: FolderTree) -> Reading:
         path.stem.lower(): path for path in tree.others("*.txt") if path.parent.name.lower().endswith("_not")
     }
     splits = _listed_splits(tree)
-    for path in tree.images():
+    for path in _boards(tree):
         stem = path.stem.lower()
         split = splits.get(stem.removesuffix(_TEMPLATE).removesuffix(_TESTED))
         if stem.endswith(_TEMPLATE):
             export.add(path, split, kinds=[GOOD])
-        elif stem.endswith(_TESTED):
+        else:
             file = boxes.pop(stem.removesuffix(_TESTED), None)
             if file is None:
                 detail = f"there is no {stem.removesuffix(_TESTED)}.txt for it, so it is not used; unpack the set anew."

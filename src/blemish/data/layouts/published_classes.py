@@ -25,10 +25,11 @@ Classes = Mapping[str, str]
 
 def _places(tree: FolderTree, sets: tuple[Classes, ...]) -> dict[Path, tuple[str, str]]:
     """Folders of classes with their split and class; none where other folders with photographs lie beside them."""
-    splits = {name: folder for name, folder in tree.folders.items() if name in SPLIT_NAMES}
-    within = (
-        {tree.root: TRAIN} if not splits else {folder: SPLIT_NAMES[name] for name, folder in splits.items()}
-    )
+    top = _packed(tree)
+    splits = {
+        folder: SPLIT_NAMES[name] for name, folder in tree.folders_in(top).items() if name in SPLIT_NAMES
+    }
+    within = splits or {top: TRAIN}
     found: dict[Path, tuple[str, str]] = {}
     for base, split in within.items():
         folders = {name: folder for name, folder in tree.folders_in(base).items() if tree.images(folder)}
@@ -36,10 +37,17 @@ def _places(tree: FolderTree, sets: tuple[Classes, ...]) -> dict[Path, tuple[str
         if classes is None or tree.images(base, recursive=False):
             return {}
         found |= {folder: (split, classes[name]) for name, folder in folders.items()}
-    others = [
-        folder for folder in tree.folders.values() if splits and folder not in within and tree.images(folder)
-    ]
+    beside = [folder for folder in tree.folders_in(top).values() if splits and folder not in splits]
+    others = any(tree.images(folder) for folder in beside)
     return {} if others else found
+
+
+def _packed(tree: FolderTree) -> Path:
+    """The folder of a set that is packed into a folder by itself, as Kaggle's `casting_data/casting_data/`."""
+    top = tree.root
+    while len(within := tree.folders_in(top)) == 1 and not tree.images(top, recursive=False):
+        (top,) = within.values()
+    return top
 
 
 def _layout(name: str, title: str, summary: str, *sets: Classes) -> Layout:
