@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -372,6 +373,85 @@ def draw_roboflow_masks(folder: Path) -> Drawn:
     return EXPORTED
 
 
+def draw_via(folder: Path) -> Drawn:
+    x, y, width, height = BOX
+    shape = {"name": "rect", "x": x, "y": y, "width": width, "height": height}
+    region = {"shape_attributes": shape, "region_attributes": {"type": "scratch"}}
+    for split, some in _exported(folder, lambda split, name: Path(split, name)).items():
+        found = {
+            f"{path.name}123": {
+                "filename": path.name,
+                "size": 123,
+                "regions": [region] if bad else [],
+                "file_attributes": {},
+            }
+            for path, bad in some
+        }
+        project = {"_via_settings": {}, "_via_img_metadata": found, "_via_attributes": {}}
+        text(folder / split / "via_project.json", json.dumps(project if split == "train" else found))
+    return EXPORTED
+
+
+def draw_label_studio(folder: Path) -> Drawn:
+    x, y, width, height = BOX
+    value = {
+        "x": x / WIDTH * 100,
+        "y": y / HEIGHT * 100,
+        "width": width / WIDTH * 100,
+        "height": height / HEIGHT * 100,
+        "rotation": 0,
+        "rectanglelabels": ["scratch"],
+    }
+    result = {
+        "type": "rectanglelabels",
+        "value": value,
+        "original_width": WIDTH,
+        "original_height": HEIGHT,
+        "image_rotation": 0,
+    }
+    tasks = []
+    for some in _exported(folder, lambda split, name: Path("images", split, name)).values():
+        tasks += [
+            {
+                "data": {"image": f"/data/upload/1/0a1b2c3d-{path.name}"},
+                "annotations": [{"was_cancelled": False, "result": [result] if bad else []}],
+            }
+            for path, bad in some
+        ]
+    text(folder / "project-1-at-2024.json", json.dumps(tasks))
+    return EXPORTED
+
+
+def draw_createml(folder: Path) -> Drawn:
+    x, y, width, height = BOX
+    middle = {"x": x + width / 2, "y": y + height / 2, "width": width, "height": height}
+    for split, some in _exported(folder, lambda split, name: Path(split, name)).items():
+        found = [
+            {"image": path.name, "annotations": [{"label": "scratch", "coordinates": middle}] if bad else []}
+            for path, bad in some
+        ]
+        text(folder / split / "_annotations.createml.json", json.dumps(found))
+    return EXPORTED
+
+
+def draw_supervisely(folder: Path) -> Drawn:
+    x, y, width, height = BOX
+    png = cv2.imencode(".png", np.full((height, width), 255, np.uint8))[1].tobytes()
+    bitmap = {"data": base64.b64encode(zlib.compress(png)).decode(), "origin": [x, y]}
+    scratch = {"classTitle": "scratch", "geometryType": "bitmap", "bitmap": bitmap}
+    for some in _exported(folder, lambda split, name: Path(split, "img", name)).values():
+        for path, bad in some:
+            document = {
+                "description": "",
+                "tags": [],
+                "size": {"height": HEIGHT, "width": WIDTH},
+                "objects": [scratch] if bad else [],
+            }
+            text(path.parent.parent / f"ann/{path.name}.json", json.dumps(document))
+    text(folder / "meta.json", json.dumps({"classes": [{"title": "scratch"}], "tags": []}))
+    return EXPORTED
+
+
 INDUSTRY: dict[str, Callable[[Path], Drawn]] = {
     "severstal": draw_severstal,
     "severstal (first version)": draw_severstal_first,
@@ -396,6 +476,10 @@ EXPORTS: dict[str, Callable[[Path], Drawn]] = {
     "cvat": draw_cvat,
     "cvat-masks": draw_cvat_masks,
     "labelme": draw_labelme,
+    "via": draw_via,
+    "label-studio": draw_label_studio,
+    "createml": draw_createml,
+    "supervisely": draw_supervisely,
     "roboflow-classes": draw_roboflow_classes,
     "roboflow-boxes": draw_roboflow_boxes,
     "roboflow-masks": draw_roboflow_masks,

@@ -25,10 +25,13 @@ from drawn_exports import (
     draw_coco_runs,
     draw_cvat,
     draw_cvat_masks,
+    draw_label_studio,
     draw_labelme,
     draw_roboflow_boxes,
     draw_roboflow_classes,
     draw_roboflow_masks,
+    draw_supervisely,
+    draw_via,
     draw_voc,
     draw_voc_beside,
     draw_yolo_beside,
@@ -133,14 +136,23 @@ def test_an_export_that_lists_nothing_leaves_open_what_is_good(tmp_path: Path) -
     assert catalog.layout == "coco" and len(catalog) == 11 and catalog.unclear
 
 
+def without_marks(document: Any) -> Any:
+    """The JSON of any program with empty lists where its marks were."""
+    if isinstance(document, list):
+        return [without_marks(one) for one in document]
+    if not isinstance(document, dict):
+        return document
+    marks = {"shapes", "regions", "objects", "result"}
+    marks |= set() if "data" in document else {"annotations"}  # Label Studio's annotations have results
+    return {key: [] if key in marks else without_marks(value) for key, value in document.items()}
+
+
 def nothing_marked(name: str, root: Path) -> None:
     """The export as it is before anybody has marked anything."""
     EXPORTS[name](root)
     for path in root.rglob("*"):
         if path.suffix == ".json":
-            document = json.loads(path.read_text())
-            document |= {"annotations": []} if "annotations" in document else {"shapes": []}
-            path.write_text(json.dumps(document))
+            path.write_text(json.dumps(without_marks(json.loads(path.read_text()))))
         elif path.suffix == ".xml":
             text = path.read_text()
             for begin, end in (("<object>", "</object>"), ("<box", "</box>")):
@@ -697,6 +709,91 @@ def test_a_wrong_cell_is_named(
     assert str(file) in str(caught.value)
 
 
+def changed_json(draw: Callable[[Path], Drawn], root: Path, name: str, *keys: Any, value: Any) -> None:
+    """An export with another value at these keys of a JSON file."""
+    draw(root)
+    file = root / name
+    document = json.loads(file.read_text())
+    place = document
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    file.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (
+            {"name": "polygon", "all_points_x": [5, 9, 9, 5], "all_points_y": [6, 6, 8, 8]},
+            lambda x, y: (x >= 5) & (x <= 9) & (y >= 6) & (y <= 8),
+        ),
+        (
+            {"name": "polyline", "all_points_x": [5, 9], "all_points_y": [6, 6]},
+            lambda x, y: (y == 6) & (x >= 5) & (x <= 9),
+        ),
+        ({"name": "point", "cx": 5, "cy": 6}, lambda x, y: (x == 5) & (y == 6)),
+        ({"name": "circle", "cx": 20, "cy": 15, "r": 10}, lambda x, y: np.hypot(x - 20, y - 15) <= 10),
+        (
+            {"name": "ellipse", "cx": 20, "cy": 15, "rx": 12, "ry": 4, "theta": np.pi / 2},
+            lambda x, y: ((x - 20) / 4) ** 2 + ((y - 15) / 12) ** 2 <= 1,
+        ),
+    ],
+)
+def test_a_region_of_via_marks_its_pixels(
+    value: Any, expected: Callable[[Any, Any], Any], tmp_path: Path
+) -> None:
+    keys = ("_via_img_metadata", "train_1.jpg123", "regions", 0, "shape_attributes")
+    changed_json(draw_via, tmp_path, "train/via_project.json", *keys, value=value)
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    wrong = masks(open_catalog(tmp_path))["train_1.jpg"] != expected(columns, rows)
+    assert wrong.mean() < (0.02 if value["name"] in ("circle", "ellipse") else 1e-9)
+
+
+def test_tasks_of_label_studio_that_nobody_did_are_left_out(tmp_path: Path) -> None:
+    changed_json(draw_label_studio, tmp_path, "project-1-at-2024.json", 0, "annotations", value=[])
+    catalog = open_catalog(tmp_path)
+    assert "train_0.jpg" not in by_label(catalog, "normal")
+    assert [problem.kind for problem in catalog.problems] == ["label-missing"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "with_mask"),
+    [
+        ("choices", {"choices": ["scratch"]}, False),
+        ("brushlabels", {"format": "rle", "rle": [0, 1], "brushlabels": ["scratch"]}, False),
+        ("polygonlabels", {"points": [[10, 10], [50, 10], [10, 50]], "polygonlabels": ["scratch"]}, True),
+        ("ellipselabels", {"x": 50, "y": 50, "radiusX": 9, "radiusY": 9, "ellipselabels": ["scratch"]}, True),
+        ("keypointlabels", {"x": 50, "y": 50, "width": 0.4, "keypointlabels": ["scratch"]}, True),
+    ],
+)
+def test_a_result_of_label_studio_makes_its_photograph_defective(
+    kind: str, value: Any, with_mask: bool, tmp_path: Path
+) -> None:
+    result = {"type": kind, "value": value, "original_width": WIDTH, "original_height": HEIGHT}
+    keys = (1, "annotations", 0, "result", 0)
+    changed_json(draw_label_studio, tmp_path, "project-1-at-2024.json", *keys, value=result)
+    catalog = open_catalog(tmp_path)
+    assert by_label(catalog, "anomalous") == BAD and catalog.counts()["test"]["scratch"] == 4
+    assert (
+        masks(catalog).get("train_1.jpg") is not None and masks(catalog)["train_1.jpg"].any()
+    ) == with_mask
+
+
+def test_a_polygon_of_supervisely_has_holes(tmp_path: Path) -> None:
+    rings = {
+        "exterior": [[5, 5], [30, 5], [30, 25], [5, 25]],
+        "interior": [[[10, 10], [20, 10], [20, 20], [10, 20]]],
+    }
+    shape = {"classTitle": "scratch", "geometryType": "polygon", "points": rings}
+    changed_json(draw_supervisely, tmp_path, "train/ann/train_1.jpg.json", "objects", 0, value=shape)
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    mask = masks(open_catalog(tmp_path))["train_1.jpg"]
+    inside = (columns >= 5) & (columns <= 30) & (rows >= 5) & (rows <= 25)
+    hole = (columns > 10) & (columns < 20) & (rows > 10) & (rows < 20)
+    assert (mask == inside & ~hole).all()
+
+
 # anything in a file of annotations
 
 leaves = st.one_of(
@@ -747,12 +844,16 @@ JSON_FILES = {
     "coco (Roboflow)": "train/_annotations.coco.json",
     "coco (run lengths)": "annotations/instances_train.json",
     "labelme": "train/train_1.json",
+    "via": "train/via_project.json",
+    "label-studio": "project-1-at-2024.json",
+    "createml": "train/_annotations.createml.json",
+    "supervisely": "train/ann/train_1.jpg.json",
 }
 
 
 @pytest.mark.parametrize("name", JSON_FILES)
 @settings(max_examples=25, deadline=None)
-@given(path=st.lists(st.integers(0, 9), min_size=1, max_size=5), value=values)
+@given(path=st.lists(st.integers(0, 9), min_size=1, max_size=7), value=values)
 def test_any_value_in_json_is_read_or_refused(
     name: str, path: list[int], value: Any, drawn_once: dict[str, Path]
 ) -> None:

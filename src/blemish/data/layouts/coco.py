@@ -55,7 +55,9 @@ def _may_hold(tree: FolderTree, folder: Path) -> bool:
 def _is_table(path: Path) -> bool:
     if any(fnmatch(path.name.lower(), name) for name in _OWN_NAMES):
         return True
-    return says(path, b"{", among=64) and says(path, b'"images"', b'"annotations"')
+    with path.open("rb") as stream:
+        start = stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+    return start.startswith(b"{") and says(path, b'"images"', b'"annotations"')
 
 
 def _recognise(tree: FolderTree) -> str | None:

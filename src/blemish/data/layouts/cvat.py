@@ -6,7 +6,6 @@ a `tag` speaks of the whole photograph. One without any of them is a good part; 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,9 +26,9 @@ from blemish.data.layouts.annotation_files import (
     whole_number,
     xml_of,
 )
-from blemish.data.layouts.labelme import circle
 from blemish.data.layouts.layout import Layout
 from blemish.data.layouts.marked import Export
+from blemish.data.layouts.shapes import ellipse, line, rectangle, turned
 from blemish.data.layouts.tree import FolderTree
 from blemish.data.marks import Mark, Polygon
 from blemish.data.run_lengths import Runs
@@ -127,10 +126,10 @@ def _outline(shape: Element) -> Polygon:
         left, top, right, bottom = _floats(shape, "xtl", "ytl", "xbr", "ybr")
         if left > right or top > bottom:
             raise ValueError(f"it goes from {left:g}, {top:g} to {right:g}, {bottom:g}")
-        return _turned(_rectangle(left, top, right, bottom), shape)
+        return _turned(rectangle(left, top, right, bottom), shape)
     if shape.tag == "ellipse":
         x, y, across, down = _floats(shape, "cx", "cy", "rx", "ry")
-        return _turned(circle(x, y, across, down), shape)
+        return _turned(ellipse(x, y, across, down), shape)
     if shape.tag == "cuboid":
         names = [name for name in shape.keys() if re.fullmatch(r"[xy](tl|tr|bl|br)[12]", name)]  # noqa: SIM118
         values = _floats(shape, *names)
@@ -138,18 +137,13 @@ def _outline(shape: Element) -> Polygon:
         rows = [value for name, value in zip(names, values, strict=True) if name[0] == "y"]
         if not columns or not rows:
             raise ValueError("it has no corners")
-        return _rectangle(min(columns), min(rows), max(columns), max(rows))
+        return rectangle(min(columns), min(rows), max(columns), max(rows))
     flat = [value for text in _texts(shape) for value in re.split("[;,]", text)]
     numbers = numbers_of(flat)
     if not numbers or len(numbers) % 2 or (shape.tag == "polygon" and len(numbers) < 6):
         raise ValueError(f"its points are {';'.join(flat)[:60]!r}")
     corners = corners_of(numbers)
-    # A line goes there and back again, so that it encloses nothing.
-    return corners if shape.tag == "polygon" else (*corners, *reversed(corners))
-
-
-def _rectangle(left: float, top: float, right: float, bottom: float) -> Polygon:
-    return ((left, top), (right, top), (right, bottom), (left, bottom))
+    return corners if shape.tag == "polygon" else line(corners)
 
 
 def _texts(shape: Element) -> Iterator[str]:
@@ -159,16 +153,10 @@ def _texts(shape: Element) -> Iterator[str]:
 
 
 def _turned(corners: Polygon, shape: Element) -> Polygon:
-    """Corners turned about their middle by the shape's rotation, in degrees, clockwise."""
+    """Corners turned about their middle by the shape's rotation, in degrees."""
     (degrees,) = _floats(shape, "rotation") if shape.get("rotation") else (0.0,)
-    if not degrees:
-        return corners
     left, top, across, down = box_around(corners)
-    x, y, angle = left + across / 2, top + down / 2, math.radians(degrees)
-    cosine, sine = math.cos(angle), math.sin(angle)
-    return tuple(
-        (x + (a - x) * cosine - (b - y) * sine, y + (a - x) * sine + (b - y) * cosine) for a, b in corners
-    )
+    return turned(corners, degrees, left + across / 2, top + down / 2) if degrees else corners
 
 
 def _floats(shape: Element, *names: str) -> list[float]:

@@ -7,17 +7,12 @@ are set speak of the whole photograph, where they are words for good or defectiv
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from blemish.core.errors import CatalogError, ImageError
-from blemish.core.images import DecodeLimits, decode_image
+from blemish.core.errors import CatalogError
 from blemish.data.entries import ANOMALOUS_NAMES, NORMAL_NAMES, Reading
 from blemish.data.layouts.annotation_files import (
     box_around,
@@ -32,15 +27,13 @@ from blemish.data.layouts.annotation_files import (
 )
 from blemish.data.layouts.layout import Layout
 from blemish.data.layouts.marked import Export
+from blemish.data.layouts.shapes import base64_of, ellipse, line, png_runs
 from blemish.data.layouts.tree import FolderTree
 from blemish.data.marks import Mark, Polygon
-from blemish.data.run_lengths import Runs, runs_of
 
 _LOOKED_INTO = 10
 _HEAD = 1 << 16
 """Bytes at the beginning of a file that are looked into; `imageData` comes later."""
-_ROUND = 64
-"""Corners of a circle."""
 
 
 def _annotations(tree: FolderTree) -> dict[Path, Path]:
@@ -124,7 +117,7 @@ def _mark(file: Path, number: int, shape: Mapping[str, Any]) -> Mark:
             raise ValueError("its points are no list of x and y in pixels")
         corners = corners_of(numbers)
         if kind == "mask":
-            runs = mask_runs(shape.get("mask"), int(corners[0][0]), int(corners[0][1]))
+            runs = png_runs(base64_of(shape.get("mask")), int(corners[0][0]), int(corners[0][1]))
             return Mark(name, runs.box, (), runs)
         outline = _outline(str(kind), corners)
     except ValueError as error:
@@ -147,45 +140,9 @@ def _outline(kind: str, corners: Polygon) -> Polygon:
         raise ValueError(f"it has {len(corners)} points")
     if kind == "circle":
         (x, y), edge = corners[0], corners[1]
-        return circle(x, y, math.dist((x, y), edge))
-    # A line goes there and back again, so that it encloses nothing.
-    return (*corners, *reversed(corners)) if kind in ("line", "linestrip", "points") else corners
-
-
-def circle(x: float, y: float, across: float, down: float | None = None) -> Polygon:
-    """The outline of a circle or an ellipse of these radii."""
-    angles = [2 * math.pi * step / _ROUND for step in range(_ROUND)]
-    down = across if down is None else down
-    return tuple((x + across * math.cos(angle), y + down * math.sin(angle)) for angle in angles)
-
-
-def mask_runs(text: Any, left: int, top: int) -> Runs:
-    """The run lengths of a PNG in Base64, white where it marks, whose first pixel lies at `left`, `top`.
-
-    Raises:
-        ValueError: it is no such text, or marks nothing.
-    """
-    try:
-        content = base64.b64decode(text, validate=True)
-    except (binascii.Error, TypeError, ValueError) as error:
-        raise ValueError("its mask is not Base64") from error
-    return png_runs(content, left, top)
-
-
-def png_runs(content: bytes, left: int, top: int) -> Runs:
-    """The run lengths of an image file in memory, as `mask_runs`.
-
-    Raises:
-        ValueError: it cannot be decoded, or marks nothing.
-    """
-    try:
-        pixels = decode_image(content, "its mask", DecodeLimits(min_side=1))
-    except ImageError as error:
-        raise ValueError(str(error)) from error
-    mask = np.asarray(pixels.any(axis=2), np.bool_)
-    if not mask.any():
-        raise ValueError("its mask marks nothing")
-    return runs_of(mask, left, top)
+        radius = math.dist((x, y), edge)
+        return ellipse(x, y, radius, radius)
+    return line(corners) if kind in ("line", "linestrip", "points") else corners
 
 
 LABELME = Layout("labelme", "LabelMe's JSON beside each photograph", _recognise, _read)
