@@ -210,7 +210,10 @@ def _open_category(root: Path, category: str | None, told: Told, guess: bool) ->
     folder = root if root.is_dir() else root.parent
     tree = FolderTree(folder, told.ignore)
     reading, reason = _read(tree, manifest, told)
-    if not any(entry.split == TRAIN and entry.label == NORMAL for entry in reading.entries):
+    if reading.unclear and reading.entries and not guess:
+        raise CatalogError(f"{root} cannot be learnt from yet, for {reading.unclear}.")
+    learnable = any(entry.split == TRAIN and entry.label == NORMAL for entry in reading.entries)
+    if not learnable and not (reading.unclear and reading.entries):
         seen = f"{len(reading.entries)} images, but none of good parts for training"
         if not reading.entries:
             seen = _describe(tree) if root.is_dir() else "none of the images it names exist"
@@ -218,8 +221,6 @@ def _open_category(root: Path, category: str | None, told: Told, guess: bool) ->
         raise CatalogError(
             f"{root} cannot be learnt from: {seen}.{first} Layouts understood: {LAYOUTS_UNDERSTOOD}."
         )
-    if reading.unclear and not guess:
-        raise CatalogError(f"{root} cannot be learnt from yet, for {reading.unclear}.")
     uses = folder_uses(tree, reading)
     if manifest is None:
         reading.problems += left_out(tree, reading)
