@@ -53,6 +53,23 @@ def layout_named(name: str) -> Layout:
     raise UsageError(f"--layout {name} is not known: choose {names}.")
 
 
-def categories_in(tree: FolderTree) -> list[Path]:
-    """Folders directly in the root that are categories by themselves, sorted."""
-    return [folder for folder in tree.folders.values() if recognise(tree.below(folder))]
+def categories_in(tree: FolderTree, layout: Layout | None = None) -> list[Path]:
+    """Folders that are categories by themselves, sorted, in the root or in the folder that an archive unpacked into.
+
+    Args:
+        tree: the root.
+        layout: the one that they have to show; None for any.
+    """
+    found = [
+        folder
+        for folder in tree.folders.values()
+        if (layout.recognise(tree.below(folder)) if layout else recognise(tree.below(folder)))
+    ]
+    inner = None if found else _only_folder(tree)
+    return categories_in(tree.below(inner), layout) if inner else found
+
+
+def _only_folder(tree: FolderTree) -> Path | None:
+    """The one folder in the root that all photographs lie in; None if there is none or several."""
+    holding = {path.relative_to(tree.root).parts[0] for path in tree.listing.images}
+    return next((folder for folder in tree.folders.values() if holding == {folder.name}), None)
