@@ -7,6 +7,7 @@ A photograph may have several masks, `ground_truth/logical_anomalies/000/000.png
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from blemish.data.entries import TEST, TRAIN, Reading
@@ -38,16 +39,25 @@ def _read(tree: FolderTree) -> Reading:
         reading.entries += class_entries(reading, tree, folder, split, kind)
     masks = tree.folders.get(_MASKS)
     files = tree.images(masks) if masks else []
-
-    def key(path: Path) -> str:
-        """Kind and name: a mask lies in a folder named after its photograph."""
-        if masks and path.is_relative_to(masks):
-            kind, *inside = path.relative_to(masks).with_suffix("").parts
-            return f"{kind}/{inside[0] if inside else kind}".lower()
-        return f"{path.parent.name}/{path.stem}".lower()
-
-    reading.entries = with_masks(reading, reading.entries, files, key)
+    reading.entries = with_masks(reading, reading.entries, files, lambda path: _key(path, masks))
     return reading
+
+
+def masks_by_photograph(tree: FolderTree) -> Callable[[Path], list[Path]]:
+    """What gives the masks of a photograph, each of one defect; none where there are none."""
+    masks = tree.folders.get(_MASKS)
+    found: dict[str, list[Path]] = {}
+    for path in tree.images(masks) if masks else ():
+        found.setdefault(_key(path, masks), []).append(path)
+    return lambda path: found.get(_key(path, masks), [])
+
+
+def _key(path: Path, masks: Path | None) -> str:
+    """Kind and name: a mask lies in a folder named after its photograph."""
+    if masks and path.is_relative_to(masks):
+        kind, *inside = path.relative_to(masks).with_suffix("").parts
+        return f"{kind}/{inside[0] if inside else kind}".lower().removesuffix("_mask")
+    return f"{path.parent.name}/{path.stem}".lower()
 
 
 LOCO = Layout(
