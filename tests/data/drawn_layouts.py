@@ -148,7 +148,7 @@ def _mvtec_ad_2(root: Path) -> Drawn:
         {"test_public/bad/000_shift_1.png": (ONE,)},
         "vial",
         2,
-        ("unused",),
+        ("unused", "unused"),
     )
 
 
@@ -236,6 +236,17 @@ def _visa(root: Path) -> Drawn:
         "candle",
         2,
     )
+
+
+@drawing("visa-without-tables", "visa")
+def _visa_without_tables(root: Path) -> Drawn:
+    for category in ("candle", "pcb1"):
+        photographs(root / category, *numbered("Data/Images/Normal", 5, ".JPG"))
+        photographs(root / category, *numbered("Data/Images/Anomaly", 2, ".JPG"))
+        for name in numbered("Data/Masks/Anomaly", 2):
+            mask(root / category / name, ONE, value=1)
+    counts = {"train": {"good": 4}, "test": {"anomaly": 2, "good": 1}}
+    return Drawn(counts, {"Data/Images/Anomaly/001.JPG": (ONE,)}, "pcb1", 2)
 
 
 @drawing("kolektorsdd")
@@ -352,6 +363,14 @@ def _real_iad_without_lists(root: Path) -> Drawn:
         fill_real_iad(root / category)
     marked = "NG/AK/S0005/zipper_0005_NG_AK_C1_20231023.jpg"
     return Drawn({"train": {"good": 8}, "test": {"AK": 2, "HS": 2, "good": 2}}, {marked: (ONE,)}, "zipper", 2)
+
+
+@drawing("real-iad-flat", "real-iad")
+def _real_iad_flat(root: Path) -> Drawn:
+    photographs(root, *numbered("OK", 5, ".jpg"), *numbered("NG/AK", 2, ".jpg"))
+    for name in numbered("NG/AK", 2):
+        mask(root / name, ONE)
+    return Drawn({"train": {"good": 4}, "test": {"AK": 2, "good": 1}}, {"NG/AK/001.jpg": (ONE,)})
 
 
 @drawing("folders")

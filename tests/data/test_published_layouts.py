@@ -71,7 +71,8 @@ def test_a_whole_archive_is_read(tmp_path: Path, drawing: Drawing) -> None:
     folder, drawn = draw(drawing, tmp_path / "set")
     catalog = the_one(folder, drawn)
     judge(catalog, drawing, drawn)
-    assert not any(use.use == "left out" for use in catalog.uses)
+    left_out = [Path(use.folder).name for use in catalog.uses if use.use == "left out"]
+    assert left_out == [Path(problem.path).name for problem in catalog.problems]
     alone = open_catalog(folder)
     assert alone.table.equals(catalog.table) and alone.category == catalog.category
     reading = layout_named(drawing.layout).read(FolderTree(folder))
@@ -79,7 +80,8 @@ def test_a_whole_archive_is_read(tmp_path: Path, drawing: Drawing) -> None:
     paths = [entry.path for entry in reading.entries]
     assert len(paths) == len(set(paths)), "an entry a photograph"
     assert not masks & set(paths) and not reading.known & set(paths)
-    assert set(FolderTree(folder).images()) <= {*paths, *masks, *reading.known}
+    unlabelled = {path for path in FolderTree(folder).images() if "test_private" in path.parent.name}
+    assert set(FolderTree(folder).images()) <= {*paths, *masks, *reading.known, *unlabelled}
 
 
 @every_drawing
@@ -147,9 +149,9 @@ PARTS_OF_ARCHIVES = [
         "mvtec-ad-2",
         ["test_public"],
         {"train": {"good": 3}, "validation": {"good": 1}, "test": {}},
-        ["unused"],
+        ["unused"] * 2,
     ),
-    ("mvtec-ad-2", ["test_public/ground_truth"], None, ["unused"]),
+    ("mvtec-ad-2", ["test_public/ground_truth"], None, ["unused"] * 2),
     ("mvtec-loco", ["defects_config.json"], None, []),
     ("mvtec-loco", ["ground_truth/logical_anomalies/000"], None, ["mask-missing"]),
     (

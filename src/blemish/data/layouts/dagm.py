@@ -75,6 +75,7 @@ def _read_new(tree: FolderTree) -> Reading:
             continue
         masks = _masks(tree, labels)
         defective = _listed_defective(tree, labels) | {_key(mask) for mask in masks}
+        reading.known.update(tree.others(_LIST, labels))
         found = [
             Entry(path, split, ANOMALOUS, DEFECT)
             if _key(path) in defective
@@ -131,6 +132,7 @@ def _read_old(tree: FolderTree, good: Path, defective: Path) -> Reading:
     inside = tree if defective.is_relative_to(tree.root) else tree.below(defective)
     table = _list_in(defective)
     ellipses = _ellipses(table) if table else {}
+    reading.known.update(filter(None, [table]))
     for path in inside.images(defective):
         entry = Entry(path, TEST, ANOMALOUS, DEFECT)
         ellipse = ellipses.get(path.stem.lstrip("0"))

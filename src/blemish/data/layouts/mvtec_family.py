@@ -37,7 +37,7 @@ def _recognise_ad_2(tree: FolderTree) -> str | None:
 
 
 def _read_ad_2(tree: FolderTree) -> Reading:
-    """Entries of everything that has a label; the private test images are named once."""
+    """Entries of everything that has a label; the folders of the others are named."""
     reading = Reading("mvtec-ad-2")
     masks: list[Path] = []
     for split, kind, folder in kinds(tree, {TRAIN: TRAIN, VALIDATION: VALIDATION, _PUBLIC: TEST}):
@@ -46,16 +46,12 @@ def _read_ad_2(tree: FolderTree) -> Reading:
         else:
             reading.entries += class_entries(reading, tree, folder, split, kind)
     reading.entries = with_masks(reading, reading.entries, masks, _kind_and_name)
-    private = [tree.folders[name] for name in _PRIVATE if name in tree.folders]
-    images = [path for folder in private for path in tree.images(folder)]
-    if images:
-        names = " and ".join(f"{folder.name}/" for folder in private)
-        detail = (
-            f"the labels of the {len(images)} photographs in {names} are not published: they are neither learnt from "
-            "nor measured on."
-        )
-        reading.problems.append(Problem("unused", str(private[0]), detail))
-        reading.known.update(images)
+    for folder in [tree.folders[name] for name in _PRIVATE if name in tree.folders]:
+        if images := tree.images(folder):
+            detail = (
+                f"the labels of its {len(images)} photographs are not published, so none of them is used."
+            )
+            reading.problems.append(Problem("unused", str(folder), detail))
     return reading
 
 
@@ -81,6 +77,8 @@ def _read_3d(tree: FolderTree) -> Reading:
         if "xyz" in views:
             reading.known.update(tree.images(views["xyz"]))
     reading.entries = with_masks(reading, reading.entries, masks, _view)
+    if "calibration" in tree.folders:
+        reading.known.update(tree.others(folder=tree.folders["calibration"]))
     return reading
 
 

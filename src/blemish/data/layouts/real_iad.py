@@ -44,7 +44,8 @@ def _recognise(tree: FolderTree) -> str | None:
         for name, folder in tree.folders_in(kind).items():
             if _PART.fullmatch(name):
                 return f"it has {tree.relative(folder)}/, a folder for each part"
-    return None
+    masks = _photographs(tree)[1] if bad else []
+    return f"it has masks beside their photographs, as {tree.relative(masks[0])}" if masks else None
 
 
 def _read(tree: FolderTree) -> Reading:
