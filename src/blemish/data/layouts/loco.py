@@ -18,7 +18,7 @@ from blemish.data.layouts.pairs import with_masks
 from blemish.data.layouts.tree import FolderTree
 
 _KINDS = ("logical_anomalies", "structural_anomalies")
-CONFIG = "defects_config.json"
+_CONFIG = "defects_config.json"
 _MASKS = "ground_truth"
 
 
@@ -28,19 +28,24 @@ def _recognise(tree: FolderTree) -> str | None:
     for kind in _KINDS:
         if folder := tree.folder(TEST, kind):
             return f"it has the folder {tree.relative(folder)}/"
-    return f"it has the file {CONFIG}" if (tree.root / CONFIG).is_file() else None
+    return f"it has the file {_CONFIG}" if saturation_file(tree) else None
 
 
 def _read(tree: FolderTree) -> Reading:
     """Entries of one category; the masks of a photograph are united."""
     reading = Reading("mvtec-loco")
-    reading.known.add(tree.root / CONFIG)
+    reading.known.update(filter(None, [saturation_file(tree)]))
     for split, kind, folder in kinds(tree):
         reading.entries += class_entries(reading, tree, folder, split, kind)
     masks = tree.folders.get(_MASKS)
     files = tree.images(masks) if masks else []
     reading.entries = with_masks(reading, reading.entries, files, lambda path: _key(path, masks))
     return reading
+
+
+def saturation_file(tree: FolderTree) -> Path | None:
+    """The file that says how much of each defect has to be found."""
+    return next(iter(tree.others(_CONFIG, recursive=False)), None)
 
 
 def masks_by_photograph(tree: FolderTree) -> Callable[[Path], list[Path]]:
