@@ -202,7 +202,7 @@ def _categories(root: Path, told: Told) -> list[Path] | None:
         layout = layout_named(told.layout)
         if layout.recognise(tree):
             return None
-        return categories_in(tree, layout) or None
+        return categories_in(tree, (layout,)) or None
     return None if recognise(tree) else categories_in(tree) or None
 
 

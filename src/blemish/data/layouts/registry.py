@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +33,9 @@ class Recognised:
     reason: str
 
 
-def recognise(tree: FolderTree) -> Recognised | None:
-    """The layout that a category's folder shows; None if it shows none, and may be photographs or categories."""
-    for layout in LAYOUTS:
+def recognise(tree: FolderTree, layouts: Sequence[Layout] = LAYOUTS) -> Recognised | None:
+    """The one of some layouts that a category's folder shows; None if none, and it may be photographs or categories."""
+    for layout in layouts:
         if layout is not IMAGES and (reason := layout.recognise(tree)):
             return Recognised(layout, reason)
     return None
@@ -53,20 +54,16 @@ def layout_named(name: str) -> Layout:
     raise UsageError(f"--layout {name} is not known: choose {names}.")
 
 
-def categories_in(tree: FolderTree, layout: Layout | None = None) -> list[Path]:
+def categories_in(tree: FolderTree, layouts: Sequence[Layout] = LAYOUTS) -> list[Path]:
     """Folders that are categories by themselves, sorted, in the root or in the folder that an archive unpacked into.
 
     Args:
         tree: the root.
-        layout: the one that they have to show; None for any.
+        layouts: the ones that they may show.
     """
-    found = [
-        folder
-        for folder in tree.folders.values()
-        if (layout.recognise(tree.below(folder)) if layout else recognise(tree.below(folder)))
-    ]
+    found = [folder for folder in tree.folders.values() if recognise(tree.below(folder), layouts)]
     inner = None if found else _only_folder(tree)
-    return categories_in(tree.below(inner), layout) if inner else found
+    return categories_in(tree.below(inner), layouts) if inner else found
 
 
 def _only_folder(tree: FolderTree) -> Path | None:
