@@ -41,6 +41,8 @@ def evaluate(request: EvaluateRequest) -> EvaluateResult:
         console.print(confusion_table(confusion))
         console.print(types_headline(confusion))
     console.print(headline(result.evaluation))
+    if (saturated := result.evaluation.saturated_overlap) is not None:
+        console.print(f"AU-sPRO, as its data set measures: {_figure(saturated)}, up to 5 % false positives")
     console.print(f"Report: {result.report}")
     verdicts = request.folder.parent / "verdicts"
     console.print(f"Next: blemish inspect {request.inspector} PHOTOGRAPHS --out {verdicts}")

@@ -151,6 +151,8 @@ def open_catalog(
     """
     root = _existing(root)
     categories = _categories(root, told)
+    if categories is not None and len(categories) == 1:
+        return _open_category(categories[0], category or categories[0].name, told, guess)
     if categories is not None:
         names = named([category.name for category in categories])
         raise CatalogError(
@@ -200,7 +202,7 @@ def _categories(root: Path, told: Told) -> list[Path] | None:
         layout = layout_named(told.layout)
         if layout.recognise(tree):
             return None
-        return [path for path in tree.folders.values() if layout.recognise(tree.below(path))] or None
+        return categories_in(tree, (layout,)) or None
     return None if recognise(tree) else categories_in(tree) or None
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from blemish.core.errors import CatalogError
-from blemish.core.images import DEFAULT_LIMITS
+from blemish.core.errors import CatalogError, ImageError
+from blemish.core.images import DEFAULT_LIMITS, read_content, read_mask
 from blemish.core.settings import cache_folder
 from blemish.core.storage import write_bytes
 from blemish.core.types import BoolArray
@@ -123,3 +123,33 @@ def mask_file(marks: Sequence[Mark], width: int, height: int) -> Path:
         pixels = mask_of(marks, width, height).view(np.uint8) * np.uint8(255)
         write_bytes(path, cv2.imencode(".png", pixels)[1].tobytes())
     return path
+
+
+def united_mask(paths: Sequence[Path]) -> Path:
+    """One mask for a photograph that has several, each for one of its defects: their union, made once.
+
+    Args:
+        paths: at least one; a single one is its own union.
+
+    Raises:
+        ImageError: one of them cannot be read, or is not of the size of the first.
+        BlemishError: the cache cannot be written.
+    """
+    if len(paths) == 1:
+        return paths[0]
+    known = hashlib.sha256()
+    for path in paths:
+        known.update(hashlib.sha256(read_content(path, DEFAULT_LIMITS.max_bytes)).digest())
+    united = cache_folder() / "marks" / f"{known.hexdigest()}.png"
+    if not united.is_file():
+        mask = read_mask(paths[0])
+        for path in paths[1:]:
+            other = read_mask(path)
+            if other.shape != mask.shape:
+                detail = (
+                    f"its size is not that of {paths[0].name}, which marks the same photograph; draw it anew."
+                )
+                raise ImageError(path, "unsupported", detail)
+            mask = mask | other
+        write_bytes(united, cv2.imencode(".png", mask.view(np.uint8) * np.uint8(255))[1].tobytes())
+    return united

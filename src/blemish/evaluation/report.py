@@ -24,6 +24,9 @@ from blemish.evaluation.undefined import in_words
 # Parts shown in the whole report: about 100 kB each, so that pictures stay near 3 MB beside Plotly's 5 MB.
 _MOST_EXHIBITS, _FEWEST_EXHIBITS = 32, 8
 
+_SATURATED = (
+    "a defect counts in full once as much of it is found as its data set asks; up to 5 % false positives"
+)
 _OVERVIEW: dict[str, Callable[[Evaluation], float]] = {
     "Image AUROC": lambda evaluation: evaluation.ranking.auroc(),
     "Image AP": lambda evaluation: evaluation.ranking.average_precision(),
@@ -165,7 +168,7 @@ def _named(confusion: TypeConfusion | None) -> dict[str, Any] | None:
 def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     """Label, value and note of each metric card."""
     ranking, decision, pixels = evaluation.ranking, evaluation.decision, evaluation.pixels
-    found = evaluation.detections
+    found, saturated = evaluation.detections, evaluation.saturated_overlap
     good, bad, best = evaluation.false_rejects, evaluation.escapes, ranking.best_f1()
     p50, p99 = evaluation.latency_ms()
     decode, _ = evaluation.latency_ms("decode_ms")
@@ -206,6 +209,7 @@ def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
             shown_figure(pixels.aupro if pixels else math.nan),
             f"{pixels.n_regions} defect regions, up to 30 % false positives" if pixels else unmeasured,
         ),
+        *([] if saturated is None else [("AU-sPRO", shown_figure(saturated), _SATURATED)]),
         (
             "Boxes found",
             shown_figure(found.average_precision[0] if found else math.nan),

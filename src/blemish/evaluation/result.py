@@ -81,6 +81,7 @@ class Evaluation:
         pixel_note: why there are none, or what they leave out; empty when there is nothing to say.
         grid_step: pixel metrics were measured on every `grid_step`-th row and column of the maps.
         detections: how the regions of the masks were found, or None without usable masks.
+        saturated_overlap: area under the sPRO curve, or None where the catalog does not say what saturates a defect.
         learnt_types: names of the defect types that the inspector tells apart; empty where it does not.
     """
 
@@ -94,6 +95,7 @@ class Evaluation:
     pixel_note: str
     grid_step: int
     detections: Detections | None = None
+    saturated_overlap: float | None = None
     learnt_types: tuple[str, ...] = ()
 
     @property
@@ -155,7 +157,9 @@ class Evaluation:
     def of_defect_type(self, defect_type: str) -> Evaluation:
         """The same evaluation with the normal images and only this type's anomalous ones."""
         kept = tuple(i for i in self.images if not i.anomalous or i.defect_type == defect_type)
-        return replace(self, images=kept, failed=(), pixels=None, pixel_note="", detections=None)
+        return replace(
+            self, images=kept, failed=(), pixels=None, pixel_note="", detections=None, saturated_overlap=None
+        )
 
     @property
     def defect_types(self) -> list[str]:
@@ -196,6 +200,7 @@ class Evaluation:
             "pixel_ap": number_or_none(pixels.average_precision) if pixels else None,
             "pixel_f1": number_or_none(pixels.f1) if pixels else None,
             "aupro": number_or_none(pixels.aupro) if pixels else None,
+            **({} if self.saturated_overlap is None else {"au_spro": number_or_none(self.saturated_overlap)}),
             **(self.detections or NO_DETECTIONS).to_json(),
             "pixel_note": self.pixel_note,
             "pixel_grid_step": self.grid_step,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +33,9 @@ class Recognised:
     reason: str
 
 
-def recognise(tree: FolderTree) -> Recognised | None:
-    """The layout that a category's folder shows; None if it shows none, and may be photographs or categories."""
-    for layout in LAYOUTS:
+def recognise(tree: FolderTree, layouts: Sequence[Layout] = LAYOUTS) -> Recognised | None:
+    """The one of some layouts that a category's folder shows; None if none, and it may be photographs or categories."""
+    for layout in layouts:
         if layout is not IMAGES and (reason := layout.recognise(tree)):
             return Recognised(layout, reason)
     return None
@@ -53,6 +54,19 @@ def layout_named(name: str) -> Layout:
     raise UsageError(f"--layout {name} is not known: choose {names}.")
 
 
-def categories_in(tree: FolderTree) -> list[Path]:
-    """Folders directly in the root that are categories by themselves, sorted."""
-    return [folder for folder in tree.folders.values() if recognise(tree.below(folder))]
+def categories_in(tree: FolderTree, layouts: Sequence[Layout] = LAYOUTS) -> list[Path]:
+    """Folders that are categories by themselves, sorted, in the root or in the folder that an archive unpacked into.
+
+    Args:
+        tree: the root.
+        layouts: the ones that they may show.
+    """
+    found = [folder for folder in tree.folders.values() if recognise(tree.below(folder), layouts)]
+    inner = None if found else _only_folder(tree)
+    return categories_in(tree.below(inner), layouts) if inner else found
+
+
+def _only_folder(tree: FolderTree) -> Path | None:
+    """The one folder in the root that all photographs lie in; None if there is none or several."""
+    holding = {path.relative_to(tree.root).parts[0] for path in tree.listing.images}
+    return next((folder for folder in tree.folders.values() if holding == {folder.name}), None)

@@ -1,14 +1,14 @@
 """Folders by split and class, as MVTec AD has them.
 
 - mvtec: `train/good`, `test/good`, `test/TYPE`, `ground_truth/TYPE/NAME_mask.png` (Bergmann et al.,
-  "MVTec AD", CVPR 2019).
+  "MVTec AD", CVPR 2019), and `validation/good` of its kin.
 - btad: the same with `ok` and `ko` (Mishra et al., "VT-ADL", 2021); other words for good and bad are
   known too.
 """
 
 from __future__ import annotations
 
-from blemish.data.entries import GOOD, NORMAL_NAMES, TEST, TRAIN, Reading
+from blemish.data.entries import GOOD, NORMAL_NAMES, SPLIT_NAMES, TRAIN, Reading
 from blemish.data.layouts.classes import class_entries
 from blemish.data.layouts.layout import Layout
 from blemish.data.layouts.masks import attach_masks
@@ -30,17 +30,15 @@ def _btad(tree: FolderTree) -> str | None:
 def _read_as(layout: str, tree: FolderTree) -> Reading:
     """Entries of a folder with `train/` and `test/`."""
     reading = Reading(layout)
-    for split in (TRAIN, TEST):
-        if split not in tree.folders:
-            continue
-        folder = tree.folders[split]
+    splits = {folder: SPLIT_NAMES[name] for name, folder in tree.folders.items() if name in SPLIT_NAMES}
+    for folder, split in splits.items():
         classes = tree.folders_in(folder)
         if split == TRAIN and not NORMAL_NAMES & classes.keys():
             reading.entries += class_entries(reading, tree, folder, split, GOOD, recursive=False)
         for name, inside in classes.items():
             defect_type = GOOD if name in NORMAL_NAMES else inside.name
             reading.entries += class_entries(reading, tree, inside, split, defect_type)
-    attach_masks(reading, tree, [tree.folders[split] for split in (TRAIN, TEST) if split in tree.folders])
+    attach_masks(reading, tree, list(splits))
     return reading
 
 
