@@ -25,7 +25,14 @@ from blemish.data.told import Told
 GENERIC = {"masks-beside", "btad", "mvtec", "folders", "images"}
 """Layouts that are asked last, since others may look like them too."""
 
-every_drawing = pytest.mark.parametrize("drawing", DRAWINGS, ids=lambda drawing: drawing.name)
+FILE_KEYS = ("train", "test", "meta", "image_path", "anomaly_class", "normal_class", "pixel_value")
+FILE_KEYS += ("saturation_threshold", "relative_saturation")
+
+
+def of_drawings(without: str = "") -> pytest.MarkDecorator:
+    """A test of every drawing but those of one layout."""
+    drawings = [drawing for drawing in DRAWINGS if drawing.layout != without]
+    return pytest.mark.parametrize("drawing", drawings, ids=lambda drawing: drawing.name)
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +79,7 @@ def test_every_layout_is_drawn() -> None:
     assert {layout.name for layout in LAYOUTS} <= drawn | PENDING
 
 
-@every_drawing
+@of_drawings()
 def test_a_whole_archive_is_read(tmp_path: Path, drawing: Drawing) -> None:
     folder, drawn = draw(drawing, tmp_path / "set")
     catalog = the_one(folder, drawn)
@@ -90,7 +97,7 @@ def test_a_whole_archive_is_read(tmp_path: Path, drawing: Drawing) -> None:
     assert set(FolderTree(folder).images()) <= {*paths, *masks, *reading.known, *unlabelled}
 
 
-@every_drawing
+@of_drawings()
 def test_no_other_layout_takes_it(tmp_path: Path, drawing: Drawing) -> None:
     folder, drawn = draw(drawing, tmp_path / "set")
     tree = FolderTree(folder)
@@ -101,12 +108,10 @@ def test_no_other_layout_takes_it(tmp_path: Path, drawing: Drawing) -> None:
     assert told.counts() == drawn.counts and drawing.layout in told.reason
 
 
-@every_drawing
+@of_drawings(without="visa")  # its tables give the paths, letter by letter
 @pytest.mark.parametrize("case", [str.upper, str.lower])
 def test_names_in_another_case(tmp_path: Path, drawing: Drawing, case: type[str]) -> None:
     folder, drawn = draw(drawing, tmp_path / "set")
-    if drawing.layout == "visa":
-        pytest.skip("its tables give the paths, letter by letter")
     for path in sorted(folder.rglob("*"), reverse=True):
         path.rename(path.with_name(case(path.name)))
     catalog = open_catalog(folder)
@@ -120,10 +125,8 @@ def test_names_in_another_case(tmp_path: Path, drawing: Drawing, case: type[str]
     assert [problem.kind for problem in catalog.problems] == list(drawn.problems)
 
 
-@every_drawing
+@of_drawings(without="images")  # no folder of photographs is too deep
 def test_unpacked_one_folder_deeper_and_copied_by_windows(tmp_path: Path, drawing: Drawing) -> None:
-    if drawing.layout == "images":
-        pytest.skip("a folder of photographs has no folder that is too deep")
     folder, drawn = draw(drawing, tmp_path / "download" / "archive")
     for place in (tmp_path / "download", folder):
         for litter in ("Thumbs.db", "desktop.ini", ".DS_Store"):
@@ -344,19 +347,7 @@ def test_validation_images_are_in_no_fold_and_no_test(tmp_path: Path, name: str)
             lambda inner: (
                 st.lists(inner, max_size=3)
                 | st.dictionaries(
-                    st.sampled_from(
-                        [
-                            "train",
-                            "test",
-                            "meta",
-                            "image_path",
-                            "anomaly_class",
-                            "normal_class",
-                            "pixel_value",
-                            "saturation_threshold",
-                            "relative_saturation",
-                        ]
-                    ),
+                    st.sampled_from(FILE_KEYS),
                     inner,
                 )
             ),
