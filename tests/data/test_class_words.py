@@ -13,10 +13,10 @@ buenas bom aprovado goed godkänd dobry dobré iyi sağlam годные не_д�
 정상 양품 정상품 正常图片 without_defects ohne_Fehler sans_défaut nodefect passed_2024"""
 BAD = """bad KO NG nio n.i.O. niO n_i_o def_front bad_parts BadParts not_good NotOK notgood defect2 defects-left not_ok
 scratch_deep cracked broken schlecht Ausschuss fehlerhaft nicht_ok mauvais non_conforme défectueux scarto difettoso malo
-defectuoso ruim fout afgekeurd dålig zły wadliwe špatné hatalı bozuk брак дефект не_годные 不良品 不合格 异常 異常 缺陷 欠陥
-불량 불량품 비정상 不良品_2 缺陷样本 non_good nongood incorrect rejected_b"""
-NEITHER = """camera_1 0 1 2024-05-01 left images Positive Negative good_bad ok_vs_ng xyz Label gt fine_dust clean_cut no_cap
-nozzle normandy okra baden passage goodyear 図面 カメラ deflector badge defence scrapbook"""
+defectuoso ruim fout afgekeurd dålig zły wadliwe špatné hatalı bozuk брак дефект не_годные 不良品 不合格 异常 異常 缺陷
+欠陥 불량 불량품 비정상 不良品_2 缺陷样本 non_good nongood incorrect rejected_b"""
+NEITHER = """camera_1 0 1 2024-05-01 left images Positive Negative good_bad ok_vs_ng xyz Label gt fine_dust clean_cut
+no_cap nozzle normandy okra baden passage goodyear 図面 カメラ deflector badge defence scrapbook"""
 
 
 @pytest.mark.parametrize("name", GOOD.split())

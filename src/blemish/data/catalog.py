@@ -13,11 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from blemish.core.errors import CatalogError
+from blemish.data.class_words import is_class_alone
 from blemish.data.entries import (
-    ANOMALOUS_NAMES,
     NO_FOLD,
     NORMAL,
-    NORMAL_NAMES,
     PROBLEM_KINDS,
     TEST,
     TRAIN,
@@ -27,6 +26,8 @@ from blemish.data.entries import (
     named,
 )
 from blemish.data.layouts.as_told import read_as_told
+from blemish.data.layouts.doubts import refuse, unclear_problem
+from blemish.data.layouts.masks_beside import take_masks
 from blemish.data.layouts.plain import IMAGES
 from blemish.data.layouts.registry import categories_in, layout_named, recognise
 from blemish.data.layouts.tree import FolderTree
@@ -43,7 +44,7 @@ LAYOUTS_UNDERSTOOD = (
 )
 
 
-_SAY_NO_CATEGORY = NORMAL_NAMES | ANOMALOUS_NAMES | {TRAIN, TEST, VALIDATION, "training", "testing", "val"}
+_SPLITS_SAY_NO_CATEGORY = {TRAIN, TEST, VALIDATION, "training", "testing", "val"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +211,12 @@ def _open_category(root: Path, category: str | None, told: Told, guess: bool) ->
     folder = root if root.is_dir() else root.parent
     tree = FolderTree(folder, told.ignore)
     reading, reason = _read(tree, manifest, told)
-    if not any(entry.split == TRAIN and entry.label == NORMAL for entry in reading.entries):
+    if manifest is None:
+        take_masks(tree, reading, sure=bool(told.good))
+    if reading.entries and not guess:
+        refuse(tree, reading)
+    learnable = any(entry.split == TRAIN and entry.label == NORMAL for entry in reading.entries)
+    if not learnable and not (reading.entries and reading.unclear):
         seen = f"{len(reading.entries)} images, but none of good parts for training"
         if not reading.entries:
             seen = _describe(tree) if root.is_dir() else "none of the images it names exist"
@@ -218,11 +224,10 @@ def _open_category(root: Path, category: str | None, told: Told, guess: bool) ->
         raise CatalogError(
             f"{root} cannot be learnt from: {seen}.{first} Layouts understood: {LAYOUTS_UNDERSTOOD}."
         )
-    if reading.unclear and not guess:
-        raise CatalogError(f"{root} cannot be learnt from yet, for {reading.unclear}.")
     uses = folder_uses(tree, reading)
     if manifest is None:
         reading.problems += left_out(tree, reading)
+    reading.problems += unclear_problem(tree, reading)
     category = category or _name_of(root)
     subclass = reading.subclass or subclass_of(category, folder)
     return Catalog(
@@ -244,7 +249,11 @@ def _name_of(root: Path) -> str:
     names = [folder.name for folder in folders]
     if root.is_file() and root.stem != "manifest":
         names.insert(0, root.stem)
-    return next((name for name in names if name and name.lower() not in _SAY_NO_CATEGORY), names[0])
+    return next((name for name in names if _says_category(name)), names[0])
+
+
+def _says_category(name: str) -> bool:
+    return bool(name) and name.lower() not in _SPLITS_SAY_NO_CATEGORY and not is_class_alone(name)
 
 
 def _read(tree: FolderTree, manifest: Path | None, told: Told) -> tuple[Reading, str]:

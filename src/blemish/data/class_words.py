@@ -1,7 +1,7 @@
 """Words that say good or defective, in the languages in which people name their folders and labels.
 
-A name is read by its words: `ok_front`, `BadParts` and `Prüfung n.i.O.` are split at everything that is no letter and at
-camel case, in lower case and without accents. A negation turns its word: `not_good`, `NODefect`, `defect_free`.
+A name is read by its words: `ok_front`, `BadParts` and `Prüfung n.i.O.` are split at everything that is no letter and
+at camel case, in lower case and without accents. A negation turns its word: `not_good`, `NODefect`, `defect_free`.
 """
 
 from __future__ import annotations
@@ -26,31 +26,33 @@ fine clean correct perfect gut io bon god gode bra dobra dobri jó iyi bun bune
 """Good only where a name has no other word: fine dust, a clean cut and the god of war are not good parts."""
 
 _DEFECT_WORDS = """
-defect defects defective defected fault faults faulty flaw flaws flawed damage damages damaged anomaly anomalies anomalous
-abnormal abnormality crack cracks cracked scratch scratches scratched dent dents dented broken chipped stained corroded
+defect defects defective defected fault faults faulty flaw flaws flawed damage damages damaged anomaly anomalies
+anomalous abnormal abnormality crack cracks cracked scratch scratches scratched dent dents dented broken
+chipped stained corroded
 fehler fehlerhaft fehlerhafte defekt defekte kratzer riss risse beschädigt défaut défauts défectueux défectueuse abîmé
 difetto difetti difettoso difettosi difettosa difettose guasto defecto defectos defectuoso defectuosos defectuosa
-defeito defeitos defeituoso defeituosos defecte usterka usterki wada wady wadliwy wadliwe uszkodzony uszkodzone vada vady
-vadný vadné kusur kusurlu hatalı hasarlı hibás дефект дефекты дефектный дефектные неисправный неисправные معيب תקול
+defeito defeitos defeituoso defeituosos defecte usterka usterki wada wady wadliwy wadliwe uszkodzony uszkodzone vada
+vady vadný vadné kusur kusurlu hatalı hasarlı hibás дефект дефекты дефектный дефектные неисправный неисправные معيب תקול
 """
 _BAD_WORDS = """
 bad ko ng nok nio def notok notgood nogood fail fails failed failure failures reject rejects rejected rejection scrap
 scraps scrapped waste error errors wrong schlecht schlechte schlechtteil schlechtteile ausschuss mangelhaft fehlteil
 fehlteile mauvais mauvaise mauvaises rebut rebuts rejeté scarto scarti cattivo cattivi malo malos mala malas rechazado
 rechazados ruim ruins rejeitado rejeitados reprovado reprovados fout foute slecht slechte afgekeurd afkeur uitval dålig
-dåliga underkänd underkända felaktig dårlig kasseret kassert viallinen vialliset zły złe zła odrzut odrzuty błędny špatný
-špatné zmetek zmetky chybný chybné neshodný neshodné bozuk selejt брак бракованный бракованные негодный негодные плохой
-плохие
+dåliga underkänd underkända felaktig dårlig kasseret kassert viallinen vialliset zły złe zła odrzut odrzuty błędny
+špatný špatné zmetek zmetky chybný chybné neshodný neshodné bozuk selejt брак бракованный бракованные негодный негодные
+плохой плохие
 """
 _GOOD_CJK = "良品 合格 合格品 正常 正常品 完好 良好 양품 정상 합격 양호"
 _BAD_CJK = """
-不良 不良品 不合格 不合格品 异常 異常 缺陷 缺陷品 缺陥 欠陥 欠陥品 次品 废品 廢品 瑕疵 损坏 損壞 坏品 不具合 불량 불량품 비정상 불합격 이상 결함
+不良 不良品 不合格 不合格品 异常 異常 缺陷 缺陷品 缺陥 欠陥 欠陥品 次品 废品 廢品
+瑕疵 损坏 損壞 坏品 不具合 불량 불량품 비정상 불합격 이상 결함
 """
 """Words of scripts that put no space between them, found anywhere in a name."""
 
 _NEGATION_WORDS = """
-no not non without nicht ohne kein keine pas sans senza sin sem não niet geen zonder nie bez ne inte ej utan ikke uden uten
-не без sem
+no not non without nicht ohne kein keine pas sans senza sin sem não niet geen zonder nie bez ne inte ej utan ikke uden
+uten не без
 """
 _AFTER_WORDS = "free frei less değil"
 """Negations that stand behind their word, as in `crack_free`."""
@@ -79,7 +81,7 @@ _GOOD = _words(_GOOD_WORDS) | _ALONE | NORMAL_NAMES
 _DEFECTS = _words(_DEFECT_WORDS)
 _BAD = _words(_BAD_WORDS) | _DEFECTS | ANOMALOUS_NAMES
 _NEGATIONS, _AFTER = _words(_NEGATION_WORDS), _words(_AFTER_WORDS)
-_CJK = {word: NORMAL for word in _GOOD_CJK.split()} | {word: ANOMALOUS for word in _BAD_CJK.split()}
+_CJK = dict.fromkeys(_GOOD_CJK.split(), NORMAL) | dict.fromkeys(_BAD_CJK.split(), ANOMALOUS)
 _IN_CJK = re.compile(f"(无|無|非|未|没有|무)?({'|'.join(sorted(_CJK, key=len, reverse=True))})")
 _JOINED = re.compile(r"(?:(non|not|no|un|in|nicht)(.+)|(.+?)(free|frei|less))")
 _TURNED = {NORMAL: ANOMALOUS, ANOMALOUS: NORMAL}

@@ -8,6 +8,7 @@ from pathlib import Path
 from blemish.core.errors import UsageError
 from blemish.data.layouts import exports, industry, published
 from blemish.data.layouts.layout import Layout
+from blemish.data.layouts.masks_beside import MASKS_BESIDE
 from blemish.data.layouts.plain import FOLDERS, IMAGES
 from blemish.data.layouts.split_folders import BTAD, MVTEC
 from blemish.data.layouts.tree import FolderTree
@@ -16,6 +17,7 @@ LAYOUTS: tuple[Layout, ...] = (
     *published.LAYOUTS,
     *industry.LAYOUTS,
     *exports.LAYOUTS,
+    MASKS_BESIDE,
     BTAD,
     MVTEC,
     FOLDERS,
