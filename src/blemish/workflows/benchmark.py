@@ -11,8 +11,9 @@ from pydantic import Field
 
 from blemish.core.errors import UsageError
 from blemish.core.progress import say
+from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import BackboneName, BitDepth, Categories, Settings, WeightsFiles
-from blemish.workflows.request import Outcome, Request
+from blemish.workflows.request import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from blemish.experiments.benchmark.matrix import Benchmark
 
 
-class BenchmarkRequest(Request):
+class BenchmarkRequest(DataRequest):
     """Compare detectors."""
 
     data: Categories
@@ -130,7 +131,7 @@ def benchmark(
         settings=request.parameters,
         weights=request.weights,
     )
-    categories = open_compared(request.data, request.bit_depth)
+    categories = open_compared(request.data, request.bit_depth, request.told)
     measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers)
     result = BenchmarkResult(measured, out / "report.html")
     for path, detail in result.unreadable.items():

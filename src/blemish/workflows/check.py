@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import Images
-from blemish.workflows.request import Outcome, Request
+from blemish.workflows.request import Outcome
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog, Problem
 
 
-class CheckRequest(Request):
+class CheckRequest(DataRequest):
     """Find what is wrong with images."""
 
     data: Images
@@ -43,7 +44,7 @@ def check(request: CheckRequest) -> CheckResult:
     from blemish.data.catalog import open_catalogs
     from blemish.data.checks import check_catalog
 
-    catalogs = open_catalogs(request.data)
+    catalogs = open_catalogs(request.data, request.told, guess=True)
     return CheckResult(tuple((catalog, tuple(check_catalog(catalog))) for catalog in catalogs))
 
 

@@ -10,15 +10,16 @@ from pydantic import Field
 
 from blemish.core.progress import say
 from blemish.core.storage import write_json
+from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import InspectorFile
-from blemish.workflows.request import UNLISTED, Argument, Outcome, Request
+from blemish.workflows.request import UNLISTED, Argument, Outcome
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog
     from blemish.evaluation.result import Evaluation
 
 
-class EvaluateRequest(Request):
+class EvaluateRequest(DataRequest):
     """Measure an inspector."""
 
     inspector: InspectorFile
@@ -80,7 +81,7 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
     inspector = Inspector.load(request.inspector, digest=request.digest)
     manifest, title = inspector.manifest, request.title or inspector.name
     if catalog is None:
-        catalog = open_category(request.data, request.category, default=manifest.training.category)
+        catalog = open_category(request.data, request.category, manifest.training.category, request.told)
     evaluation = evaluate_inspector(inspector, catalog)
     for failure in evaluation.failed:
         say(f"{failure.path}: {failure.detail}")

@@ -13,6 +13,7 @@ from blemish.core.errors import BlemishError, UsageError
 from blemish.core.progress import say, task
 from blemish.detectors.chosen import choose_detectors, with_settings
 from blemish.detectors.registry import DEFAULT_DETECTOR
+from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import (
     Augment,
     BackboneName,
@@ -23,7 +24,7 @@ from blemish.workflows.fields import (
     Settings,
     WeightsFiles,
 )
-from blemish.workflows.request import Outcome, Request
+from blemish.workflows.request import Outcome
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from blemish.making.build import BuildSummary
 
 
-class FitRequest(Request):
+class FitRequest(DataRequest):
     """Learn an inspector; checkpoints lie in NAME.training until it is done."""
 
     data: GoodParts
@@ -136,7 +137,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
     from blemish.making.build import build_inspector
 
     _check_names(request)
-    catalog = open_category(request.data, request.category) if catalog is None else catalog
+    catalog = open_category(request.data, request.category, told=request.told) if catalog is None else catalog
     detector = request.unfitted()
     checkpoints = request.checkpoints
     if request.resume and not checkpoints.exists():

@@ -86,7 +86,6 @@ def _tell_lone(
             kept = "counts as a photograph, as its folder is told" if entry else "is not used"
         else:
             del entries[path]
-            reading.known.add(path)
             kept = "is left out"
             learnt += [path] if entry.label == NORMAL else []
         detail = (

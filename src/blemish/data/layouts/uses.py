@@ -43,9 +43,8 @@ def folder_uses(tree: FolderTree, reading: Reading) -> tuple[FolderUse, ...]:
         good = entry.label == NORMAL
         kind = "" if good else entry.defect_type
         counts[_folder(tree, entry.path), "good" if good else "defective", entry.split, kind] += 1
-    for mask in {
-        entry.mask for entry in reading.entries if entry.mask and entry.mask.is_relative_to(tree.root)
-    }:
+    masks = {entry.mask for entry in reading.entries if entry.mask and entry.mask.is_relative_to(tree.root)}
+    for mask in masks | (reading.known & set(tree.listing.images)):
         counts[_folder(tree, mask), MASKS, "", ""] += 1
     for path in _unread(tree, reading):
         counts[_folder(tree, path), LEFT_OUT, "", ""] += 1
