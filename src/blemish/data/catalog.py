@@ -31,7 +31,7 @@ from blemish.data.layouts.masks_beside import take_masks
 from blemish.data.layouts.plain import IMAGES
 from blemish.data.layouts.registry import categories_in, layout_named, recognise
 from blemish.data.layouts.tree import FolderTree
-from blemish.data.layouts.uses import FolderUse, folder_uses, left_out
+from blemish.data.layouts.uses import FolderUse, folder_uses, left_out, not_understood, unread
 from blemish.data.manifest import MANIFEST_SUFFIXES, read_manifest
 from blemish.data.subclasses import subclass_of
 from blemish.data.told import NOTHING_TOLD, Told
@@ -64,6 +64,8 @@ class Catalog:
         reason: why the folder is taken for this layout, a clause.
         unclear: what the user has to say before anything is learnt from it, a clause; "" where nothing is open.
         uses: what the layout made of every folder.
+        left_out: files that it made nothing of, photographs and others, sorted; none of a manifest.
+        litter: what systems and programs left beside them, which nobody looks at, sorted.
         split_name: the split that `blemish.data.splits` has made, in words with its seed; "" for the layout's own.
     """
 
@@ -77,6 +79,8 @@ class Catalog:
     reason: str = ""
     unclear: str = ""
     uses: tuple[FolderUse, ...] = ()
+    left_out: tuple[Path, ...] = ()
+    litter: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -225,8 +229,10 @@ def _open_category(root: Path, category: str | None, told: Told, guess: bool) ->
             f"{root} cannot be learnt from: {seen}.{first} Layouts understood: {LAYOUTS_UNDERSTOOD}."
         )
     uses = folder_uses(tree, reading)
+    not_read: list[Path] = []
     if manifest is None:
         reading.problems += left_out(tree, reading)
+        not_read = sorted([*unread(tree, reading), *not_understood(tree, reading)])
     reading.problems += unclear_problem(tree, reading)
     category = category or _name_of(root)
     subclass = reading.subclass or subclass_of(category, folder)
@@ -240,6 +246,8 @@ def _open_category(root: Path, category: str | None, told: Told, guess: bool) ->
         reason=reason,
         unclear=reading.unclear,
         uses=uses,
+        left_out=tuple(not_read),
+        litter=tree.listing.litter,
     )
 
 

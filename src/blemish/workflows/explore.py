@@ -61,7 +61,9 @@ def explore(request: ExploreRequest) -> ExploreResult:
     from blemish.detectors.chosen import check_weights, file_of
     from blemish.explore.backbone import embedding
     from blemish.explore.exploration import explore_catalogs
+    from blemish.explore.findings import problem_of
     from blemish.explore.report import write_report
+    from blemish.workflows.problems import say_problems
 
     data, out = request.data, request.out
     wanted = request.backbone != NO_MAP
@@ -75,6 +77,7 @@ def explore(request: ExploreRequest) -> ExploreResult:
     embed = embedding(request.backbone, file_of(request.weights, request.backbone)) if wanted else None
     with explore_catalogs(catalogs, embed, request.handcrafted) as exploration:
         result = ExploreResult(exploration, out / "report.html")
+        say_problems([problem for one in exploration.findings if (problem := problem_of(one))], data)
         write_report(exploration, result.report, f"{data.resolve().name}: exploration")
         write_json(out / "exploration.json", result.to_json())
         write_text(out / "images.csv", exploration.table().to_csv(index=False))

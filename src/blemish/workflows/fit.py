@@ -28,6 +28,7 @@ from blemish.workflows.request import Outcome
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog
+    from blemish.data.entries import Problem
     from blemish.detectors.base import Detector
     from blemish.making.build import BuildSummary
 
@@ -98,6 +99,7 @@ class FitResult(Outcome):
         expected, at_most: share of unseen good parts that the inspector rejects, the latter with 95 % confidence.
         n_test: test photographs in the data.
         report: the training report, if one was asked for.
+        problems: what is wrong with the data, as far as a glance tells.
     """
 
     summary: BuildSummary
@@ -105,6 +107,7 @@ class FitResult(Outcome):
     at_most: float
     n_test: int
     report: Path | None
+    problems: tuple[Problem, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-ready values."""
@@ -116,6 +119,7 @@ class FitResult(Outcome):
             },
             "n_test": self.n_test,
             "report": self.report and str(self.report),
+            "problems": [problem.to_json() for problem in self.problems],
         }
 
 
@@ -135,9 +139,12 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
     from blemish.data.categories import open_category
     from blemish.detectors.training.session import TrainingSession, training_session
     from blemish.making.build import build_inspector
+    from blemish.workflows.problems import said_problems
 
     _check_names(request)
-    catalog = open_category(request.data, request.category, told=request.told) if catalog is None else catalog
+    if catalog is None:
+        catalog = open_category(request.data, request.category, told=request.told)
+    problems = said_problems(catalog)
     detector = request.unfitted()
     checkpoints = request.checkpoints
     if request.resume and not checkpoints.exists():
@@ -149,7 +156,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
         say(f"Skipped {skipped['path']}: {skipped['detail']}")
     calibration = summary.manifest.calibration
     rates = false_reject_rate(calibration.n_scores, calibration.quantile)
-    result = FitResult(summary, *rates, len(catalog.test()), request.report)
+    result = FitResult(summary, *rates, len(catalog.test()), request.report, problems)
     if request.report is not None:
         try:
             with task("Writing the report"):

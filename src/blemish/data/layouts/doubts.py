@@ -23,7 +23,7 @@ _SPEAKING_TEXT = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _BOXES = re.compile(r"\A(\s*\d+(\s+[\d.]+){4,}\s*\n?)+\Z")
-_SUFFIXES = (".json", ".jsonl", ".xml", ".csv", ".tsv", ".txt", ".yaml", ".yml")
+_ANNOTATIONS = (".json", ".jsonl", ".xml", ".csv", ".tsv", ".txt", ".mat", ".pkl", ".npy")
 
 
 def doubt(reading: Reading, clause: str, ignore: Sequence[str] = ()) -> None:
@@ -46,7 +46,7 @@ def doubt_annotations(tree: FolderTree, reading: Reading, folder: Path | None = 
     found = [
         path
         for path in tree.others(folder=folder)
-        if path.suffix.lower() in _SUFFIXES and path not in reading.known and _speaks(path, photographs)
+        if path.suffix.lower() in _ANNOTATIONS and path not in reading.known and _speaks(path, photographs)
     ]
     if found:
         names = named([tree.relative(path) for path in found], 3)
@@ -55,6 +55,11 @@ def doubt_annotations(tree: FolderTree, reading: Reading, folder: Path | None = 
             f"{names} may say which of its photographs are defective, and no layout understands "
             f"{'it' if len(found) == 1 else 'them'}",
         )
+
+
+def is_named_like_annotations(path: Path) -> bool:
+    """Whether the name of a file says that it may hold annotations."""
+    return path.suffix.lower() in _ANNOTATIONS and _SPEAKING_NAME.search(path.stem) is not None
 
 
 def _speaks(path: Path, photographs: set[str]) -> bool:
@@ -66,9 +71,9 @@ def _speaks(path: Path, photographs: set[str]) -> bool:
         return False
     if path.suffix.lower() == ".txt" and path.stem in photographs:
         return not text.strip() or bool(_BOXES.match(text[: text.rfind("\n") + 1] or text))
-    if _SPEAKING_NAME.search(path.stem) and path.suffix.lower() not in (".yaml", ".yml"):
+    if is_named_like_annotations(path):
         return True
-    structured = path.suffix.lower() not in (".txt", ".yaml", ".yml")
+    structured = path.suffix.lower() in (".json", ".jsonl", ".xml", ".csv", ".tsv")
     return structured and _SPEAKING_TEXT.search(text) is not None
 
 

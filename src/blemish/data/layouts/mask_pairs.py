@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from blemish.data.class_words import class_of
+from blemish.data.entries import split_of
 from blemish.data.mask_like import looks_of
 
 MASK_WORDS = frozenset(
@@ -87,19 +89,33 @@ def mask_pairs(paths: Sequence[Path], root: Path) -> Pairs:
     looks = looks_of(paths, likely)
     masks = [path for path in paths if looks[path].mask_like]
     if len(masks) == len(paths):  # parts of black and white: the names alone tell
-        masks = [path for path in masks if path in set(likely)]
+        masks = likely
     photographs: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(set(paths) - set(masks)):
         for key in {path.stem.lower(), _without(path.stem, _PHOTOGRAPH_WORDS)}:
             photographs[key].append(path)
-    pairs = Pairs()
+    pairs, spoken = Pairs(), set(likely)
+    only_masks = {mask.parent for mask in masks} - {path.parent for path in set(paths) - set(masks)}
     for mask in masks:
-        found = _closest(mask, photographs[mask.stem.lower()] or photographs[_bare(mask.stem)], root)
+        named = mask in spoken or mask.parent in only_masks
+        near = photographs[mask.stem.lower()] or photographs[_bare(mask.stem)]
+        found = _closest(mask, [one for one in near if _may_pair(mask, one, named, root)], root)
         if found is not None:
             pairs.of[found].append(mask)
         elif not looks[mask].flat and photographs:
             pairs.alone.append(mask)
     return pairs
+
+
+def _may_pair(mask: Path, photograph: Path, named: bool, root: Path) -> bool:
+    """Whether a mask and a photograph of one name may belong together.
+
+    They lie in one folder; or the mask is named as such or lies among masks alone, and in no split or class of its own.
+    """
+    if mask.parent == photograph.parent:
+        return True
+    own = set(_folders(mask, root)) - set(_folders(photograph, root))
+    return named and not any(split_of(folder) or class_of(folder) for folder in own)
 
 
 def _closest(mask: Path, photographs: Sequence[Path], root: Path) -> Path | None:

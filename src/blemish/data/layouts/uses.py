@@ -8,9 +8,45 @@ from pathlib import Path
 from typing import Any
 
 from blemish.data.entries import NORMAL, Problem, Reading, named
+from blemish.data.layouts.doubts import is_named_like_annotations
 from blemish.data.layouts.tree import FolderTree
 
 MASKS, LEFT_OUT = "masks", "left out"
+_ABOUT = frozenset(
+    {"readme", "license", "licence", "copying", "citation", "changelog", "authors", "notice", "subclasses"}
+)
+_DOCUMENTS = frozenset(
+    {
+        ".md",
+        ".rst",
+        ".pdf",
+        ".htm",
+        ".html",
+        ".bib",
+        ".docx",
+        ".xlsx",
+        ".log",
+        ".toml",
+        ".ini",
+        ".cfg",
+        ".py",
+        ".ipynb",
+    }
+    | {
+        ".txt",
+        ".json",
+        ".jsonl",
+        ".csv",
+        ".tsv",
+        ".xml",
+        ".yaml",
+        ".yml",
+        ".parquet",
+        ".blemish",
+        ".training",
+    }
+)
+"""What is written about photographs, and Blemish's own files, by name and by suffix; but for annotations."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +82,7 @@ def folder_uses(tree: FolderTree, reading: Reading) -> tuple[FolderUse, ...]:
     masks = {entry.mask for entry in reading.entries if entry.mask and entry.mask.is_relative_to(tree.root)}
     for mask in masks | (reading.known & set(tree.listing.images)):
         counts[_folder(tree, mask), MASKS, "", ""] += 1
-    for path in _unread(tree, reading):
+    for path in unread(tree, reading):
         counts[_folder(tree, path), LEFT_OUT, "", ""] += 1
     return tuple(
         FolderUse(folder, use, count, split, kind)
@@ -59,7 +95,7 @@ def left_out(tree: FolderTree, reading: Reading) -> list[Problem]:
     problems = [Problem(error.kind, str(error.path), error.detail) for error in tree.listing.unlistable]
     told = {problem.path for problem in reading.problems}
     folders: dict[Path, list[str]] = defaultdict(list)
-    for path in _unread(tree, reading):
+    for path in unread(tree, reading):
         if str(path) not in told:
             folders[path.parent].append(path.name)
     for folder, names in sorted(folders.items()):
@@ -68,10 +104,31 @@ def left_out(tree: FolderTree, reading: Reading) -> list[Problem]:
             "for them; move them to a class or leave them."
         )
         problems.append(Problem("unused", str(folder), detail))
+    files: dict[Path, list[str]] = defaultdict(list)
+    for path in not_understood(tree, reading):
+        files[path.parent].append(path.name)
+    for folder, names in sorted(files.items()):
+        detail = (
+            f"{len(names)} files in it are left out ({named(names)}): they are no photographs that can be read, and "
+            f"the layout {reading.layout} does not know them; convert what is a photograph, or --ignore them."
+        )
+        problems.append(Problem("left-out", str(folder), detail))
     return problems
 
 
-def _unread(tree: FolderTree, reading: Reading) -> list[Path]:
+def not_understood(tree: FolderTree, reading: Reading) -> list[Path]:
+    """Files that are no photographs, neither read by the layout nor documents about the photographs."""
+    return [path for path in tree.listing.others if path not in reading.known and not _is_document(path)]
+
+
+def _is_document(path: Path) -> bool:
+    if path.stem.lower() in _ABOUT:
+        return True
+    return path.suffix.lower() in _DOCUMENTS and not is_named_like_annotations(path)
+
+
+def unread(tree: FolderTree, reading: Reading) -> list[Path]:
+    """Photographs that are neither entries nor masks nor known otherwise."""
     used = (
         {entry.path for entry in reading.entries} | {entry.mask for entry in reading.entries} | reading.known
     )
