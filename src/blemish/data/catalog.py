@@ -44,6 +44,8 @@ LAYOUTS_UNDERSTOOD = (
 )
 
 
+_BY_NAMES_ALONE = ("images", "folders", "mvtec", "btad", "told")
+"""Layouts whose folders' names say what is good, so that masks may lie among the photographs."""
 _SPLITS_SAY_NO_CATEGORY = {TRAIN, TEST, VALIDATION, "training", "testing", "val"}
 
 
@@ -215,8 +217,10 @@ def _open_category(root: Path, category: str | None, told: Told, guess: bool) ->
     folder = root if root.is_dir() else root.parent
     tree = FolderTree(folder, told.ignore)
     reading, reason = _read(tree, manifest, told)
-    if manifest is None:
+    if reading.layout in _BY_NAMES_ALONE:
         take_masks(tree, reading, sure=bool(told.good))
+    if told.layout == IMAGES.name:
+        reading.unclear = ""
     if reading.entries and not guess:
         refuse(tree, reading)
     learnable = any(entry.split == TRAIN and entry.label == NORMAL for entry in reading.entries)

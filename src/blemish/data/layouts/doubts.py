@@ -9,7 +9,7 @@ from pathlib import Path
 
 from blemish.core.errors import CatalogError
 from blemish.data.class_words import classes_of
-from blemish.data.entries import ANOMALOUS, NORMAL, Problem, Reading, named
+from blemish.data.entries import ANOMALOUS, NORMAL, TEST, Problem, Reading, named, split_of
 from blemish.data.layouts.tree import FolderTree
 
 _LARGEST_LOOKED_AT = 1 << 16
@@ -80,6 +80,7 @@ def _speaks(path: Path, photographs: set[str]) -> bool:
 def way_out(tree: FolderTree, reading: Reading) -> str:
     """What a user types to say what is what, filled with the folders that there are."""
     places = list(dict.fromkeys(path.parent for path in tree.images()))
+    places.sort(key=lambda place: split_of(tree.relative(place).split("/")[0]) == TEST)
     names = [tree.relative(place) for place in places]
     said = classes_of([place.name for place in places if place != tree.root])
     good, bad = (

@@ -7,6 +7,7 @@ absent is good.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -79,20 +80,22 @@ def _tell_lone(
     tree: FolderTree, reading: Reading, pairs: Pairs, entries: dict[Path, Entry], sure: bool
 ) -> None:
     """Tell images that look like masks and belong to no photograph; they are judged as no part."""
-    learnt = []
+    learnt, unread = [], Counter(path.parent for path in pairs.alone if path not in entries)
     for path in pairs.alone:
-        entry = entries.get(path)
-        if sure or entry is None:
-            kept = "counts as a photograph, as its folder is told" if entry else "is not used"
-        else:
-            del entries[path]
+        if path not in entries:
+            continue
+        kept = "counts as a photograph, as its folder is told"
+        if not sure:
+            learnt += [path] if entries.pop(path).label == NORMAL else []
             kept = "is left out"
-            learnt += [path] if entry.label == NORMAL else []
         detail = (
             f"it looks like a mask, its pixels at a few levels, but belongs to no photograph by its name, "
             f"and {kept}; name it after its photograph, or leave it out with --ignore."
         )
         reading.problems.append(Problem("mask-like", str(path), detail))
+    for folder, count in sorted(unread.items()):
+        detail = f"{count} images in it look like masks, but belong to no photograph by their names; they are not used."
+        reading.problems.append(Problem("mask-like", str(folder), detail))
     if learnt:
         names = named([tree.relative(path) for path in learnt], 3)
         shared = {path.parent for path in entries}

@@ -96,7 +96,7 @@ def left_out(tree: FolderTree, reading: Reading) -> list[Problem]:
     told = {problem.path for problem in reading.problems}
     folders: dict[Path, list[str]] = defaultdict(list)
     for path in unread(tree, reading):
-        if str(path) not in told:
+        if told.isdisjoint((str(path), str(path.parent))):
             folders[path.parent].append(path.name)
     for folder, names in sorted(folders.items()):
         detail = (
