@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,21 +17,27 @@ if TYPE_CHECKING:
 MOST_NAMES = 3
 
 
-def say_problems(problems: Iterable[Problem], data: Path | None = None) -> None:
+def say_problems(problems: Iterable[Problem], data: Path) -> None:
     """Say problems kind by kind: how many, the first names, and what is wrong with the first.
 
     Args:
         problems: of one or several categories.
-        data: the folder, for `blemish check` to list them all.
+        data: the folder that names are relative to, and that `blemish check` lists all of.
     """
     kinds: dict[str, list[Problem]] = defaultdict(list)
     for problem in problems:
         kinds[problem.kind].append(problem)
     for kind, found in kinds.items():
-        names = named([Path(problem.path).name for problem in found], MOST_NAMES)
+        names = named([_shown(problem.path, data) for problem in found], MOST_NAMES)
         say(f"{kind} {len(found)}: {names}: {found[0].detail}")
-    if any(len(found) > 1 for found in kinds.values()):
-        say(f"All of them: blemish check {data or 'DATA'}")
+    if any(len(found) > MOST_NAMES for found in kinds.values()):
+        say(f"All of them: blemish check {shlex.quote(str(data))}")
+
+
+def _shown(path: str, data: Path) -> str:
+    """A path as it is short and still clear."""
+    inside = Path(path).is_relative_to(data) and Path(path) != data
+    return Path(path).relative_to(data).as_posix() if inside else path
 
 
 def said_problems(catalog: Catalog) -> tuple[Problem, ...]:

@@ -41,7 +41,7 @@ def _read_as(layout: str, tree: FolderTree) -> Reading:
         classes = tree.folders_in(folder)
         said = classes_of([inside.name for inside in classes.values()])
         if split == TRAIN and NORMAL not in said.values():
-            reading.entries += class_entries(reading, tree, folder, split, GOOD, False, bool(said))
+            reading.entries += class_entries(reading, tree, folder, split, GOOD, False, bool(classes))
             _doubt_training(tree, reading, folder, [one for one in classes.values() if one.name not in said])
         for inside in classes.values():
             defect_type = GOOD if said.get(inside.name) == NORMAL else inside.name
