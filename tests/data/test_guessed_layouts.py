@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from blemish.core.errors import CatalogError
+from blemish.core.errors import CatalogError, UsageError
 from blemish.data.catalog import Catalog, open_catalog, open_catalogs
 from blemish.data.checks import check_catalog
 from blemish.data.told import Told
@@ -239,6 +239,21 @@ def test_roboflow_without_an_annotation_is_not_all_good(tmp_path: Path) -> None:
 def test_a_layout_that_is_named_decides(tmp_path: Path) -> None:
     photographs(tmp_path, "monday/0.jpg", "tuesday/1.jpg")
     assert open_catalog(tmp_path, told=Told(layout="images")).counts()["train"] == {"good": 2}
+
+
+def test_a_defective_folder_within_a_good_one_is_not_learnt(tmp_path: Path) -> None:
+    photographs(tmp_path, "good/0.jpg", "good/1.jpg", "good/rejected later/2.jpg", "bad/3.jpg")
+    assert labels(open_catalog(tmp_path))["good/rejected later/2.jpg"] == "anomalous"
+
+
+def test_a_manifest_is_told_nothing_but_what_to_ignore(tmp_path: Path) -> None:
+    photographs(tmp_path, "0.jpg", "1.jpg", "old/2.jpg")
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("path,label\n0.jpg,gut\n1.jpg,nicht ok\nold/2.jpg,0\n")
+    assert labels(open_catalog(manifest)) == {"0.jpg": "normal", "1.jpg": "anomalous", "old/2.jpg": "normal"}
+    assert len(open_catalog(manifest, told=Told(ignore=("old",)))) == 2
+    with pytest.raises(UsageError, match="manifest"):
+        open_catalog(manifest, told=Told(good=("old",)))
 
 
 def test_told_folders_keep_their_splits(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from blemish.core.errors import CatalogError
+from blemish.core.errors import CatalogError, UsageError
 from blemish.data.class_words import is_class_alone
 from blemish.data.entries import (
     NO_FOLD,
@@ -154,9 +154,9 @@ def open_catalog(
     Raises:
         CatalogError: there is nothing to learn from, the layout is not understood or leaves open what is good, or
             `root` holds several categories (the error names them).
-        UsageError: `told` names no layout.
+        UsageError: `told` names no layout, or says what folders are of a manifest.
     """
-    root = _existing(root)
+    root = _existing(root, told)
     categories = _categories(root, told)
     if categories is not None:
         names = named([category.name for category in categories])
@@ -172,7 +172,7 @@ def open_catalogs(root: Path | str, told: Told = NOTHING_TOLD, *, guess: bool = 
     Raises:
         CatalogError, UsageError: as `open_catalog`, for any of them.
     """
-    root = _existing(root)
+    root = _existing(root, told)
     categories = _categories(root, told)
     return (
         [_open_category(root, None, told, guess)]
@@ -181,13 +181,18 @@ def open_catalogs(root: Path | str, told: Told = NOTHING_TOLD, *, guess: bool = 
     )
 
 
-def _existing(root: Path | str) -> Path:
+def _existing(root: Path | str, told: Told) -> Path:
     root = Path(root).absolute()
     root = root.resolve() if ".." in root.parts else root
     if not root.exists():
         raise CatalogError(f"{root} does not exist: name a folder of images or a manifest.")
     if root.is_file() and root.suffix.lower() not in MANIFEST_SUFFIXES:
         raise CatalogError(f"{root} is a file but no manifest (.csv or .parquet): name a folder of images.")
+    if root.is_file() and (told.layout or told.good or told.defective):
+        raise UsageError(
+            f"{root} is a manifest, whose rows say what is good: leave out --layout, --good and --defective, or "
+            "name its folder."
+        )
     return root
 
 
@@ -275,7 +280,9 @@ def _read(tree: FolderTree, manifest: Path | None, told: Told) -> tuple[Reading,
     if told.layout:
         return layout_named(told.layout).read(tree), f"it is told to be {told.layout}"
     if manifest is not None:
-        return read_manifest(manifest), f"{manifest.name} names its images"
+        reading = read_manifest(manifest)
+        reading.entries = [entry for entry in reading.entries if tree.counts(entry.path)]
+        return reading, f"{manifest.name} names its images"
     found = recognise(tree)
     if found is not None:
         return found.layout.read(tree), found.reason

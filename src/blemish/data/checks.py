@@ -223,7 +223,7 @@ class CatalogChecks:
         """Problems of the catalog as a whole, after the last image."""
         problems = _size_problems(self._catalog, self._sizes)
         problems += _bit_depth_problems(self._catalog, self._brightest_deep)
-        if not self._readable_normal:
+        if not self._readable_normal and self._catalog.train_normal():
             detail = "none of the photographs of good parts can be read, so there is nothing to learn from."
             problems.append(Problem("empty-class", str(self._catalog.root), detail, fatal=True))
         return problems

@@ -30,7 +30,7 @@ _HEADERS = 2048
 _MOST_BITS = {"PNG": 1.5, "JPEG": 1.0, "WEBP": 1.0}
 """Bits a pixel above which a compressed image is none of few levels; of other formats the bytes are looked at."""
 _SAMPLE_BYTES, _FEW_BYTES = 4096, 24
-_FEW_LEVELS = 8
+_FEW_LEVELS = 16
 _REDUCED_SIDE = 512
 _FIRST_PIXELS, _PIXELS = 2**10, 2**18
 _DARK, _BRIGHT, _FLAT = 32, 223, 8

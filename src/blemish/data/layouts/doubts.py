@@ -50,11 +50,9 @@ def doubt_annotations(tree: FolderTree, reading: Reading, folder: Path | None = 
     ]
     if found:
         names = named([tree.relative(path) for path in found], 3)
-        doubt(
-            reading,
-            f"{names} may say which of its photographs are defective, and no layout understands "
-            f"{'it' if len(found) == 1 else 'them'}",
-        )
+        what = "it" if len(found) == 1 else "them"
+        clause = f"{names} may say which of its photographs are defective, and no layout understands {what}"
+        doubt(reading, clause, [tree.relative(path) for path in found])
 
 
 def is_named_like_annotations(path: Path) -> bool:
@@ -93,10 +91,7 @@ def way_out(tree: FolderTree, reading: Reading) -> str:
     )
     ignored = next(iter(reading.ignorable), "GLOB")
     options = f"--good {_quoted(chosen_good)} --defective {_quoted(chosen_bad)} --ignore {_quoted(ignored)}"
-    return (
-        f'see "blemish check {_quoted(str(tree.root))}", and say what is what, as {options} (each may be repeated, and '
-        "--good . takes all that is not named otherwise)"
-    )
+    return f"say what is what, as {options} (each may be repeated, and --good . takes all that is not named otherwise)"
 
 
 def refuse(tree: FolderTree, reading: Reading) -> None:
@@ -107,7 +102,8 @@ def refuse(tree: FolderTree, reading: Reading) -> None:
     """
     if reading.unclear:
         raise CatalogError(
-            f"{tree.root} cannot be learnt from yet, for {reading.unclear}: {way_out(tree, reading)}."
+            f"{tree.root} cannot be learnt from yet, for {reading.unclear}: see "
+            f'"blemish check {_quoted(str(tree.root))}", and {way_out(tree, reading)}.'
         )
 
 
