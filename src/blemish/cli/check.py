@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from blemish.cli.options import verb
 from blemish.cli.output import console
-from blemish.data.entries import named
 from blemish.workflows import check as workflow
 from blemish.workflows.check import CheckRequest, CheckResult
 
@@ -35,6 +34,8 @@ def check(request: CheckRequest) -> CheckResult:
 
 def print_catalog(catalog: Catalog, kinds: Sequence[str], problems: Sequence[str] = ()) -> None:
     """What a category holds, its problems in words, and how many there are of each kind."""
+    from blemish.data.entries import named
+
     console.print(f"{catalog.category}: {len(catalog)} images, layout {catalog.layout}", style="bold")
     console.print(f"  taken for {catalog.layout}, for {catalog.reason}")
     for use in catalog.uses:

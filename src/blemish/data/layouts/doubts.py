@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from blemish.core.errors import CatalogError
 from blemish.data.class_words import classes_of
@@ -14,7 +14,7 @@ from blemish.data.layouts.tree import FolderTree
 
 _LARGEST_LOOKED_AT = 1 << 16
 _SPEAKING_NAME = re.compile(
-    r"annot|label|bbox|boxes|coco|labelme|via_|defect|ground.?truth|classes|(^|_)gt|mask", re.IGNORECASE
+    r"annot|label|bbox|boxes|coco|via_|defect|ground.?truth|classes|(^|[_/])gt|mask", re.IGNORECASE
 )
 _SPEAKING_TEXT = re.compile(
     r'"(annotations?|shapes|segmentation|bbox|categories|regions|label|labels)"\s*:|<(annotation|bndbox|object|image)\b'
@@ -55,9 +55,10 @@ def doubt_annotations(tree: FolderTree, reading: Reading, folder: Path | None = 
         doubt(reading, clause, [tree.relative(path) for path in found])
 
 
-def is_named_like_annotations(path: Path) -> bool:
-    """Whether the name of a file says that it may hold annotations."""
-    return path.suffix.lower() in _ANNOTATIONS and _SPEAKING_NAME.search(path.stem) is not None
+def is_named_like_annotations(path: PurePath) -> bool:
+    """Whether the name of a file, or of the folder that holds it, says that it may hold annotations."""
+    names = f"{path.parent.name}/{path.stem}"
+    return path.suffix.lower() in _ANNOTATIONS and _SPEAKING_NAME.search(names) is not None
 
 
 def _speaks(path: Path, photographs: set[str]) -> bool:
