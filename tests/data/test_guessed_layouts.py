@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 from blemish.core.errors import CatalogError, UsageError
 from blemish.data.catalog import Catalog, open_catalog, open_catalogs
@@ -83,6 +84,58 @@ def test_masks_beside_their_photographs_say_what_is_good(tmp_path: Path, where: 
     assert masks == {Path(of_mask.format(n)).name for n in (7, 8, 9)}
     assert not [one for one in check_catalog(catalog) if one.kind != "duplicate"]
     assert sum(use.files for use in catalog.uses if use.use == "masks") == 10
+
+
+WRITTEN: dict[str, tuple[str, Callable[[NDArray[np.bool_]], Image.Image], dict[str, object]]] = {
+    "labels": ("png", lambda marks: Image.fromarray(np.where(marks, 7, 3).astype(np.uint8) - 3), {}),
+    "16 bits": ("png", lambda marks: Image.fromarray(marks.astype(np.uint16) * 3), {}),
+    "one bit": ("png", Image.fromarray, {}),
+    "palette": ("png", lambda marks: Image.fromarray(marks.astype(np.uint8) * 255).convert("P"), {}),
+    "colours": (
+        "png",
+        lambda marks: Image.fromarray(np.where(marks[..., None], (200, 30, 30), 0).astype(np.uint8)),
+        {},
+    ),
+    "TIFF": ("tif", Image.fromarray, {"compression": "tiff_lzw"}),
+    "scaled": (
+        "bmp",
+        lambda marks: Image.fromarray(marks).convert("L").resize((60, 60)).resize((SIDE, SIDE)),
+        {},
+    ),
+    "JPEG of thin lines": ("jpg", lambda marks: Image.fromarray(marks).convert("L"), {"quality": 75}),
+}
+
+
+@pytest.mark.parametrize(("suffix", "drawn", "options"), WRITTEN.values(), ids=WRITTEN)
+def test_masks_however_they_are_written(
+    tmp_path: Path,
+    suffix: str,
+    drawn: Callable[[NDArray[np.bool_]], Image.Image],
+    options: dict[str, object],
+) -> None:
+    for number in range(8):
+        put(tmp_path, f"{number}.jpg", photograph(number), quality=90)
+    for number in range(3):
+        marks = np.zeros((SIDE, SIDE), np.bool_)
+        marks[10 + number : 50 : 13, 5:60] = True
+        put(tmp_path, f"{number}_seg.{suffix}", drawn(marks), **options)
+    catalog = open_catalog(tmp_path)
+    assert catalog.layout == "masks-beside" and catalog.counts()["test"]["defect"] == 3 and len(catalog) == 8
+
+
+def test_masks_that_mark_all_but_the_defect_are_asked_about(tmp_path: Path) -> None:
+    for number in range(4):
+        put(tmp_path, f"{number}.jpg", photograph(number))
+        put(tmp_path, f"{number}_mask.png", ImageOps.invert(mask()))
+    with pytest.raises(CatalogError, match="inverted"):
+        open_catalog(tmp_path)
+
+
+def test_what_is_named_like_a_mask_and_is_none_is_asked_about(tmp_path: Path) -> None:
+    photographs(tmp_path, "0.png", "1.png", "1_label.png")
+    with pytest.raises(CatalogError, match="named like masks"):
+        open_catalog(tmp_path)
+    assert len(open_catalog(tmp_path, told=Told(good=(".",)))) == 3
 
 
 def test_photographs_without_a_mask_are_good_and_splits_stay(tmp_path: Path) -> None:

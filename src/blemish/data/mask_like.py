@@ -28,7 +28,9 @@ MOST_DECODED = 2000
 _HEADERS = 2048
 """Bytes of tables and metadata that a small file may have."""
 _MOST_BITS = {"PNG": 1.5, "JPEG": 1.0, "WEBP": 1.0}
-"""Bits a pixel above which a compressed image is none of few levels; of other formats the bytes are looked at."""
+_MOST_BITS_SMALL, _SMALL = 3.0, 2**18
+"""Bits a pixel above which a compressed image is hardly one of few levels, and those of small ones, which take no time
+to decode; of other formats the bytes are looked at."""
 _SAMPLE_BYTES, _FEW_BYTES = 4096, 24
 _FEW_LEVELS = 16
 _REDUCED_SIDE = 512
@@ -66,7 +68,8 @@ def looks_of(paths: Sequence[Path], likely: Sequence[Path] = ()) -> dict[Path, L
     looks: dict[Path, Look] = {}
     decoded, found = 0, False
     for path in order:
-        looks[path] = look = _look(path) if found or decoded < MOST_DECODED else PHOTOGRAPH
+        spared = not found and decoded >= MOST_DECODED
+        looks[path] = look = PHOTOGRAPH if spared else _look(path, path in first)
         decoded += look is not PHOTOGRAPH
         found |= look.mask_like
     photographs = [look for look in looks.values() if not look.mask_like]
@@ -76,24 +79,27 @@ def looks_of(paths: Sequence[Path], likely: Sequence[Path] = ()) -> dict[Path, L
     return looks
 
 
-def _look(path: Path) -> Look:
+def _look(path: Path, likely: bool) -> Look:
     try:
         status = path.stat()
-        return _looked(path, status.st_mtime_ns, status.st_size)
+        return _looked(path, status.st_mtime_ns, status.st_size, likely)
     except (OSError, ImageError):
         return PHOTOGRAPH  # whoever reads it says what is wrong with it
 
 
 @lru_cache(maxsize=100_000)
-def _looked(path: Path, moment: int, size: int) -> Look:
-    """As of a moment: a folder is recognised, and then read."""
+def _looked(path: Path, moment: int, size: int, likely: bool) -> Look:
+    """As of a moment: a folder is recognised, and then read. What is `likely` a mask is decoded in any case."""
     with open_regular(path) as stream:
         kind = image_format(stream.read(64)) or ""
         width, height = upright_size(path)
         stream.seek(size // 2)
         few_bytes = len(set(stream.read(_SAMPLE_BYTES))) <= _FEW_BYTES
-    few_bits = 8 * max(size - _HEADERS, 0) <= _MOST_BITS.get(kind, 0.1) * width * height
-    if not (few_bits or few_bytes) or width * height > DEFAULT_LIMITS.max_pixels:
+    most = _MOST_BITS.get(kind, 0.1)
+    if kind in _MOST_BITS and width * height <= _SMALL:
+        most = _MOST_BITS_SMALL
+    few_bits = 8 * max(size - _HEADERS, 0) <= most * width * height
+    if not (few_bits or few_bytes or likely) or width * height > DEFAULT_LIMITS.max_pixels:
         return PHOTOGRAPH
     return look_at(_reduced(path) if kind == "JPEG" else read_image(path))
 

@@ -46,7 +46,9 @@ def doubt_annotations(tree: FolderTree, reading: Reading, folder: Path | None = 
     found = [
         path
         for path in tree.others(folder=folder)
-        if path.suffix.lower() in _ANNOTATIONS and path not in reading.known and _speaks(path, photographs)
+        if path.suffix.lower() in _ANNOTATIONS
+        and path not in reading.known
+        and _speaks(tree, path, photographs)
     ]
     if found:
         names = named([tree.relative(path) for path in found], 3)
@@ -56,12 +58,12 @@ def doubt_annotations(tree: FolderTree, reading: Reading, folder: Path | None = 
 
 
 def is_named_like_annotations(path: PurePath) -> bool:
-    """Whether the name of a file, or of the folder that holds it, says that it may hold annotations."""
+    """Whether a path relative to a category says that the file may hold annotations, by its name or its folder's."""
     names = f"{path.parent.name}/{path.stem}"
     return path.suffix.lower() in _ANNOTATIONS and _SPEAKING_NAME.search(names) is not None
 
 
-def _speaks(path: Path, photographs: set[str]) -> bool:
+def _speaks(tree: FolderTree, path: Path, photographs: set[str]) -> bool:
     """Whether a file speaks of annotations, by its name or by how its content begins."""
     try:
         with path.open("rb") as stream:
@@ -70,7 +72,7 @@ def _speaks(path: Path, photographs: set[str]) -> bool:
         return False
     if path.suffix.lower() == ".txt" and path.stem in photographs:
         return not text.strip() or bool(_BOXES.match(text[: text.rfind("\n") + 1] or text))
-    if is_named_like_annotations(path):
+    if is_named_like_annotations(path.relative_to(tree.root)):
         return True
     structured = path.suffix.lower() in (".json", ".jsonl", ".xml", ".csv", ".tsv")
     return structured and _SPEAKING_TEXT.search(text) is not None

@@ -60,10 +60,12 @@ class Pairs:
     Attributes:
         of: masks of each photograph that has any, sorted.
         alone: mask-like images that belong to none, sorted; none of one level alone, as black photographs are.
+        unlike: images that have a word of masks and the name of a photograph, but look like none, sorted.
     """
 
     of: dict[Path, list[Path]] = field(default_factory=lambda: defaultdict(list))
     alone: list[Path] = field(default_factory=list)
+    unlike: list[Path] = field(default_factory=list)
 
 
 def is_mask_name(path: Path, root: Path) -> bool:
@@ -104,6 +106,12 @@ def mask_pairs(paths: Sequence[Path], root: Path) -> Pairs:
             pairs.of[found].append(mask)
         elif not looks[mask].flat and photographs:
             pairs.alone.append(mask)
+    names = {path.stem.lower() for path in paths}
+    pairs.unlike = [
+        path
+        for path in sorted(set(paths) - set(masks))
+        if (bare := _bare(path.stem)) != path.stem.lower() and bare in names
+    ]
     return pairs
 
 

@@ -37,6 +37,8 @@ from blemish.data.layouts.tree import FolderTree
 
 NAME = "masks-beside"
 DEFECT = "defect"
+_MOST_MARKED = 0.5
+"""Share of a photograph that hardly a defect covers."""
 
 
 def take_masks(tree: FolderTree, reading: Reading, sure: bool = False) -> None:
@@ -58,12 +60,20 @@ def take_masks(tree: FolderTree, reading: Reading, sure: bool = False) -> None:
         reading.known.update(masks)
         entries[photograph] = _with_mask(tree, reading, entry, masks)
     _tell_lone(tree, reading, pairs, entries, sure)
+    for mask in pairs.unlike if not sure else ():
+        if mask in entries and entries[mask].label == NORMAL:
+            detail = "it is named like a mask, but does not look like one, and counts as a photograph."
+            reading.problems.append(Problem("mask-like", str(mask), detail))
+            doubt(
+                reading, "some images are named like masks, but look like photographs", [tree.relative(mask)]
+            )
+    _doubt_inverted(tree, reading, list(entries.values()))
     reading.entries = list(entries.values())
 
 
 def _with_mask(tree: FolderTree, reading: Reading, entry: Entry, masks: Sequence[Path]) -> Entry:
     """A photograph with its mask, and with the label that the mask gives it."""
-    marking = next((mask for mask in masks if _marks(mask)), None)
+    marking = next((mask for mask in masks if _marked(mask)), None)
     if entry.label == ANOMALOUS:
         return replace(entry, mask=entry.mask or marking or masks[0])
     if marking is None:
@@ -108,12 +118,21 @@ def _said_good(tree: FolderTree, path: Path) -> bool:
     return any(class_of(part) == NORMAL for part in path.relative_to(tree.root).parts[:-1])
 
 
-def _marks(mask: Path) -> bool:
-    """Whether a mask marks anything; one that cannot be read may."""
+def _doubt_inverted(tree: FolderTree, reading: Reading, entries: Sequence[Entry]) -> None:
+    """Leave open what masks say that mark most of their photographs, as if black meant the defect."""
+    by_mask = [entry.mask for entry in entries if entry.mask and entry.defect_type == DEFECT]
+    large = [mask for mask in by_mask if _marked(mask) > _MOST_MARKED]
+    if 2 * len(large) > len(by_mask):
+        name = tree.relative(large[0])
+        doubt(reading, f"{name} and other masks mark most of their photographs, as if they were inverted")
+
+
+def _marked(mask: Path) -> float:
+    """Share of its pixels that a mask marks; a little for one that cannot be read."""
     try:
-        return bool(np.any(read_mask(mask)))
+        return float(np.mean(read_mask(mask)))
     except ImageError:
-        return True
+        return np.finfo(float).eps
 
 
 def _recognise(tree: FolderTree) -> str | None:

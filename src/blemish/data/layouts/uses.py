@@ -118,13 +118,15 @@ def left_out(tree: FolderTree, reading: Reading) -> list[Problem]:
 
 def not_understood(tree: FolderTree, reading: Reading) -> list[Path]:
     """Files that are no photographs, neither read by the layout nor documents about the photographs."""
-    return [path for path in tree.listing.others if path not in reading.known and not _is_document(path)]
+    return [
+        path for path in tree.listing.others if path not in reading.known and not _is_document(tree, path)
+    ]
 
 
-def _is_document(path: Path) -> bool:
+def _is_document(tree: FolderTree, path: Path) -> bool:
     if path.stem.lower() in _ABOUT:
         return True
-    return path.suffix.lower() in _DOCUMENTS and not is_named_like_annotations(path)
+    return path.suffix.lower() in _DOCUMENTS and not is_named_like_annotations(path.relative_to(tree.root))
 
 
 def unread(tree: FolderTree, reading: Reading) -> list[Path]:
