@@ -256,7 +256,7 @@ def annotations() -> Iterator[tuple[str, str]]:
     yield "via_project.json", "{}"
 
 
-@pytest.mark.parametrize(("name", "text"), annotations())
+@pytest.mark.parametrize(("name", "text"), list(annotations()))
 @pytest.mark.parametrize("split", ["", "train/"])
 def test_annotations_that_nobody_understands_leave_open_what_is_good(
     tmp_path: Path, name: str, text: str, split: str

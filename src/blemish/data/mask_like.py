@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -59,7 +59,7 @@ PHOTOGRAPH = Look()
 
 
 def looks_of(paths: Sequence[Path], likely: Sequence[Path] = ()) -> dict[Path, Look]:
-    """What each image looks like; `likely` masks are looked at first.
+    """What each image looks like; `likely` masks are looked at first, and may have greyer edges.
 
     Where nearly all that is no mask is dark and bright alone, that is how these parts look, and nothing is mask-like.
     """
@@ -72,6 +72,9 @@ def looks_of(paths: Sequence[Path], likely: Sequence[Path] = ()) -> dict[Path, L
         looks[path] = look = PHOTOGRAPH if spared else _look(path, path in first)
         decoded += look is not PHOTOGRAPH
         found |= look.mask_like
+    for path in first & looks.keys():
+        if looks[path].two_levelled > _NEARLY:
+            looks[path] = replace(looks[path], mask_like=True)
     photographs = [look for look in looks.values() if not look.mask_like]
     nearly = sum(look.two_levelled > _NEARLY for look in photographs)
     if 2 * nearly > len(photographs):
