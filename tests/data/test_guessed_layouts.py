@@ -329,6 +329,15 @@ def test_every_file_is_used_or_named(tmp_path: Path) -> None:
     assert sum(use.files for use in catalog.uses) == 4
 
 
+def test_what_belongs_to_no_category_is_named(tmp_path: Path) -> None:
+    photographs(tmp_path, "bolt/good/0.jpg", "nut/good/1.jpg", "new/2.jpg", "3.jpg")
+    problems = [one for catalog in open_catalogs(tmp_path) for one in catalog.problems]
+    assert [(one.kind, Path(one.path)) for one in problems] == [
+        ("unused", tmp_path),
+        ("unused", tmp_path / "new"),
+    ]
+
+
 def test_a_lossy_mask_is_cut_at_half_and_others_above_zero(tmp_path: Path) -> None:
     from blemish.core.images import read_mask
 

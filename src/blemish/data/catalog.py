@@ -169,15 +169,30 @@ def open_catalog(
 def open_catalogs(root: Path | str, told: Told = NOTHING_TOLD, *, guess: bool = False) -> list[Catalog]:
     """Open one category, or each category in a root of several, sorted by name.
 
+    Photographs in the root that belong to none of several are told by the first.
+
     Raises:
         CatalogError, UsageError: as `open_catalog`, for any of them.
     """
     root = _existing(root, told)
     categories = _categories(root, told)
-    return (
-        [_open_category(root, None, told, guess)]
-        if categories is None
-        else [_open_category(path, path.name, told, guess) for path in categories]
+    if categories is None:
+        return [_open_category(root, None, told, guess)]
+    first, *others = [_open_category(path, path.name, told, guess) for path in categories]
+    outside = _outside(FolderTree(root, told.ignore), categories)
+    return [replace(first, problems=first.problems + outside), *others]
+
+
+def _outside(tree: FolderTree, categories: Sequence[Path]) -> tuple[Problem, ...]:
+    """A problem for each folder with photographs that belong to none of several categories."""
+    folders = Counter(
+        path.parent
+        for path in tree.images()
+        if not any(path.is_relative_to(category) for category in categories)
+    )
+    detail = "{} images in it belong to no category, and are not used; open the folder alone, or leave them."
+    return tuple(
+        Problem("unused", str(folder), detail.format(count)) for folder, count in sorted(folders.items())
     )
 
 
