@@ -137,7 +137,9 @@ def benchmark(
         weights=request.weights,
     )
     categories = open_compared(request.data, request.bit_depth, request.told)
-    problems = tuple(problem for category in categories for problem in said_problems(category.catalog))
+    problems = tuple(
+        problem for one in categories for problem in said_problems(one.catalog, request.bit_depth)
+    )
     measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers)
     result = BenchmarkResult(measured, out / "report.html", problems)
     for path, detail in result.unreadable.items():

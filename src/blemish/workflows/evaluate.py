@@ -86,7 +86,7 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
     manifest, title = inspector.manifest, request.title or inspector.name
     if catalog is None:
         catalog = open_category(request.data, request.category, manifest.training.category, request.told)
-        said = said_problems(catalog)
+        said = said_problems(catalog, manifest.preprocessing.bit_depth)
     else:  # whoever has opened it has said them
         said = catalog.problems
     evaluation = evaluate_inspector(inspector, catalog)

@@ -144,7 +144,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
     _check_names(request)
     if catalog is None:
         catalog = open_category(request.data, request.category, told=request.told)
-    problems = said_problems(catalog)
+    problems = said_problems(catalog, request.bit_depth)
     detector = request.unfitted()
     checkpoints = request.checkpoints
     if request.resume and not checkpoints.exists():

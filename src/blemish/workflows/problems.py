@@ -40,10 +40,16 @@ def _shown(path: str, data: Path) -> str:
     return Path(path).relative_to(data).as_posix() if inside else path
 
 
-def said_problems(catalog: Catalog) -> tuple[Problem, ...]:
-    """What is wrong with a catalog as far as a glance tells, which is said; see `glance_at_catalog`."""
+def said_problems(catalog: Catalog, bit_depth: int = 16) -> tuple[Problem, ...]:
+    """What is wrong with a catalog as far as a glance tells, which is said; see `glance_at_catalog`.
+
+    Args:
+        catalog: one category.
+        bit_depth: bits that 16-bit photographs are read with; where somebody has chosen them, none are proposed.
+    """
     from blemish.data.checks import glance_at_catalog
 
-    problems = tuple(glance_at_catalog(catalog))
+    found = glance_at_catalog(catalog)
+    problems = tuple(one for one in found if bit_depth == 16 or one.kind != "bit-depth")
     say_problems(problems, catalog.root)
     return problems

@@ -63,8 +63,12 @@ def _read_images(tree: FolderTree) -> Reading:
     """
     reading = Reading("images")
     for folder in mask_folders(tree):
-        reading.problems.append(Problem("unused", str(folder), "masks of good parts are not used."))
-        reading.known.update(tree.images(folder))
+        masks = tree.images(folder)
+        reading.known.update(masks)
+        if masks:
+            detail = "its masks belong to no photograph by their names; name them after their photographs."
+            reading.problems.append(Problem("unused", str(folder), detail))
+            doubt(reading, f"{folder.name}/ holds masks of photographs that are not known", [folder.name])
     telling: dict[Path, None] = {}
     for path in tree.images():
         if path in reading.known:
