@@ -13,10 +13,10 @@ from blemish.data.layouts.tree import FolderTree
 
 MASKS, LEFT_OUT = "masks", "left out"
 _ABOUT = frozenset(
-    {"readme", "license", "licence", "copying", "citation", "changelog", "authors", "notice", "subclasses"}
+    ["readme", "license", "licence", "copying", "citation", "changelog", "authors", "notice", "subclasses"]
 )
 _DOCUMENTS = frozenset(
-    {
+    [
         ".md",
         ".rst",
         ".pdf",
@@ -31,8 +31,9 @@ _DOCUMENTS = frozenset(
         ".cfg",
         ".py",
         ".ipynb",
-    }
-    | {
+        ".blemish",
+        ".training",
+        ".parquet",
         ".txt",
         ".json",
         ".jsonl",
@@ -41,10 +42,7 @@ _DOCUMENTS = frozenset(
         ".xml",
         ".yaml",
         ".yml",
-        ".parquet",
-        ".blemish",
-        ".training",
-    }
+    ]
 )
 """What is written about photographs, and Blemish's own files, by name and by suffix; but for annotations."""
 
