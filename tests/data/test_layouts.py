@@ -310,13 +310,13 @@ def test_masks_missing_and_left_over_are_reported(tmp_path: Path) -> None:
 
 
 def test_empty_classes_and_unused_images_are_reported(tmp_path: Path) -> None:
-    write_images(tmp_path, "train/good/0.png", "validation/good/0.png", "stray.png")
+    write_images(tmp_path, "train/good/0.png", "extra/good/0.png", "stray.png")
     (tmp_path / "test/hole").mkdir(parents=True)
     catalog = open_catalog(tmp_path)
     found = sorted(
         (problem.kind, Path(problem.path).relative_to(tmp_path).as_posix()) for problem in catalog.problems
     )
-    assert found == [("empty-class", "test/hole"), ("unused", "."), ("unused", "validation/good")]
+    assert found == [("empty-class", "test/hole"), ("unused", "."), ("unused", "extra/good")]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from blemish.core.images import read_image, read_mask
 from blemish.core.types import Verdict
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.evaluation.evaluate import Inspect, evaluate, mask_on_grid
+from blemish.evaluation.undefined import WORDS, in_words
 from blemish.line.inspection import Inspection
 
 REQUIRED = {
@@ -246,3 +247,27 @@ def test_real_masks_are_brought_to_the_grid_of_the_map(real_data: Path) -> None:
     assert not evaluation.failed
     assert evaluation.pixels is not None
     assert evaluation.pixels.n_regions >= sum(image.anomalous for image in evaluation.images)
+
+
+@pytest.mark.parametrize(
+    ("kept", "dashes"),
+    [
+        ("normal", {"image_auroc": "no defective", "recall": "no defective", "aupro": "no defective"}),
+        ("anomalous", {"image_auroc": "no good", "image_ap": "no good"}),
+    ],
+)
+def test_a_figure_that_is_undefined_says_why(catalog: Catalog, kept: str, dashes: dict[str, str]) -> None:
+    table = catalog.table
+    one_kind = catalog.subset(((table["split"] == "test") & (table["label"] == kept)).to_numpy())
+    document = measured(one_kind)
+    absent = {name for name in WORDS if document[name] is None}
+    assert set(document["undefined"]) == absent >= dashes.keys()
+    for name, words in dashes.items():
+        assert words in document["undefined"][name]
+    lines = in_words(document["undefined"])
+    assert all(any(WORDS[name] in line for line in lines) for name in absent)
+
+
+def test_nothing_rejected_leaves_no_precision(catalog: Catalog) -> None:
+    document = evaluate(inspect, catalog, threshold=1e9).to_json()
+    assert document["undefined"] == {"precision": "Nothing was rejected."}

@@ -134,7 +134,7 @@ def test_a_detector_without_maps_shows_no_overlay(tmp_path: Path) -> None:
 def test_a_photograph_that_is_gone_is_left_out(tmp_path: Path) -> None:
     training = some_training(tmp_path)
     (tmp_path / "plate-18.png").unlink()
-    assert "plate-18.png" not in page_of(training, tmp_path)
+    assert "Enlarge plate-18.png" not in page_of(training, tmp_path), "its pictures are gone"
 
 
 def test_it_says_where_not_all_photographs_were_looked_at(tmp_path: Path) -> None:

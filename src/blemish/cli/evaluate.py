@@ -28,14 +28,21 @@ def evaluate(request: EvaluateRequest) -> EvaluateResult:
     blemish evaluate part.blemish photographs/ --out part-evaluation/
     """
     from blemish.evaluation.report import headline, types_headline
+    from blemish.evaluation.undefined import in_words
 
     result = workflow.evaluate(request)
     console.print(metrics_table([result.evaluation]))
+    for line in in_words(result.evaluation.to_json()["undefined"]):
+        console.print(line)
+    if result.evaluation.pixels and result.evaluation.pixel_note:
+        console.print(f"Pixel metrics: {result.evaluation.pixel_note}")
     console.print(types_table(result.evaluation))
     if confusion := result.evaluation.type_confusion:
         console.print(confusion_table(confusion))
         console.print(types_headline(confusion))
     console.print(headline(result.evaluation))
+    if (saturated := result.evaluation.saturated_overlap) is not None:
+        console.print(f"AU-sPRO, as its data set measures: {_figure(saturated)}, up to 5 % false positives")
     console.print(f"Report: {result.report}")
     verdicts = request.folder.parent / "verdicts"
     console.print(f"Next: blemish inspect {request.inspector} PHOTOGRAPHS --out {verdicts}")

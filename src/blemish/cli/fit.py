@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from blemish.cli.options import verb
 from blemish.cli.output import console, messages
 from blemish.workflows import fit as workflow
@@ -40,6 +42,9 @@ def fit(request: FitRequest) -> FitResult:
         console.print(f"  defect types         {types}")
     if summary.skipped:
         console.print(f"  skipped              {len(summary.skipped)} that cannot be read, listed above")
+    if result.outliers:
+        names = ", ".join(Path(one["path"]).name for one in result.outliers[:3])
+        console.print(f"  far out of the good  {len(result.outliers)}, told above: {names}", style="yellow")
     console.print(f"  time, size           {summary.seconds:.1f} s, {summary.megabytes:.1f} MB")
     console.print(f"  laboratory and line  agree to {summary.parity_error:.1e}")
     console.print(f"  threshold            {summary.threshold:.4g}")

@@ -27,6 +27,7 @@ from blemish.data.entries import (
 )
 from blemish.data.layouts.as_told import read_as_told
 from blemish.data.layouts.doubts import refuse, unclear_problem
+from blemish.data.layouts.layout import BY_NAMES_ALONE
 from blemish.data.layouts.masks_beside import take_masks
 from blemish.data.layouts.plain import IMAGES
 from blemish.data.layouts.registry import categories_in, layout_named, recognise
@@ -44,8 +45,6 @@ LAYOUTS_UNDERSTOOD = (
 )
 
 
-_BY_NAMES_ALONE = ("images", "folders", "mvtec", "btad", "told")
-"""Layouts whose folders' names say what is good, so that masks may lie among the photographs."""
 _SPLITS_SAY_NO_CATEGORY = {TRAIN, TEST, VALIDATION, "training", "testing", "val"}
 
 
@@ -158,6 +157,9 @@ def open_catalog(
     """
     root = _existing(root, told)
     categories = _categories(root, told)
+    if categories is not None and len(categories) == 1:
+        (only,) = open_catalogs(root, told, guess=guess)
+        return replace(only, category=category or only.category)
     if categories is not None:
         names = named([category.name for category in categories])
         raise CatalogError(
@@ -178,17 +180,18 @@ def open_catalogs(root: Path | str, told: Told = NOTHING_TOLD, *, guess: bool = 
     categories = _categories(root, told)
     if categories is None:
         return [_open_category(root, None, told, guess)]
-    first, *others = [_open_category(path, path.name, told, guess) for path in categories]
-    outside = _outside(FolderTree(root, told.ignore), categories)
-    return [replace(first, problems=first.problems + outside), *others]
+    catalogs = [_open_category(path, path.name, told, guess) for path in categories]
+    outside = _outside(FolderTree(root, told.ignore), catalogs)
+    return [replace(catalogs[0], problems=catalogs[0].problems + outside), *catalogs[1:]]
 
 
-def _outside(tree: FolderTree, categories: Sequence[Path]) -> tuple[Problem, ...]:
+def _outside(tree: FolderTree, catalogs: Sequence[Catalog]) -> tuple[Problem, ...]:
     """A problem for each folder with photographs that belong to none of several categories."""
+    used = {path for catalog in catalogs for name in ("path", "mask") for path in catalog.table[name]}
     folders = Counter(
         path.parent
         for path in tree.images()
-        if not any(path.is_relative_to(category) for category in categories)
+        if str(path) not in used and not any(path.is_relative_to(catalog.root) for catalog in catalogs)
     )
     detail = "{} images in it belong to no category, and are not used; open the folder alone, or leave them."
     return tuple(
@@ -227,7 +230,7 @@ def _categories(root: Path, told: Told) -> list[Path] | None:
         layout = layout_named(told.layout)
         if layout.recognise(tree):
             return None
-        return [path for path in tree.folders.values() if layout.recognise(tree.below(path))] or None
+        return categories_in(tree, (layout,)) or None
     return None if recognise(tree) else categories_in(tree) or None
 
 
@@ -237,7 +240,7 @@ def _open_category(root: Path, category: str | None, told: Told, guess: bool) ->
     folder = root if root.is_dir() else root.parent
     tree = FolderTree(folder, told.ignore)
     reading, reason = _read(tree, manifest, told)
-    if reading.layout in _BY_NAMES_ALONE:
+    if reading.layout in BY_NAMES_ALONE:
         take_masks(tree, reading, sure=bool(told.good))
     if told.layout == IMAGES.name:
         reading.unclear = ""

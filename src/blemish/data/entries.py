@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ NO_FOLD = -1
 NORMAL, ANOMALOUS = "normal", "anomalous"
 GOOD = "good"
 """The defect type of every normal image, as in MVTec AD."""
+DEFECT = "defect"
+"""The defect type where a layout names none."""
 
 NORMAL_NAMES = frozenset({"good", "ok", "normal", "pass", "passed", "accept", "accepted", "nominal", "fine"})
 """Folder names and labels that mean a good part, in lower case."""
@@ -115,21 +117,32 @@ class Reading:
     ignorable: list[str] = field(default_factory=list)
 
 
-def part_normal(entries: Iterable[Entry], folder: Path, share: float = TEST_SHARE) -> list[Entry]:
+def part_normal(
+    entries: Iterable[Entry],
+    folder: Path,
+    share: float = TEST_SHARE,
+    group: Callable[[Path], Path] = lambda path: path,
+) -> list[Entry]:
     """Give entries without a split of their own their split.
 
     Anomalous images go to test. Where there are any, `share` of the normal images (rounded, at least one of
     two) goes to test too: those whose path relative to `folder` has the smallest SHA-256. The rule needs no
     seed, is the same on every machine, and hardly moves when images are added. Without anomalous images
     everything is for training. Frames of one part taken one after another may be parted by it: name the
-    splits in a manifest if that matters.
+    splits in a manifest if that matters. Images of one `group`, as a folder of views of one part, stay together.
     """
     entries = list(entries)
     normal = [entry for entry in entries if entry.label == NORMAL]
     count = 0
     if len(normal) < len(entries) and len(normal) > 1:
         count = max(1, round(share * len(normal)))
-    test = set(sorted((entry.path for entry in normal), key=lambda path: _rank(path, folder))[:count])
+    groups: dict[Path, list[Path]] = {}
+    for entry in normal:
+        groups.setdefault(group(entry.path), []).append(entry.path)
+    test: set[Path] = set()
+    for name in sorted(groups, key=lambda path: _rank(path, folder)):
+        if len(test) < count and len(test) + len(groups[name]) < len(normal):
+            test.update(groups[name])
     return [
         replace(entry, split=TEST if entry.label == ANOMALOUS or entry.path in test else TRAIN)
         for entry in entries

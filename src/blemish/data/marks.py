@@ -1,4 +1,4 @@
-"""Marks that people made on photographs, boxes and polygons, as masks that detectors learn from and are measured by.
+"""Marks that people made on photographs, as masks that detectors learn from and are measured by.
 
 A mask is a file (see `blemish.data.catalog`), so marks become one in the cache, named by all that it follows from:
 nothing is written beside the photographs, and a mask that is there already is not made again.
@@ -15,12 +15,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from blemish.core.errors import CatalogError
-from blemish.core.images import DEFAULT_LIMITS
+from blemish.core.errors import CatalogError, ImageError
+from blemish.core.images import DEFAULT_LIMITS, read_content, read_mask
 from blemish.core.settings import cache_folder
 from blemish.core.storage import write_bytes
 from blemish.core.types import BoolArray
 from blemish.data.entries import ANOMALOUS, GOOD, NORMAL, NORMAL_NAMES, TEST, TRAIN, Entry, part_normal
+from blemish.data.run_lengths import Runs
 
 Polygon = tuple[tuple[float, float], ...]
 """Corners, x and y in pixels of the photograph."""
@@ -34,11 +35,13 @@ class Mark:
         defect_type: what it was called.
         box: x, y, width and height in pixels of the photograph.
         polygons: its outline where more than the box is known.
+        runs: its pixels, where these are known.
     """
 
     defect_type: str
     box: tuple[float, float, float, float]
     polygons: tuple[Polygon, ...] = ()
+    runs: Runs | None = None
 
     @property
     def area(self) -> float:
@@ -87,11 +90,15 @@ def with_known_splits(entries: Sequence[Entry], root: Path) -> list[Entry]:
 
 
 def mask_of(marks: Sequence[Mark], width: int, height: int) -> BoolArray:
-    """The marks as a mask, bool H x W: every pixel that a box touches, or that lies in a polygon or on its edge."""
+    """The marks as a mask, bool H x W: painted pixels, or those in a polygon or on its edge, or that a box touches."""
     mask = np.zeros((height, width), np.uint8)
     for mark in marks:
         x, y, across, down = mark.box
-        if not mark.polygons:
+        if mark.runs:
+            runs = mark.runs
+            part = mask[runs.top : runs.top + runs.height, runs.left : runs.left + runs.width]
+            part |= runs.pixels()[: part.shape[0], : part.shape[1]]
+        elif not mark.polygons:
             left, top, right, bottom = (
                 max(int(edge), 0)
                 for edge in (np.floor(x), np.floor(y), np.ceil(x + across), np.ceil(y + down))
@@ -109,9 +116,40 @@ def mask_file(marks: Sequence[Mark], width: int, height: int) -> Path:
     Raises:
         BlemishError: the cache cannot be written.
     """
-    known = json.dumps([width, height, [astuple(mark)[1:] for mark in marks]])
+    shapes = [[mark.box, mark.polygons, *([astuple(mark.runs)] if mark.runs else [])] for mark in marks]
+    known = json.dumps([width, height, shapes])
     path = cache_folder() / "marks" / f"{hashlib.sha256(known.encode()).hexdigest()}.png"
     if not path.is_file():
         pixels = mask_of(marks, width, height).view(np.uint8) * np.uint8(255)
         write_bytes(path, cv2.imencode(".png", pixels)[1].tobytes())
     return path
+
+
+def united_mask(paths: Sequence[Path]) -> Path:
+    """One mask for a photograph that has several, each for one of its defects: their union, made once.
+
+    Args:
+        paths: at least one; a single one is its own union.
+
+    Raises:
+        ImageError: one of them cannot be read, or is not of the size of the first.
+        BlemishError: the cache cannot be written.
+    """
+    if len(paths) == 1:
+        return paths[0]
+    known = hashlib.sha256()
+    for path in paths:
+        known.update(hashlib.sha256(read_content(path, DEFAULT_LIMITS.max_bytes)).digest())
+    united = cache_folder() / "marks" / f"{known.hexdigest()}.png"
+    if not united.is_file():
+        mask = read_mask(paths[0])
+        for path in paths[1:]:
+            other = read_mask(path)
+            if other.shape != mask.shape:
+                detail = (
+                    f"its size is not that of {paths[0].name}, which marks the same photograph; draw it anew."
+                )
+                raise ImageError(path, "unsupported", detail)
+            mask = mask | other
+        write_bytes(united, cv2.imencode(".png", mask.view(np.uint8) * np.uint8(255))[1].tobytes())
+    return united

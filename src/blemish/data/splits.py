@@ -115,7 +115,9 @@ def without_copies_of_test(catalog: Catalog) -> tuple[Catalog, Groups]:
     """The catalog without training images that are copies of test images, and the groups of copies in it.
 
     The test set stays as it is, so that figures on it can be compared; each image left out is one of the `problems`.
+    Validation images of the layout's own stand aside, for those of the folds take their place.
     """
+    catalog = catalog.subset((catalog.table["split"] != VALIDATION).to_numpy())
     groups = groups_of(catalog)
     training = (catalog.table["split"] == TRAIN).to_numpy()
     out = training & np.isin(groups, groups[~training])

@@ -14,9 +14,9 @@ import numpy as np
 from blemish.core.errors import BlemishError, CatalogError, ImageError
 from blemish.core.images import read_image, read_mask
 from blemish.core.progress import track
-from blemish.core.types import BoolArray, Region
+from blemish.core.types import BoolArray, FloatArray, Region
 from blemish.evaluation.detections import Boxes, Detections, boxes_of, measure_detections
-from blemish.evaluation.metrics import PixelMetrics, pixel_metrics
+from blemish.evaluation.metrics import PixelMetrics, pixel_metrics, saturated_overlap
 from blemish.evaluation.result import Evaluation, Failure, ScoredImage, image_name
 from blemish.line.inspection import Inspection
 from blemish.line.regions import find_regions
@@ -97,6 +97,7 @@ def evaluate(
         pixel_note=measured.note,
         grid_step=step,
         detections=measured.detections,
+        saturated_overlap=_measure_saturated(images, catalog) if measured.pixels else None,
         learnt_types=tuple(learnt_types),
     )
 
@@ -209,6 +210,34 @@ def _measure_pixels(images: Sequence[ScoredImage], step: int) -> _Measured:
     pixels = pixel_metrics(masks, [image.anomaly_map for image in known])
     found = measure_detections(boxes, [image.regions for image in known])
     return _Measured(pixels if pixels.n_regions else None, found, " ".join(notes), tuple(unreadable))
+
+
+def _measure_saturated(images: Sequence[ScoredImage], catalog: Catalog) -> float | None:
+    """Area under the saturated overlap; None where the catalog does not say what saturates a defect.
+
+    Defective images of which a mask cannot be read say nothing of where their defects are, so they are left out.
+    """
+    from blemish.data.saturation import saturated_defects  # what only a laboratory has
+
+    defects = saturated_defects(catalog)
+    if defects is None:
+        return None
+    known: list[tuple[list[tuple[BoolArray, float]], FloatArray]] = []
+    for image in track(images, "Comparing maps with defects"):
+        try:
+            read = [(read_mask(one.mask), one) for one in defects.get(image.path, [])]
+        except ImageError:
+            continue
+        if image.anomalous and not any(mask.any() for mask, _ in read):
+            continue
+        on_grid = []
+        for mask, defect in read:
+            coarse = mask_on_grid(mask, *image.anomaly_map.shape)
+            if area := int(coarse.sum()):
+                saturation = defect.saturation(int(mask.sum())) * coarse.size / mask.size
+                on_grid.append((coarse, min(saturation, area)))
+        known.append((on_grid, image.anomaly_map))
+    return saturated_overlap([on_grid for on_grid, _ in known], [one for _, one in known])
 
 
 def _usual_scale(images: Sequence[ScoredImage], pixel_threshold: float) -> tuple[float, float]:

@@ -229,6 +229,47 @@ def pixel_metrics(
     )
 
 
+def saturated_overlap(
+    defects: Sequence[Sequence[tuple[BoolArray, float]]],
+    maps: Sequence[FloatArray],
+    integral_to: float = 0.05,
+) -> float:
+    """Area under the saturated per-region overlap (sPRO), divided by `integral_to`, in [0, 1].
+
+    Of a logical anomaly, as a missing part, no pixel by itself is wrong, so a defect counts as found once as many of
+    its pixels lie at or above a threshold as saturate it; below that in proportion. The mean over defects is integrated
+    over the false-positive rate of all pixels outside every defect. Follows Bergmann et al., "Beyond Dents and
+    Scratches", IJCV 2022; with a defect's whole area as its saturation and no defects that touch, it is AUPRO.
+
+    Args:
+        defects: for each map its defects: where one is, bool H x W, and the pixels that saturate it, above 0; none for
+            a normal image.
+        maps: anomaly maps, float arrays of the same shapes, any range.
+        integral_to: highest false-positive rate of the integral, in (0, 1].
+
+    Returns:
+        nan where there is no defect, or nothing but defects.
+    """
+    anomalous, weights, normal = [], [], []
+    for index, (of_map, anomaly_map) in enumerate(zip(defects, maps, strict=True)):
+        anywhere, weight = np.zeros(anomaly_map.shape, np.bool_), np.zeros(anomaly_map.size)
+        for mask, saturation in of_map:
+            _check_map(index, mask, anomaly_map)
+            inside = np.flatnonzero(mask)
+            # The highest pixels fill the defect up to its saturation; the others add nothing any more.
+            highest = inside[np.argsort(anomaly_map.ravel()[inside])[::-1]]
+            weight[highest] += np.clip(1 - np.arange(inside.size) / saturation, 0, 1 / saturation)
+            anywhere |= mask
+        anomalous.append(anomaly_map[anywhere])
+        weights.append(weight[anywhere.ravel()])
+        normal.append(anomaly_map[~anywhere])
+    scores = np.concatenate(anomalous)
+    order = np.argsort(scores)[::-1]
+    ranking = _rank_sorted(scores[order], np.concatenate(normal))
+    each = np.concatenate(weights)[order] / max(sum(map(len, defects)), 1)
+    return _area_of_region_overlap(ranking, each, integral_to)
+
+
 def _rank_sorted(anomalous: Scores, normal: Scores) -> Ranking:
     """Rank anomalous scores (descending) among normal scores, which are sorted in place."""
     normal.sort()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from blemish.core.outliers import deviations, far_out
 from blemish.core.types import FloatArray, Prediction
 
 MOST_UNUSUAL, MOST_USUAL = 8, 4
@@ -62,6 +63,21 @@ class NormalScores:
     def scores(self) -> FloatArray:
         """All scores, float32, ascending."""
         return np.sort(np.asarray(self._scores, np.float32))
+
+    @property
+    def outliers(self) -> list[tuple[NormalImage, float]]:
+        """Those of the most unusual that stand far out of the others, the highest first, with their deviations.
+
+        See `blemish.core.outliers`: deviations are counted in robust standard deviations.
+        """
+        found = far_out(self._scores, MOST_UNUSUAL)
+        away = deviations(self._scores)[found].tolist() if len(found) else []
+        return list(zip(self.most_unusual, away, strict=False))
+
+    @property
+    def without_outliers(self) -> FloatArray:
+        """The scores that do not stand far out, float32, ascending."""
+        return self.scores[: len(self) - len(self.outliers)]
 
     @property
     def most_unusual(self) -> list[NormalImage]:

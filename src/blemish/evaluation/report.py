@@ -19,10 +19,14 @@ from blemish.evaluation import figures
 from blemish.evaluation.rate import Rate
 from blemish.evaluation.result import Evaluation
 from blemish.evaluation.type_confusion import TypeConfusion
+from blemish.evaluation.undefined import in_words
 
 # Parts shown in the whole report: about 100 kB each, so that pictures stay near 3 MB beside Plotly's 5 MB.
 _MOST_EXHIBITS, _FEWEST_EXHIBITS = 32, 8
 
+_SATURATED = (
+    "a defect counts in full once as much of it is found as its data set asks; up to 5 % false positives"
+)
 _OVERVIEW: dict[str, Callable[[Evaluation], float]] = {
     "Image AUROC": lambda evaluation: evaluation.ranking.auroc(),
     "Image AP": lambda evaluation: evaluation.ranking.average_precision(),
@@ -116,6 +120,7 @@ def _counted(rate: Rate) -> str:
 
 def _section(index: int, evaluation: Evaluation, most: int) -> dict[str, Any]:
     """Everything the template shows of one category."""
+    figures_of = evaluation.to_json()
     return {
         "anchor": f"category-{index + 1}",
         "category": evaluation.category,
@@ -123,7 +128,8 @@ def _section(index: int, evaluation: Evaluation, most: int) -> dict[str, Any]:
         "cards": _cards(evaluation),
         "charts": _charts(evaluation),
         "confusion": evaluation.decision,
-        "types": evaluation.to_json()["per_defect_type"],
+        "types": figures_of["per_defect_type"],
+        "undefined": in_words(figures_of["undefined"]),
         "named": _named(evaluation.type_confusion),
         "gallery": figures.gallery(evaluation, most),
         "scale": figures.colour_scale(*evaluation.map_scale, evaluation.pixel_threshold),
@@ -162,7 +168,7 @@ def _named(confusion: TypeConfusion | None) -> dict[str, Any] | None:
 def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     """Label, value and note of each metric card."""
     ranking, decision, pixels = evaluation.ranking, evaluation.decision, evaluation.pixels
-    found = evaluation.detections
+    found, saturated = evaluation.detections, evaluation.saturated_overlap
     good, bad, best = evaluation.false_rejects, evaluation.escapes, ranking.best_f1()
     p50, p99 = evaluation.latency_ms()
     decode, _ = evaluation.latency_ms("decode_ms")
@@ -203,6 +209,7 @@ def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
             shown_figure(pixels.aupro if pixels else math.nan),
             f"{pixels.n_regions} defect regions, up to 30 % false positives" if pixels else unmeasured,
         ),
+        *([] if saturated is None else [("AU-sPRO", shown_figure(saturated), _SATURATED)]),
         (
             "Boxes found",
             shown_figure(found.average_precision[0] if found else math.nan),

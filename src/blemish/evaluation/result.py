@@ -18,6 +18,7 @@ from blemish.evaluation.intervals import auroc_interval
 from blemish.evaluation.metrics import Decision, PixelMetrics, Ranking, decide, rank
 from blemish.evaluation.rate import Rate
 from blemish.evaluation.type_confusion import TypeConfusion
+from blemish.evaluation.undefined import why_undefined
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Evaluation:
         pixel_note: why there are none, or what they leave out; empty when there is nothing to say.
         grid_step: pixel metrics were measured on every `grid_step`-th row and column of the maps.
         detections: how the regions of the masks were found, or None without usable masks.
+        saturated_overlap: area under the sPRO curve, or None where the catalog does not say what saturates a defect.
         learnt_types: names of the defect types that the inspector tells apart; empty where it does not.
     """
 
@@ -93,6 +95,7 @@ class Evaluation:
     pixel_note: str
     grid_step: int
     detections: Detections | None = None
+    saturated_overlap: float | None = None
     learnt_types: tuple[str, ...] = ()
 
     @property
@@ -154,7 +157,9 @@ class Evaluation:
     def of_defect_type(self, defect_type: str) -> Evaluation:
         """The same evaluation with the normal images and only this type's anomalous ones."""
         kept = tuple(i for i in self.images if not i.anomalous or i.defect_type == defect_type)
-        return replace(self, images=kept, failed=(), pixels=None, pixel_note="", detections=None)
+        return replace(
+            self, images=kept, failed=(), pixels=None, pixel_note="", detections=None, saturated_overlap=None
+        )
 
     @property
     def defect_types(self) -> list[str]:
@@ -162,7 +167,11 @@ class Evaluation:
         return sorted({image.defect_type for image in self.images if image.anomalous})
 
     def to_json(self) -> dict[str, Any]:
-        """Everything measured, JSON-ready: what is undefined is None, times are in milliseconds."""
+        """Everything measured, JSON-ready: what is undefined is None, and `undefined` says why; times in ms."""
+        figures = self._figures()
+        return figures | {"undefined": why_undefined(self, figures)}
+
+    def _figures(self) -> dict[str, Any]:
         decision, best = self.decision, self.ranking.best_f1()
         pixels, types = self.pixels, self.type_confusion
         return {
@@ -191,6 +200,7 @@ class Evaluation:
             "pixel_ap": number_or_none(pixels.average_precision) if pixels else None,
             "pixel_f1": number_or_none(pixels.f1) if pixels else None,
             "aupro": number_or_none(pixels.aupro) if pixels else None,
+            **({} if self.saturated_overlap is None else {"au_spro": number_or_none(self.saturated_overlap)}),
             **(self.detections or NO_DETECTIONS).to_json(),
             "pixel_note": self.pixel_note,
             "pixel_grid_step": self.grid_step,

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from plotly.offline import get_plotlyjs
 
+from blemish.core.calibration import quantile_threshold
 from blemish.core.errors import ImageError
 from blemish.core.images import read_image
 from blemish.core.overlay import heatmap_overlay
 from blemish.core.pictures import fitted, picture
 from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
+from blemish.data.entries import named
 from blemish.evaluation import figures
 from blemish.evaluation.normal_scores import NormalImage, NormalScores
 from blemish.evaluation.report import percent, training_charts
@@ -79,6 +81,7 @@ def write_training_report(training: Training, out: Path, title: str, facts: Mapp
         "facts": facts,
         "headline": headline(training),
         "training": training,
+        "outliers": outliers_in_words(training.normal, training.threshold, training.quantile),
         "skipped": [{"name": Path(one["path"]).name, "detail": one["detail"]} for one in training.skipped],
         "most_listed": _MOST_LISTED,
         "charts": charts,
@@ -99,6 +102,23 @@ def headline(training: Training) -> str:
     )
 
 
+def outliers_in_words(normal: NormalScores, threshold: float, quantile: float) -> str:
+    """Which photographs stand far out of the good ones, and what they do to the threshold; "" where none does."""
+    outliers = normal.outliers
+    if not outliers:
+        return ""
+    names = named([image.name for image, _ in outliers], 5)
+    one = len(outliers) == 1
+    sentence = (
+        f"{len(outliers)} of the {len(normal)} good photographs score{'s' if one else ''} far above the others, by "
+        f"{outliers[-1][1]:.0f} standard deviations or more: {names}. Look whether {'it is' if one else 'they are'} "
+        "damaged, dark, defective or of something else: learnt as good, it lets its like pass."
+    )
+    without = quantile_threshold(normal.without_outliers, quantile)
+    those = "it" if one else "them"
+    return f"{sentence} Without {those} the threshold would be {without:.4g} instead of {threshold:.4g}."
+
+
 def _score_chart(training: Training) -> dict[str, Any]:
     """Histogram of the scores with the threshold."""
     scores = training.normal.scores
@@ -113,6 +133,7 @@ def _score_chart(training: Training) -> dict[str, Any]:
 def _groups(training: Training) -> list[figures.Group]:
     """The two ends of the good photographs, with pictures."""
     total = len(training.normal)
+    outliers = [image for image, _ in training.normal.outliers]
     unusual, usual = training.normal.most_unusual, training.normal.most_usual
     advice = (
         "Look whether one of them is defective, dirty or wrongly placed: learnt as good, it raises the threshold, and "
@@ -125,10 +146,16 @@ def _groups(training: Training) -> list[figures.Group]:
         )
     groups = [
         figures.Group(
-            "The most unusual of the good photographs",
+            "Far out of all others",
+            "Their scores stand apart from those of the other good photographs.",
+            total,
+            _exhibits(training, outliers),
+        ),
+        figures.Group(
+            "The most unusual of the good photographs" if not outliers else "The most unusual of the others",
             advice,
             total,
-            _exhibits(training, unusual),
+            _exhibits(training, unusual[len(outliers) :]),
         ),
         figures.Group(
             "The most usual ones, for comparison",

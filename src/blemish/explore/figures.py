@@ -19,7 +19,7 @@ from blemish.core.charts import (
     chart_line,
 )
 from blemish.core.types import FloatArray
-from blemish.data.entries import ANOMALOUS, GOOD, NORMAL, TEST, TRAIN
+from blemish.data.entries import ANOMALOUS, GOOD, NORMAL, TEST, TRAIN, VALIDATION
 from blemish.explore.defects import WHOLE_CELL, DefectMap, InputSize
 from blemish.explore.measures import HISTOGRAM_BINS
 from blemish.explore.survey import ClassHistogram
@@ -38,11 +38,13 @@ def balance_figure(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> go.
     figure = go.Figure(layout=chart_layout("Photographs", ""))
     types = sorted({kind for splits in counts.values() for kind in splits[TEST]} - {GOOD})
     stacks = [("good, train", TRAIN, GOOD, "#2b5f94"), ("good, test", TEST, GOOD, "#86b6e4")]
+    if any(VALIDATION in splits for splits in counts.values()):
+        stacks.insert(1, ("good, validation", VALIDATION, GOOD, "#5a8fc4"))
     stacks += [(kind, TEST, kind, colour) for kind, colour in zip(types, shades(len(types)), strict=True)]
     for title, split, kind, colour in stacks:
         figure.add_bar(
             y=names,
-            x=[counts[name][split].get(kind, 0) for name in names],
+            x=[counts[name].get(split, {}).get(kind, 0) for name in names],
             orientation="h",
             name=title,
             marker={"color": colour},

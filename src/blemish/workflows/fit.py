@@ -97,6 +97,9 @@ class FitResult(Outcome):
     Attributes:
         summary: of the build.
         expected, at_most: share of unseen good parts that the inspector rejects, the latter with 95 % confidence.
+        outliers: photographs learnt as good whose scores stand far out of the others, each with path, score and how
+            many robust standard deviations it lies above the median.
+        threshold_without: what the threshold would be without their scores; None where there are none.
         n_test: test photographs in the data.
         report: the training report, if one was asked for.
         problems: what is wrong with the data, as far as a glance tells.
@@ -105,6 +108,8 @@ class FitResult(Outcome):
     summary: BuildSummary
     expected: float
     at_most: float
+    outliers: list[dict[str, Any]]
+    threshold_without: float | None
     n_test: int
     report: Path | None
     problems: tuple[Problem, ...] = ()
@@ -117,6 +122,8 @@ class FitResult(Outcome):
                 "expected": self.expected,
                 "at_most_with_95_percent_confidence": self.at_most,
             },
+            "outliers": self.outliers,
+            "threshold_without_outliers": self.threshold_without,
             "n_test": self.n_test,
             "report": self.report and str(self.report),
             "problems": [problem.to_json() for problem in self.problems],
@@ -138,6 +145,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
     from blemish.core.calibration import false_reject_rate
     from blemish.data.categories import open_category
     from blemish.detectors.training.session import TrainingSession, training_session
+    from blemish.evaluation.training_report import outliers_in_words
     from blemish.making.build import build_inspector
     from blemish.workflows.problems import said_problems
 
@@ -156,7 +164,9 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
         say(f"Skipped {skipped['path']}: {skipped['detail']}")
     calibration = summary.manifest.calibration
     rates = false_reject_rate(calibration.n_scores, calibration.quantile)
-    result = FitResult(summary, *rates, len(catalog.test()), request.report, problems)
+    result = FitResult(summary, *rates, *_outliers(summary), len(catalog.test()), request.report, problems)
+    if result.outliers:
+        say(outliers_in_words(summary.normal, calibration.threshold, calibration.quantile))
     if request.report is not None:
         try:
             with task("Writing the report"):
@@ -165,6 +175,17 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
             say(f"The inspector is written all the same: {summary.path}.")
             raise
     return result
+
+
+def _outliers(summary: BuildSummary) -> tuple[list[dict[str, Any]], float | None]:
+    """The photographs that stand far out of the good ones, and the threshold without their scores."""
+    from blemish.core.calibration import quantile_threshold
+
+    normal, quantile = summary.normal, summary.manifest.calibration.quantile
+    found = [
+        {"path": str(image.path), "score": image.score, "deviations": away} for image, away in normal.outliers
+    ]
+    return found, quantile_threshold(normal.without_outliers, quantile) if found else None
 
 
 def _check_names(request: FitRequest) -> None:

@@ -1,7 +1,7 @@
 """Folders by split and class, as MVTec AD has them.
 
 - mvtec: `train/good`, `test/good`, `test/TYPE`, `ground_truth/TYPE/NAME_mask.png` (Bergmann et al.,
-  "MVTec AD", CVPR 2019).
+  "MVTec AD", CVPR 2019), and `validation/good` of its kin.
 - btad: the same with `ok` and `ko` (Mishra et al., "VT-ADL", 2021); other words for good and bad are
   known too.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from blemish.data.class_words import classes_of
-from blemish.data.entries import GOOD, NORMAL, NORMAL_NAMES, TEST, TRAIN, Reading
+from blemish.data.entries import GOOD, NORMAL, NORMAL_NAMES, SPLIT_NAMES, TRAIN, Reading
 from blemish.data.layouts.classes import class_entries
 from blemish.data.layouts.doubts import doubt_annotations, doubt_folders
 from blemish.data.layouts.layout import Layout
@@ -34,10 +34,8 @@ def _btad(tree: FolderTree) -> str | None:
 def _read_as(layout: str, tree: FolderTree) -> Reading:
     """Entries of a folder with `train/` and `test/`."""
     reading = Reading(layout)
-    for split in (TRAIN, TEST):
-        if split not in tree.folders:
-            continue
-        folder = tree.folders[split]
+    splits = {folder: SPLIT_NAMES[name] for name, folder in tree.folders.items() if name in SPLIT_NAMES}
+    for folder, split in splits.items():
         classes = tree.folders_in(folder)
         said = classes_of([inside.name for inside in classes.values()])
         if split == TRAIN and NORMAL not in said.values():
@@ -46,7 +44,7 @@ def _read_as(layout: str, tree: FolderTree) -> Reading:
         for inside in classes.values():
             defect_type = GOOD if said.get(inside.name) == NORMAL else inside.name
             reading.entries += class_entries(reading, tree, inside, split, defect_type)
-    attach_masks(reading, tree, [tree.folders[split] for split in (TRAIN, TEST) if split in tree.folders])
+    attach_masks(reading, tree, list(splits))
     return reading
 
 

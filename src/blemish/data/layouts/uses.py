@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,40 +10,14 @@ from typing import Any
 
 from blemish.data.entries import NORMAL, Problem, Reading, named
 from blemish.data.layouts.doubts import is_named_like_annotations
+from blemish.data.layouts.layout import BY_NAMES_ALONE
 from blemish.data.layouts.tree import FolderTree
 
 MASKS, LEFT_OUT = "masks", "left out"
-_ABOUT = frozenset(
-    ["readme", "license", "licence", "copying", "citation", "changelog", "authors", "notice", "subclasses"]
-)
-_DOCUMENTS = frozenset(
-    [
-        ".md",
-        ".rst",
-        ".pdf",
-        ".htm",
-        ".html",
-        ".bib",
-        ".docx",
-        ".xlsx",
-        ".log",
-        ".toml",
-        ".ini",
-        ".cfg",
-        ".py",
-        ".ipynb",
-        ".blemish",
-        ".training",
-        ".parquet",
-        ".txt",
-        ".json",
-        ".jsonl",
-        ".csv",
-        ".tsv",
-        ".xml",
-        ".yaml",
-        ".yml",
-    ]
+_ABOUT = re.compile(r"readme|licen[cs]e|copying|citation|changelog|authors|notice|subclasses", re.IGNORECASE)
+_DOCUMENT = re.compile(
+    r"\.(md|rst|pdf|html?|bib|docx|xlsx|log|toml|ini|cfg|py|ipynb|names|data|blemish|training|parquet|txt|jsonl?|csv|tsv|xml|ya?ml)",
+    re.IGNORECASE,
 )
 """What is written about photographs, and Blemish's own files, by name and by suffix; but for annotations."""
 
@@ -117,14 +92,18 @@ def left_out(tree: FolderTree, reading: Reading) -> list[Problem]:
 def not_understood(tree: FolderTree, reading: Reading) -> list[Path]:
     """Files that are no photographs, neither read by the layout nor documents about the photographs."""
     return [
-        path for path in tree.listing.others if path not in reading.known and not _is_document(tree, path)
+        path
+        for path in tree.listing.others
+        if path not in reading.known and not _is_document(tree, path, reading.layout not in BY_NAMES_ALONE)
     ]
 
 
-def _is_document(tree: FolderTree, path: Path) -> bool:
-    if path.stem.lower() in _ABOUT:
+def _is_document(tree: FolderTree, path: Path, exact: bool) -> bool:
+    """Whether a file is about the photographs; what is named like annotations is, where an exact layout knows them."""
+    if _ABOUT.fullmatch(path.stem):
         return True
-    return path.suffix.lower() in _DOCUMENTS and not is_named_like_annotations(path.relative_to(tree.root))
+    document = _DOCUMENT.fullmatch(path.suffix) is not None
+    return document and (exact or not is_named_like_annotations(path.relative_to(tree.root)))
 
 
 def unread(tree: FolderTree, reading: Reading) -> list[Path]:

@@ -1,7 +1,8 @@
 """VisA's own tables (Zou et al., "SPot-the-Difference", ECCV 2022; github.com/amazon-science/spot-diff).
 
 `CATEGORY/image_anno.csv` has the columns image, label, mask, with kinds of defects as labels and no split;
-`split_csv/1cls.csv` has object, split, label, image, mask for all categories. Paths start at the root of all.
+`split_csv/1cls.csv` has object, split, label, image, mask for all categories. Paths start at the root of all. Where
+both tables are missing, `Data/Images/Normal`, `Data/Images/Anomaly` and `Data/Masks/Anomaly` say it, but for the kinds.
 """
 
 from __future__ import annotations
@@ -10,10 +11,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from blemish.core.errors import CatalogError
-from blemish.data.entries import Entry, Problem, Reading, named, part_normal
+from blemish.data.entries import (
+    ANOMALOUS,
+    GOOD,
+    NORMAL,
+    TEST,
+    TRAIN,
+    Entry,
+    Problem,
+    Reading,
+    named,
+    part_normal,
+)
 from blemish.data.layouts.layout import Layout
+from blemish.data.layouts.pairs import with_masks
 from blemish.data.layouts.tree import FolderTree
 from blemish.data.manifest import Row, entry_of, read_rows, required, without_absent_mask
+
+_IMAGES, _MASKS = ("data", "images"), ("data", "masks", "anomaly")
 
 
 def _read(tree: FolderTree) -> Reading:
@@ -28,6 +43,8 @@ def _read(tree: FolderTree) -> Reading:
     annotated = _annotated(category)
     entries = _official(category, annotated) or part_normal(annotated.values(), category.parent)
     reading = Reading("visa")
+    if not entries:
+        return _read_folders(tree, reading)
     reading.known.add(category / "image_anno.csv")
     for entry in entries:
         if entry.path.is_file():
@@ -43,7 +60,23 @@ def _recognise(tree: FolderTree) -> str | None:
         return "it has the table image_anno.csv"
     if (tree.root / "Data").is_dir() and _split_file(tree.root).is_file():
         return "it has the folder Data/, and split_csv/1cls.csv lies beside it"
-    return None
+    folder = tree.folder(*_IMAGES, "normal")
+    return f"it has the folder {tree.relative(folder)}/" if folder else None
+
+
+def _read_folders(tree: FolderTree, reading: Reading) -> Reading:
+    """Entries by their folders alone."""
+    normal, anomaly, masks = (
+        tree.images(folder) if (folder := tree.folder(*names)) else []
+        for names in ((*_IMAGES, "normal"), (*_IMAGES, "anomaly"), _MASKS)
+    )
+    entries = [Entry(path, TRAIN, NORMAL, GOOD) for path in normal]
+    entries += [Entry(path, TEST, ANOMALOUS, "anomaly") for path in anomaly]
+    parted = part_normal(entries, tree.root.parent)
+    reading.entries = with_masks(
+        reading, parted, masks, lambda path: f"{path.parent.name}/{path.stem}".lower()
+    )
+    return reading
 
 
 def _split_file(category: Path) -> Path:
@@ -89,5 +122,8 @@ def _rows_with(path: Path, required: tuple[str, ...]) -> list[Row]:
 
 
 VISA = Layout(
-    "visa", "image_anno.csv, or Data/ with split_csv/1cls.csv beside the category", _recognise, _read
+    "visa",
+    "image_anno.csv, Data/ with split_csv/1cls.csv beside the category, or Data/Images/Normal and Anomaly",
+    _recognise,
+    _read,
 )
