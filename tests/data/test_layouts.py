@@ -161,11 +161,11 @@ def test_the_parting_of_good_images(tmp_path_factory: pytest.TempPathFactory, co
 
 def test_good_folder_alone_and_plain_images(tmp_path: Path) -> None:
     write_images(tmp_path / "a", "good/0.png", "good/1.png")
-    write_images(tmp_path / "b", "0.png", "monday/1.tiff", "tuesday/2.webp")
+    write_images(tmp_path / "b", "line/monday/0.png", "line/monday/1.tiff", "line/monday/2.webp")
     assert open_catalog(tmp_path / "a").counts() == {"train": {"good": 2}, "test": {}}
     plain = open_catalog(tmp_path / "b")
     assert plain.layout == "images" and plain.counts() == {"train": {"good": 3}, "test": {}}
-    assert rows(plain)["monday/1.tiff"] == ("train", "normal", "good", None)
+    assert rows(plain)["line/monday/1.tiff"] == ("train", "normal", "good", None)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_a_zip_becomes_an_inspector_with_a_report(jobs: Jobs, washers_zip: Path,
 
 @pytest.mark.parametrize(
     ("folder", "photographs"),
-    [("good", ""), ("GUT", "GUT"), ("part/ok", "part"), ("part/train/good", "part"), ("bad", "")],
+    [("good", ""), ("GUT", ""), ("X", "X"), ("part/ok", "part"), ("part/train/good", "part"), ("bad", "")],
 )
 def test_folders_of_a_zip_name_classes_and_the_training_names_the_category(
     jobs: Jobs, washers: Path, tmp_path: Path, folder: str, photographs: str
@@ -127,6 +127,21 @@ def test_one_runs_and_the_others_wait_and_both_can_be_stopped(jobs: Jobs, washer
     assert jobs.stop(second.id).state is JobState.STOPPED
     jobs.stop(first.id)
     assert jobs.wait(first.id, 30).state is JobState.STOPPED
+
+
+def test_a_zip_with_annotations_is_not_taken_for_good_parts(
+    jobs: Jobs, washers: Path, tmp_path: Path
+) -> None:
+    for folder in ("train", "good"):
+        with zipfile.ZipFile(tmp_path / f"{folder}.zip", "w") as packed:
+            for path in sorted((washers / "train" / "good").glob("*.png"))[:3]:
+                packed.write(path, f"{folder}/{path.name}")
+            packed.writestr(f"{folder}/_annotations.coco.json", "{}")
+    request = TrainRequest(name="washer", folder="uploaded")
+    with pytest.raises(UploadError, match=r"_annotations\.coco\.json"):
+        jobs.start_training(request, tmp_path / "train.zip")
+    assert jobs.all() == []
+    jobs.stop(jobs.start_training(request, tmp_path / "good.zip").id)
 
 
 def test_what_is_refused_leaves_no_job(jobs: Jobs, fitted: Path, tmp_path: Path) -> None:

@@ -71,8 +71,9 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 
 def _parameters(asked: type[Request]) -> Iterator[inspect.Parameter]:
-    """The fields as Typer reads them."""
-    for name, field in asked.model_fields.items():
+    """The fields as Typer reads them, those that many requests have at last."""
+    inherited = {name for base in asked.__bases__ for name in getattr(base, "model_fields", {})}
+    for name, field in sorted(asked.model_fields.items(), key=lambda item: item[0] in inherited):
         if UNLISTED in field.metadata:
             continue
         kind, default = _kind_and_default(field)

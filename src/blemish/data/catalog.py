@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from blemish.core.errors import CatalogError
+from blemish.core.errors import CatalogError, UsageError
+from blemish.data.class_words import is_class_alone
 from blemish.data.entries import (
-    ANOMALOUS_NAMES,
     NO_FOLD,
     NORMAL,
-    NORMAL_NAMES,
     PROBLEM_KINDS,
     TEST,
     TRAIN,
@@ -27,10 +26,13 @@ from blemish.data.entries import (
     named,
 )
 from blemish.data.layouts.as_told import read_as_told
+from blemish.data.layouts.doubts import refuse, unclear_problem
+from blemish.data.layouts.layout import BY_NAMES_ALONE
+from blemish.data.layouts.masks_beside import take_masks
 from blemish.data.layouts.plain import IMAGES
 from blemish.data.layouts.registry import categories_in, layout_named, recognise
 from blemish.data.layouts.tree import FolderTree
-from blemish.data.layouts.uses import FolderUse, folder_uses, left_out
+from blemish.data.layouts.uses import FolderUse, folder_uses, left_out, not_understood, unread
 from blemish.data.manifest import MANIFEST_SUFFIXES, read_manifest
 from blemish.data.subclasses import subclass_of
 from blemish.data.told import NOTHING_TOLD, Told
@@ -43,7 +45,7 @@ LAYOUTS_UNDERSTOOD = (
 )
 
 
-_SAY_NO_CATEGORY = NORMAL_NAMES | ANOMALOUS_NAMES | {TRAIN, TEST, VALIDATION, "training", "testing", "val"}
+_SPLITS_SAY_NO_CATEGORY = {TRAIN, TEST, VALIDATION, "training", "testing", "val"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,8 @@ class Catalog:
         reason: why the folder is taken for this layout, a clause.
         unclear: what the user has to say before anything is learnt from it, a clause; "" where nothing is open.
         uses: what the layout made of every folder.
+        left_out: files that it made nothing of, photographs and others, sorted; none of a manifest.
+        litter: what systems and programs left beside them, which nobody looks at, sorted.
         split_name: the split that `blemish.data.splits` has made, in words with its seed; "" for the layout's own.
     """
 
@@ -76,6 +80,8 @@ class Catalog:
     reason: str = ""
     unclear: str = ""
     uses: tuple[FolderUse, ...] = ()
+    left_out: tuple[Path, ...] = ()
+    litter: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -147,12 +153,13 @@ def open_catalog(
     Raises:
         CatalogError: there is nothing to learn from, the layout is not understood or leaves open what is good, or
             `root` holds several categories (the error names them).
-        UsageError: `told` names no layout.
+        UsageError: `told` names no layout, or says what folders are of a manifest.
     """
-    root = _existing(root)
+    root = _existing(root, told)
     categories = _categories(root, told)
     if categories is not None and len(categories) == 1:
-        return _open_category(categories[0], category or categories[0].name, told, guess)
+        (only,) = open_catalogs(root, told, guess=guess)
+        return replace(only, category=category or only.category)
     if categories is not None:
         names = named([category.name for category in categories])
         raise CatalogError(
@@ -164,25 +171,46 @@ def open_catalog(
 def open_catalogs(root: Path | str, told: Told = NOTHING_TOLD, *, guess: bool = False) -> list[Catalog]:
     """Open one category, or each category in a root of several, sorted by name.
 
+    Photographs in the root that belong to none of several are told by the first.
+
     Raises:
         CatalogError, UsageError: as `open_catalog`, for any of them.
     """
-    root = _existing(root)
+    root = _existing(root, told)
     categories = _categories(root, told)
-    return (
-        [_open_category(root, None, told, guess)]
-        if categories is None
-        else [_open_category(path, path.name, told, guess) for path in categories]
+    if categories is None:
+        return [_open_category(root, None, told, guess)]
+    catalogs = [_open_category(path, path.name, told, guess) for path in categories]
+    outside = _outside(FolderTree(root, told.ignore), catalogs)
+    return [replace(catalogs[0], problems=catalogs[0].problems + outside), *catalogs[1:]]
+
+
+def _outside(tree: FolderTree, catalogs: Sequence[Catalog]) -> tuple[Problem, ...]:
+    """A problem for each folder with photographs that belong to none of several categories."""
+    used = {path for catalog in catalogs for name in ("path", "mask") for path in catalog.table[name]}
+    folders = Counter(
+        path.parent
+        for path in tree.images()
+        if str(path) not in used and not any(path.is_relative_to(catalog.root) for catalog in catalogs)
+    )
+    detail = "{} images in it belong to no category, and are not used; open the folder alone, or leave them."
+    return tuple(
+        Problem("unused", str(folder), detail.format(count)) for folder, count in sorted(folders.items())
     )
 
 
-def _existing(root: Path | str) -> Path:
+def _existing(root: Path | str, told: Told) -> Path:
     root = Path(root).absolute()
     root = root.resolve() if ".." in root.parts else root
     if not root.exists():
         raise CatalogError(f"{root} does not exist: name a folder of images or a manifest.")
     if root.is_file() and root.suffix.lower() not in MANIFEST_SUFFIXES:
         raise CatalogError(f"{root} is a file but no manifest (.csv or .parquet): name a folder of images.")
+    if root.is_file() and (told.layout or told.good or told.defective):
+        raise UsageError(
+            f"{root} is a manifest, whose rows say what is good: leave out --layout, --good and --defective, or "
+            "name its folder."
+        )
     return root
 
 
@@ -212,10 +240,14 @@ def _open_category(root: Path, category: str | None, told: Told, guess: bool) ->
     folder = root if root.is_dir() else root.parent
     tree = FolderTree(folder, told.ignore)
     reading, reason = _read(tree, manifest, told)
-    if reading.unclear and reading.entries and not guess:
-        raise CatalogError(f"{root} cannot be learnt from yet, for {reading.unclear}.")
+    if reading.layout in BY_NAMES_ALONE:
+        take_masks(tree, reading, sure=bool(told.good))
+    if told.layout == IMAGES.name:
+        reading.unclear = ""
+    if reading.entries and not guess:
+        refuse(tree, reading)
     learnable = any(entry.split == TRAIN and entry.label == NORMAL for entry in reading.entries)
-    if not learnable and not (reading.unclear and reading.entries):
+    if not learnable and not (reading.entries and reading.unclear):
         seen = f"{len(reading.entries)} images, but none of good parts for training"
         if not reading.entries:
             seen = _describe(tree) if root.is_dir() else "none of the images it names exist"
@@ -224,8 +256,11 @@ def _open_category(root: Path, category: str | None, told: Told, guess: bool) ->
             f"{root} cannot be learnt from: {seen}.{first} Layouts understood: {LAYOUTS_UNDERSTOOD}."
         )
     uses = folder_uses(tree, reading)
+    not_read: list[Path] = []
     if manifest is None:
         reading.problems += left_out(tree, reading)
+        not_read = sorted([*unread(tree, reading), *not_understood(tree, reading)])
+    reading.problems += unclear_problem(tree, reading)
     category = category or _name_of(root)
     subclass = reading.subclass or subclass_of(category, folder)
     return Catalog(
@@ -238,6 +273,8 @@ def _open_category(root: Path, category: str | None, told: Told, guess: bool) ->
         reason=reason,
         unclear=reading.unclear,
         uses=uses,
+        left_out=tuple(not_read),
+        litter=tree.listing.litter,
     )
 
 
@@ -247,7 +284,11 @@ def _name_of(root: Path) -> str:
     names = [folder.name for folder in folders]
     if root.is_file() and root.stem != "manifest":
         names.insert(0, root.stem)
-    return next((name for name in names if name and name.lower() not in _SAY_NO_CATEGORY), names[0])
+    return next((name for name in names if _says_category(name)), names[0])
+
+
+def _says_category(name: str) -> bool:
+    return bool(name) and name.lower() not in _SPLITS_SAY_NO_CATEGORY and not is_class_alone(name)
 
 
 def _read(tree: FolderTree, manifest: Path | None, told: Told) -> tuple[Reading, str]:
@@ -257,7 +298,9 @@ def _read(tree: FolderTree, manifest: Path | None, told: Told) -> tuple[Reading,
     if told.layout:
         return layout_named(told.layout).read(tree), f"it is told to be {told.layout}"
     if manifest is not None:
-        return read_manifest(manifest), f"{manifest.name} names its images"
+        reading = read_manifest(manifest)
+        reading.entries = [entry for entry in reading.entries if tree.counts(entry.path)]
+        return reading, f"{manifest.name} names its images"
     found = recognise(tree)
     if found is not None:
         return found.layout.read(tree), found.reason

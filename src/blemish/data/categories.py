@@ -7,20 +7,32 @@ from pathlib import Path
 
 from blemish.core.errors import CatalogError
 from blemish.data.catalog import Catalog, open_catalog, open_catalogs
+from blemish.data.told import NOTHING_TOLD, Told
 
 
-def open_category(data: Path, category: str | None, default: str | None = None) -> Catalog:
+def open_category(
+    data: Path,
+    category: str | None,
+    default: str | None = None,
+    told: Told = NOTHING_TOLD,
+    *,
+    guess: bool = False,
+) -> Catalog:
     """The catalog of `data`, or of one of several categories in it.
 
     Args:
         data: a folder in any layout, or a manifest.
         category: of several, the one asked for; where `data` itself is one category, what it is called.
         default: of several, the one that is meant if nobody says otherwise.
+        told, guess: see `blemish.data.catalog.open_catalog`.
 
     Raises:
         CatalogError: there is no such category, several and none was chosen, or the folder is unusable.
     """
-    catalogs = open_catalogs(data) if category or default else [open_catalog(data)]
+    if category or default:
+        catalogs = open_catalogs(data, told, guess=guess)
+    else:
+        catalogs = [open_catalog(data, told=told, guess=guess)]
     only = catalogs[0] if len(catalogs) == 1 else None
     if only and category is None:
         return only

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from blemish.core.errors import ImageError
+from blemish.core.image_files import open_regular
 from blemish.core.image_formats import FORMAT_SUFFIXES, image_format
 from blemish.core.images import (
     DEFAULT_LIMITS,
@@ -20,12 +23,16 @@ from blemish.core.images import (
     read_content,
     read_mask,
     stored_channels,
+    upright_size,
 )
 from blemish.core.progress import track
 from blemish.core.types import BoolArray, ByteArray
 from blemish.data.catalog import Catalog
 from blemish.data.entries import NORMAL, TRAIN, Problem
 
+MOST_DEEP_DECODED = 16
+"""16-bit images that `glance_at_catalog` decodes, for the bits that they use."""
+_HEADER_BYTES = 64
 LARGE_MASK = 0.5
 """Share of an image above which a mask is reported."""
 
@@ -50,10 +57,10 @@ class Examined:
         image: uint8 RGB H x W x 3; None if the file cannot be read.
         mask: bool H x W; None if there is none, or none that can be read.
         width, height: in pixels, upright; 0 if the file cannot be read.
-        digest: of the pixels, "" if there are none.
+        digest: of the pixels, or of the file at a glance; "" if it cannot be read.
         bits: stored for each sample.
         channels: stored for each pixel: 1 grey or palette, 3 RGB, 4 with alpha.
-        brightest: highest value of the image, 0 to 255.
+        brightest: highest value of the image, 0 to 255; None if it was not decoded.
     """
 
     row: Row
@@ -65,7 +72,7 @@ class Examined:
     digest: str = ""
     bits: int = 8
     channels: int = 0
-    brightest: int = 0
+    brightest: int | None = None
 
     def without_pixels(self) -> Examined:
         """All but the arrays."""
@@ -89,6 +96,22 @@ def check_catalog(catalog: Catalog, limits: DecodeLimits = DEFAULT_LIMITS) -> li
     return problems + checks.whole()
 
 
+def glance_at_catalog(catalog: Catalog, limits: DecodeLimits = DEFAULT_LIMITS) -> list[Problem]:
+    """What headers, the bytes of files and masks tell, for those who learn or measure and read the photographs anyway.
+
+    As `check_catalog`, but copies are known by equal files, the bits in use by the first 16-bit images alone, and a
+    photograph that is damaged behind its header is left to whoever decodes it.
+    """
+    checks, deep = CatalogChecks(catalog), 0
+    problems, rows = list(catalog.problems), rows_of(catalog)
+    sizes = Counter(map(_bytes_of, rows))
+    for row in rows:
+        examined = glance(row, limits, sizes[_bytes_of(row)] > 1, deep < MOST_DEEP_DECODED)
+        deep += examined.brightest is not None
+        problems += checks.add(examined)
+    return problems + checks.whole()
+
+
 def rows_of(catalog: Catalog) -> list[Row]:
     """The rows of a catalog's table, in its order."""
     return [Row(*values) for values in catalog.table[list(Row._fields)].itertuples(index=False, name=None)]
@@ -101,26 +124,75 @@ def examine(row: Row, limits: DecodeLimits = DEFAULT_LIMITS) -> Examined:
         image = decode_image(content, row.path, limits)
     except ImageError as error:
         return Examined(row, (Problem(error.kind, row.path, error.detail),))
-    problems = _extension_problems(row.path, content)
-    mask = None
-    if row.mask is not None:
-        try:
-            mask = read_mask(row.mask, limits)
-            problems += _mask_problems(row.mask, mask, image)
-        except ImageError as error:
-            problems.append(Problem(error.kind, row.mask, error.detail))
+    height, width = image.shape[:2]
+    mask, problems = _mask_of(row, width, height, limits)
     return Examined(
         row,
-        tuple(problems),
+        (*_extension_problems(row.path, content), *problems),
         image,
         mask,
-        image.shape[1],
-        image.shape[0],
+        width,
+        height,
         pixel_digest(image),
         bits_per_sample(content, row.path),
         stored_channels(content, row.path),
         int(image.max()),
     )
+
+
+def glance(
+    row: Row, limits: DecodeLimits = DEFAULT_LIMITS, digested: bool = True, decode_deep: bool = True
+) -> Examined:
+    """As `examine`, but no image is decoded, unless it has 16 bits and `decode_deep` asks for it.
+
+    Where it is not `digested`, its digest is that of no other file.
+    """
+    try:
+        with open_regular(row.path) as stream:
+            content = stream.read(_HEADER_BYTES)
+        width, height = upright_size(row.path)
+        whole = digested or image_format(content) == "TIFF" or bits_per_sample(content, row.path) == 16
+        if whole:
+            content = read_content(row.path, limits.max_bytes)
+        bits = bits_per_sample(content, row.path)
+        brightest = None
+        if bits == 16 and decode_deep:
+            brightest = int(decode_image(content, row.path, limits).max())
+    except ImageError as error:
+        return Examined(row, (Problem(error.kind, row.path, error.detail),))
+    mask, problems = _mask_of(row, width, height, limits)
+    return Examined(
+        row,
+        (*_extension_problems(row.path, content), *problems),
+        None,
+        mask,
+        width,
+        height,
+        hashlib.sha256(content if digested else os.fsencode(row.path)).hexdigest(),
+        bits,
+        brightest=brightest,
+    )
+
+
+def _mask_of(
+    row: Row, width: int, height: int, limits: DecodeLimits
+) -> tuple[BoolArray | None, list[Problem]]:
+    """The mask of a row, if it has one that can be read, and what is wrong with it."""
+    if row.mask is None:
+        return None, []
+    try:
+        mask = read_mask(row.mask, limits)
+    except ImageError as error:
+        return None, [Problem(error.kind, row.mask, error.detail)]
+    return mask, _mask_problems(row.mask, mask, width, height)
+
+
+def _bytes_of(row: Row) -> int:
+    """Size of a row's file; 0 if it cannot be asked."""
+    try:
+        return Path(row.path).stat().st_size
+    except OSError:
+        return 0
 
 
 class CatalogChecks:
@@ -140,7 +212,7 @@ class CatalogChecks:
         row = examined.row
         self._readable_normal |= row.split == TRAIN and row.label == NORMAL
         self._sizes[examined.width, examined.height] += 1
-        if examined.bits == 16:
+        if examined.bits == 16 and examined.brightest is not None:
             self._brightest_deep = max(self._brightest_deep or 0, examined.brightest)
         return [
             *examined.problems,
@@ -151,7 +223,7 @@ class CatalogChecks:
         """Problems of the catalog as a whole, after the last image."""
         problems = _size_problems(self._catalog, self._sizes)
         problems += _bit_depth_problems(self._catalog, self._brightest_deep)
-        if not self._readable_normal:
+        if not self._readable_normal and self._catalog.train_normal():
             detail = "none of the photographs of good parts can be read, so there is nothing to learn from."
             problems.append(Problem("empty-class", str(self._catalog.root), detail, fatal=True))
         return problems
@@ -181,11 +253,11 @@ def _duplicate_problems(row: Row, first: Row) -> list[Problem]:
     return [Problem("duplicate", row.path, f"{same}; remove one.", other=first.path)]
 
 
-def _mask_problems(path: str, mask: BoolArray, image: ByteArray) -> list[Problem]:
-    """A mask that does not fit its image, or says little."""
-    if mask.shape != image.shape[:2]:
-        (height, width), (rows, columns) = mask.shape, image.shape[:2]
-        detail = f"it has {width} x {height} pixels, but its image {columns} x {rows}; draw it on the image."
+def _mask_problems(path: str, mask: BoolArray, width: int, height: int) -> list[Problem]:
+    """A mask that does not fit its image of that size, or says little."""
+    if mask.shape != (height, width):
+        rows, columns = mask.shape
+        detail = f"it has {columns} x {rows} pixels, but its image {width} x {height}; draw it on the image."
         return [Problem("mask-size", path, detail)]
     share = float(np.mean(mask))
     if share == 0:

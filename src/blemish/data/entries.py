@@ -49,6 +49,9 @@ PROBLEM_KINDS: tuple[str, ...] = (
     "label-missing",  # photographs without a label file among labelled ones
     "empty-class",  # a folder for good or defective images without any
     "unused",  # images or columns that no rule of the layout reads
+    "left-out",  # files that are no photographs, and that the layout does not understand
+    "unclear",  # the layout is a guess: the user has to say which photographs are of good parts
+    "mask-like",  # an image among photographs that looks like a mask, and belongs to none
     "bit-depth",  # 16-bit images that use fewer bits, so that they look dark
     "mixed-sizes",  # images of different sizes
 )
@@ -102,6 +105,7 @@ class Reading:
             folders a, b hold good parts"; "" where the layout is no guess.
         known: files that the layout has read or understood besides the entries and their masks, as annotations; all
             other files are told as left out.
+        ignorable: folders and files, relative to the root, that a user may want to leave out where it is unclear.
     """
 
     layout: str
@@ -110,6 +114,7 @@ class Reading:
     subclass: str = ""
     unclear: str = ""
     known: set[Path] = field(default_factory=set)
+    ignorable: list[str] = field(default_factory=list)
 
 
 def part_normal(

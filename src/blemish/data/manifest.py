@@ -12,13 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from blemish.core.errors import CatalogError
+from blemish.data.class_words import class_of
 from blemish.data.entries import (
     ANOMALOUS,
-    ANOMALOUS_NAMES,
     GOOD,
     NO_FOLD,
     NORMAL,
-    NORMAL_NAMES,
     SPLIT_NAMES,
     TRAIN,
     Entry,
@@ -192,16 +191,13 @@ def _fold(table: Path, line: int, text: str) -> int:
 def _label(table: Path, line: int, row: dict[str, str]) -> str:
     """Label of a row, from its label, else its defect type, else its mask."""
     text, kind = row.get("label", "").lower(), row.get("defect_type", "").lower()
-    by_type = (NORMAL if kind in NORMAL_NAMES else ANOMALOUS) if kind else None
+    by_type = (NORMAL if class_of(kind) == NORMAL else ANOMALOUS) if kind else None
     if not text:
         if by_type is None and "label" in row:
             raise CatalogError(f"{table}, line {line}: label is empty; write normal or anomalous.")
         return by_type or (ANOMALOUS if row.get("mask") else NORMAL)
-    if text in NORMAL_NAMES or text == "0":
-        label = NORMAL
-    elif text in ANOMALOUS_NAMES or text == "1":
-        label = ANOMALOUS
-    else:
+    label = {"0": NORMAL, "1": ANOMALOUS}.get(text) or class_of(text)
+    if label is None:
         raise CatalogError(
             f"{table}, line {line}: unknown label {row['label']!r}; write normal or anomalous, and the "
             "kind of defect into the column defect_type."

@@ -9,6 +9,7 @@ from pathlib import Path
 from blemish.core.errors import CatalogError, UsageError
 from blemish.data.catalog import Catalog, open_catalogs
 from blemish.data.digest import catalog_digest
+from blemish.data.told import NOTHING_TOLD, Told
 
 
 @dataclass(frozen=True)
@@ -29,18 +30,19 @@ class Category:
         return self.catalog.category
 
 
-def open_categories(roots: Sequence[Path], tested: bool = False) -> list[Category]:
+def open_categories(roots: Sequence[Path], tested: bool = False, told: Told = NOTHING_TOLD) -> list[Category]:
     """Open every category in `roots`, in order; every file is read once for its digest, none is decoded.
 
     Args:
         roots: folders of one or several categories.
         tested: whether each must have test photographs.
+        told: what the user says that each root is.
 
     Raises:
         CatalogError: a root cannot be used, or a category has no test photographs and must have some.
         UsageError: two categories have one name.
     """
-    catalogs = [catalog for root in roots for catalog in open_catalogs(root)]
+    catalogs = [catalog for root in roots for catalog in open_catalogs(root, told)]
     by_name: dict[str, Catalog] = {}
     for catalog in catalogs:
         other = by_name.setdefault(catalog.category, catalog)

@@ -71,6 +71,15 @@ class Finding:
         return document
 
 
+def problem_of(finding: Finding) -> Problem | None:
+    """A finding as a problem of the catalog check; None if that does not look for such."""
+    names = {renamed: kind for kind, renamed in RENAMED.items()}
+    kind = names.get(finding.kind, finding.kind)
+    if kind not in PROBLEM_KINDS:
+        return None
+    return Problem(kind, finding.path, finding.detail, finding.fatal, finding.other)
+
+
 def finding_of(problem: Problem) -> Finding:
     """A problem of the catalog check as a finding."""
     kind = RENAMED.get(problem.kind, problem.kind)

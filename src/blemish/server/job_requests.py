@@ -53,6 +53,19 @@ ParameterValue = Annotated[
 ]
 
 
+class FolderOptions(Request):
+    """What a folder is to be taken for, where its names alone do not tell."""
+
+    layout: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] | None = None
+    good: Annotated[tuple[Folder, ...], Field(max_length=100)] = ()
+    defective: Annotated[tuple[Folder, ...], Field(max_length=100)] = ()
+    ignore: Annotated[tuple[Folder, ...], Field(max_length=100)] = ()
+
+    def folder_options(self) -> dict[str, Any]:
+        """These options as a workflow takes them."""
+        return self.model_dump(include=set(FolderOptions.model_fields))
+
+
 class BackboneOptions(Request):
     """A pretrained network, and files on the server with weights by network."""
 
@@ -75,7 +88,7 @@ class DetectorOptions(BackboneOptions):
         return {"parameters": self.parameters, "size": self.size, **self.backbone_options()}
 
 
-class TrainRequest(DetectorOptions):
+class TrainRequest(DetectorOptions, FolderOptions):
     """Learn an inspector called `name` from photographs of good parts, of the `category` in the folder."""
 
     kind: Literal["train"] = "train"
@@ -87,7 +100,7 @@ class TrainRequest(DetectorOptions):
     quick: bool = False
 
 
-class ExploreRequest(BackboneOptions):
+class ExploreRequest(BackboneOptions, FolderOptions):
     """Know the photographs of a folder before trusting a model."""
 
     kind: Literal["explore"] = "explore"
@@ -95,7 +108,7 @@ class ExploreRequest(BackboneOptions):
     category: Name | None = None
 
 
-class EvaluateRequest(Request):
+class EvaluateRequest(FolderOptions):
     """Measure the active version of an inspector on good and defective photographs."""
 
     kind: Literal["evaluate"] = "evaluate"
@@ -103,7 +116,7 @@ class EvaluateRequest(Request):
     inspector: Name
 
 
-class BenchmarkRequest(DetectorOptions):
+class BenchmarkRequest(DetectorOptions, FolderOptions):
     """Compare detectors on the same photographs."""
 
     kind: Literal["benchmark"] = "benchmark"
@@ -145,11 +158,20 @@ def workflow(
         raise UsageError(f"{data} is not a folder on the server: give its full path, as /data/part.")
     if isinstance(request, ExploreRequest):
         return "explore", Explore(
-            data=data, out=folder, category=request.category, **request.backbone_options()
+            data=data,
+            out=folder,
+            category=request.category,
+            **request.backbone_options(),
+            **request.folder_options(),
         )
     if isinstance(request, BenchmarkRequest):
         return "benchmark", Benchmark(
-            data=(data,), detectors=request.detectors, out=folder, quick=request.quick, **request.options()
+            data=(data,),
+            detectors=request.detectors,
+            out=folder,
+            quick=request.quick,
+            **request.options(),
+            **request.folder_options(),
         )
     if isinstance(request, TrainRequest):
         return "train", Train(
@@ -162,6 +184,7 @@ def workflow(
             report=folder / REPORT,
             evaluation=folder,
             **request.options(),
+            **request.folder_options(),
         )
     if inspector is None:
         raise UsageError("An evaluation needs an inspector: name one.")
@@ -171,6 +194,7 @@ def workflow(
         title=inspector.title,
         data=data,
         out=folder,
+        **request.folder_options(),
     )
 
 

@@ -11,28 +11,28 @@ import secrets
 import shutil
 import threading
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
 from blemish.core.storage import write_json, write_text
-from blemish.data.entries import ANOMALOUS_NAMES, NORMAL_NAMES, TEST, TRAIN
+from blemish.data.class_words import class_of
+from blemish.data.entries import TEST, TRAIN, named
+from blemish.data.layouts.doubts import is_named_like_annotations
 from blemish.server.job import Job, JobState
 from blemish.server.job_process import JobProcess
 from blemish.server.job_requests import REPORT, JobRequest, TrainRequest, title, trained_inspector, workflow
-from blemish.server.uploads import DEFAULT_LIMITS, UploadLimits, unpack_images
+from blemish.server.uploads import DEFAULT_LIMITS, UploadError, UploadLimits, unpack_images
 from blemish.station.shelf import InspectorVersion
 from blemish.workflows.process import GRACE_SECONDS
 from blemish.workflows.request import Request
 
 MOST_WAITING = 20
 """Jobs that may wait for their turn."""
-
-_MEANINGFUL = NORMAL_NAMES | ANOMALOUS_NAMES | {TRAIN, TEST}
-"""Folders whose names say something about the photographs in them."""
 
 _ID = re.compile(r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}$")
 
@@ -82,7 +82,7 @@ class Jobs:
         Their category is the one asked for, or else the training's name: folders in a zip name classes, not parts.
 
         Raises:
-            UploadError: the zip is refused; nothing of it is kept.
+            UploadError: the zip is refused, or holds annotations and no folder of good parts; nothing of it is kept.
             JobsFullError: too many wait already.
         """
         self._check_room()
@@ -90,6 +90,8 @@ class Jobs:
         data = self._folder / identity / "photographs"
         try:
             unpacked = unpack_images(archive, data, limits)
+            if not request.good:
+                _refuse_annotations(data, unpacked.left_out)
             named = {"folder": str(_innermost(data)), "category": request.category or request.name}
             asked = request.model_copy(update=named)
             return self._enter(identity, asked, by, None, unpacked.images, unpacked.left_out[:100])
@@ -305,9 +307,26 @@ class Jobs:
 def _innermost(folder: Path) -> Path:
     """The folder that the photographs of a zip are in: most zips hold one folder, and all else in that."""
     inside = list(folder.iterdir())
-    alone = len(inside) == 1 and inside[0].is_dir() and inside[0].name.lower() not in _MEANINGFUL
-    return _innermost(inside[0]) if alone else folder
+    if len(inside) != 1 or not inside[0].is_dir():
+        return folder
+    name = inside[0].name
+    says_more = class_of(name) is not None or name.lower() in (TRAIN, TEST)
+    return folder if says_more else _innermost(inside[0])
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _refuse_annotations(data: Path, left_out: Sequence[str]) -> None:
+    """Refuse photographs of which files that are not unpacked may say that they are defective.
+
+    Raises:
+        UploadError: there are such files, and no folder says what is good.
+    """
+    found = [name for name in left_out if is_named_like_annotations(PurePosixPath(name))]
+    if found and not any(class_of(path.name) for path in data.rglob("*") if path.is_dir()):
+        raise UploadError(
+            f"The zip holds annotations ({named(found, 3)}), which are not read from a zip, so nothing says which "
+            "photographs are good: send those alone, name their folder in the field good, or a folder on the server."
+        )

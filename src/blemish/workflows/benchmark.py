@@ -11,17 +11,19 @@ from pydantic import Field
 
 from blemish.core.errors import UsageError
 from blemish.core.progress import say
+from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import BackboneName, BitDepth, Categories, Settings, WeightsFiles
-from blemish.workflows.request import Outcome, Request
+from blemish.workflows.request import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from blemish.data.entries import Problem
     from blemish.experiments.benchmark.cell import CellResult
     from blemish.experiments.benchmark.matrix import Benchmark
 
 
-class BenchmarkRequest(Request):
+class BenchmarkRequest(DataRequest):
     """Compare detectors."""
 
     data: Categories
@@ -51,10 +53,12 @@ class BenchmarkResult(Outcome):
     Attributes:
         benchmark: what was measured.
         report: the report's file.
+        problems: what is wrong with the data, as far as a glance tells.
     """
 
     benchmark: Benchmark
     report: Path
+    problems: tuple[Problem, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -84,7 +88,8 @@ class BenchmarkResult(Outcome):
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as JSON-ready values, as in `benchmark.json`."""
-        return {**self.benchmark.to_json(), "report": str(self.report)}
+        problems = [problem.to_json() for problem in self.problems]
+        return {**self.benchmark.to_json(), "report": str(self.report), "problems": problems}
 
 
 def in_words(result: CellResult) -> str:
@@ -116,6 +121,7 @@ def benchmark(
     from blemish.experiments.benchmark.compared import open_compared
     from blemish.experiments.benchmark.matrix import run_benchmark
     from blemish.experiments.benchmark.report import write_report
+    from blemish.workflows.problems import said_problems
 
     seeds, out = request.seeds, request.out
     if len(set(seeds)) < len(seeds) or not seeds or not all(0 <= seed < 2**32 for seed in seeds):
@@ -130,9 +136,12 @@ def benchmark(
         settings=request.parameters,
         weights=request.weights,
     )
-    categories = open_compared(request.data, request.bit_depth)
+    categories = open_compared(request.data, request.bit_depth, request.told)
+    problems = tuple(
+        problem for one in categories for problem in said_problems(one.catalog, request.bit_depth)
+    )
     measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers)
-    result = BenchmarkResult(measured, out / "report.html")
+    result = BenchmarkResult(measured, out / "report.html", problems)
     for path, detail in result.unreadable.items():
         say(f"Left out {path}: {detail}")
     write_report(measured, result.report, "Detectors side by side")

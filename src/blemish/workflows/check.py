@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import Images
-from blemish.workflows.request import Outcome, Request
+from blemish.workflows.request import Outcome
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog, Problem
 
 
-class CheckRequest(Request):
+class CheckRequest(DataRequest):
     """Find what is wrong with images."""
 
     data: Images
@@ -43,7 +44,7 @@ def check(request: CheckRequest) -> CheckResult:
     from blemish.data.catalog import open_catalogs
     from blemish.data.checks import check_catalog
 
-    catalogs = open_catalogs(request.data)
+    catalogs = open_catalogs(request.data, request.told, guess=True)
     return CheckResult(tuple((catalog, tuple(check_catalog(catalog))) for catalog in catalogs))
 
 
@@ -52,6 +53,11 @@ def _document(catalog: Catalog, problems: tuple[Problem, ...]) -> dict[str, Any]
         "category": catalog.category,
         "root": str(catalog.root),
         "layout": catalog.layout,
+        "reason": catalog.reason,
+        "unclear": catalog.unclear,
+        "folders": [use.to_json() for use in catalog.uses],
+        "litter": [str(path) for path in catalog.litter],
+        "left_out": [str(path) for path in catalog.left_out],
         "images": len(catalog),
         "masks": int(catalog.table["mask"].notna().sum()),
         "counts": catalog.counts(),

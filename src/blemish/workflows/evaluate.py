@@ -10,15 +10,17 @@ from pydantic import Field
 
 from blemish.core.progress import say
 from blemish.core.storage import write_json
+from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import InspectorFile
-from blemish.workflows.request import UNLISTED, Argument, Outcome, Request
+from blemish.workflows.request import UNLISTED, Argument, Outcome
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog
+    from blemish.data.entries import Problem
     from blemish.evaluation.result import Evaluation
 
 
-class EvaluateRequest(Request):
+class EvaluateRequest(DataRequest):
     """Measure an inspector."""
 
     inspector: InspectorFile
@@ -44,10 +46,11 @@ class EvaluateRequest(Request):
 
 @dataclass(frozen=True)
 class EvaluateResult(Outcome):
-    """What was measured, and the report on it."""
+    """What was measured, the report on it, and what is wrong with the data as far as a glance tells."""
 
     evaluation: Evaluation
     report: Path
+    problems: tuple[Problem, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -56,7 +59,8 @@ class EvaluateResult(Outcome):
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-ready values."""
-        return {**self.evaluation.to_json(), "report": str(self.report)}
+        problems = [problem.to_json() for problem in self.problems]
+        return {**self.evaluation.to_json(), "report": str(self.report), "problems": problems}
 
 
 def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> EvaluateResult:
@@ -76,15 +80,19 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
     from blemish.evaluation.report import write_report
     from blemish.evaluation.unseen import evaluate_inspector
     from blemish.line.runtime import Inspector
+    from blemish.workflows.problems import said_problems
 
     inspector = Inspector.load(request.inspector, digest=request.digest)
     manifest, title = inspector.manifest, request.title or inspector.name
     if catalog is None:
-        catalog = open_category(request.data, request.category, default=manifest.training.category)
+        catalog = open_category(request.data, request.category, manifest.training.category, request.told)
+        said = said_problems(catalog, manifest.preprocessing.bit_depth)
+    else:  # whoever has opened it has said them
+        said = catalog.problems
     evaluation = evaluate_inspector(inspector, catalog)
     for failure in evaluation.failed:
         say(f"{failure.path}: {failure.detail}")
-    result = EvaluateResult(evaluation, request.folder / "report.html")
+    result = EvaluateResult(evaluation, request.folder / "report.html", said)
     facts = inspector_facts(manifest) | {"Inspector": title}
     write_report([evaluation], result.report, f"{title}: evaluation", facts, inspector.history)
     write_json(request.folder / "metrics.json", result.to_json())

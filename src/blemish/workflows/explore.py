@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from blemish.core.storage import write_json, write_text
+from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import CategoryName, Images, WeightsFiles
-from blemish.workflows.request import Outcome, Request
+from blemish.workflows.request import Outcome
 
 if TYPE_CHECKING:
     from blemish.explore.exploration import Exploration
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 NO_MAP = "none"
 
 
-class ExploreRequest(Request):
+class ExploreRequest(DataRequest):
     """Explore one or several categories."""
 
     data: Images
@@ -60,15 +61,23 @@ def explore(request: ExploreRequest) -> ExploreResult:
     from blemish.detectors.chosen import check_weights, file_of
     from blemish.explore.backbone import embedding
     from blemish.explore.exploration import explore_catalogs
+    from blemish.explore.findings import problem_of
     from blemish.explore.report import write_report
+    from blemish.workflows.problems import say_problems
 
     data, out = request.data, request.out
     wanted = request.backbone != NO_MAP
     check_weights(request.weights, [request.backbone] if wanted else [])
-    catalogs = [open_category(data, request.category)] if request.category else open_catalogs(data)
+    told, category = request.told, request.category
+    catalogs = (
+        [open_category(data, category, told=told, guess=True)]
+        if category
+        else open_catalogs(data, told, guess=True)
+    )
     embed = embedding(request.backbone, file_of(request.weights, request.backbone)) if wanted else None
     with explore_catalogs(catalogs, embed, request.handcrafted) as exploration:
         result = ExploreResult(exploration, out / "report.html")
+        say_problems([problem for one in exploration.findings if (problem := problem_of(one))], data)
         write_report(exploration, result.report, f"{data.resolve().name}: exploration")
         write_json(out / "exploration.json", result.to_json())
         write_text(out / "images.csv", exploration.table().to_csv(index=False))

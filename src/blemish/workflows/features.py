@@ -12,8 +12,9 @@ from pydantic import Field
 from blemish.core.errors import UsageError
 from blemish.core.progress import say
 from blemish.core.storage import atomic_file
+from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import BitDepth, CategoryName, Images, WeightsFiles
-from blemish.workflows.request import Outcome, Request
+from blemish.workflows.request import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,7 @@ _SUFFIXES = (".parquet", ".csv")
 _USUAL_SIZE = 352
 
 
-class FeaturesRequest(Request):
+class FeaturesRequest(DataRequest):
     """Write features of whole photographs as a table."""
 
     data: Images
@@ -109,7 +110,8 @@ def features(request: FeaturesRequest) -> FeaturesResult:
         raise UsageError(
             f"{out} ends in neither .parquet nor .csv: name the table, as --out features.parquet."
         )
-    catalogs = [open_category(data, request.category)] if request.category else open_catalogs(data)
+    told, category = request.told, request.category
+    catalogs = [open_category(data, category, told=told)] if category else open_catalogs(data, told)
     if request.raw_pixels and request.features != "direct":
         raise UsageError(
             f"--raw-pixels means --features direct-pixels, not {request.features}: give one of the two."

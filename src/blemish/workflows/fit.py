@@ -13,6 +13,7 @@ from blemish.core.errors import BlemishError, UsageError
 from blemish.core.progress import say, task
 from blemish.detectors.chosen import choose_detectors, with_settings
 from blemish.detectors.registry import DEFAULT_DETECTOR
+from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import (
     Augment,
     BackboneName,
@@ -23,15 +24,16 @@ from blemish.workflows.fields import (
     Settings,
     WeightsFiles,
 )
-from blemish.workflows.request import Outcome, Request
+from blemish.workflows.request import Outcome
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog
+    from blemish.data.entries import Problem
     from blemish.detectors.base import Detector
     from blemish.making.build import BuildSummary
 
 
-class FitRequest(Request):
+class FitRequest(DataRequest):
     """Learn an inspector; checkpoints lie in NAME.training until it is done."""
 
     data: GoodParts
@@ -100,6 +102,7 @@ class FitResult(Outcome):
         threshold_without: what the threshold would be without their scores; None where there are none.
         n_test: test photographs in the data.
         report: the training report, if one was asked for.
+        problems: what is wrong with the data, as far as a glance tells.
     """
 
     summary: BuildSummary
@@ -109,6 +112,7 @@ class FitResult(Outcome):
     threshold_without: float | None
     n_test: int
     report: Path | None
+    problems: tuple[Problem, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-ready values."""
@@ -122,6 +126,7 @@ class FitResult(Outcome):
             "threshold_without_outliers": self.threshold_without,
             "n_test": self.n_test,
             "report": self.report and str(self.report),
+            "problems": [problem.to_json() for problem in self.problems],
         }
 
 
@@ -142,9 +147,12 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
     from blemish.detectors.training.session import TrainingSession, training_session
     from blemish.evaluation.training_report import outliers_in_words
     from blemish.making.build import build_inspector
+    from blemish.workflows.problems import said_problems
 
     _check_names(request)
-    catalog = open_category(request.data, request.category) if catalog is None else catalog
+    if catalog is None:
+        catalog = open_category(request.data, request.category, told=request.told)
+    problems = said_problems(catalog, request.bit_depth)
     detector = request.unfitted()
     checkpoints = request.checkpoints
     if request.resume and not checkpoints.exists():
@@ -156,7 +164,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
         say(f"Skipped {skipped['path']}: {skipped['detail']}")
     calibration = summary.manifest.calibration
     rates = false_reject_rate(calibration.n_scores, calibration.quantile)
-    result = FitResult(summary, *rates, *_outliers(summary), len(catalog.test()), request.report)
+    result = FitResult(summary, *rates, *_outliers(summary), len(catalog.test()), request.report, problems)
     if result.outliers:
         say(outliers_in_words(summary.normal, calibration.threshold, calibration.quantile))
     if request.report is not None:

@@ -12,11 +12,12 @@ from pydantic import Field
 
 from blemish.core.errors import CatalogError, ImageError, UsageError
 from blemish.core.progress import say, track
+from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import Beholder, GalleryLocation
-from blemish.workflows.request import Argument, Outcome, Request
+from blemish.workflows.request import Argument, Outcome
 
 
-class IndexDefectsRequest(Request):
+class IndexDefectsRequest(DataRequest):
     """Keep the defects of a category."""
 
     data: Annotated[Path, Argument("DATA")] = Field(description="Folder of one category, or a manifest.")
@@ -70,7 +71,7 @@ def index_defects(request: IndexDefectsRequest) -> IndexDefectsResult:
     from blemish.line.runtime import Inspector
 
     inspector = Inspector.load(request.inspector)
-    catalog = open_catalog(request.data)
+    catalog = open_catalog(request.data, told=request.told)
     rows = catalog.table[catalog.table["label"] == "anomalous"]
     if rows.empty:
         raise CatalogError(f"{request.data} holds no defective photographs: there is nothing to index.")

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from blemish.data.told import Told
 from blemish.detectors.registry import DEFAULT_DETECTOR
 from blemish.line.runtime import Inspector
 from blemish.workflows.fit import FitRequest
@@ -40,6 +41,10 @@ def fit(
     quick: bool = False,
     labelled_share: float = 0.5,
     report: Path | str | None = None,
+    layout: str | None = None,
+    good: Sequence[str] = (),
+    defective: Sequence[str] = (),
+    ignore: Sequence[str] = (),
     **parameters: Any,
 ) -> Inspector:
     """Learn an inspector from photographs of good parts.
@@ -54,6 +59,10 @@ def fit(
         quick: a small first run: 128 pixels, few epochs.
         labelled_share: of the labelled test photographs, for a supervised detector to learn from.
         report: also write this HTML file: what was learnt, and the most unusual of the good photographs.
+        layout: name of the folder's layout; recognised where None.
+        good: folders of good parts in it, or patterns of them; they decide alone.
+        defective: folders of defective parts in it, as `good`.
+        ignore: patterns of files and folders in it that are left out.
         **parameters: of the detector, as `size=448`.
 
     Returns:
@@ -76,7 +85,8 @@ def fit(
     if not isinstance(detector, str):
         parameters = detector.get_params() | parameters
     with ExitStack() as photographs, ExitStack() as folder:
-        catalog = photographs.enter_context(_catalog(data, category, parameters.get("bit_depth", 16)))
+        told = Told(layout, tuple(good), tuple(defective), tuple(ignore))
+        catalog = photographs.enter_context(_catalog(data, category, parameters.get("bit_depth", 16), told))
         if out is None:
             temporary = folder.enter_context(TemporaryDirectory(prefix="blemish-"))
             out = Path(temporary) / f"{catalog.category}.blemish"
@@ -106,7 +116,14 @@ def load(path: Path | str) -> Inspector:
 
 
 def evaluate(
-    inspector: Inspector | Path | str, data: Path | str | Catalog, category: str | None = None
+    inspector: Inspector | Path | str,
+    data: Path | str | Catalog,
+    category: str | None = None,
+    *,
+    layout: str | None = None,
+    good: Sequence[str] = (),
+    defective: Sequence[str] = (),
+    ignore: Sequence[str] = (),
 ) -> Measured:
     """Measure an inspector on labelled test photographs that it has not learnt from.
 
@@ -114,6 +131,10 @@ def evaluate(
         inspector: the inspector, or its file.
         data: a folder with good and defective test photographs, or a catalog.
         category: of several categories in the folder, this one; the inspector's own where None.
+        layout: name of the folder's layout; recognised where None.
+        good: folders of good parts in it, or patterns of them; they decide alone.
+        defective: folders of defective parts in it, as `good`.
+        ignore: patterns of files and folders in it that are left out.
 
     Raises:
         CatalogError: there is no such photograph, or none could be read.
@@ -125,7 +146,8 @@ def evaluate(
     if not isinstance(inspector, Inspector):
         inspector = Inspector.load(inspector)
     if isinstance(data, str | Path):
-        data = open_category(Path(data), category, default=inspector.manifest.training.category)
+        told = Told(layout, tuple(good), tuple(defective), tuple(ignore))
+        data = open_category(Path(data), category, inspector.manifest.training.category, told)
     return Measured(inspector, evaluate_inspector(inspector, data))
 
 
@@ -141,6 +163,10 @@ def benchmark(
     weights: Mapping[str, Path | str] | None = None,
     quick: bool = False,
     workers: int | None = 1,
+    layout: str | None = None,
+    good: Sequence[str] = (),
+    defective: Sequence[str] = (),
+    ignore: Sequence[str] = (),
 ) -> BenchmarkResult:
     """Compare detectors on the same photographs; what was measured before is not measured again.
 
@@ -156,6 +182,10 @@ def benchmark(
         quick: a small run: 128 pixels, few epochs.
         workers: cells measured at a time, in processes of their own if more than one; as many as there is room for if
             None. A script that asks for more than one guards its main part by `if __name__ == "__main__"`.
+        layout: name of the folder's layout; recognised where None.
+        good: folders of good parts in it, or patterns of them; they decide alone.
+        defective: folders of defective parts in it, as `good`.
+        ignore: patterns of files and folders in it that are left out.
 
     Returns:
         The comparison: `to_pandas()` a row for each cell, `report` its page, and a notebook shows it.
@@ -180,6 +210,10 @@ def benchmark(
         weights={name: Path(file) for name, file in (weights or {}).items()},
         quick=quick,
         workers=workers,
+        layout=layout,
+        good=tuple(good),
+        defective=tuple(defective),
+        ignore=tuple(ignore),
     )
     return compare(request)
 
@@ -192,6 +226,10 @@ def explore_images(
     backbone: str = "efficientnet_lite0",
     weights: Path | str | None = None,
     handcrafted: bool = True,
+    layout: str | None = None,
+    good: Sequence[str] = (),
+    defective: Sequence[str] = (),
+    ignore: Sequence[str] = (),
 ) -> ExploreResult:
     """Look at the photographs themselves, before any model: what is wrong, doubled, odd, and what would help.
 
@@ -202,6 +240,10 @@ def explore_images(
         backbone: network for the map of the photographs; "none" leaves it out.
         weights: file of its weights; the usual ones if None.
         handcrafted: compare good and defective photographs by handcrafted features too.
+        layout: name of the folder's layout; recognised where None.
+        good: folders of good parts in it, or patterns of them; they decide alone.
+        defective: folders of defective parts in it, as `good`.
+        ignore: patterns of files and folders in it that are left out.
 
     Returns:
         What was found: `exploration` with `findings`, `insights` and `table()`, and `report`, its page.
@@ -221,6 +263,10 @@ def explore_images(
             backbone=backbone,
             weights={} if weights is None else {backbone: Path(weights)},
             handcrafted=handcrafted,
+            layout=layout,
+            good=tuple(good),
+            defective=tuple(defective),
+            ignore=tuple(ignore),
         )
     )
 
@@ -286,14 +332,14 @@ class Measured:
 
 
 @contextmanager
-def _catalog(data: ImageInputs, category: str | None, bit_depth: int) -> Iterator[Catalog]:
+def _catalog(data: ImageInputs, category: str | None, bit_depth: int, told: Told) -> Iterator[Catalog]:
     """What is to be learnt from, as a catalog; images in memory are files for as long as the context lasts."""
     from blemish.core.image_formats import IMAGE_SUFFIXES
     from blemish.data.categories import open_category
     from blemish.detectors.inputs import catalog_of
 
     if isinstance(data, str | Path) and Path(data).suffix.lower() not in IMAGE_SUFFIXES:
-        yield open_category(Path(data), category)
+        yield open_category(Path(data), category, told=told)
         return
     with catalog_of(data, bit_depth) as catalog:
         yield dataclasses.replace(catalog, category=category or catalog.category)

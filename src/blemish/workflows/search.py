@@ -11,8 +11,9 @@ from pydantic import Field
 
 from blemish.core.errors import UsageError
 from blemish.core.progress import say
+from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import BackboneName, BitDepth, Preset, Settings, WeightsFiles
-from blemish.workflows.request import Argument, Option, Outcome, Request
+from blemish.workflows.request import Argument, Option, Outcome
 
 if TYPE_CHECKING:
     from blemish.detectors.chosen import ChosenDetector
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from blemish.experiments.trial import Trial
 
 
-class SearchRequest(Request):
+class SearchRequest(DataRequest):
     """Find settings."""
 
     data: Annotated[Path, Argument("DATA")] = Field(
@@ -98,7 +99,7 @@ def search(request: SearchRequest, tell: Callable[[Trial], None] = lambda trial:
     chosen, space, taken_out = _searched(request)
     if taken_out:
         say(shown_taken_out(taken_out, chosen.name, space))
-    catalog = open_category(request.data, request.category)
+    catalog = open_category(request.data, request.category, told=request.told)
     plan = SearchPlan(
         split=split_catalog(catalog, request.split, request.out, request.seed, request.bit_depth),
         chosen=chosen,

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from blemish.core.progress import say
+from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import BackboneName, BitDepth, Categories, Settings, WeightsFiles
-from blemish.workflows.request import Outcome, Request
+from blemish.workflows.request import Outcome
 
 if TYPE_CHECKING:
     from blemish.experiments.study.results import CellResult, Study
 
 
-class StudyRequest(Request):
+class StudyRequest(DataRequest):
     """Compare the classical detectors."""
 
     data: Categories
@@ -93,6 +94,7 @@ def study(request: StudyRequest, tell: Callable[[CellResult], None] = lambda res
         with_settings({"backbone": request.backbone}, request.parameters),
         request.weights,
         request.features,
+        request.told,
     )
     for model, taken_out in plan.taken_out().items():
         say(shown_taken_out(taken_out, model, plan.space(model)))

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from blemish.core.progress import say
+from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import BitDepth, CategoryName, GoodParts
-from blemish.workflows.request import Outcome, Request
+from blemish.workflows.request import Outcome
 
 if TYPE_CHECKING:
     from blemish.data.synthesis import SyntheticSet
 
 
-class SynthesizeRequest(Request):
+class SynthesizeRequest(DataRequest):
     """Paint defects into good photographs."""
 
     data: GoodParts
@@ -59,7 +60,7 @@ def synthesize(request: SynthesizeRequest) -> SynthesizeResult:
     from blemish.data.synthesis import write_synthetic_set
 
     painting = Painting(request.defects, request.foreground, request.bit_depth)
-    catalog = open_category(request.data, request.category)
+    catalog = open_category(request.data, request.category, told=request.told)
     made = write_synthetic_set(catalog, request.out, request.share, request.seed, painting)
     for one in made.skipped:
         say(f"Skipped {one['path']}: {one['detail']}")

@@ -52,7 +52,7 @@ def train(request: TrainRequest) -> TrainResult:
     """
     from blemish.data.categories import open_category
 
-    catalog = open_category(request.data, request.category)
+    catalog = open_category(request.data, request.category, told=request.told)
     fitted = fit(request, catalog)
     if not fitted.n_test:
         return TrainResult(fitted)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
 from blemish.core.errors import CatalogError
-from blemish.data.entries import ANOMALOUS, GOOD, NORMAL, TEST, TRAIN, Entry, Reading, named, part_normal
+from blemish.data.entries import (
+    ANOMALOUS,
+    GOOD,
+    NORMAL,
+    TEST,
+    TRAIN,
+    Entry,
+    Reading,
+    named,
+    part_normal,
+    split_of,
+)
 from blemish.data.layouts.masks import attach_masks
 from blemish.data.layouts.tree import FolderTree
 from blemish.data.told import Told
@@ -32,7 +44,15 @@ def read_as_told(tree: FolderTree, told: Told) -> Reading:
         good = labels[holding] == NORMAL
         defect_type = GOOD if good else _type(path, holding)
         reading.entries.append(Entry(path, TRAIN if good else TEST, labels[holding], defect_type))
-    reading.entries = part_normal(reading.entries, tree.root)
+    if any(map(_split, (tree.relative(entry.path) for entry in reading.entries))):
+        reading.entries = [
+            replace(entry, split=_split(tree.relative(entry.path)) or entry.split)
+            if entry.label == NORMAL
+            else entry
+            for entry in reading.entries
+        ]
+    else:
+        reading.entries = part_normal(reading.entries, tree.root)
     attach_masks(reading, tree, [tree.root, *labels])
     return reading
 
@@ -56,6 +76,12 @@ def _folders(tree: FolderTree, pattern: str, label: str) -> list[Path]:
             f"its folders are {names}."
         )
     return found
+
+
+def _split(relative: str) -> str | None:
+    """Training or testing, as a folder above a photograph says."""
+    found = [split for part in relative.split("/")[:-1] if (split := split_of(part))]
+    return None if not found else TEST if found[0] == TEST else TRAIN
 
 
 def _type(path: Path, holding: Path) -> str:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from blemish.data.entries import Reading
 from blemish.data.layouts.tree import FolderTree
 
+BY_NAMES_ALONE = ("images", "folders", "mvtec", "btad", "told")
+"""Layouts whose folders' names alone say what is good: masks may lie among the photographs, and annotations by them."""
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -4,38 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from blemish.core.errors import CatalogError
-from blemish.data.entries import (
-    ANOMALOUS_NAMES,
-    GOOD,
-    NORMAL,
-    NORMAL_NAMES,
-    TEST,
-    TRAIN,
-    Entry,
-    Problem,
-    Reading,
-    part_normal,
-)
+from blemish.data.class_words import class_of, classes_of, is_class_alone
+from blemish.data.entries import ANOMALOUS, GOOD, NORMAL, TEST, TRAIN, Entry, Problem, Reading, part_normal
 from blemish.data.layouts.classes import class_entries
+from blemish.data.layouts.doubts import doubt, doubt_annotations, doubt_folders
 from blemish.data.layouts.layout import Layout
 from blemish.data.layouts.masks import MASK_FOLDERS, attach_masks, mask_folders
 from blemish.data.layouts.tree import FolderTree
 
+_TELLING = frozenset({TRAIN, TEST, *MASK_FOLDERS})
+
 
 def _classes(tree: FolderTree) -> str | None:
-    word = next((folder.name for name, folder in tree.folders.items() if name in NORMAL_NAMES), None)
-    return word and f"it has the folder {word}/"
+    names = _class_folders(tree)
+    good = next((folder.name for folder, label in names.items() if label == NORMAL), None)
+    return good and f"it has the folder {good}/"
 
 
 def _read_classes(tree: FolderTree) -> Reading:
     """Entries of `good/` and `bad/`; `part_normal` says which good images are for testing."""
     reading = Reading("folders")
     bases = [tree.root]
-    for name, folder in tree.folders.items():
-        if name in NORMAL_NAMES:
+    for folder, label in _class_folders(tree).items():
+        if label == NORMAL:
             reading.entries += class_entries(reading, tree, folder, TRAIN, GOOD)
-        elif name in ANOMALOUS_NAMES:
+        else:
             bases.append(folder)
             types = tree.folders_in(folder)
             reading.entries += class_entries(
@@ -48,31 +41,54 @@ def _read_classes(tree: FolderTree) -> Reading:
     return reading
 
 
+def _class_folders(tree: FolderTree) -> dict[Path, str]:
+    """Folders in the root that say a class by their names; none that has folders of splits, as a category has."""
+    said = classes_of([folder.name for folder in tree.folders.values()])
+    return {
+        folder: said[folder.name]
+        for folder in tree.folders.values()
+        if folder.name in said and (is_class_alone(folder.name) or TRAIN not in tree.folders_in(folder))
+    }
+
+
 def _images(tree: FolderTree) -> str | None:
     return "it holds photographs and no folder that says more" if tree.listing.images else None
 
 
 def _read_images(tree: FolderTree) -> Reading:
-    """Every image as a photograph of a good part, for training.
+    """Every image as a photograph of a good part, for training, but for those that a folder says are defective.
 
-    Raises:
-        CatalogError: a folder in it says that not all of them can be good.
+    It is unclear which are good where a folder says that some are not, where photographs lie in several folders, and
+    where files of annotations lie by them.
     """
-    masks = mask_folders(tree)
-    images = [path for path in tree.images() if not any(path.is_relative_to(folder) for folder in masks)]
-    telling = ANOMALOUS_NAMES | {TRAIN, TEST, *MASK_FOLDERS}
-    for path in images:
-        parts = path.relative_to(tree.root).parts[:-1]
-        depth = next((depth for depth, part in enumerate(parts) if part.lower() in telling), None)
-        if depth is not None:
-            raise CatalogError(
-                f"{tree.root} is not a folder of good parts only, for it holds {Path(*parts[: depth + 1])}/: "
-                f"name the folder of one category, or put the photographs of good parts into {tree.root / GOOD}."
-            )
-    reading = Reading("images", [Entry(path, TRAIN, NORMAL, GOOD) for path in images])
-    for folder in masks:
-        reading.problems.append(Problem("unused", str(folder), "masks of good parts are not used."))
-        reading.known.update(tree.images(folder))
+    reading = Reading("images")
+    for folder in mask_folders(tree):
+        masks = tree.images(folder)
+        reading.known.update(masks)
+        if masks:
+            detail = "its masks belong to no photograph by their names; name them after their photographs."
+            reading.problems.append(Problem("unused", str(folder), detail))
+            doubt(reading, f"{folder.name}/ holds masks of photographs that are not known", [folder.name])
+    telling: dict[Path, None] = {}
+    for path in tree.images():
+        if path in reading.known:
+            continue
+        parents = [parent for parent in path.parents if parent.is_relative_to(tree.root)][-2::-1]
+        found = next(
+            (parent for parent in parents if class_of(parent.name) or parent.name.lower() in _TELLING), None
+        )
+        defective = found is not None and class_of(found.name) == ANOMALOUS
+        if found is not None:
+            telling[found] = None
+        reading.entries.append(
+            Entry(path, TEST, ANOMALOUS, path.parent.name) if defective else Entry(path, TRAIN, NORMAL, GOOD)
+        )
+    if telling:
+        holding = tree.relative(next(iter(telling)))
+        doubt(reading, f"it holds {holding}/, so not all photographs in it are known to be of good parts")
+    else:
+        doubt_folders(tree, reading, list(dict.fromkeys(entry.path.parent for entry in reading.entries)))
+    doubt_annotations(tree, reading)
     return reading
 
 

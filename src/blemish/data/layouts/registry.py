@@ -9,19 +9,13 @@ from pathlib import Path
 from blemish.core.errors import UsageError
 from blemish.data.layouts import exports, industry, published
 from blemish.data.layouts.layout import Layout
+from blemish.data.layouts.masks_beside import MASKS_BESIDE
 from blemish.data.layouts.plain import FOLDERS, IMAGES
 from blemish.data.layouts.split_folders import BTAD, MVTEC
 from blemish.data.layouts.tree import FolderTree
 
-LAYOUTS: tuple[Layout, ...] = (
-    *published.LAYOUTS,
-    *industry.LAYOUTS,
-    *exports.LAYOUTS,
-    BTAD,
-    MVTEC,
-    FOLDERS,
-    IMAGES,
-)
+_EXACT: tuple[Layout, ...] = (*published.LAYOUTS, *industry.LAYOUTS, *exports.LAYOUTS)
+LAYOUTS: tuple[Layout, ...] = (*_EXACT, MASKS_BESIDE, BTAD, MVTEC, FOLDERS, IMAGES)
 """The most exact first: a folder has the first one that recognises it."""
 
 
@@ -36,7 +30,9 @@ class Recognised:
 def recognise(tree: FolderTree, layouts: Sequence[Layout] = LAYOUTS) -> Recognised | None:
     """The one of some layouts that a category's folder shows; None if none, and it may be photographs or categories."""
     for layout in layouts:
-        if layout is not IMAGES and (reason := layout.recognise(tree)):
+        reason = None if layout is IMAGES else layout.recognise(tree)
+        # Masks lie among the photographs of several categories too.
+        if reason and not (layout is MASKS_BESIDE and categories_in(tree, _EXACT)):
             return Recognised(layout, reason)
     return None
 

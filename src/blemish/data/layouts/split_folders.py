@@ -8,8 +8,12 @@
 
 from __future__ import annotations
 
-from blemish.data.entries import GOOD, NORMAL_NAMES, SPLIT_NAMES, TRAIN, Reading
+from pathlib import Path
+
+from blemish.data.class_words import classes_of
+from blemish.data.entries import GOOD, NORMAL, NORMAL_NAMES, SPLIT_NAMES, TRAIN, Reading
 from blemish.data.layouts.classes import class_entries
+from blemish.data.layouts.doubts import doubt_annotations, doubt_folders
 from blemish.data.layouts.layout import Layout
 from blemish.data.layouts.masks import attach_masks
 from blemish.data.layouts.tree import FolderTree
@@ -33,13 +37,22 @@ def _read_as(layout: str, tree: FolderTree) -> Reading:
     splits = {folder: SPLIT_NAMES[name] for name, folder in tree.folders.items() if name in SPLIT_NAMES}
     for folder, split in splits.items():
         classes = tree.folders_in(folder)
-        if split == TRAIN and not NORMAL_NAMES & classes.keys():
-            reading.entries += class_entries(reading, tree, folder, split, GOOD, recursive=False)
-        for name, inside in classes.items():
-            defect_type = GOOD if name in NORMAL_NAMES else inside.name
+        said = classes_of([inside.name for inside in classes.values()])
+        if split == TRAIN and NORMAL not in said.values():
+            reading.entries += class_entries(reading, tree, folder, split, GOOD, False, bool(classes))
+            _doubt_training(tree, reading, folder, [one for one in classes.values() if one.name not in said])
+        for inside in classes.values():
+            defect_type = GOOD if said.get(inside.name) == NORMAL else inside.name
             reading.entries += class_entries(reading, tree, inside, split, defect_type)
     attach_masks(reading, tree, list(splits))
     return reading
+
+
+def _doubt_training(tree: FolderTree, reading: Reading, folder: Path, unknown: list[Path]) -> None:
+    """Leave open what is good among training photographs that no folder's name says are."""
+    loose = [folder] if tree.images(folder, recursive=False) else []
+    doubt_folders(tree, reading, [*loose, *(inside for inside in unknown if tree.images(inside))])
+    doubt_annotations(tree, reading, folder)
 
 
 BTAD = Layout(

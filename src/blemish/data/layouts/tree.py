@@ -37,10 +37,10 @@ class FolderTree:
         if any(Path(error.path) == self.root for error in listing.unlistable):
             raise CatalogError(str(listing.unlistable[0]))
         return Listing(
-            tuple(filter(self._counts, listing.images)),
-            tuple(filter(self._counts, listing.others)),
+            tuple(filter(self.counts, listing.images)),
+            tuple(filter(self.counts, listing.others)),
             listing.litter,
-            tuple(error for error in listing.unlistable if self._counts(Path(error.path))),
+            tuple(error for error in listing.unlistable if self.counts(Path(error.path))),
         )
 
     @cached_property
@@ -62,7 +62,7 @@ class FolderTree:
                 raise CatalogError(
                     f"{folder} cannot be listed ({reason}): check the path and its permissions."
                 ) from error
-            kept = [name for name in found if not is_litter(name) and self._counts(folder / name)]
+            kept = [name for name in found if not is_litter(name) and self.counts(folder / name)]
             self._folders[folder] = {name.lower(): folder / name for name in kept}
         return self._folders[folder]
 
@@ -93,7 +93,8 @@ class FolderTree:
         """The tree of a folder in this one."""
         return FolderTree(folder, self.ignored)
 
-    def _counts(self, path: Path) -> bool:
+    def counts(self, path: Path) -> bool:
+        """Whether a path is not ignored."""
         relative = self.relative(path)
         return not any(
             fnmatch(relative, pattern) or fnmatch(path.name, pattern) or fnmatch(relative, f"{pattern}/*")

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from blemish.data.entries import NORMAL, Problem, Reading, named
+from blemish.data.layouts.doubts import is_named_like_annotations
+from blemish.data.layouts.layout import BY_NAMES_ALONE
 from blemish.data.layouts.tree import FolderTree
 
 MASKS, LEFT_OUT = "masks", "left out"
+_ABOUT = re.compile(r"readme|licen[cs]e|copying|citation|changelog|authors|notice|subclasses", re.IGNORECASE)
+_DOCUMENT = re.compile(
+    r"\.(md|rst|pdf|html?|bib|docx|xlsx|log|toml|ini|cfg|py|ipynb|names|data|blemish|training|parquet|txt|jsonl?|csv|tsv|xml|ya?ml)",
+    re.IGNORECASE,
+)
+"""What is written about photographs, and Blemish's own files, by name and by suffix; but for annotations."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +52,10 @@ def folder_uses(tree: FolderTree, reading: Reading) -> tuple[FolderUse, ...]:
         good = entry.label == NORMAL
         kind = "" if good else entry.defect_type
         counts[_folder(tree, entry.path), "good" if good else "defective", entry.split, kind] += 1
-    for mask in {
-        entry.mask for entry in reading.entries if entry.mask and entry.mask.is_relative_to(tree.root)
-    }:
+    masks = {entry.mask for entry in reading.entries if entry.mask and entry.mask.is_relative_to(tree.root)}
+    for mask in masks | (reading.known & set(tree.listing.images)):
         counts[_folder(tree, mask), MASKS, "", ""] += 1
-    for path in _unread(tree, reading):
+    for path in unread(tree, reading):
         counts[_folder(tree, path), LEFT_OUT, "", ""] += 1
     return tuple(
         FolderUse(folder, use, count, split, kind)
@@ -60,7 +68,7 @@ def left_out(tree: FolderTree, reading: Reading) -> list[Problem]:
     problems = [Problem(error.kind, str(error.path), error.detail) for error in tree.listing.unlistable]
     told = {problem.path for problem in reading.problems}
     folders: dict[Path, list[str]] = defaultdict(list)
-    for path in _unread(tree, reading):
+    for path in unread(tree, reading):
         if told.isdisjoint((str(path), str(path.parent))):
             folders[path.parent].append(path.name)
     for folder, names in sorted(folders.items()):
@@ -69,10 +77,37 @@ def left_out(tree: FolderTree, reading: Reading) -> list[Problem]:
             "for them; move them to a class or leave them."
         )
         problems.append(Problem("unused", str(folder), detail))
+    files: dict[Path, list[str]] = defaultdict(list)
+    for path in not_understood(tree, reading):
+        files[path.parent].append(path.name)
+    for folder, names in sorted(files.items()):
+        detail = (
+            f"{len(names)} files in it are left out ({named(names)}): they are no photographs that can be read, and "
+            f"the layout {reading.layout} does not know them; convert what is a photograph, or --ignore them."
+        )
+        problems.append(Problem("left-out", str(folder), detail))
     return problems
 
 
-def _unread(tree: FolderTree, reading: Reading) -> list[Path]:
+def not_understood(tree: FolderTree, reading: Reading) -> list[Path]:
+    """Files that are no photographs, neither read by the layout nor documents about the photographs."""
+    return [
+        path
+        for path in tree.listing.others
+        if path not in reading.known and not _is_document(tree, path, reading.layout not in BY_NAMES_ALONE)
+    ]
+
+
+def _is_document(tree: FolderTree, path: Path, exact: bool) -> bool:
+    """Whether a file is about the photographs; what is named like annotations is, where an exact layout knows them."""
+    if _ABOUT.fullmatch(path.stem):
+        return True
+    document = _DOCUMENT.fullmatch(path.suffix) is not None
+    return document and (exact or not is_named_like_annotations(path.relative_to(tree.root)))
+
+
+def unread(tree: FolderTree, reading: Reading) -> list[Path]:
+    """Photographs that are neither entries nor masks nor known otherwise."""
     used = (
         {entry.path for entry in reading.entries} | {entry.mask for entry in reading.entries} | reading.known
     )

@@ -16,6 +16,7 @@ from blemish.core.pictures import fitted
 from blemish.core.types import ByteArray
 from blemish.data.catalog import Catalog
 from blemish.data.entries import TEST, TRAIN
+from blemish.data.told import NOTHING_TOLD, Told
 from blemish.experiments.categories import Category, open_categories
 
 EXHIBITS, EXHIBIT_SIDE = 10, 256
@@ -60,14 +61,16 @@ class ComparedCategory(Category):
         return photographs
 
 
-def open_compared(roots: Sequence[Path], bit_depth: int = 16) -> list[ComparedCategory]:
+def open_compared(
+    roots: Sequence[Path], bit_depth: int = 16, told: Told = NOTHING_TOLD
+) -> list[ComparedCategory]:
     """Open every category in `roots` for a comparison, see `blemish.experiments.categories.open_categories`.
 
     Raises:
         CatalogError: a root cannot be used, or a category has no test photographs.
         UsageError: two categories have one name.
     """
-    categories = open_categories(roots, tested=True)
+    categories = open_categories(roots, tested=True, told=told)
     return [ComparedCategory(one.catalog, one.digest, bit_depth) for one in categories]
 
 

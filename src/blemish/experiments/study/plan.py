@@ -10,6 +10,7 @@ from typing import Any
 
 from blemish import __version__
 from blemish.core.errors import UsageError
+from blemish.data.told import NOTHING_TOLD, Told
 from blemish.detectors import classical
 from blemish.detectors.augmentation import NONE
 from blemish.detectors.chosen import ChosenDetector, choose_detectors
@@ -183,6 +184,7 @@ def open_study(
     settings: Mapping[str, Any] | None = None,
     weights: Mapping[str, Path] | None = None,
     features: Sequence[str] | None = None,
+    told: Told = NOTHING_TOLD,
 ) -> StudyPlan:
     """Open every category in `roots`; every file is read once for its digest, none is decoded.
 
@@ -191,6 +193,7 @@ def open_study(
         models: some of `MODELS`.
         settings, weights: see `blemish.detectors.chosen.choose_detectors`.
         features: some of `STUDY_FEATURES`; those of `COMBINATIONS` where None.
+        told: what the user says that each root is.
 
     Raises:
         CatalogError: a root cannot be used.
@@ -218,7 +221,7 @@ def open_study(
         raise UsageError("--set augment is not possible in a study, which makes one row of each photograph.")
     plan = StudyPlan((), out, chosen, seed, bit_depth, given | _weights(weights or {}), combinations)
     _check_shared(plan)
-    return replace(plan, categories=tuple(open_categories(roots)))
+    return replace(plan, categories=tuple(open_categories(roots, told=told)))
 
 
 def _combinations(features: Sequence[str] | None) -> tuple[Combination, ...]:

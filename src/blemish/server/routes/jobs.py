@@ -33,7 +33,7 @@ _REPORT_HEADERS = {
     )
 }
 
-_JSON = ("weights", "parameters")
+_JSON = ("weights", "parameters", "good", "defective", "ignore")
 _FORM = form(
     ["name", "photographs"],
     name={"type": "string", "pattern": NAME_PATTERN, "description": "Name of the inspector to make."},
@@ -43,6 +43,10 @@ _FORM = form(
     backbone={"type": "string", "description": "Pretrained network."},
     weights={"type": "string", "description": "Files of weights on the server by network, as a JSON object."},
     parameters={"type": "string", "description": "Parameters of the detector by name, as a JSON object."},
+    layout={"type": "string", "description": "Layout of the folders in the zip; recognised if absent."},
+    good={"type": "string", "description": "Folders of good parts in the zip, as a JSON array."},
+    defective={"type": "string", "description": "Folders of defective parts, as a JSON array."},
+    ignore={"type": "string", "description": "Patterns of files that are left out, as a JSON array."},
     photographs={
         "type": "string",
         "format": "binary",
@@ -116,7 +120,7 @@ def _training(fields: dict[str, str]) -> TrainRequest:
     """
     given: dict[str, Any] = {name: value for name, value in fields.items() if value}
     try:
-        unknown = set(given) - {"name", "detector", "size", "quick", "backbone", *_JSON}
+        unknown = set(given) - {"name", "detector", "size", "quick", "backbone", "layout", *_JSON}
         if unknown:
             raise ProblemError(422, f"The form has a field that means nothing here: {min(unknown)[:40]!a}.")
         given |= {name: _parsed(name, given[name]) for name in _JSON if name in given}

@@ -1,0 +1,33 @@
+"""What every request that opens a folder of photographs has: what the user says of the folder."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from blemish.data.told import Told
+from blemish.workflows.request import Option, Request
+
+_Folders = Annotated[tuple[str, ...], Option(metavar="FOLDER", repeated=True)]
+
+
+class DataRequest(Request):
+    """What a folder is to be taken for, where its names alone do not tell."""
+
+    layout: str | None = Field(
+        None, description="Name of the folder's layout, as coco; recognised if absent. See docs/data.md."
+    )
+    good: _Folders = Field(
+        (),
+        description="Folder of good parts in DATA, or a pattern as camera*; repeat for more. Decides alone.",
+    )
+    defective: _Folders = Field((), description="Folder of defective parts, as --good.")
+    ignore: Annotated[tuple[str, ...], Option(metavar="GLOB", repeated=True)] = Field(
+        (), description="Leave out files and folders of DATA that fit, as '*_GT.png' or old; repeat for more."
+    )
+
+    @property
+    def told(self) -> Told:
+        """These, as a catalog is opened with."""
+        return Told(self.layout, self.good, self.defective, self.ignore)
