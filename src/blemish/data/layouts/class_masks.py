@@ -65,6 +65,7 @@ def _read_cvat(tree: FolderTree) -> Reading:
     of_objects = set(tree.images(objects)) if objects else set()
     of_classes = {_key(path, masks): path for path in tree.images(masks)}
     export.reading.known |= of_objects | set(of_classes.values())
+    export.reading.known.update((*tree.others("*.txt"), *tree.others("*.xml")))
     colours, splits = _label_map(tree), _listed_splits(tree)
     base = tree.folder("JPEGImages")
     for path in tree.images(base):
@@ -140,7 +141,7 @@ def _read_roboflow(tree: FolderTree) -> Reading:
     """
     export, photographs = Export("roboflow-masks", tree), Photographs(tree)
     masks = [path for path in tree.images() if path.stem.lower().endswith("_mask")]
-    export.reading.known.update(masks)
+    export.reading.known.update((*masks, *tree.others(_CLASS_TABLE)))
     tables = {path.parent: _values(path) for path in tree.others(_CLASS_TABLE) if _has_values(path)}
     for mask in masks:
         stem = mask.stem[: -len("_mask")]
