@@ -205,7 +205,8 @@ def _classes_of(mask: Path, colours: Colours) -> list[tuple[str, BoolArray]]:
     pixels = read_image(mask).astype(np.uint32)
     codes = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
     found: dict[str, BoolArray] = {}
-    for code in np.unique(codes).tolist():
+    present = np.unique(codes[codes > 0]).tolist()  # most pixels are black, and sorting them takes long
+    for code in (*([] if codes.all() else [0]), *present):
         colour = (code >> 16, code >> 8 & 255, code & 255)
         name = colours.get(colour)
         if name is None and (colour in ((0, 0, 0), _BORDER)):

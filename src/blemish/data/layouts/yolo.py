@@ -128,9 +128,11 @@ def _key(path: Path, folder: Path) -> str:
 
 def _listed_splits(tree: FolderTree) -> dict[Path, str]:
     """Splits of the photographs that `train.txt`, `valid.txt` and `test.txt` name, as darknet and CVAT write them."""
+    lists = {file: SPLIT_NAMES.get(file.stem.lower()) for file in tree.others("*.txt", recursive=False)}
+    if not any(lists.values()):
+        return {}
     photographs, found = Photographs(tree), {}
-    for file in tree.others("*.txt", recursive=False):
-        split = SPLIT_NAMES.get(file.stem.lower())
+    for file, split in lists.items():
         for line in lines_of(file) if split else []:
             if split and (path := photographs.named(line.strip(), tree.root, split)):
                 found[path] = split
