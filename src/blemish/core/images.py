@@ -207,7 +207,8 @@ def _check_size(size: tuple[int, int], name: str, limits: DecodeLimits) -> None:
         raise ImageError(
             name,
             "too-large",
-            f"it has {width} x {height} pixels, more than the limit of {limits.max_pixels:,}; crop or scale it{raised}.",
+            f"it has {width} x {height} pixels, more than the limit of {limits.max_pixels:,}; "
+            f"crop or scale it{raised}.",
         )
     if min(width, height) < limits.min_side:
         raise ImageError(

@@ -1,6 +1,6 @@
 """TIFF files: which page is the photograph, how its samples lie, and what they mean.
 
-Pillow reads the directory and unpacks strips and tiles. It is given each plane as a grey image as wide as its rows have
+Pillow unpacks strips and tiles. It is given each plane as a grey image as wide as its rows have
 bytes; what the bytes mean is decided here, by the tags. So planes of 16 bits, premultiplied alpha, white as zero, 10 to
 14 packed bits, bands beside RGB and predictors over all of these are read alike. See TIFF 6.0 (Adobe, 1992).
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import IO
 
@@ -36,7 +36,26 @@ _STRIPS, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _PLANES, _PREDIC
 )
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _EXTRA, _SAMPLE_FORMAT = 322, 323, 324, 325, 338, 339
 _SUBSAMPLING, _DNG_VERSION = 530, 50706
+_TAGS = frozenset(
+    {_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _STRIPS, _ORIENTATION}
+)
+_TAGS |= {
+    _SAMPLES,
+    _ROWS_PER_STRIP,
+    _STRIP_BYTES,
+    _PLANES,
+    _PREDICTOR,
+    _TILE_WIDTH,
+    _TILE_HEIGHT,
+    _TILES,
+    _TILE_BYTES,
+}
+_TAGS |= {_EXTRA, _SAMPLE_FORMAT, _SUBSAMPLING, _DNG_VERSION}
 _LONG = 4
+_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+"""Formats of `struct` by type of a field."""
+_MOST_TAGS = 4096
+_MOST_BYTES = 2**26
 _ROWS_AT_ONCE = 64
 
 _COLOURS = {0: 1, 1: 1, 2: 3, 5: 4, 6: 3}
@@ -54,14 +73,17 @@ class TiffPage:
     """The first page of a TIFF file, which is its photograph.
 
     Attributes:
-        tags: of its directory.
+        tags: whole numbers of its directory, by tag.
         order: of bytes, "<" or ">".
-        size: width and height in pixels, as stored.
     """
 
-    tags: TiffImagePlugin.ImageFileDirectory_v2
+    tags: dict[int, tuple[int, ...]]
     order: str
-    size: tuple[int, int]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, as stored."""
+        return self.value(_WIDTH, 0), self.value(_HEIGHT, 0)
 
     @property
     def bits(self) -> int:
@@ -81,8 +103,7 @@ class TiffPage:
 
     def values(self, tag: int, default: int) -> tuple[int, ...]:
         """The numbers of a tag."""
-        found = self.tags.get(tag, default)
-        return tuple(int(one) for one in found) if isinstance(found, tuple) else (int(found),)
+        return self.tags.get(tag, (default,))
 
     def value(self, tag: int, default: int) -> int:
         """The first number of a tag."""
@@ -218,38 +239,55 @@ def read_first_page(stream: IO[bytes], name: str) -> TiffPage:
 
     Raises:
         ImageError: it has several pages, or is a camera raw file.
+        ValueError: its first directory is damaged.
     """
-    with quiet_pillow():
-        start = stream.read(8)
-        start += stream.read(8) if b"+" in start[2:4] else b""
-        pages = islice(_directories(stream, start), _MOST_PAGES)
-        first = next(pages)
-        if _WIDTH not in first or _HEIGHT not in first:
-            raise ValueError("a directory without the image's size")
-        page = TiffPage(first, "<" if first.prefix == b"II" else ">", (0, 0))
-        if _DNG_VERSION in first or page.value(_SUBFILE, 0) & 1:
-            what = "it holds a camera raw file, which is not read; convert it to PNG."
-            raise ImageError(name, "unsupported", what)
-        for other in pages:
-            if (
-                not TiffPage(other, page.order, (0, 0)).value(_SUBFILE, 0) & 1
-            ):  # 1: a smaller copy of another page
-                what = "it has several pages; save the one that counts as a file."
-                raise ImageError(name, "animated", what)
-        return replace(page, size=(page.value(_WIDTH, 0), page.value(_HEIGHT, 0)))
+    pages = islice(_pages(stream), _MOST_PAGES)
+    page = next(pages, None)
+    if page is None or 0 in page.size:
+        raise ValueError("a directory without the image's size")
+    if _DNG_VERSION in page.tags or page.value(_SUBFILE, 0) & 1:
+        raise ImageError(
+            name, "unsupported", "it holds a camera raw file, which is not read; convert it to PNG."
+        )
+    if any(not other.value(_SUBFILE, 0) & 1 for other in pages):  # 1: a smaller copy of another page
+        raise ImageError(name, "animated", "it has several pages; save the one that counts as a file.")
+    return page
 
 
-def _directories(stream: IO[bytes], start: bytes) -> Iterator[TiffImagePlugin.ImageFileDirectory_v2]:
-    """The directories of a file, one a page, each once."""
-    place = TiffImagePlugin.ImageFileDirectory_v2(start).next
+def _pages(stream: IO[bytes]) -> Iterator[TiffPage]:
+    """The pages of a file, each once. Not with Pillow, which reads no large TIFF of big-endian order."""
+    start = stream.read(16)
+    order = "<" if start.startswith(b"II") else ">"
+    big = b"+" in start[2:4]
+    (place,) = struct.unpack_from(order + ("Q" if big else "I"), start, 8 if big else 4)
     seen = set[int]()
     while place and place not in seen:
         seen.add(place)
-        stream.seek(place)
-        tags = TiffImagePlugin.ImageFileDirectory_v2(start)
-        tags.load(stream)
-        yield tags
-        place = tags.next
+        tags, place = _directory(stream, place, order, big)
+        yield TiffPage(tags, order)
+
+
+def _directory(
+    stream: IO[bytes], place: int, order: str, big: bool
+) -> tuple[dict[int, tuple[int, ...]], int]:
+    """The whole numbers in a directory, by tag, and where the next one is (0: nowhere)."""
+    room, number = (8, "Q") if big else (4, "I")
+    entry = struct.Struct(f"{order}HH{number}{room}s")
+    stream.seek(place)
+    (count,) = struct.unpack(order + ("Q" if big else "H"), stream.read(8 if big else 2))
+    entries = stream.read(min(count, _MOST_TAGS) * entry.size)
+    following = stream.read(room)
+    tags = {}
+    for tag, kind, length, content in entry.iter_unpack(entries):
+        if tag in _TAGS and kind in _NUMBERS:
+            size = length * struct.calcsize(order + _NUMBERS[kind])
+            if size > room:
+                if size > _MOST_BYTES:
+                    raise ValueError("a tag of more values than any image has")
+                stream.seek(int(struct.unpack(order + number, content)[0]))
+                content = stream.read(size)
+            tags[tag] = struct.unpack(f"{order}{length}{_NUMBERS[kind]}", content[:size])
+    return tags, struct.unpack(order + number, following)[0] if len(following) == room else 0
 
 
 def _with_directories(content: bytes, pages: list[dict[int, tuple[int, ...]]]) -> bytes:
