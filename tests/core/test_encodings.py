@@ -4,76 +4,62 @@ from __future__ import annotations
 
 import io
 import itertools
-from typing import Any
+from pathlib import Path
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 import pytest
+from encodings_written import (
+    ALPHA,
+    GREY,
+    INFRARED,
+    LAID_OVER_BLACK,
+    RGB,
+    ROUNDING,
+    Picture,
+    expected,
+    ordinary,
+    rarer,
+    stored,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 from tiff_writer import Arrangement, write_tiff
 
-from blemish.core.images import (
-    bits_per_sample,
-    decode_image,
-    stored_channels,
-)
+from blemish.core.images import bits_per_sample, decode_image, stored_channels, upright_size
 
-Pixels = npt.NDArray[Any]
-HEIGHT, WIDTH = 37, 45
-ROUNDING = 2.001  # what is stored is rounded, and so is what is read; 16 bits are cut to 8
+ORDINARY, RARER = ordinary(), rarer()
 
 
-def drawn(seed: int, *shape: int) -> npt.NDArray[np.float64]:
-    """A textured picture from 0 to 1 that reaches both."""
-    noise = cv2.GaussianBlur(np.random.default_rng(seed).normal(size=(HEIGHT, WIDTH, *shape)), (0, 0), 1.5)
-    return np.asarray((noise - noise.min()) / (noise.max() - noise.min()))
-
-
-RGB, GREY, INFRARED = drawn(0, 3), drawn(1), drawn(2)
-ALPHA = np.clip(drawn(3) * 2 - 0.5, 0, 1)
-
-
-def stored(values: npt.NDArray[np.float64], bits: int) -> Pixels:
-    """Values from 0 to 1 as whole numbers of some bits."""
-    return np.rint(values * (2**bits - 1)).astype(np.uint8 if bits <= 8 else np.uint16)
-
-
-def expected(values: npt.NDArray[np.float64], orientation: int = 1) -> npt.NDArray[np.float64]:
-    """What is to be read of a picture: 0 to 255, RGB, turned by Pillow's own transposes."""
-    rgb = 255 * (np.dstack([values] * 3) if values.ndim == 2 else values)
-    turns = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_270,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_90,
-    }
-    if orientation == 1:
-        return rgb
-    bands = (
-        Image.fromarray(band.astype(np.float32)).transpose(turns[orientation])
-        for band in np.moveaxis(rgb, 2, 0)
-    )
-    return np.dstack([np.asarray(band, np.float64) for band in bands])
-
-
-def assert_read(
-    content: bytes, wanted: npt.NDArray[np.float64], what: object, tolerance: float = ROUNDING
-) -> None:
+def assert_read(content: bytes, wanted: Picture, what: object, tolerance: float = ROUNDING) -> None:
     pixels = decode_image(content, str(what))
     assert pixels.shape == wanted.shape, what
     assert np.abs(pixels - wanted).max() <= tolerance, (what, np.abs(pixels - wanted).max())
 
 
+def test_sixty_encodings_that_were_read_rightly_stay_right() -> None:
+    assert len(ORDINARY) >= 60
+    for name, file in ORDINARY.items():
+        assert_read(file.content, file.wanted, name, file.tolerance)
+
+
+@pytest.mark.parametrize("name", RARER)
+def test_rarer_files_show_the_same_photograph(name: str) -> None:
+    assert_read(RARER[name].content, RARER[name].wanted, name, RARER[name].tolerance)
+
+
+def test_headers_agree_with_what_is_decoded(tmp_path: Path) -> None:
+    for name, file in (ORDINARY | RARER).items():
+        path = tmp_path / "part"
+        path.write_bytes(file.content)
+        height, width = decode_image(file.content, name).shape[:2]
+        assert upright_size(path) == (width, height), name
+        assert bits_per_sample(file.content, name) == file.bits, name
+        assert stored_channels(file.content, name) == file.channels, name
+
+
 # The kinds of TIFF: photometric interpretation, extra samples, what is stored, what is seen.
-LAID_OVER_BLACK = RGB * ALPHA[:, :, None]
 INKS = np.dstack([1 - RGB / RGB.max(axis=2, keepdims=True).clip(1e-9), 1 - RGB.max(axis=2)])
-TIFF_KINDS: dict[str, tuple[int, tuple[int, ...], npt.NDArray[np.float64], npt.NDArray[np.float64]]] = {
+TIFF_KINDS: dict[str, tuple[int, tuple[int, ...], Picture, Picture]] = {
     "grey": (1, (), GREY[:, :, None], GREY),
     "white is zero": (0, (), 1 - GREY[:, :, None], GREY),
     "rgb": (2, (), RGB, RGB),

@@ -97,17 +97,18 @@ class Anymap:
         else:
             if re.search(rb"[^\d\s]", text):
                 raise ValueError("something else than numbers")
-            values = np.fromstring(
-                text, np.int32, sep=" "
-            )  # not with a count: then it invents what is missing
+            # Not with a count: then NumPy invents what is missing.
+            values = np.fromstring(text, np.int32, sep=" ")
         if len(values) < count:
             raise ValueError("truncated")
-        return np.clip(values[:count], 0, self.largest).astype(np.uint16 if self.largest > 255 else np.uint8)
+        values = np.clip(values[:count], 0, self.largest)
+        return np.asarray(values.astype(np.uint16 if self.largest > 255 else np.uint8))
 
     def _raw(self, content: bytes, count: int) -> Samples:
         if self.largest < 256:
-            return np.minimum(self._bytes(content, count), self.largest)
-        return np.minimum(self._bytes(content, 2 * count).view(">u2"), self.largest).astype(np.uint16)
+            return np.asarray(np.minimum(self._bytes(content, count), self.largest))
+        values = np.minimum(self._bytes(content, 2 * count).view(">u2"), self.largest)
+        return np.asarray(values.astype(np.uint16))
 
     def _bytes(self, content: bytes, count: int) -> npt.NDArray[np.uint8]:
         if len(content) < self.start + count:

@@ -39,6 +39,7 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "GIF": GifImagePlugin.GifImageFile,
     "JPEG 2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
 }
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _NOT_EVERYWHERE = {
     "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile", "an AVIF image", "pip install 'pillow>=11.3'"),
     "HEIF": ("pillow_heif", "HeifImageFile", "a HEIC photograph", "pip install 'blemish[heif]'"),
@@ -75,15 +76,12 @@ class _PillowImage:
 
     image: ImageFile.ImageFile
     orientation: int
-    bits: int = 8
+    bits: int
+    channels: int
 
     @property
     def size(self) -> tuple[int, int]:
         return self.image.size
-
-    @property
-    def channels(self) -> int:
-        return len(self.image.getbands())
 
     def samples(self, content: bytes, name: str) -> Samples:
         self.image.load()
@@ -124,7 +122,8 @@ def open_image(stream: IO[bytes], kind: str, name: str) -> OpenedImage:
             image: ImageFile.ImageFile = Jpeg2KImagePlugin.Jpeg2KImageFile(io.BytesIO(content))
         if image.size != codestream.size:
             raise ValueError("two headers that contradict each other")
-        return _Jpeg2000Image(image, _exif_orientation(codestream.exif), codestream.bits)
+        orientation = _exif_orientation(codestream.exif)
+        return _Jpeg2000Image(image, orientation, codestream.bits, codestream.channels)
     start = stream.read(32)
     stream.seek(0)
     with quiet_pillow():
@@ -132,7 +131,9 @@ def open_image(stream: IO[bytes], kind: str, name: str) -> OpenedImage:
         if kind not in ("GIF", "HEIF") and getattr(image, "is_animated", False):
             raise ImageError(name, "animated", "it has several frames; save the one that counts as PNG.")
         orientation = 1 if kind == "HEIF" else _orientation(image)  # libheif turns what it decodes
-    return _PillowImage(image, orientation, start[24] if kind == "PNG" and len(start) > 24 else 8)
+    if kind == "PNG" and len(start) > 25:  # of grey with alpha Pillow makes more
+        return _PillowImage(image, orientation, start[24], _PNG_CHANNELS.get(start[25], 1))
+    return _PillowImage(image, orientation, 8, len(image.getbands()))
 
 
 def _plugin(kind: str, start: bytes, name: str) -> Callable[[IO[bytes]], ImageFile.ImageFile]:

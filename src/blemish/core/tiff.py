@@ -55,6 +55,7 @@ _LONG = 4
 _NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 """Formats of `struct` by type of a field."""
 _MOST_TAGS = 4096
+_LARGE_TILE = 2**24
 _MOST_BYTES = 2**26
 _ROWS_AT_ONCE = 64
 
@@ -63,7 +64,7 @@ _COLOURS = {0: 1, 1: 1, 2: 3, 5: 4, 6: 3}
 _MADE_OF_ROWS = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})
 """Compressions that give the bytes of rows: none, LZW, Deflate, PackBits, LZMA, Zstandard."""
 _PREDICTED = frozenset({5, 8, 32946, 34925, 50000})
-_SAMPLE_TYPES = {2: "signed integers", 3: "{}-bit floats", 5: "complex integers", 6: "complex floats"}
+_SAMPLE_TYPES = {2: "signed {}-bit integers", 3: "{}-bit floats", 5: "complex integers", 6: "complex floats"}
 _ASSOCIATED, _UNASSOCIATED = 1, (2, 999)  # 999: as Corel Draw writes it
 _PREMULTIPLIED_OR_NOT = (_ASSOCIATED, *_UNASSOCIATED)
 
@@ -121,11 +122,7 @@ class TiffPage:
         """
         photometric, compression = self.value(_PHOTOMETRIC, 0), self.value(_COMPRESSION, 1)
         self._require_whole_numbers(name)
-        if (
-            compression not in _MADE_OF_ROWS
-            or photometric not in _COLOURS
-            or self._is_subsampled(photometric)
-        ):
+        if compression not in _MADE_OF_ROWS or photometric not in _COLOURS or self._is_left_to_libtiff:
             return self._as_pillow_reads_it(content, name)
         colours = _COLOURS[photometric]
         extra = self._extra_samples(colours, name)
@@ -146,8 +143,13 @@ class TiffPage:
         if len(set(self.values(_BITS, 1))) > 1:
             raise unsupported_samples(name, "channels of different depths")
 
-    def _is_subsampled(self, photometric: int) -> bool:
-        return photometric == 6 and self.values(_SUBSAMPLING, 2) != (1, 1)
+    @property
+    def _is_left_to_libtiff(self) -> bool:
+        """Whether it is YCbCr of 8 bits as libtiff converts it, or as nobody does without libtiff: subsampled."""
+        if self.value(_PHOTOMETRIC, 0) != 6:
+            return False
+        chunky = self.value(_PLANES, 1) == 1 and self.value(_COMPRESSION, 1) != 1 and self.bits == 8
+        return chunky or self.values(_SUBSAMPLING, 2) != (1, 1)
 
     def _extra_samples(self, colours: int, name: str) -> tuple[int, ...]:
         """What each sample beside the colour is; one of which nothing is said is taken for alpha, as others do."""
@@ -183,10 +185,13 @@ class TiffPage:
     def _plain_directory(self, plane: int, row: int, samples: int) -> dict[int, tuple[int, ...]]:
         """The tags of one plane as a grey image of `row` x H bytes."""
         height = self.size[1]
-        tags = {_WIDTH: (row,), _HEIGHT: (height,), _BITS: (8,), _PHOTOMETRIC: (1,), _SAMPLES: (1,)}
+        tags: dict[int, tuple[int, ...]] = {_WIDTH: (row,), _HEIGHT: (height,)}
+        tags |= {_BITS: (8,), _PHOTOMETRIC: (1,), _SAMPLES: (1,)}
         tags |= {tag: (self.value(tag, 1),) for tag in (_COMPRESSION, _FILL_ORDER)}
         if _TILES in self.tags:
             across, down = self.value(_TILE_WIDTH, 0), self.value(_TILE_HEIGHT, 0)
+            if across * down > max(4 * self.size[0] * height, _LARGE_TILE):
+                raise ValueError("tiles that no image needs")
             count = -(-self.size[0] // across) * -(-height // down)
             tags |= {_TILE_WIDTH: (across * samples * self.bits // 8,), _TILE_HEIGHT: (down,)}
             places, lengths = _TILES, _TILE_BYTES
@@ -277,7 +282,7 @@ def _directory(
     (count,) = struct.unpack(order + ("Q" if big else "H"), stream.read(8 if big else 2))
     entries = stream.read(min(count, _MOST_TAGS) * entry.size)
     following = stream.read(room)
-    tags = {}
+    tags: dict[int, tuple[int, ...]] = {}
     for tag, kind, length, content in entry.iter_unpack(entries):
         if tag in _TAGS and kind in _NUMBERS:
             size = length * struct.calcsize(order + _NUMBERS[kind])
@@ -341,13 +346,13 @@ def _colours(stored: Samples, photometric: int, bits: int, has_alpha: bool) -> S
 
 def _from_white(samples: Samples, full: int) -> Samples:
     """Grey of which zero is white."""
-    return full - samples[:, :, :1]
+    return np.asarray(full - samples[:, :, :1])
 
 
 def _from_cmyk(samples: Samples, full: int) -> Samples:
     """Without a profile, as Pillow does it."""
-    light = full - samples[:, :, :4].astype(np.int64)
-    return (light[:, :, :3] * light[:, :, 3:] + full // 2) // full
+    light = full - samples[:, :, :4].astype(np.uint32)
+    return np.asarray((light[:, :, :3] * light[:, :, 3:] + full // 2) // full)
 
 
 def _from_ycbcr(samples: Samples, full: int) -> Samples:
@@ -355,7 +360,7 @@ def _from_ycbcr(samples: Samples, full: int) -> Samples:
     luma, blue, red = np.moveaxis(samples[:, :, :3].astype(np.float32), 2, 0)
     blue, red = blue - (full + 1) // 2, red - (full + 1) // 2
     rgb = luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue
-    return np.clip(np.rint(np.dstack(rgb)), 0, full)
+    return np.asarray(np.clip(np.rint(np.dstack(rgb)), 0, full))
 
 
 _TO_RGB: dict[int, Callable[[Samples, int], Samples]] = {0: _from_white, 5: _from_cmyk, 6: _from_ycbcr}
