@@ -47,8 +47,6 @@ _FOREIGN_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF", "a PDF document"),
     (0, b"%!PS", "a PostScript drawing"),
     (0, b"\xc5\xd0\xd3\xc6", "a PostScript drawing"),
-    (4, b"ftypcrx", "a camera raw file"),
-    (4, b"ftyp", "a video"),
     (0, b"\xff\x0a", "a JPEG XL image"),
     (0, b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
     (0, b"8BPS", "a Photoshop document"),
@@ -84,7 +82,7 @@ def image_format(content: bytes) -> str | None:
         return "BMP"
     if content.startswith((b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51\0")):
         return "JPEG 2000"
-    if content[4:8] == b"ftyp":
+    if content[4:8] == b"ftyp" and content[:2] == b"\0\0":
         return _format_of_brands(content)
     if _is_gif(content):
         return "GIF"
@@ -145,8 +143,10 @@ def foreign_format(content: bytes) -> str | None:
     for offset, signature, name in _FOREIGN_SIGNATURES:
         if content.startswith(signature, offset):
             return name
-    if content[8:11] == b"CR\x02":
+    if content[8:11] == b"CR\x02" or content[4:11] == b"ftypcrx":
         return "a camera raw file"
+    if content[4:8] == b"ftyp" and content[:2] == b"\0\0":
+        return "a video"
     start = content[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"<svg") or (start.startswith((b"<?xml", b"<!--")) and b"<svg" in start):
         return "an SVG drawing"

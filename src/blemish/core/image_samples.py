@@ -15,6 +15,7 @@ from blemish.core.types import ByteArray
 Samples = npt.NDArray[Any]
 """uint8 or uint16, H x W (grey) or H x W x 3 (RGB)."""
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 _SAMPLE_TYPES = {"I": "32-bit integers", "F": "32-bit floats", "LAB": "CIELAB colours", "HSV": "HSV colours"}
 
 
@@ -42,7 +43,8 @@ def unsupported_samples(name: str, what: str) -> ImageError:
 
 def deep_colour(content: bytes) -> Samples:
     """RGB samples of more than 8 bits, of a PNG or JPEG 2000 file, not yet turned upright."""
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    plain = _plain_png(content) if content.startswith(_PNG) else content
+    pixels = cv2.imdecode(np.frombuffer(plain, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
         raise ValueError("16-bit colour in an unusual arrangement")
     if pixels.ndim == 2:
@@ -50,6 +52,17 @@ def deep_colour(content: bytes) -> Samples:
     if pixels.shape[2] == 4:
         return over_black(pixels[:, :, [2, 1, 0, 3]], 65535)
     return np.asarray(pixels[:, :, ::-1])
+
+
+def _plain_png(content: bytes) -> bytes:
+    """A PNG with nothing but its pixels: OpenCV reserves up to 4 GiB for any other chunk that claims them."""
+    parts, at = [_PNG], len(_PNG)
+    while at + 12 <= len(content):
+        end = at + 12 + int.from_bytes(content[at : at + 4], "big")
+        if content[at + 4 : at + 8] in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND") and end <= len(content):
+            parts.append(content[at:end])
+        at = end
+    return b"".join(parts)
 
 
 def over_black(samples: Samples, full: int) -> Samples:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -58,6 +59,7 @@ IMAGE_PROBLEM_KINDS: tuple[str, ...] = (
     "unsupported",  # an image, of a format or sample type that is not read
 )
 
+_START = 2**16  # bytes, with what stands before the first frame of a GIF
 _CONVERT = "convert it to PNG"
 _NO_MEMORY = "there is not enough memory to decode it; close other programs, or scale it down."
 _TRUNCATED = "the file ends before its image does; copy or take the photograph again."
@@ -149,7 +151,8 @@ def bits_per_sample(content: bytes, name: str) -> int:
     Raises:
         ImageError: the header of `content` cannot be read.
     """
-    return _opened(content, name).bits
+    with _one_error(name):
+        return _opened(io.BytesIO(content), name, DEFAULT_LIMITS).bits
 
 
 def stored_channels(content: bytes, name: str) -> int:
@@ -158,7 +161,8 @@ def stored_channels(content: bytes, name: str) -> int:
     Raises:
         ImageError: the header of `content` cannot be read.
     """
-    return _opened(content, name).channels
+    with _one_error(name):
+        return _opened(io.BytesIO(content), name, DEFAULT_LIMITS).channels
 
 
 def upright_size(path: Path | str) -> tuple[int, int]:
@@ -169,16 +173,19 @@ def upright_size(path: Path | str) -> tuple[int, int]:
     """
     name = str(path)
     with _one_error(name), open_regular(path) as stream:
-        kind = _known_format(stream.read(4096), name)
-        stream.seek(0)
-        image = open_image(stream, kind, name)
+        image = _opened(stream, name, DEFAULT_LIMITS)
         width, height = image.size
         return (height, width) if image.orientation >= 5 else (width, height)
 
 
-def _opened(content: bytes, name: str) -> OpenedImage:
-    with _one_error(name):
-        return open_image(io.BytesIO(content), _known_format(content, name), name)
+def _opened(stream: IO[bytes], name: str, limits: DecodeLimits) -> OpenedImage:
+    """An image whose size, where decoders reserve it at once, is within the limits."""
+    start = stream.read(_START)
+    stream.seek(0)
+    kind = _known_format(start, name)
+    if announced := announced_size(start, kind):
+        _check_size(announced, name, limits)
+    return open_image(stream, kind, name)
 
 
 def _decode(content: bytes, name: str, limits: DecodeLimits) -> tuple[Samples, int]:
@@ -189,12 +196,9 @@ def _decode(content: bytes, name: str, limits: DecodeLimits) -> tuple[Samples, i
         raise ImageError(
             name, "too-large", too_many_bytes(len(content), limits.max_bytes, limits.bytes_option)
         )
-    kind = _known_format(content, name)
-    if is_cut_short(content, kind):
+    if is_cut_short(content, _known_format(content, name)):
         raise ImageError(name, "truncated", _TRUNCATED)
-    if announced := announced_size(content, kind):
-        _check_size(announced, name, limits)
-    image = open_image(io.BytesIO(content), kind, name)
+    image = _opened(io.BytesIO(content), name, limits)
     _check_size(image.size, name, limits)
     return image.samples(content, name), image.bits
 

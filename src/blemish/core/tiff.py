@@ -284,7 +284,7 @@ def _directory(
     following = stream.read(room)
     tags: dict[int, tuple[int, ...]] = {}
     for tag, kind, length, content in entry.iter_unpack(entries):
-        if tag in _TAGS and kind in _NUMBERS:
+        if tag in _TAGS and kind in _NUMBERS and length:
             size = length * struct.calcsize(order + _NUMBERS[kind])
             if size > room:
                 if size > _MOST_BYTES:
