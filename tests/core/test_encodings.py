@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from broken_files import encode
 from encodings_written import (
     ALPHA,
     GREY,
@@ -16,6 +17,7 @@ from encodings_written import (
     RGB,
     ROUNDING,
     Picture,
+    exif,
     expected,
     ordinary,
     rarer,
@@ -23,8 +25,10 @@ from encodings_written import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import TiffImagePlugin
 from tiff_writer import Arrangement, write_tiff
 
+from blemish.core.errors import ImageError
 from blemish.core.images import bits_per_sample, decode_image, stored_channels, upright_size
 
 ORDINARY, RARER = ordinary(), rarer()
@@ -129,3 +133,44 @@ def test_tiff_files_as_tifffile_writes_them(kind: str) -> None:
         )
         wanted = expected(seen, orientation)
         assert_read(file.getvalue(), wanted, (kind, bits, planar, compression, tile, order))
+
+
+def test_a_turned_tiff_of_jpeg_strips_is_turned_once() -> None:
+    for orientation in range(1, 9):
+        content = encode(stored(GREY, 8), "TIFF", compression="jpeg", quality=100, exif=exif(orientation))
+        assert_read(content, expected(GREY, orientation), orientation, 5)
+
+
+def test_where_no_tag_says_it_xmp_turns_a_tiff() -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags.tagtype[700], tags[700] = 7, xmp
+    assert_read(encode(stored(RGB, 8), "TIFF", tiffinfo=tags), expected(RGB, 6), "xmp")
+
+
+@pytest.mark.parametrize(
+    ("samples", "how", "said"),
+    [
+        (np.dstack([GREY] * 3), Arrangement(8, 1, (0, 0)), "3 bands of which none is said to be a colour"),
+        (np.dstack([GREY] * 9), Arrangement(8, 2, (0,) * 6), "9 channels"),
+        (GREY[:, :, None], Arrangement(8, 2), "fewer channels than a colour has"),
+        (RGB, Arrangement(16, 8), "16 bits in an unusual arrangement"),
+        (GREY[:, :, None], Arrangement(8, 32803), "photometric interpretation 32803"),
+    ],
+)
+def test_samples_of_unclear_meaning_are_refused_in_a_sentence(
+    samples: Picture, how: Arrangement, said: str
+) -> None:
+    with pytest.raises(ImageError) as caught:
+        decode_image(write_tiff(stored(samples, how.bits), how), "part.tif")
+    assert caught.value.kind == "unsupported" and said in caught.value.detail
+
+
+@pytest.mark.parametrize("kind", ["int8", "int16", "uint32", "int32", "float16", "float32", "float64"])
+def test_samples_of_other_types_are_refused_by_name(kind: str) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    file = io.BytesIO()
+    tifffile.imwrite(file, (GREY * 100).astype(kind))
+    with pytest.raises(ImageError) as caught:
+        decode_image(file.getvalue(), "part.tif")
+    assert caught.value.kind == "unsupported" and kind.strip("uinfloat") + "-bit" in caught.value.detail

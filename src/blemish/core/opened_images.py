@@ -22,7 +22,7 @@ from PIL import WebPImagePlugin as WebpImagePlugin
 
 from blemish.core.anymap import read_anymap
 from blemish.core.errors import ImageError
-from blemish.core.image_samples import Samples, deep_colour, samples_of, upright
+from blemish.core.image_samples import Samples, deep_colour, samples_of, unsupported_samples, upright
 from blemish.core.jpeg2000 import read_codestream
 from blemish.core.quiet_pillow import quiet_pillow
 from blemish.core.tiff import read_first_page
@@ -118,6 +118,8 @@ def open_image(stream: IO[bytes], kind: str, name: str) -> OpenedImage:
     if kind == "JPEG 2000":
         content = stream.read()
         codestream = read_codestream(content)
+        if codestream.bits > 16 or codestream.channels > 4:
+            raise unsupported_samples(name, f"{codestream.channels} channels of {codestream.bits} bits")
         with quiet_pillow():
             image: ImageFile.ImageFile = Jpeg2KImagePlugin.Jpeg2KImageFile(io.BytesIO(content))
         if image.size != codestream.size:

@@ -8,6 +8,7 @@ bytes; what the bytes mean is decided here, by the tags. So planes of 16 bits, p
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ _STRIPS, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _PLANES, _PREDIC
     317,
 )
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _EXTRA, _SAMPLE_FORMAT = 322, 323, 324, 325, 338, 339
-_SUBSAMPLING, _DNG_VERSION = 530, 50706
+_SUBSAMPLING, _XMP, _DNG_VERSION = 530, 700, 50706
 _TAGS = frozenset(
     {_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _STRIPS, _ORIENTATION}
 )
@@ -50,10 +51,12 @@ _TAGS |= {
     _TILES,
     _TILE_BYTES,
 }
-_TAGS |= {_EXTRA, _SAMPLE_FORMAT, _SUBSAMPLING, _DNG_VERSION}
+_TAGS |= {_EXTRA, _SAMPLE_FORMAT, _SUBSAMPLING, _XMP, _DNG_VERSION}
 _LONG = 4
-_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 """Formats of `struct` by type of a field."""
+_SAID_IN_XMP = re.compile(rb'tiff:Orientation(?:="|>)(\d)')
+_LONGEST_XMP = 2**20
 _MOST_TAGS = 4096
 _LARGE_TILE = 2**24
 _MOST_BYTES = 2**26
@@ -98,8 +101,9 @@ class TiffPage:
 
     @property
     def orientation(self) -> int:
-        """As EXIF's, 1 to 8."""
-        value = self.value(_ORIENTATION, 1)
+        """As EXIF's, 1 to 8; where no tag says it, what the XMP says, as Pillow does."""
+        said = _SAID_IN_XMP.search(bytes(self.values(_XMP, 0)))
+        value = self.value(_ORIENTATION, int(said[1]) if said else 1)
         return value if value in range(1, 9) else 1
 
     def values(self, tag: int, default: int) -> tuple[int, ...]:
@@ -154,7 +158,9 @@ class TiffPage:
     def _extra_samples(self, colours: int, name: str) -> tuple[int, ...]:
         """What each sample beside the colour is; one of which nothing is said is taken for alpha, as others do."""
         count = self.channels - colours
-        if count < 0 or self.channels > _MOST_SAMPLES:
+        if count < 0:
+            raise unsupported_samples(name, "fewer channels than a colour has")
+        if self.channels > _MOST_SAMPLES:
             raise unsupported_samples(name, f"{self.channels} channels")
         kinds = self.values(_EXTRA, 2 if count == 1 else 0)
         kinds = (*kinds, *[0] * count)[:count]
@@ -284,7 +290,7 @@ def _directory(
     following = stream.read(room)
     tags: dict[int, tuple[int, ...]] = {}
     for tag, kind, length, content in entry.iter_unpack(entries):
-        if tag in _TAGS and kind in _NUMBERS and length:
+        if tag in _TAGS and kind in _NUMBERS and length and (tag != _XMP or length < _LONGEST_XMP):
             size = length * struct.calcsize(order + _NUMBERS[kind])
             if size > room:
                 if size > _MOST_BYTES:
