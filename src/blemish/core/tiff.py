@@ -130,11 +130,9 @@ class TiffPage:
             return self._as_pillow_reads_it(content, name)
         colours = _COLOURS[photometric]
         extra = self._extra_samples(colours, name)
-        alpha = (
-            []
-            if _ASSOCIATED in extra
-            else [at for at, kind in enumerate(extra, colours) if kind in _UNASSOCIATED]
-        )
+        alpha = [at for at, kind in enumerate(extra, colours) if kind in _UNASSOCIATED]
+        if _ASSOCIATED in extra:  # premultiplied colours lie over black already
+            alpha = []
         stored = self._stored(content, [*range(colours), *alpha[:1]])
         return upright(_colours(stored, photometric, self.bits, bool(alpha)), self.orientation)
 
