@@ -156,6 +156,11 @@ def rarer() -> dict[str, Written]:
     files["JPEG 2000 16-bit grey"] = Written(encode(stored(GREY, 16), "JPEG2000"), GREY, 16, 1)
     content = bytes(cv2.imencode(".jp2", deep, lossless)[1])
     files["JPEG 2000 16-bit rgb"] = Written(content, RGB, 16)
+    deep = stored(np.dstack([RGB[:, :, ::-1], ALPHA]), 16)
+    content = bytes(cv2.imencode(".jp2", deep, lossless)[1])
+    files["JPEG 2000 16-bit rgba"] = Written(content, LAID_OVER_BLACK, 16, 4)
+    layers = _twelve_bits(np.dstack([RGB[:, :, ::-1], ALPHA]))
+    files["JPEG 2000 12-bit rgba"] = Written(layers, LAID_OVER_BLACK, 12, 4)
     files["JPEG 2000 12-bit rgb"] = Written(_twelve_bits(RGB[:, :, ::-1]), RGB, 12)
     files["JPEG 2000 12-bit grey"] = Written(_twelve_bits(GREY), GREY, 12, 1)
     box = b"uuid" + b"JpgTiffExif->JP2" + exif(6)[6:]

@@ -170,5 +170,7 @@ def _pam(content: bytes) -> Anymap:
         line.split(None, 1) for line in content[3:end].split(b"\n") if line and not line.startswith(b"#")
     )
     said = {words[0]: words[1].strip() for words in lines if len(words) == 2}
+    if said.get(b"TUPLTYPE", b"").startswith(b"CMYK"):
+        raise ValueError("inks, as no camera writes them")
     width, height, depth, largest = (int(said[name]) for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL"))
     return Anymap(b"P7", (width, height), depth, largest, end + len(b"ENDHDR\n"))

@@ -41,7 +41,7 @@ def unsupported_samples(name: str, what: str) -> ImageError:
     return ImageError(name, "unsupported", detail)
 
 
-def deep_colour(content: bytes) -> Samples:
+def deep_colour(content: bytes, bits: int) -> Samples:
     """RGB samples of more than 8 bits, of a PNG or JPEG 2000 file, not yet turned upright."""
     plain = _plain_png(content) if content.startswith(_PNG) else content
     pixels = cv2.imdecode(np.frombuffer(plain, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -50,7 +50,7 @@ def deep_colour(content: bytes) -> Samples:
     if pixels.ndim == 2:
         return np.asarray(pixels)
     if pixels.shape[2] == 4:
-        return over_black(pixels[:, :, [2, 1, 0, 3]], 65535)
+        return over_black(pixels[:, :, [2, 1, 0, 3]], 2**bits - 1)
     return np.asarray(pixels[:, :, ::-1])
 
 

@@ -87,7 +87,7 @@ class _PillowImage:
         self.image.load()
         if self.bits > 8 and self.image.mode in ("RGB", "RGBA", "LA"):
             # Pillow drops the low byte of 16-bit colour; having checked the file, it leaves it to OpenCV.
-            return upright(deep_colour(content), self.orientation)
+            return upright(deep_colour(content, self.bits), self.orientation)
         return upright(samples_of(self.image, name), self.orientation)
 
 
