@@ -35,6 +35,7 @@ class Anymap:
         channels: 1 grey, 3 RGB; 2 and 4 with alpha.
         largest: the value that stands for white.
         start: where the samples begin, in bytes.
+        orientation: always 1, as nothing says another.
     """
 
     magic: bytes

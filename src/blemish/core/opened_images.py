@@ -103,7 +103,7 @@ def open_image(stream: IO[bytes], kind: str, name: str) -> OpenedImage:
     """Read the header of an image.
 
     Args:
-        stream: of the file, at its begin.
+        stream: of the file, at its start.
         kind: as `image_format` gives it.
         name: for errors.
 
