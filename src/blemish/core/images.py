@@ -31,6 +31,7 @@ from blemish.core.image_formats import (
     webp_canvas,
 )
 from blemish.core.image_samples import Samples, eight_bits, samples_of, sixteen_bit_colour, upright
+from blemish.core.jpeg import jpeg_samples
 from blemish.core.types import BoolArray, ByteArray
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
 IMAGE_PROBLEM_KINDS: tuple[str, ...] = (
     "missing",  # no such file, or a link that leads nowhere
     "unreadable",  # permission denied, a failing disk, or damaged content
+    "damaged",  # decodes, but part of it is lost
     "truncated",  # the file ends before its image does
     "empty",  # a file of zero bytes
     "not-an-image",  # text, a folder, a device: nothing that could be an image
@@ -220,6 +222,8 @@ def _decode(content: bytes, name: str, limits: DecodeLimits) -> tuple[Samples, i
                 image.load()  # reads more of the directory, and may warn
         if kind == "PNG":
             bits = content[24]
+        if kind == "JPEG" and (samples := jpeg_samples(content, image.mode, name)) is not None:
+            return upright(samples, orientation), bits
         image.load()
         if bits == 16 and image.mode in ("RGB", "RGBA", "LA"):
             # Pillow drops the low byte of 16-bit colour; having checked the file, it leaves it to OpenCV.
