@@ -157,7 +157,7 @@ def _contents() -> dict[str, tuple[str | None, bytes]]:
         "interrupted_copy.jpg": ("truncated", interrupted_jpeg()),
         "signature_only.png": ("truncated", png[:8]),
         "header_only.png": ("truncated", png[:33]),
-        "damaged.png": ("unreadable", damaged_png()),
+        "damaged.png": ("damaged", damaged_png()),
         "damaged_header.png": ("unreadable", png[:16] + b"\xff" * 9 + png[25:]),
         # Asking for too much, or showing too little.
         "huge_header.png": ("too-large", png_with_header(60_000, 60_000)),

@@ -103,19 +103,3 @@ def webp_canvas(content: bytes) -> tuple[int, int] | None:
         width, height = struct.unpack_from("<HH", content, 26)
         return width & 0x3FFF, height & 0x3FFF
     return None
-
-
-def is_cut_short(content: bytes, kind: str) -> bool:
-    """Whether a file visibly ends before its image does, in ways that decoders let pass.
-
-    A PNG without its end chunk, a WebP whose RIFF header promises more bytes than there are, and a JPEG that
-    ends in a run of zero bytes with no end marker before it: a copy that was interrupted after the space had
-    been reserved. libjpeg would fill the rest with grey and only warn.
-    """
-    if kind == "PNG":
-        return b"IEND" not in content
-    if kind == "WEBP":
-        return len(content) < 8 + int.from_bytes(content[4:8], "little")
-    if kind == "JPEG" and content.endswith(bytes(64)):
-        return not content.rstrip(b"\0").endswith(b"\xff\xd9")
-    return False

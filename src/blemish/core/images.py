@@ -27,12 +27,12 @@ from blemish.core.image_formats import (
     IMAGE_SUFFIXES,
     foreign_format,
     image_format,
-    is_cut_short,
     webp_canvas,
 )
 from blemish.core.image_samples import Samples, eight_bits, samples_of, sixteen_bit_colour, upright
 from blemish.core.jpeg import jpeg_samples
 from blemish.core.types import BoolArray, ByteArray
+from blemish.core.whole import damage_in, is_cut_short
 
 __all__ = [
     "IMAGE_PROBLEM_KINDS",
@@ -224,6 +224,8 @@ def _decode(content: bytes, name: str, limits: DecodeLimits) -> tuple[Samples, i
             bits = content[24]
         if kind == "JPEG" and (samples := jpeg_samples(content, image.mode, name)) is not None:
             return upright(samples, orientation), bits
+        if lost := damage_in(content, kind):
+            raise ImageError(name, "damaged", f"it is damaged: {lost}; copy or take the photograph again.")
         image.load()
         if bits == 16 and image.mode in ("RGB", "RGBA", "LA"):
             # Pillow drops the low byte of 16-bit colour; having checked the file, it leaves it to OpenCV.

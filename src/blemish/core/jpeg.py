@@ -11,9 +11,10 @@ from blemish.core.image_samples import Samples
 from blemish.core.jpeg_scans import loss_in_scans, without_oddities, without_padding
 
 _COLOURS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
-_CUT_SHORT = "Premature end of JPEG file"
+_CUT_SHORT = "the file ends before its image does"
 # libjpeg-turbo's own words (jerror.h), and what they mean to the owner of the photograph.
 _LOST = {
+    "Premature end of JPEG file": _CUT_SHORT,
     "premature end of data segment": "its data end before its picture does",
     "extraneous bytes": "its data do not end where its picture does",
     "found marker": "some of its data are missing or doubled",
@@ -21,6 +22,14 @@ _LOST = {
     "bad arithmetic code": "some of its data mean nothing",
     "Inconsistent progression": "one of its scans is missing or doubled",
 }
+_BROKEN = (  # here it gives up: markers that make no sense, though the file's first ones did
+    "Unsupported marker type",
+    "Invalid JPEG file structure",
+    "Invalid progressive parameters",
+    "Invalid component ID",
+    "Bogus",
+    "table 0x",
+)
 _ODD = ("extraneous bytes", "unknown JFIF revision", "Unknown Adobe color", "Invalid SOS parameters")
 _LEFT_OVER = re.compile("([0-9]+) extraneous bytes before marker 0xd9")
 _READ_AHEAD = 8  # bytes that may be in libjpeg's bit buffer, and are not counted as left over
@@ -40,29 +49,40 @@ def jpeg_samples(content: bytes, mode: str, name: str) -> Samples | None:
     Raises:
         ImageError: kind damaged or truncated.
     """
-    pixels, said = _strictly(content, mode)
-    while any(odd in said for odd in _ODD):
-        mended = _mended(content, said)
-        if mended == content:
-            break
-        content = mended
-        pixels, said = _strictly(content, mode)
-    if _CUT_SHORT in said:
-        raise ImageError(
-            name, "truncated", "the file ends before its image does; copy or take the photograph again."
-        )
-    lost = next((meaning for words, meaning in _LOST.items() if words in said), None)
-    if lost := lost or loss_in_scans(content):
+    pixels, lost = _decode(content, _COLOURS.get(mode, "RGB"))
+    if lost == _CUT_SHORT:
+        raise ImageError(name, "truncated", f"{_CUT_SHORT}; copy or take the photograph again.")
+    if lost:
         raise ImageError(name, "damaged", f"it is damaged: {lost}; copy or take the photograph again.")
     if pixels is None or mode == "CMYK":
         return None
     return pixels[:, :, 0] if mode == "L" else pixels
 
 
-def _strictly(content: bytes, mode: str) -> tuple[Samples | None, str]:
+def loss_in_jpeg(content: bytes) -> str | None:
+    """What of the picture in a JPEG file is lost, as a clause; None if nothing is known to be."""
+    return _decode(content, "GRAY")[1]
+
+
+def _decode(content: bytes, colours: str) -> tuple[Samples | None, str | None]:
+    """Pixels, if this decoder can read the file, and what is lost of them, if anything."""
+    pixels, said = _strictly(content, colours)
+    while any(odd in said for odd in _ODD):
+        mended = _mended(content, said)
+        if mended == content:
+            break
+        content = mended
+        pixels, said = _strictly(content, colours)
+    lost = next((meaning for words, meaning in _LOST.items() if words in said), None)
+    if any(words in said for words in _BROKEN):
+        lost = "its parts do not fit together"
+    return pixels, lost or loss_in_scans(content)
+
+
+def _strictly(content: bytes, colours: str) -> tuple[Samples | None, str]:
     """The pixels and nothing, or nothing and the first thing that libjpeg said."""
     try:
-        return simplejpeg.decode_jpeg(content, _COLOURS.get(mode, "RGB"), strict=True), ""
+        return simplejpeg.decode_jpeg(content, colours, strict=True), ""
     except ValueError as error:
         return None, str(error)
 

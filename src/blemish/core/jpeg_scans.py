@@ -231,7 +231,9 @@ def loss_in_scans(content: bytes) -> str | None:
     start = content.find(b"\xff\xda")
     # Most files have one scan without anything suspicious in it, which costs two searches to know.
     first_zeros = content.find(_ZEROS, start)
-    filled = _FILL_IN_DATA.search(content, found) if (found := content.find(b"\xff\xff", start)) >= 0 else None
+    filled = (
+        _FILL_IN_DATA.search(content, found) if (found := content.find(b"\xff\xff", start)) >= 0 else None
+    )
     many = content.find(b"\xff\xda", start + 2) >= 0
     if first_zeros < 0 and filled is None and not many:
         return None
@@ -277,7 +279,9 @@ def _may_hold_zeros(scan: Scan, length: int) -> bool:
     ac = scan.ac if scan.last else ((0, 0),) * len(blocks)
     unit = sum(n * (dc[0] + dc[1] + end[0]) for n, dc, end in zip(blocks, scan.dc, ac, strict=True))
     units = 8 * length / max(unit, 1)
-    return all(n * units * (2**size - 1) <= _LARGEST_STEP for n, (_, size) in zip(blocks, scan.dc, strict=True))
+    return all(
+        n * units * (2**size - 1) <= _LARGEST_STEP for n, (_, size) in zip(blocks, scan.dc, strict=True)
+    )
 
 
 def _complete(layout: Structure) -> bool:
