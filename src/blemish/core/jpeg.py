@@ -76,7 +76,7 @@ def _decode(content: bytes, colours: str) -> tuple[Samples | None, str | None]:
     lost = next((meaning for words, meaning in _LOST.items() if words in said), None)
     if any(words in said for words in _BROKEN):
         lost = "its parts do not fit together"
-    return pixels, lost or loss_in_scans(content)
+    return pixels, lost or loss_in_scans(content, decoded=pixels is not None)
 
 
 def _strictly(content: bytes, colours: str) -> tuple[Samples | None, str]:

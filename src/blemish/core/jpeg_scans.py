@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-_SOI, _EOI, _SOS, _DHT, _DRI, _APP0, _APP14 = 0xD8, 0xD9, 0xDA, 0xC4, 0xDD, 0xE0, 0xEE
+_EOI, _SOS, _DHT, _APP0, _APP14 = 0xD9, 0xDA, 0xC4, 0xE0, 0xEE
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SEQUENTIAL, _PROGRESSIVE, _ARITHMETIC = (0xC0, 0xC1), (0xC2, 0xC6), frozenset(range(0xC9, 0xD0))
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a segment
@@ -21,7 +21,7 @@ _RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 _LONGEST_GAP = 64  # bytes between two segments of a header that are an encoder's slip and lose nothing
 _ZEROS = bytes(32)
 _LARGEST_STEP = 2047  # between the DC values of two blocks of 8-bit samples
-_NARROW_BAND = 5  # coefficients that may all be alike in block after block
+_NARROW_BAND = 6  # coefficients; fewer may all be alike in block after block of a pattern
 
 _ZeroCode: TypeAlias = tuple[int, int]
 """Length in bits and symbol of a Huffman table's code of zero bits only."""
@@ -50,7 +50,6 @@ class Scan:
         shift: bits of these coefficients that later scans add.
         start, end: of its entropy-coded data in the file, in bytes.
         dc, ac: code of zero bits of each component's tables.
-        restarts: blocks between two restart markers, in units of the scan; 0: none.
     """
 
     components: tuple[Component, ...]
@@ -62,7 +61,6 @@ class Scan:
     end: int
     dc: tuple[_ZeroCode, ...]
     ac: tuple[_ZeroCode, ...]
-    restarts: int
 
 
 @dataclass(frozen=True)
@@ -139,15 +137,13 @@ class Structure:
         frame: marker of the frame header, 0xC0 (baseline) to 0xCF; 0 if there is none.
         components: of the frame.
         scans: in the file's order.
-        ended: whether the end marker was reached.
         strays: markers met after the first scan that have no place there.
     """
 
     frame: int
     components: tuple[Component, ...]
     scans: tuple[Scan, ...]
-    ended: bool
-    strays: tuple[int, ...] = ()
+    strays: tuple[int, ...]
 
 
 def structure(content: bytes) -> Structure:
@@ -156,11 +152,11 @@ def structure(content: bytes) -> Structure:
     Raises:
         IndexError, KeyError: a segment is shorter than it must be, or names what is not there.
     """
-    frame, components, restarts = 0, (), 0
+    frame = 0
+    components: tuple[Component, ...] = ()
     tables = dict(_STANDARD)
     scans: list[Scan] = []
     strays: list[int] = []
-    ended = False
     for one in _segments(content):
         if scans and scans[-1].end < 0:
             scans[-1] = replace(scans[-1], end=one.start)
@@ -175,22 +171,16 @@ def structure(content: bytes) -> Structure:
             )
         elif one.marker == _DHT:
             tables.update(_zero_codes(body))
-        elif one.marker == _DRI:
-            restarts = int.from_bytes(body[:2], "big")
         elif one.marker == _SOS:
-            scans.append(_scan(body, one.end, components, tables, restarts))
-        elif one.marker == _EOI:
-            ended = True
+            scans.append(_scan(body, one.end, components, tables))
         elif scans and one.marker in _ALONE:
             strays.append(one.marker)
     if scans and scans[-1].end < 0:
         scans[-1] = replace(scans[-1], end=len(content))
-    return Structure(frame, components, tuple(scans), ended, tuple(strays))
+    return Structure(frame, components, tuple(scans), tuple(strays))
 
 
-def _scan(
-    body: bytes, start: int, components: tuple[Component, ...], tables: dict[int, _ZeroCode], restarts: int
-) -> Scan:
+def _scan(body: bytes, start: int, components: tuple[Component, ...], tables: dict[int, _ZeroCode]) -> Scan:
     """The scan that a header announces; its end is not known yet (-1)."""
     known = {component.id: component for component in components}
     count = body[0]
@@ -206,7 +196,6 @@ def _scan(
         -1,
         tuple(tables[selector >> 4] for _, selector in chosen),
         tuple(tables[0x10 | (selector & 15)] for _, selector in chosen),
-        restarts,
     )
 
 
@@ -222,34 +211,47 @@ def _zero_codes(body: bytes) -> dict[int, _ZeroCode]:
     return codes
 
 
-def loss_in_scans(content: bytes) -> str | None:
+def loss_in_scans(content: bytes, decoded: bool) -> str | None:
     """What is wrong with the scans of a JPEG file that a decoder reads without a word; None if nothing is.
 
+    Args:
+        content: the whole file.
+        decoded: whether a strict decoder has read it; if not, its markers are checked here too.
+
     Returns:
-        A clause, such as "a scan is missing".
+        A clause, such as "one of its scans is missing".
     """
-    start = content.find(b"\xff\xda")
-    # Most files have one scan without anything suspicious in it, which costs two searches to know.
-    first_zeros = content.find(_ZEROS, start)
-    filled = (
-        _FILL_IN_DATA.search(content, found) if (found := content.find(b"\xff\xff", start)) >= 0 else None
-    )
-    many = content.find(b"\xff\xda", start + 2) >= 0
-    if first_zeros < 0 and filled is None and not many:
+    if decoded and not _suspicious(content):
         return None
     try:
-        layout = structure(content)
+        found = structure(content)
     except (IndexError, KeyError, ValueError):
-        return "its header does not fit together"
-    if layout.frame in _ARITHMETIC:
-        return None
-    for scan in layout.scans:
+        return "its parts do not fit together" if decoded else None
+    if not decoded and (found.strays or not all(_restarts_in_order(content, scan) for scan in found.scans)):
+        return "some of its data are missing or doubled"
+    for scan in found.scans if found.frame not in _ARITHMETIC else ():
         if _FILL_IN_DATA.search(content, scan.start, scan.end):
-            return "bytes in it were overwritten"
+            return "bytes of it were overwritten"
         zeros = _zeros(content, scan)
         if zeros and not _may_hold_zeros(scan, zeros):
-            return f"{zeros:,} bytes in it are zero"
-    return None if _complete(layout) else "a scan is missing"
+            return f"{zeros:,} bytes of it are zero"
+    return None if _complete(found) else "one of its scans is missing"
+
+
+def _suspicious(content: bytes) -> bool:
+    """Whether there is anything to look into: several scans, long runs of zeros, fill bytes. Most files have none."""
+    start = content.find(b"\xff\xda")
+    return (
+        content.find(b"\xff\xda", start + 2) >= 0
+        or content.find(_ZEROS, start) >= 0
+        or content.find(b"\xff\xff", start) >= 0
+    )
+
+
+def _restarts_in_order(content: bytes, scan: Scan) -> bool:
+    """Whether the restart markers of a scan count from 0 to 7 over and over."""
+    markers = b"".join(_RESTART.findall(content, scan.start, scan.end))
+    return markers == (bytes(range(0xD0, 0xD8)) * (len(markers) // 8 + 1))[: len(markers)]
 
 
 def _zeros(content: bytes, scan: Scan) -> int:
