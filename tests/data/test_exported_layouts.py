@@ -494,6 +494,7 @@ def test_a_wrong_box_of_voc_is_named(old: str, new: str, tmp_path: Path) -> None
 
 
 def labelme_shape(root: Path, **shape: Any) -> Path:
+    """LabelMe with this shape on train_1.jpg."""
     draw_labelme(root)
     file = root / "train/train_1.json"
     document = json.loads(file.read_text())
@@ -707,6 +708,23 @@ def test_a_wrong_cell_is_named(
     with pytest.raises(CatalogError, match=r", line \d") as caught:
         open_catalog(tmp_path)
     assert str(file) in str(caught.value)
+
+
+def test_a_million_corners_are_refused_before_they_are_drawn(tmp_path: Path) -> None:
+    file = labelme_shape(tmp_path, shape_type="polygon", points=[[1, 2], [3, 4], [5, 6]] * 400_000)
+    with pytest.raises(CatalogError, match="1200000 corners") as caught:
+        open_catalog(tmp_path)
+    assert str(file.with_suffix(".jpg")) in str(caught.value)
+
+
+def test_half_of_a_character_is_no_name(tmp_path: Path) -> None:
+    labelme_shape(tmp_path, label="x", points=[[1, 2], [3, 4], [5, 6]])
+    file = tmp_path / "train/train_1.json"
+    file.write_text(file.read_text().replace('"x"', '"\\ud83d"'))
+    with pytest.raises(CatalogError, match="not whole JSON"):
+        open_catalog(tmp_path)
+    file.write_text(file.read_text().replace('"\\ud83d"', '"\\ud83d\\ude00"'))
+    assert open_catalog(tmp_path).counts()["test"]["\N{GRINNING FACE}"] == 1
 
 
 def changed_json(draw: Callable[[Path], Drawn], root: Path, name: str, *keys: Any, value: Any) -> None:
