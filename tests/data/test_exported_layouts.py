@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -179,6 +180,25 @@ def test_labels_that_are_absent_leave_open_what_is_good(tmp_path: Path) -> None:
         file.unlink()
     with pytest.raises(CatalogError, match="which of the 10 are good"):
         open_catalog(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("draw", "folder", "layout"),
+    [
+        (draw_yolo_by_kind, "labels", "yolo"),
+        (draw_yolo_by_split, "*/labels", "yolo"),
+        (draw_voc, "Annotations", "voc"),
+    ],
+)
+def test_an_export_without_its_folder_of_labels_leaves_open_what_is_good(
+    draw: Callable[[Path], Drawn], folder: str, layout: str, tmp_path: Path
+) -> None:
+    draw(tmp_path)
+    for path in tmp_path.glob(folder):
+        shutil.rmtree(path)
+    with pytest.raises(CatalogError, match="which of the 10 are good"):
+        open_catalog(tmp_path)
+    assert open_catalog(tmp_path, guess=True).layout == layout
 
 
 def test_a_split_without_any_labels_is_left_out(tmp_path: Path) -> None:
