@@ -35,6 +35,7 @@ OVERLAY_MARK = b"Blemish overlay"
 RESULTS, TABLE, JOURNAL = "results.json", "results.csv", ".results.jsonl"
 """Names of what `blemish inspect` writes beside its overlays; each begins as below."""
 
+_RESULTS_OF_INSPECT = "results of blemish inspect"
 _RESULTS_STARTS = {RESULTS: b'[\n  {\n    "path": ', TABLE: b"path,verdict,score,"}
 
 _REASONS = {
@@ -177,11 +178,13 @@ def _kind_of_litter(name: str) -> str:
         return "inspectors"
     if name.lower() in _LITTER or name in (".DS_Store", ".ipynb_checkpoints"):
         return name.strip()
+    if name == JOURNAL:
+        return _RESULTS_OF_INSPECT
     if name.startswith("._"):
         return "._* of macOS"
     if name.startswith("."):
         return "hidden files"
-    return f"{name[:2]}*" if name.lower().startswith(_LITTER_STARTS) else "results of blemish inspect"
+    return f"{name[:2]}*" if name.lower().startswith(_LITTER_STARTS) else _RESULTS_OF_INSPECT
 
 
 def _named_like_an_image(name: str) -> bool:

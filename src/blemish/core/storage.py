@@ -60,6 +60,11 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, shown(text).encode("utf-8"))
 
 
+def write_table(path: Path, text: str) -> None:
+    """Write CSV to `path` atomically: UTF-8, but names of files as the bytes that they are."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
 def write_json(path: Path, document: Any) -> None:
     """Write `document` as indented JSON to `path` atomically; NaN and infinity are refused."""
     write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")

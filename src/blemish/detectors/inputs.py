@@ -83,7 +83,7 @@ def _good_parts(paths: Sequence[Path]) -> Catalog:
     """Photographs of good parts, all of them for training, as a catalog of the layout "images"."""
     files = sorted(str(path.absolute()) for path in paths)
     root = Path(os.path.commonpath([Path(file).parent for file in files])) if files else Path.cwd()
-    table = pd.DataFrame({"path": files})
+    table = pd.DataFrame({"path": files}, dtype=object)  # names need not be UTF-8
     table["split"], table["label"], table["defect_type"] = TRAIN, NORMAL, GOOD
     table["mask"] = pd.Series([None] * len(files), dtype=object)
     return Catalog("images", root, "images", table)

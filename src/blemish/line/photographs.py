@@ -13,6 +13,7 @@ from pathlib import Path
 from blemish.core.errors import ImageError, UsageError
 from blemish.core.image_files import Listing, is_litter, list_folder, litter_in_words, open_regular
 from blemish.core.image_formats import foreign_format
+from blemish.core.images import decode_image
 from blemish.core.progress import say
 
 LEFT_OUT = "left-out"
@@ -112,19 +113,20 @@ def _left_out(path: Path) -> ImageError:
     """Why a file among photographs is none."""
     try:
         with open_regular(path) as stream:
-            foreign = foreign_format(stream.read(4096))
+            start = stream.read(4096)
     except ImageError as error:
         return error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        return ImageError(
-            path, "unreadable", f"it cannot be read ({reason}); check the disk, or copy it again."
-        )
-    ignore = f'leave it out with --ignore "*{path.suffix or path.name}"'
-    if foreign is None or foreign.startswith(_NO_PHOTOGRAPHS):
-        return ImageError(path, LEFT_OUT, f"it is {foreign or 'no image'} and was left out; {ignore}.")
-    detail = f"it holds {foreign}, which is not read; convert it to PNG, or {ignore}."
-    return ImageError(path, "unsupported", detail)
+        return ImageError(path, "unreadable", f"it cannot be read ({reason}); check the disk, or copy it again.")
+    foreign = foreign_format(start)
+    if foreign is not None and not foreign.startswith(_NO_PHOTOGRAPHS):
+        try:
+            decode_image(start, str(path))
+        except ImageError as error:  # of the format, of which no more than the start is looked at
+            return error
+    ignore = f"""leave it out with --ignore '*{path.suffix or path.name}'"""
+    return ImageError(path, LEFT_OUT, f"it is {foreign or 'no image'} and was left out; {ignore}.")
 
 
 def _placed(photographs: list[Photograph], out: Path) -> list[Photograph]:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from blemish.core.errors import UsageError
 from blemish.core.progress import say
+from blemish.core.file_names import escaped
 from blemish.core.storage import atomic_file
 from blemish.workflows.fields import BitDepth, CategoryName, Images, WeightsFiles
 from blemish.workflows.request import Outcome, Request
@@ -125,8 +126,10 @@ def features(request: FeaturesRequest) -> FeaturesResult:
     explained = table.attrs.pop("explained", [])
     with atomic_file(out) as stream:
         if out.suffix == ".csv":
-            table.to_csv(stream, index=False)
+            table.to_csv(stream, index=False, encoding="utf-8", errors="surrogateescape")
         else:  # dictionaries and statistics of 150,000 columns would double time and memory
+            texts = table.select_dtypes(object)
+            table = table.assign(**{name: texts[name].map(escaped) for name in texts})
             table.to_parquet(stream, index=False, use_dictionary=False, write_statistics=False)
     for one in skipped:
         say(f"Skipped {one['path']}: {one['detail']}")
