@@ -41,7 +41,17 @@ VERBS: dict[str, tuple[Any, ...]] = {
         *("fit", "{data}", "--out", "{out}/x.blemish", "--detector", "cae", "--quick", "--set", "epochs=1"),
     ),
     "fit a classifier": (
-        *("fit", "{data}", "--out", "{out}/x.blemish", "--detector", "classifier", "--quick", "--set", "epochs=1"),
+        *(
+            "fit",
+            "{data}",
+            "--out",
+            "{out}/x.blemish",
+            "--detector",
+            "classifier",
+            "--quick",
+            "--set",
+            "epochs=1",
+        ),
     ),
     "evaluate": ("evaluate", "{inspector}", "{data}", "--out", "{out}/evaluation"),
     "explore": ("explore", "{data}", "--out", "{out}/exploration", "--backbone", "none", "--no-handcrafted"),
@@ -58,10 +68,27 @@ VERBS: dict[str, tuple[Any, ...]] = {
     ),
     "features as CSV": ("features", "{data}", "--out", "{out}/features.csv"),
     "features as Parquet": ("features", "{data}", "--out", "{out}/features.parquet"),
-    "gallery index": ("gallery", "index", "{data}", "--inspector", "{inspector}", "--gallery", "{out}/gallery"),
+    "features of a backbone": ("features", "{data}", "--out", "{out}/f.csv", "--deep", "last", "--size", 64),
+    "gallery index": (
+        "gallery",
+        "index",
+        "{data}",
+        "--inspector",
+        "{inspector}",
+        "--gallery",
+        "{out}/gallery",
+    ),
     "similar": ("similar", "{photograph}", "--inspector", "{inspector}", "--gallery", "{gallery}"),
     "inspect": ("inspect", "{inspector}", "{data}", "--out", "{out}/verdicts"),
-    "compare-image": ("compare-image", "{photograph}", "--inspectors", "{inspector}", "{inspector}", "--out", "{out}"),
+    "compare-image": (
+        "compare-image",
+        "{photograph}",
+        "--inspectors",
+        "{inspector}",
+        "{inspector}",
+        "--out",
+        "{out}",
+    ),
     "synthesize": ("synthesize", "{data}/train/good", "--out", "{out}/painted"),
     "distil": (
         *("distil", "{data}/train", "--out", "{out}/t.safetensors", "--size", 64, "--steps", 2),
@@ -70,20 +97,76 @@ VERBS: dict[str, tuple[Any, ...]] = {
 }
 
 
-@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_works(
-    blemish: Call, odd: Path, fitted: Path, tmp_path: Path, verb: str, as_json: bool
+def test_every_verb_works_with_names_that_are_not_utf_8(
+    blemish: Call, odd: Path, fitted: Path, tmp_path: Path, verb: str
 ) -> None:
+    as_json = verb in ("check", "fit", "evaluate", "inspect")
     photograph = next(path for path in sorted((odd / "test").rglob("*.png")) if path.parent.name != "good")
-    places = {"data": odd, "inspector": fitted, "photograph": photograph, "out": tmp_path / os.fsdecode(b"\xfcber")}
+    places = {
+        "data": odd,
+        "inspector": fitted,
+        "photograph": photograph,
+        "out": tmp_path / os.fsdecode(b"\xfcber"),
+    }
     if "{gallery}" in VERBS[verb]:
         places["gallery"] = tmp_path / "gallery"
         blemish("gallery", "index", odd, "--inspector", fitted, "--gallery", tmp_path / "gallery")
     given = [part.format(**places) if isinstance(part, str) else part for part in VERBS[verb]]
-    outcome = blemish(*given, *(["--json"] if as_json else []), "--debug")
+    outcome = blemish(*given, *(["--json"] if as_json else []))
     assert outcome.status in ((0, 1) if verb == "inspect" else (0,)), outcome.stderr
     assert "unexpected" not in outcome.stderr
     assert not as_json or outcome.document
-    for path in places["out"].rglob("*.html") if places["out"].exists() else ():
+    for path in places["out"].rglob("*.html"):
         path.read_text("utf-8")
+
+
+def test_the_table_of_such_names_can_be_learnt_from(blemish: Call, odd: Path, tmp_path: Path) -> None:
+    lines = [b"path,split,label"]
+    for place, label in (("train/good", b"train,normal"), ("test/hole", b"test,anomalous")):
+        paths = sorted(os.fsencode(path) for path in (odd / place).iterdir())
+        lines += [path + b"," + label for path in paths]
+    (tmp_path / "manifest.csv").write_bytes(b"\n".join(lines) + b"\n")
+    found = blemish("check", tmp_path / "manifest.csv", "--json").document
+    assert not [problem for problem in found["problems"] if problem["kind"] in ("missing", "unreadable")], (
+        found
+    )
+    # Of text that names no file, as a label, nobody knows what it was.
+    (tmp_path / "manifest.csv").write_bytes(b"\n".join(lines) + b",\n" + lines[1] + b"\xe9\n")
+    assert blemish("check", tmp_path / "manifest.csv").status != 0
+
+
+@pytest.fixture
+def named_oddly(washers: Path, tmp_path: Path) -> Path:
+    """A folder of photographs whose names try a program, each after its own fashion."""
+    names = [b"x" * length + b".png" for length in (237, 241, 251)]
+    names += [b"x" * 250 + b"%d.png" % number for number in (0, 1)]  # alike where they are cut
+    names += [
+        "ü".encode() * 125 + b".png",
+        b"\xfc" * 251 + b".png",
+        b"line\nend.png",
+        b"\x1b[31mred.png",
+        b"%s[b].png",
+    ]
+    folder = tmp_path / "named oddly"
+    folder.mkdir()
+    for number, name in enumerate(names):
+        shutil.copy(
+            washers / "test" / "good" / f"{number % 6:03d}.png", os.path.join(os.fsencode(folder), name)
+        )
+    return folder
+
+
+def test_a_name_of_any_length_gets_an_overlay_of_its_own(
+    blemish: Call, named_oddly: Path, fitted: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    outcome = blemish("inspect", fitted, named_oddly, "--out", out, "--json")
+    entries = outcome.document
+    assert len(entries) == 10 and all("error" not in entry for entry in entries), outcome.stderr
+    overlays = {entry["overlay"] for entry in entries}
+    assert len(overlays) == 10 and all(Path(overlay).is_file() for overlay in overlays)
+    assert {path for path in map(str, out.rglob("*.jpg"))} == overlays
+    assert json.loads((out / "results.json").read_text()) == entries
+    with (out / "results.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as table:
+        assert [row["path"] for row in csv.DictReader(table)] == [entry["path"] for entry in entries]

@@ -118,7 +118,9 @@ def _left_out(path: Path) -> ImageError:
         return error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        return ImageError(path, "unreadable", f"it cannot be read ({reason}); check the disk, or copy it again.")
+        return ImageError(
+            path, "unreadable", f"it cannot be read ({reason}); check the disk, or copy it again."
+        )
     foreign = foreign_format(start)
     if foreign is not None and not foreign.startswith(_NO_PHOTOGRAPHS):
         try:

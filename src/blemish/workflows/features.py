@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from blemish.core.errors import UsageError
-from blemish.core.progress import say
 from blemish.core.file_names import escaped
+from blemish.core.progress import say
 from blemish.core.storage import atomic_file
 from blemish.workflows.fields import BitDepth, CategoryName, Images, WeightsFiles
 from blemish.workflows.request import Outcome, Request
@@ -183,6 +183,8 @@ def _transformed(
 
 def _table(catalog: Catalog, request: FeaturesRequest, pooled: PooledVectors | None) -> pd.DataFrame:
     """Features of one category; `attrs["skipped"]` lists what could not be read."""
+    import pandas as pd
+
     from blemish.features.handcrafted import handcrafted_table
     from blemish.features.pooled import pooled_table
 
@@ -191,6 +193,10 @@ def _table(catalog: Catalog, request: FeaturesRequest, pooled: PooledVectors | N
         return table
     skipped = table.attrs["skipped"]
     deep = pooled_table(catalog, pooled)
-    joined = table.merge(deep.drop_duplicates("path"), on="path")
+    # Not by pandas' merge, which takes no path that is not UTF-8.
+    places = {path: row for row, path in enumerate(deep["path"])}
+    known = table[[path in places for path in table["path"]]].reset_index(drop=True)
+    rows = [places[path] for path in known["path"]]
+    joined = pd.concat([known, deep.drop(columns="path").iloc[rows].reset_index(drop=True)], axis=1)
     joined.attrs["skipped"] = skipped
     return joined
