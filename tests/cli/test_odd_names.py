@@ -1,4 +1,4 @@
-"""Names of files are bytes: not UTF-8, very long, with quotes and line ends; every verb works with them all the same."""
+"""Names of files are bytes: not UTF-8, very long, with line ends; every verb works with them all the same."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def renamed(folder: Path, name: Callable[[str], bytes]) -> None:
     for path in [path for path in sorted(folder.rglob("*")) if path.is_file()]:
         stem, suffix = path.stem.removesuffix("_mask"), path.suffix
         mask = b"_mask" if path.stem.endswith("_mask") else b""
-        os.rename(path, os.path.join(os.fsencode(path.parent), name(stem) + mask + suffix.encode()))
+        path.rename(path.with_name(os.fsdecode(name(stem) + mask + suffix.encode())))
 
 
 @pytest.fixture(scope="module")
@@ -151,9 +151,7 @@ def named_oddly(washers: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "named oddly"
     folder.mkdir()
     for number, name in enumerate(names):
-        shutil.copy(
-            washers / "test" / "good" / f"{number % 6:03d}.png", os.path.join(os.fsencode(folder), name)
-        )
+        shutil.copy(washers / "test" / "good" / f"{number % 6:03d}.png", folder / os.fsdecode(name))
     return folder
 
 
@@ -166,7 +164,7 @@ def test_a_name_of_any_length_gets_an_overlay_of_its_own(
     assert len(entries) == 10 and all("error" not in entry for entry in entries), outcome.stderr
     overlays = {entry["overlay"] for entry in entries}
     assert len(overlays) == 10 and all(Path(overlay).is_file() for overlay in overlays)
-    assert {path for path in map(str, out.rglob("*.jpg"))} == overlays
+    assert set(map(str, out.rglob("*.jpg"))) == overlays
     assert json.loads((out / "results.json").read_text()) == entries
     with (out / "results.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as table:
         assert [row["path"] for row in csv.DictReader(table)] == [entry["path"] for entry in entries]

@@ -147,6 +147,11 @@ def list_images(folder: Path | str, recursive: bool = True) -> list[Path]:
     return list(listing.images)
 
 
+def is_photograph(path: Path | str) -> bool:
+    """Whether a path is that of a photograph rather than of a folder or a table: by its name, or how the file begins."""
+    return _named_like_an_image(str(path)) or _begins_like_an_image(str(path))
+
+
 def is_litter(name: str) -> bool:
     """Whether a file or folder of this name is what a system, a storage or an editor leaves beside photographs.
 

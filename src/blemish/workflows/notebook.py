@@ -288,11 +288,11 @@ class Measured:
 @contextmanager
 def _catalog(data: ImageInputs, category: str | None, bit_depth: int) -> Iterator[Catalog]:
     """What is to be learnt from, as a catalog; images in memory are files for as long as the context lasts."""
-    from blemish.core.image_formats import IMAGE_SUFFIXES
+    from blemish.core.image_files import is_photograph
     from blemish.data.categories import open_category
     from blemish.detectors.inputs import catalog_of
 
-    if isinstance(data, str | Path) and Path(data).suffix.lower() not in IMAGE_SUFFIXES:
+    if isinstance(data, str | Path) and not is_photograph(data):
         yield open_category(Path(data), category)
         return
     with catalog_of(data, bit_depth) as catalog:
