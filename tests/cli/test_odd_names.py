@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from blemish.core.file_names import shown
+
 Call = Callable[..., Any]
 SMALL = ("--size", 64, "--set", "coreset_size=50")
 
@@ -114,7 +116,8 @@ def test_every_verb_works_with_names_that_are_not_utf_8(
         blemish("gallery", "index", odd, "--inspector", fitted, "--gallery", tmp_path / "gallery")
     given = [part.format(**places) if isinstance(part, str) else part for part in VERBS[verb]]
     outcome = blemish(*given, *(["--json"] if as_json else []))
-    assert outcome.status in ((0, 1) if verb == "inspect" else (0,)), outcome.stderr
+    # `study` finds too few photographs for one of its splits.
+    assert outcome.status in ((0, 1) if verb in ("inspect", "study") else (0,)), shown(outcome.stderr)
     assert "unexpected" not in outcome.stderr
     assert not as_json or outcome.document
     for path in places["out"].rglob("*.html"):
@@ -127,10 +130,9 @@ def test_the_table_of_such_names_can_be_learnt_from(blemish: Call, odd: Path, tm
         paths = sorted(os.fsencode(path) for path in (odd / place).iterdir())
         lines += [path + b"," + label for path in paths]
     (tmp_path / "manifest.csv").write_bytes(b"\n".join(lines) + b"\n")
-    found = blemish("check", tmp_path / "manifest.csv", "--json").document
-    assert not [problem for problem in found["problems"] if problem["kind"] in ("missing", "unreadable")], (
-        found
-    )
+    (found,) = blemish("check", tmp_path / "manifest.csv", "--json").document["categories"]
+    assert found["images"] == len(lines) - 1
+    assert not {"missing", "unreadable"} & {problem["kind"] for problem in found["problems"]}
     # Of text that names no file, as a label, nobody knows what it was.
     (tmp_path / "manifest.csv").write_bytes(b"\n".join(lines) + b",\n" + lines[1] + b"\xe9\n")
     assert blemish("check", tmp_path / "manifest.csv").status != 0

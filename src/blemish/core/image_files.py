@@ -148,7 +148,7 @@ def list_images(folder: Path | str, recursive: bool = True) -> list[Path]:
 
 
 def is_photograph(path: Path | str) -> bool:
-    """Whether a path is that of a photograph rather than of a folder or a table: by its name, or how the file begins."""
+    """Whether a path is a photograph's rather than a folder's or a table's: by its name, or how the file begins."""
     return _named_like_an_image(str(path)) or _begins_like_an_image(str(path))
 
 
