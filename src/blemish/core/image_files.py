@@ -7,7 +7,7 @@ import io
 import os
 import stat
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -130,9 +130,11 @@ def list_folder(folder: Path | str, recursive: bool = True, without: str | None 
         others += set(found).difference(photographs)
         images += [start + name for name in kept if _named_like_an_image(name)]
         folders[:] = [name for name in kept if not _named_like_an_image(name)] if recursive else []
-    return Listing(
-        *(tuple(sorted(map(Path, paths))) for paths in (images, others, litter)), tuple(unlistable)
-    )
+    return Listing(_sorted(images), _sorted(others), _sorted(litter), tuple(unlistable))
+
+
+def _sorted(paths: Iterable[str]) -> tuple[Path, ...]:
+    return tuple(sorted(map(Path, paths)))
 
 
 def list_images(folder: Path | str, recursive: bool = True) -> list[Path]:

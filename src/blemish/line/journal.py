@@ -93,7 +93,9 @@ class Journal:
         end = 0
         with suppress(OSError, ValueError, KeyError, TypeError), self._path.open("rb") as stream:
             for line in stream:
-                row = json.loads(line) if line.endswith(b"\n") else None
+                if not line.endswith(b"\n"):
+                    break
+                row: dict[str, Any] = json.loads(line)
                 if end == 0:
                     self.earlier = True if row == judge else None
                     if not self.earlier:

@@ -129,7 +129,7 @@ def features(request: FeaturesRequest) -> FeaturesResult:
             table.to_csv(stream, index=False, encoding="utf-8", errors="surrogateescape")
         else:  # dictionaries and statistics of 150,000 columns would double time and memory
             texts = table.select_dtypes(object)
-            table = table.assign(**{name: texts[name].map(escaped) for name in texts})
+            table = table.assign(**{str(name): texts[name].map(escaped) for name in texts})
             table.to_parquet(stream, index=False, use_dictionary=False, write_statistics=False)
     for one in skipped:
         say(f"Skipped {one['path']}: {one['detail']}")
