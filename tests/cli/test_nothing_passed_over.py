@@ -109,6 +109,7 @@ def test_what_is_ignored_is_no_fault(
     for name, content in FOREIGN.items():
         put(folder, name, content)
     put(folder, "old/notes.md", b"# old")
+    put(folder, "line 2/old/notes.md", b"# old")
     passing = next(
         entry["path"]
         for entry in blemish("inspect", fitted, washers / "train", "--json").document

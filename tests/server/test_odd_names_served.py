@@ -23,7 +23,18 @@ import pytest
         b"=cmd()|'x'!A1.png",
         b"no suffix",
     ],
-    ids=["latin-1", "no-text", "surrogate", "long", "long-utf-8", "control", "quote", "turned", "formula", "bare"],
+    ids=[
+        "latin-1",
+        "no-text",
+        "surrogate",
+        "long",
+        "long-utf-8",
+        "control",
+        "quote",
+        "turned",
+        "formula",
+        "bare",
+    ],
 )
 def test_a_name_of_any_bytes_is_judged_kept_and_exported(
     client: httpx.Client, good: bytes, name: bytes

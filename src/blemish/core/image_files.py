@@ -164,7 +164,7 @@ def is_litter(name: str) -> bool:
 
 
 def litter_in_words(litter: Sequence[Path]) -> str:
-    """How much litter there is, of which kinds, for a sentence: `@eaDir, Thumbs.db (3) and 2 hidden files`."""
+    """How much litter there is, of which kinds, for a sentence: `@eaDir, Thumbs.db (3) and hidden files (2)`."""
     kinds = Counter(_kind_of_litter(path.name) for path in litter)
     said = [kind if count == 1 else f"{kind} ({count})" for kind, count in sorted(kinds.items())]
     return " and ".join(filter(None, (", ".join(said[:-1]), *said[-1:])))
@@ -172,11 +172,9 @@ def litter_in_words(litter: Sequence[Path]) -> str:
 
 def is_ignored(path: Path, folder: Path, patterns: Sequence[str]) -> bool:
     """Whether a pattern as `*.bak` or `old/*` fits a path below `folder`, its name, or a folder that it lies in."""
-    relative = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
-    return any(
-        fnmatch(relative, pattern) or fnmatch(path.name, pattern) or fnmatch(relative, f"{pattern}/*")
-        for pattern in patterns
-    )
+    relative = path.relative_to(folder) if path.is_relative_to(folder) else path
+    texts = {relative.as_posix(), *relative.parts, *(above.as_posix() for above in relative.parents)}
+    return any(fnmatch(text, pattern) for text in texts for pattern in patterns)
 
 
 def _kind_of_litter(name: str) -> str:

@@ -249,7 +249,8 @@ class Measured:
         images, threshold = self.evaluation.images, self.evaluation.threshold
         return pd.DataFrame(
             {
-                "path": [str(image.path) for image in images],
+                # Of objects: pandas' text type holds no name that is not UTF-8.
+                "path": pd.Series([str(image.path) for image in images], dtype=object),
                 "label": ["anomalous" if image.anomalous else "normal" for image in images],
                 "defect_type": [image.defect_type for image in images],
                 "score": [image.score for image in images],
