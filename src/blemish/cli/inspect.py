@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from blemish.cli.options import verb
 from blemish.cli.output import console, messages
+from blemish.line.photographs import LEFT_OUT
 from blemish.workflows import inspect as workflow
 from blemish.workflows.inspect import InspectRequest, InspectResult
 
 if TYPE_CHECKING:
     from blemish.line.results import Result
+
+_NAMED = 12
+"""At most so many names of files left out in the summary."""
 
 
 @verb(InspectRequest)
@@ -19,27 +24,59 @@ def inspect(request: InspectRequest) -> InspectResult:
     """Pass or reject photographs, and show where.
 
     Folders are searched for images, sub-folders too. A file that cannot be inspected is named, and the others
-    go on. Exit status 1 if anything was rejected or failed.
+    go on. Exit status 1 if anything was rejected, failed or left out, 130 after Ctrl-C: what was judged is kept,
+    and --resume goes on.
 
     \b
     blemish inspect part.blemish photo.png new/ --out verdicts/
     """
     found = workflow.inspect(request, _tell)
-    counts = Counter(str(result.verdict or "failed") for result in found.results)
-    said = ", ".join(
-        f"{counts[name]} {name}" for name in ("pass", "review", "reject", "failed") if counts[name]
-    )
-    console.print(f"{len(found.results)} photographs: {said}", style="bold")
-    if request.out is not None:
+    counts = Counter(_outcome(result) for result in found.results)
+    said = [f"{counts[name]} {name}" for name in ("pass", "review", "reject", "failed") if counts[name]]
+    said += [_left_out(found)] if counts[LEFT_OUT] else []
+    if earlier := sum(result.earlier is not None for result in found.results):
+        said.append(f"{earlier} of them by an earlier run")
+    photographs = len(found.results) - counts[LEFT_OUT]
+    console.print(f"{photographs} photographs: {', '.join(said)}", style="bold")
+    if request.out is not None and not found.trouble:
         console.print(f"Overlays and results: {request.out}")
+    if found.trouble:
+        messages.print(found.trouble, style="red")
+    if found.stopped:
+        messages.print(_stopped(request, found), style="yellow")
     return found
+
+
+def _outcome(result: Result) -> str:
+    """What a result counts as."""
+    return LEFT_OUT if result.kind == LEFT_OUT else str(result.verdict or "failed")
+
+
+def _left_out(found: InspectResult) -> str:
+    """How many files are no photographs, and which."""
+    names = [result.path.name for result in found.results if result.kind == LEFT_OUT]
+    further = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{len(names)} left out ({', '.join(names[:_NAMED])}{further})"
+
+
+def _stopped(request: InspectRequest, found: InspectResult) -> str:
+    """What Ctrl-C has left, and the command to go on."""
+    said = f"Stopped by Ctrl-C after {len(found.results)} of {found.count}"
+    if request.out is None:
+        return f"{said}: their results stand above; with --out they would be kept for --resume."
+    command = ["blemish", "inspect", request.inspector, *request.paths, "--out", request.out]
+    command += [] if request.save == workflow.Save.ALL else ["--save", request.save]
+    command += [word for pattern in request.ignore for word in ("--ignore", pattern)]
+    written = " ".join(shlex.quote(str(word)) for word in [*command, "--resume"])
+    return f"{said}: their results are kept in {request.out}. To go on: {written}"
 
 
 def _tell(result: Result) -> None:
     """One line: `REJECT  score 3.1 / 2.4  p 0.003  2 regions  photo.png`."""
+    if result.error:
+        messages.print(f"ERROR   {result.error}", style="red")
     inspection = result.inspection
     if inspection is None:
-        messages.print(f"ERROR   {result.error}", style="red")
         return
     count = len(inspection.regions)
     regions = f"  {count} region{'s' if count != 1 else ''}" if count else ""

@@ -38,8 +38,8 @@ def verb(asked: type[Asked]) -> Callable[[Callable[[Asked], Outcome]], Callable[
                 result = function(request)
             if json_output:
                 emit(result.to_json())
-            if not result.complete:
-                raise typer.Exit(1)
+            if result.exit_status:
+                raise SystemExit(result.exit_status)
 
         return with_options(asked)(update_wrapper(run, function))
 

@@ -50,6 +50,12 @@ def encoded(image: ByteArray, extension: str, quality: int = _JPEG_QUALITY) -> b
     return bytes(content)
 
 
+def with_comment(jpeg: bytes, comment: bytes) -> bytes:
+    """A JPEG file with a comment behind its first segment (JFIF), as ITU-T T.81 B.2.4.5 describes it."""
+    place = 4 + int.from_bytes(jpeg[4:6], "big")
+    return jpeg[:place] + b"\xff\xfe" + (2 + len(comment)).to_bytes(2, "big") + comment + jpeg[place:]
+
+
 def data_uri(image: ByteArray, extension: str) -> str:
     """A uint8 RGB image as a data URI of a `.jpg` or `.png` file."""
     return uri_of(encoded(image, extension), extension)

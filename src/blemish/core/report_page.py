@@ -50,4 +50,8 @@ def chart(title: str, note: str, figure: Any) -> dict[str, Any]:
     from markupsafe import Markup
 
     # A `<` would end the script element that holds the JSON.
-    return {"title": title, "note": note, "json": Markup(figure.to_json().replace("<", "\\u003c"))}
+    try:
+        text = figure.to_json()
+    except TypeError:  # the quick writer takes no name that is not UTF-8
+        text = figure.to_json(engine="json")
+    return {"title": title, "note": note, "json": Markup(text.replace("<", "\\u003c"))}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from blemish.core.errors import BlemishError
+from blemish.core.file_names import shown
 
 
 @contextmanager
@@ -27,9 +28,11 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        # Not the whole name: there are at most 255 bytes, and the last character of a part may be cut.
+        name = os.fsencode(path.name)[:200].decode(errors="ignore")
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{name}.", suffix=".part")
     except OSError as error:
-        raise _write_error(path, error) from error
+        raise write_error(path, error) from error
     try:
         with os.fdopen(descriptor, "wb") as stream:
             yield stream
@@ -41,7 +44,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         Path(temporary).replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise _write_error(path, error) from error
+        raise write_error(path, error) from error
     finally:
         Path(temporary).unlink(missing_ok=True)
 
@@ -53,8 +56,13 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path` atomically."""
-    write_bytes(path, text.encode("utf-8"))
+    """Write `text` as UTF-8 to `path` atomically; what is no character, as in odd names of files, is replaced."""
+    write_bytes(path, shown(text).encode("utf-8"))
+
+
+def write_table(path: Path, text: str) -> None:
+    """Write CSV to `path` atomically: UTF-8, but names of files as the bytes that they are."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -87,7 +95,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write_error(path: Path, error: OSError) -> BlemishError:
+def write_error(path: Path, error: OSError) -> BlemishError:
     """One sentence for what kept `path` from being written."""
     if error.errno == errno.ENOSPC:
         return BlemishError(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from blemish.core.errors import CatalogError, UsageError
+from blemish.core.file_names import as_text
 from blemish.data.class_words import is_class_alone
 from blemish.data.entries import (
     NO_FOLD,
@@ -261,7 +262,7 @@ def _open_category(root: Path, category: str | None, told: Told, guess: bool) ->
         reading.problems += left_out(tree, reading)
         not_read = sorted([*unread(tree, reading), *not_understood(tree, reading)])
     reading.problems += unclear_problem(tree, reading)
-    category = category or _name_of(root)
+    category = as_text(category or _name_of(root))
     subclass = reading.subclass or subclass_of(category, folder)
     return Catalog(
         category,
@@ -326,10 +327,10 @@ def _table(reading: Reading) -> pd.DataFrame:
             "path": [str(entry.path) for entry in entries],
             "split": [entry.split for entry in entries],
             "label": [entry.label for entry in entries],
-            "defect_type": [entry.defect_type for entry in entries],
-            # Not pandas' text type, which would turn None into NaN.
-            "mask": pd.Series([entry.mask and str(entry.mask) for entry in entries], dtype=object),
-        }
+            "defect_type": [as_text(entry.defect_type) for entry in entries],
+            "mask": [entry.mask and str(entry.mask) for entry in entries],
+        },
+        dtype=object,  # not pandas' text type, which holds no name that is not UTF-8, and turns None into NaN
     )
     if any(entry.fold != NO_FOLD for entry in entries):
         table["fold"] = [entry.fold for entry in entries]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from blemish.core.file_names import name_bytes
 from blemish.core.images import IMAGE_PROBLEM_KINDS
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -164,4 +165,4 @@ def named(names: Sequence[str], most: int = 12) -> str:
 def _rank(path: Path, folder: Path) -> bytes:
     """What sorts normal images for `part_normal`."""
     relative = path.relative_to(folder) if path.is_relative_to(folder) else path
-    return hashlib.sha256(relative.as_posix().encode()).digest()
+    return hashlib.sha256(name_bytes(relative.as_posix())).digest()

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from blemish.core.errors import CatalogError
+from blemish.core.file_names import shown
 from blemish.data.class_words import class_of
 from blemish.data.entries import (
     ANOMALOUS,
@@ -115,7 +116,19 @@ def read_rows(path: Path) -> tuple[list[str], list[Row]]:
 
 
 def _read_csv(path: Path) -> tuple[list[str], list[Row]]:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
+    try:
+        return _read_csv_as_it_is(path, "strict")
+    except UnicodeDecodeError:
+        # Names of files are bytes, and need not be UTF-8; other text has to be.
+        columns, rows = _read_csv_as_it_is(path, "surrogateescape")
+        odd = [cell for _, row in rows for cell in row.values() if shown(cell) != cell]
+        if odd and all((path.parent / cell).is_file() for cell in odd):
+            return columns, rows
+        raise
+
+
+def _read_csv_as_it_is(path: Path, errors: str) -> tuple[list[str], list[Row]]:
+    with path.open(encoding="utf-8-sig", errors=errors, newline="") as stream:
         header = stream.readline()
         delimiter = max(",;\t", key=header.count)
         columns = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]

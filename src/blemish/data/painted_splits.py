@@ -154,10 +154,14 @@ def _painted(catalog: Catalog, folder: Path, share: float, seed: int, painting: 
         values = (str(one.path), ANOMALOUS, one.defect_type, str(one.mask))
         for name, value in zip(columns, values, strict=True):
             columns[name][rows[one.number]] = value
-    return _sorted(replace(catalog, table=table.assign(**columns)))
+    # Of objects: pandas' text type holds no name that is not UTF-8.
+    series = {name: pd.Series(values, table.index, dtype=object) for name, values in columns.items()}
+    return _sorted(replace(catalog, table=table.assign(**series)))
 
 
 def _sorted(catalog: Catalog) -> Catalog:
     """The catalog in the order that all catalogs have."""
-    table = catalog.table.sort_values(["path", "split"], kind="stable", ignore_index=True)
-    return replace(catalog, table=table)
+    keys = list(zip(catalog.table["path"], catalog.table["split"], strict=True))
+    # Not by pandas, which sorts no text that is not UTF-8.
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return replace(catalog, table=catalog.table.iloc[order].reset_index(drop=True))

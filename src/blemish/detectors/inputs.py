@@ -13,12 +13,12 @@ from typing import TypeAlias
 import pandas as pd
 
 from blemish.core.errors import UsageError
-from blemish.core.image_formats import IMAGE_SUFFIXES
+from blemish.core.image_files import is_photograph
 from blemish.core.image_inputs import ImageInput, is_image, pixels_of
-from blemish.core.images import list_images
 from blemish.core.pictures import encoded
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.entries import GOOD, NORMAL, TRAIN
+from blemish.data.readable import photographs_in
 
 ImageInputs: TypeAlias = "ImageInput | Sequence[ImageInput] | Catalog"
 """A folder or manifest, one photograph, several, or a catalog."""
@@ -40,7 +40,7 @@ def catalog_of(data: ImageInputs, bit_depth: int = 16) -> Iterator[Catalog]:
     """
     if isinstance(data, Catalog):
         yield data
-    elif isinstance(data, str | Path) and Path(data).suffix.lower() not in IMAGE_SUFFIXES:
+    elif isinstance(data, str | Path) and not is_photograph(data):
         yield open_catalog(data)
     else:
         with files_of([data] if is_image(data) else data, bit_depth) as paths:
@@ -62,7 +62,7 @@ def files_of(images: ImageInputs, bit_depth: int = 16) -> Iterator[list[Path]]:
         if isinstance(images, Catalog):
             yield [Path(path) for path in images.table["path"]]
         elif isinstance(images, str | Path):
-            yield list_images(images) if Path(images).is_dir() else [Path(images)]
+            yield photographs_in(Path(images)) if Path(images).is_dir() else [Path(images)]
         else:
             folder: Path | None = None
             paths = []
@@ -83,7 +83,7 @@ def _good_parts(paths: Sequence[Path]) -> Catalog:
     """Photographs of good parts, all of them for training, as a catalog of the layout "images"."""
     files = sorted(str(path.absolute()) for path in paths)
     root = Path(os.path.commonpath([Path(file).parent for file in files])) if files else Path.cwd()
-    table = pd.DataFrame({"path": files})
+    table = pd.DataFrame({"path": files}, dtype=object)  # names need not be UTF-8
     table["split"], table["label"], table["defect_type"] = TRAIN, NORMAL, GOOD
     table["mask"] = pd.Series([None] * len(files), dtype=object)
     return Catalog("images", root, "images", table)

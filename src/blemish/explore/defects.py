@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from blemish.core.file_names import escaped
 from blemish.core.types import BoolArray, FloatArray
 
 GRID = 64
@@ -117,7 +118,11 @@ class DefectMap:
 
     def table(self) -> pd.DataFrame:
         """One row per region: defect_type, path, area, x, y, elongation, solidity."""
-        rows = [(kind, path, r.area, r.x, r.y, r.elongation, r.solidity) for kind, path, r in self.regions]
+        # Paths are there to tell photographs apart: pandas groups no text that is not UTF-8.
+        rows = [
+            (kind, escaped(path), r.area, r.x, r.y, r.elongation, r.solidity)
+            for kind, path, r in self.regions
+        ]
         return pd.DataFrame(rows, columns=["defect_type", "path", "area", "x", "y", "elongation", "solidity"])
 
     def summary(self) -> dict[str, dict[str, float]]:

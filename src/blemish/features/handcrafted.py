@@ -145,7 +145,7 @@ def metadata_table(catalog: Catalog, look: Callable[[Path], object]) -> pd.DataF
             skipped.append({"path": str(image.path), "detail": error.detail})
         else:
             rows.append(_metadata(catalog, image))
-    table = pd.DataFrame(rows, columns=list(METADATA))
+    table = pd.DataFrame(rows, columns=list(METADATA), dtype=object)  # names need not be UTF-8
     table.attrs["skipped"] = skipped
     return table
 

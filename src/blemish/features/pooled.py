@@ -102,6 +102,6 @@ def pooled_table(catalog: Catalog, vectors: PooledVectors) -> pd.DataFrame:
             skipped.append({"path": path, "detail": error.detail})
     values = np.stack(rows) if rows else np.empty((0, len(vectors.names)), np.float32)
     table = pd.DataFrame(values, columns=list(vectors.names))
-    table.insert(0, "path", paths)
+    table.insert(0, "path", pd.Series(paths, dtype=object))
     table.attrs["skipped"] = skipped
     return table

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from blemish.core.storage import write_bytes, write_text
+from blemish.core.image_files import RESULTS, TABLE
+from blemish.core.storage import atomic_file
 from blemish.core.types import Verdict
 from blemish.line.inspection import Inspection
 
@@ -21,15 +22,23 @@ _FURTHER = {"types": ("type", "type_probability"), "mask_probability": ("mask_pr
 """Columns where a result has more to tell; they follow the others, which keep their places."""
 
 
+NO_OVERLAY, FAILED = "no-overlay", "failed"
+"""Kinds of errors besides those of photographs: the overlay could not be written; nobody expected it."""
+
+_NO_MAP = np.empty((0, 0), np.float32)
+
+
 @dataclass(frozen=True)
 class Result:
     """What came of one photograph: an inspection, or the sentence and the kind of its error.
 
     Attributes:
         path: the photograph.
-        inspection: without its map; None if it could not be inspected.
+        inspection: without its map; None if it could not be inspected, or was by an earlier run.
         overlay: the overlay that was written, if any.
-        error: why it could not be inspected; `kind` is one of `blemish.core.images.IMAGE_PROBLEM_KINDS`.
+        error: why it could not be inspected; `kind` is one of `blemish.core.images.IMAGE_PROBLEM_KINDS`, "left-out"
+            for a file that is no photograph, or "failed". With an inspection: why there is no overlay, "no-overlay".
+        earlier: the result as JSON-ready values, where it is of an earlier run.
     """
 
     path: Path
@@ -37,38 +46,67 @@ class Result:
     overlay: Path | None = None
     error: str = ""
     kind: str = ""
+    earlier: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, path: Path, inspection: Inspection, overlay: Path | None = None) -> Result:
-        """The result of an inspection; its map and photograph are let go, as there may be a million results."""
-        light = replace(inspection, anomaly_map=np.empty((0, 0), np.float32), photograph=None)
-        return cls(path, light, overlay)
+    def of(cls, path: Path, inspection: Inspection, overlay: Path | None = None, error: str = "") -> Result:
+        """The result of an inspection, whose overlay may have failed with a sentence.
+
+        Its map and photograph are let go, as there may be a million results.
+        """
+        light = replace(inspection, anomaly_map=_NO_MAP, photograph=None)
+        return cls(path, light, overlay, error, NO_OVERLAY if error else "")
 
     @property
     def verdict(self) -> Verdict | None:
         """The verdict; None if it could not be inspected."""
+        if self.earlier is not None:
+            return Verdict(self.earlier["verdict"])
         return self.inspection.verdict if self.inspection else None
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-ready values."""
-        if self.inspection is None:
-            return {"path": str(self.path), "error": self.error, "kind": self.kind}
-        document = {"path": str(self.path), **self.inspection.to_json()}
-        return document | ({"overlay": str(self.overlay)} if self.overlay else {})
+        document = {"path": str(self.path), **(self.earlier or {})}
+        if self.inspection is not None:
+            document |= self.inspection.to_json()
+        document |= {"overlay": str(self.overlay)} if self.overlay else {}
+        return document | ({"error": self.error, "kind": self.kind} if self.error else {})
 
 
 def write_results(folder: Path, results: Sequence[Result]) -> None:
-    """Write `results.json` (as `--json` prints) and `results.csv` (a row each) into `folder`, atomically."""
-    documents = [result.to_json() for result in results]
-    write_text(folder / "results.json", json.dumps(documents, indent=2, allow_nan=False) + "\n")
-    table = io.StringIO(newline="")
-    told = [names for key, names in _FURTHER.items() if any(key in document for document in documents)]
-    columns = (*_COLUMNS, *(name for names in told for name in names))
-    writer = csv.DictWriter(table, columns, restval="", extrasaction="ignore")
+    """Write `results.json` (as `--json` prints) and `results.csv` (a row each) into `folder`, atomically.
+
+    One after another, as a million results are too many to hold as text.
+
+    Raises:
+        BlemishError: one of them cannot be written.
+    """
+    with atomic_file(folder / RESULTS) as stream:
+        for piece in _json_pieces(results):
+            stream.write(piece.encode("ascii"))
+    with atomic_file(folder / TABLE) as stream:
+        # The names of files are bytes, and need not be text.
+        text = io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline="")
+        _write_table(text, results)
+        text.detach()
+
+
+def _json_pieces(results: Sequence[Result]) -> Iterator[str]:
+    """The list of results as `json.dumps` with an indent of 2 writes it, and a line end."""
+    before = "[\n  "
+    for result in results:
+        yield before + json.dumps(result.to_json(), indent=2, allow_nan=False).replace("\n", "\n  ")
+        before = ",\n  "
+    yield "\n]\n" if results else "[]\n"
+
+
+def _write_table(text: io.TextIOWrapper, results: Sequence[Result]) -> None:
+    told = {key for result in results for key in result.to_json().keys() & _FURTHER}
+    further = (name for key, names in _FURTHER.items() if key in told for name in names)
+    writer = csv.DictWriter(text, (*_COLUMNS, *further), restval="", extrasaction="ignore")
     writer.writeheader()
-    for document in documents:
+    for result in results:
+        document = result.to_json()
         counted = {"regions": len(document["regions"]) if "regions" in document else ""}
         probability = document.get("types", {}).get(document.get("type"), "")
         writer.writerow(document | counted | {"type_probability": probability})
-    # The names of files are bytes, and need not be text.
-    write_bytes(folder / "results.csv", table.getvalue().encode("utf-8", "surrogateescape"))

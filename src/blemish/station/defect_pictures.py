@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from blemish.core.errors import ImageError
+from blemish.core.image_files import is_photograph
 from blemish.core.image_formats import IMAGE_SUFFIXES
 from blemish.core.images import DEFAULT_LIMITS, decode_image
 from blemish.core.types import ByteArray
@@ -46,7 +47,7 @@ def _kept(defect: Defect, images: ImageStore) -> bytes | None:
 def _indexed(defect: Defect) -> bytes | None:
     with suppress(OSError, ValueError):
         path = Path(defect.path or "")
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+        if path.is_file() and is_photograph(path):
             with path.open("rb") as stream:
                 content = stream.read(DEFAULT_LIMITS.max_bytes + 1)
             if hashlib.sha256(content).hexdigest() == defect.image_digest:

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from blemish.core.errors import UsageError
-from blemish.core.image_files import list_images
 from blemish.workflows.fields import WeightsFiles
 from blemish.workflows.request import Argument, Outcome, Request
 
@@ -69,6 +68,7 @@ def distil(request: DistilRequest) -> DistilResult:
         ImageError: a photograph cannot be read.
         BlemishError: weights cannot be had, or a file cannot be written.
     """
+    from blemish.data.readable import photographs_in
     from blemish.detectors.chosen import check_weights, file_of
     from blemish.detectors.distilled import distillation
     from blemish.detectors.training.session import TrainingSession, training_session
@@ -80,7 +80,7 @@ def distil(request: DistilRequest) -> DistilResult:
     if not request.images.is_dir():
         raise UsageError(f"{request.images} is no folder: give one with photographs.")
     check_weights(request.weights, [request.backbone])
-    paths = list_images(request.images)
+    paths = photographs_in(request.images)
     settings = distillation.Distillation(
         request.model_size,
         request.channels,

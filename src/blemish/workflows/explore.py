@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from blemish.core.storage import write_json, write_text
+from blemish.core.storage import write_json, write_table
 from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import CategoryName, Images, WeightsFiles
 from blemish.workflows.request import Outcome
@@ -80,5 +80,5 @@ def explore(request: ExploreRequest) -> ExploreResult:
         say_problems([problem for one in exploration.findings if (problem := problem_of(one))], data)
         write_report(exploration, result.report, f"{data.resolve().name}: exploration")
         write_json(out / "exploration.json", result.to_json())
-        write_text(out / "images.csv", exploration.table().to_csv(index=False))
+        write_table(out / "images.csv", exploration.table().to_csv(index=False))
     return result

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from blemish.core.errors import UsageError
+from blemish.core.file_names import escaped
 from blemish.core.progress import say
 from blemish.core.storage import atomic_file
 from blemish.workflows.data_request import DataRequest
@@ -127,8 +128,10 @@ def features(request: FeaturesRequest) -> FeaturesResult:
     explained = table.attrs.pop("explained", [])
     with atomic_file(out) as stream:
         if out.suffix == ".csv":
-            table.to_csv(stream, index=False)
+            table.to_csv(stream, index=False, encoding="utf-8", errors="surrogateescape")
         else:  # dictionaries and statistics of 150,000 columns would double time and memory
+            texts = table.select_dtypes(object)
+            table = table.assign(**{str(name): texts[name].map(escaped) for name in texts})
             table.to_parquet(stream, index=False, use_dictionary=False, write_statistics=False)
     for one in skipped:
         say(f"Skipped {one['path']}: {one['detail']}")
@@ -182,6 +185,8 @@ def _transformed(
 
 def _table(catalog: Catalog, request: FeaturesRequest, pooled: PooledVectors | None) -> pd.DataFrame:
     """Features of one category; `attrs["skipped"]` lists what could not be read."""
+    import pandas as pd
+
     from blemish.features.handcrafted import handcrafted_table
     from blemish.features.pooled import pooled_table
 
@@ -190,6 +195,10 @@ def _table(catalog: Catalog, request: FeaturesRequest, pooled: PooledVectors | N
         return table
     skipped = table.attrs["skipped"]
     deep = pooled_table(catalog, pooled)
-    joined = table.merge(deep.drop_duplicates("path"), on="path")
+    # Not by pandas' merge, which takes no path that is not UTF-8.
+    places = {path: row for row, path in enumerate(deep["path"])}
+    known = table[[path in places for path in table["path"]]].reset_index(drop=True)
+    rows = [places[path] for path in known["path"]]
+    joined = pd.concat([known, deep.drop(columns="path").iloc[rows].reset_index(drop=True)], axis=1)
     joined.attrs["skipped"] = skipped
     return joined

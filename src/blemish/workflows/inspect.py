@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from blemish.core.errors import ImageError
-from blemish.core.progress import track
+from blemish import __version__
+from blemish.core.errors import BlemishError, ImageError, UsageError
+from blemish.core.explanation import STOPPED, explained
+from blemish.core.progress import say, track
 from blemish.workflows.fields import InspectorFile
-from blemish.workflows.request import Argument, Outcome, Request
+from blemish.workflows.request import Argument, Option, Outcome, Request
 
 if TYPE_CHECKING:
+    from blemish.line.journal import Journal
     from blemish.line.photographs import Photograph
     from blemish.line.results import Result
     from blemish.line.runtime import Inspector
@@ -43,18 +47,41 @@ class InspectRequest(Request):
         None, description="Folder for overlays, results.json and results.csv; none if absent."
     )
     save: Save = Field(Save.ALL, description="Of which photographs to write overlays.")
+    ignore: Annotated[tuple[str, ...], Option(metavar="GLOB", repeated=True)] = Field(
+        (),
+        description="Leave out what has such a name or lies in such a folder, as '*.txt'; repeat for more.",
+    )
+    resume: bool = Field(
+        False, description="Go on with the results in --out: judge only what is new, changed or failed."
+    )
 
 
 @dataclass(frozen=True)
 class InspectResult(Outcome):
-    """What came of each photograph, in the order of the paths; without their maps."""
+    """What came of each photograph, in the order of the paths; without their maps.
+
+    Attributes:
+        results: one for each photograph, and for each file or folder that is none.
+        count: photographs and others that there were.
+        trouble: why results could not be written; empty if they were, or were not to be.
+        stopped: whether Ctrl-C ended the work before all were judged.
+    """
 
     results: tuple[Result, ...]
+    count: int
+    trouble: str = ""
+    stopped: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether every photograph was judged and passed."""
-        return all(result.verdict == "pass" for result in self.results)
+        """Whether every photograph was judged and passed, nothing was left out, and what was to be written is."""
+        passed = all(result.verdict == "pass" and not result.error for result in self.results)
+        return passed and not (self.trouble or self.stopped)
+
+    @property
+    def exit_status(self) -> int:
+        """As of every workflow; 130 where Ctrl-C ended it."""
+        return STOPPED if self.stopped else super().exit_status
 
     def to_json(self) -> list[dict[str, Any]]:
         """A document for each photograph."""
@@ -64,46 +91,121 @@ class InspectResult(Outcome):
 def inspect(request: InspectRequest, tell: Callable[[Result], None] = lambda result: None) -> InspectResult:
     """Judge photographs; one that cannot be inspected becomes a result too, and the others go on.
 
+    Ctrl-C ends the work; what was judged is written and returned. What kills it leaves the results so far in
+    `.results.jsonl`, from which `resume` goes on.
+
     Args:
         request: what to judge with what.
         tell: called with each result as soon as it is there.
 
     Raises:
-        UsageError: `out` is one of the folders to inspect.
+        UsageError: `out` is one of the folders to inspect, or there is none to go on with.
         ArtifactError: the inspector cannot be used.
-        BlemishError: a file cannot be written.
+        BlemishError: nothing can be written into `out`.
     """
     from blemish.line.photographs import find_photographs
-    from blemish.line.results import write_results
     from blemish.line.runtime import Inspector
 
-    photographs = find_photographs(request.paths, request.out)
+    if request.resume and request.out is None:
+        raise UsageError("--resume goes on with the results of an earlier run: name their folder with --out.")
+    photographs = find_photographs(request.paths, request.out, request.ignore)
     inspector = Inspector.load(request.inspector)
-    results = []
-    for photograph in track(photographs, f"Inspecting with {inspector.name}"):
-        results.append(_inspect_one(inspector, photograph, request))
-        tell(results[-1])
-    if request.out is not None:
-        write_results(request.out, results)
-    return InspectResult(tuple(results))
+    journal = _journal(inspector, request)
+    results: list[Result] = []
+    stopped = False
+    try:
+        for photograph in track(photographs, f"Inspecting with {inspector.name}"):
+            results.append(_result(inspector, photograph, request, journal))
+            tell(results[-1])
+    except KeyboardInterrupt:
+        stopped = True
+    trouble = _written(request.out, results, journal)
+    return InspectResult(tuple(results), len(photographs), trouble, stopped)
 
 
-def _inspect_one(inspector: Inspector, photograph: Photograph, request: InspectRequest) -> Result:
-    """Judge one photograph and write its overlay; an error becomes a result too."""
-    from blemish.core.pictures import encoded
-    from blemish.core.storage import write_bytes
-    from blemish.core.types import Verdict
+def _journal(inspector: Inspector, request: InspectRequest) -> Journal | None:
+    """Where results lie as soon as they are there; says what becomes of those that lay there."""
+    from blemish.line.journal import Journal
+
+    if request.out is None:
+        return None
+    digest = hashlib.sha256(inspector.manifest.model_dump_json().encode()).hexdigest()
+    journal = Journal(request.out, {"blemish": __version__, "inspector": digest}, request.resume)
+    if request.resume and journal.earlier is None:
+        say(f"The results in {request.out} are of another inspector or another Blemish: judging all anew.")
+    elif request.resume and not journal.earlier:
+        say(f"There are no results in {request.out} to go on with: judging all.")
+    return journal
+
+
+def _result(
+    inspector: Inspector, photograph: Photograph, request: InspectRequest, journal: Journal | None
+) -> Result:
+    """The result of one photograph: of an earlier run if it is unchanged, else judged now."""
+    from blemish.line.journal import state_of
     from blemish.line.results import Result
 
-    path, out = photograph.path, request.out
+    if journal is None:
+        return _judged(inspector, photograph, request)
+    state = state_of(photograph.path)
+    earlier = journal.result_of(photograph.path, state)
+    if earlier and not photograph.error and _has_overlay(earlier, photograph, request):
+        overlay = request.out / photograph.place if request.out and "overlay" in earlier else None
+        kept = {key: value for key, value in earlier.items() if key not in ("path", "overlay")}
+        return Result(photograph.path, overlay=overlay, earlier=kept)
+    result = _judged(inspector, photograph, request)
+    journal.add(photograph.path, state, result.to_json())
+    return result
+
+
+def _written(out: Path | None, results: Sequence[Result], journal: Journal | None) -> str:
+    """Write results.json and results.csv; why they, or the journal, could not be."""
+    from blemish.line.results import write_results
+
+    if out is None or journal is None:
+        return ""
+    journal.close()
+    try:
+        write_results(out, results)
+    except BlemishError as error:
+        return str(error)
+    return journal.trouble
+
+
+def _judged(inspector: Inspector, photograph: Photograph, request: InspectRequest) -> Result:
+    """Judge one photograph and write its overlay; an error becomes a result too."""
+    from blemish.core.image_files import OVERLAY_MARK
+    from blemish.core.pictures import encoded, with_comment
+    from blemish.core.storage import write_bytes
+    from blemish.line.results import FAILED, Result
+
+    path = photograph.path
     try:
         if photograph.error:
             raise photograph.error
         inspection = inspector.inspect(path)
+        if request.out is None or not _is_saved(inspection.verdict, request):
+            return Result.of(path, inspection)
+        overlay = with_comment(encoded(inspection.overlay_pixels(), ".jpg", _QUALITY), OVERLAY_MARK)
     except ImageError as error:
         return Result(path, error=str(error), kind=error.kind)
-    left_out = request.save == Save.REJECTS and inspection.verdict == Verdict.PASS
-    if out is None or request.save == Save.NONE or left_out:
-        return Result.of(path, inspection)
-    write_bytes(out / photograph.place, encoded(inspection.overlay_pixels(), ".jpg", _QUALITY))
-    return Result.of(path, inspection, out / photograph.place)
+    except Exception as error:  # whatever one photograph brings about, the others go on
+        return Result(path, error=f"{path}: {explained(error, 'blemish inspect')[1]}", kind=FAILED)
+    try:
+        write_bytes(request.out / photograph.place, overlay)
+    except BlemishError as error:
+        return Result.of(path, inspection, error=str(error))
+    return Result.of(path, inspection, request.out / photograph.place)
+
+
+def _is_saved(verdict: str, request: InspectRequest) -> bool:
+    """Whether a photograph with this verdict gets an overlay."""
+    return request.save == Save.ALL or (request.save == Save.REJECTS and verdict != "pass")
+
+
+def _has_overlay(earlier: dict[str, Any], photograph: Photograph, request: InspectRequest) -> bool:
+    """Whether an earlier result has its overlay where it is to be, or none where none is to be."""
+    if request.out is None or not _is_saved(earlier["verdict"], request):
+        return "overlay" not in earlier
+    place = photograph.place
+    return Path(earlier.get("overlay", "")).name == place.name and (request.out / place).is_file()

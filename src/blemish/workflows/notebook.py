@@ -295,7 +295,8 @@ class Measured:
         images, threshold = self.evaluation.images, self.evaluation.threshold
         return pd.DataFrame(
             {
-                "path": [str(image.path) for image in images],
+                # Of objects: pandas' text type holds no name that is not UTF-8.
+                "path": pd.Series([str(image.path) for image in images], dtype=object),
                 "label": ["anomalous" if image.anomalous else "normal" for image in images],
                 "defect_type": [image.defect_type for image in images],
                 "score": [image.score for image in images],
@@ -334,11 +335,11 @@ class Measured:
 @contextmanager
 def _catalog(data: ImageInputs, category: str | None, bit_depth: int, told: Told) -> Iterator[Catalog]:
     """What is to be learnt from, as a catalog; images in memory are files for as long as the context lasts."""
-    from blemish.core.image_formats import IMAGE_SUFFIXES
+    from blemish.core.image_files import is_photograph
     from blemish.data.categories import open_category
     from blemish.detectors.inputs import catalog_of
 
-    if isinstance(data, str | Path) and Path(data).suffix.lower() not in IMAGE_SUFFIXES:
+    if isinstance(data, str | Path) and not is_photograph(data):
         yield open_category(Path(data), category, told=told)
         return
     with catalog_of(data, bit_depth) as catalog:

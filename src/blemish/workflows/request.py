@@ -55,6 +55,11 @@ class Outcome(ABC):
         """Whether all is well: no photograph was left out, no cell failed, nothing was rejected."""
         return True
 
+    @property
+    def exit_status(self) -> int:
+        """That of the verb: 0 if all is well, else 1."""
+        return 0 if self.complete else 1
+
     @abstractmethod
     def to_json(self) -> Any:
         """The result as JSON-ready values."""

@@ -87,7 +87,7 @@ def search(request: SearchRequest, tell: Callable[[Trial], None] = lambda trial:
         CatalogError: there are too few photographs for the split.
         BlemishError: every trial failed, or `out` cannot be used.
     """
-    from blemish.core.storage import write_json, write_text
+    from blemish.core.storage import write_json, write_table
     from blemish.data.categories import open_category
     from blemish.experiments.search.report import write_report
     from blemish.experiments.search.search import SearchPlan, run_search
@@ -116,7 +116,7 @@ def search(request: SearchRequest, tell: Callable[[Trial], None] = lambda trial:
         )
     found = run_search(plan, tell)
     result = SearchResult(found, request.out / "split.csv", request.out / "report.html")
-    write_text(result.split, plan.split.catalog.table.to_csv(index=False))
+    write_table(result.split, plan.split.catalog.table.to_csv(index=False))
     write_report(found, result.report)
     write_json(request.out / "search.json", result.to_json())
     for one in result.skipped:

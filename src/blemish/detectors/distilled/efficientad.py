@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from blemish.core.errors import UsageError
-from blemish.core.image_files import list_images
 from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.progress import track
 from blemish.core.storage import file_digest
+from blemish.data.readable import photographs_in
 from blemish.detectors.base import refuse
 from blemish.detectors.distilled.distillation import (
     Distillation,
@@ -324,7 +324,7 @@ class EfficientAD(TrainedDetector[Teacher]):
         if self.penalty_images is None:
             return []
         folder = Path(self.penalty_images)
-        found = list_images(folder) if folder.is_dir() else []
+        found = photographs_in(folder) if folder.is_dir() else []
         if not found:
             raise UsageError(
                 f"penalty_images={folder} holds no photographs: give a folder of unrelated ones."

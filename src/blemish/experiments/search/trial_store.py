@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,16 +49,18 @@ class TrialStore:
 
     def __init__(self, path: Path, key: str, space: Space, seed: int) -> None:
         import optuna
-        from sqlalchemy import URL
         from sqlalchemy.exc import SQLAlchemyError
+        from sqlalchemy.pool import QueuePool
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._space, self._seed = space, seed
         self._distributions = {name: _distribution(dimension) for name, dimension in space.items()}
         path.parent.mkdir(parents=True, exist_ok=True)
-        address = URL.create("sqlite", database=str(path.absolute())).render_as_string(hide_password=False)
+        # Not by a URL, which holds no name that is not UTF-8.
+        connect = partial(sqlite3.connect, path.absolute(), check_same_thread=False)
+        engine = {"creator": connect, "poolclass": QueuePool}
         try:
-            storage = optuna.storages.RDBStorage(address)
+            storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs=engine)
             self._kept = optuna.create_study(
                 storage=storage, study_name=key, direction="maximize", load_if_exists=True
             )
