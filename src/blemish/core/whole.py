@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
+from blemish.core.jpeg_scans import has_end
 from blemish.core.tiff_pieces import loss_in_tiff, tiff_cut_short
 
 _SPARE = 16  # bytes that a WebP encoder may leave at the end of its data without need
@@ -32,7 +33,7 @@ def is_cut_short(content: bytes, kind: str) -> bool:
     if kind == "WEBP":
         return len(content) < 8 + int.from_bytes(content[4:8], "little")
     if kind == "JPEG" and content.endswith(bytes(64)):
-        return not content.rstrip(b"\0").endswith(b"\xff\xd9")
+        return not has_end(content)
     if kind == "BMP":
         return _bmp_cut_short(content)
     return kind == "TIFF" and tiff_cut_short(content)
