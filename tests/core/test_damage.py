@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from blemish.core.errors import ImageError
-from blemish.core.images import decode_image
+from blemish.core.images import READING, decode_image
 from blemish.data.catalog import open_catalog
 from blemish.data.checks import check_catalog
 from blemish.data.readable import readable_paths
+from blemish.features.cache import FeatureCache
 
 Pixels = npt.NDArray[Any]
 ENCODINGS: dict[str, dict[str, Any]] = {
@@ -348,3 +349,13 @@ def test_the_seed_of_the_kind(tmp_path: Path) -> None:
     assert {Path(one.path).name for one in problems} == {"damaged_0.jpg", "damaged_1.jpg"}
     kept, skipped = readable_paths(sorted(tmp_path.iterdir()))
     assert len(kept) == 6 and {one["kind"] for one in skipped} == {"damaged"}
+
+
+def test_features_kept_before_decoding_changed_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = FeatureCache(tmp_path)
+    cache.put("a photograph", np.ones(3, np.float32))
+    assert cache.get("a photograph", 3) is not None
+    monkeypatch.setattr("blemish.features.cache.READING", READING + 1)
+    assert cache.get("a photograph", 3) is None

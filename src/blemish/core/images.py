@@ -37,6 +37,7 @@ from blemish.core.whole import damage_in, is_cut_short
 __all__ = [
     "IMAGE_PROBLEM_KINDS",
     "IMAGE_SUFFIXES",
+    "READING",
     "DecodeLimits",
     "bits_per_sample",
     "decode_image",
@@ -63,6 +64,9 @@ IMAGE_PROBLEM_KINDS: tuple[str, ...] = (
     "animated",  # several frames or pages: which one is the part?
     "unsupported",  # an image, of a format or sample type that is not read
 )
+
+READING = 2
+"""Raised whenever a file is read as other pixels than before, or refused: what caches keep of photographs ends then."""
 
 _CONVERT = "convert it to PNG"
 _TRUNCATED = "the file ends before its image does; copy or take the photograph again."
