@@ -61,6 +61,7 @@ def photographs(count: int) -> Iterator[Image.Image]:
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    """`image` as a file of format `kind`."""
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
@@ -203,7 +204,7 @@ def cost(src: str) -> None:
                         stdout=subprocess.PIPE,
                         text=True,
                         env={**os.environ, "PYTHONPATH": where},
-                    )  # fmt: skip
+                    )
                     for where in (here, src)
                 ]
                 seconds: list[list[float]] = [[], []]
@@ -222,6 +223,7 @@ def cost(src: str) -> None:
 
 
 def main() -> None:
+    """Read the arguments and run what they ask for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", choices=("found", "whole", "cost"))
     parser.add_argument("src", nargs="?")

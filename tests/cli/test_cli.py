@@ -101,7 +101,7 @@ def test_what_is_wrong_is_said_in_one_sentence(blemish: Call, washers: Path, cas
 def test_the_unexpected_shows_its_traceback_only_with_debug(
     blemish: Call, washers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(root: Path) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the disk sang")
 
     monkeypatch.setattr("blemish.data.catalog.open_catalogs", fail)
@@ -117,7 +117,7 @@ def test_the_unexpected_shows_its_traceback_only_with_debug(
 def test_ctrl_c_is_one_sentence_and_130(
     blemish: Call, washers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(root: Path) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("blemish.data.catalog.open_catalogs", interrupt)

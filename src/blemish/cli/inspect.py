@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from blemish.cli.options import verb
 from blemish.cli.output import console, messages
-from blemish.line.photographs import LEFT_OUT
 from blemish.workflows import inspect as workflow
 from blemish.workflows.inspect import InspectRequest, InspectResult
 
@@ -31,12 +31,13 @@ def inspect(request: InspectRequest) -> InspectResult:
     blemish inspect part.blemish photo.png new/ --out verdicts/
     """
     found = workflow.inspect(request, _tell)
-    counts = Counter(_outcome(result) for result in found.results)
+    counts = Counter(str(result.verdict or "failed") for result in found.results if not result.left_out)
     said = [f"{counts[name]} {name}" for name in ("pass", "review", "reject", "failed") if counts[name]]
-    said += [_left_out(found)] if counts[LEFT_OUT] else []
+    left_out = [result.path.name for result in found.results if result.left_out]
+    said += [_left_out(left_out)] if left_out else []
     if earlier := sum(result.earlier is not None for result in found.results):
         said.append(f"{earlier} of them by an earlier run")
-    photographs = len(found.results) - counts[LEFT_OUT]
+    photographs = len(found.results) - len(left_out)
     console.print(f"{photographs} photographs: {', '.join(said)}", style="bold")
     if request.out is not None and not found.trouble:
         console.print(f"Overlays and results: {request.out}")
@@ -47,14 +48,8 @@ def inspect(request: InspectRequest) -> InspectResult:
     return found
 
 
-def _outcome(result: Result) -> str:
-    """What a result counts as."""
-    return LEFT_OUT if result.kind == LEFT_OUT else str(result.verdict or "failed")
-
-
-def _left_out(found: InspectResult) -> str:
+def _left_out(names: Sequence[str]) -> str:
     """How many files are no photographs, and which."""
-    names = [result.path.name for result in found.results if result.kind == LEFT_OUT]
     further = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{len(names)} left out ({', '.join(names[:_NAMED])}{further})"
 

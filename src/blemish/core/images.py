@@ -33,6 +33,7 @@ from blemish.core.whole import damage_in, is_cut_short
 __all__ = [
     "IMAGE_PROBLEM_KINDS",
     "IMAGE_SUFFIXES",
+    "READING",
     "DecodeLimits",
     "bits_per_sample",
     "decode_image",
@@ -61,6 +62,9 @@ IMAGE_PROBLEM_KINDS: tuple[str, ...] = (
 )
 
 _START = 2**16  # bytes, with what stands before the first frame of a GIF
+READING = 2
+"""Raised whenever a file is read as other pixels than before, or refused: what caches keep of photographs ends then."""
+
 _CONVERT = "convert it to PNG"
 _NO_MEMORY = "there is not enough memory to decode it; close other programs, or scale it down."
 _TRUNCATED = "the file ends before its image does; copy or take the photograph again."

@@ -90,6 +90,11 @@ def _segments(content: bytes) -> Iterator[_Segment]:
         at = end
 
 
+def has_end(content: bytes) -> bool:
+    """Whether a JPEG file's markers lead to an end marker, whatever follows it."""
+    return any(one.marker == _EOI for one in _segments(content))
+
+
 def without_padding(content: bytes, most: int) -> bytes:
     """The same image without up to `most` zero bytes before its end marker; as it is if there are more, or none.
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
+from blemish.core.jpeg_scans import has_end
 from blemish.core.tiff_pieces import loss_in_tiff, tiff_cut_short
 
 _SPARE = 16  # bytes that a WebP encoder may leave at the end of its data without need
@@ -34,7 +35,7 @@ def is_cut_short(content: bytes, kind: str) -> bool:
     if kind == "JPEG 2000":  # no data of a codestream contain its end marker
         return content.find(b"\xff\xd9", content.find(b"\xff\x4f\xff\x51")) < 0
     if kind == "JPEG" and content.endswith(bytes(64)):
-        return not content.rstrip(b"\0").endswith(b"\xff\xd9")
+        return not has_end(content)
     if kind == "BMP":
         return _bmp_cut_short(content)
     return kind == "TIFF" and tiff_cut_short(content)

@@ -32,12 +32,12 @@ def photographs_in(folder: Path) -> list[Path]:
 
 
 def readable_paths(paths: Sequence[Path], bit_depth: int = 16) -> tuple[list[Path], list[dict[str, str]]]:
-    """Decode every photograph once: those that can be read, and of the others path and detail."""
+    """Decode every photograph once: those that can be read, and of the others path, kind and detail."""
     kept, skipped = [], []
     for path in track(paths, "Checking photographs"):
         try:
             read_image(path, bit_depth=bit_depth)
             kept.append(path)
         except ImageError as error:
-            skipped.append({"path": str(path), "detail": error.detail})
+            skipped.append({"path": str(path), "kind": error.kind, "detail": error.detail})
     return kept, skipped

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from blemish.core.images import IMAGE_PROBLEM_KINDS
 from blemish.data.entries import ANOMALOUS, GOOD, NORMAL, TEST, TRAIN
 from blemish.explore.defects import InputSize
 from blemish.explore.findings import Finding
@@ -21,16 +22,7 @@ FEW_OF_A_TYPE = 10
 WANTED_FALSE_REJECTS = 0.01
 
 LEAKS = ("duplicate-across-splits", "near-duplicate-across-splits")
-_UNUSABLE: tuple[str, ...] = (
-    "missing",
-    "unreadable",
-    "truncated",
-    "empty",
-    "not-an-image",
-    "too-large",
-    "too-small",
-)
-_UNUSABLE += ("animated", "unsupported")
+_UNUSABLE = tuple(kind for kind in IMAGE_PROBLEM_KINDS if kind != "wrong-extension")
 _QUALITY = ("dark", "bright", "blurred", "low-contrast", "noisy", "clipped", "colour-cast")
 _ODD = ("odd-size", "odd-channels", "odd-bit-depth")
 _LABELS = ("mask-mismatch", "mask-empty", "mask-missing", "mask-without-image", "duplicate-across-labels")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from blemish.core.images import READING
 from blemish.core.settings import cache_folder, cache_limit_bytes
 from blemish.core.types import FloatArray
 
@@ -65,7 +66,8 @@ class FeatureCache:
                 Path(temporary).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
-        name = hashlib.sha256(key.encode()).hexdigest()
+        # What was kept before decoding changed may come from a file that is refused today.
+        name = hashlib.sha256(f"{key}|reading {READING}".encode()).hexdigest()
         return self.folder / name[:2] / f"{name}.features"
 
     def _entries(self) -> list[tuple[float, int, Path]]:

@@ -16,6 +16,7 @@ from blemish.core.image_files import RESULTS, TABLE
 from blemish.core.storage import atomic_file
 from blemish.core.types import Verdict
 from blemish.line.inspection import Inspection
+from blemish.line.photographs import LEFT_OUT
 
 _COLUMNS = ("path", "verdict", "score", "threshold", "p_value", "regions", "overlay", "error", "kind")
 _FURTHER = {"types": ("type", "type_probability"), "mask_probability": ("mask_probability",)}
@@ -56,6 +57,11 @@ class Result:
         """
         light = replace(inspection, anomaly_map=_NO_MAP, photograph=None)
         return cls(path, light, overlay, error, NO_OVERLAY if error else "")
+
+    @property
+    def left_out(self) -> bool:
+        """Whether the file is no photograph, and was not looked at further."""
+        return self.kind == LEFT_OUT
 
     @property
     def verdict(self) -> Verdict | None:

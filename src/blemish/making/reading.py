@@ -30,7 +30,7 @@ class Readable:
     Attributes:
         catalog: these alone.
         digests: SHA-256 of their files, in the catalog's order.
-        skipped: the others, each with path and detail.
+        skipped: the others, each with path, kind and detail.
     """
 
     catalog: Catalog
@@ -108,7 +108,8 @@ def readable_for(catalog: Catalog, together: Together) -> Readable:
             rows.append(row)
             digests.append(together.digests[path])
         else:
-            skipped.append({"path": str(path), "detail": together.problems[path].detail})
+            problem = together.problems[path]
+            skipped.append({"path": str(path), "kind": problem.kind, "detail": problem.detail})
     if skipped and not rows:
         raise CatalogError(
             f"None of the {len(skipped)} photographs in {catalog.root} can be read; the first: "

@@ -159,7 +159,10 @@ def training_summary(job: Job) -> str:
     skipped = result.get("skipped") or []
     if skipped:
         rows.append(
-            ["Left out, unreadable", escaped(", ".join(Path(one["path"]).name for one in skipped[:5]))]
+            [
+                "Left out, unreadable or damaged",
+                escaped(", ".join(Path(one["path"]).name for one in skipped[:5])),
+            ]
         )
     if not result.get("n_test"):
         said = "not yet: there were no test photographs; how many defects it finds is not known. "
