@@ -241,6 +241,21 @@ def test_a_guess_is_refused_with_the_way_out(tmp_path: Path, names: tuple[str, .
     assert told.layout == "told" and not told.unclear
 
 
+@pytest.mark.parametrize("folder", ["", "train/"])
+@pytest.mark.parametrize("name", ["bad_1", "NG-7", "img_0003_defect", "Ausschuss 12"])
+def test_a_photograph_whose_name_says_that_it_is_defective_is_asked_about(
+    tmp_path: Path, folder: str, name: str
+) -> None:
+    photographs(
+        tmp_path, f"{folder}part_1.jpg", f"{folder}3bad9f.jpg", f"{folder}0def.jpg", f"{folder}IMG_ok.jpg"
+    )
+    assert len(open_catalog(tmp_path)) == 4
+    photographs(tmp_path, f"{folder}{name}.jpg")
+    with pytest.raises(CatalogError, match=f"{name}.* says that it is defective"):
+        open_catalog(tmp_path)
+    assert len(open_catalog(tmp_path, told=Told(ignore=(f"{name}*",)))) == 4
+
+
 def test_one_folder_or_a_chain_of_them_is_no_guess(tmp_path: Path) -> None:
     photographs(tmp_path, "line/2024/part/0.jpg", "line/2024/part/1.jpg")
     assert open_catalog(tmp_path).counts() == {"train": {"good": 2}, "test": {}}

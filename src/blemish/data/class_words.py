@@ -119,6 +119,17 @@ def classes_of(names: Iterable[str]) -> dict[str, str]:
     return {name: found[name] for name in names if name in found}
 
 
+def class_of_file(stem: str) -> str | None:
+    """As `class_of`, of a file's name: words within digits are none, as `bad` is in a name of hexadecimal digits.
+
+    Example:
+        >>> class_of_file("bad_017"), class_of_file("9bad3f"), class_of_file("IMG_20240501")
+        ('anomalous', None, None)
+    """
+    words = re.findall(r"(?<![^\W_])[^\W\d_]+(?=\d*(?:[\W_]|$))", unicodedata.normalize("NFC", stem))
+    return class_of(" ".join(words))
+
+
 def is_class_alone(name: str) -> bool:
     """Whether a name says a verdict and nothing else, as `good`, `not_ok` or `Ausschuss`: it names no part."""
     if name.lower() in NORMAL_NAMES | ANOMALOUS_NAMES:
