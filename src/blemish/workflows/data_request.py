@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 from pydantic import Field
@@ -31,3 +32,10 @@ class DataRequest(Request):
     def told(self) -> Told:
         """These, as a catalog is opened with."""
         return Told(self.layout, self.good, self.defective, self.ignore)
+
+    @property
+    def told_again(self) -> str:
+        """The options as typed once more, each with a space before it."""
+        named = [("layout", (self.layout,) if self.layout else ()), ("good", self.good)]
+        named += [("defective", self.defective), ("ignore", self.ignore)]
+        return "".join(f" --{name} {shlex.quote(value)}" for name, values in named for value in values)
