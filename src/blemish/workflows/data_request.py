@@ -17,7 +17,7 @@ class DataRequest(Request):
     """What a folder is to be taken for, where its names alone do not tell."""
 
     layout: str | None = Field(
-        None, description="Name of the folder's layout, as coco; recognised if absent. See docs/data.md."
+        None, description="Name of the folder's layout, as coco; recognised if absent. See docs/layouts.md."
     )
     good: _Folders = Field(
         (),
