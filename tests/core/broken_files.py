@@ -6,6 +6,7 @@ stop the inspection of the images beside them.
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import struct
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from PIL import Image
 
 WIDTH, HEIGHT = 96, 64
+_HEIC_UNREAD = "unreadable" if importlib.util.find_spec("pillow_heif") else "unsupported"
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,14 @@ def _contents() -> dict[str, tuple[str | None, bytes]]:
             b"BM is short for benchmark, says this letter.\n" * 9,
         ),
         "page.jpg": ("not-an-image", b"<!DOCTYPE html><html><body>404 Not Found</body></html>"),
+        "letter_that_begins_with_P5.pgm": (
+            "not-an-image",
+            b"P5 is the name of the fifth press, says this letter.\n" * 9,
+        ),
+        "letter_that_begins_with_GIF89a.gif": (
+            "not-an-image",
+            b"GIF89a is a format, says this letter.\n" * 9,
+        ),
         "one_byte.jpg": ("not-an-image", b"\xff"),
         "random.webp": ("not-an-image", np.random.default_rng(1).bytes(3000)),
         # Cut short or damaged.
@@ -154,15 +164,25 @@ def _contents() -> dict[str, tuple[str | None, bytes]]:
         "truncated.bmp": ("truncated", half(bmp)),
         "truncated.webp": ("truncated", half(webp)),
         "truncated.tif": ("unreadable", half(tiff)),
+        "truncated.gif": ("truncated", half(encode(picture, "GIF"))),
+        "truncated.jp2": ("truncated", half(encode(rgb, "JPEG2000"))),
+        "truncated.ppm": ("truncated", half(encode(rgb, "PPM"))),
+        "truncated_plain.pgm": ("truncated", b"P2\n96 64\n255\n" + b"7 " * 6000),
         "interrupted_copy.jpg": ("truncated", interrupted_jpeg()),
         "signature_only.png": ("truncated", png[:8]),
         "header_only.png": ("truncated", png[:33]),
         "damaged.png": ("unreadable", damaged_png()),
+        "words.ppm": ("unreadable", b"P3\n8 8\n255\n" + b"1 2 three " * 90),
         "damaged_header.png": ("unreadable", png[:16] + b"\xff" * 9 + png[25:]),
         # Asking for too much, or showing too little.
         "huge_header.png": ("too-large", png_with_header(60_000, 60_000)),
         "huge_header.jpg": ("too-large", jpeg_with_header(60_000, 60_000)),
         "huge_header.bmp": ("too-large", bmp[:18] + struct.pack("<ii", 60_000, 60_000) + bmp[26:]),
+        "huge_screen.gif": (
+            "too-large",
+            b"GIF89a" + struct.pack("<HH", 60_000, 60_000) + encode(grey, "GIF")[10:],
+        ),
+        "huge_header.ppm": ("too-large", b"P6\n60000 60000\n255\n" + bytes(99)),
         "huge_canvas.webp": ("too-large", webp_with_canvas(16_000, 16_000)),
         "text_bomb.png": ("too-large", text_bomb()),
         "one_pixel.png": ("too-small", encode(rgb[:1, :1], "PNG")),
@@ -180,12 +200,12 @@ def _contents() -> dict[str, tuple[str | None, bytes]]:
         "pages.tif": ("animated", tiff_pages(rgb, rgb[::-1])),
         "float.tif": ("unsupported", encode(grey.astype(np.float32), "TIFF")),
         "integers.tif": ("unsupported", encode(grey.astype(np.int32), "TIFF")),
-        "gif.png": ("unsupported", encode(picture, "GIF")),
         "drawing.png": ("unsupported", b'<?xml version="1.0"?>\n<svg width="9" height="9"></svg>'),
         "document.jpg": ("unsupported", b"%PDF-1.7\n" + bytes(200)),
         "postscript.tif": ("unsupported", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
-        "phone.jpg": ("unsupported", b"\x00\x00\x00\x18ftypheic" + bytes(200)),
-        "jpeg2000.jpg": ("unsupported", encode(rgb, "JPEG2000")),
+        "phone.jpg": (_HEIC_UNREAD, b"\x00\x00\x00\x18ftypheic" + bytes(200)),
+        "telescope.png": ("unsupported", b"\x00\x00\x00\x0cJXL \r\n\x87\n" + bytes(200)),
+        "layers.tif": ("unsupported", b"8BPS\0\1" + bytes(200)),
         # Odd, but every one of them shows a part.
         "wrong_extension.jpg": (None, png),
         "UPPER.PNG": (None, png),
@@ -209,6 +229,10 @@ def _contents() -> dict[str, tuple[str | None, bytes]]:
         "trailing_bytes.jpg": (None, jpeg + b"printed by a camera" * 9),
         "interlaced.png": (None, encode_interlaced()),
         "lossless.webp": (None, encode(picture, "WEBP", lossless=True)),
+        "gif.png": (None, encode(picture, "GIF")),
+        "moving.gif": (None, encode(picture, "GIF", save_all=True, append_images=[picture.rotate(9)])),
+        "jpeg2000.jpg": (None, encode(rgb, "JPEG2000")),
+        "camera.pgm": (None, encode(grey, "PPM")),
     }
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from blemish.core.images import DecodeLimits
 from blemish.data.catalog import PROBLEM_KINDS, Catalog, open_catalog, open_catalogs
-from blemish.data.checks import check_catalog
+from blemish.data.checks import check_catalog, proposed_bit_depth
 from blemish.data.entries import Problem
 
 
@@ -140,7 +140,31 @@ def test_sixteen_bit_images_of_fewer_bits(tmp_path: Path, bits: int) -> None:
         assert not problems
     else:
         assert [problem.kind for problem in problems] == ["bit-depth"]
-        assert f"a bit depth of {bits}" in problems[0].detail
+        assert f"a bit depth of {bits}" in problems[0].detail and f"--bit-depth {bits}." in problems[0].detail
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_sixteen_bit_images_whose_lower_bits_are_unused_need_nothing(tmp_path: Path, bits: int) -> None:
+    for number in range(3):
+        low_bits = np.uint16((1 << (16 - bits)) - 1)
+        save(tmp_path / f"{number}.png", (texture(number).astype(np.uint16) * 257) & ~low_bits)
+    assert not check_catalog(open_catalog(tmp_path))
+
+
+def test_a_bit_depth_is_proposed_where_no_value_needs_more() -> None:
+    assert [proposed_bit_depth(brightest) for brightest in (None, 0, 1, 3, 4, 15, 16, 63)] == [
+        None, 8, 10, 10, 12, 12, 14, 14,
+    ]  # fmt: skip
+    assert {proposed_bit_depth(brightest) for brightest in range(64, 256)} == {None}
+
+
+def test_names_that_say_no_format_are_not_wrong(tmp_path: Path) -> None:
+    for number, name in enumerate(("part.jpg.1", "part", "part.JPG_original", "part.jfif", "part.pjpeg")):
+        save(tmp_path / name, texture(number), ".jpg")
+    assert {problem.kind for problem in check_catalog(open_catalog(tmp_path))} == set()
+    save(tmp_path / "part.gif", texture(9), ".jpg")
+    (problem,) = check_catalog(open_catalog(tmp_path))
+    assert problem.kind == "wrong-extension" and "rename it to end in .jpg." in problem.detail
 
 
 def test_nothing_readable_is_fatal(tmp_path: Path) -> None:

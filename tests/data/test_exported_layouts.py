@@ -131,7 +131,7 @@ def test_an_export_that_lists_nothing_leaves_open_what_is_good(tmp_path: Path) -
         (tmp_path / split / "_annotations.coco.json").write_text(empty)
     with pytest.raises(CatalogError, match="which of the 11 are good") as caught:
         open_catalog(tmp_path)
-    assert "_annotations.coco.json and 2 more" in str(caught.value)
+    assert "train/_annotations.coco.json, valid/_annotations.coco.json" in str(caught.value)
     catalog = open_catalog(tmp_path, guess=True)
     assert catalog.layout == "coco" and len(catalog) == 11 and catalog.unclear
 

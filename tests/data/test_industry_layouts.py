@@ -129,7 +129,7 @@ def test_a_set_without_good_parts_says_so_and_opens_for_the_rest(
     draw: Callable[[Path], Drawn], tmp_path: Path
 ) -> None:
     draw(tmp_path)
-    with pytest.raises(CatalogError, match="no photographs of good parts as it is published"):
+    with pytest.raises(CatalogError, match="is published without photographs of good parts"):
         open_catalog(tmp_path)
     catalog = open_catalog(tmp_path, guess=True)
     assert catalog.layout == "neu" and "good parts" in catalog.unclear

@@ -320,7 +320,7 @@ def test_empty_classes_and_unused_images_are_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [[], ["notes.txt"], ["IMG_1.heic", "IMG_2.heic"], ["test/good/0.png", "train/x"]]
+    "names", [[], ["notes.txt"], ["IMG_1.jxl", "IMG_2.jxl"], ["test/good/0.png", "train/x"]]
 )
 def test_nothing_to_learn_from_is_one_clear_error(tmp_path: Path, names: list[str]) -> None:
     for name in names:

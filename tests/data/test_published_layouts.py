@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_layouts import DRAWINGS, HEIGHT, PENDING, WIDTH, Drawing, Drawn, mask, photographs
+from drawn_layouts import DRAWINGS, HEIGHT, PENDING, WIDTH, Drawing, Drawn, mask, numbered, photographs
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from blemish.core.errors import CatalogError
+from blemish.core.errors import BlemishError, CatalogError
 from blemish.core.images import read_mask
 from blemish.data.catalog import Catalog, open_catalog, open_catalogs
 from blemish.data.layouts.registry import LAYOUTS, layout_named
 from blemish.data.layouts.tree import FolderTree
+from blemish.data.painted_splits import normal_split, train_split
+from blemish.data.saturation import saturated_defects
+from blemish.data.splits import test_split
 from blemish.data.told import Told
 
 GENERIC = {"masks-beside", "btad", "mvtec", "folders", "images"}
 """Layouts that are asked last, since others may look like them too."""
 
-every_drawing = pytest.mark.parametrize("drawing", DRAWINGS, ids=lambda drawing: drawing.name)
+FILE_KEYS = ("train", "test", "meta", "image_path", "anomaly_class", "normal_class", "pixel_value")
+FILE_KEYS += ("saturation_threshold", "relative_saturation")
+
+
+def of_drawings(without: str = "") -> pytest.MarkDecorator:
+    """A test of every drawing but those of one layout."""
+    drawings = [drawing for drawing in DRAWINGS if drawing.layout != without]
+    return pytest.mark.parametrize("drawing", drawings, ids=lambda drawing: drawing.name)
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +79,7 @@ def test_every_layout_is_drawn() -> None:
     assert {layout.name for layout in LAYOUTS} <= drawn | PENDING
 
 
-@every_drawing
+@of_drawings()
 def test_a_whole_archive_is_read(tmp_path: Path, drawing: Drawing) -> None:
     folder, drawn = draw(drawing, tmp_path / "set")
     catalog = the_one(folder, drawn)
@@ -84,7 +97,7 @@ def test_a_whole_archive_is_read(tmp_path: Path, drawing: Drawing) -> None:
     assert set(FolderTree(folder).images()) <= {*paths, *masks, *reading.known, *unlabelled}
 
 
-@every_drawing
+@of_drawings()
 def test_no_other_layout_takes_it(tmp_path: Path, drawing: Drawing) -> None:
     folder, drawn = draw(drawing, tmp_path / "set")
     tree = FolderTree(folder)
@@ -95,12 +108,10 @@ def test_no_other_layout_takes_it(tmp_path: Path, drawing: Drawing) -> None:
     assert told.counts() == drawn.counts and drawing.layout in told.reason
 
 
-@every_drawing
+@of_drawings(without="visa")  # its tables give the paths, letter by letter
 @pytest.mark.parametrize("case", [str.upper, str.lower])
 def test_names_in_another_case(tmp_path: Path, drawing: Drawing, case: type[str]) -> None:
     folder, drawn = draw(drawing, tmp_path / "set")
-    if drawing.layout == "visa":
-        pytest.skip("its tables give the paths, letter by letter")
     for path in sorted(folder.rglob("*"), reverse=True):
         path.rename(path.with_name(case(path.name)))
     catalog = open_catalog(folder)
@@ -114,10 +125,8 @@ def test_names_in_another_case(tmp_path: Path, drawing: Drawing, case: type[str]
     assert [problem.kind for problem in catalog.problems] == list(drawn.problems)
 
 
-@every_drawing
+@of_drawings(without="images")  # no folder of photographs is too deep
 def test_unpacked_one_folder_deeper_and_copied_by_windows(tmp_path: Path, drawing: Drawing) -> None:
-    if drawing.layout == "images":
-        pytest.skip("a folder of photographs has no folder that is too deep")
     folder, drawn = draw(drawing, tmp_path / "download" / "archive")
     for place in (tmp_path / "download", folder):
         for litter in ("Thumbs.db", "desktop.ini", ".DS_Store"):
@@ -225,9 +234,11 @@ def test_copies_and_unreadable_masks_of_kolektorsdd2_are_told_and_never_good(tmp
     for name in ("10006", "10006_GT"):  # the archive has such a pair, of number 10301
         shutil.copy(folder / f"train/{name}.png", folder / f"train/{name} (copy).png")
     shutil.copy(folder / "train/10000.png", folder / "train/10000 - Copy (2).png")
+    for name in ("20000", "20000_GT"):  # named so by hand, and no copy
+        shutil.copy(folder / f"test/{name}.png", folder / f"test/{name.replace('20000', '20000 (1)')}.png")
     (folder / "train/10001_GT.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     catalog = open_catalog(folder)
-    assert catalog.counts()["train"] == {"good": 4} and catalog.counts()["test"]["defect"] == 3
+    assert catalog.counts() == {"train": {"good": 4}, "test": {"defect": 3, "good": 4}}
     told = sorted((problem.kind, Path(problem.path).name) for problem in catalog.problems)
     assert told[:3] == [
         ("duplicate", "10000 - Copy (2).png"),
@@ -312,3 +323,58 @@ def test_validation_images_are_in_no_fold_and_no_test(tmp_path: Path, name: str)
         "test": {"dent": 1, "good": 1},
     }
     assert len(catalog.train_normal()) == 6 and len(catalog.test()) == 2 and len(catalog.validation()) == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    place=st.sampled_from(
+        [
+            ("real-iad", "zipper.json"),
+            ("dagm", "Train/Label/Labels.txt"),
+            ("dagm-2007", "../Class1_def/labels.txt"),
+            ("mvtec-loco", "defects_config.json"),
+        ]
+    ),
+    content=st.one_of(
+        st.binary(max_size=60),
+        st.text(alphabet="0123456789.-e \t\nNanifg_labelPG", max_size=60).map(str.encode),
+        st.recursive(
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats()
+            | st.sampled_from(["OK", "OK/S0001/x.jpg"]),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(
+                    st.sampled_from(FILE_KEYS),
+                    inner,
+                )
+            ),
+            max_leaves=12,
+        ).map(lambda document: json.dumps(document).encode()),
+    ),
+)
+def test_any_bytes_in_a_file_of_a_data_set_give_an_error_of_the_project_at_most(
+    tmp_path_factory: pytest.TempPathFactory, place: tuple[str, str], content: bytes
+) -> None:
+    name, file = place
+    folder = one(name, tmp_path_factory.mktemp("any"))
+    (folder / file).write_bytes(content)
+    try:
+        saturated_defects(open_catalog(folder))
+    except BlemishError as error:
+        assert "\n" not in str(error)
+
+
+def test_validation_images_of_the_layout_stand_aside_where_folds_are_made(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    photographs(root, *numbered("train/good", 24), *numbered("validation/good", 4), *numbered("test/good", 8))
+    photographs(root, *numbered("test/dent", 8))
+    catalog = open_catalog(root)
+    own = set(catalog.validation()["path"])
+    assert len(own) == 4
+    splits = [test_split(catalog), normal_split(catalog), train_split(catalog, tmp_path / "painted")]
+    for parted in splits:
+        assert not own & set(parted.table["path"]) and len(parted.folds) == 3
+        assert (parted.validation()["fold"] >= 0).all()

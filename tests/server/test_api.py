@@ -13,6 +13,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 from server_clients import assert_problem, inspect
 
 from blemish.core.images import decode_image
@@ -49,6 +50,19 @@ def test_several_photographs_are_answered_in_order_and_bad_ones_are_named(
         ("b.txt", 415),
         ("d.png", 422),
     ]
+
+
+def test_a_photograph_that_browsers_cannot_show_is_kept_as_it_came(
+    client: httpx.Client, defective: list[bytes]
+) -> None:
+    content = io.BytesIO()
+    Image.fromarray(decode_image(defective[0], "x")).save(content, "JPEG2000")
+    (plain,) = inspect(client, ("x.png", defective[0])).json()["inspections"]
+    (found,) = inspect(client, ("x", content.getvalue()), heatmap="inline").json()["inspections"]
+    assert found["score"] == pytest.approx(plain["score"], rel=1e-4)
+    image = client.get(found["image"])
+    assert image.content == content.getvalue() and image.headers["content-type"] == "image/jp2"
+    assert client.get(f"/v1/inspections/{found['id']}/heatmap").headers["content-type"] == "image/png"
 
 
 def test_image_and_heatmap_come_by_link_and_inline(client: httpx.Client, defective: list[bytes]) -> None:

@@ -151,13 +151,17 @@ def read_content(path: Path | str, max_bytes: int) -> bytes:
             return stream.read(size)
         except OSError as error:
             raise _open_error(path, error) from error
+        except MemoryError as error:
+            detail = f"there is not enough memory to read its {size:,} bytes; close other programs, or save it smaller."
+            raise ImageError(path, "too-large", detail) from error
 
 
-def too_many_bytes(size: int, max_bytes: int) -> str:
-    """The sentence for a file of more than the allowed bytes."""
+def too_many_bytes(size: int, max_bytes: int, option: str = "") -> str:
+    """The sentence for a file of more than the allowed bytes, which `option` raises if there is one."""
+    raised = f", or raise the limit with {option}" if option else ""
     return (
         f"the file has {size:,} bytes, more than the limit of {max_bytes:,}; "
-        "save it smaller (compressed PNG) or raise the limit."
+        f"save it smaller (compressed PNG){raised}."
     )
 
 

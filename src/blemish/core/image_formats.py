@@ -6,40 +6,55 @@ The content decides, never the file's name: a stranger's `photo.png` may be anyt
 from __future__ import annotations
 
 import struct
+from pathlib import PurePath
 
-IMAGE_SUFFIXES: frozenset[str] = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+from blemish.core.anymap import begins_like_anymap
 
-FORMAT_SUFFIXES: dict[str, frozenset[str]] = {
-    "PNG": frozenset({".png"}),
-    "JPEG": frozenset({".jpg", ".jpeg"}),
-    "BMP": frozenset({".bmp"}),
-    "TIFF": frozenset({".tif", ".tiff"}),
-    "WEBP": frozenset({".webp"}),
+FORMAT_SUFFIXES: dict[str, tuple[str, ...]] = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".pjpeg", ".pjp", ".mpo"),
+    "BMP": (".bmp", ".dib"),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+    "PNM": (".pnm", ".pgm", ".ppm", ".pbm", ".pam"),
+    "GIF": (".gif",),
+    "JPEG 2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    "AVIF": (".avif", ".avifs"),
+    "HEIF": (".heic", ".heif", ".hif", ".heics", ".heifs"),
 }
+"""The suffixes of each format that is read, in lower case; the one that photographs are kept under first."""
+
+IMAGE_SUFFIXES: frozenset[str] = frozenset(suffix for some in FORMAT_SUFFIXES.values() for suffix in some)
+
+_OTHER_IMAGE_SUFFIXES = frozenset(
+    {".jxl", ".psd", ".dcm", ".exr", ".hdr", ".dds", ".ico", ".svg", ".dng", ".nef", ".cr2", ".cr3", ".arw"}
+)
+"""Suffixes of images that are not read."""
 
 # Sizes that the header after "BM" may have; without this check a text that begins with BM would be a bitmap.
 _BMP_HEADER_SIZES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 
+# Brands of ISO/IEC 23008-12 and of AVIF 1.1; "mif1" says only that there is an image, other brands of which kind.
+_BRANDS = {
+    "AVIF": frozenset({b"avif", b"avis"}),
+    "HEIF": frozenset(
+        {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+    ),
+}
+
 # Bytes at an offset that give away a format which is never opened.
 _FOREIGN_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"GIF8", "a GIF"),
     (0, b"%PDF", "a PDF document"),
     (0, b"%!PS", "a PostScript drawing"),
     (0, b"\xc5\xd0\xd3\xc6", "a PostScript drawing"),
-    (4, b"ftyphei", "a HEIC photograph"),
-    (4, b"ftyphev", "a HEIC photograph"),
-    (4, b"ftypmif1", "a HEIF photograph"),
-    (4, b"ftypavi", "an AVIF image"),
-    (4, b"ftypcrx", "a camera raw file"),
-    (4, b"ftyp", "a video"),
-    (0, b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 image"),
-    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
     (0, b"\xff\x0a", "a JPEG XL image"),
     (0, b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
     (0, b"8BPS", "a Photoshop document"),
     (0, b"\x00\x00\x01\x00", "an icon"),
     (0, b"v/1\x01", "an OpenEXR image"),
     (0, b"#?RADIANCE", "a Radiance HDR image"),
+    (0, b"PF\n", "a portable float map"),
+    (0, b"Pf\n", "a portable float map"),
     (0, b"DDS ", "a DDS texture"),
     (128, b"DICM", "a DICOM image"),
     (0, b"FUJIFILMCCD-RAW", "a camera raw file"),
@@ -48,14 +63,12 @@ _FOREIGN_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x1f\x8b", "a gzip archive"),
 )
 
-_PNM_MAGIC = tuple(b"P%d" % kind for kind in range(1, 8))
-
 
 def image_format(content: bytes) -> str | None:
-    """The format that the first 32 bytes of a file announce.
+    """The format that the first 64 bytes of a file announce, or more of them.
 
     Returns:
-        "PNG", "JPEG", "BMP", "TIFF" or "WEBP"; None for anything else.
+        One of `FORMAT_SUFFIXES`; None for anything else.
     """
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
@@ -65,9 +78,64 @@ def image_format(content: bytes) -> str | None:
         return "TIFF"
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
         return "WEBP"
-    if content.startswith(b"BM") and content[14:18].ljust(4, b"\0")[1:] == b"\0\0\0":
-        return "BMP" if len(content) > 14 and content[14] in _BMP_HEADER_SIZES else None
-    return None
+    if _is_bitmap(content):
+        return "BMP"
+    if content.startswith((b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51\0")):
+        return "JPEG 2000"
+    if content[4:8] == b"ftyp" and content[:2] == b"\0\0":
+        return _format_of_brands(content)
+    if _is_gif(content):
+        return "GIF"
+    return "PNM" if begins_like_anymap(content) else None
+
+
+def _is_bitmap(content: bytes) -> bool:
+    """Whether a BMP begins here, or the part of one that Windows' clipboard calls a DIB."""
+    if content.startswith(b"BM"):
+        return content[15:18] == b"\0\0\0" and content[14] in _BMP_HEADER_SIZES
+    if (
+        len(content) < 20
+        or content[0] not in _BMP_HEADER_SIZES
+        or content[0] < 40
+        or content[1:4] != b"\0\0\0"
+    ):
+        return False
+    width, height, planes, bits, compression = struct.unpack_from("<iiHHI", content, 4)
+    return (
+        0 < width < 2**20
+        and 0 < abs(height) < 2**20
+        and planes == 1
+        and bits in (1, 4, 8, 16, 24, 32)
+        and compression < 4
+    )
+
+
+def _is_gif(content: bytes) -> bool:
+    """Whether a GIF begins here: after its screen follows a colour table, an extension or an image, and no text."""
+    if not content.startswith((b"GIF87a", b"GIF89a")) or len(content) < 14:
+        return False
+    if content[10] & 0x80:
+        return True
+    return content[13] == 0x2C or (
+        content[13] == 0x21 and content[14:15] in (b"\xf9", b"\xfe", b"\xff", b"\x01")
+    )
+
+
+def _format_of_brands(content: bytes) -> str | None:
+    """The format of an ISO media file: its own brand decides, and for a general one those that it goes with."""
+    end = min(int.from_bytes(content[:4], "big"), len(content))
+    brand, others = content[8:12], {content[at : at + 4] for at in range(16, end - 3, 4)}
+    if brand in _BRANDS["AVIF"] or (brand in (b"mif1", b"msf1") and others & _BRANDS["AVIF"]):
+        return "AVIF"
+    return "HEIF" if brand in _BRANDS["HEIF"] else None
+
+
+def has_wrong_suffix(path: str, kind: str) -> bool:
+    """Whether a file's name says another image format than `kind`; `part`, `part.jpg.1` and `part.old` say none."""
+    for suffix in reversed(PurePath(path).suffixes):
+        if suffix.lower() in IMAGE_SUFFIXES | _OTHER_IMAGE_SUFFIXES:
+            return suffix.lower() not in FORMAT_SUFFIXES[kind]
+    return False
 
 
 def foreign_format(content: bytes) -> str | None:
@@ -75,47 +143,29 @@ def foreign_format(content: bytes) -> str | None:
     for offset, signature, name in _FOREIGN_SIGNATURES:
         if content.startswith(signature, offset):
             return name
-    if content[8:11] == b"CR\x02":
+    if content[8:11] == b"CR\x02" or content[4:11] == b"ftypcrx":
         return "a camera raw file"
-    if content.startswith(_PNM_MAGIC) and content[2:3].isspace():
-        return "a portable anymap"
+    if content[4:8] == b"ftyp" and content[:2] == b"\0\0":
+        return "a video"
     start = content[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"<svg") or (start.startswith((b"<?xml", b"<!--")) and b"<svg" in start):
         return "an SVG drawing"
     return None
 
 
-def webp_canvas(content: bytes) -> tuple[int, int] | None:
-    """Width and height that a WebP header announces; None if its first chunk is not a known one.
-
-    libwebp allocates the canvas when it opens a file, so the size must be known before. Follows
-    https://developers.google.com/speed/webp/docs/riff_container.
-    """
-    chunk = content[12:16]
-    if len(content) < 30:
-        return None
-    if chunk == b"VP8X":
-        return 1 + int.from_bytes(content[24:27], "little"), 1 + int.from_bytes(content[27:30], "little")
-    if chunk == b"VP8L":
-        bits = int.from_bytes(content[21:25], "little")
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    if chunk == b"VP8 ":
-        width, height = struct.unpack_from("<HH", content, 26)
-        return width & 0x3FFF, height & 0x3FFF
-    return None
-
-
 def is_cut_short(content: bytes, kind: str) -> bool:
     """Whether a file visibly ends before its image does, in ways that decoders let pass.
 
-    A PNG without its end chunk, a WebP whose RIFF header promises more bytes than there are, and a JPEG that
-    ends in a run of zero bytes with no end marker before it: a copy that was interrupted after the space had
-    been reserved. libjpeg would fill the rest with grey and only warn.
+    A PNG without its end chunk, a WebP whose RIFF header promises more bytes than there are, a JPEG 2000 without
+    its end marker, and a JPEG that ends in a run of zero bytes with no end marker before it: a copy that was
+    interrupted after the space had been reserved. libjpeg would fill the rest with grey and only warn.
     """
     if kind == "PNG":
         return b"IEND" not in content
     if kind == "WEBP":
         return len(content) < 8 + int.from_bytes(content[4:8], "little")
+    if kind == "JPEG 2000":  # no data of a codestream contain its end marker
+        return content.find(b"\xff\xd9", content.find(b"\xff\x4f\xff\x51")) < 0
     if kind == "JPEG" and content.endswith(bytes(64)):
         return not content.rstrip(b"\0").endswith(b"\xff\xd9")
     return False

@@ -12,7 +12,8 @@ from PIL import Image
 
 from blemish.core.errors import ImageError, UsageError
 from blemish.core.image_samples import eight_bits, samples_of, upright
-from blemish.core.images import ORIENTATION, decode_image, read_image
+from blemish.core.images import decode_image, read_image
+from blemish.core.opened_images import ORIENTATION
 from blemish.core.types import ByteArray
 
 ImageInput: TypeAlias = "str | Path | bytes | Image.Image | npt.NDArray[Any]"

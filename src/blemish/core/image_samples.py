@@ -15,6 +15,7 @@ from blemish.core.types import ByteArray
 Samples = npt.NDArray[Any]
 """uint8 or uint16, H x W (grey) or H x W x 3 (RGB)."""
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 _SAMPLE_TYPES = {"I": "32-bit integers", "F": "32-bit floats", "LAB": "CIELAB colours", "HSV": "HSV colours"}
 
 
@@ -23,39 +24,62 @@ def samples_of(image: Image.Image, name: str) -> Samples:
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16)
     if image.mode in _SAMPLE_TYPES:
-        raise ImageError(
-            name,
-            "unsupported",
-            f"its samples are of a type that is not read ({_SAMPLE_TYPES[image.mode]}); "
-            "save it with 8 or 16 bits per channel, as grey or RGB.",
-        )
+        raise unsupported_samples(name, _SAMPLE_TYPES[image.mode])
     if image.has_transparency_data:
-        return _over_black(np.asarray(image.convert("RGBA")))
+        return over_black(np.asarray(image.convert("RGBA")), 255)
     if image.mode in ("L", "1"):
         return np.asarray(image.convert("L"))
     return np.asarray(image.convert("RGB"))
 
 
-def sixteen_bit_colour(content: bytes) -> Samples:
-    """16-bit RGB samples of a PNG or TIFF, not yet turned upright."""
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+def unsupported_samples(name: str, what: str) -> ImageError:
+    """The error for an image whose samples are of a kind that is not read."""
+    detail = (
+        f"its samples are of a type that is not read ({what}); "
+        "save it with 8 or 16 bits per channel, as grey or RGB."
+    )
+    return ImageError(name, "unsupported", detail)
+
+
+def deep_colour(content: bytes, bits: int) -> Samples:
+    """RGB samples of more than 8 bits, of a PNG or JPEG 2000 file, not yet turned upright."""
+    plain = _plain_png(content) if content.startswith(_PNG) else content
+    pixels = cv2.imdecode(np.frombuffer(plain, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
         raise ValueError("16-bit colour in an unusual arrangement")
     if pixels.ndim == 2:
         return np.asarray(pixels)
     if pixels.shape[2] == 4:
-        return _over_black(pixels[:, :, [2, 1, 0, 3]])
+        return over_black(pixels[:, :, [2, 1, 0, 3]], 2**bits - 1)
     return np.asarray(pixels[:, :, ::-1])
 
 
-def _over_black(rgba: Samples) -> Samples:
-    """RGBA laid over black; an alpha that is zero everywhere is ignored."""
-    alpha = rgba[:, :, 3:]
-    full = np.iinfo(rgba.dtype).max
-    if not alpha.any() or (alpha == full).all():
-        return rgba[:, :, :3]
-    weighted = rgba[:, :, :3].astype(np.uint32) * alpha + full // 2
-    return (weighted // full).astype(rgba.dtype)
+def _plain_png(content: bytes) -> bytes:
+    """A PNG with nothing but its pixels: OpenCV reserves up to 4 GiB for any other chunk that claims them."""
+    parts, at = [_PNG], len(_PNG)
+    while at + 12 <= len(content):
+        end = at + 12 + int.from_bytes(content[at : at + 4], "big")
+        if content[at + 4 : at + 8] in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND") and end <= len(content):
+            parts.append(content[at:end])
+        at = end
+    return b"".join(parts)
+
+
+def over_black(samples: Samples, full: int) -> Samples:
+    """Samples with alpha last, H x W x 2 or H x W x 4, laid over black; an alpha that is zero everywhere is ignored.
+
+    Args:
+        samples: uint8 or uint16.
+        full: the value that stands for opaque.
+
+    Returns:
+        H x W or H x W x 3.
+    """
+    colours, alpha = samples[:, :, :-1], samples[:, :, -1:]
+    if alpha.any() and not (alpha == full).all():
+        weighted = colours.astype(np.uint32) * alpha + full // 2
+        colours = (weighted // full).astype(samples.dtype)
+    return colours[:, :, 0] if colours.shape[2] == 1 else colours
 
 
 def upright(samples: Samples, orientation: int) -> Samples:

@@ -1,7 +1,7 @@
 """Safe image decoding: every photograph enters Blemish here, as uint8 RGB.
 
 Files may come from strangers and from failing disks. Bytes are counted before they are read, pixels are
-counted from the header before they are decoded, only five formats are ever opened, and whatever goes wrong
+counted from the header before they are decoded, only known formats are ever opened, and whatever goes wrong
 is one `ImageError`. What is read depends on the file alone: 16-bit values are shifted, never stretched to
 the image's content.
 """
@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
-from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
-from PIL import WebPImagePlugin as WebpImagePlugin
 
 from blemish.core.errors import ImageError, UsageError
 from blemish.core.image_files import list_images, open_regular, read_content, too_many_bytes
@@ -28,9 +25,9 @@ from blemish.core.image_formats import (
     foreign_format,
     image_format,
     is_cut_short,
-    webp_canvas,
 )
-from blemish.core.image_samples import Samples, eight_bits, samples_of, sixteen_bit_colour, upright
+from blemish.core.image_samples import Samples, eight_bits
+from blemish.core.opened_images import OpenedImage, announced_size, open_image
 from blemish.core.types import BoolArray, ByteArray
 
 __all__ = [
@@ -62,24 +59,12 @@ IMAGE_PROBLEM_KINDS: tuple[str, ...] = (
     "unsupported",  # an image, of a format or sample type that is not read
 )
 
+_START = 2**16  # bytes, with what stands before the first frame of a GIF
 _CONVERT = "convert it to PNG"
+_NO_MEMORY = "there is not enough memory to decode it; close other programs, or scale it down."
 _TRUNCATED = "the file ends before its image does; copy or take the photograph again."
-_MOST_PAGES = 100
 _SMEARED = 8
 """Largest value that compression leaves where a mask marks nothing."""
-_PILLOW = threading.RLock()
-ORIENTATION = 0x0112  # the same tag number in EXIF and TIFF
-_NEW_SUBFILE_TYPE, _BITS_PER_SAMPLE, _DNG_VERSION = 254, 258, 50706
-
-# Plugins are called directly: `Image.open` would also apply Pillow's own pixel limit (a warning on stderr),
-# and turn a phone's JPEG with a preview inside into a several-frame MPO.
-_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
-    "PNG": PngImagePlugin.PngImageFile,
-    "JPEG": JpegImagePlugin.JpegImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
-    "WEBP": WebpImagePlugin.WebPImageFile,
-}
 
 
 @dataclass(frozen=True)
@@ -90,11 +75,14 @@ class DecodeLimits:
         max_bytes: largest file, in bytes.
         max_pixels: largest width x height.
         min_side: shortest width and height, in pixels.
+        bytes_option, pixels_option: of the program that set the limits, for errors to name; "" if it has none.
     """
 
     max_bytes: int = 256 * 2**20
     max_pixels: int = 100_000_000
     min_side: int = 8
+    bytes_option: str = ""
+    pixels_option: str = ""
 
 
 DEFAULT_LIMITS = DecodeLimits()
@@ -115,7 +103,7 @@ def decode_image(
     Samples of more than 8 bits become `value >> (bit_depth - 8)`, at most 255, whatever the image shows.
 
     Args:
-        content: the whole file: PNG, JPEG, BMP, TIFF or WebP; its bytes decide, not its name.
+        content: the whole file, of any format in `image_formats.FORMAT_SUFFIXES`; its bytes decide, not its name.
         name: what to call the file in errors.
         limits: bytes, pixels and sides allowed.
         bit_depth: bits that a 16-bit file really uses, 8 to 16; 12 for many industrial cameras.
@@ -125,7 +113,8 @@ def decode_image(
         UsageError: `bit_depth` is outside 8 to 16.
     """
     require_bit_depth(bit_depth)
-    return eight_bits(*_decode(content, name, limits), bit_depth)
+    with _one_error(name):
+        return eight_bits(*_decode(content, name, limits), bit_depth)
 
 
 def require_bit_depth(bit_depth: int) -> None:
@@ -148,17 +137,19 @@ def read_mask(path: Path | str, limits: DecodeLimits = DEFAULT_LIMITS) -> BoolAr
     Raises:
         ImageError: as `decode_image`.
     """
-    content = read_content(path, limits.max_bytes)
-    samples, _ = _decode(content, str(path), limits)
-    # A good part's mask is black but for what compression adds; labels 1, 2, 3 are no values for a lossy file.
-    above = max(int(samples.max()) // 2, _SMEARED) if is_lossy(content) else 0
-    return np.asarray(samples > above if samples.ndim == 2 else (samples > above).any(axis=2), dtype=np.bool_)
+    with _one_error(str(path)):
+        content = read_content(path, limits.max_bytes)
+        samples, _ = _decode(content, str(path), limits)
+        # A good part's mask is black but for what compression adds; labels 1, 2, 3 are no values for a lossy file.
+        above = max(int(samples.max()) // 2, _SMEARED) if is_lossy(content) else 0
+        marked = samples > above
+        return np.asarray(marked if marked.ndim == 2 else marked.any(axis=2), dtype=np.bool_)
 
 
 def is_lossy(content: bytes) -> bool:
-    """Whether an image file's compression changes pixels: JPEG, and WebP but for its lossless kind."""
+    """Whether an image file's compression changes pixels, as far as its format tells: lossless WebP is told."""
     kind = image_format(content)
-    return kind == "JPEG" or (kind == "WEBP" and b"VP8L" not in content[:64])
+    return kind in ("JPEG", "JPEG 2000", "AVIF", "HEIF") or (kind == "WEBP" and b"VP8L" not in content[:64])
 
 
 def pixel_digest(image: ByteArray) -> str:
@@ -175,11 +166,7 @@ def bits_per_sample(content: bytes, name: str) -> int:
         ImageError: the header of `content` cannot be read.
     """
     with _one_error(name):
-        kind = _known_format(content, name)
-        if kind != "TIFF":
-            return content[24] if kind == "PNG" and len(content) > 24 else 8
-        with _pillow():
-            return _tiff_bits(TiffImagePlugin.TiffImageFile(io.BytesIO(content)))
+        return _opened(io.BytesIO(content), name, DEFAULT_LIMITS).bits
 
 
 def stored_channels(content: bytes, name: str) -> int:
@@ -189,9 +176,7 @@ def stored_channels(content: bytes, name: str) -> int:
         ImageError: the header of `content` cannot be read.
     """
     with _one_error(name):
-        kind = _known_format(content, name)
-        with _pillow():
-            return len(_PLUGINS[kind](io.BytesIO(content)).getbands())
+        return _opened(io.BytesIO(content), name, DEFAULT_LIMITS).channels
 
 
 def upright_size(path: Path | str) -> tuple[int, int]:
@@ -202,13 +187,19 @@ def upright_size(path: Path | str) -> tuple[int, int]:
     """
     name = str(path)
     with _one_error(name), open_regular(path) as stream:
-        kind = _known_format(stream.read(4096), name)
-        stream.seek(0)
-        with _pillow():
-            image = _PLUGINS[kind](stream)
-            orientation = 1 if kind == "TIFF" else _orientation(image)  # Pillow has turned a TIFF's size
+        image = _opened(stream, name, DEFAULT_LIMITS)
         width, height = image.size
-        return (height, width) if orientation >= 5 else (width, height)
+        return (height, width) if image.orientation >= 5 else (width, height)
+
+
+def _opened(stream: IO[bytes], name: str, limits: DecodeLimits) -> OpenedImage:
+    """An image whose size, where decoders reserve it at once, is within the limits."""
+    start = stream.read(_START)
+    stream.seek(0)
+    kind = _known_format(start, name)
+    if announced := announced_size(start, kind):
+        _check_size(announced, name, limits)
+    return open_image(stream, kind, name)
 
 
 def _decode(content: bytes, name: str, limits: DecodeLimits) -> tuple[Samples, int]:
@@ -216,54 +207,26 @@ def _decode(content: bytes, name: str, limits: DecodeLimits) -> tuple[Samples, i
     if not content:
         raise ImageError(name, "empty", "the file is empty (0 bytes); copy or take the photograph again.")
     if len(content) > limits.max_bytes:
-        raise ImageError(name, "too-large", too_many_bytes(len(content), limits.max_bytes))
-    with _one_error(name):
-        kind = _known_format(content, name)
-        if is_cut_short(content, kind):
-            raise ImageError(name, "truncated", _TRUNCATED)
-        if kind == "WEBP" and (canvas := webp_canvas(content)):
-            _check_size(canvas, name, limits)
-        with _pillow():
-            image = _PLUGINS[kind](io.BytesIO(content))
-            _check_size(image.size, name, limits)
-            _check_frames(image, name)
-            orientation = _orientation(image)
-            bits = _tiff_bits(image) if isinstance(image, TiffImagePlugin.TiffImageFile) else 8
-            if kind == "TIFF":
-                image.load()  # reads more of the directory, and may warn
-        if kind == "PNG":
-            bits = content[24]
-        image.load()
-        if bits == 16 and image.mode in ("RGB", "RGBA", "LA"):
-            # Pillow drops the low byte of 16-bit colour; having checked the file, it leaves it to OpenCV.
-            return upright(sixteen_bit_colour(content), orientation), bits
-        return upright(samples_of(image, name), 1 if kind == "TIFF" else orientation), bits
-
-
-def _orientation(image: ImageFile.ImageFile) -> int:
-    """EXIF orientation 1 to 8 as the header gives it, without decoding; 1 if absent or damaged."""
-    try:
-        # Not the PNG plugin's own `getexif`, which decodes every image that has no EXIF.
-        value = Image.Image.getexif(image).get(ORIENTATION, 1)
-    except Exception:  # damaged metadata says nothing about the pixels
-        return 1
-    return value if value in range(1, 9) else 1
-
-
-def _tiff_bits(image: TiffImagePlugin.TiffImageFile) -> int:
-    """Bits stored for each sample of a TIFF."""
-    return int(max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))))
+        raise ImageError(
+            name, "too-large", too_many_bytes(len(content), limits.max_bytes, limits.bytes_option)
+        )
+    if is_cut_short(content, _known_format(content, name)):
+        raise ImageError(name, "truncated", _TRUNCATED)
+    image = _opened(io.BytesIO(content), name, limits)
+    _check_size(image.size, name, limits)
+    return image.samples(content, name), image.bits
 
 
 def _check_size(size: tuple[int, int], name: str, limits: DecodeLimits) -> None:
     """Refuse an image by the width and height in its header."""
     width, height = size
     if width * height > limits.max_pixels:
+        raised = f", or raise the limit with {limits.pixels_option}" if limits.pixels_option else ""
         raise ImageError(
             name,
             "too-large",
             f"it has {width} x {height} pixels, more than the limit of {limits.max_pixels:,}; "
-            "crop or scale it, or raise the limit.",
+            f"crop or scale it{raised}.",
         )
     if min(width, height) < limits.min_side:
         raise ImageError(
@@ -272,24 +235,6 @@ def _check_size(size: tuple[int, int], name: str, limits: DecodeLimits) -> None:
             f"it has {width} x {height} pixels, and a side under {limits.min_side} shows no part; "
             "take it with a higher resolution.",
         )
-
-
-def _check_frames(image: ImageFile.ImageFile, name: str) -> None:
-    """Refuse animations, documents of several pages, and camera raw files that pass for TIFF."""
-    if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        if getattr(image, "is_animated", False):
-            raise ImageError(name, "animated", "it has several frames; save the one that counts as PNG.")
-        return
-    if _DNG_VERSION in image.tag_v2 or image.tag_v2.get(_NEW_SUBFILE_TYPE, 0) & 1:
-        raise ImageError(name, "unsupported", f"it holds a camera raw file, which is not read; {_CONVERT}.")
-    for page in range(1, _MOST_PAGES):
-        try:
-            image.seek(page)
-        except EOFError:
-            break
-        if not image.tag_v2.get(_NEW_SUBFILE_TYPE, 0) & 1:  # 1: a smaller copy of another page
-            raise ImageError(name, "animated", "it has several pages; save the one that counts as a file.")
-    image.seek(0)
 
 
 def _known_format(content: bytes, name: str) -> str:
@@ -313,21 +258,6 @@ def _known_format(content: bytes, name: str) -> str:
 
 
 @contextmanager
-def _pillow() -> Iterator[None]:
-    """Let Pillow read a header without a word on stderr, and without its own pixel limit: ours has decided.
-
-    Both are settings of the whole process, hence the lock; only headers (and TIFF) are read under it.
-    """
-    with _PILLOW, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
-
-
-@contextmanager
 def _one_error(name: str) -> Iterator[None]:
     """Turn whatever a decoder throws at damaged content into one `ImageError`."""
     try:
@@ -335,11 +265,11 @@ def _one_error(name: str) -> Iterator[None]:
     except ImageError:
         raise
     except MemoryError as error:
-        raise ImageError(
-            name, "too-large", "there is not enough memory to decode it; scale it down."
-        ) from error
+        raise ImageError(name, "too-large", _NO_MEMORY) from error
     except Exception as error:  # decoders fail with anything: SyntaxError, struct.error, KeyError ...
         reason = str(error)
+        if "memory" in reason.lower() or "decoder error -9" in reason:  # as OpenCV and Pillow say it
+            raise ImageError(name, "too-large", _NO_MEMORY) from error
         if "truncated" in reason.lower():
             raise ImageError(name, "truncated", _TRUNCATED) from error
         if "MAX_TEXT" in reason or "decompressed data too large" in reason.lower():

@@ -13,7 +13,7 @@ import numpy as np
 
 from blemish.core.errors import ImageError
 from blemish.core.image_files import open_regular
-from blemish.core.image_formats import FORMAT_SUFFIXES, image_format
+from blemish.core.image_formats import FORMAT_SUFFIXES, has_wrong_suffix, image_format
 from blemish.core.images import (
     DEFAULT_LIMITS,
     DecodeLimits,
@@ -222,7 +222,8 @@ class CatalogChecks:
     def whole(self) -> list[Problem]:
         """Problems of the catalog as a whole, after the last image."""
         problems = _size_problems(self._catalog, self._sizes)
-        problems += _bit_depth_problems(self._catalog, self._brightest_deep)
+        if proposal := bit_depth_problem(str(self._catalog.root), self._brightest_deep):
+            problems.append(proposal)
         if not self._readable_normal and self._catalog.train_normal():
             detail = "none of the photographs of good parts can be read, so there is nothing to learn from."
             problems.append(Problem("empty-class", str(self._catalog.root), detail, fatal=True))
@@ -232,10 +233,9 @@ class CatalogChecks:
 def _extension_problems(path: str, content: bytes) -> list[Problem]:
     """A name that says another format than the content."""
     kind = image_format(content) or ""
-    suffixes = FORMAT_SUFFIXES[kind]
-    if Path(path).suffix.lower() in suffixes:
+    if not has_wrong_suffix(path, kind):
         return []
-    detail = f"it holds a {kind} image and is read as such; rename it to end in {min(suffixes)}."
+    detail = f"it holds a {kind} image and is read as such; rename it to end in {FORMAT_SUFFIXES[kind][0]}."
     return [Problem("wrong-extension", path, detail)]
 
 
@@ -282,17 +282,33 @@ def _size_problems(catalog: Catalog, sizes: Counter[tuple[int, int]]) -> list[Pr
     return [Problem("mixed-sizes", str(catalog.root), detail)]
 
 
-def _bit_depth_problems(catalog: Catalog, brightest: int | None) -> list[Problem]:
-    """16-bit images whose highest value, over all of them, leaves the upper bits unused.
+def proposed_bit_depth(brightest: int | None) -> int | None:
+    """The bit depth to read 16-bit photographs with, where they leave upper bits unused: 8, 10, 12 or 14.
 
-    `brightest` is the highest value of them all, shifted to 8 bits.
+    Args:
+        brightest: highest value of all of them, as `decode_image` gives it at a bit depth of 16 (0 to 255); None if no
+            photograph has 16 bits.
+
+    Returns:
+        None where nothing is to be proposed, as for cameras that fill the upper bits.
+
+    Example:
+        >>> proposed_bit_depth(15), proposed_bit_depth(200)
+        (12, None)
     """
-    if brightest is None or brightest >= 128:
-        return []
-    bits = brightest.bit_length() + 8
-    bound = f"{2**bits:,}"
+    if brightest is None:
+        return None
+    used = brightest.bit_length() + 8
+    return next((bits for bits in (8, 10, 12, 14) if used <= bits), None)
+
+
+def bit_depth_problem(where: str, brightest: int | None) -> Problem | None:
+    """What to say of 16-bit photographs in `where` that leave upper bits unused; see `proposed_bit_depth`."""
+    bits = proposed_bit_depth(brightest)
+    if bits is None:
+        return None
     detail = (
-        f"the 16-bit images stay below {bound}, so they are read dark; if the camera delivers {bits} bits, "
-        f"read them with a bit depth of {bits}."
+        f"the 16-bit images stay below {2**bits:,}, so they are read dark; if the camera delivers {bits} bits, "
+        f"read them with a bit depth of {bits}: --bit-depth {bits}."
     )
-    return [Problem("bit-depth", str(catalog.root), detail)]
+    return Problem("bit-depth", where, detail)

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from blemish.core.errors import BlemishError, ImageError
-from blemish.core.image_formats import image_format
+from blemish.core.image_formats import FORMAT_SUFFIXES, image_format
 from blemish.core.images import DecodeLimits, decode_image
 from blemish.line.runtime import Inspector
 from blemish.server.errors import Overloaded
@@ -37,8 +37,6 @@ from blemish.station.shelf import InspectorVersion
 
 _KEEPERS = 4
 _STATUS = {"too-large": 413, "unsupported": 415, "not-an-image": 415, "animated": 415}
-_SUFFIX = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "TIFF": ".tif", "WEBP": ".webp"}
-
 logger = logging.getLogger("blemish.server")
 
 
@@ -268,7 +266,7 @@ class InspectionQueue:
 
     def _keep_one(self, one: _Finished) -> str | None:
         content = one.task.photograph.content
-        suffix = _SUFFIX.get(image_format(content) or "", ".png")
+        suffix = FORMAT_SUFFIXES[image_format(content) or "PNG"][0]
         return self._images.keep(content, suffix, one.new.verdict)
 
     def _resolve(self, task: Task, answer: Judged | Refused) -> None:

@@ -62,7 +62,12 @@ class Service:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
-        limits = DecodeLimits(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
+        limits = DecodeLimits(
+            max_bytes=settings.max_bytes,
+            max_pixels=settings.max_pixels,
+            bytes_option="--max-bytes",
+            pixels_option="--max-pixels",
+        )
         self.home = Home(settings.home)
         self.database = Database(settings.database or self.home.database_url)
         self.database.upgrade()

@@ -28,7 +28,7 @@ _END = struct.Struct("<4s4H2LH")  # the end record of a zip
 _LARGE_ZIP_LOCATOR, _LARGE_ZIP_LOCATOR_SIZE = b"PK\x06\x07", 20
 _ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".jar"})
 _CHUNK = 2**20
-_SNIFFED = 32
+_SNIFFED = 64
 
 # Whatever the standard library raises on a zip that lies about itself.
 _ZIP_ERRORS = (

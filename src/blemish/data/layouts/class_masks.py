@@ -65,6 +65,7 @@ def _read_cvat(tree: FolderTree) -> Reading:
     of_objects = set(tree.images(objects)) if objects else set()
     of_classes = {_key(path, masks): path for path in tree.images(masks)}
     export.reading.known |= of_objects | set(of_classes.values())
+    export.reading.known.update((*tree.others("*.txt"), *tree.others("*.xml")))
     colours, splits = _label_map(tree), _listed_splits(tree)
     base = tree.folder("JPEGImages")
     for path in tree.images(base):
@@ -140,7 +141,7 @@ def _read_roboflow(tree: FolderTree) -> Reading:
     """
     export, photographs = Export("roboflow-masks", tree), Photographs(tree)
     masks = [path for path in tree.images() if path.stem.lower().endswith("_mask")]
-    export.reading.known.update(masks)
+    export.reading.known.update((*masks, *tree.others(_CLASS_TABLE)))
     tables = {path.parent: _values(path) for path in tree.others(_CLASS_TABLE) if _has_values(path)}
     for mask in masks:
         stem = mask.stem[: -len("_mask")]
@@ -204,7 +205,8 @@ def _classes_of(mask: Path, colours: Colours) -> list[tuple[str, BoolArray]]:
     pixels = read_image(mask).astype(np.uint32)
     codes = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
     found: dict[str, BoolArray] = {}
-    for code in np.unique(codes).tolist():
+    present = np.unique(codes[codes > 0]).tolist()  # most pixels are black, and sorting them takes long
+    for code in (*([] if codes.all() else [0]), *present):
         colour = (code >> 16, code >> 8 & 255, code & 255)
         name = colours.get(colour)
         if name is None and (colour in ((0, 0, 0), _BORDER)):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from blemish.core.errors import CatalogError
-from blemish.data.entries import GOOD, NORMAL_NAMES, Problem, Reading
+from blemish.data.entries import GOOD, NORMAL_NAMES, Problem, Reading, named
 from blemish.data.layouts.annotation_files import (
     Photographs,
     is_of_whole,
@@ -74,7 +74,7 @@ def _read_classes(tree: FolderTree) -> Reading:
             )
             export.reading.problems.append(Problem("label-missing", str(table), detail))
             export.reading.known.update(unknown)
-    return export.finished(", ".join(map(tree.relative, tables[:3])))
+    return export.finished(named([tree.relative(path) for path in tables], 3))
 
 
 def _rows(table: Path) -> tuple[list[str], list[Row]]:
@@ -128,7 +128,7 @@ def _read_boxes(tree: FolderTree) -> Reading:
                 export.add(path, split_of_folders(tree, path), [mark], size=size)
         for path in tree.images(table.parent, recursive=False):
             (export.add if rows else export.add_unlabelled)(path, split_of_folders(tree, path))
-    return export.finished(", ".join(map(tree.relative, tables[:3])))
+    return export.finished(named([tree.relative(path) for path in tables], 3))
 
 
 def _mark(table: Path, line: int, row: dict[str, str]) -> tuple[Mark, tuple[int, int]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from blemish.core.errors import CatalogError
-from blemish.data.entries import Reading, split_of
+from blemish.data.entries import Reading, named, split_of
 from blemish.data.layouts.annotation_files import (
     Photographs,
     box_around,
@@ -99,12 +99,7 @@ def _read(tree: FolderTree) -> Reading:
             _refuse(
                 annotation, table, f"image_id {annotation.get('image_id')!r}", "the id of one of its images"
             )
-    return export.finished(_listed(tree, tables))
-
-
-def _listed(tree: FolderTree, tables: list[Path]) -> str:
-    more = f" and {len(tables) - 1} more such files" if len(tables) > 1 else ""
-    return f"{tree.relative(tables[0])}{more}" if tables else "no file of COCO's"
+    return export.finished(named([tree.relative(path) for path in tables], 3))
 
 
 def _document(path: Path) -> dict[str, Any]:

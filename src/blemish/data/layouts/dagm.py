@@ -29,11 +29,13 @@ from blemish.data.entries import (
 from blemish.data.layouts.layout import Layout
 from blemish.data.layouts.pairs import with_masks
 from blemish.data.layouts.tree import FolderTree
-from blemish.data.marks import Mark, mask_file, with_known_splits
+from blemish.data.marks import Mark, marked_entry, with_known_splits
 
 _LABEL, _LIST = "label", "labels.txt"
 _CORNERS = 64
 """Corners of the polygon that stands for an ellipse."""
+_FARTHEST = 1e5
+"""Pixels, more than any photograph has."""
 
 
 def _recognise(tree: FolderTree) -> str | None:
@@ -99,11 +101,26 @@ def _listed_defective(tree: FolderTree, labels: Path) -> set[str]:
     """Names of the photographs that `Labels.txt` calls defective: a line is number, 0 or 1, file, 0, mask or 0."""
     names = set()
     for table in tree.others(_LIST, labels):
-        for line in table.read_text("utf-8", "replace").splitlines():
+        for line in _lines(table):
             cells = line.split()
             if len(cells) >= 3 and cells[1] == "1":
                 names.add(Path(cells[2]).stem.lower())
     return names
+
+
+def _lines(table: Path) -> list[str]:
+    """The lines of a file.
+
+    Raises:
+        CatalogError: it cannot be read.
+    """
+    try:
+        return table.read_text("utf-8", "replace").splitlines()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CatalogError(
+            f"{table} cannot be read ({reason}): allow it, or unpack the archive again."
+        ) from error
 
 
 def _good_and_defective(tree: FolderTree) -> tuple[Path, Path] | None:
@@ -134,20 +151,17 @@ def _read_old(tree: FolderTree, good: Path, defective: Path) -> Reading:
     ellipses = _ellipses(table) if table else {}
     reading.known.update(filter(None, [table]))
     for path in inside.images(defective):
-        entry = Entry(path, TEST, ANOMALOUS, DEFECT)
         ellipse = ellipses.get(path.stem.lstrip("0"))
         if ellipse is None:
             detail = f"{_LIST} has no line for it, so its defect has no mask; add one."
             reading.problems.append(Problem("mask-missing", str(path), detail))
-            entries.append(entry)
+            entries.append(Entry(path, TEST, ANOMALOUS, DEFECT))
             continue
         try:
-            mask = mask_file([ellipse], *upright_size(path))
+            entries.append(marked_entry(path, TEST, [ellipse], *upright_size(path)))
         except ImageError as error:
             reading.problems.append(Problem(error.kind, str(path), error.detail))
             reading.known.add(path)
-            continue
-        entries.append(Entry(path, TEST, ANOMALOUS, DEFECT, mask))
     reading.entries = part_normal(entries, good)
     return reading
 
@@ -159,7 +173,7 @@ def _ellipses(table: Path) -> dict[str, Mark]:
         CatalogError: a line cannot be meant.
     """
     rows: dict[str, list[float]] = {}
-    for number, line in enumerate(table.read_text("utf-8", "replace").splitlines(), 1):
+    for number, line in enumerate(_lines(table), 1):
         cells = line.split()
         if not cells:
             continue
@@ -167,7 +181,7 @@ def _ellipses(table: Path) -> dict[str, Mark]:
             values = [float(cell) for cell in cells[1:6]]
         except ValueError:
             values = []
-        if len(values) < 5 or not all(map(math.isfinite, values)) or min(values[:2]) <= 0:
+        if len(values) < 5 or not all(abs(value) < _FARTHEST for value in values) or min(values[:2]) <= 0:
             raise CatalogError(
                 f"{table}, line {number}: {line.strip()[:60]!r} is no ellipse; write the photograph's number, two half "
                 "axes, the angle, and x and y of the middle."

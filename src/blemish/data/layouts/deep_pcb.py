@@ -57,6 +57,7 @@ def _read(tree: FolderTree) -> Reading:
     boxes = {
         path.stem.lower(): path for path in tree.others("*.txt") if path.parent.name.lower().endswith("_not")
     }
+    export.reading.known.update(tree.others("*.txt"))
     splits = _listed_splits(tree)
     for path in _boards(tree):
         stem = path.stem.lower()

@@ -79,7 +79,7 @@ def _reader(name: str, title: str, kind_of: Callable[[Path], str | None]) -> Cal
 
     def read(tree: FolderTree) -> Reading:
         export, annotated = Export(name, tree), annotations_of(tree)
-        export.reading.known.update(annotated.values())
+        export.reading.known.update((*tree.others("*.xml"), *tree.others("*_angles.txt")))
         for path in tree.images():
             kind = kind_of(path)
             marks, size = marks_of(annotated[path]) if path in annotated else ([], None)
@@ -93,8 +93,8 @@ def _reader(name: str, title: str, kind_of: Callable[[Path], str | None]) -> Cal
         reading = export.finished(title)
         if all(entry.defect_type != GOOD for entry in reading.entries):
             reading.unclear = (
-                f"{title} has no photographs of good parts as it is published: add some in a folder of their own, or "
-                "learn from others and evaluate on these"
+                f"{title} is published without photographs of good parts, so that some have to be added in a folder of "
+                "their own"
             )
         return reading
 

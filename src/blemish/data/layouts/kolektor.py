@@ -59,9 +59,9 @@ def _halves(tree: FolderTree) -> dict[Path, tuple[str, Pairs]]:
 
 
 def _recognise_second(tree: FolderTree) -> str | None:
-    for folder, (_, pairs) in _halves(tree).items():
+    for _, pairs in _halves(tree).values():
         mask = next(filter(None, pairs.masks.values()))
-        return f"it has masks beside their photographs in {folder.name}/, as {mask.name}"
+        return f"it has masks beside their photographs, as {tree.relative(mask)}"
     return None
 
 

@@ -98,7 +98,8 @@ class Export:
         self._unlabelled[path] = split
 
     def add_stray(self, path: Path) -> None:
-        """A file of labels that belongs to no photograph."""
+        """A file of labels, or a mask, that belongs to no photograph."""
+        self.reading.known.add(path)
         self._strays.append(path)
 
     def missing(self, path: Path, table: Path) -> None:

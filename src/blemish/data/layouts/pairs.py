@@ -12,7 +12,7 @@ from blemish.core.images import read_mask
 from blemish.data.entries import ANOMALOUS, DEFECT, GOOD, NORMAL, Entry, Problem, Reading, named
 from blemish.data.marks import united_mask
 
-_COPY = re.compile(r"( \(copy\)| - copy( \(\d+\))?| \(\d+\))$")
+_COPY = re.compile(r"( \(copy\)| - (copy|kopie|copie|copia)( \(\d+\))?)$")
 """How the name of a copy ends, on Linux and on Windows, in lower case."""
 
 

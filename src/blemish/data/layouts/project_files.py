@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from blemish.core.errors import CatalogError
-from blemish.data.entries import ANOMALOUS_NAMES, NORMAL_NAMES, Problem, Reading
+from blemish.data.entries import ANOMALOUS_NAMES, NORMAL_NAMES, Problem, Reading, named
 from blemish.data.layouts.annotation_files import (
     Photographs,
     box_around,
@@ -94,7 +94,7 @@ def _layout(
             )
             export.reading.problems.append(Problem("label-missing", str(found[0]), detail))
             export.reading.known.update(unlabelled)
-        return export.finished(", ".join(map(tree.relative, found[:3])))
+        return export.finished(named([tree.relative(path) for path in found], 3))
 
     return Layout(name, f"{program}'s JSON for all photographs", recognise, read)
 

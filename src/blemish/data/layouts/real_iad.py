@@ -35,6 +35,8 @@ _GOOD, _BAD = "ok", "ng"
 _PART = re.compile(r"s\d+")
 _LISTS = ("realiad_jsons/realiad_jsons", "realiad_jsons", "")
 _PHOTOGRAPH = (".jpg", ".jpeg")
+_LARGEST = 1 << 28
+"""Bytes of a list that is read; those of the set have a few million."""
 
 
 def _recognise(tree: FolderTree) -> str | None:
@@ -129,7 +131,7 @@ def _lists(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for above in (root, root.parent, root.parent.parent):
         for folder in _LISTS:
             path = above / folder / f"{root.name}.json"
-            if path.is_file() and (document := _document(path)):
+            if path.is_file() and path.stat().st_size <= _LARGEST and (document := _document(path)):
                 yield path, document
 
 

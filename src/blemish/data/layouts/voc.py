@@ -97,6 +97,8 @@ def _read(tree: FolderTree) -> Reading:
         marks, size = marks_of(file)
         export.add(path, split, marks, size=size)
     export.reading.known.update(annotated.values())
+    lists = tree.folder("ImageSets")
+    export.reading.known.update(tree.others("*.txt", lists) if lists else ())
     strays = set(tree.others("*.xml")) - set(annotated.values())
     for file in sorted(strays):
         if _is_file(file):

@@ -35,6 +35,8 @@ from blemish.data.marks import Mark
 IMAGES, LABELS = "images", "labels"
 _NAME_FILES = ("classes.txt", "obj.names", "_darknet.labels", "labels.txt", "predefined_classes.txt")
 _NO_LABELS = frozenset({*_NAME_FILES, *(f"{name}.txt" for name in SPLIT_NAMES), "readme.txt", "notes.json"})
+_SUFFIXES = frozenset({".txt", ".yaml", ".yml", ".names", ".data", ".labels", ".cache"})
+"""Files that belong to an export of YOLO."""
 _LOOKED_INTO = 100
 """Label files that are looked into to recognise them."""
 
@@ -85,13 +87,13 @@ def _read(tree: FolderTree) -> Reading:
         CatalogError: a label, or the file that names the classes, cannot be meant.
     """
     export, names = Export("yolo", tree), _class_names(tree)
+    export.reading.known.update(path for path in tree.others() if path.suffix.lower() in _SUFFIXES)
     listed = _listed_splits(tree)
     for path, file in _pairs(tree, export):
         split = listed.get(path) or split_of_folders(tree, path)
         if file is None:
             export.add_unlabelled(path, split)
             continue
-        export.reading.known.add(file)
         lines = [(number, line) for number, line in enumerate(lines_of(file), 1) if line.strip()]
         try:
             size = upright_size(path) if lines else None
@@ -126,9 +128,11 @@ def _key(path: Path, folder: Path) -> str:
 
 def _listed_splits(tree: FolderTree) -> dict[Path, str]:
     """Splits of the photographs that `train.txt`, `valid.txt` and `test.txt` name, as darknet and CVAT write them."""
+    lists = {file: SPLIT_NAMES.get(file.stem.lower()) for file in tree.others("*.txt", recursive=False)}
+    if not any(lists.values()):
+        return {}
     photographs, found = Photographs(tree), {}
-    for file in tree.others("*.txt", recursive=False):
-        split = SPLIT_NAMES.get(file.stem.lower())
+    for file, split in lists.items():
         for line in lines_of(file) if split else []:
             if split and (path := photographs.named(line.strip(), tree.root, split)):
                 found[path] = split

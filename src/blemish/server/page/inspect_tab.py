@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from blemish.core.errors import BlemishError
+from blemish.core.image_formats import image_format
 from blemish.core.pictures import fitted
 from blemish.core.types import Verdict
 from blemish.server.page.access import PRIVATE, Access, plainly
@@ -20,7 +21,7 @@ from blemish.server.service import Service
 from blemish.station.keys import Role
 
 _MOST_COMPARED = 6
-_NOT_SHOWN_BY_BROWSERS = frozenset({".tif", ".tiff"})
+_SHOWN_BY_BROWSERS = frozenset({"PNG", "JPEG", "BMP", "WEBP", "GIF", "AVIF"})
 
 
 class InspectTab:
@@ -71,8 +72,11 @@ class InspectTab:
     def _take(self, path: str | None, request: gr.Request) -> tuple[str | None, Any]:
         """The file that was sent, and a copy to show where browsers cannot show it."""
         self._access.require(request, Role.OPERATOR)
-        if not path or Path(path).suffix.lower() not in _NOT_SHOWN_BY_BROWSERS:
+        if not path:
             return path, gr.skip()
+        with Path(path).open("rb") as file:
+            if image_format(file.read(64)) in _SHOWN_BY_BROWSERS:
+                return path, gr.skip()
         try:
             image = self._service.reinspection.decoded(_photograph(path))
         except BlemishError:  # the inspection will say what is wrong with it

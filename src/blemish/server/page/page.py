@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ _KEEP_UPLOADS_SECONDS = 3600
 
 def build_page(service: Service) -> gr.Blocks:
     """The page of a service."""
+    with suppress(ImportError):  # Gradio opens what is uploaded with Pillow
+        importlib.import_module("pillow_heif").register_heif_opener()
     access = Access(service)
     page = gr.Blocks(
         title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, _KEEP_UPLOADS_SECONDS)

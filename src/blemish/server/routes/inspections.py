@@ -39,6 +39,11 @@ _MEDIA_TYPES = {
     ".bmp": "image/bmp",
     ".tif": "image/tiff",
     ".webp": "image/webp",
+    ".pnm": "image/x-portable-anymap",
+    ".gif": "image/gif",
+    ".jp2": "image/jp2",
+    ".avif": "image/avif",
+    ".heic": "image/heic",
 }
 _CSV_BEGINS_WITH = (
     "id", "time", "inspector", "version", "verdict", "score", "threshold", "p_value", "percentile", "regions",
