@@ -97,6 +97,7 @@ WRITTEN: dict[str, tuple[str, Callable[[NDArray[np.bool_]], Image.Image], dict[s
         {},
     ),
     "TIFF": ("tif", Image.fromarray, {"compression": "tiff_lzw"}),
+    "GIF": ("gif", lambda marks: Image.fromarray(marks.astype(np.uint8) * 255), {}),
     "scaled": (
         "bmp",
         lambda marks: Image.fromarray(marks).convert("L").resize((60, 60)).resize((SIDE, SIDE)),
