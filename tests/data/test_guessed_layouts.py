@@ -243,7 +243,7 @@ def test_a_guess_is_refused_with_the_way_out(tmp_path: Path, names: tuple[str, .
 
 
 @pytest.mark.parametrize("folder", ["", "train/"])
-@pytest.mark.parametrize("name", ["bad_1", "NG-7", "img_0003_defect", "Ausschuss 12"])
+@pytest.mark.parametrize("name", ["bad_1", "NG-7", "cast_def_0_12", "Ausschuss 12"])
 def test_a_photograph_whose_name_says_that_it_is_defective_is_asked_about(
     tmp_path: Path, folder: str, name: str
 ) -> None:
