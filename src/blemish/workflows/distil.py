@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from blemish.core.errors import UsageError
-from blemish.core.image_files import list_images
 from blemish.workflows.fields import WeightsFiles
 from blemish.workflows.request import Argument, Outcome, Request
 
@@ -69,6 +68,7 @@ def distil(request: DistilRequest) -> DistilResult:
         ImageError: a photograph cannot be read.
         BlemishError: weights cannot be had, or a file cannot be written.
     """
+    from blemish.core.image_files import list_images
     from blemish.detectors.chosen import check_weights, file_of
     from blemish.detectors.distilled import distillation
     from blemish.detectors.training.session import TrainingSession, training_session
