@@ -171,7 +171,7 @@ def _contents() -> dict[str, tuple[str | None, bytes]]:
         "interrupted_copy.jpg": ("truncated", interrupted_jpeg()),
         "signature_only.png": ("truncated", png[:8]),
         "header_only.png": ("truncated", png[:33]),
-        "damaged.png": ("unreadable", damaged_png()),
+        "damaged.png": ("damaged", damaged_png()),
         "words.ppm": ("unreadable", b"P3\n8 8\n255\n" + b"1 2 three " * 90),
         "damaged_header.png": ("unreadable", png[:16] + b"\xff" * 9 + png[25:]),
         # Asking for too much, or showing too little.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -179,6 +180,25 @@ def test_labels_that_are_absent_leave_open_what_is_good(tmp_path: Path) -> None:
         file.unlink()
     with pytest.raises(CatalogError, match="which of the 10 are good"):
         open_catalog(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("draw", "folder", "layout"),
+    [
+        (draw_yolo_by_kind, "labels", "yolo"),
+        (draw_yolo_by_split, "*/labels", "yolo"),
+        (draw_voc, "Annotations", "voc"),
+    ],
+)
+def test_an_export_without_its_folder_of_labels_leaves_open_what_is_good(
+    draw: Callable[[Path], Drawn], folder: str, layout: str, tmp_path: Path
+) -> None:
+    draw(tmp_path)
+    for path in tmp_path.glob(folder):
+        shutil.rmtree(path)
+    with pytest.raises(CatalogError, match="which of the 10 are good"):
+        open_catalog(tmp_path)
+    assert open_catalog(tmp_path, guess=True).layout == layout
 
 
 def test_a_split_without_any_labels_is_left_out(tmp_path: Path) -> None:
@@ -494,6 +514,7 @@ def test_a_wrong_box_of_voc_is_named(old: str, new: str, tmp_path: Path) -> None
 
 
 def labelme_shape(root: Path, **shape: Any) -> Path:
+    """LabelMe with this shape on train_1.jpg."""
     draw_labelme(root)
     file = root / "train/train_1.json"
     document = json.loads(file.read_text())
@@ -707,6 +728,23 @@ def test_a_wrong_cell_is_named(
     with pytest.raises(CatalogError, match=r", line \d") as caught:
         open_catalog(tmp_path)
     assert str(file) in str(caught.value)
+
+
+def test_a_million_corners_are_refused_before_they_are_drawn(tmp_path: Path) -> None:
+    file = labelme_shape(tmp_path, shape_type="polygon", points=[[1, 2], [3, 4], [5, 6]] * 400_000)
+    with pytest.raises(CatalogError, match="1200000 corners") as caught:
+        open_catalog(tmp_path)
+    assert str(file.with_suffix(".jpg")) in str(caught.value)
+
+
+def test_half_of_a_character_is_no_name(tmp_path: Path) -> None:
+    labelme_shape(tmp_path, label="x", points=[[1, 2], [3, 4], [5, 6]])
+    file = tmp_path / "train/train_1.json"
+    file.write_text(file.read_text().replace('"x"', '"\\ud83d"'))
+    with pytest.raises(CatalogError, match="not whole JSON"):
+        open_catalog(tmp_path)
+    file.write_text(file.read_text().replace('"\\ud83d"', '"\\ud83d\\ude00"'))
+    assert open_catalog(tmp_path).counts()["test"]["\N{GRINNING FACE}"] == 1
 
 
 def changed_json(draw: Callable[[Path], Drawn], root: Path, name: str, *keys: Any, value: Any) -> None:

@@ -151,21 +151,3 @@ def foreign_format(content: bytes) -> str | None:
     if start.startswith(b"<svg") or (start.startswith((b"<?xml", b"<!--")) and b"<svg" in start):
         return "an SVG drawing"
     return None
-
-
-def is_cut_short(content: bytes, kind: str) -> bool:
-    """Whether a file visibly ends before its image does, in ways that decoders let pass.
-
-    A PNG without its end chunk, a WebP whose RIFF header promises more bytes than there are, a JPEG 2000 without
-    its end marker, and a JPEG that ends in a run of zero bytes with no end marker before it: a copy that was
-    interrupted after the space had been reserved. libjpeg would fill the rest with grey and only warn.
-    """
-    if kind == "PNG":
-        return b"IEND" not in content
-    if kind == "WEBP":
-        return len(content) < 8 + int.from_bytes(content[4:8], "little")
-    if kind == "JPEG 2000":  # no data of a codestream contain its end marker
-        return content.find(b"\xff\xd9", content.find(b"\xff\x4f\xff\x51")) < 0
-    if kind == "JPEG" and content.endswith(bytes(64)):
-        return not content.rstrip(b"\0").endswith(b"\xff\xd9")
-    return False

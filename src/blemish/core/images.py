@@ -24,11 +24,11 @@ from blemish.core.image_formats import (
     IMAGE_SUFFIXES,
     foreign_format,
     image_format,
-    is_cut_short,
 )
 from blemish.core.image_samples import Samples, eight_bits
 from blemish.core.opened_images import OpenedImage, announced_size, open_image
 from blemish.core.types import BoolArray, ByteArray
+from blemish.core.whole import damage_in, is_cut_short
 
 __all__ = [
     "IMAGE_PROBLEM_KINDS",
@@ -49,6 +49,7 @@ __all__ = [
 IMAGE_PROBLEM_KINDS: tuple[str, ...] = (
     "missing",  # no such file, or a link that leads nowhere
     "unreadable",  # permission denied, a failing disk, or damaged content
+    "damaged",  # decodes, but part of it is lost
     "truncated",  # the file ends before its image does
     "empty",  # a file of zero bytes
     "not-an-image",  # text, a folder, a device: nothing that could be an image
@@ -210,10 +211,13 @@ def _decode(content: bytes, name: str, limits: DecodeLimits) -> tuple[Samples, i
         raise ImageError(
             name, "too-large", too_many_bytes(len(content), limits.max_bytes, limits.bytes_option)
         )
-    if is_cut_short(content, _known_format(content, name)):
+    kind = _known_format(content, name)
+    if is_cut_short(content, kind):
         raise ImageError(name, "truncated", _TRUNCATED)
     image = _opened(io.BytesIO(content), name, limits)
     _check_size(image.size, name, limits)
+    if lost := damage_in(content, kind):
+        raise ImageError(name, "damaged", f"it is damaged: {lost}; copy or take the photograph again.")
     return image.samples(content, name), image.bits
 
 

@@ -23,6 +23,7 @@ from PIL import WebPImagePlugin as WebpImagePlugin
 from blemish.core.anymap import read_anymap
 from blemish.core.errors import ImageError
 from blemish.core.image_samples import Samples, deep_colour, samples_of, unsupported_samples, upright
+from blemish.core.jpeg import jpeg_samples
 from blemish.core.jpeg2000 import read_codestream
 from blemish.core.quiet_pillow import quiet_pillow
 from blemish.core.tiff import read_first_page
@@ -84,6 +85,11 @@ class _PillowImage:
         return self.image.size
 
     def samples(self, content: bytes, name: str) -> Samples:
+        if (
+            self.image.format == "JPEG"
+            and (found := jpeg_samples(content, self.image.mode, name)) is not None
+        ):
+            return upright(found, self.orientation)
         self.image.load()
         if self.bits > 8 and self.image.mode in ("RGB", "RGBA", "LA"):
             # Pillow drops the low byte of 16-bit colour; having checked the file, it leaves it to OpenCV.

@@ -36,7 +36,7 @@ _STRIPS, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _PLANES, _PREDIC
     317,
 )
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _EXTRA, _SAMPLE_FORMAT = 322, 323, 324, 325, 338, 339
-_SUBSAMPLING, _XMP, _DNG_VERSION = 530, 700, 50706
+_JPEG_TABLES, _SUBSAMPLING, _XMP, _DNG_VERSION = 347, 530, 700, 50706
 _TAGS = frozenset(
     {_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _STRIPS, _ORIENTATION}
 )
@@ -51,7 +51,7 @@ _TAGS |= {
     _TILES,
     _TILE_BYTES,
 }
-_TAGS |= {_EXTRA, _SAMPLE_FORMAT, _SUBSAMPLING, _XMP, _DNG_VERSION}
+_TAGS |= {_EXTRA, _SAMPLE_FORMAT, _JPEG_TABLES, _SUBSAMPLING, _XMP, _DNG_VERSION}
 _LONG = 4
 _NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 """Formats of `struct` by type of a field."""
@@ -261,6 +261,16 @@ def read_first_page(stream: IO[bytes], name: str) -> TiffPage:
     if any(not other.value(_SUBFILE, 0) & 1 for other in pages):  # 1: a smaller copy of another page
         raise ImageError(name, "animated", "it has several pages; save the one that counts as a file.")
     return page
+
+
+def first_tags(content: bytes) -> dict[int, tuple[int, ...]]:
+    """Whole numbers of the first directory of a file, by tag; none if there is no directory.
+
+    Raises:
+        ValueError, struct.error: it is damaged.
+    """
+    page = next(_pages(io.BytesIO(content)), None)
+    return {} if page is None else page.tags
 
 
 def _pages(stream: IO[bytes]) -> Iterator[TiffPage]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import mmap
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -23,8 +24,10 @@ from blemish.data.marks import Polygon
 
 LARGEST_BYTES = 1 << 29
 """Bytes of a file of annotations that is read."""
-MOST_ELEMENTS = 5_000_000
+MOST_ELEMENTS = 2_000_000
 """Elements of an XML file that is read."""
+MOST_LISTS = 20_000_000
+"""Lists and objects of a JSON file that is read; COCO's own largest has about five million."""
 DEEPEST = 100
 """Elements inside each other in an XML file that is read."""
 FARTHEST = 1e6
@@ -38,7 +41,7 @@ _SHARED_FOLDERS = ANNOTATION_FOLDERS | {
     *("obj_train_data", "obj_valid_data", "obj_test_data"),
 }
 _LINE = ":line"
-"""The attribute that says on which line an XML element begins; no file can have one of this name."""
+"""The attribute that says on which line an XML element begins, in place of a file's own of this name."""
 
 
 def content_of(path: Path, largest: int = LARGEST_BYTES) -> bytes:
@@ -72,8 +75,14 @@ def json_of(path: Path) -> Any:
         CatalogError: it is none, or as `content_of`.
     """
     content = content_of(path)
+    if content.count(b"[") + content.count(b"{") > MOST_LISTS:
+        raise CatalogError(f"{path} has more than {MOST_LISTS:,} lists: split it into several files.")
     try:
-        return json.loads(content)
+        document = json.loads(content)
+        if re.search(rb"\\u[dD][89a-fA-F]", content):
+            # Half of a character, as \\ud83d alone, can neither be shown nor written.
+            json.dumps(document, ensure_ascii=False).encode()
+        return document
     except (ValueError, RecursionError, MemoryError) as error:
         where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise CatalogError(f"{path}{where}: it is not whole JSON: export or copy it anew.") from error
@@ -158,7 +167,8 @@ def whole_number(value: Any, most: int = 10**9) -> int | None:
 
 def type_name(value: Any, otherwise: str = "defect") -> str:
     """What a defect is called: one line, not endless."""
-    return " ".join(str(value).split())[:100] if isinstance(value, str | int) else otherwise
+    text = " ".join(str(value).split())[:100] if isinstance(value, str | int) else ""
+    return text or otherwise
 
 
 def corners_of(flat: Sequence[float]) -> Polygon:

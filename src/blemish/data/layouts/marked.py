@@ -42,6 +42,7 @@ class _Marked:
     marks: dict[Mark, None] = field(default_factory=dict)
     kinds: dict[str, None] = field(default_factory=dict)
     size: tuple[int, int] | None = None
+    corners: int = 0
 
 
 class Export:
@@ -57,7 +58,7 @@ class Export:
         self._photographs: dict[Path, _Marked] = {}
         self._unlabelled: dict[Path, str | None] = {}
         self._strays: list[Path] = []
-        self._marks = 0
+        self._said = False
 
     def add(
         self,
@@ -79,19 +80,19 @@ class Export:
         Raises:
             CatalogError: it has more marks than anyone draws.
         """
-        one = self._photographs.setdefault(path, _Marked(split or TRAIN, size=size))
+        one = self._photographs.setdefault(path, _Marked(split or TRAIN))
         one.split = TEST if split == TEST else one.split
-        one.marks |= dict.fromkeys(marks)
+        one.size = one.size or size
+        for mark in marks:
+            one.marks[mark] = None
+            one.corners += sum(map(len, mark.polygons)) + (len(mark.runs.counts) if mark.runs else 0)
         one.kinds |= dict.fromkeys(kinds)
-        corners = sum(
-            sum(map(len, mark.polygons)) + (len(mark.runs.counts) if mark.runs else 0) for mark in one.marks
-        )
-        if len(one.marks) > MOST_MARKS or corners > MOST_CORNERS:
+        self._said |= bool(one.marks or one.kinds)
+        if len(one.marks) > MOST_MARKS or one.corners > MOST_CORNERS:
             raise CatalogError(
-                f"{path} has {len(one.marks)} marks with {corners} corners: correct its annotations; "
+                f"{path} has {len(one.marks)} marks with {one.corners} corners: correct its annotations; "
                 f"{MOST_MARKS:,} marks and {MOST_CORNERS:,} corners are possible."
             )
-        self._marks += len(one.marks) + len(one.kinds)
 
     def add_unlabelled(self, path: Path, split: str | None) -> None:
         """A photograph of which no file says anything: it is good where others in its folder are labelled."""
@@ -128,7 +129,7 @@ class Export:
         count = len(self._photographs)
         if not listed:
             return f"no photograph that is there is named in {where}, so nothing says which of the {count} are good"
-        if not self._marks:
+        if not self._said:
             return f"nothing is marked in {where}, so nothing says that its {count} photographs are all good"
         if self._strays and self._unlabelled:
             names = named([self._tree.relative(path) for path in self._strays], 3)

@@ -71,12 +71,12 @@ def _is_file(path: Path) -> bool:
 
 def _recognise(tree: FolderTree) -> str | None:
     file = is_voc(tree)
-    if file is None or not annotations_of(tree):
-        folder = tree.folder("Annotations")
-        if folder and tree.folder("JPEGImages") and tree.others("*.xml", folder):
-            return "it has the folders Annotations/ and JPEGImages/"
-        return None
-    return f"{tree.relative(file)} holds Pascal VOC's annotations"
+    if file is not None and annotations_of(tree):
+        return f"{tree.relative(file)} holds Pascal VOC's annotations"
+    beside = next((name for name in ("annotations", "imagesets") if name in tree.folders), None)
+    if beside and "jpegimages" in tree.folders:
+        return f"it has the folders {tree.folders[beside].name}/ and {tree.folders['jpegimages'].name}/"
+    return None
 
 
 def _read(tree: FolderTree) -> Reading:

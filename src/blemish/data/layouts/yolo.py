@@ -24,6 +24,7 @@ from blemish.data.layouts.annotation_files import (
     is_of_whole,
     lines_of,
     numbers_of,
+    says,
     split_of_folders,
     type_name,
 )
@@ -76,8 +77,10 @@ def _is_label(line: str) -> bool:
 def _recognise(tree: FolderTree) -> str | None:
     if pairs := _folders(tree):
         return f"{tree.relative(pairs[0][1])}/ is for YOLO's labels"
-    beside = _beside(tree)
-    return f"{tree.relative(beside[0])} holds YOLO's labels beside the photograph" if beside else None
+    if beside := _beside(tree):
+        return f"{tree.relative(beside[0])} holds YOLO's labels beside the photograph"
+    described = next((path for path in _yaml_files(tree) if says(path, b"names:", b"train:")), None)
+    return f"{described.name} describes photographs with YOLO's labels" if described else None
 
 
 def _read(tree: FolderTree) -> Reading:
@@ -166,13 +169,17 @@ def _mark(where: str, line: str, names: Mapping[int, str], width: int, height: i
 
 def _class_names(tree: FolderTree) -> dict[int, str]:
     """Names of the classes by number; empty where no file says them."""
-    for path in sorted((*tree.others("*.yaml", recursive=False), *tree.others("*.yml", recursive=False))):
+    for path in _yaml_files(tree):
         if names := _names_in_yaml(path):
             return names
     for name in _NAME_FILES:
         for file in sorted(tree.others(name), key=lambda path: len(path.parts))[:1]:
             return {number: type_name(line) for number, line in enumerate(lines_of(file)) if line.strip()}
     return {}
+
+
+def _yaml_files(tree: FolderTree) -> list[Path]:
+    return sorted((*tree.others("*.yaml", recursive=False), *tree.others("*.yml", recursive=False)))
 
 
 def _names_in_yaml(path: Path) -> dict[int, str]:
