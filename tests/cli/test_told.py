@@ -77,6 +77,13 @@ def test_check_shows_a_guess_and_what_became_of_every_folder(blemish: Call, numb
     assert "1/: 4 defective (1), test" in told.stdout and ".DS_Store" in told.stdout
 
 
+def test_what_comes_next_is_told_too(blemish: Call, numbered: Path, tmp_path: Path) -> None:
+    told = ("--good", 0, "--defective", "1", "--ignore", "old *")
+    options = ("--out", tmp_path / "out", "--backbone", "none", "--no-handcrafted")
+    explored = blemish("explore", numbered, *options, *told)
+    assert f"blemish fit {numbered} --good 0 --defective 1 --ignore 'old *' --size" in explored.stdout
+
+
 def test_explore_opens_a_guess_and_says_it(blemish: Call, numbered: Path, tmp_path: Path) -> None:
     outcome = blemish(
         "explore", numbered, "--out", tmp_path / "out", "--backbone", "none", "--no-handcrafted", "--json"

@@ -97,6 +97,7 @@ WRITTEN: dict[str, tuple[str, Callable[[NDArray[np.bool_]], Image.Image], dict[s
         {},
     ),
     "TIFF": ("tif", Image.fromarray, {"compression": "tiff_lzw"}),
+    "GIF": ("gif", lambda marks: Image.fromarray(marks.astype(np.uint8) * 255), {}),
     "scaled": (
         "bmp",
         lambda marks: Image.fromarray(marks).convert("L").resize((60, 60)).resize((SIDE, SIDE)),
@@ -239,6 +240,21 @@ def test_a_guess_is_refused_with_the_way_out(tmp_path: Path, names: tuple[str, .
     told = open_catalog(tmp_path, told=Told(good=(good,), defective=(bad,)))
     assert labels(told)[names[0]] == "normal" and labels(told)[names[1]] == "anomalous"
     assert told.layout == "told" and not told.unclear
+
+
+@pytest.mark.parametrize("folder", ["", "train/"])
+@pytest.mark.parametrize("name", ["bad_1", "NG-7", "cast_def_0_12", "Ausschuss 12"])
+def test_a_photograph_whose_name_says_that_it_is_defective_is_asked_about(
+    tmp_path: Path, folder: str, name: str
+) -> None:
+    photographs(
+        tmp_path, f"{folder}part_1.jpg", f"{folder}3bad9f.jpg", f"{folder}0def.jpg", f"{folder}IMG_ok.jpg"
+    )
+    assert len(open_catalog(tmp_path)) == 4
+    photographs(tmp_path, f"{folder}{name}.jpg")
+    with pytest.raises(CatalogError, match=f"{name}.* says that it is defective"):
+        open_catalog(tmp_path)
+    assert len(open_catalog(tmp_path, told=Told(ignore=(f"{name}*",)))) == 4
 
 
 def test_one_folder_or_a_chain_of_them_is_no_guess(tmp_path: Path) -> None:

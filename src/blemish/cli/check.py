@@ -37,7 +37,7 @@ def print_catalog(catalog: Catalog, kinds: Sequence[str], problems: Sequence[str
     from blemish.data.entries import named
 
     console.print(f"{catalog.category}: {len(catalog)} images, layout {catalog.layout}", style="bold")
-    console.print(f"  taken for {catalog.layout}, for {catalog.reason}")
+    console.print(f"  taken for {catalog.layout}: {catalog.reason}")
     for use in catalog.uses:
         console.print(f"  {_in_words(use)}")
     if catalog.litter:

@@ -34,7 +34,7 @@ def explore(request: ExploreRequest) -> ExploreResult:
     whole = request.data.is_file() or request.data.samefile(first.survey.catalog.root)
     category = f" --category {shlex.quote(first.category)}" if request.category or not whole else ""
     console.print(
-        f"Next: blemish fit {shlex.quote(str(request.data))}{category} --size {first.size.recommended} "
-        f"--out {shlex.quote(first.category)}.blemish"
+        f"Next: blemish fit {shlex.quote(str(request.data))}{category}{request.told_again} "
+        f"--size {first.size.recommended} --out {shlex.quote(first.category)}.blemish"
     )
     return result

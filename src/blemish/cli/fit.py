@@ -53,7 +53,7 @@ def fit(request: FitRequest) -> FitResult:
     )
     if result.report is not None:
         console.print(f"Report: {result.report}")
-    following = f"blemish evaluate {summary.path} {request.data}"
+    following = f"blemish evaluate {summary.path} {request.data}{request.told_again}"
     if not result.n_test:
         following = f"blemish inspect {summary.path} NEW_PHOTOGRAPHS --out {request.out.parent / 'verdicts'}"
     console.print(f"Next: {following}")

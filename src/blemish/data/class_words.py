@@ -84,6 +84,7 @@ _NEGATIONS, _AFTER = _words(_NEGATION_WORDS), _words(_AFTER_WORDS)
 _CJK = dict.fromkeys(_GOOD_CJK.split(), NORMAL) | dict.fromkeys(_BAD_CJK.split(), ANOMALOUS)
 _IN_CJK = re.compile(f"(无|無|非|未|没有|무)?({'|'.join(sorted(_CJK, key=len, reverse=True))})")
 _JOINED = re.compile(r"(?:(non|not|no|un|in|nicht)(.+)|(.+?)(free|frei|less))")
+_OF_FILES = _words("broken damage damaged error errors fault faulty fail failed failure wrong")
 _TURNED = {NORMAL: ANOMALOUS, ANOMALOUS: NORMAL}
 
 
@@ -117,6 +118,19 @@ def classes_of(names: Iterable[str]) -> dict[str, str]:
     if positive and negative and not set(positive) & set(negative):
         found |= dict.fromkeys(positive, ANOMALOUS) | dict.fromkeys(negative, NORMAL)
     return {name: found[name] for name in names if name in found}
+
+
+def class_of_file(stem: str) -> str | None:
+    """As `class_of`, of a file's name: words within digits are none, as `bad` is in a name of hexadecimal digits.
+
+    Nor are words that a file itself deserves, as `damaged`.
+
+    Example:
+        >>> class_of_file("bad_017"), class_of_file("9bad3f"), class_of_file("IMG_20240501")
+        ('anomalous', None, None)
+    """
+    words = re.findall(r"(?<![^\W_])[^\W\d_]+(?=\d*(?:[\W_]|$))", unicodedata.normalize("NFC", stem))
+    return class_of(" ".join(word for word in words if _folded(word) not in _OF_FILES))
 
 
 def is_class_alone(name: str) -> bool:

@@ -27,7 +27,7 @@ MOST_DECODED = 2000
 
 _HEADERS = 2048
 """Bytes of tables and metadata that a small file may have."""
-_MOST_BITS = {"PNG": 1.5, "JPEG": 1.0, "WEBP": 1.0}
+_MOST_BITS = {"PNG": 1.5, "GIF": 1.5} | dict.fromkeys(("JPEG", "WEBP", "JPEG 2000", "AVIF", "HEIF"), 1.0)
 _MOST_BITS_SMALL, _SMALL = 3.0, 2**18
 """Bits a pixel above which a compressed image is hardly one of few levels, and those of small ones, which take no time
 to decode; of other formats the bytes are looked at."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 from pydantic import Field
@@ -16,7 +17,7 @@ class DataRequest(Request):
     """What a folder is to be taken for, where its names alone do not tell."""
 
     layout: str | None = Field(
-        None, description="Name of the folder's layout, as coco; recognised if absent. See docs/data.md."
+        None, description="Name of the folder's layout, as coco; recognised if absent. See docs/layouts.md."
     )
     good: _Folders = Field(
         (),
@@ -31,3 +32,10 @@ class DataRequest(Request):
     def told(self) -> Told:
         """These, as a catalog is opened with."""
         return Told(self.layout, self.good, self.defective, self.ignore)
+
+    @property
+    def told_again(self) -> str:
+        """The options as typed once more, each with a space before it."""
+        named = [("layout", (self.layout,) if self.layout else ()), ("good", self.good)]
+        named += [("defective", self.defective), ("ignore", self.ignore)]
+        return "".join(f" --{name} {shlex.quote(value)}" for name, values in named for value in values)

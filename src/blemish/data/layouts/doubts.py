@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from blemish.core.errors import CatalogError
-from blemish.data.class_words import classes_of
+from blemish.data.class_words import class_of_file, classes_of
 from blemish.data.entries import ANOMALOUS, NORMAL, TEST, Problem, Reading, named, split_of
 from blemish.data.layouts.tree import FolderTree
 
@@ -38,6 +38,14 @@ def doubt_folders(tree: FolderTree, reading: Reading, places: Sequence[Path]) ->
     if len(places) > 1:
         names = named([_written(tree, place) for place in places])
         doubt(reading, f"nothing says which of its folders hold good parts: {names}")
+
+
+def doubt_names(tree: FolderTree, reading: Reading, photographs: Sequence[Path]) -> None:
+    """Leave open what is good where the names of photographs that would count as good say that they are defective."""
+    found = [tree.relative(path) for path in photographs if class_of_file(path.stem) == ANOMALOUS]
+    if found:
+        verb = "says that it is" if len(found) == 1 else "say that they are"
+        doubt(reading, f"the name of {named(found, 3)} {verb} defective", found)
 
 
 def doubt_annotations(tree: FolderTree, reading: Reading, folder: Path | None = None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from blemish.data.class_words import class_of, classes_of, is_class_alone
 from blemish.data.entries import ANOMALOUS, GOOD, NORMAL, TEST, TRAIN, Entry, Problem, Reading, part_normal
 from blemish.data.layouts.classes import class_entries
-from blemish.data.layouts.doubts import doubt, doubt_annotations, doubt_folders
+from blemish.data.layouts.doubts import doubt, doubt_annotations, doubt_folders, doubt_names
 from blemish.data.layouts.layout import Layout
 from blemish.data.layouts.masks import MASK_FOLDERS, attach_masks, mask_folders
 from blemish.data.layouts.tree import FolderTree
@@ -88,6 +88,7 @@ def _read_images(tree: FolderTree) -> Reading:
         doubt(reading, f"it holds {holding}/, so not all photographs in it are known to be of good parts")
     else:
         doubt_folders(tree, reading, list(dict.fromkeys(entry.path.parent for entry in reading.entries)))
+    doubt_names(tree, reading, [entry.path for entry in reading.entries if entry.label == NORMAL])
     doubt_annotations(tree, reading)
     return reading
 

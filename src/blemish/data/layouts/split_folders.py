@@ -13,7 +13,7 @@ from pathlib import Path
 from blemish.data.class_words import classes_of
 from blemish.data.entries import GOOD, NORMAL, NORMAL_NAMES, SPLIT_NAMES, TRAIN, Reading
 from blemish.data.layouts.classes import class_entries
-from blemish.data.layouts.doubts import doubt_annotations, doubt_folders
+from blemish.data.layouts.doubts import doubt_annotations, doubt_folders, doubt_names
 from blemish.data.layouts.layout import Layout
 from blemish.data.layouts.masks import attach_masks
 from blemish.data.layouts.tree import FolderTree
@@ -52,6 +52,7 @@ def _doubt_training(tree: FolderTree, reading: Reading, folder: Path, unknown: l
     """Leave open what is good among training photographs that no folder's name says are."""
     loose = [folder] if tree.images(folder, recursive=False) else []
     doubt_folders(tree, reading, [*loose, *(inside for inside in unknown if tree.images(inside))])
+    doubt_names(tree, reading, tree.images(folder, recursive=False))
     doubt_annotations(tree, reading, folder)
 
 
