@@ -40,6 +40,10 @@ def fit(request: FitRequest) -> FitResult:
         console.print(f"  defect types         {types}")
     if summary.skipped:
         console.print(f"  skipped              {len(summary.skipped)} that cannot be read, listed above")
+    if summary.copies:
+        console.print(
+            f"  copies               {len(summary.copies)} left out, as equal photographs count once"
+        )
     console.print(f"  time, size           {summary.seconds:.1f} s, {summary.megabytes:.1f} MB")
     console.print(f"  laboratory and line  agree to {summary.parity_error:.1e}")
     console.print(f"  threshold            {summary.threshold:.4g}")
