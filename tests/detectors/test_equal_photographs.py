@@ -20,6 +20,7 @@ from blemish.detectors.base import Detector
 from blemish.detectors.classical.scores import DensityScore
 from blemish.detectors.memory.coreset import first_of_equals, greedy_coreset
 from blemish.detectors.registry import create_detector, detector_info, detector_names
+from blemish.experiments.split_catalog import split_catalog
 from blemish.line.artifact import NORMAL_SCORES, read_artifact
 from blemish.making.build import BuildSummary, build_inspector
 
@@ -83,8 +84,8 @@ def catalogs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Catalog]:
     for kind, (pictures, _) in KINDS.items():
         root = tmp_path_factory.mktemp("equal") / kind.replace(" ", "-")
         tested = {
-            "test/good": [plate(100 + n) for n in range(4)],
-            "test/bad": [plate(200 + n) for n in range(4)],
+            "test/good": [plate(100 + n) for n in range(6)],
+            "test/bad": [plate(200 + n) for n in range(6)],
         }
         for picture in tested["test/bad"]:
             picture[20:36, 24:40] = 255
@@ -203,6 +204,14 @@ def test_copies_are_told_whatever_the_file(tmp_path: Path) -> None:
     )
     again, _ = built(make("padim"), open_catalog(tmp_path), tmp_path / "x.blemish")  # from the cache
     assert again.copies == summary.copies
+
+
+def test_a_search_leaves_copies_out_and_says_so(catalogs: dict[str, Catalog], tmp_path: Path) -> None:
+    split = split_catalog(catalogs["each thrice"], "test", tmp_path)
+    left = split.catalog.train_normal()
+    assert [path.name for path in left] == [f"{number:03d}.png" for number in range(0, 24, 3)]
+    assert len(split.skipped) == 16
+    assert all("shows the same pixels as" in one["detail"] for one in split.skipped)
 
 
 def test_images_in_memory_count_once() -> None:
