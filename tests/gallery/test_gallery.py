@@ -58,6 +58,17 @@ def gallery(
         yield opened
 
 
+def test_equally_near_defects_come_in_one_order_however_they_were_added(tmp_path: Path) -> None:
+    found = []
+    for order in (range(12), reversed(range(12))):
+        with Gallery(tmp_path / str(len(found))) as opened:
+            for number in order:
+                opened.add(unit(0), "space", defect(number))
+            near = opened.similar(unit(0), "space", top=5)
+            found.append([neighbour.defect.image_digest for neighbour in near])
+    assert found[0] == found[1] and len(set(found[0])) == 5
+
+
 def test_neighbours_are_those_of_a_plain_computation(gallery: Gallery) -> None:
     vectors = np.stack([unit(seed) for seed in range(40)])
     for number, vector in enumerate(vectors):

@@ -45,6 +45,10 @@ def fit(request: FitRequest) -> FitResult:
     if result.outliers:
         names = ", ".join(Path(one["path"]).name for one in result.outliers[:3])
         console.print(f"  far out of the good  {len(result.outliers)}, told above: {names}", style="yellow")
+    if summary.copies:
+        console.print(
+            f"  copies               {len(summary.copies)} left out, as equal photographs count once"
+        )
     console.print(f"  time, size           {summary.seconds:.1f} s, {summary.megabytes:.1f} MB")
     console.print(f"  laboratory and line  agree to {summary.parity_error:.1e}")
     console.print(f"  threshold            {summary.threshold:.4g}")

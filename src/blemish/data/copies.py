@@ -1,13 +1,14 @@
 """Copies: files that show one and the same photograph, whatever they are called and however they were saved.
 
-The splits keep copies together. Two files are copies if their pixels are equal, or if one is the other re-encoded:
-as JPEG, at another quality, at another size. What was cropped, turned or brightened is another photograph here;
-`blemish explore` reports such pairs too.
+The splits keep copies together, and of those with equal pixels one alone is learnt from. Two files are copies if their
+pixels are equal, or if one is the other re-encoded: as JPEG, at another quality, at another size. What was cropped,
+turned or brightened is another photograph here; `blemish explore` reports such pairs too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,11 +16,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from blemish.core.errors import BlemishError
+from blemish.core.errors import BlemishError, CatalogError
 from blemish.core.images import pixel_digest, read_image
 from blemish.core.progress import track
 from blemish.core.storage import file_digest
 from blemish.core.types import ByteArray, FloatArray
+from blemish.data.catalog import Catalog
+from blemish.data.entries import ANOMALOUS, TRAIN, Problem, named
 
 SIGNATURE_SIDE = 48
 
@@ -99,6 +102,67 @@ def copy_groups(paths: Sequence[Path], bit_depth: int = 16) -> npt.NDArray[np.in
         kept, joined = sorted((groups[firsts[one]], groups[firsts[other]]))
         groups[groups == joined] = kept
     return groups
+
+
+def counted_once(catalog: Catalog, contents: Mapping[Path, str]) -> Catalog:
+    """The catalog with one training photograph of each content: the first with a mask, or else the first.
+
+    A hundred copies of one photograph are one photograph, and would have themselves for neighbours. Those left out are
+    `problems` of the kind "duplicate". Photographs of several defect types stand once for each of them.
+
+    Args:
+        catalog: one category.
+        contents: what tells a photograph from others, as `pixel_digest` does; those without one are kept.
+
+    Raises:
+        CatalogError: a photograph is labelled good and defective.
+    """
+    first: dict[tuple[str, str], int] = {}
+    labels: dict[str, int] = {}
+    gone: set[int] = set()
+    columns = (catalog.table[name].tolist() for name in ("path", "label", "defect_type", "mask"))
+    paths, label, types, masks = columns
+    for row in np.flatnonzero(catalog.table["split"] == TRAIN).tolist():
+        content = contents.get(Path(paths[row]))
+        if content is None:
+            continue
+        other = labels.setdefault(content, row)
+        if label[other] != label[row]:
+            good, bad = (other, row) if label[row] == ANOMALOUS else (row, other)
+            raise CatalogError(
+                f"{paths[good]} is labelled good and {paths[bad]} defective, and both show the same pixels: remove the "
+                "wrong one."
+            )
+        kept = first.setdefault((content, types[row]), row)
+        if kept == row:
+            continue
+        if masks[kept] is None and masks[row] is not None:
+            first[content, types[row]], row = row, kept
+        gone.add(row)
+    if not gone:
+        return catalog
+    problems = []
+    for row in sorted(gone):
+        kept = first[contents[Path(paths[row])], types[row]]
+        detail = f"it shows the same pixels as {paths[kept]} and counts once with it."
+        problems.append(Problem("duplicate", paths[row], detail, other=paths[kept]))
+    left = catalog.subset([row not in gone for row in range(len(catalog))])
+    return replace(left, problems=(*catalog.problems, *problems))
+
+
+def copies_in_words(copies: Sequence[Mapping[str, str]], count: int) -> str:
+    """A sentence on photographs that count once: `path` of each left out, `same_as` of the one that is kept.
+
+    Args:
+        copies: at least one.
+        count: different photographs.
+    """
+    names = sorted({Path(one[key]).name for one in copies for key in ("path", "same_as")})
+    many = len({one[key] for one in copies for key in ("path", "same_as")})
+    return (
+        f"{many} photographs show the same pixels as others and count once, so {count} of {count + len(copies)} are "
+        f"learnt from: {named(names)}."
+    )
 
 
 def group_numbers(keys: Sequence[Hashable]) -> npt.NDArray[np.intp]:

@@ -22,10 +22,12 @@ from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.settings import cache_folder
 from blemish.core.types import FloatArray, Prediction, mean_probability
 from blemish.data.catalog import Catalog
+from blemish.data.copies import counted_once
+from blemish.data.entries import TRAIN
 from blemish.detectors.augmentation import AUTO, NONE, TRANSFORMS, Augmentation, can_be_meant
 from blemish.detectors.augmentation_choice import AugmentationChoice, choose_augmentation
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
-from blemish.features.pixels import PixelCache
+from blemish.features.pixels import PixelCache, contents_of
 from blemish.features.together import Reads
 from blemish.line.manifest import TypeCalibrationRecord
 
@@ -96,7 +98,7 @@ class Detector(ABC):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
 
     def fit(self, data: ImageInputs) -> Self:
-        """Learn from good parts.
+        """Learn from good parts; photographs of equal pixels count once (see `blemish.data.copies.counted_once`).
 
         Args:
             data: a folder in any layout, paths, PIL images, uint8 arrays (H x W x 3 RGB, or H x W), bytes of files,
@@ -110,7 +112,8 @@ class Detector(ABC):
         before = self._fitted_with, self._augmentation_choice
         self._fitted_with = None  # what learns may ask the detector what it says
         try:
-            with catalog_of(data, self.bit_depth) as catalog:
+            with catalog_of(data, self.bit_depth) as given:
+                catalog = self._counted_once(given)
                 self.check_augment()
                 self._augmentation_choice = self.choose_augment(catalog) if self.augment == AUTO else None
                 self.learn(catalog)
@@ -257,7 +260,20 @@ class Detector(ABC):
     def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score every normal training image as if unseen, by a detector fitted on the other folds.
 
-        Yields the image's position in `catalog.train_normal()` and its prediction.
+        Yields the image's position in `catalog.train_normal()` and its prediction. Of images of equal pixels the first
+        is scored alone: none has a copy among those that were learnt from.
+
+        Raises:
+            NotFittedError: before `fit`, or with other parameters than `fit` had.
+        """
+        once = self._counted_once(catalog)
+        places = {path: place for place, path in reversed(list(enumerate(catalog.train_normal())))}
+        paths = once.train_normal()
+        for position, prediction in self.predict_unseen(once, folds):
+            yield places[paths[position]], prediction
+
+    def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
+        """What `cross_predict` does with images that are all different: a position and a prediction of each.
 
         Raises:
             NotFittedError: before `fit`, or with other parameters than `fit` had.
@@ -339,6 +355,11 @@ class Detector(ABC):
                     prediction = dataclasses.replace(prediction, mask_probability=probability)
                 yield prediction
 
+    def _counted_once(self, catalog: Catalog) -> Catalog:
+        """The catalog with one training image of each content."""
+        paths = [Path(path) for path in catalog.table.loc[catalog.table["split"] == TRAIN, "path"]]
+        return counted_once(catalog, contents_of(paths, self.bit_depth, _pixel_cache(cache_folder())))
+
     def _augment(self) -> str:
         """The value of `augment`, "auto" as what it has come to mean."""
         choice = self._augmentation_choice
@@ -375,8 +396,10 @@ def normal_images(catalog: Catalog, fewest: int = 2) -> list[Path]:
         )
     paths = catalog.train_normal()
     if len(paths) < fewest:
+        copies = sum(problem.kind == "duplicate" for problem in catalog.problems)
+        different, why = (" different", f" ({copies} more show the same pixels)") if copies else ("", "")
         raise CatalogError(
-            f"{catalog.root} has {len(paths)} good training images and at least {fewest} are needed: "
+            f"{catalog.root} has {len(paths)}{different} good training images{why} and at least {fewest} are needed: "
             "photograph more good parts."
         )
     return paths

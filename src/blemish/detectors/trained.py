@@ -151,7 +151,7 @@ class TrainedDetector(Detector, Generic[Found]):
         for path in paths:
             yield prediction_of(network, standardise(pixels.read(path, contract), contract), types)
 
-    def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
+    def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score the good images held out from training, by the fitted network itself; `folds` is not used.
 
         Training once per fold would take `folds` times as long. The held-out images have said when to stop, so they

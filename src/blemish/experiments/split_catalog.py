@@ -7,11 +7,14 @@ from functools import cached_property
 from pathlib import Path
 
 from blemish.data.catalog import Catalog
+from blemish.data.copies import counted_once
+from blemish.data.entries import TRAIN
 from blemish.data.painted_images import Painting
 from blemish.data.painted_splits import normal_split, train_split
 from blemish.data.readable import readable_paths
 from blemish.data.splits import test_split
 from blemish.experiments.held_back import HeldBack, hold_back
+from blemish.features.pixels import PixelCache, contents_of
 
 SPLITS = ("test", "train", "normal")
 PAINTED = "painted"
@@ -24,7 +27,7 @@ class SplitCatalog:
     Attributes:
         catalog: with folds, and with the test images.
         skipped: photographs that were left out, each with path and detail: those that cannot be read, and training
-            photographs that are copies of test photographs.
+            photographs that are copies of test photographs or show the same pixels as another.
     """
 
     catalog: Catalog
@@ -76,6 +79,8 @@ def split_catalog(
             parted = train_split(readable, folder, seed=seed, painting=painting)
         else:
             parted = normal_split(readable, seed=seed, folder=folder, painting=painting)
+    training = [Path(path) for path in parted.table.loc[parted.table["split"] == TRAIN, "path"]]
+    parted = counted_once(parted, contents_of(training, bit_depth, PixelCache()))
     known = len(catalog.problems)
     copies = [{"path": one.path, "detail": one.detail} for one in parted.problems[known:]]
     return SplitCatalog(parted, (*skipped, *copies))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from blemish.core.ahead import look_ahead
@@ -32,12 +32,14 @@ class Together:
 
     Attributes:
         digests: SHA-256 of each file that can be read, by path.
+        contents: `pixel_digest` of each of these: files that show the same pixels have the same.
         problems: why each of the others cannot.
         decoded: photographs that were decoded; of the others everything was in the caches.
         seconds: for each extractor, the network's mean time on a photograph; None if it never had to run.
     """
 
     digests: dict[Path, str]
+    contents: dict[Path, str]
     problems: dict[Path, ImageError]
     decoded: int
     seconds: list[float | None]
@@ -49,6 +51,7 @@ class _Wanted:
 
     path: Path
     digest: str = ""
+    content: str = ""
     decoded: bool = False
     inputs: dict[int, FloatArray] = dataclasses.field(default_factory=dict)
     problem: ImageError | None = None
@@ -61,7 +64,6 @@ def read_together(
     bit_depth: int = 16,
     pixels: PixelCache | None = None,
     description: str = "Reading photographs",
-    look: Callable[[Path, ByteArray], None] | None = None,
 ) -> Together:
     """Fill the caches: features of every extractor, and pixels of every contract, decoding each photograph once.
 
@@ -75,18 +77,17 @@ def read_together(
         bit_depth: bits that 16-bit photographs really use.
         pixels: where pixels are kept; the usual cache when None.
         description: of the progress shown.
-        look: called with each photograph that can be read, uint8 RGB H x W x 3, on the thread that decodes: then all
-            of them are decoded.
     """
     pixels = PixelCache() if pixels is None else pixels
-    together = Together({}, {}, 0, [None] * len(extractors))
+    together = Together({}, {}, {}, 0, [None] * len(extractors))
     spent, runs = [0.0] * len(extractors), [0] * len(extractors)
-    prepared = look_ahead(lambda path: _prepare(path, extractors, contracts, bit_depth, pixels, look), paths)
+    prepared = look_ahead(lambda path: _prepare(path, extractors, contracts, bit_depth, pixels), paths)
     for wanted in track(prepared, description, len(paths)):
         if wanted.problem is not None:
             together.problems[wanted.path] = wanted.problem
         else:
             together.digests[wanted.path] = wanted.digest
+            together.contents[wanted.path] = wanted.content
         together.decoded += wanted.decoded
         for position, planes in wanted.inputs.items():
             started = time.perf_counter()
@@ -131,7 +132,6 @@ def _prepare(
     contracts: Sequence[Preprocessing],
     bit_depth: int,
     pixels: PixelCache,
-    look: Callable[[Path, ByteArray], None] | None,
 ) -> _Wanted:
     """Decode a photograph if anything of it is missing, keep its pixels, and make the networks' inputs."""
     wanted = _Wanted(path)
@@ -140,15 +140,16 @@ def _prepare(
         wanted.digest = digest_of(path, content)
         unread = [n for n, extractor in enumerate(extractors) if extractor.known(wanted.digest) is None]
         unkept = [contract for contract in contracts if pixels.get(wanted.digest, contract) is None]
-        if not unread and not unkept and (extractors or contracts) and look is None:
+        kept = pixels.content(wanted.digest, bit_depth)
+        if not unread and not unkept and kept is not None and (extractors or contracts):
+            wanted.content = kept
             return wanted
         image = decode_image(content, str(path), bit_depth=bit_depth)
     except ImageError as error:
         wanted.problem = error
         return wanted
     wanted.decoded = True
-    if look is not None:
-        look(path, image)
+    wanted.content = kept or pixels.put_content(wanted.digest, image, bit_depth)
     for contract in unkept:
         pixels.put(wanted.digest, image, contract)
     resized: dict[tuple[int, int, str], ByteArray] = {}

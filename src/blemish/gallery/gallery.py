@@ -28,6 +28,8 @@ _MOST_CATEGORIES = 1000
 _PREFIX = "blemish-defects-"
 _NAMESPACE = uuid.UUID("2f0ad3a4-5a0e-4c55-9d6b-5c0b6e1b9d11")
 
+_EQUALS = 64  # more are asked for, as of equally near ones a server gives any
+
 
 class Gallery:
     """Past defects by their vectors. Safe for the threads of one process; a folder belongs to one process at a time.
@@ -103,7 +105,7 @@ class Gallery:
         since: datetime | None = None,
         exclude_digest: str | None = None,
     ) -> list[Neighbour]:
-        """The nearest defects of the same space, nearest first.
+        """The nearest defects of the same space, nearest first, those equally near in the order of their identifiers.
 
         Args:
             vector, space: as in `add`.
@@ -121,8 +123,9 @@ class Gallery:
             if top < 1 or not client.collection_exists(collection):
                 return []
             found = client.query_points(
-                collection, query=vector.tolist(), limit=top, query_filter=wanted
+                collection, query=vector.tolist(), limit=top + _EQUALS, query_filter=wanted
             ).points
+            found = sorted(found, key=lambda point: (-round(point.score, 6), str(point.id)))[:top]
             return [
                 Neighbour(Defect.of_json(point.payload), min(2.0, max(0.0, 1.0 - float(point.score))))
                 for point in found

@@ -51,7 +51,7 @@ class BuildSummary:
     Attributes:
         path: the artifact.
         category, detector: what was learnt, and how.
-        n_train: images learnt from.
+        n_train: different images learnt from.
         n_labelled: of these, labelled test images that a supervised detector was given.
         epochs: epochs trained; 0 where the detector does not train.
         measured: what a supervised detector reached on the images held out from training, by name.
@@ -61,6 +61,7 @@ class BuildSummary:
         megabytes: size of the artifact.
         parity_error: largest relative difference between the laboratory's and the line's path.
         skipped: training images that could not be read, each with path and detail.
+        copies: training images left out, as they show the same pixels as another, each with path and `same_as`.
         normal: the scores for the threshold, with the photographs at either end; not in the JSON.
         manifest: what the artifact says of itself; not in the JSON.
         history: losses and validation figures of each epoch, empty where the detector does not train.
@@ -80,6 +81,7 @@ class BuildSummary:
     megabytes: float
     parity_error: float
     skipped: list[dict[str, str]]
+    copies: list[dict[str, str]]
     normal: NormalScores = dataclasses.field(repr=False, compare=False)
     manifest: Manifest = dataclasses.field(repr=False, compare=False)
     history: Sequence[Mapping[str, float]] = dataclasses.field(repr=False, compare=False)
@@ -102,7 +104,8 @@ def build_inspector(
 ) -> BuildSummary:
     """Fit a detector on the catalog's training images and write it as an inspector.
 
-    Training images that cannot be read are left out and listed. The threshold is the 99.5 % point of the scores
+    Training images that cannot be read are left out and listed, and so are those that show the same pixels as another:
+    equal images count once, for learning and for the threshold. This is the 99.5 % point of the scores
     of good images scored as if unseen: each by a detector fitted on the other folds, or held out from training.
     Test images that a supervised detector learnt from are named in the artifact, so that nothing judges it by them.
 
@@ -128,8 +131,8 @@ def build_inspector(
     model, parity = _export(detector, readable.catalog)
     training = TrainingRecord(
         category=catalog.category,
-        n_images=len(readable.digests),
-        digests=training_digests(readable.digests),
+        n_images=len(readable.catalog),
+        digests=training_digests([readable.digests[path] for path in readable.catalog.table["path"]]),
         seed=detector.seed,
         created=datetime.now(UTC),
         seconds=time.perf_counter() - started,
@@ -144,7 +147,7 @@ def build_inspector(
         path=str(out),
         category=catalog.category,
         detector=detector.name,
-        n_train=len(readable.digests),
+        n_train=len(readable.catalog),
         n_labelled=len(supervision.digests) if supervision else 0,
         epochs=len(history),
         measured=training.measured,
@@ -154,6 +157,7 @@ def build_inspector(
         megabytes=Path(out).stat().st_size / 1e6,
         parity_error=parity.max_relative_error,
         skipped=readable.skipped,
+        copies=readable.copies,
         normal=normal,
         manifest=manifest,
         history=history,
@@ -164,15 +168,15 @@ def build_inspector(
 def _supervision(catalog: Catalog, readable: Readable, share: float, seed: int) -> SupervisionRecord | None:
     """The test images of `catalog` that `readable` has for training; None where there are none."""
     before = dict(zip(catalog.table["path"], catalog.table["split"], strict=True))
-    table = readable.catalog.table.assign(digest=readable.digests)
-    moved = table[[before[path] != TRAIN for path in table["path"]]]
-    if moved.empty:
+    moved = [path for path in readable.digests if before[path] != TRAIN]  # copies too: none of them is unseen
+    if not moved:
         return None
+    table = readable.catalog.table
     return SupervisionRecord(
         share=share,
         seed=seed,
-        n_defective=int((moved["label"] == ANOMALOUS).sum()),
-        digests=training_digests(moved["digest"].tolist()),
+        n_defective=int((table["path"].isin(moved) & (table["label"] == ANOMALOUS)).sum()),
+        digests=training_digests([readable.digests[path] for path in moved]),
     )
 
 

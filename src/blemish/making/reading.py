@@ -10,9 +10,10 @@ import numpy as np
 from pydantic import ValidationError
 
 from blemish.core.errors import CatalogError
-from blemish.core.images import pixel_digest, require_bit_depth
+from blemish.core.images import require_bit_depth
 from blemish.core.preprocessing import Preprocessing
 from blemish.data.catalog import Catalog
+from blemish.data.copies import counted_once
 from blemish.data.entries import ANOMALOUS, TRAIN
 from blemish.data.splits import require_defects_to_move, supervised_split
 from blemish.detectors.base import Detector
@@ -28,14 +29,16 @@ class Readable:
     """The training photographs of a catalog that can be read.
 
     Attributes:
-        catalog: these alone.
-        digests: SHA-256 of their files, in the catalog's order.
-        skipped: the others, each with path, kind and detail.
+        catalog: these alone, each content once (see `blemish.data.copies.counted_once`).
+        digests: SHA-256 of their files and of their copies', by path.
+        skipped: those that cannot be read, each with path, kind and detail.
+        copies: those left out as copies, each with path and the one that it shows the same pixels as.
     """
 
     catalog: Catalog
-    digests: list[str]
+    digests: dict[str, str]
     skipped: list[dict[str, str]]
+    copies: list[dict[str, str]]
 
 
 def learning_catalog(
@@ -81,32 +84,24 @@ def read_for_learning(
         return readable_for(catalog, together)
     require_defects_to_move(catalog, labelled_share)
     # Which test photographs are learnt from depends on the pixels of all: networks wait until that is known.
-    digests: dict[Path, str] = {}
     paths = [Path(path) for path in table["path"]]
     reads = _that_fits(_as_pixels(wanted), len(paths), pixels)
-    together = read_together(
-        paths,
-        (),
-        reads.contracts,
-        detector.bit_depth,
-        pixels,
-        look=lambda path, image: digests.update({path: pixel_digest(image)}),
-    )
-    return readable_for(learning_catalog(catalog, detector, labelled_share, digests), together)
+    together = read_together(paths, (), reads.contracts, detector.bit_depth, pixels)
+    return readable_for(learning_catalog(catalog, detector, labelled_share, together.contents), together)
 
 
 def readable_for(catalog: Catalog, together: Together) -> Readable:
     """The training photographs of `catalog` that were readable.
 
     Raises:
-        CatalogError: there are some, and none was.
+        CatalogError: there are some, and none was; or one is labelled good and defective.
     """
-    rows, digests, skipped = [], [], []
+    rows, digests, skipped = [], {}, []
     for row in np.flatnonzero(catalog.table["split"] == TRAIN).tolist():
         path = Path(catalog.table["path"].iloc[row])
         if path in together.digests:
             rows.append(row)
-            digests.append(together.digests[path])
+            digests[str(path)] = together.digests[path]
         else:
             problem = together.problems[path]
             skipped.append({"path": str(path), "kind": problem.kind, "detail": problem.detail})
@@ -115,7 +110,11 @@ def readable_for(catalog: Catalog, together: Together) -> Readable:
             f"None of the {len(skipped)} photographs in {catalog.root} can be read; the first: "
             f"{skipped[0]['path']}: {skipped[0]['detail']}"
         )
-    return Readable(catalog.subset(rows), digests, skipped)
+    whole = catalog.subset(rows)
+    once = counted_once(whole, together.contents)
+    left_out = once.problems[len(whole.problems) :]
+    copies = [{"path": one.path, "same_as": str(one.other)} for one in left_out]
+    return Readable(once, digests, skipped, copies)
 
 
 def _takes_from_test(catalog: Catalog, detector: Detector) -> bool:

@@ -71,6 +71,14 @@ class BenchmarkResult(Outcome):
         found = {one["path"]: one["detail"] for cell in self.benchmark.results for one in cell.unreadable}
         return dict(sorted(found.items()))
 
+    @property
+    def copies(self) -> dict[str, str]:
+        """What is said of training photographs with the same pixels as others, by category."""
+        from blemish.data.copies import copies_in_words
+
+        cells = [one for one in self.benchmark.results if one.copies]
+        return {one.cell.category: copies_in_words(one.copies, one.metrics["n_train"]) for one in cells}
+
     def to_pandas(self) -> pd.DataFrame:
         """A row for each cell: category, detector, seed, error, and every figure that is one number."""
         import pandas as pd
@@ -144,6 +152,8 @@ def benchmark(
     result = BenchmarkResult(measured, out / "report.html", problems)
     for path, detail in result.unreadable.items():
         say(f"Left out {path}: {detail}")
+    for category, said in result.copies.items():
+        say(f"{category}: {said}")
     write_report(measured, result.report, "Detectors side by side")
     write_json(out / "benchmark.json", result.to_json())
     return result

@@ -144,6 +144,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
     """
     from blemish.core.calibration import false_reject_rate
     from blemish.data.categories import open_category
+    from blemish.data.copies import copies_in_words
     from blemish.detectors.training.session import TrainingSession, training_session
     from blemish.evaluation.training_report import outliers_in_words
     from blemish.making.build import build_inspector
@@ -162,6 +163,8 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
     shutil.rmtree(checkpoints, ignore_errors=True)
     for skipped in summary.skipped:
         say(f"Skipped {skipped['path']}: {skipped['detail']}")
+    if summary.copies:
+        say(copies_in_words(summary.copies, summary.n_train))
     calibration = summary.manifest.calibration
     rates = false_reject_rate(calibration.n_scores, calibration.quantile)
     result = FitResult(summary, *rates, *_outliers(summary), len(catalog.test()), request.report, problems)
@@ -235,6 +238,7 @@ def _write_report(result: FitResult, out: Path) -> None:
     known = {"Category": summary.category} | inspector_facts(manifest)
     known |= {
         "Skipped": f"{len(summary.skipped)} that cannot be read" if summary.skipped else "none",
+        **({"Copies": f"{len(summary.copies)}, left out"} if summary.copies else {}),
         "Time, size": f"{summary.seconds:.1f} s, {summary.megabytes:.1f} MB",
         "Seed": str(manifest.training.seed),
         "Laboratory and line": f"agree to {summary.parity_error:.1e}",

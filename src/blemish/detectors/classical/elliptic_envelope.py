@@ -22,6 +22,7 @@ from blemish.features.projection import Arrays, Rows
 
 _ROWS_A_COMPONENT = 5  # a covariance of more says little of most directions
 _FEWEST_FOR_SUPPORT = 10
+_LEAST_SHARE = 1e-4
 COVARIANCES = ("shrunk", "robust")
 
 
@@ -104,7 +105,8 @@ def shrunk_gaussian(rows: Rows, centred: bool) -> Arrays:
     location = np.zeros(rows.shape[1]) if centred else rows.mean(axis=0)
     apart = rows - location
     share = float(ledoit_wolf_shrinkage(apart, assume_centered=True))
-    floor = max(share * float(np.square(apart).mean()), np.finfo(np.float32).tiny)
+    # Of images that are nearly alike the share is 0, and rounding would be infinitely far beside them.
+    floor = max(max(share, _LEAST_SHARE) * float(np.square(apart).mean()), np.finfo(np.float32).tiny)
     _, sizes, axes = np.linalg.svd(apart, full_matrices=False)
     variances = (1 - share) * np.square(sizes) / len(rows) + floor
     return {"location": location, "axes": axes, "variances": variances, "floor": np.array([floor])}

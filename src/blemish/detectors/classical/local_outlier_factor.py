@@ -19,6 +19,9 @@ from blemish.features.projection import Arrays, Rows
 
 POWERS = {"minkowski": 2.0, "euclidean": 2.0, "manhattan": 1.0, "chebyshev": np.inf}
 
+_LEAST_REACH = 0.01
+"""Of the spread of the good images."""
+
 
 @dataclasses.dataclass
 class LocalOutlierFactor(TabularDetector):
@@ -60,7 +63,8 @@ class LocalOutlierFactor(TabularDetector):
             novelty=True,
         ).fit(rows)
         distances, neighbours = model.kneighbors()
-        reach = distances[:, -1]
+        # Where more images are alike than neighbours are asked for, their distances are rounding.
+        reach = np.maximum(distances[:, -1], _LEAST_REACH * np.sqrt(rows.var(axis=0).sum()))
         return {
             "rows": rows,
             "reach": reach,

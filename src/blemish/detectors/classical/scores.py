@@ -15,6 +15,7 @@ from blemish.detectors.classical.head import single
 from blemish.features.projection import Arrays
 
 _LEAST_DENSITY_DISTANCE = 1e-10  # as in scikit-learn: copies of one image have no distance
+_AS_FAR = 1e-5  # share of a distance by which another may differ through rounding
 
 
 class KernelScore(nn.Module):
@@ -94,6 +95,8 @@ class PathLengthScore(nn.Module):
 class DensityScore(nn.Module):
     """Local outlier factor: how much denser the neighbours lie than the row itself; about 1 is usual.
 
+    As in the paper all rows as far as the last neighbour are neighbours, so that no rounding chooses among them.
+
     Args:
         arrays: of the good rows `rows` (M x K), `reach` (distance of each to its last neighbour, M) and `density`
             (local reachability density, M); `neighbours` (1).
@@ -119,7 +122,11 @@ class DensityScore(nn.Module):
             distances = apart.abs().sum(2) if self.power == 1 else apart.abs().amax(2)
         nearest, places = torch.topk(distances, self.neighbours, dim=1, largest=False)
         reached = torch.maximum(nearest, self.reach[places]).mean(1) + _LEAST_DENSITY_DISTANCE
-        return self.density[places].mean(1) * reached
+        plain = self.density[places].mean(1) * reached
+        near = (distances <= nearest[:, -1:] * (1 + _AS_FAR)).to(distances.dtype)
+        count = near.sum(1)
+        reached = (near * torch.maximum(distances, self.reach)).sum(1) / count + _LEAST_DENSITY_DISTANCE
+        return torch.where(count > self.neighbours, (near * self.density).sum(1) / count * reached, plain)
 
 
 class MahalanobisScore(nn.Module):

@@ -157,7 +157,7 @@ class TabularDetector(BackboneDetector):
         for row in self.vectors().stream(paths):
             yield self._scored(head, row)
 
-    def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
+    def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score every normal training image as if unseen; see the base class. Features are read once for all folds."""
         require_fitted(self, "arrays_")
         paths = normal_images(catalog, FEWEST)

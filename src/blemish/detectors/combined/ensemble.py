@@ -98,7 +98,7 @@ class Ensemble(Detector):
         for path in paths:
             yield prediction_of(graph, standardise(pixels.read(path, contract), contract))
 
-    def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
+    def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Combine what the members say of good images as if unseen, where all of them say something."""
         members: list[Calibrated] = require_fitted(self, "members_")
         with tempfile.TemporaryDirectory() as folder:

@@ -88,7 +88,7 @@ class GaussianMixture(FrozenFeatureDetector):
         """Score photographs one by one, in order."""
         return self.scored_by(self._head(require_fitted(self, "mixture_"), self.grid_), paths)
 
-    def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
+    def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score normal training images (at most `calibration_images`) as if unseen; see the base class."""
         require_fitted(self, "mixture_")
         paths = normal_images(catalog)
@@ -145,8 +145,8 @@ class GaussianMixture(FrozenFeatureDetector):
         spread = float(pca.explained_variance_.mean())
         if not 0 < spread < np.inf:
             raise CatalogError(
-                "The patches of the good images are all alike, or no numbers: check that the backbone's weights "
-                "are whole."
+                "The patches of the good images are all alike, or no numbers: photograph parts that differ, or check "
+                "that the backbone's weights are whole."
             )
         floor = self.regularisation * spread
         kept = min(self.dimensions, len(pca.components_))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 # How many of the farthest points are searched among themselves between two passes over all points.
 BLOCK = 256
+_COLUMNS = 8  # in which rows that differ mostly do
 _ROWS = 8192  # of a pass, so that its distances stay in the processor's cache
+
+
+def drawn_row(count: int, seed: int) -> int:
+    """The row of `count` that a coreset begins with."""
+    return int(torch.randint(count, (1,), generator=torch.Generator().manual_seed(seed)))
 
 
 def random_projection(features: Tensor, dimensions: int, seed: int) -> Tensor:
@@ -26,20 +34,53 @@ def random_projection(features: Tensor, dimensions: int, seed: int) -> Tensor:
     return projected
 
 
-def greedy_coreset(features: Tensor, size: int, seed: int = 0, block: int = BLOCK) -> Tensor:
+def first_of_equals(rows: Tensor) -> Tensor:
+    """For each row the position of the first one equal to it, int64 N; its own where there is none.
+
+    Args:
+        rows: N x D, float32 or float64; two zeros are equal whatever their signs.
+    """
+    words = (rows[:, :: max(1, rows.shape[1] // _COLUMNS)] + 0.0).numpy()
+    candidates = torch.from_numpy(
+        np.flatnonzero(_counts(words) > 1)
+    )  # most rows differ in a few columns already
+    found = torch.arange(len(rows))
+    if len(candidates):
+        some = (rows[candidates] + 0.0).numpy()
+        _, first, inverse = np.unique(_keys(some), return_index=True, return_inverse=True)
+        found[candidates] = candidates[torch.from_numpy(first[inverse])]
+    return found
+
+
+def _counts(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
+    """How often each row is there."""
+    _, inverse, counts = np.unique(_keys(rows), return_inverse=True, return_counts=True)
+    return np.asarray(counts[inverse])
+
+
+def _keys(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.void]:
+    """The bits of each row as one value, which can be sorted."""
+    rows = np.ascontiguousarray(rows)
+    return rows.view(f"V{rows.itemsize * rows.shape[1]}").ravel()
+
+
+def greedy_coreset(
+    features: Tensor, size: int, seed: int = 0, block: int = BLOCK, start: int | None = None
+) -> Tensor:
     """Choose rows so that every row is near a chosen one: each pick is the row farthest from all picks so far.
 
     This is the 2-approximation of the k-centre problem (Gonzalez, 1985) that PatchCore uses (Roth et al.,
     2022, algorithm 1). It is computed lazily: among the `block` rows farthest from the picks, the greedy order
     is found on their own distances; a pick is the true one as long as it is not nearer than the next farthest
     row outside was. Then all distances are updated by one matrix product. The picks are those of the plain
-    loop, more than ten times faster.
+    loop, more than ten times faster. Of rows that are equally far the first one is picked.
 
     Args:
         features: N x D, float32 or float64.
         size: rows wanted.
         seed: of the first pick.
         block: rows searched among themselves between two passes.
+        start: the first pick itself.
 
     Returns:
         int64 indices in the order of picking; fewer than `size` where only copies of picks are left.
@@ -49,8 +90,7 @@ def greedy_coreset(features: Tensor, size: int, seed: int = 0, block: int = BLOC
     features = features - features.mean(0)
     squares = (features * features).sum(1)
     rounding = 16 * torch.finfo(features.dtype).eps * float(squares.max())
-    first = int(torch.randint(count, (1,), generator=torch.Generator().manual_seed(seed)))
-    picks = [first]
+    picks = [drawn_row(count, seed) if start is None else start]
     nearest = torch.full_like(squares, torch.inf)
     _update(nearest, features, squares, picks)
     while len(picks) < min(size, count):
@@ -66,21 +106,30 @@ def _greedy_in_block(
     nearest: Tensor, features: Tensor, squares: Tensor, block: int, wanted: int, rounding: float
 ) -> list[int]:
     """The next picks that are certain from the rows now farthest from all picks."""
-    values, rows = torch.topk(nearest, min(block + 1, len(nearest)))
-    outside = float(values[-1]) if len(values) > block else -1.0
-    rows, left = rows[:block], values[:block].clone()
+    rows, outside = _farthest(nearest, block)
+    left = nearest[rows]
     distances = _relative_distances(features[rows], features[rows], squares[rows]).add_(squares[rows, None])
     picks: list[int] = []
     while len(picks) < min(wanted, len(rows)):
         best = int(left.argmax())
         farthest = float(left[best])
-        # Rows outside the block can only have come nearer, so `outside` bounds them all.
-        if farthest <= rounding or farthest < outside:
+        # Rows outside the block can only have come nearer, so `outside` bounds them all; one as far may come before.
+        if farthest <= rounding or (picks and farthest <= outside):
             break
         picks.append(int(rows[best]))
         left = torch.minimum(left, distances[best])
         left[best] = 0
     return picks
+
+
+def _farthest(nearest: Tensor, count: int) -> tuple[Tensor, float]:
+    """The `count` rows that are farthest, of equals the first, in their order; and how far the next one is, or -1."""
+    if len(nearest) <= count:
+        return torch.arange(len(nearest)), -1.0
+    outside = torch.topk(nearest, count + 1).values[-1]  # its indices are any of equals
+    above = torch.nonzero(nearest > outside)[:, 0]
+    equal = torch.nonzero(nearest == outside)[: count - len(above), 0]
+    return torch.cat([above, equal]).sort().values, float(outside)
 
 
 def _update(nearest: Tensor, features: Tensor, squares: Tensor, picks: list[int]) -> None:

@@ -123,7 +123,7 @@ class FewShot(FrozenFeatureDetector):
         """Score photographs one by one, in order."""
         return self.scored_by(self._head(require_fitted(self, "good_")), paths)
 
-    def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
+    def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score normal training images as if unseen; see the base class.
 
         Those learnt from are scored by what the other folds teach. Those that were not taken (see `images`) are unseen

@@ -71,7 +71,7 @@ class NearestNeighbours(FrozenFeatureDetector):
         """Score photographs one by one, in order."""
         return self.scored_by(self._head(require_fitted(self, "memory_bank_"), self.grid_), paths)
 
-    def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
+    def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score normal training images (at most `calibration_images`) as if unseen; see the base class."""
         require_fitted(self, "memory_bank_")
         paths = normal_images(catalog)

@@ -83,7 +83,7 @@ class Padim(FrozenFeatureDetector):
         """Score photographs one by one, in order."""
         return self.scored_by(self._fitted_head(), paths)
 
-    def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
+    def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score every normal training image as if unseen; see the base class.
 
         A fold's sums are subtracted from the sums of all, which is exact: nothing is fitted anew.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from blemish.core.progress import track
 from blemish.detectors.augmentation import Augmentation
 from blemish.detectors.frozen import batch_of_one
-from blemish.detectors.memory.coreset import greedy_coreset, random_projection
+from blemish.detectors.memory.coreset import drawn_row, first_of_equals, greedy_coreset, random_projection
 from blemish.detectors.turned_copies import places_inside, turned
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
@@ -100,7 +100,15 @@ def augmented_patches(
 
 
 def choose_bank(rows: Tensor, size: int, seed: int) -> Tensor:
-    """The greedy coreset of patches N x D, in the order of choice; all of them where they are not more than `size`."""
+    """The greedy coreset of patches N x D, in the order of choice; all of them where they are not more than `size`.
+
+    Equal patches are one: rounding could tell them apart, and which of them was taken would depend on the machine.
+    """
     if len(rows) <= size:
         return rows
-    return rows[greedy_coreset(random_projection(rows, _PROJECTED, seed), size, seed)]
+    first = first_of_equals(rows)
+    distinct = torch.unique(first)
+    start = int(torch.searchsorted(distinct, first[drawn_row(len(rows), seed)]))
+    if len(distinct) < len(rows):
+        rows = rows[distinct]
+    return rows[greedy_coreset(random_projection(rows, _PROJECTED, seed), size, start=start)]

@@ -144,7 +144,7 @@ class PatchCore(FrozenFeatureDetector):
         """Score photographs one by one, in order."""
         return self.scored_by(self._fitted_head(), paths)
 
-    def cross_predict(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
+    def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score normal training images (at most `calibration_images`) as if unseen; see the base class.
 
         The context of each image is learnt from the other images alone.

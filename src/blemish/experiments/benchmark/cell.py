@@ -62,6 +62,7 @@ class CellResult:
         metrics: figures that are the same at every repetition.
         timings: figures that are not.
         unreadable: photographs that were left out, each with path and detail.
+        copies: training photographs that were left out, as they show the same pixels as another; path and `same_as`.
         shown: the photographs that the report shows: name, score and whether rejected.
         timed: photographs to time the inspector with.
         arrays: `scores` (float64) and `labels` (bool) of the test images, and the pictures that are shown, the bytes of
@@ -73,6 +74,7 @@ class CellResult:
     metrics: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, Any] = field(default_factory=dict)
     unreadable: list[dict[str, str]] = field(default_factory=list)
+    copies: list[dict[str, str]] = field(default_factory=list)
     shown: list[dict[str, Any]] = field(default_factory=list)
     timed: list[str] = field(default_factory=list)
     arrays: Arrays = field(default_factory=dict)
@@ -120,6 +122,7 @@ def write_figures(result: CellResult) -> None:
         "metrics": result.metrics,
         "timings": result.timings,
         "unreadable": result.unreadable,
+        "copies": result.copies,
         "shown": result.shown,
         "timed": result.timed,
     }
@@ -139,7 +142,8 @@ def read_result(cell: ComparedCell) -> CellResult | None:
         with np.load(cell.folder / ARRAYS, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         kept = {name: document[name] for name in ("metrics", "timings", "unreadable", "shown", "timed")}
-        return CellResult(cell, arrays=arrays, **kept)
+        copies = document.get("copies", [])  # cells of earlier versions know of none
+        return CellResult(cell, arrays=arrays, copies=copies, **kept)
 
     return cell.kept(CELL, parse)
 

@@ -66,7 +66,8 @@ class Benchmark:
             cell = result.cell
             which = {"category": cell.category, "detector": cell.candidate.label, "seed": cell.seed}
             said = {"error": result.error} if result.error else {"metrics": result.metrics}
-            cells.append({**which, "key": cell.key, **said, "unreadable": result.unreadable})
+            left_out = {"unreadable": result.unreadable, "copies": result.copies}
+            cells.append({**which, "key": cell.key, **said, **left_out})
             if not result.error:
                 timings.append({**which, **result.timings})
         table = self.table()

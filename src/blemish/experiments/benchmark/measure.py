@@ -62,7 +62,7 @@ def run_cell(
     try:
         detector = cell.candidate.make(seed=cell.seed)
         # Where a detector learns from labelled test photographs, these have moved to the training split.
-        learning, held_back = hold_back(learning_catalog(data.catalog, detector))
+        learning, held_back = hold_back(learning_catalog(data.catalog, detector, known=together.contents))
         readable = readable_for(learning, together)
         result, _ = held_back.measured_once(
             read_result(cell),
@@ -108,6 +108,7 @@ def _measure(
             "reading_seconds": reading,
         },
         unreadable=summary.skipped + unread,
+        copies=summary.copies,
         shown=shown,
         timed=[str(image.path) for image in _spread(evaluation.images)],
         arrays={"scores": evaluation.scores, "labels": evaluation.labels, **pictures},

@@ -164,6 +164,8 @@ def training_summary(job: Job) -> str:
                 escaped(", ".join(Path(one["path"]).name for one in skipped[:5])),
             ]
         )
+    if copies := result.get("copies"):
+        rows.append(["Copies", f"{len(copies)} left out, as equal photographs count once"])
     if not result.get("n_test"):
         said = "not yet: there were no test photographs; how many defects it finds is not known. "
         rows.append(["Measured", said + "Activate it and evaluate it in the tab Explore"])
