@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blemish.server.metrics import Metrics
 from blemish.server.problems import ProblemError, problem_response, response_of
+from blemish.server.proxies import route_path
 from blemish.server.settings import MEBIBYTE, ServerSettings, is_loopback
 from blemish.server.streams import EventStreams
 
@@ -24,6 +25,7 @@ JSON_BYTES = MEBIBYTE
 _DRAINED_BYTES, _DRAINED_SECONDS = 256 * MEBIBYTE, 10.0
 _UPLOADS = ("/v1/inspectors", "/v1/jobs/train", "/gradio_api/upload")
 _UPLOAD_PATIENCE = 20
+_STRANGER = "Another web site's page may not do this"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -97,18 +99,28 @@ class Guard:
         """
         host = headers.get("host", "")
         if not self._settings.keys_required and not is_loopback(_host_name(host)):
-            return "Without keys the server answers to localhost alone: call it so, or run it with --require-keys."
-        origin = headers.get("origin")
-        unsafe = scope["type"] == "websocket" or scope["method"] not in _SAFE
-        if unsafe and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return "The request comes from another web site's page, which may not do this."
-        if unsafe and origin is None and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            return "The request comes from another web site's page, which may not do this."
-        return None
+            return (
+                f"Without keys the server answers to localhost alone, and this was sent to {_shown(host)}: call it so, "
+                "or run it with --require-keys, behind a proxy with --public-url too."
+            )
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
+        if scope["type"] == "http" and scope["method"] in _SAFE:
+            return None
+        if origin is None:
+            return None if site in ("none", "same-origin") else f"{_STRANGER}."
+        # No page can write Sec-Fetch-Site: it says that only a proxy has changed Host. Browsers send it over https.
+        if _netloc(origin) == host.lower() or (site == "same-origin" and self._settings.keys_required):
+            return None
+        if _netloc(origin) == "":
+            return f"{_STRANGER}."
+        return (
+            f"The page was opened as {_shown(origin)}, but this was sent to {_shown(host)}. {_STRANGER}; if only a "
+            f"proxy stands between them, run the server with --public-url {_shown(origin)}."
+        )
 
     def _limits(self, scope: Scope, headers: Headers) -> tuple[int, float]:
         """Largest body, in bytes, and seconds in which it must have arrived."""
-        settings, path = self._settings, scope["path"]
+        settings, path = self._settings, route_path(scope)
         if scope["method"] == "POST" and path.rstrip("/") in _UPLOADS:
             return settings.max_upload_bytes, _UPLOAD_PATIENCE * settings.request_seconds
         if headers.get("content-type", "").startswith("multipart/") or path.startswith("/gradio_api"):
@@ -139,7 +151,7 @@ class _Exchange:
     ) -> None:
         self._receive, self._send, self._most, self._streams = receive, send, most, streams
         self._end = asyncio.get_running_loop().time() + seconds
-        self._api = scope["path"].startswith("/v1/")
+        self._api = route_path(scope).startswith("/v1/")
         self._length = headers.get("content-length")
         self._waits_for_leave = headers.get("expect", "").lower() == "100-continue"
         self._arrived = 0
@@ -186,6 +198,7 @@ class _Exchange:
             for name, value in {**_HEADERS, **(_API_HEADERS if self._api else {})}.items():
                 headers.setdefault(name, value)
             if headers.get("content-type", "").startswith("text/event-stream"):
+                headers.setdefault("X-Accel-Buffering", "no")  # nginx would hold events back
                 self._streams()
         await self._send(message)
         self.answered = message["type"] == "http.response.body" and not message.get("more_body", False)
@@ -207,6 +220,18 @@ class _Exchange:
 
     def _too_large(self) -> ProblemError:
         return ProblemError(413, f"The request has more than {self._most:,} bytes: send less at once.")
+
+
+def _netloc(origin: str) -> str:
+    """Host and port of an Origin; empty where there is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _shown(text: str) -> str:
+    return ascii(text)[1:-1][:100]
 
 
 def _host_name(host: str) -> str:
