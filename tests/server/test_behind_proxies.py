@@ -8,15 +8,19 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from page_browser import Watched
+from pydantic import ValidationError
 from server_clients import inspect
+from starlette.datastructures import URL
 
+from blemish.server.proxies import Proxies
+from blemish.server.settings import ServerSettings
 from blemish.station.keys import Role
 
 PAGE = Path(__file__).parents[2] / "docs" / "behind-a-proxy.md"
@@ -126,11 +130,6 @@ def rooted(served: Callable[..., Any]) -> Iterator[Any]:
         yield server
 
 
-@pytest.fixture
-def key(request: pytest.FixtureRequest) -> Callable[[Any], str]:
-    return lambda server: server.service.keys.create(f"k{time.monotonic_ns()}", Role.ADMIN)
-
-
 def port_of(server: Any) -> int:
     return int(server.address.rpartition(":")[2])
 
@@ -158,27 +157,31 @@ def judge_by_page(browser: Any, address: str, name: str, key: str, photograph: b
     """What a person does: signs in, has a photograph judged; events come at once, cookies stay where they belong."""
     (folder / "part.png").write_bytes(photograph)
     watched = Watched(browser, address, ignore_https_errors=True)
-    page = watched.page
-    page.get_by_label("username").fill(name)
-    page.get_by_label("password").fill(key)
-    page.get_by_role("button", name="Login").click()
-    watched.ready().upload("inspect-photograph", folder / "part.png")
-    page.wait_for_selector("#inspect-verdict .bl-word")
-    cookies = watched.context.cookies()
-    assert cookies and {cookie["path"] for cookie in cookies} == {httpx.URL(address).path.rstrip("/") or "/"}
-    assert all(cookie["httpOnly"] and cookie["sameSite"] == "Lax" for cookie in cookies)
-    assert all(cookie["secure"] for cookie in cookies) or address.startswith("http:")
-    sent = "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in cookies)
-    options: dict[str, Any] = {
-        "verify": False,
-        "trust_env": False,
-        "headers": {"Cookie": sent},
-        "timeout": 10,
-    }
-    with httpx.stream("GET", f"{address}/gradio_api/heartbeat/abc", **options) as stream:
-        assert "ALIVE" in next(stream.iter_text())  # the next comes after 15 s
-    assert [one for one in watched.troubles if "401" not in one and not one.endswith("/blemish")] == []  # before the person has signed in
-    watched.context.close()
+    with closing(watched.context):
+        page = watched.page
+        page.get_by_label("username").fill(name)
+        page.get_by_label("password").fill(key)
+        page.get_by_role("button", name="Login").click()
+        watched.ready().upload("inspect-photograph", folder / "part.png")
+        page.wait_for_selector("#inspect-verdict .bl-word")
+        cookies = watched.context.cookies()
+        assert cookies and {one["path"] for one in cookies} == {httpx.URL(address).path.rstrip("/") or "/"}
+        assert all(one["httpOnly"] and one["sameSite"] == "Lax" for one in cookies)
+        assert all(one["secure"] for one in cookies) or address.startswith("http:")
+        sent = "; ".join(f"{one['name']}={one['value']}" for one in cookies)
+        options: dict[str, Any] = {
+            "verify": False,
+            "trust_env": False,
+            "headers": {"Cookie": sent},
+            "timeout": 10,
+        }
+        with httpx.stream("GET", f"{address}/gradio_api/heartbeat/abc", **options) as stream:
+            assert "ALIVE" in next(stream.iter_text())  # the next comes after 15 s
+        # The console names no address (a browser asks the site, not the prefix, for an icon); the answers do.
+        troubles = [
+            one for one in watched.troubles if not one.startswith(("console: Failed to load", "401: "))
+        ]
+        assert [one for one in troubles if not one.endswith("/blemish")] == []
 
 
 @pytest.mark.browser
@@ -213,3 +216,148 @@ def test_a_service_works_behind_the_documented_proxy(
         with httpx.Client(verify=False, trust_env=False, headers=forged) as client:
             assert client.get(f"{address}/v1/inspectors").status_code == 401
     assert "from 127.0.0.1." in caplog.text and "203.0.113.7" not in caplog.text
+
+
+@contextmanager
+def plain_nginx(backend: int, folder: Path) -> Iterator[int]:
+    """What most people write first: nginx sends `Host: 127.0.0.1:8000` and nothing of the caller."""
+    with nginx(
+        "server {\nlisten 80;\nlocation / {\nproxy_pass http://127.0.0.1:8000;\n}\n}", backend, folder
+    ) as port:
+        yield port
+
+
+def test_plain_proxy_pass_signs_in_once_the_server_knows_its_name(
+    served: Callable[..., Any], tmp_path: Path
+) -> None:
+    def signed_in(server: Any, port: int, **headers: str) -> httpx.Response:
+        key = server.service.keys.create(f"anna{len(server.service.keys.list())}", Role.ADMIN)
+        form = {"username": server.service.keys.list()[-1].name, "password": key}
+        address = f"http://localhost:{port}"
+        return httpx.post(
+            f"{address}/login", data=form, headers={"Origin": address, **headers}, trust_env=False
+        )
+
+    with (
+        served(page=True, require_keys=True, keys=("anna",)) as server,
+        plain_nginx(port_of(server), tmp_path) as port,
+    ):
+        refused = signed_in(server, port)
+        assert refused.status_code == 403
+        assert f"run the server with --public-url http://localhost:{port}." in refused.json()["detail"]
+        assert signed_in(server, port, **{"Sec-Fetch-Site": "same-origin"}).status_code == 200
+        assert signed_in(server, port, Origin="https://evil.example").status_code == 403
+        assert signed_in(server, port, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
+        public = server.service.settings.model_copy(
+            update={"public_url": f"http://localhost:{port}", "port": 0}
+        )
+    with served(
+        **public.model_dump(exclude_unset=True) | {"keys": ("anna",), "page": True, "home": None}
+    ) as server:
+        (tmp_path / "again").mkdir()
+        with plain_nginx(port_of(server), tmp_path / "again") as other:
+            assert signed_in(server, other, Origin=f"http://localhost:{port}").status_code == 200
+            assert signed_in(server, other, Origin=f"http://localhost:{other}").status_code == 403
+            assert signed_in(server, port_of(server)).status_code == 200  # without the proxy too
+
+
+CALLERS = [
+    ({"X-Forwarded-For": "203.0.113.7"}, "203.0.113.7"),
+    ({"X-Forwarded-For": "6.6.6.6, 203.0.113.7"}, "203.0.113.7"),
+    ({"X-Forwarded-For": "6.6.6.6, 203.0.113.7, 10.1.2.3"}, "203.0.113.7"),
+    ({"X-Forwarded-For": "10.1.2.3"}, "10.1.2.3"),
+    ({"X-Forwarded-For": "[2001:db8::1]:4711"}, "2001:db8::1"),
+    ({"Forwarded": 'for="[2001:db8::2]:80";proto=https, For=203.0.113.9;host="a,b"'}, "203.0.113.9"),
+    ({"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=6.6.6.6"}, "203.0.113.7"),
+    ({}, "127.0.0.1"),
+]
+
+
+@pytest.mark.parametrize(("headers", "caller"), CALLERS)
+@pytest.mark.parametrize("trusted", [True, False])
+def test_the_caller_is_whom_a_trusted_proxy_names(
+    headers: dict[str, str], caller: str, trusted: bool
+) -> None:
+    proxies = ("127.0.0.0/8", "10.0.0.0/8") if trusted else ("192.0.2.1",)
+    seen = as_seen(ServerSettings(trusted_proxy=proxies), headers)
+    assert seen["client"][0] == (caller if trusted else "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("options", "headers", "url"),
+    [
+        ({}, {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}, "http://127.0.0.1:8000/x"),
+        ({"trusted_proxy": ("127.0.0.1",)}, {"X-Forwarded-Host": "plant.example"}, "http://plant.example/x"),
+        (
+            {"trusted_proxy": ("127.0.0.1",), "root_path": "/b/"},
+            {"X-Forwarded-Host": "evil.example, plant.example:8443", "X-Forwarded-Proto": "https"},
+            "https://plant.example:8443/b/x",
+        ),
+        ({"trusted_proxy": ("127.0.0.1",)}, {"X-Forwarded-Host": "a b\\<script>"}, "http://127.0.0.1:8000/x"),
+        ({"public_url": "https://Plant.example:443/b"}, {}, "https://plant.example/b/x"),
+        (
+            {"public_url": "https://plant.example/b"},
+            {"Origin": "http://127.0.0.1:8000"},
+            "http://127.0.0.1:8000/b/x",
+        ),
+    ],
+)
+def test_the_address_is_the_one_that_people_open(options: Any, headers: dict[str, str], url: str) -> None:
+    seen = as_seen(ServerSettings(**options), headers)
+    assert str(URL(scope=seen)) == url
+    assert not any(
+        name.startswith(b"x-forwarded-h") for name, _ in seen["headers"]
+    )  # Gradio would believe it
+
+
+def as_seen(settings: ServerSettings, headers: dict[str, str], path: str = "/x") -> Any:
+    """The scope of a request to /x as what lies behind `Proxies` gets it."""
+    found: list[Any] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        found.append(scope)
+
+    given = [
+        (name.lower().encode(), value.encode())
+        for name, value in {"Host": "127.0.0.1:8000", **headers}.items()
+    ]
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "headers": given,
+        "query_string": b"",
+    }
+    scope |= {"client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000), "raw_path": path.encode()}
+    with pytest.raises(
+        StopIteration
+    ):  # it waits for nothing; the thread of a browser's test has a loop already
+        Proxies(application, settings)(scope, None, None).send(None)  # type: ignore[arg-type, attr-defined]
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"root_path": "blemish"},
+        {"root_path": "/v1"},
+        {"root_path": "/a b"},
+        {"public_url": "plant.example"},
+        {"public_url": "ftp://plant.example"},
+        {"public_url": "https://plant.example/?x=1"},
+        {"public_url": "https://anna@plant.example"},
+        {"public_url": "https://plant.example/a", "root_path": "/b"},
+        {"trusted_proxy": ("proxy.local",)},
+        {"trusted_proxy": ("*",)},
+    ],
+)
+def test_what_says_nothing_of_a_proxy_is_refused(options: Any) -> None:
+    with pytest.raises(ValidationError):
+        ServerSettings(**options)
+
+
+def test_a_server_behind_a_proxy_needs_keys() -> None:
+    assert not ServerSettings(root_path="/blemish").keys_required
+    for options in ({"public_url": "https://plant.example"}, {"trusted_proxy": ("127.0.0.1",)}):
+        assert ServerSettings(**options).keys_required  # type: ignore[arg-type]

@@ -113,7 +113,6 @@ def mount_page(app: FastAPI, service: Service) -> FastAPI:
         enable_monitoring=False,
         show_error=True,
         theme=gr.themes.Base(primary_hue="slate", neutral_hue="slate", font=_FONTS, font_mono=("monospace",)),
-        head=f'<link rel="icon" href="{service.settings.prefix}/favicon.ico">',
         css_paths=Path(__file__).with_name("style.css"),
     )
     return app
