@@ -54,12 +54,15 @@ def create_app(service: Service) -> FastAPI:
     for routes in (inspect, inspectors, inspections, gallery, statistics, jobs, health, documentation):
         app.include_router(routes.router)
     openapi.install(app, service.settings.keys_required)
+    uploads = service.home.path
     if service.settings.page:
         from blemish.server.page.page import mount_page
 
-        mount_page(app, service)
+        uploads = mount_page(app, service)
         _leave_to_the_api(app.router.routes[-1])
-    app.add_middleware(Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams)
+    app.add_middleware(
+        Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=uploads
+    )
     app.add_middleware(Proxies, settings=service.settings)
     return app
 

@@ -22,7 +22,7 @@ from blemish.core.errors import (
     NotFoundError,
     UsageError,
 )
-from blemish.server.errors import Overloaded
+from blemish.server.errors import Overloaded, shortage
 from blemish.server.queue import image_status
 
 CONTENT_TYPE = "application/problem+json"
@@ -80,6 +80,10 @@ def response_of(error: Exception) -> JSONResponse:
         return _of_validation(error)
     if isinstance(error, Overloaded):
         return problem_response(503, str(error), {"Retry-After": str(error.retry_after)})
+    if short := shortage(error):
+        status, said = short
+        logger.error("A request was not answered: %s", said)
+        return problem_response(status, said, {"Retry-After": "5"} if status == 503 else None)
     if isinstance(error, ImageError):
         return problem_response(image_status(error.kind), str(error), kind=error.kind)
     if isinstance(error, BlemishError):
@@ -89,13 +93,14 @@ def response_of(error: Exception) -> JSONResponse:
     return problem_response(500, "Something unexpected happened: the server's log says what.")
 
 
+async def answer(request: Request, error: Exception) -> JSONResponse:
+    """The answer to an error, as applications want it."""
+    return response_of(error)
+
+
 def install(app: FastAPI) -> None:
     """Let an application answer every error with a problem."""
-
-    async def answer(request: Request, error: Exception) -> JSONResponse:
-        return response_of(error)
-
-    for kind in (HTTPException, RequestValidationError, BlemishError, Exception):
+    for kind in (HTTPException, RequestValidationError, BlemishError, OSError, MemoryError, Exception):
         app.add_exception_handler(kind, answer)
 
 
