@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, cast
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -26,6 +27,7 @@ _MOST_FIELDS = 16
 _MOST_FIELD_BYTES = 4096
 _MOST_NAME_CHARACTERS = 255
 _WRITTEN_AT_ONCE = 2**20
+_EXTENDED_NAME = re.compile(rb"""filename\*\s*=\s*"?([A-Za-z0-9-]*)'[^']*'([^;"]*)""", re.IGNORECASE)
 
 
 def form(required: Sequence[str], **properties: dict[str, Any]) -> dict[str, Any]:
@@ -91,9 +93,11 @@ async def read_form(
     reading = _Reading(limits, file_field, sink is not None)
     try:
         parser = MultipartParser(boundary, cast("MultipartCallbacks", reading.callbacks()))
+        preamble = _Preamble(boundary)
         async for piece in request.stream():
             count(len(piece))
-            parser.write(piece)
+            if form_bytes := preamble.after(piece):
+                parser.write(form_bytes)
             if sink is not None and reading.pending_bytes >= _WRITTEN_AT_ONCE:
                 await run_in_threadpool(sink.write, reading.take_pending())
         parser.finalize()
@@ -168,7 +172,9 @@ class _Reading:
             # A file in a field for text is text.
             self._file_name = None
             return
-        self._file_name = plain_name((given or b"").decode("utf-8", "replace"))
+        self._file_name = plain_name(
+            _extended_name(self._disposition) or (given or b"").decode("utf-8", "replace")
+        )
         if len(self.form.files) >= self._limits.files:
             raise ProblemError(413, f"The form has more than {self._limits.files} files: send fewer at once.")
 
@@ -192,6 +198,36 @@ class _Reading:
 
     def _all_ended(self) -> None:
         self.ended = True
+
+
+def _extended_name(disposition: bytes) -> str:
+    """The file's name in the form of RFC 5987, which beats the plain one; empty without."""
+    found = _EXTENDED_NAME.search(disposition)
+    if found is None:
+        return ""
+    charset = "latin-1" if found[1].lower() == b"iso-8859-1" else "utf-8"
+    return unquote_to_bytes(found[2]).decode(charset, "replace")
+
+
+class _Preamble:
+    """Drops what stands before the first boundary, which means nothing: RFC 2046, 5.1.1."""
+
+    def __init__(self, boundary: bytes) -> None:
+        self._delimiter, self._held = b"--" + boundary, b""
+        self._passed = False
+
+    def after(self, piece: bytes) -> bytes:
+        """What of a piece, and of what was held back before it, is for the parser."""
+        if self._passed:
+            return piece
+        self._held += piece
+        at = 0 if self._held.startswith(self._delimiter) else self._held.find(b"\r\n" + self._delimiter)
+        if at < 0:
+            if len(self._held) > _MOST_HEADER_BYTES:
+                raise ProblemError(422, "The form cannot be read: it does not begin with its boundary.")
+            return b""
+        self._passed = True
+        return self._held[at:].lstrip(b"\r\n")
 
 
 def plain_name(name: str) -> str:
