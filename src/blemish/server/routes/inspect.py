@@ -91,9 +91,8 @@ async def _arrived(request: Request, service: Service) -> Form:
         arriving.add(more)
 
     try:
-        received = await read_form(
-            request, FormLimits(settings.max_images, settings.max_bytes), "images", count
-        )
+        limits = FormLimits(settings.max_images, settings.max_bytes, "--max-images", "--max-bytes")
+        received = await read_form(request, limits, "images", count=count)
     finally:
         arriving.remove(size)
     if not received.files:
