@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,10 +53,10 @@ def test_a_limit_names_the_option_that_raises_it(served: Callable[..., Any], goo
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 5 MB."""
+    """A disk of 64 MB."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=5m", "none", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(disk)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("a small disk can only be mounted by root")
     yield disk
@@ -67,6 +68,10 @@ def test_a_full_disk_is_a_507_and_nothing_is_left(
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(small_disk / "temporary"))
     with served(home=small_disk / "home", page=True, keep="all") as server, server.client() as client:
+        filling = small_disk / "filling"
+        with filling.open("wb", buffering=0) as stream:
+            while shutil.disk_usage(small_disk).free > 3_000_000:
+                stream.write(bytes(100_000))
         before = {path for path in small_disk.rglob("*") if path.is_file() and "blemish.db" not in path.name}
         content = bytes(6_000_000)
         refused = [
@@ -78,8 +83,7 @@ def test_a_full_disk_is_a_507_and_nothing_is_left(
             assert "disk" in assert_problem(answer, 507)["detail"]
         found = {path for path in small_disk.rglob("*") if path.is_file() and "blemish.db" not in path.name}
         assert found == before
-        filling = small_disk / "filling"
-        with pytest.raises(OSError, match="No space"), filling.open("wb", buffering=0) as stream:
+        with pytest.raises(OSError, match="No space"), filling.open("ab", buffering=0) as stream:
             while True:
                 stream.write(bytes(4096))
         statuses = {inspect(client, ("a.png", good)).status_code for _ in range(40)}
