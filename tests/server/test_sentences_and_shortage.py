@@ -49,6 +49,9 @@ def test_a_limit_names_the_option_that_raises_it(served: Callable[..., Any], goo
         ):
             answer = inspect(client, *[("a.png", content) for content in files])
             assert option in assert_problem(answer, 413)["detail"]
+    with served(max_pixels=10) as server, server.client() as client:
+        detail = assert_problem(inspect(client, ("a.png", good)), 413)["detail"]
+        assert "--max-pixels" in detail and "raise the limit" not in detail
 
 
 @pytest.fixture
