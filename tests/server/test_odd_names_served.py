@@ -1,4 +1,4 @@
-"""Names of photographs as clients send them: any bytes, any length, control characters; in history and CSV too."""
+"""Odd names of photographs go through form, history and CSV without a crash, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -8,52 +8,31 @@ import io
 import httpx
 import pytest
 
+NAMES = {
+    b"caf\xe9.png": "caf\ufffd.png",
+    "ü".encode() * 150 + b".png": "ü" * 150 + ".png",
+    b"a\x00\x07\x1b[31mb.png": "a[31mb.png",
+    b"../../../etc/x.png": "x.png",
+    b"..": "..",
+    b"=1+1.png": "=1+1.png",
+    "\u202egnp.exe".encode(): "gnp.exe",
+    b"a,b;c'd.png": "a,b;c'd.png",
+    "日本 😀.png".encode(): "日本 😀.png",
+}
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        b"Pr\xfcfling.png",
-        b"\xff\xfe\xfd",
-        b"\xed\xb3\xbc.png",
-        b"x" * 255 + b".png",
-        "ü".encode() * 130 + b".png",
-        b"line\tend\x1b[31m.png",
-        b'quo\\"te.png',
-        "‮gnp.exe".encode(),
-        b"=cmd()|'x'!A1.png",
-        b"no suffix",
-    ],
-    ids=[
-        "latin-1",
-        "no-text",
-        "surrogate",
-        "long",
-        "long-utf-8",
-        "control",
-        "quote",
-        "turned",
-        "formula",
-        "bare",
-    ],
-)
-def test_a_name_of_any_bytes_is_judged_kept_and_exported(
-    client: httpx.Client, good: bytes, name: bytes
-) -> None:
+
+@pytest.mark.parametrize(("sent", "kept"), NAMES.items(), ids=ascii)
+def test_an_odd_name_is_kept(client: httpx.Client, good: bytes, sent: bytes, kept: str) -> None:
     body = (
         b'--b\r\nContent-Disposition: form-data; name="inspector"\r\n\r\nwasher\r\n'
-        b'--b\r\nContent-Disposition: form-data; name="images"; filename="' + name + b'"\r\n\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="images"; filename="' + sent + b'"\r\n\r\n'
         + good + b"\r\n--b--\r\n"
     )  # fmt: skip
     headers = {"content-type": "multipart/form-data; boundary=b"}
     answer = client.post("/v1/inspect", content=body, headers=headers)
     assert answer.status_code == 200, answer.text
-    (record,) = answer.json()["inspections"]
-    given = record["file_name"]
-    given.encode("utf-8")
-    assert given and len(given) <= 255 and given.isprintable(), ascii(given)
-    assert client.get(f"/v1/inspections/{record['id']}").json()["file_name"] == given
-    assert given in [one["file_name"] for one in client.get("/v1/inspections").json()["inspections"]]
-    exported = client.get("/v1/inspections.csv")
-    assert exported.status_code == 200
-    names = [row["file_name"] for row in csv.DictReader(io.StringIO(exported.text))]
-    assert any(one.lstrip("'") == given for one in names)
+    (found,) = answer.json()["inspections"]
+    assert found["file_name"] == kept
+    assert client.get(f"/v1/inspections/{found['id']}").json()["file_name"] == kept
+    rows = {row["id"]: row for row in csv.DictReader(io.StringIO(client.get("/v1/inspections.csv").text))}
+    assert rows[str(found["id"])]["file_name"].lstrip("'") == kept

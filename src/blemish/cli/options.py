@@ -124,7 +124,8 @@ def _request(asked: type[Asked], given: dict[str, Any]) -> Asked:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0])
         raise UsageError(
-            f"{_written(name, fields[name])} {first['input']} is not possible: {first['msg'].lower()}."
+            f"{_written(name, fields[name])} {first['input']} is not possible: "
+            f"{first['msg'].removeprefix('Value error, ').lower()}."
         ) from error
 
 

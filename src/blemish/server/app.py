@@ -14,6 +14,7 @@ from blemish import __version__
 from blemish.server import documentation, openapi, problems
 from blemish.server.authentication import Authentication
 from blemish.server.guard import Guard
+from blemish.server.proxies import Proxies, route_path
 from blemish.server.routes import gallery, health, inspect, inspections, inspectors, jobs, statistics
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
@@ -53,12 +54,16 @@ def create_app(service: Service) -> FastAPI:
     for routes in (inspect, inspectors, inspections, gallery, statistics, jobs, health, documentation):
         app.include_router(routes.router)
     openapi.install(app, service.settings.keys_required)
+    uploads = service.home.path
     if service.settings.page:
         from blemish.server.page.page import mount_page
 
-        mount_page(app, service)
+        uploads = mount_page(app, service)
         _leave_to_the_api(app.router.routes[-1])
-    app.add_middleware(Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams)
+    app.add_middleware(
+        Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=uploads
+    )
+    app.add_middleware(Proxies, settings=service.settings)
     return app
 
 
@@ -67,7 +72,7 @@ def _leave_to_the_api(page: BaseRoute) -> None:
     matches = page.matches
 
     def matches_no_api(scope: Scope) -> tuple[Match, Scope]:
-        if scope.get("path", "").startswith("/v1/"):
+        if scope["type"] in ("http", "websocket") and route_path(scope).startswith("/v1/"):
             return Match.NONE, {}
         return matches(scope)
 

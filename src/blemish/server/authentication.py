@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import time
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ KEY_SECONDS = 2.0
 
 _MOST_KNOWN = 1000
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+
+logger = logging.getLogger("blemish.server")
 
 _bearer = HTTPBearer(
     auto_error=False, scheme_name="key", description="An API key, from `blemish key create`."
@@ -78,13 +81,23 @@ class Authentication:
                 403,
                 f"This needs the role {needed}, and the key {identity.name} has the role {identity.role}.",
             )
-        if identity is not LOCAL and (seconds := self._rate.seconds_to_wait(identity.name)):
+        if identity is not LOCAL:
+            self._count(identity.name, f"The key {identity.name} makes")
+        return identity
+
+    def _count(self, name: str, who: str) -> None:
+        """Count a request.
+
+        Raises:
+            ProblemError: 429 for too many in a minute.
+        """
+        if seconds := self._rate.seconds_to_wait(name):
             raise ProblemError(
                 429,
-                f"The key {identity.name} makes more than {self._settings.rate_per_minute} requests in a minute.",
+                f"{who} more than {self._settings.rate_per_minute} requests in a minute: send fewer, or raise "
+                "--rate-per-minute.",
                 {"Retry-After": str(max(1, math.ceil(seconds)))},
             )
-        return identity
 
     async def _identity(self, request: Request) -> Identity:
         given = request.headers.get("authorization")
@@ -99,6 +112,9 @@ class Authentication:
             identity = self._remembered(token) or await run_in_threadpool(self.identify, token)
             if identity is not None:
                 return identity
+        address = request.client.host if request.client else "an unknown address"
+        self._count(f"from {address}", f"From {address} come")  # no key is called so
+        logger.warning("A key that opens nothing came from %s.", address)
         raise _unauthorized(
             "This key opens nothing: check it, or have a new one made with blemish key create."
         )

@@ -46,7 +46,7 @@ def _page(document: dict[str, Any]) -> str:
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body><main>'
         f"<h1>{html.escape(info['title'])} API {html.escape(info['version'])}</h1>"
         f"<p>{html.escape(info['description'])} The document for programs: "
-        f'<a href="/openapi.json">/openapi.json</a>.</p>'
+        f'<a href="openapi.json">/openapi.json</a>.</p>'
         f"<h2>Routes</h2>{operations}<h2>Documents</h2>{schemas}</main></body></html>"
     )
 

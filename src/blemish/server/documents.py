@@ -75,9 +75,9 @@ class InspectionDocument(_Recorded):
     heatmap: str | None = Field(description="Address of the heatmap, or the PNG itself as a data URI.")
 
     @classmethod
-    def of(cls, record: InspectionRecord, heatmap: str | None = None) -> InspectionDocument:
-        """The document of a record; a given heatmap stands there in place of its address."""
-        address = f"/v1/inspections/{record.id}"
+    def of(cls, record: InspectionRecord, heatmap: str | None = None, prefix: str = "") -> InspectionDocument:
+        """The document of a record, with addresses below `prefix`; a given heatmap stands there in place of its own."""
+        address = f"{prefix}/v1/inspections/{record.id}"
         kept = record.image_suffix is not None
         values = vars(record) | {
             "regions": [RegionDocument.model_construct(**region.to_json()) for region in record.regions],

@@ -16,6 +16,7 @@ _ALWAYS = {
     "413": "The request, or a photograph in it, is too large.",
     "422": "A value or a photograph cannot be used.",
     "500": "Something unexpected happened; the server's log says what.",
+    "507": "The server's disk is full.",
     "503": "The server is full, starting, stopping, or its database does not answer; see Retry-After.",
 }
 _WITH_KEY = {

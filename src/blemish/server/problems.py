@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -22,7 +23,7 @@ from blemish.core.errors import (
     NotFoundError,
     UsageError,
 )
-from blemish.server.errors import Overloaded
+from blemish.server.errors import Overloaded, shortage
 from blemish.server.queue import image_status
 
 CONTENT_TYPE = "application/problem+json"
@@ -77,9 +78,13 @@ def response_of(error: Exception) -> JSONResponse:
     if isinstance(error, HTTPException):
         return _of_http(error)
     if isinstance(error, RequestValidationError):
-        return _of_validation(error)
+        return _of_validation(error, ())
     if isinstance(error, Overloaded):
         return problem_response(503, str(error), {"Retry-After": str(error.retry_after)})
+    if short := shortage(error):
+        status, said = short
+        logger.error("A request was not answered: %s", said)
+        return problem_response(status, said, {"Retry-After": "5"} if status == 503 else None)
     if isinstance(error, ImageError):
         return problem_response(image_status(error.kind), str(error), kind=error.kind)
     if isinstance(error, BlemishError):
@@ -89,13 +94,16 @@ def response_of(error: Exception) -> JSONResponse:
     return problem_response(500, "Something unexpected happened: the server's log says what.")
 
 
+async def answer(request: Request, error: Exception) -> JSONResponse:
+    """The answer to an error, as applications want it."""
+    if isinstance(error, RequestValidationError):
+        return _of_validation(error, _body_names(request.scope.get("route")))
+    return response_of(error)
+
+
 def install(app: FastAPI) -> None:
     """Let an application answer every error with a problem."""
-
-    async def answer(request: Request, error: Exception) -> JSONResponse:
-        return response_of(error)
-
-    for kind in (HTTPException, RequestValidationError, BlemishError, Exception):
+    for kind in (HTTPException, RequestValidationError, BlemishError, OSError, MemoryError, Exception):
         app.add_exception_handler(kind, answer)
 
 
@@ -114,15 +122,52 @@ def _of_http(error: HTTPException) -> JSONResponse:
     if error.status_code == 404 and detail == _title(404):
         detail = "There is nothing at this address: /docs lists what there is."
     if error.status_code == 405:
-        detail = "This address does not take this method: see the header Allow, or /docs."
+        allowed = (error.headers or {}).get("Allow") or (error.headers or {}).get("allow")
+        way_out = f"use {allowed}" if allowed else "/docs lists what it takes"
+        detail = f"This address does not take this method: {way_out}."
     return problem_response(error.status_code, detail, error.headers, getattr(error, "kind", None))
 
 
-def _of_validation(error: RequestValidationError) -> JSONResponse:
+def _of_validation(error: RequestValidationError, known: Collection[str]) -> JSONResponse:
     # Without the values themselves: they may be secrets, and need not be JSON.
-    found = [InvalidValue(where=_place(one), reason=str(one["msg"])) for one in list(error.errors())[:20]]
+    found = [InvalidValue(where=_place(one), reason=_reason(one, known)) for one in list(error.errors())[:20]]
+    found.sort(key=lambda one: "is not known here" not in one.reason)  # a wrong name explains what is missing
     first = found[0] if found else InvalidValue(where="body", reason="it is not what it should be")
     return problem_response(422, f"{first.where} cannot be used: {first.reason}.", errors=found)
+
+
+def meant(given: str, known: Collection[str]) -> str:
+    """What a name that is not known was likely meant to be, as a clause; empty if nothing is near."""
+    near = difflib.get_close_matches(given, known, 1, 0.6)
+    return f", is {near[0]} meant" if near else ""
+
+
+def _reason(error: Any, known: Collection[str]) -> str:
+    if error["type"] == "extra_forbidden":
+        return f"it is not known here{meant(str(error['loc'][-1]), known)}"
+    if error["type"] == "model_attributes_type":
+        return "it is no JSON object: send one, with Content-Type: application/json"
+    return str(error["msg"])
+
+
+def _body_names(route: Any) -> Collection[str]:
+    """What the fields of a route's JSON body are called."""
+    body = getattr(route, "body_field", None)
+    return sorted(
+        {
+            name
+            for model in _models(body.field_info.annotation if body else None)
+            for name in model.model_fields
+        }
+    )
+
+
+def _models(kind: Any) -> Iterator[type[BaseModel]]:
+    """The models in a type."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    for inside in get_args(kind):
+        yield from _models(inside)
 
 
 def _place(error: Any) -> str:

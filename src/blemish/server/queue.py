@@ -218,7 +218,9 @@ class InspectionQueue:
             except ImageError as error:
                 self._metrics.refused.labels(error.kind).inc()
                 status = image_status(error.kind)
-                self._resolve(task, Refused(task.photograph.file_name, error.kind, error.detail, status))
+                option = "--max-pixels" if "pixels" in error.detail else "--max-bytes"
+                detail = error.detail.replace("raise the limit", f"start the server with a larger {option}")
+                self._resolve(task, Refused(task.photograph.file_name, error.kind, detail, status))
             except BaseException as error:  # a worker never dies: whatever it was is the answer to this task
                 self._fail(task, error)
             self._seconds += 0.05 * (time.perf_counter() - started - self._seconds)

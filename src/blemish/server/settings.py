@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from blemish.workflows.request import UNLISTED, Option, Request
 
 MEBIBYTE = 2**20
+
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_OWN = frozenset(
+    {"v1", "docs", "openapi.json", "healthz", "readyz", "metrics", "gradio_api", "assets", "static"}
+)
+"""Addresses of the server's own, which no prefix may begin with."""
 
 
 class ServerSettings(Request):
@@ -51,11 +59,72 @@ class ServerSettings(Request):
     rate_per_minute: int = Field(6000, ge=0, description="Requests of one key in a minute; 0: no limit.")
     require_keys: bool = Field(False, description="Ask for a key on loopback too.")
     page: bool = Field(True, description="With the web page at /, or the API alone.")
+    public_url: str | None = Field(
+        None,
+        description="Address that people open, behind a proxy: https://plant.example/blemish; needs a key.",
+    )
+    root_path: str = Field("", description="Prefix under which a proxy serves this, such as /blemish.")
+    trusted_proxy: Annotated[tuple[str, ...], Option(repeated=True, metavar="ADDRESS|NETWORK")] = Field(
+        (), description="Proxy whose X-Forwarded-For, -Host and -Proto are believed; repeatable; needs a key."
+    )
+
+    @field_validator("root_path")
+    @classmethod
+    def _a_prefix(cls, value: str, info: ValidationInfo) -> str:
+        prefix, public = _plain_prefix(value), info.data.get("public_url")
+        if prefix and public and urlsplit(public).path != prefix:
+            raise ValueError(f"--public-url {public} has another one: leave --root-path out")
+        return prefix
+
+    @field_validator("public_url")
+    @classmethod
+    def _whole_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            plain = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+        except ValueError:
+            plain = False
+        if not plain or parts.query or parts.fragment or "@" in parts.netloc or not parts.netloc.isascii():
+            raise ValueError("it is an address like https://plant.example or https://plant.example/blemish")
+        _plain_prefix(parts.path)
+        return value.rstrip("/")
+
+    @field_validator("trusted_proxy")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            try:
+                ipaddress.ip_network(one, strict=False)
+            except ValueError as error:
+                raise ValueError(
+                    f"{one[:60]} is no address or network like 10.0.0.7 or 10.0.0.0/24"
+                ) from error
+        return value
+
+    @property
+    def prefix(self) -> str:
+        """The path under which a proxy serves this; empty at the root."""
+        return self.root_path or urlsplit(self.public_url or "").path
+
+    @property
+    def public_origin(self) -> tuple[str, str]:
+        """Scheme and host, with the port where it is not the scheme's own, of `public_url`, which is given."""
+        parts = urlsplit(self.public_url or "")
+        port = {"http": ":80", "https": ":443"}[parts.scheme]
+        return parts.scheme, parts.netloc.lower().removesuffix(port)
+
+    @property
+    def trusted_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """Where proxies that are believed have their addresses."""
+        return tuple(ipaddress.ip_network(one, strict=False) for one in self.trusted_proxy)
 
     @property
     def keys_required(self) -> bool:
-        """Whether every request needs a key."""
-        return self.require_keys or not is_loopback(self.host)
+        """Whether every request needs a key: whoever comes through a proxy is not at this machine."""
+        behind = self.public_url is not None or bool(self.trusted_proxy)
+        return self.require_keys or behind or not is_loopback(self.host)
 
     @property
     def worker_count(self) -> int:
@@ -64,6 +133,16 @@ class ServerSettings(Request):
             return self.workers
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return max(1, cores or 1)
+
+
+def _plain_prefix(path: str) -> str:
+    """A prefix without the slash at its end; empty at the root."""
+    prefix = path.rstrip("/")
+    if prefix and not _PREFIX.fullmatch(prefix):
+        raise ValueError("a prefix is a path like /blemish")
+    if prefix and prefix.split("/")[1] in _OWN:
+        raise ValueError(f"{prefix} is an address of the server's own: choose another prefix")
+    return prefix
 
 
 def is_loopback(host: str) -> bool:

@@ -10,24 +10,44 @@ Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.3.
 from __future__ import annotations
 
 import errno
+import os
+import re
 import shutil
 import stat
 import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from blemish.core.errors import UsageError
-from blemish.core.image_formats import IMAGE_SUFFIXES, image_format
+from blemish.core.image_files import is_litter
+from blemish.core.image_formats import image_format
 
 _END = struct.Struct("<4s4H2LH")  # the end record of a zip
-_LARGE_ZIP_LOCATOR, _LARGE_ZIP_LOCATOR_SIZE = b"PK\x06\x07", 20
+_LARGE_END = struct.Struct("<4sQ2H2L4Q")  # the end record of a large zip, before its locator
+_LOCATOR = struct.Struct("<4sLQL")
+_BEGINNINGS = (b"PK\x03\x04", b"PK\x07\x08PK\x03\x04", b"PK00PK\x03\x04")
+"""The latter two: written for several volumes, and then one was enough."""
+
+_METHODS = {
+    6: "imploding",
+    9: "Deflate64, as Windows does with files of 2 GB",
+    14: "LZMA",
+    93: "Zstandard",
+    95: "XZ",
+    98: "PPMd",
+}
+_READ_BY_US = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+_UNICODE_NAME = 0x7075  # an extra field, 4.6.9
+_UTF8_FLAG = 0x800
+_DRIVE = re.compile(r"[A-Za-z]:")
 _ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".jar"})
 _CHUNK = 2**20
+_CHUNK_BZIP2 = 2**12  # each 45 bytes may become 900,000
 _SNIFFED = 64
 
 # Whatever the standard library raises on a zip that lies about itself.
@@ -46,7 +66,7 @@ class UploadError(UsageError):
     """An upload is refused.
 
     Attributes:
-        status: the HTTP status that fits: 413 too large, 415 not a zip, 422 not what it should hold.
+        status: the HTTP status that fits: 413 too large, 415 not a zip, 422 not what it should hold, 507 a full disk.
     """
 
     def __init__(self, sentence: str, status: int = 422) -> None:
@@ -91,7 +111,7 @@ class Unpacked:
 def unpack_images(archive: Path, folder: Path, limits: UploadLimits = DEFAULT_LIMITS) -> Unpacked:
     """Unpack the photographs of a zip into `folder`, which must not exist; it appears whole or not at all.
 
-    Files that are not named like photographs, or do not begin like one, are left out and listed.
+    Photographs are told by how they begin, whatever they are called; what else there is, is left out and listed.
 
     Raises:
         UploadError: the zip is refused; nothing was written, or all of it was removed again.
@@ -104,14 +124,15 @@ def unpack_images(archive: Path, folder: Path, limits: UploadLimits = DEFAULT_LI
             room = shutil.disk_usage(folder.parent).free
             if sum(member.file_size for member, _ in images) > room:
                 raise UploadError(
-                    f"The disk has only {room:,} bytes free, too few for this zip: free some.", 413
+                    f"The disk has only {room:,} bytes free, too few for this zip: free some.", 507
                 )
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as temporary:
                 inside = Path(temporary) / "images"
                 written = [place for member, place in images if _write(packed, member, inside / place)]
                 if not written:
                     raise UploadError(
-                        "No file in this zip is a photograph: put PNG, JPEG, BMP, TIFF or WebP in it."
+                        f"None of the {len(images) + len(left_out)} files in this zip is a photograph: put PNG, JPEG, "
+                        "BMP, TIFF or WebP in it."
                     )
                 inside.rename(folder)
     except _ZIP_ERRORS as error:
@@ -120,7 +141,10 @@ def unpack_images(archive: Path, folder: Path, limits: UploadLimits = DEFAULT_LI
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         reason = "the disk is full" if full else (error.strerror or str(error)).lower()
-        raise UploadError(f"The zip cannot be unpacked because {reason}.", 413 if full else 422) from error
+        way_out = "free some space on it" if full else "make it anew"
+        raise UploadError(
+            f"The zip cannot be unpacked because {reason}: {way_out}.", 507 if full else 422
+        ) from error
     began_otherwise = {str(place) for _, place in images} - {str(place) for place in written}
     return Unpacked(len(written), tuple(sorted({*left_out, *began_otherwise})))
 
@@ -135,18 +159,19 @@ def _check_table(archive: Path, limits: UploadLimits) -> None:
             413,
         )
     with archive.open("rb") as stream:
-        start = stream.read(4)
-        stream.seek(max(0, size - _END.size - 0xFFFF - _LARGE_ZIP_LOCATOR_SIZE))
+        start = stream.read(8)
+        stream.seek(max(0, size - _END.size - 0xFFFF - _LOCATOR.size - _LARGE_END.size))
         tail = stream.read()
     place = tail.rfind(b"PK\x05\x06")
-    if start != b"PK\x03\x04" or place < 0 or len(tail) - place < _END.size:
+    if start[:4] == b"PK\x05\x06" and size < 2**16:
+        raise UploadError("The zip is empty: put photographs in it.")
+    if not start.startswith(_BEGINNINGS) or place < 0 or len(tail) - place < _END.size:
         raise UploadError("This is not a zip, or it is cut short: send the photographs as a .zip.", 415)
     _, disk, _, _, entries, table, _, _ = _END.unpack(tail[place : place + _END.size])
-    locator = tail[place - _LARGE_ZIP_LOCATOR_SIZE : place] if place >= _LARGE_ZIP_LOCATOR_SIZE else b""
-    if disk or locator.startswith(_LARGE_ZIP_LOCATOR) or 0xFFFF in (entries, table):
-        raise UploadError(
-            "A zip in several volumes or in the large format is not read: make several small ones."
-        )
+    if (large := _large_end(tail[:place])) is not None:
+        disk, entries, table = large
+    if disk:
+        raise UploadError("A zip in several volumes is not read: make one, or several small ones.")
     if entries > limits.entries or table > limits.table_bytes:
         raise UploadError(
             f"The zip lists {entries:,} files in {table:,} bytes, more than the limit of {limits.entries:,} files in "
@@ -155,10 +180,25 @@ def _check_table(archive: Path, limits: UploadLimits) -> None:
         )
 
 
+def _large_end(before: bytes) -> tuple[int, int, int] | None:
+    """Volume, members and bytes of the table by a large zip's own end record, at the end of `before`; None without.
+
+    Where the library looks for it: right before its locator.
+    """
+    at = len(before) - _LOCATOR.size
+    if at < _LARGE_END.size or not before.startswith(b"PK\x06\x07", at):
+        return None
+    record = before[at - _LARGE_END.size : at]
+    if not record.startswith(b"PK\x06\x06"):
+        raise UploadError("The end of this large zip is damaged: make it anew.")
+    _, _, _, _, disk, _, _, entries, table, _ = _LARGE_END.unpack(record)
+    return disk, entries, table
+
+
 def _chosen(
     members: Sequence[zipfile.ZipInfo], archive_bytes: int, limits: UploadLimits
 ) -> tuple[list[tuple[zipfile.ZipInfo, PurePosixPath]], list[str]]:
-    """Photographs with their places, and names of what is left out; all members are checked."""
+    """What may be photographs, with their places, and names of what is left out; all members are checked."""
     if len(members) > limits.entries:
         raise UploadError(f"The zip lists more than {limits.entries:,} files: send fewer photographs.", 413)
     images: list[tuple[zipfile.ZipInfo, PurePosixPath]] = []
@@ -169,15 +209,19 @@ def _chosen(
             continue
         if place.suffix.lower() in _ARCHIVE_SUFFIXES:
             raise UploadError(f"The zip holds another archive ({_shown(member)}): unpack that one first.")
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in place.parts)
-        if hidden or place.suffix.lower() not in IMAGE_SUFFIXES:
+        if any(map(is_litter, place.parts)):
             left_out.append(str(place))
         else:
             images.append((member, place))
     _check_sizes(members, archive_bytes, limits)
-    places = [str(place).lower() for _, place in images]
-    if len(set(places)) < len(places):
-        raise UploadError("The zip holds two files of the same name: rename one.")
+    known: dict[str, zipfile.ZipInfo] = {}
+    for member, place in images:
+        # Two that differ only in upper and lower case are one file on many disks.
+        other = known.setdefault(str(place).casefold(), member)
+        if other is not member:
+            raise UploadError(
+                f"The zip holds two files of the same name ({_shown(other)} and {_shown(member)}): rename one."
+            )
     return images, left_out
 
 
@@ -201,14 +245,16 @@ def _check_sizes(members: Sequence[zipfile.ZipInfo], archive_bytes: int, limits:
 
 def _place(member: zipfile.ZipInfo, limits: UploadLimits) -> PurePosixPath:
     """Where a member goes below the folder; refused unless it is a plain file or folder that stays inside."""
-    # `filename` has been cut at a zero byte; the original name tells.
-    name = member.orig_filename.replace("\\", "/")
+    name = _name(member).replace("\\", "/")
     place = PurePosixPath(name)
-    outside = place.is_absolute() or ".." in place.parts or ":" in name or not place.parts
-    if outside or any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
+    if place.is_absolute() or ".." in place.parts or _DRIVE.match(name) or not place.parts:
         raise UploadError(
             f"The zip wants to write outside its folder ({_shown(member)}): it is not unpacked."
         )
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
+        raise UploadError(f"A name in the zip holds control characters ({_shown(member)}): rename that file.")
+    if os.name == "nt":
+        place = PurePosixPath(*(re.sub(r'[<>:"|?*]', "_", part) for part in place.parts))
     if len(place.parts) > limits.depth or any(len(part.encode()) > 200 for part in place.parts):
         raise UploadError(f"A name in the zip is too long or too deep ({_shown(member)}): shorten it.")
     kind = stat.S_IFMT(member.external_attr >> 16)
@@ -216,13 +262,40 @@ def _place(member: zipfile.ZipInfo, limits: UploadLimits) -> PurePosixPath:
         raise UploadError(f"The zip holds a link or device ({_shown(member)}): it is not unpacked.")
     if member.flag_bits & 0x41:
         raise UploadError("The zip is encrypted: send it without a password.")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise UploadError("The zip is compressed in an unusual way: make an ordinary one.")
+    if member.compress_type not in _READ_BY_US:
+        method = _METHODS.get(member.compress_type, f"method {member.compress_type}")
+        raise UploadError(
+            f"The zip is compressed in an unusual way ({method}): make an ordinary one, with Deflate, of "
+            "fewer photographs if they are many."
+        )
     return place
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """A member's name: UTF-8 wherever it is, also where macOS does not say so; else by the rule, code page 437."""
+    # `filename` has been cut at a zero byte; the original name tells.
+    if member.flag_bits & _UTF8_FLAG:
+        return member.orig_filename
+    said = member.orig_filename.encode("cp437")
+    for kind, value in _extra_fields(member.extra):
+        if kind == _UNICODE_NAME and value[1:5] == struct.pack("<L", zlib.crc32(said)):
+            said = value[5:]
+    try:
+        return said.decode("utf-8")
+    except UnicodeDecodeError:
+        return member.orig_filename
+
+
+def _extra_fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        yield kind, extra[4 : 4 + size]
+        extra = extra[4 + size :]
 
 
 def _write(packed: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> bool:
     """Write one photograph; False, and nothing written, if it does not begin like one."""
+    chunk = _CHUNK_BZIP2 if member.compress_type == zipfile.ZIP_BZIP2 else _CHUNK
     with packed.open(member) as source:
         start = source.read(_SNIFFED)
         if image_format(start) is None:
@@ -230,12 +303,12 @@ def _write(packed: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> bo
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as out:
             out.write(start)
-            _copy(source, out, member.file_size - len(start))
+            _copy(source, out, member.file_size - len(start), chunk)
     return True
 
 
-def _copy(source: IO[bytes], out: IO[bytes], left: int) -> None:
-    while chunk := source.read(_CHUNK):
+def _copy(source: IO[bytes], out: IO[bytes], left: int, at_once: int) -> None:
+    while chunk := source.read(at_once):
         left -= len(chunk)
         if left < 0:
             raise UploadError("A file in the zip is larger than the zip says: it is not unpacked.")
@@ -244,4 +317,4 @@ def _copy(source: IO[bytes], out: IO[bytes], left: int) -> None:
 
 def _shown(member: zipfile.ZipInfo) -> str:
     """A member's name, fit to stand in a sentence."""
-    return "".join(letter if letter.isprintable() else "?" for letter in member.orig_filename)[:80]
+    return "".join(letter if letter.isprintable() else "?" for letter in _name(member))[:80]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -32,7 +33,8 @@ class Database:
         """Prepare connections; nothing is opened yet but the folder of a SQLite file is made.
 
         Args:
-            url: `sqlite:////path/to/file.db` or `postgresql://user:password@host/name`.
+            url: `sqlite:////path/to/file.db` or `postgresql://user:password@host/name`; the password as it is, or
+                with percent signs as in other URLs.
 
         Raises:
             UsageError: the URL is not one of these.
@@ -166,7 +168,7 @@ _MUST_BE_NONE = {
 
 def _address(url: str) -> URL:
     try:
-        address = make_url(url)
+        address = _parsed(url)
     except (ArgumentError, ValueError) as error:
         raise UsageError(
             "The database's URL cannot be read: write sqlite:////path/to/file.db or postgresql://user@host/name."
@@ -180,15 +182,31 @@ def _address(url: str) -> URL:
         raise UsageError("A history in memory would be lost: name a file, like sqlite:////path/to/file.db.")
     if address.query:
         raise UsageError(
-            "The URL of a SQLite file takes no options: leave out what follows the question mark."
+            "The URL of a SQLite file takes no options: leave out what follows the question mark, or write %3F for one "
+            "that belongs to the name."
         )
     return address
+
+
+def _parsed(url: str) -> URL:
+    """A URL's parts: a file's name need not be UTF-8, a password may hold anything, the last @ ends it."""
+    scheme, separator, rest = url.partition("://")
+    if scheme.startswith("sqlite"):
+        # SQLAlchemy's versions differ in whether they undo percent signs here.
+        name = unquote(rest.partition("?")[0][1:], errors="surrogateescape")
+        return URL.create(scheme, database=name or None, query=make_url(url).query)
+    who, at, where = rest.rpartition("@")
+    if not at:
+        return make_url(url)
+    user, colon, password = who.partition(":")
+    address = make_url(scheme + separator + where)
+    return address.set(username=unquote(user), password=unquote(password) if colon else None)
 
 
 def _shown(address: URL) -> str:
     """The URL without what is nobody's business: user, password, options."""
     if address.get_backend_name() == "sqlite":
-        return str(address.database)
+        return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in str(address.database))
     port = f":{address.port}" if address.port else ""
     return f"postgresql://{address.host or 'localhost'}{port}/{address.database or ''}"
 

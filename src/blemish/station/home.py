@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from pathlib import Path
+from urllib.parse import quote
 
 from platformdirs import user_data_path
 
@@ -70,5 +71,5 @@ class Home:
 
     @property
     def database_url(self) -> str:
-        """URL of the station's own SQLite database."""
-        return f"sqlite:///{self.path / 'blemish.db'}"
+        """URL of the station's own SQLite database; what means something in a URL is written with percent signs."""
+        return f"sqlite:///{quote(os.fsencode(self.path / 'blemish.db'))}"

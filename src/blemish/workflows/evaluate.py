@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,7 +42,9 @@ class EvaluateRequest(DataRequest):
     @property
     def folder(self) -> Path:
         """Where report and metrics go."""
-        return self.out or self.inspector.parent / f"{self.inspector.stem}-evaluation"
+        kept = _kept(self.inspector)
+        name = f"{kept[0]}-{kept[1]}" if kept else self.inspector.stem
+        return self.out or self.inspector.parent / f"{name}-evaluation"
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
     from blemish.workflows.problems import said_problems
 
     inspector = Inspector.load(request.inspector, digest=request.digest)
-    manifest, title = inspector.manifest, request.title or inspector.name
+    manifest, kept = inspector.manifest, _kept(request.inspector)
+    title = request.title or (f"{kept[0]}, version {kept[1]}" if kept else inspector.name)
     if catalog is None:
         catalog = open_category(request.data, request.category, manifest.training.category, request.told)
         said = said_problems(catalog, manifest.preprocessing.bit_depth)
@@ -97,3 +101,9 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
     write_report([evaluation], result.report, f"{title}: evaluation", facts, inspector.history)
     write_json(request.folder / "metrics.json", result.to_json())
     return result
+
+
+def _kept(path: Path) -> tuple[str, int] | None:
+    """Name and version of an inspector on a station's shelf, where files are named by number and digest; else None."""
+    found = re.fullmatch(r"([0-9]{4,})-[0-9a-f]{12}\.blemish", path.name)
+    return (path.absolute().parent.name, int(found[1])) if found else None

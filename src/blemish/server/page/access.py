@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from blemish.core.errors import BlemishError
+from blemish.server.errors import shortage
 from blemish.server.service import Service
 from blemish.station.keys import Role
 
@@ -54,11 +55,15 @@ class Access:
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    """Show an error of Blemish as its one sentence."""
+    """Show an error of Blemish, a full disk and too little memory as one sentence."""
     try:
         yield
     except BlemishError as error:
         raise refused(str(error)) from error
+    except (OSError, MemoryError) as error:
+        if (short := shortage(error)) is None:
+            raise
+        raise refused(short[1]) from error
 
 
 def refused(sentence: str) -> gr.Error:

@@ -25,6 +25,7 @@ from blemish.server.page.inspect_tab import InspectTab, inspector_names, refresh
 from blemish.server.page.similar_tab import SimilarTab
 from blemish.server.page.train_tab import TrainTab
 from blemish.server.page.wording import escaped
+from blemish.server.problems import answer
 from blemish.server.service import Service
 
 TITLE = "Blemish"
@@ -97,8 +98,12 @@ def build_page(service: Service) -> gr.Blocks:
     return page
 
 
-def mount_page(app: FastAPI, service: Service) -> FastAPI:
-    """Mount the page at `/`, after all other routes; a person signs in where keys are required."""
+def mount_page(app: FastAPI, service: Service) -> Path:
+    """Mount the page at `/`, after all other routes; a person signs in where keys are required.
+
+    Returns:
+        Where uploads to the page go.
+    """
     access = Access(service)
     page = build_page(service)
     gr.mount_gradio_app(
@@ -119,7 +124,10 @@ def mount_page(app: FastAPI, service: Service) -> FastAPI:
         theme=gr.themes.Base(primary_hue="slate", neutral_hue="slate", font=_FONTS, font_mono=("monospace",)),
         css_paths=Path(__file__).with_name("style.css"),
     )
-    return app
+    mounted: Any = app.router.routes[-1]
+    for kind in (OSError, MemoryError):  # Gradio would say Internal Server Error
+        mounted.app.add_exception_handler(kind, answer)
+    return Path(mounted.app.uploaded_file_dir)
 
 
 def _kept_folders(service: Service) -> list[Path]:

@@ -79,7 +79,7 @@ async def inspect(
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    return await _answer([one for one in results if not isinstance(one, BaseException)], inline)
+    return await _answer([one for one in results if not isinstance(one, BaseException)], inline, service)
 
 
 async def _arrived(request: Request, service: Service) -> Form:
@@ -91,9 +91,8 @@ async def _arrived(request: Request, service: Service) -> Form:
         arriving.add(more)
 
     try:
-        received = await read_form(
-            request, FormLimits(settings.max_images, settings.max_bytes), "images", count
-        )
+        limits = FormLimits(settings.max_images, settings.max_bytes, "--max-images", "--max-bytes")
+        received = await read_form(request, limits, "images", count=count)
     finally:
         arriving.remove(size)
     if not received.files:
@@ -101,7 +100,7 @@ async def _arrived(request: Request, service: Service) -> Form:
     return received
 
 
-async def _answer(results: Sequence[Judged | Refused], inline: bool) -> Response:
+async def _answer(results: Sequence[Judged | Refused], inline: bool, service: Service) -> Response:
     refused = [one for one in results if isinstance(one, Refused)]
     judged = [one for one in results if isinstance(one, Judged)]
     if not judged:
@@ -112,7 +111,8 @@ async def _answer(results: Sequence[Judged | Refused], inline: bool) -> Response
         pictures = await run_in_threadpool(lambda: [_picture(one) for one in judged])
     document = InspectedDocument.model_construct(
         inspections=[
-            InspectionDocument.of(one.record, drawn) for one, drawn in zip(judged, pictures, strict=True)
+            InspectionDocument.of(one.record, drawn, service.settings.prefix)
+            for one, drawn in zip(judged, pictures, strict=True)
         ],
         refused=[RefusedDocument.of(one) for one in refused],
     )

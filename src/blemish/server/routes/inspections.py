@@ -83,7 +83,7 @@ def inspections(
 ) -> PageDocument:
     """A page of the history, newest first; those that arrive meanwhile move nothing to another page."""
     page = service.log.page(which, limit, cursor)
-    found = [InspectionDocument.of(record) for record in page.records]
+    found = [InspectionDocument.of(record, prefix=service.settings.prefix) for record in page.records]
     return PageDocument(inspections=found, next_cursor=page.next_cursor)
 
 
@@ -102,7 +102,7 @@ def inspections_csv(service: Running, caller: Viewer, which: Chosen) -> Streamin
 @router.get("/v1/inspections/{number}")
 def inspection(service: Running, caller: Viewer, number: Number) -> InspectionDocument:
     """One inspection."""
-    return InspectionDocument.of(service.log.get(number))
+    return InspectionDocument.of(service.log.get(number), prefix=service.settings.prefix)
 
 
 @router.get(

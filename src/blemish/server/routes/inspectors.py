@@ -47,7 +47,7 @@ async def add(request: Request, service: Running, caller: Admin) -> VersionDocum
         dir=service.home.inspectors, prefix=".upload-", suffix=".blemish"
     ) as file:
         limits = FormLimits(1, service.settings.max_upload_bytes)
-        received = await read_form(request, limits, "artifact", sink=file.file)
+        received = await read_form(request, limits, "artifact", "inspectors", ("name",), sink=file.file)
         if not received.files:
             raise ProblemError(422, "The form has no inspector: add the file as the field artifact.")
         name = received.fields.get("name") or None

@@ -17,7 +17,7 @@ from blemish.server.documents import VersionDocument
 from blemish.server.job import Job
 from blemish.server.job_requests import DETECTOR_PATTERN, JobRequest, TrainRequest
 from blemish.server.multipart import FormLimits, form, read_form
-from blemish.server.problems import ProblemError
+from blemish.server.problems import ProblemError, meant
 from blemish.server.routes.running import Running
 from blemish.station.records import NAME_PATTERN
 
@@ -34,6 +34,7 @@ _REPORT_HEADERS = {
 }
 
 _JSON = ("weights", "parameters", "good", "defective", "ignore")
+_TEXTS = ("name", "detector", "size", "quick", "backbone", "layout", *_JSON)
 _FORM = form(
     ["name", "photographs"],
     name={"type": "string", "pattern": NAME_PATTERN, "description": "Name of the inspector to make."},
@@ -72,7 +73,7 @@ async def train(request: Request, service: Running, caller: Admin) -> Job:
     """Learn an inspector from an uploaded zip of photographs; with test photographs in it, it is measured too."""
     with tempfile.NamedTemporaryFile(dir=service.home.jobs, prefix=".upload-", suffix=".zip") as file:
         limits = FormLimits(1, service.settings.max_upload_bytes)
-        received = await read_form(request, limits, "photographs", sink=file.file)
+        received = await read_form(request, limits, "photographs", "zips", _TEXTS, sink=file.file)
         if not received.files:
             raise ProblemError(422, "The form has no photographs: add a zip as the field photographs.")
         file.flush()
@@ -120,9 +121,11 @@ def _training(fields: dict[str, str]) -> TrainRequest:
     """
     given: dict[str, Any] = {name: value for name, value in fields.items() if value}
     try:
-        unknown = set(given) - {"name", "detector", "size", "quick", "backbone", "layout", *_JSON}
-        if unknown:
-            raise ProblemError(422, f"The form has a field that means nothing here: {min(unknown)[:40]!a}.")
+        if unknown := set(given) - set(_TEXTS):
+            said = meant(min(unknown), _TEXTS)
+            raise ProblemError(
+                422, f"The form has a field that means nothing here: {min(unknown)[:40]!a}{said}."
+            )
         given |= {name: _parsed(name, given[name]) for name in _JSON if name in given}
         return TrainRequest.model_validate({"folder": "uploaded", **given})
     except ValidationError as error:
