@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -108,7 +108,7 @@ def _pieces(content: bytes) -> _Pieces | None:
         return None
 
 
-def _read_pieces(content: bytes, tags: dict[int, Sequence[int]]) -> _Pieces | None:
+def _read_pieces(content: bytes, tags: Mapping[int, Sequence[int]]) -> _Pieces | None:
     width, height = tags[_WIDTH][0], tags[_HEIGHT][0]
     channels, separate = tags.get(_CHANNELS, (1,))[0], tags.get(_PLANAR, (1,))[0] == 2
     bits = tags.get(_BITS, (1,))[0] * (1 if separate else channels)
