@@ -218,13 +218,13 @@ def test_classes_in_other_words(tmp_path: Path, words: tuple[str, str], split: b
 
 
 GUESSES: dict[str, tuple[tuple[str, ...], str]] = {
-    "numbers": (("0/a.jpg", "1/b.jpg"), "--good 0 --defective 1"),
-    "cameras": (("camera1/a.jpg", "camera2/b.jpg"), "--good camera1 --defective camera2"),
-    "dates": (("2024-05-01/a.jpg", "2024-05-02/b.jpg"), "--good 2024-05-01"),
-    "loose beside a folder": (("a.jpg", "old/b.jpg"), "--good . --defective old"),
-    "numbers to train": (("train/0/a.jpg", "train/1/b.jpg", "test/0/c.jpg"), "--good train/0"),
-    "defective alone": (("parts/a.jpg", "bad_parts/b.jpg"), "--good parts --defective bad_parts"),
-    "positive alone": (("Positive/a.jpg", "others/b.jpg"), "--good Positive --defective others"),
+    "numbers": (("0/a.jpg", "1/b.jpg"), "--good FOLDER"),
+    "cameras": (("camera1/a.jpg", "camera2/b.jpg"), "--good FOLDER"),
+    "dates": (("2024-05-01/a.jpg", "2024-05-02/b.jpg"), "--good FOLDER"),
+    "loose beside a folder": (("a.jpg", "old/b.jpg"), "--good FOLDER"),
+    "numbers to train": (("train/0/a.jpg", "train/1/b.jpg", "test/0/c.jpg"), "--good FOLDER"),
+    "defective alone": (("parts/a.jpg", "bad_parts/b.jpg"), "--good FOLDER --defective bad_parts"),
+    "positive alone": (("Positive/a.jpg", "others/b.jpg"), "--good FOLDER"),
 }
 
 
@@ -378,3 +378,19 @@ def test_real_photographs_are_no_masks_and_real_masks_are(real_data: Path) -> No
         masks = [Path(path) for path in catalog.table["mask"].dropna()][:20]
         looks = looks_of([*paths, *masks])
         assert [path for path, look in looks.items() if look.mask_like] == masks
+
+
+def test_loose_photographs_in_several_splits_are_a_guess(tmp_path: Path) -> None:
+    photographs(tmp_path, *(f"{split}/{n}.png" for split in ("train", "valid", "test") for n in range(4)))
+    with pytest.raises(CatalogError, match="nothing says which of its folders hold good parts"):
+        open_catalog(tmp_path)
+
+
+def test_silhouettes_in_a_folder_of_good_parts_are_parts(tmp_path: Path) -> None:
+    for number in range(6):
+        put(tmp_path, f"train/good/{number}.png", ImageOps.mirror(mask()) if number % 2 else mask())
+        put(tmp_path, f"test/bad/{number}.png", photograph(number))
+    assert len(open_catalog(tmp_path).train_normal()) == 6
+    put(tmp_path, "train/good/9.png", photograph(9))
+    with pytest.raises(CatalogError, match="look like masks"):
+        open_catalog(tmp_path)

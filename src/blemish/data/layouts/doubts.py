@@ -96,10 +96,7 @@ def way_out(tree: FolderTree, reading: Reading) -> str:
         [name for name, place in zip(names, places, strict=True) if said.get(place.name) == label]
         for label in (NORMAL, ANOMALOUS)
     )
-    free = iter([name for name in names if name not in (*good, *bad, *reading.ignorable)])
-    chosen_good, chosen_bad = (
-        next(iter(known), next(free, other)) for known, other in ((good, "."), (bad, "FOLDER"))
-    )
+    chosen_good, chosen_bad = (next(iter(known), "FOLDER") for known in (good, bad))
     ignored = next(iter(reading.ignorable), "GLOB")
     options = f"--good {_quoted(chosen_good)} --defective {_quoted(chosen_bad)} --ignore {_quoted(ignored)}"
     return f"say what is what, as {options} (each may be repeated, and --good . takes all that is not named otherwise)"

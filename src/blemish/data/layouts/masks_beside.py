@@ -16,7 +16,7 @@ import numpy as np
 
 from blemish.core.errors import ImageError
 from blemish.core.images import read_mask
-from blemish.data.class_words import class_of
+from blemish.data.class_words import class_of, words_of
 from blemish.data.entries import (
     ANOMALOUS,
     GOOD,
@@ -32,7 +32,7 @@ from blemish.data.entries import (
 )
 from blemish.data.layouts.doubts import doubt
 from blemish.data.layouts.layout import Layout
-from blemish.data.layouts.mask_pairs import Pairs, mask_pairs, may_be_pairs
+from blemish.data.layouts.mask_pairs import MASK_WORDS, Pairs, mask_pairs, may_be_pairs
 from blemish.data.layouts.tree import FolderTree
 
 NAME = "masks-beside"
@@ -91,8 +91,9 @@ def _tell_lone(
 ) -> None:
     """Tell images that look like masks and belong to no photograph; they are judged as no part."""
     learnt, unread = [], Counter(path.parent for path in pairs.alone if path not in entries)
+    parts = {folder for folder in {path.parent for path in pairs.alone} if _are_parts(tree, folder, pairs)}
     for path in pairs.alone:
-        if path not in entries:
+        if path not in entries or path.parent in parts:
             continue
         kept = "counts as a photograph, as its folder is told"
         if not sure:
@@ -112,6 +113,13 @@ def _tell_lone(
         ignorable = [tree.relative(path if path.parent in shared else path.parent) for path in learnt]
         look = "looks like a mask" if len(learnt) == 1 else "look like masks"
         doubt(reading, f"{names} among its photographs {look}", ignorable)
+
+
+def _are_parts(tree: FolderTree, folder: Path, pairs: Pairs) -> bool:
+    """Whether all that a folder of good parts holds looks so: then parts do, as silhouettes on a dark ground."""
+    named = any(set(words_of(part)) & MASK_WORDS for part in folder.relative_to(tree.root).parts)
+    inside = tree.images(folder, recursive=False)
+    return _said_good(tree, inside[0]) and not named and set(pairs.alone).issuperset(inside)
 
 
 def _said_good(tree: FolderTree, path: Path) -> bool:

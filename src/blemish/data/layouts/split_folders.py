@@ -44,8 +44,16 @@ def _read_as(layout: str, tree: FolderTree) -> Reading:
         for inside in classes.values():
             defect_type = GOOD if said.get(inside.name) == NORMAL else inside.name
             reading.entries += class_entries(reading, tree, inside, split, defect_type)
+    _doubt_loose(tree, reading, list(splits))
     attach_masks(reading, tree, list(splits))
     return reading
+
+
+def _doubt_loose(tree: FolderTree, reading: Reading, splits: list[Path]) -> None:
+    """Leave open what is good where several splits have photographs and no folders of classes: so exports are split."""
+    loose = [folder for folder in splits if tree.images(folder) and not tree.folders_in(folder)]
+    if len(loose) > 1 and not any(entry.label != NORMAL for entry in reading.entries):
+        doubt_folders(tree, reading, loose)
 
 
 def _doubt_training(tree: FolderTree, reading: Reading, folder: Path, unknown: list[Path]) -> None:
