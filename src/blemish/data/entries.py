@@ -52,6 +52,7 @@ PROBLEM_KINDS: tuple[str, ...] = (
     "unused",  # images or columns that no rule of the layout reads
     "left-out",  # files that are no photographs, and that the layout does not understand
     "unclear",  # the layout is a guess: the user has to say which photographs are of good parts
+    "blank",  # a photograph of one level alone among others
     "mask-like",  # an image among photographs that looks like a mask, and belongs to none
     "bit-depth",  # 16-bit images that use fewer bits, so that they look dark
     "mixed-sizes",  # images of different sizes

@@ -59,12 +59,14 @@ class Pairs:
 
     Attributes:
         of: masks of each photograph that has any, sorted.
-        alone: mask-like images that belong to none, sorted; none of one level alone, as black photographs are.
+        alone: mask-like images that belong to none, sorted; none of one level alone.
+        blank: images of one level alone that belong to none, as black photographs are, sorted.
         unlike: images that have a word of masks and the name of a photograph, but look like none, sorted.
     """
 
     of: dict[Path, list[Path]] = field(default_factory=lambda: defaultdict(list))
     alone: list[Path] = field(default_factory=list)
+    blank: list[Path] = field(default_factory=list)
     unlike: list[Path] = field(default_factory=list)
 
 
@@ -104,8 +106,8 @@ def mask_pairs(paths: Sequence[Path], root: Path) -> Pairs:
         found = _closest(mask, [one for one in near if _may_pair(mask, one, named, root)], root)
         if found is not None:
             pairs.of[found].append(mask)
-        elif not looks[mask].flat and photographs:
-            pairs.alone.append(mask)
+        elif photographs:
+            (pairs.blank if looks[mask].flat else pairs.alone).append(mask)
     names = {path.stem.lower() for path in paths}
     pairs.unlike = [
         path

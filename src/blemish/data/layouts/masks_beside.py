@@ -60,6 +60,10 @@ def take_masks(tree: FolderTree, reading: Reading, sure: bool = False) -> None:
         reading.known.update(masks)
         entries[photograph] = _with_mask(tree, reading, entry, masks)
     _tell_lone(tree, reading, pairs, entries, sure)
+    for path in pairs.blank:
+        if path in entries:
+            detail = "it shows one level alone, as with the lens covered or the light off; take it again, or remove it."
+            reading.problems.append(Problem("blank", str(path), detail))
     for mask in pairs.unlike if not sure else ():
         if mask in entries and entries[mask].label == NORMAL:
             detail = "it is named like a mask, but does not look like one, and counts as a photograph."
