@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -359,3 +360,20 @@ def test_features_kept_before_decoding_changed_are_not_taken(
     assert cache.get("a photograph", 3) is not None
     monkeypatch.setattr("blemish.features.cache.READING", READING + 1)
     assert cache.get("a photograph", 3) is None
+
+
+def test_a_height_that_a_tiff_only_claims_takes_no_memory() -> None:
+    content = bytearray(encode(Image.new("RGB", (32, 24)), "TIFF"))
+    (count,) = struct.unpack_from("<H", content, struct.unpack_from("<I", content, 4)[0])
+    start = struct.unpack_from("<I", content, 4)[0] + 2
+    (entry,) = (
+        at for at in range(start, start + 12 * count, 12) if struct.unpack_from("<H", content, at)[0] == 257
+    )
+    struct.pack_into("<HHII", content, entry, 257, 4, 1, 2**31 - 1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageError, match="pixels, more than the limit"):
+            decode_image(bytes(content), "tall.tif")
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()

@@ -27,6 +27,8 @@ from doors import DOORS, Door
 from mutations import mutated
 
 SECONDS_EACH = 20
+MOST_MEGABYTES = 1500
+"""Of a worker: a file that claims to be large must not get that memory."""
 
 
 def bring(number: int, seed: int, doors: dict[str, tuple[Door, list[bytes]]]) -> str:
@@ -135,7 +137,9 @@ def _share(options: argparse.Namespace, base: Path) -> int:
     told = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
     print(f"{sum(counts.values()):,} files in {time.monotonic() - began:.0f} s, {memory} MB: {told}")
     print(f"{len(found)} came through that are no words of the project's own")
-    return bool(found)
+    if memory > MOST_MEGABYTES:
+        print(f"A worker took more than {MOST_MEGABYTES} MB.")
+    return bool(found) or memory > MOST_MEGABYTES
 
 
 if __name__ == "__main__":

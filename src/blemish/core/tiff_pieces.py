@@ -115,18 +115,20 @@ def _read_pieces(content: bytes, tags: Mapping[int, Sequence[int]]) -> _Pieces |
     planes = channels if separate else 1
     if _TILES in tags:
         across, down = tags[_TILE_WIDTH][0], tags[_TILE_HEIGHT][0]
-        each = (across * bits + 7) // 8 * down
-        expected = -(-width // across) * -(-height // down) if across and down else 0
-        unpacked = [each] * expected
+        count = -(-width // across) * -(-height // down) if across and down else 0
         starts, sizes = tags[_TILES], tags.get(_TILE_SIZES, ())
     else:
-        rows = min(tags.get(_ROWS, (height,))[0] or height, height)
-        row = (width * bits + 7) // 8
-        unpacked = [row * min(rows, height - top) for top in range(0, height, rows)] if rows else []
+        down = min(tags.get(_ROWS, (height,))[0] or height, height)
+        count = -(-height // down) if down else 0
         starts, sizes = tags[_STRIPS], tags.get(_STRIP_SIZES, ())
+    if not 0 < count * planes <= min(len(starts), _MOST):
+        return None  # before anything is made for a height that a header only claims
+    if _TILES in tags:
+        unpacked = [(across * bits + 7) // 8 * down] * count
+    else:
+        row = (width * bits + 7) // 8
+        unpacked = [row * min(down, height - top) for top in range(0, height, down)]
     unpacked *= planes
-    if len(starts) < len(unpacked) or not unpacked or len(unpacked) > _MOST:
-        return None
     if len(sizes) < len(unpacked):  # an old file without sizes: its only piece ends where the file does
         sizes = [len(content) - start for start in starts]
     compression = tags.get(_COMPRESSION, (_NONE,))[0]
