@@ -106,4 +106,5 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
 def _kept(path: Path) -> tuple[str, int] | None:
     """Name and version of an inspector on a station's shelf, where files are named by number and digest; else None."""
     found = re.fullmatch(r"([0-9]{4,})-[0-9a-f]{12}\.blemish", path.name)
-    return (path.absolute().parent.name, int(found[1])) if found else None
+    folder = path.absolute().parent
+    return (folder.name, int(found[1])) if found and folder.parent.name == "inspectors" else None
