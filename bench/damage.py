@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +184,16 @@ for path in sys.stdin:
 """
 
 
+_NORMAL = (("jpg", "JPEG", {"quality": 92}), ("png", "PNG", {}))
+_RARER = (
+    ("bmp", "BMP", {}),
+    ("webp", "WEBP", {"quality": 90}),
+    ("raw.tif", "TIFF", {}),
+    ("lzw.tif", "TIFF", {"compression": "tiff_lzw"}),
+    ("deflate.tif", "TIFF", {"compression": "tiff_adobe_deflate"}),
+)
+
+
 def cost(src: str) -> None:
     """Print the time of reading a photograph in this version and in another, turn by turn."""
     folder = Path(os.environ.get("TMPDIR", "/tmp")) / "blemish-damage"
@@ -191,35 +201,40 @@ def cost(src: str) -> None:
     here = str(Path(__file__).resolve().parent.parent / "src")
     for name in SETS:
         image = Image.open(list_images(DATA / name / "train")[0]).convert("RGB")
-        for side, repeats in ((512, 60), (4000, 8)):
-            for suffix, kind, options in (("jpg", "JPEG", {"quality": 92}), ("png", "PNG", {})):
-                path = folder / f"{name}-{side}.{suffix}"
-                path.write_bytes(
-                    encoded(image.resize((side, side), Image.Resampling.BICUBIC), kind, **options)
-                )
-                run = [
-                    subprocess.Popen(
-                        [sys.executable, "-c", _TIMED, path],
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                        text=True,
-                        env={**os.environ, "PYTHONPATH": where},
-                    )
-                    for where in (here, src)
-                ]
-                seconds: list[list[float]] = [[], []]
-                for turn in range(repeats):
-                    for which in (0, 1) if turn % 2 else (1, 0):
-                        run[which].stdin.write(f"{path}\n")
-                        run[which].stdin.flush()
-                        seconds[which].append(float(run[which].stdout.readline()))
-                for process in run:
-                    process.communicate()
-                now, before = (1000 * np.median(one) for one in seconds)
-                ratio = np.median(np.array(seconds[0]) / np.array(seconds[1]))
-                print(
-                    f"{name:14} {side:5} {kind:5} {before:8.2f} ms before, {now:8.2f} ms now, ratio {ratio:.3f}"
-                )
+        cases = [(side, *kind) for side in (512, 4000) for kind in _NORMAL]
+        cases += [(1000, *kind) for kind in _RARER] if name == SETS[0] else []
+        for side, suffix, kind, options in cases:
+            path = folder / f"{name}-{side}.{suffix}"
+            path.write_bytes(encoded(image.resize((side, side), Image.Resampling.BICUBIC), kind, **options))
+            seconds = _turn_by_turn(path, (here, src), 60 if side < 2000 else 8)
+            now, before = (1000 * np.median(one) for one in seconds)
+            ratio = np.median(np.array(seconds[0]) / np.array(seconds[1]))
+            print(
+                f"{name:14} {side:5} {suffix:12} {before:8.2f} ms before, {now:8.2f} ms now, ratio {ratio:.3f}"
+            )
+
+
+def _turn_by_turn(path: Path, sources: Sequence[str], turns: int) -> list[list[float]]:
+    """Seconds that each version takes to read a photograph, again and again, each in a process of its own."""
+    run = [
+        subprocess.Popen(
+            [sys.executable, "-c", _TIMED, path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": where},
+        )
+        for where in sources
+    ]
+    seconds: list[list[float]] = [[] for _ in sources]
+    for turn in range(turns):
+        for which in (0, 1) if turn % 2 else (1, 0):
+            run[which].stdin.write(f"{path}\n")
+            run[which].stdin.flush()
+            seconds[which].append(float(run[which].stdout.readline()))
+    for process in run:
+        process.communicate()
+    return seconds
 
 
 def main() -> None:
