@@ -240,7 +240,7 @@ def _turn_by_turn(path: Path, sources: Sequence[str], turns: int) -> list[list[f
 def main() -> None:
     """Read the arguments and run what they ask for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("found", "whole", "cost"))
+    parser.add_argument("what", nargs="?", default="whole", choices=("found", "whole", "cost"))
     parser.add_argument("src", nargs="?")
     parser.add_argument("--images", type=int, default=40)
     parser.add_argument("--times", type=int, default=3)

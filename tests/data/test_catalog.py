@@ -11,10 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from blemish.core.images import DecodeLimits
 from blemish.data.catalog import PROBLEM_KINDS, Catalog, open_catalog, open_catalogs
-from blemish.data.checks import check_catalog, proposed_bit_depth
+from blemish.data.checks import check_catalog, glance_at_catalog, proposed_bit_depth
 from blemish.data.entries import Problem
 
 
@@ -236,3 +237,28 @@ def _totals(catalog: Catalog) -> tuple[int, int, int]:
 
 def _kinds(problems: list[Problem]) -> list[str]:
     return [problem.kind for problem in problems]
+
+
+def test_a_glance_tells_no_more_than_a_look(tmp_path: Path) -> None:
+    kinds = {
+        "jpg": "JPEG",
+        "png": "PNG",
+        "bmp": "BMP",
+        "tif": "TIFF",
+        "webp": "WEBP",
+        "gif": "GIF",
+        "ppm": "PPM",
+    }
+    for number, (suffix, kind) in enumerate(kinds.items()):
+        values = np.random.default_rng(number).integers(0, 255, (40, 60, 3), np.uint8)
+        Image.fromarray(values).save(tmp_path / f"{number}.{suffix}", kind)
+    deep = np.random.default_rng(9).integers(0, 65535, (40, 60), np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    catalog = open_catalog(tmp_path)
+    assert len(catalog) == len(kinds) + 1
+    assert check_catalog(catalog) == glance_at_catalog(catalog) == []
+    for path in tmp_path.glob("0.*"):
+        (tmp_path / f"copy{path.suffix}").write_bytes(path.read_bytes())
+        (tmp_path / "short.jpg").write_bytes(path.read_bytes()[:20])
+    told = [(one.kind, Path(one.path).name) for one in glance_at_catalog(open_catalog(tmp_path))]
+    assert ("duplicate", "copy.jpg") in told and "short.jpg" in {name for _, name in told} and len(told) == 2

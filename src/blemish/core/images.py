@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,7 @@ __all__ = [
     "list_images",
     "pixel_digest",
     "read_content",
+    "read_header",
     "read_image",
     "read_mask",
     "require_bit_depth",
@@ -184,8 +185,16 @@ def stored_channels(content: bytes, name: str) -> int:
         return _opened(io.BytesIO(content), name, DEFAULT_LIMITS).channels
 
 
-def upright_size(path: Path | str) -> tuple[int, int]:
-    """Width and height in pixels as `read_image` gives them, from the file's header alone.
+class Header(NamedTuple):
+    """What the header of an image file says: width and height as `read_image` gives them, bits of each sample."""
+
+    width: int
+    height: int
+    bits: int
+
+
+def read_header(path: Path | str) -> Header:
+    """The header of an image file; nothing is decoded.
 
     Raises:
         ImageError: it cannot be opened, or holds no image that is read.
@@ -194,7 +203,17 @@ def upright_size(path: Path | str) -> tuple[int, int]:
     with _one_error(name), open_regular(path) as stream:
         image = _opened(stream, name, DEFAULT_LIMITS)
         width, height = image.size
-        return (height, width) if image.orientation >= 5 else (width, height)
+        turned = image.orientation >= 5
+        return Header(height, width, image.bits) if turned else Header(width, height, image.bits)
+
+
+def upright_size(path: Path | str) -> tuple[int, int]:
+    """Width and height in pixels as `read_image` gives them, from the file's header alone.
+
+    Raises:
+        ImageError: as `read_header`.
+    """
+    return read_header(path)[:2]
 
 
 def _opened(stream: IO[bytes], name: str, limits: DecodeLimits) -> OpenedImage:

@@ -21,9 +21,9 @@ from blemish.core.images import (
     decode_image,
     pixel_digest,
     read_content,
+    read_header,
     read_mask,
     stored_channels,
-    upright_size,
 )
 from blemish.core.progress import track
 from blemish.core.types import BoolArray, ByteArray
@@ -150,13 +150,11 @@ def glance(
     try:
         with open_regular(row.path) as stream:
             content = stream.read(_HEADER_BYTES)
-        width, height = upright_size(row.path)
-        whole = digested or image_format(content) == "TIFF" or bits_per_sample(content, row.path) == 16
-        if whole:
+        width, height, bits = read_header(row.path)
+        brightest, deep = None, bits == 16 and decode_deep
+        if digested or deep:
             content = read_content(row.path, limits.max_bytes)
-        bits = bits_per_sample(content, row.path)
-        brightest = None
-        if bits == 16 and decode_deep:
+        if deep:
             brightest = int(decode_image(content, row.path, limits).max())
     except ImageError as error:
         return Examined(row, (Problem(error.kind, row.path, error.detail),))
