@@ -50,12 +50,6 @@ class Drawing:
 
 
 DRAWINGS: list[Drawing] = []
-PENDING = (
-    {"coco", "yolo", "voc", "labelme", "cvat", "cvat-masks", "roboflow-masks", "roboflow-classes", "roboflow-boxes"}
-    | {"severstal", "deeppcb", "neu", "gc10-det", "pku-pcb", "casting", "concrete-cracks", "sdnet2018", "masks-beside"}
-    | {"via", "label-studio", "createml", "supervisely"}
-)  # fmt: skip
-"""Layouts that are drawn elsewhere, or not yet."""
 
 
 def drawing(name: str, layout: str | None = None) -> Callable[[Callable[[Path], Drawn]], None]:
