@@ -90,11 +90,20 @@ class _PillowImage:
             and (found := jpeg_samples(content, self.image.mode, name)) is not None
         ):
             return upright(found, self.orientation)
-        self.image.load()
+        self._load(name)
         if self.bits > 8 and self.image.mode in ("RGB", "RGBA", "LA"):
             # Pillow drops the low byte of 16-bit colour; having checked the file, it leaves it to OpenCV.
             return upright(deep_colour(content, self.bits), self.orientation)
         return upright(samples_of(self.image, name), self.orientation)
+
+    def _load(self, name: str) -> None:
+        try:
+            self.image.load()
+        except OSError as error:
+            if self.image.format != "JPEG" or "broken data stream" not in str(error):
+                raise
+            detail = "it is damaged: its data stop making sense; copy or take the photograph again."
+            raise ImageError(name, "damaged", detail) from error
 
 
 class _Jpeg2000Image(_PillowImage):

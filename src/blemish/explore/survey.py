@@ -221,7 +221,8 @@ class _Collector:
         whole = [finding_of(problem) for problem in self._checks.whole()]
         if any(finding.kind == "odd-size" for finding in odd):
             whole = [finding for finding in whole if finding.kind != "mixed-sizes"]
-        findings = [finding_of(problem) for problem in self._catalog.problems]
+        # A blank frame is told as dark, bright or low in contrast, by how it was measured.
+        findings = [finding_of(problem) for problem in self._catalog.problems if problem.kind != "blank"]
         findings += [finding for _, finding in found]
         findings += self._same_masks() + self._agreement.exchanged() + whole
         embedded = sorted(self._vectors)
