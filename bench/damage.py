@@ -26,7 +26,7 @@ from blemish.core.errors import ImageError
 from blemish.core.images import decode_image, list_images
 
 SETS = ("screw", "metal_plate", "magnetic_tile")
-DATA = Path(os.environ.get("BLEMISH_REAL_DATA", "shared/data"))
+DATA = Path(os.environ.get("BLEMISH_REAL_DATA", "../shared/data"))
 SIZES = (1, 4, 16, 64, 512, 4096, 65536)
 DAMAGES = ("lost", "zeroed", "ones", "noise", "spliced", "repeated", "ended", "flipped bit")
 JPEG = {
