@@ -6,7 +6,6 @@ the same few. What is left is decoded, JPEG at half its size or less.
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import JpegImagePlugin
+import simplejpeg
 
 from blemish.core.errors import ImageError
 from blemish.core.image_files import open_regular
@@ -114,12 +113,14 @@ def _reduced(path: Path) -> ByteArray:
         ImageError: it cannot be decoded.
     """
     with open_regular(path) as stream:
-        try:
-            image = JpegImagePlugin.JpegImageFile(io.BytesIO(stream.read(os.fstat(stream.fileno()).st_size)))
-            image.draft("RGB", (_REDUCED_SIDE, _REDUCED_SIDE))
-            return np.asarray(image.convert("RGB"), dtype=np.uint8)
-        except Exception as error:  # decoders fail with anything
-            raise ImageError(path, "unreadable", "it cannot be decoded.") from error
+        content = stream.read(os.fstat(stream.fileno()).st_size)
+    try:
+        side = _REDUCED_SIDE
+        return np.asarray(
+            simplejpeg.decode_jpeg(content, "RGB", strict=False, min_height=side, min_width=side)
+        )
+    except ValueError as error:
+        raise ImageError(path, "unreadable", "it cannot be decoded.") from error
 
 
 def look_at(image: ByteArray) -> Look:
