@@ -103,6 +103,8 @@ def test_a_whole_archive_is_read(tmp_path: Path, drawing: Drawing) -> None:
     judge(catalog, drawing, drawn)
     left_out = [Path(use.folder).name for use in catalog.uses if use.use == "left out"]
     assert left_out == [Path(problem.path).name for problem in catalog.problems]
+    masks = {use.folder for use in catalog.uses if use.use == "masks"}
+    assert not any(Path(place).name == "xyz" for place in masks), "depths are no masks"
     alone = open_catalog(folder)
     assert alone.table.equals(catalog.table) and alone.category == catalog.category
     reading = layout_named(drawing.layout).read(FolderTree(folder))
@@ -395,3 +397,12 @@ def test_validation_images_of_the_layout_stand_aside_where_folds_are_made(tmp_pa
     for parted in splits:
         assert not own & set(parted.table["path"]) and len(parted.folds) == 3
         assert (parted.validation()["fold"] >= 0).all()
+
+
+def test_photographs_that_are_left_out_are_not_called_masks(tmp_path: Path) -> None:
+    folder = one("kolektorsdd2", tmp_path)
+    lone = sorted((folder / "train").glob("*.png"))[0]
+    (lone.parent / "90000.png").write_bytes(lone.read_bytes())
+    uses = {(use.folder, use.use): use.files for use in open_catalog(folder).uses}
+    assert uses["train", "set aside"] == 1
+    assert uses["train", "masks"] == len(list((folder / "train").glob("*_GT.png")))

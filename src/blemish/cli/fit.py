@@ -41,7 +41,9 @@ def fit(request: FitRequest) -> FitResult:
     if types := types_in_words(summary.manifest):
         console.print(f"  defect types         {types}")
     if summary.skipped:
-        console.print(f"  skipped              {len(summary.skipped)} that cannot be read, listed above")
+        console.print(
+            f"  skipped              {len(summary.skipped)} that cannot be read or are damaged, listed above"
+        )
     if result.outliers:
         names = ", ".join(Path(one["path"]).name for one in result.outliers[:3])
         console.print(f"  far out of the good  {len(result.outliers)}, told above: {names}", style="yellow")

@@ -149,7 +149,9 @@ def read_mask(path: Path | str, limits: DecodeLimits = DEFAULT_LIMITS) -> BoolAr
         # A good part's mask is black but for what compression adds; labels 1, 2, 3 are no values for a lossy file.
         above = max(int(samples.max()) // 2, _SMEARED) if is_lossy(content) else 0
         marked = samples > above
-        return np.asarray(marked if marked.ndim == 2 else marked.any(axis=2), dtype=np.bool_)
+        if marked.ndim == 2:
+            return np.asarray(marked, dtype=np.bool_)
+        return np.asarray(marked[:, :, 0] | marked[:, :, 1] | marked[:, :, 2], dtype=np.bool_)
 
 
 def is_lossy(content: bytes) -> bool:

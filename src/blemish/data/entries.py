@@ -107,6 +107,7 @@ class Reading:
             folders a, b hold good parts"; "" where the layout is no guess.
         known: files that the layout has read or understood besides the entries and their masks, as annotations; all
             other files are told as left out.
+        aside: those images of `known` that are no masks, as photographs that nobody has labelled.
         ignorable: folders and files, relative to the root, that a user may want to leave out where it is unclear.
     """
 
@@ -116,7 +117,14 @@ class Reading:
     subclass: str = ""
     unclear: str = ""
     known: set[Path] = field(default_factory=set)
+    aside: set[Path] = field(default_factory=set)
     ignorable: list[str] = field(default_factory=list)
+
+    def set_aside(self, images: Iterable[Path]) -> None:
+        """Know images that are neither parts to judge nor masks."""
+        images = set(images)
+        self.known |= images
+        self.aside |= images
 
 
 def part_normal(

@@ -184,7 +184,7 @@ def _add(export: Export, path: Path, split: str | None, mask: Path, colours: Col
     try:
         marked = _classes_of(mask, colours)
     except ImageError as error:
-        export.reading.known.add(path)
+        export.reading.set_aside([path])
         detail = (
             f"{error.detail} Until then its photograph is left out: nothing else says whether it is good."
         )

@@ -73,7 +73,7 @@ def _read_classes(tree: FolderTree) -> Reading:
                 "are left out; label them."
             )
             export.reading.problems.append(Problem("label-missing", str(table), detail))
-            export.reading.known.update(unknown)
+            export.reading.set_aside(unknown)
     return export.finished(named([tree.relative(path) for path in tables], 3))
 
 

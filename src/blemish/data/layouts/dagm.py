@@ -73,7 +73,7 @@ def _read_new(tree: FolderTree) -> Reading:
                 "and all are left out; unpack the archive again."
             )
             reading.problems.append(Problem("label-missing", str(folder), detail))
-            reading.known.update(photographs)
+            reading.set_aside(photographs)
             continue
         masks = _masks(tree, labels)
         defective = _listed_defective(tree, labels) | {_key(mask) for mask in masks}
@@ -161,7 +161,7 @@ def _read_old(tree: FolderTree, good: Path, defective: Path) -> Reading:
             entries.append(marked_entry(path, TEST, [ellipse], *upright_size(path)))
         except ImageError as error:
             reading.problems.append(Problem(error.kind, str(path), error.detail))
-            reading.known.add(path)
+            reading.set_aside([path])
     reading.entries = part_normal(entries, good)
     return reading
 

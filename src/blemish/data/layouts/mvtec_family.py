@@ -75,7 +75,7 @@ def _read_3d(tree: FolderTree) -> Reading:
         if "gt" in views:
             masks += tree.images(views["gt"])
         if "xyz" in views:
-            reading.known.update(tree.images(views["xyz"]))
+            reading.set_aside(tree.images(views["xyz"]))
     reading.entries = with_masks(reading, reading.entries, masks, _view)
     if "calibration" in tree.folders:
         reading.known.update(tree.others(folder=tree.folders["calibration"]))

@@ -69,7 +69,7 @@ def entries_by_mask(reading: Reading, pairs: Pairs, folder: Path, split: str) ->
                 f"{error.detail} Until then its photograph is left out: nothing else says whether it is good."
             )
             reading.problems.append(Problem(error.kind, str(mask), detail))
-            reading.known.add(path)
+            reading.set_aside([path])
             continue
         empty += not defective
         entries.append(
@@ -81,7 +81,7 @@ def entries_by_mask(reading: Reading, pairs: Pairs, folder: Path, split: str) ->
             f"{_counted(without)} no mask, which alone would say whether they are good, so they are left out."
         )
         reading.problems.append(Problem("mask-missing", str(folder), detail))
-        reading.known.update(without)
+        reading.set_aside(without)
     elif without:
         detail = f"{_counted(without)} no mask and count as good parts; give them one if not."
         reading.problems.append(Problem("label-missing", str(folder), detail))
@@ -91,7 +91,7 @@ def entries_by_mask(reading: Reading, pairs: Pairs, folder: Path, split: str) ->
     for copy, original in pairs.copies.items():
         detail = f"by its name it is a copy of {original.name}, and it is left out; remove it."
         reading.problems.append(Problem("duplicate", str(copy), detail, other=str(original)))
-    reading.known.update(pairs.copies)
+    reading.set_aside(pairs.copies)
     return entries
 
 

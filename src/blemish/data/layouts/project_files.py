@@ -93,7 +93,7 @@ def _layout(
                 "are left out; label them."
             )
             export.reading.problems.append(Problem("label-missing", str(found[0]), detail))
-            export.reading.known.update(unlabelled)
+            export.reading.set_aside(unlabelled)
         return export.finished(named([tree.relative(path) for path in found], 3))
 
     return Layout(name, f"{program}'s JSON for all photographs", recognise, read)

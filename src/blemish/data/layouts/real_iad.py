@@ -122,7 +122,7 @@ def _listed(tree: FolderTree, reading: Reading, photographs: list[Path]) -> list
         names = named([path.name for path in by_name.values()], 3)
         detail = f"{len(by_name)} photographs ({names}) are not in {table.name} and are left out."
         reading.problems.append(Problem("unused", str(tree.root), detail))
-        reading.known.update(by_name.values())
+        reading.set_aside(by_name.values())
     return with_known_splits(entries, tree.root)
 
 

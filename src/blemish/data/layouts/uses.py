@@ -13,7 +13,7 @@ from blemish.data.layouts.doubts import is_named_like_annotations
 from blemish.data.layouts.layout import BY_NAMES_ALONE
 from blemish.data.layouts.tree import FolderTree
 
-MASKS, LEFT_OUT = "masks", "left out"
+MASKS, ASIDE, LEFT_OUT = "masks", "set aside", "left out"
 _ABOUT = re.compile(r"readme|licen[cs]e|copying|citation|changelog|authors|notice|subclasses", re.IGNORECASE)
 _DOCUMENT = re.compile(
     r"\.(md|rst|pdf|html?|bib|docx|xlsx|log|toml|ini|cfg|py|ipynb|names|data|blemish|training|parquet|txt|jsonl?|csv|tsv|xml|ya?ml)",
@@ -28,7 +28,7 @@ class FolderUse:
 
     Attributes:
         folder: relative to the category's root, with slashes; "." for the root.
-        use: "good", "defective", "masks" or "left out".
+        use: "good", "defective", "masks", "set aside" (known, and neither part nor mask) or "left out".
         files: how many.
         split: of good and defective photographs; "" for others.
         defect_type: of defective ones; "" for others.
@@ -53,8 +53,11 @@ def folder_uses(tree: FolderTree, reading: Reading) -> tuple[FolderUse, ...]:
         kind = "" if good else entry.defect_type
         counts[_folder(tree, entry.path), "good" if good else "defective", entry.split, kind] += 1
     masks = {entry.mask for entry in reading.entries if entry.mask and entry.mask.is_relative_to(tree.root)}
-    for mask in masks | (reading.known & set(tree.listing.images)):
+    known = reading.known & set(tree.listing.images)
+    for mask in masks | (known - reading.aside):
         counts[_folder(tree, mask), MASKS, "", ""] += 1
+    for path in known & reading.aside:
+        counts[_folder(tree, path), ASIDE, "", ""] += 1
     for path in unread(tree, reading):
         counts[_folder(tree, path), LEFT_OUT, "", ""] += 1
     return tuple(
