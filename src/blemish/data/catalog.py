@@ -19,6 +19,7 @@ from blemish.data.entries import (
     NO_FOLD,
     NORMAL,
     PROBLEM_KINDS,
+    SPLIT_NAMES,
     TEST,
     TRAIN,
     VALIDATION,
@@ -42,11 +43,9 @@ __all__ = ["PROBLEM_KINDS", "Catalog", "Problem", "open_catalog", "open_catalogs
 
 LAYOUTS_UNDERSTOOD = (
     "a folder of photographs of good parts; good/ and bad/; train/good, test/good and test/DEFECT as in "
-    "MVTec AD (ok and ko as in BTAD); VisA; COCO or YOLO annotations; a CSV or Parquet manifest with the column path"
+    "MVTec AD (ok and ko as in BTAD); masks beside photographs; published sets and exports of annotations, as VisA, "
+    "COCO and YOLO (docs/layouts.md); a CSV or Parquet manifest with the column path"
 )
-
-
-_SPLITS_SAY_NO_CATEGORY = {TRAIN, TEST, VALIDATION, "training", "testing", "val"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +55,7 @@ class Catalog:
     Attributes:
         category: name of the product or surface.
         root: folder that was opened, absolute.
-        layout: "mvtec", "btad", "visa", "coco", "yolo", "folders", "manifest" or "images".
+        layout: a name of `blemish.data.layouts.registry.LAYOUTS`, "manifest", or "told" where the user has said it.
         table: one row per image, sorted by path, index 0 to n-1, with the columns `path` (absolute str),
             `split` ("train", "test" or "validation"), `label` ("normal" or "anomalous"), `defect_type` (str,
             "good" for normal images) and `mask` (absolute str or None); after a split with folds also `fold`
@@ -289,7 +288,7 @@ def _name_of(root: Path) -> str:
 
 
 def _says_category(name: str) -> bool:
-    return bool(name) and name.lower() not in _SPLITS_SAY_NO_CATEGORY and not is_class_alone(name)
+    return bool(name) and name.lower() not in SPLIT_NAMES and not is_class_alone(name)
 
 
 def _read(tree: FolderTree, manifest: Path | None, told: Told) -> tuple[Reading, str]:
