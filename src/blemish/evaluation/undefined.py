@@ -32,11 +32,11 @@ def why_undefined(evaluation: Evaluation, figures: Mapping[str, Any]) -> dict[st
 
 
 def in_words(reasons: Mapping[str, str]) -> list[str]:
-    """A line for each reason, as `AUROC, AP: there is no ...`."""
+    """A line for each reason, as `Not measured: AUROC, AP. There is no ...`."""
     together: dict[str, list[str]] = defaultdict(list)
     for name, reason in reasons.items():
         together[reason].append(WORDS[name])
-    return [f"{', '.join(names)} -: {reason}" for reason, names in together.items()]
+    return [f"Not measured: {', '.join(names)}. {reason}" for reason, names in together.items()]
 
 
 def _reason(name: str, evaluation: Evaluation) -> str:
