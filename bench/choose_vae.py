@@ -20,7 +20,6 @@ from measuring.pages import ROOT, origin, table, write_block
 
 from blemish.core.errors import BlemishError
 from blemish.core.images import read_image
-from blemish.core.preprocessing import standardise
 from blemish.core.types import ByteArray
 from blemish.data.catalog import Catalog
 from blemish.data.categories import open_category
@@ -31,6 +30,7 @@ from blemish.detectors.reconstruction.head import ReconstructionHead, edge_energ
 from blemish.detectors.reconstruction.vae import VariationalAutoencoder
 from blemish.evaluation.metrics import image_auroc
 from blemish.features.pixels import PixelCache
+from blemish.view.preprocessing import standardise
 
 PAGE = ROOT / "docs" / "decisions" / "0028-the-noise-that-vae-expects.md"
 LEARNT, HELD_OUT, PAINTED, SIDE, SEED = 60, 20, 4, 512, 21

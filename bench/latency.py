@@ -21,7 +21,6 @@ from measuring.command import run_blemish
 from measuring.pages import MEASUREMENTS, README, origin, table, write_block
 
 from blemish.core.images import list_images, read_image
-from blemish.core.preprocessing import preprocess
 from blemish.line.runtime import Inspector
 
 CORES = 2
@@ -65,8 +64,8 @@ def steady(inspector: Path, photographs: Sequence[Path], count: int) -> tuple[di
 
     def inspect(path: Path) -> None:
         image = timed("decode", lambda: read_image(path, bit_depth=contract.bit_depth))
-        planes = timed("preprocess", lambda: preprocess(image, contract))
-        prediction = timed("network", lambda: loaded.predict_input(planes))
+        given = timed("preprocess", lambda: loaded.input_of(image))
+        prediction = timed("network", lambda: loaded.predict_input(given))
         timed("judge", lambda: loaded.judge(prediction, image.shape[1], image.shape[0]))
 
     paths = (list(photographs) * count)[:count]

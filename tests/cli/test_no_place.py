@@ -124,7 +124,7 @@ def test_an_inspector_that_reads_a_row_of_features(
     assert f"{columns} {features} features" in repr(inspector)
     fitted = create_detector("elliptic-envelope", features=features).fit(open_catalog(washers))
     path = open_catalog(washers).train_normal()[0]
-    assert inspector.input_of(read_image(path)).tolist() == fitted.read_input(path).tolist()
+    assert inspector.input_of(read_image(path)).values.tolist() == fitted.read_input(path).tolist()
     assert inspector.inspect(path).score == pytest.approx(fitted.predict(path).score, rel=1e-3)
     judged = inspector.inspect(odd)
     assert judged.verdict == Verdict.REJECT and not judged.gives_map and judged.regions == ()

@@ -13,7 +13,7 @@ from PIL import Image
 from pydantic import ValidationError
 from timm.data import create_transform
 
-from blemish.core.preprocessing import Preprocessing, preprocess
+from blemish.view.preprocessing import Preprocessing, preprocess
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 

@@ -13,7 +13,6 @@ from skimage.metrics import structural_similarity as independent_similarity
 from torch import nn
 
 from blemish.core.errors import UsageError
-from blemish.core.preprocessing import standardise
 from blemish.data.catalog import open_catalog
 from blemish.detectors.reconstruction.base import ReconstructionObjective
 from blemish.detectors.reconstruction.cae import ConvolutionalAutoencoderNetwork
@@ -27,6 +26,7 @@ from blemish.detectors.reconstruction.ssim_autoencoder import HourglassAutoencod
 from blemish.detectors.reconstruction.vae import VariationalAutoencoderNetwork, VariationalObjective
 from blemish.detectors.registry import create_detector, detector_info
 from blemish.features.pixels import PixelCache
+from blemish.view.preprocessing import standardise
 
 NETWORKS = {
     ConvolutionalAutoencoderNetwork: ((), 128, 135_139),

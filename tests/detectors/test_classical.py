@@ -24,7 +24,6 @@ from blemish.core.errors import CatalogError, UsageError
 from blemish.core.folds import fold_positions
 from blemish.core.images import read_image
 from blemish.core.network import CompiledNetwork
-from blemish.core.preprocessing import preprocess
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.detectors.base import Detector
 from blemish.detectors.classical.tabular import TabularDetector
@@ -36,6 +35,7 @@ from blemish.features.pooled import PooledVectors
 from blemish.features.projection import fit_projection, project
 from blemish.line.handcrafted import feature_names
 from blemish.line.rows import feature_row
+from blemish.view.preprocessing import preprocess
 
 SIZE = 128
 NAMES = ("elliptic-envelope", "isolation-forest", "local-outlier-factor", "one-class-svm")

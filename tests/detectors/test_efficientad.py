@@ -14,7 +14,6 @@ from skimage.transform import resize
 from blemish.core.errors import BlemishError, UsageError
 from blemish.core.folds import held_out_positions
 from blemish.core.images import read_image
-from blemish.core.preprocessing import preprocess
 from blemish.data.catalog import Catalog
 from blemish.detectors.distilled.distillation import (
     Distillation,
@@ -40,6 +39,7 @@ from blemish.detectors.distilled.efficientad_network import (
 from blemish.detectors.registry import create_detector
 from blemish.detectors.training.examples import ImageExamples
 from blemish.detectors.training.session import TrainingSession, training_session
+from blemish.view.preprocessing import preprocess
 
 QUICK: dict[str, Any] = {
     "model_size": "small",

@@ -20,7 +20,6 @@ from skimage.transform import resize, rotate
 from blemish.core.errors import CatalogError, UsageError
 from blemish.core.images import read_image
 from blemish.core.network import CompiledNetwork
-from blemish.core.preprocessing import preprocess
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.detectors.base import Detector
 from blemish.detectors.memory.few_shot import FewShot
@@ -28,6 +27,7 @@ from blemish.detectors.memory.foreground import learn_foreground
 from blemish.detectors.registry import create_detector
 from blemish.detectors.turned_copies import exact_copies, places_inside, turned
 from blemish.features.onnx_export import to_onnx
+from blemish.view.preprocessing import preprocess
 
 Array = npt.NDArray[np.float64]
 SIZE = 64

@@ -23,7 +23,6 @@ from skimage.transform import resize
 from blemish.core.errors import CatalogError, UsageError
 from blemish.core.images import read_image
 from blemish.core.network import CompiledNetwork
-from blemish.core.preprocessing import preprocess
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.sample_line import write_sample_line
@@ -31,6 +30,7 @@ from blemish.detectors.base import Detector
 from blemish.detectors.memory.patchcore import PatchCore
 from blemish.detectors.registry import create_detector
 from blemish.features.onnx_export import to_onnx
+from blemish.view.preprocessing import preprocess
 
 Array = npt.NDArray[np.float64]
 SIZE = 128

@@ -29,7 +29,6 @@ from safetensors.torch import save_file
 from timm.data import ImageNetInfo
 
 from blemish.core.errors import BlemishError, UsageError
-from blemish.core.preprocessing import preprocess
 from blemish.features.backbones import (
     DEFAULT_BACKBONE,
     PACKAGED,
@@ -38,6 +37,7 @@ from blemish.features.backbones import (
     load_backbone,
 )
 from blemish.features.weights import read_state_dict, timm_names_of_lite
+from blemish.view.preprocessing import preprocess
 
 SIZES = {"efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
 SMALL = "test_resnet.r160_in1k"  # timm's own network for tests: 2 MB of weights

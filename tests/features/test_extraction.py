@@ -15,13 +15,13 @@ import torch
 from blemish.core.errors import ImageError, UsageError
 from blemish.core.images import read_image
 from blemish.core.network import CompiledNetwork
-from blemish.core.preprocessing import preprocess
 from blemish.core.settings import cache_folder, cache_limit_bytes
 from blemish.data.catalog import open_catalog
 from blemish.features import extraction
 from blemish.features.backbones import Backbone, load_backbone
 from blemish.features.cache import FeatureCache
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
+from blemish.view.preprocessing import preprocess
 
 SIZE = 128
 

@@ -11,11 +11,11 @@ import torch
 
 from blemish.core.errors import UsageError
 from blemish.core.images import read_image
-from blemish.core.preprocessing import preprocess
 from blemish.data.catalog import open_catalog
 from blemish.features.backbones import load_backbone
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pooled import PooledVectors, depth_taps, pooled_table
+from blemish.view.preprocessing import preprocess
 
 SIZE = 64
 

@@ -38,8 +38,8 @@ def test_the_exported_backbone_gives_what_the_laboratory_gives(
 ) -> None:
     import torch
 
-    from blemish.core.preprocessing import preprocess
     from blemish.features.backbones import load_backbone
+    from blemish.view.preprocessing import preprocess
 
     image = read_image(list_images(washers / "test" / "scratch")[0])
     backbone = load_backbone(taps=(8, 16))

@@ -27,7 +27,6 @@ from hypothesis.extra import numpy as numpy_strategies
 from pydantic import ValidationError
 
 from blemish.core.errors import ArtifactError, BlemishError
-from blemish.core.preprocessing import Preprocessing
 from blemish.line.artifact import (
     Artifact,
     ArtifactLimits,
@@ -43,6 +42,7 @@ from blemish.line.manifest import (
     TrainingRecord,
     training_digests,
 )
+from blemish.view.preprocessing import Preprocessing
 
 WAYS_OUT = ("copy it again", "fit it anew", "blemish fit", "chmod +r", "pip install --upgrade blemish")
 COMMENT = b"blemish-manifest-sha256:"

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from blemish.core.errors import ArtifactError, BlemishError, NotFoundError, UsageError
-from blemish.core.preprocessing import Preprocessing
 from blemish.core.storage import file_digest
 from blemish.line.artifact import array_content, write_artifact
 from blemish.line.manifest import (
@@ -27,6 +26,7 @@ from blemish.station.compiled import CompiledInspectors
 from blemish.station.database import Database
 from blemish.station.home import Home
 from blemish.station.shelf import InspectorShelf
+from blemish.view.preprocessing import Preprocessing
 
 SCORES = np.sort(np.random.default_rng(0).gamma(4, 1, 320)).astype(np.float32)
 

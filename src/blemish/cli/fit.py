@@ -53,6 +53,9 @@ def fit(request: FitRequest) -> FitResult:
         )
     console.print(f"  time, size           {summary.seconds:.1f} s, {summary.megabytes:.1f} MB")
     console.print(f"  laboratory and line  agree to {summary.parity_error:.1e}")
+    view = summary.manifest.preprocessing.view
+    for number, reason in enumerate(view.reasons if view else ()):
+        console.print(f"  {'' if number else 'looks':<20} {reason}")
     console.print(f"  threshold            {summary.threshold:.4g}")
     console.print(
         f"  good parts rejected  {result.expected:.1%} expected, {result.at_most:.1%} at most (95 %)"

@@ -18,7 +18,6 @@ from torch import nn
 from blemish.core.errors import CatalogError, NotFittedError, UsageError
 from blemish.core.folds import fold_positions
 from blemish.core.image_inputs import ImageInput
-from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.settings import cache_folder
 from blemish.core.types import FloatArray, Prediction, mean_probability
 from blemish.data.catalog import Catalog
@@ -27,16 +26,19 @@ from blemish.data.entries import TRAIN
 from blemish.detectors.augmentation import AUTO, NONE, TRANSFORMS, Augmentation, can_be_meant
 from blemish.detectors.augmentation_choice import AugmentationChoice, choose_augmentation
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
+from blemish.detectors.view_parameters import ViewParameters
 from blemish.features.pixels import PixelCache, contents_of
 from blemish.features.together import Reads
 from blemish.line.manifest import TypeCalibrationRecord
+from blemish.view.preprocessing import Preprocessing, standardise
+from blemish.view_planning.plan import PlannedView
 
 QUICK_SIZE, QUICK_EPOCHS = 128, 5
 """Of a small first run."""
 
 
 @dataclasses.dataclass(repr=False)
-class Detector(ABC):
+class Detector(ViewParameters, ABC):
     """Base of all detectors: a dataclass whose fields are its parameters, as in scikit-learn.
 
     `__init__` only stores parameters; `fit` checks them, learns, writes attributes that end in `_` and returns
@@ -46,7 +48,6 @@ class Detector(ABC):
     better than here. `blemish.check_detector` judges it, and `blemish.register` makes it known by a name.
 
     Attributes:
-        size: input height and width in pixels.
         bit_depth: bits that 16-bit photographs really use.
         seed: seed of everything random.
         augment: what is done to good photographs so that more is learnt from them, besides what the detector does
@@ -74,7 +75,6 @@ class Detector(ABC):
     measures: ClassVar[str] = "anomaly score"
     augments: ClassVar[bool] = False
     later: ClassVar[tuple[str, ...]] = ()
-    size: int = 352
     bit_depth: int = 16
     seed: int = 0
     augment: str = NONE
@@ -114,6 +114,8 @@ class Detector(ABC):
         try:
             with catalog_of(data, self.bit_depth) as given:
                 catalog = self._counted_once(given)
+                if not self._told_view:
+                    self._planned = self.plan_view(catalog.train_normal())
                 self.check_augment()
                 self._augmentation_choice = self.choose_augment(catalog) if self.augment == AUTO else None
                 self.learn(catalog)
@@ -244,7 +246,15 @@ class Detector(ABC):
     def preprocessing(self) -> Preprocessing:
         """The contract between a photograph and the network's input: pixels in [0, 1], unless a detector changes it."""
         zero, full = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)
-        return Preprocessing(height=self.size, width=self.size, mean=zero, std=full, bit_depth=self.bit_depth)
+        planned = self.planned_view()
+        return Preprocessing(
+            height=planned.height,
+            width=planned.width,
+            mean=zero,
+            std=full,
+            bit_depth=self.bit_depth,
+            view=planned.view,
+        )
 
     def read_input(self, path: Path) -> FloatArray:
         """A photograph as the network's input, float32 3 x H x W; decoded once, then kept as pixels on disk.
@@ -283,7 +293,8 @@ class Detector(ABC):
         rows = np.flatnonzero((catalog.table["split"] == "train") & (catalog.table["label"] == "normal"))
         for held_out in fold_positions(len(paths), folds, self.seed):
             others = np.setdiff1d(np.arange(len(catalog)), rows[held_out])
-            detector = self.clone().set_params(augment=self._augment()).fit(catalog.subset(others))
+            detector = self.clone().set_params(augment=self._augment()).look_as(self.planned_view())
+            detector.fit(catalog.subset(others))
             yield from zip(held_out.tolist(), detector.predict([paths[i] for i in held_out]), strict=True)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -309,13 +320,13 @@ class Detector(ABC):
     def key_parameters(self) -> dict[str, Any]:
         """Parameters for the key of what is kept: those of `later` only where they are not at their default, so that
         what was kept before there was such a parameter is found again; `augment` as what it came to mean."""
-        usual, later = self._defaults(), ("augment", *self.later)
+        usual, later = self._defaults(), ("augment", *self.view_names, *self.later)
         given = self.get_params() | {"augment": self._augment()}
         return {name: given[name] for name in given if name not in later or given[name] != usual[name]}
 
-    def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], list[Path]]:
-        """What is learnt from photographs depends on them and on the parameters: the key of a memo."""
-        return self.get_params(), list(paths)
+    def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], PlannedView, list[Path]]:
+        """What is learnt from photographs depends on them, the view and the parameters: the key of a memo."""
+        return self.get_params(), self.planned_view(), list(paths)
 
     @property
     def size_unit(self) -> int:

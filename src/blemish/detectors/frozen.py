@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from blemish.core.errors import UsageError
 from blemish.core.folds import fold_positions
-from blemish.core.preprocessing import Preprocessing
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.detectors.augmentation import COPIES, NONE
@@ -26,6 +25,7 @@ from blemish.features.backbones import DEFAULT_BACKBONE, Backbone, load_backbone
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
+from blemish.view.preprocessing import Preprocessing
 
 IndexArray = npt.NDArray[np.intp]
 
@@ -68,14 +68,16 @@ class BackboneDetector(OfBackbone):
 
     def extractor(self) -> FeatureExtractor:
         """The feature extractor of these parameters, made once."""
-        return self._reader.recall(self.get_params(), self._make_extractor)
+        return self._reader.recall((self.get_params(), self.planned_view()), self._make_extractor)
 
     def _make_extractor(self) -> FeatureExtractor:
         self.check_size()
         backbone = self._load_backbone()
         if not 8 <= self.bit_depth <= 16:
             raise UsageError(f"bit_depth={self.bit_depth} is not possible: choose 8 to 16.")
-        return FeatureExtractor(backbone, backbone.preprocessing(self.size, self.size, self.bit_depth))
+        planned = self.planned_view()
+        contract = backbone.preprocessing(planned.height, planned.width, self.bit_depth)
+        return FeatureExtractor(backbone, contract.model_copy(update={"view": planned.view}))
 
     def _load_backbone(self) -> Backbone:
         size = None if self.transformer is None else self.read_size  # any other reads any size

@@ -49,6 +49,10 @@ class OfBackbone(Detector):
         """Pixels of which a size is a multiple: the patch of a vision transformer."""
         return super().size_unit if self.transformer is None else self.transformer.patch
 
+    def any_shape(self) -> bool:
+        """Vision transformers read squares here."""
+        return super().any_shape() and self.transformer is None
+
     def usual_parameters(self, transformer: Transformer) -> dict[str, Any]:
         """What a vision transformer decides where it is not given."""
         return {"size": transformer.usual_size, "taps": transformer.usual_taps(self.usual_blocks)}

@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from blemish.core.network import CompiledNetwork
-from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
@@ -27,6 +26,7 @@ from blemish.detectors.training.photographs import TrainingPhotographs, hold_out
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pixels import PixelCache
 from blemish.line.manifest import TYPE_OUTPUTS
+from blemish.view.preprocessing import Preprocessing, standardise
 
 FEWEST = 4
 """Good training images that a trained detector needs at least."""

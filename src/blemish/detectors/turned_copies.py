@@ -15,16 +15,16 @@ def turned(image: ByteArray, angle: float) -> ByteArray:
     """The image turned about its centre, mirrored where it does not reach; quarter turns are exact.
 
     Args:
-        image: uint8 RGB, H x H x 3.
+        image: uint8 RGB, H x W x 3; the copy has its shape.
         angle: in degrees, against the clock.
     """
     quarters, rest = divmod(angle, 90)
-    if rest == 0:
+    height, width = image.shape[:2]
+    if rest == 0 and (height == width or quarters % 2 == 0):
         return np.ascontiguousarray(np.rot90(image, int(quarters)))
-    size = len(image)
-    matrix = cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), angle, 1)
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1)
     copy = cv2.warpAffine(
-        image, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+        image, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
     )
     return np.asarray(copy, np.uint8)
 
@@ -32,11 +32,11 @@ def turned(image: ByteArray, angle: float) -> ByteArray:
 def places_inside(grid: tuple[int, int], angle: float) -> npt.NDArray[np.bool_]:
     """Which cells of a grid over the turned copy have their centre on the photograph itself: bool, rows x columns."""
     rows, columns = (np.arange(count) + 0.5 - count / 2 for count in grid)
-    down, right = np.meshgrid(rows / grid[0], columns / grid[1], indexing="ij")
+    down, right = np.meshgrid(rows, columns, indexing="ij")
     radians = np.deg2rad(angle)
     source_right = right * np.cos(radians) - down * np.sin(radians)
     source_down = right * np.sin(radians) + down * np.cos(radians)
-    inside: npt.NDArray[np.bool_] = np.maximum(abs(source_right), abs(source_down)) < 0.5
+    inside: npt.NDArray[np.bool_] = (abs(source_right) < grid[1] / 2) & (abs(source_down) < grid[0] / 2)
     return inside
 
 

@@ -24,10 +24,10 @@ from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
 from blemish.core.errors import BlemishError, UsageError
-from blemish.core.preprocessing import Preprocessing
 from blemish.core.storage import file_digest
 from blemish.features.transformers import Transformer, TransformerTaps, transformer_facts
 from blemish.features.weights import StateDict, read_state_dict, timm_names_of_lite
+from blemish.view.preprocessing import Preprocessing
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 

@@ -13,13 +13,13 @@ from blemish.core.ahead import look_ahead
 from blemish.core.errors import UsageError
 from blemish.core.images import DEFAULT_LIMITS, decode_image, read_content
 from blemish.core.network import CompiledNetwork
-from blemish.core.preprocessing import Preprocessing, preprocess, standardise
 from blemish.core.types import ByteArray, FloatArray
 from blemish.features.backbones import Backbone
 from blemish.features.cache import FeatureCache
 from blemish.features.digests import digest_of, known_digest
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pixels import PixelCache
+from blemish.view.preprocessing import Preprocessing, preprocess, standardise
 
 FeatureMaps = list[FloatArray]
 
@@ -125,7 +125,7 @@ class FeatureExtractor:
                 self.backbone.name,
                 self.backbone.tap_digest(tap),
                 str(tap),
-                self.contract.model_dump_json(),
+                self.contract.key,
             )
         )
 

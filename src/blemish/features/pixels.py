@@ -10,11 +10,11 @@ import numpy as np
 from blemish.core.ahead import look_ahead
 from blemish.core.errors import ImageError
 from blemish.core.images import DEFAULT_LIMITS, decode_image, pixel_digest, read_content
-from blemish.core.preprocessing import Preprocessing, resize
 from blemish.core.settings import cache_folder
 from blemish.core.types import ByteArray
 from blemish.features.cache import FeatureCache
 from blemish.features.digests import digest_of, known_digest
+from blemish.view.preprocessing import Preprocessing, look
 
 _DIGEST_WORDS = 8
 """A SHA-256 as floats of four bytes."""
@@ -56,15 +56,15 @@ class PixelCache:
         """The resized photograph whose file has this SHA-256, if it is kept."""
         shape = (contract.height, contract.width, 3)
         words = -(-int(np.prod(shape)) // 4)
-        found = self._cache.get(_key(digest, contract), words)
+        found = self._cache.get(f"{digest}|{contract.picture_key}", words)
         return None if found is None else found.view(np.uint8)[: int(np.prod(shape))].reshape(shape)
 
     def put(self, digest: str, image: ByteArray, contract: Preprocessing) -> ByteArray:
         """Resize a decoded photograph, keep it, and return it resized."""
-        resized = np.ascontiguousarray(resize(image, contract))
+        resized = np.ascontiguousarray(look(image, contract).picture)
         flat = resized.ravel()
         padded = np.pad(flat, (0, -flat.size % 4))
-        self._cache.put(_key(digest, contract), padded.view(np.float32))
+        self._cache.put(f"{digest}|{contract.picture_key}", padded.view(np.float32))
         return resized
 
     def content(self, digest: str, bit_depth: int) -> str | None:
@@ -115,8 +115,3 @@ def _content_of(path: Path, bit_depth: int, pixels: PixelCache) -> str | None:
 
 def _content_key(digest: str, bit_depth: int) -> str:
     return f"{digest}|content|{bit_depth}"
-
-
-def _key(digest: str, contract: Preprocessing) -> str:
-    """What resized pixels depend on; mean and spread come later."""
-    return f"{digest}|{contract.height}|{contract.width}|{contract.interpolation}|{contract.bit_depth}"

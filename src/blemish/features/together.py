@@ -10,12 +10,12 @@ from pathlib import Path
 from blemish.core.ahead import look_ahead
 from blemish.core.errors import ImageError
 from blemish.core.images import DEFAULT_LIMITS, decode_image, read_content
-from blemish.core.preprocessing import Preprocessing, resize, standardise
 from blemish.core.progress import track
 from blemish.core.types import ByteArray, FloatArray
 from blemish.features.digests import digest_of
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
+from blemish.view.preprocessing import Preprocessing, look, standardise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +101,7 @@ def read_together(
 
 def identities(extractor: FeatureExtractor) -> set[tuple[str, str, int, str]]:
     """What each feature map that an extractor gives depends on, but for the photograph."""
-    backbone, contract = extractor.backbone, extractor.contract.model_dump_json()
+    backbone, contract = extractor.backbone, extractor.contract.key
     return {(backbone.name, backbone.tap_digest(tap), tap, contract) for tap in backbone.taps}
 
 
@@ -152,11 +152,11 @@ def _prepare(
     wanted.content = kept or pixels.put_content(wanted.digest, image, bit_depth)
     for contract in unkept:
         pixels.put(wanted.digest, image, contract)
-    resized: dict[tuple[int, int, str], ByteArray] = {}
+    pictures: dict[str, ByteArray] = {}
     for position in unread:
         contract = extractors[position].contract
-        size = (contract.height, contract.width, contract.interpolation)
-        if size not in resized:
-            resized[size] = resize(image, contract)
-        wanted.inputs[position] = standardise(resized[size], contract)
+        key = contract.picture_key
+        if key not in pictures:
+            pictures[key] = look(image, contract).picture
+        wanted.inputs[position] = standardise(pictures[key], contract)
     return wanted

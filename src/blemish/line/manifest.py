@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from blemish.core.preprocessing import Preprocessing
+from blemish.view.preprocessing import Preprocessing
 
 FORMAT_VERSION = 1
 MEMBER_NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,79}\.(onnx|npy|json)$"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
 from blemish.core.errors import ArtifactError
-from blemish.core.preprocessing import Preprocessing, preprocess, resize
 from blemish.core.types import ByteArray, FloatArray
 from blemish.line.handcrafted import VERSION, feature_names, handcrafted_features
 from blemish.line.manifest import FeaturesRecord
+from blemish.view.look import Look
+from blemish.view.preprocessing import Preprocessing, look, standardise
 
 DIRECT, PIXELS, DIRECT_PIXELS = "direct", "pixels", "direct-pixels"
 ROW_FEATURES = (DIRECT, PIXELS, DIRECT_PIXELS)
@@ -28,7 +30,7 @@ def raw_contract(bit_depth: int = 16) -> Preprocessing:
 
 def raw_pixels(image: ByteArray) -> ByteArray:
     """The photograph (uint8 RGB, H x W x 3) stretched to 224 x 224, its 150,528 values in the order of `raw_names`."""
-    return np.ascontiguousarray(resize(image, raw_contract())).ravel()
+    return np.ascontiguousarray(look(image, raw_contract()).picture).ravel()
 
 
 @cache
@@ -79,6 +81,22 @@ def require_computable(features: FeaturesRecord | None, path: object) -> None:
         )
 
 
-def network_input(image: ByteArray, contract: Preprocessing, features: FeaturesRecord | None) -> FloatArray:
-    """What the network of an inspector is given: float32 3 x H x W, or a row of features where it reads these."""
-    return preprocess(image, contract) if features is None else feature_row(image, features.name)
+@dataclass(frozen=True)
+class NetworkInput:
+    """What the network of an inspector is given of a photograph.
+
+    Attributes:
+        values: float32 3 x H x W, or a row of features where it reads these.
+        look: the look at the photograph that it is of; None where it reads a row.
+    """
+
+    values: FloatArray
+    look: Look | None = None
+
+
+def network_input(image: ByteArray, contract: Preprocessing, features: FeaturesRecord | None) -> NetworkInput:
+    """What the network of an inspector is given of a photograph, uint8 RGB, H x W x 3."""
+    if features is not None:
+        return NetworkInput(feature_row(image, features.name))
+    seen = look(image, contract)
+    return NetworkInput(standardise(seen.picture, contract), seen)

@@ -26,7 +26,7 @@ from blemish.line.features import BackboneFeatures
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
 from blemish.line.regions import find_regions, peak_region
-from blemish.line.rows import network_input, require_computable
+from blemish.line.rows import NetworkInput, network_input, require_computable
 
 
 class Inspector:
@@ -103,12 +103,17 @@ class Inspector:
         """Anomaly score and map of a uint8 RGB photograph, without a decision."""
         return self.predict_input(self.input_of(image))
 
-    def input_of(self, image: ByteArray) -> FloatArray:
-        """What the network is given of a uint8 RGB photograph: float32 3 x H x W, or a row of features."""
+    def input_of(self, image: ByteArray) -> NetworkInput:
+        """What the network is given of a uint8 RGB photograph."""
         return network_input(image, self.manifest.preprocessing, self.manifest.features)
 
-    def predict_input(self, given: FloatArray) -> Prediction:
-        """Anomaly score and map of what `input_of` gives."""
+    def predict_input(self, given: NetworkInput) -> Prediction:
+        """Anomaly score and map, stretched over the photograph, of what `input_of` gives."""
+        said = self._prediction(given.values)
+        return said if given.look is None else given.look.placed(said)
+
+    def _prediction(self, given: FloatArray) -> Prediction:
+        """What the network says, its map stretched over its input."""
         outputs = dict(zip(self._outputs, self._network(given[None]), strict=True))
         if not all(np.isfinite(output).all() for output in outputs.values()):
             raise BlemishError(f"{self.path} gave a score that is not a number: fit the inspector anew.")

@@ -11,9 +11,9 @@ import torch
 from blemish.core.errors import BlemishError
 from blemish.core.images import read_image
 from blemish.core.network import CompiledNetwork
-from blemish.core.preprocessing import Preprocessing
 from blemish.line.manifest import FeaturesRecord, ParityRecord
 from blemish.line.rows import network_input
+from blemish.view.preprocessing import Preprocessing
 
 TOLERANCE = 1e-3
 
@@ -37,7 +37,7 @@ def check_parity(
     largest, worst = 0.0, ""
     for path in paths:
         negative = np.uint8(255) - read_image(path, bit_depth=contract.bit_depth)
-        given = network_input(negative, contract, features)[None]
+        given = network_input(negative, contract, features).values[None]
         with torch.inference_mode():
             expected = [output.numpy() for output in network(torch.from_numpy(given))]
         said = runtime(given)

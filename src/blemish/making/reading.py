@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from blemish.core.errors import CatalogError
 from blemish.core.images import require_bit_depth
-from blemish.core.preprocessing import Preprocessing
 from blemish.data.catalog import Catalog
 from blemish.data.copies import counted_once
 from blemish.data.entries import ANOMALOUS, TRAIN
@@ -20,6 +19,7 @@ from blemish.detectors.base import Detector
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads, Together, read_together
+from blemish.view.preprocessing import Preprocessing
 
 LABELLED_SHARE = 0.5
 
@@ -76,6 +76,7 @@ def read_for_learning(
         CatalogError: no photograph can be read, or there are no defects for a detector that needs them.
     """
     require_bit_depth(detector.bit_depth)
+    detector.look_as(detector.plan_view(catalog.train_normal()))
     table, pixels, wanted = catalog.table, PixelCache(), _reads_of(detector)
     if not _takes_from_test(catalog, detector):
         paths = [Path(path) for path in table.loc[table["split"] == TRAIN, "path"]]

@@ -25,6 +25,7 @@ from blemish.workflows.fields import (
     WeightsFiles,
 )
 from blemish.workflows.request import Outcome
+from blemish.workflows.view_request import ViewRequest
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from blemish.making.build import BuildSummary
 
 
-class FitRequest(DataRequest):
+class FitRequest(ViewRequest, DataRequest):
     """Learn an inspector; checkpoints lie in NAME.training until it is done."""
 
     data: GoodParts
@@ -83,6 +84,7 @@ class FitRequest(DataRequest):
             "augment": self.augment,
             "synthetic": "only" if self.synthetic else None,
         }
+        options |= self.view_options
         given = {"seed": self.seed, "bit_depth": self.bit_depth} | with_settings(options, self.parameters)
         (chosen,) = choose_detectors(
             (self.detector,), given, preset=self.preset, quick=self.quick, weights=self.weights

@@ -20,7 +20,6 @@ from torch import nn
 from blemish.core.errors import CatalogError, UsageError
 from blemish.core.folds import fold_positions
 from blemish.core.images import read_image
-from blemish.core.preprocessing import Preprocessing
 from blemish.core.progress import task, track
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
@@ -43,6 +42,7 @@ from blemish.features.projection import (
 from blemish.features.rows import StreamedRows, Vectors
 from blemish.features.together import Reads
 from blemish.line.rows import DIRECT, DIRECT_PIXELS, PIXELS, ROW_FEATURES, raw_contract
+from blemish.view.preprocessing import Preprocessing
 
 FEATURES = ("deep-mid", "deep-last", *ROW_FEATURES)
 STREAMED = (PIXELS, DIRECT_PIXELS)

@@ -15,7 +15,6 @@ from torch import nn
 
 from blemish.core.errors import UsageError
 from blemish.core.network import CompiledNetwork
-from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.augmentation import NONE
@@ -28,6 +27,7 @@ from blemish.detectors.trained import compiled, prediction_of
 from blemish.detectors.training.session import TrainingSession, current_session, training_session
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads, union_extractors
+from blemish.view.preprocessing import Preprocessing, standardise
 
 RULES = ("mean", "max")
 _FOLDS = 4
@@ -159,13 +159,15 @@ class Ensemble(Detector):
                 f"The members {', '.join(self.members)} resize photographs by different filters "
                 f"({', '.join(sorted(filters))}): choose members of one filter."
             )
+        planned = self.planned_view()
         return Preprocessing(
-            height=self.size,
-            width=self.size,
+            height=planned.height,
+            width=planned.width,
             mean=(0.0, 0.0, 0.0),
             std=(1.0, 1.0, 1.0),
             interpolation=filters.pop(),
             bit_depth=self.bit_depth,
+            view=planned.view,
         )
 
     def _unfitted(self) -> list[Detector]:
@@ -197,7 +199,7 @@ class Ensemble(Detector):
             if not member.gives_maps:
                 raise UsageError(f"{label} shows no place and cannot be a member: choose others.")
             member.check_augment()
-            made.append(member)
+            made.append(member.look_as(self.planned_view()))
         return made
 
     def _combined(self, said: Sequence[tuple[float, FloatArray]]) -> Prediction:

@@ -63,6 +63,7 @@ class GaussianMixture(FrozenFeatureDetector):
 
     name: ClassVar[str] = "gaussian-mixture"
     measures: ClassVar[str] = "negative log-likelihood"
+    reads_any_shape: ClassVar[bool] = True
     augments: ClassVar[bool] = True
 
     neighbourhood: int = 3
@@ -170,5 +171,5 @@ class GaussianMixture(FrozenFeatureDetector):
 
     def _head(self, likelihood: MixtureLikelihood, grid: tuple[int, int]) -> MixtureHead:
         """The head around a mixture for patches on a grid."""
-        scoring = PatchScoring(grid, (self.size, self.size), self.top, self.sigma)
+        scoring = PatchScoring(grid, self.input_sides, self.top, self.sigma)
         return MixtureHead(PatchEmbedding(self.neighbourhood), likelihood, scoring).eval()

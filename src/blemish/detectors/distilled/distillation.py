@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from blemish.core.errors import BlemishError, UsageError
-from blemish.core.preprocessing import Preprocessing
 from blemish.core.progress import track
 from blemish.core.storage import file_digest, write_bytes
 from blemish.detectors.distilled.efficientad_network import (
@@ -32,6 +31,7 @@ from blemish.detectors.training.feature_examples import FeatureExamples, togethe
 from blemish.detectors.training.loop import Material, Objective, Recipe, train
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone, load_backbone
 from blemish.features.extraction import FeatureExtractor
+from blemish.view.preprocessing import Preprocessing
 
 TAPS = (8, 16)
 _STEPS_AN_EPOCH = 100

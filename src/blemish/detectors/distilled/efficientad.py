@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from blemish.core.errors import UsageError
-from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.progress import track
 from blemish.core.storage import file_digest
 from blemish.data.readable import photographs_in
@@ -44,6 +43,7 @@ from blemish.detectors.training.photographs import TrainingPhotographs
 from blemish.features.backbones import DEFAULT_BACKBONE
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
+from blemish.view.preprocessing import Preprocessing, standardise
 
 _DAMAGED_COPIES = 100
 

@@ -15,7 +15,6 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from blemish.core.errors import UsageError
-from blemish.core.preprocessing import standardise
 from blemish.core.progress import track
 from blemish.core.types import Prediction
 from blemish.detectors.base import refuse
@@ -38,6 +37,7 @@ from blemish.detectors.training.loop import Material, Objective, Recipe, step_sc
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
 from blemish.features.transformers import Transformer
+from blemish.view.preprocessing import standardise
 
 SCORINGS = ("normalized", "raw", "robust")
 PREFERRED = ("robust", "normalized", "raw")

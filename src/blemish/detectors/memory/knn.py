@@ -47,6 +47,7 @@ class NearestNeighbours(FrozenFeatureDetector):
 
     name: ClassVar[str] = "knn"
     measures: ClassVar[str] = "mean distance to the nearest good patches"
+    reads_any_shape: ClassVar[bool] = True
     augments: ClassVar[bool] = True
 
     neighbours: int = 5
@@ -113,5 +114,5 @@ class NearestNeighbours(FrozenFeatureDetector):
         return DistanceHead(
             PatchEmbedding(self.neighbourhood),
             NearestPatch(bank, self.neighbours),
-            PatchScoring(grid, (self.size, self.size), self.top, self.sigma),
+            PatchScoring(grid, self.input_sides, self.top, self.sigma),
         ).eval()

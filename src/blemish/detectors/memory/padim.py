@@ -54,6 +54,7 @@ class Padim(FrozenFeatureDetector):
 
     name: ClassVar[str] = "padim"
     measures: ClassVar[str] = "Mahalanobis distance"
+    reads_any_shape: ClassVar[bool] = True
     augments: ClassVar[bool] = True
     decided: ClassVar[tuple[str, ...]] = ("size", "taps", "stride")
 
@@ -169,5 +170,5 @@ class Padim(FrozenFeatureDetector):
     def _head(self, means: Tensor, whitening: Tensor) -> MahalanobisHead:
         """The head around Gaussians."""
         return MahalanobisHead(
-            means, whitening, self.channels_, self._grid(), (self.size, self.size), self.sigma
+            means, whitening, self.channels_, self._grid(), self.input_sides, self.sigma
         ).eval()

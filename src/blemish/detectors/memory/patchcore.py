@@ -93,6 +93,7 @@ class PatchCore(FrozenFeatureDetector):
     name: ClassVar[str] = "patchcore"
     measures: ClassVar[str] = "distance to the nearest good patch"
     augments: ClassVar[bool] = True
+    reads_any_shape: ClassVar[bool] = True
     later: ClassVar[tuple[str, ...]] = ("distance", "rotations", "masking")
 
     crop: int = 0
@@ -166,6 +167,10 @@ class PatchCore(FrozenFeatureDetector):
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
         return BackboneWithHead(self.extractor().backbone, self._fitted_head()).eval()
+
+    def any_shape(self) -> bool:
+        """A crop is of a square."""
+        return super().any_shape() and not self.crop
 
     def quick_parameters(self) -> dict[str, Any]:
         """And a crop that shrinks with the size."""
@@ -270,8 +275,9 @@ class PatchCore(FrozenFeatureDetector):
         return torch.cat(scores), torch.stack([one.descriptor for one in images])
 
     def _scoring(self, grid: tuple[int, int]) -> PatchScoring:
-        read = self.read_size
-        return PatchScoring(grid, (read, read), self.top, self.sigma, (self.size - read) // 2)
+        planned, margin = self.planned_view(), (self.size - self.read_size) // 2
+        read = (planned.height - 2 * margin, planned.width - 2 * margin)
+        return PatchScoring(grid, read, self.top, self.sigma, margin)
 
     def _fitted_head(self) -> PatchCoreHead:
         bank = _Bank(require_fitted(self, "memory_bank_"), self.projection_)

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from blemish.core.errors import UsageError
-from blemish.core.preprocessing import Preprocessing, standardise
 from blemish.core.progress import track
 from blemish.core.types import Prediction
 from blemish.detectors.augmentation import NONE
@@ -54,6 +53,7 @@ from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
 from blemish.line.manifest import TypeCalibrationRecord
+from blemish.view.preprocessing import Preprocessing, standardise
 
 PLAIN = "cnn"
 DEFECTIVE = "defective"

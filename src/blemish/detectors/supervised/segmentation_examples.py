@@ -15,7 +15,6 @@ from torchvision.transforms import v2
 
 from blemish.core.errors import BlemishError
 from blemish.core.images import read_mask
-from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import BoolArray, ByteArray
 from blemish.data.lighting import to_bytes
 from blemish.data.painting import cut_to_change
@@ -25,6 +24,7 @@ from blemish.data.textures import monochrome
 from blemish.detectors.augmentation import Augmentation
 from blemish.detectors.training.examples import Example, standardised
 from blemish.features.pixels import PixelCache
+from blemish.view.preprocessing import Preprocessing
 
 _PATCH = "patch"
 # The swirl takes several times as long as the others; the patch stands for all that no painter draws.

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from blemish.core.preprocessing import Preprocessing
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import refuse
 from blemish.detectors.supervised.base import SupervisedDetector, balanced_weights
@@ -31,6 +30,7 @@ from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Material, Objective, Recipe, cosine_schedule
 from blemish.detectors.training.photographs import Label, TrainingPhotographs
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone
+from blemish.view.preprocessing import Preprocessing
 
 SIMPLE, PLAIN = "simple", "plain"
 _STRIDES = (2, 4, 8, 16)

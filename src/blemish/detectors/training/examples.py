@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from blemish.core.preprocessing import Preprocessing
 from blemish.core.types import ByteArray
 from blemish.features.pixels import PixelCache
+from blemish.view.preprocessing import Preprocessing
 
 Batch = dict[str, Tensor]
 """Tensors by name, examples along the first dimension."""
@@ -64,7 +64,7 @@ class ImageExamples:
 
 
 def standardised(pixels: Tensor, contract: Preprocessing) -> Tensor:
-    """uint8 ... x 3 x H x W pixels as a network's input, as `blemish.core.preprocessing.standardise` does."""
+    """uint8 ... x 3 x H x W pixels as a network's input, as `blemish.view.preprocessing.standardise` does."""
     mean = torch.tensor(contract.mean)[:, None, None]
     scale = 1 / torch.tensor(contract.std)[:, None, None]
     return (pixels.float() - mean) * scale

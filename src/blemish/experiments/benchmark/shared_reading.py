@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from blemish.core.errors import BlemishError
-from blemish.core.preprocessing import Preprocessing
 from blemish.core.storage import write_json
 from blemish.detectors.base import Detector
 from blemish.detectors.frozen import BackboneDetector
 from blemish.experiments.benchmark.compared import ComparedCategory
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.together import Together, identities, read_together, union_extractors
+from blemish.view.preprocessing import Preprocessing
 
 READING = "reading.json"
 

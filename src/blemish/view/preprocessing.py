@@ -9,6 +9,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from blemish.core.types import ByteArray, FloatArray
+from blemish.view.look import Look
+from blemish.view.view import View
 
 _RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -28,46 +30,62 @@ class Preprocessing(BaseModel):
         mean, std: per channel, for pixel values 0 to 255: the input is (pixel - mean) / std.
         interpolation: filter of the resize; always antialiased, as torchvision and timm do.
         bit_depth: bits that 16-bit photographs really use (see `blemish.core.images.decode_image`).
+        view: what of the photograph is looked at; None for all of it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    height: int = Field(ge=32, le=4096)
-    width: int = Field(ge=32, le=4096)
+    height: int = Field(ge=32, le=16384)
+    width: int = Field(ge=32, le=16384)
     mean: tuple[Channel, Channel, Channel]
     std: tuple[Spread, Spread, Spread]
     interpolation: Literal["bilinear", "bicubic", "lanczos"] = "bicubic"
     bit_depth: int = Field(default=16, ge=8, le=16)
+    view: View | None = None
+
+    @property
+    def picture_key(self) -> str:
+        """What the picture depends on besides the photograph, in one string; mean and spread come later."""
+        view = "" if self.view is None else self.view.key
+        return f"{self.height}|{self.width}|{self.interpolation}|{self.bit_depth}{view and f'|{view}'}"
+
+    @property
+    def key(self) -> str:
+        """What the network's input depends on besides the photograph, in one string."""
+        view = "" if self.view is None else self.view.key
+        return self.model_dump_json(exclude={"view"}) + view
 
 
 def preprocess(image: ByteArray, contract: Preprocessing) -> FloatArray:
-    """Resize and standardise one photograph.
+    """Look at one photograph and standardise what is seen.
 
     Args:
         image: uint8 RGB, H x W x 3.
-        contract: size, filter and standardisation.
+        contract: view, size, filter and standardisation.
 
     Returns:
         float32, 3 x height x width, contiguous.
     """
-    return standardise(resize(image, contract), contract)
+    return standardise(look(image, contract).picture, contract)
 
 
-def standardise(resized: ByteArray, contract: Preprocessing) -> FloatArray:
-    """The second half of `preprocess`: a resized photograph as float32, 3 x height x width, contiguous."""
+def standardise(picture: ByteArray, contract: Preprocessing) -> FloatArray:
+    """The second half of `preprocess`: a picture of the input's size as float32, 3 x height x width, contiguous."""
     mean = np.asarray(contract.mean, np.float32)
     scale = 1 / np.asarray(contract.std, np.float32)
-    planes = resized.transpose(2, 0, 1).astype(np.float32, order="C")
+    planes = picture.transpose(2, 0, 1).astype(np.float32, order="C")
     planes -= mean[:, None, None]
     planes *= scale[:, None, None]
     return planes
 
 
-def resize(image: ByteArray, contract: Preprocessing) -> ByteArray:
-    """The first half of `preprocess`: the photograph at the contract's size, uint8 RGB.
+def look(image: ByteArray, contract: Preprocessing) -> Look:
+    """The first half of `preprocess`: what the view shows of a photograph, at the contract's size."""
+    return Look(_resized(image, contract))
 
-    A grey one is resized once instead of three times.
-    """
+
+def _resized(image: ByteArray, contract: Preprocessing) -> ByteArray:
+    """The photograph at the contract's size, uint8 RGB; a grey one is resized once instead of three times."""
     size = (contract.width, contract.height)
     if image.shape[:2] == (contract.height, contract.width):
         return image

@@ -1,0 +1,1 @@
+"""What of a photograph is looked at, and how: one function for the laboratory and the line, without torch."""

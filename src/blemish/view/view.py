@@ -1,0 +1,26 @@
+"""The view: what of a photograph is looked at, and how."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class View(BaseModel):
+    """What of a photograph is looked at, and how: learnt by `blemish.view_planning`, carried in the artifact.
+
+    Attributes:
+        photograph: width and height in pixels of the usual photograph, whose coordinates everything here is in; one of
+            another size is stretched to it in thought.
+        reasons: what was planned and why, a sentence each.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    photograph: tuple[int, int]
+    reasons: tuple[str, ...] = Field(default=(), max_length=20)
+
+    @property
+    def key(self) -> str:
+        """What the picture depends on besides the photograph, in one string; empty where it is the whole photograph."""
+        asked = self.model_dump_json(exclude={"photograph", "reasons"}, exclude_defaults=True)
+        return "" if asked == "{}" else f"{self.photograph[0]}x{self.photograph[1]}{asked}"
