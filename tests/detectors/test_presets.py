@@ -36,7 +36,14 @@ EXACT: list[tuple[str, str | None, dict[str, Any]]] = [
             "pool": 150_000,
             "coreset_ratio": 1.0,
         }
-        | {"dimensions": 128, "reduction": "pca", "top": 1.0, "context": 0, "reweighting": 0},
+        | {
+            "dimensions": 128,
+            "reduction": "pca",
+            "score": "patches",
+            "top": 1.0,
+            "context": 0,
+            "reweighting": 0,
+        },
     ),
     (
         "patchcore",

@@ -72,6 +72,7 @@ class Detector(ViewParameters, ABC):
     gives_maps: ClassVar[bool] = True
     gives_mask_probability: ClassVar[bool] = False
     calibration: ClassVar[str] = "k-fold"
+    calibration_folds: ClassVar[int] = 4
     measures: ClassVar[str] = "anomaly score"
     augments: ClassVar[bool] = False
     later: ClassVar[tuple[str, ...]] = ()

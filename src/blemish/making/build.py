@@ -98,7 +98,7 @@ def build_inspector(
     detector: Detector,
     *,
     name: str | None = None,
-    folds: int = 4,
+    folds: int | None = None,
     labelled_share: float = LABELLED_SHARE,
     readable: Readable | None = None,
 ) -> BuildSummary:
@@ -114,7 +114,7 @@ def build_inspector(
         out: the `.blemish` file, replaced whole.
         detector: unfitted.
         name: the inspector's name; the file's when None.
-        folds: parts of the cross-validation.
+        folds: parts of the cross-validation; as many as the detector says when None.
         labelled_share: see `learning_catalog`.
         readable: what `readable_for` gives of the `learning_catalog`, where somebody has already read it.
 
@@ -127,7 +127,7 @@ def build_inspector(
         readable = read_for_learning(catalog, detector, labelled_share)
     supervision = _supervision(catalog, readable, labelled_share, detector.seed)
     detector.fit(readable.catalog)
-    normal, calibration = _calibrate(detector, readable.catalog, folds)
+    normal, calibration = _calibrate(detector, readable.catalog, folds or detector.calibration_folds)
     model, parity = _export(detector, readable.catalog)
     training = TrainingRecord(
         category=catalog.category,

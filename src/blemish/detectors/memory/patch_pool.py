@@ -104,11 +104,29 @@ def choose_bank(rows: Tensor, size: int, seed: int) -> Tensor:
 
     Equal patches are one: rounding could tell them apart, and which of them was taken would depend on the machine.
     """
+    return rows[bank_rows(rows, size, seed)]
+
+
+def bank_rows(rows: Tensor, size: int, seed: int, begun: Tensor | None = None) -> Tensor:
+    """Which of the patches are the bank of `choose_bank`, int64, in the order of choice.
+
+    Args:
+        rows: N x D.
+        size: of the bank.
+        seed: of the first choice.
+        begun: what another bank has chosen of these rows, from which the choice goes on: where some of its photographs
+            are left out, the gaps that their patches leave are filled.
+    """
     if len(rows) <= size:
-        return rows
+        return torch.arange(len(rows))
     first = first_of_equals(rows)
     distinct = torch.unique(first)
     start = int(torch.searchsorted(distinct, first[drawn_row(len(rows), seed)]))
+    places: list[int] = []
+    if begun is not None:
+        places = list(dict.fromkeys(torch.searchsorted(distinct, first[begun]).tolist()))
     if len(distinct) < len(rows):
         rows = rows[distinct]
-    return rows[greedy_coreset(random_projection(rows, _PROJECTED, seed), size, start=start)]
+    projected = random_projection(rows, _PROJECTED, seed)
+    picks: Tensor = distinct[greedy_coreset(projected, size, start=start, begun=places)]
+    return picks

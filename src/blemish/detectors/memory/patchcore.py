@@ -1,8 +1,7 @@
 """PatchCore: the distance of every patch to the nearest patch of good images.
 
-Karsten Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022, with two changes that can
-be set back (`top=0`, `context=0`, or a preset): the image score is the mean of the highest 1 % of patch distances
-(as in AnomalyDINO, Damm et al., 2025), and it is taken relative to the good images most like this one.
+Karsten Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022, with one change that can be set
+back (`score="patches"`, `top=0`, or a preset): the image score is the highest value of the smoothed map.
 """
 
 from __future__ import annotations
@@ -21,30 +20,38 @@ from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import normal_images, refuse, require_fitted
-from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
+from blemish.detectors.frozen import (
+    BackboneWithHead,
+    FrozenFeatureDetector,
+    IndexArray,
+    batch_of_one,
+    prediction_of,
+)
 from blemish.detectors.layers import PatchScoring, UnitLength
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.context import LearntContext, learn_context
 from blemish.detectors.memory.foreground import Foreground, border_of, learn_foreground
 from blemish.detectors.memory.nearest_patch import COSINE, DISTANCES, EUCLIDEAN, patch_embedding
-from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
+from blemish.detectors.memory.patch_pool import PatchPool, bank_rows, gather_patches
 from blemish.detectors.memory.patchcore_network import Context, PatchCoreHead
 from blemish.detectors.memory.reduction import NeighbourhoodAverage, Projection, learn_projection
 from blemish.features.backbones import Backbone
 from blemish.features.cropping import CentreCropped
 from blemish.features.together import Reads
 
-_FOLDS = 4
+MAP, PATCHES = SCORES = "map", "patches"
 _FEWEST_FOR_CONTEXT = 20
 _FOREGROUND_IMAGES = 16
 
 
 @dataclasses.dataclass(frozen=True)
 class _Bank:
-    """Stored vectors (N x K) and, where patches are reduced to K values by principal components, how."""
+    """Stored vectors (N x K); where patches are reduced to K values by principal components, how; and which rows of the
+    pool they are, where that is known."""
 
     vectors: Tensor
     projection: Projection | None
+    rows: Tensor | None = None
 
 
 @dataclasses.dataclass
@@ -79,10 +86,13 @@ class PatchCore(FrozenFeatureDetector):
         coreset_size: vectors in the memory bank.
         coreset_ratio: when not 0, the bank's size as a share of all training patches instead; 1 keeps the whole pool.
         pool: most candidate patches held at once.
-        top: share of the highest patch distances whose mean is the score; 0 takes the maximum.
+        score: "map" for the highest value of the smoothed map, so that score and map are one thing, or "patches" for
+            the mean of the highest patch distances.
+        top: share of these; 0 takes the maximum.
         context: number of most similar good images that a score is relative to; 0 for none.
-        reweighting: bank neighbours in the paper's weight of the score, which is of Euclidean distances; 0 for none.
-        sigma: smoothing of the map, in pixels of the input.
+        reweighting: bank neighbours in the paper's weight of the score, which is of Euclidean distances of patches; 0
+            for none.
+        sigma: smoothing of the map, in pixels of the input; 8 is one patch.
         calibration_images: most training images scored as if unseen.
 
     After `fit`: `memory_bank_` (vectors x D), `grid_` (h, w), `projection_` (None unless patches are reduced by
@@ -95,7 +105,9 @@ class PatchCore(FrozenFeatureDetector):
     augments: ClassVar[bool] = True
     reads_any_shape: ClassVar[bool] = True
     later: ClassVar[tuple[str, ...]] = ("distance", "rotations", "masking")
+    calibration_folds: ClassVar[int] = 10
 
+    size: int = 448
     crop: int = 0
     neighbourhood: int = 3
     distance: str = EUCLIDEAN
@@ -103,13 +115,14 @@ class PatchCore(FrozenFeatureDetector):
     masking: bool = False
     dimensions: int = 0
     reduction: str = "pca"
-    coreset_size: int = 2000
+    coreset_size: int = 3000
     coreset_ratio: float = 0.0
     pool: int = 100_000
+    score: str = MAP
     top: float = 0.01
-    context: int = 30
+    context: int = 0
     reweighting: int = 0
-    sigma: float = 4.0
+    sigma: float = 8.0
     calibration_images: int = 1000
     context_: LearntContext | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     projection_: Projection | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
@@ -131,11 +144,11 @@ class PatchCore(FrozenFeatureDetector):
         paths = normal_images(catalog)
         pool = self._patches.keep(self.key_of(paths), self._pool_of(paths))
         with task("Choosing the memory bank", None):
-            bank = self._bank_of(pool, pool.owners >= 0)
+            bank = self._bank_of(pool)
         self.foreground_ = self._foreground_of(paths)
         context = None
         if self.context and len(paths) >= _FEWEST_FOR_CONTEXT:
-            held = self._cross_validate(paths, _FOLDS).values()
+            held = self._cross_validate(paths, self.calibration_folds).values()
             scores, descriptors = self._scores_of(held, self._scoring(pool.grid))
             context = learn_context(descriptors, scores, self.context)
         self.memory_bank_, self.projection_, self.context_ = bank.vectors, bank.projection, context
@@ -190,9 +203,11 @@ class PatchCore(FrozenFeatureDetector):
             "coreset_size": self.coreset_size < 1,
             "coreset_ratio": not 0 <= self.coreset_ratio <= 1,
             "pool": self.pool < 1000,
+            "score": self.score not in SCORES,
             "top": not 0 <= self.top <= 1,
             "context": self.context < 0,
-            "reweighting": self.reweighting < 0 or (self.reweighting > 0 and self.distance == COSINE),
+            "reweighting": self.reweighting < 0
+            or (self.reweighting > 0 and (self.distance == COSINE or self.score == MAP)),
             "sigma": not 0 <= self.sigma <= self.size,
             "calibration_images": self.calibration_images < 2,
         }
@@ -236,14 +251,23 @@ class PatchCore(FrozenFeatureDetector):
             self.augmented_by(),
         )
 
-    def _bank_of(self, pool: PatchPool, keep: Tensor) -> _Bank:
-        """The greedy coreset of the pool's rows to keep."""
-        candidates, projection = pool.vectors[keep], None
+    def _bank_of(
+        self, pool: PatchPool, without: IndexArray | None = None, begun: Tensor | None = None
+    ) -> _Bank:
+        """The greedy coreset of the pool, or of all but the images `without`: what `begun` has of the others is taken
+        first, and the gaps are filled."""
+        kept = torch.arange(len(pool.owners))
+        if without is not None:
+            kept = kept[~torch.isin(pool.owners, torch.from_numpy(without))]
+        candidates, projection = pool.vectors[kept], None
         if self.dimensions and self.reduction == "pca":
             projection = learn_projection(candidates, self.dimensions, self.seed)
             candidates = projection.of_rows(candidates)
         size = round(self.coreset_ratio * pool.patches) if self.coreset_ratio else self.coreset_size
-        return _Bank(choose_bank(candidates, max(1, size), self.seed), projection)
+        if begun is not None:
+            begun = torch.searchsorted(kept, begun[torch.isin(begun, kept)])
+        rows = bank_rows(candidates, max(1, size), self.seed, begun)
+        return _Bank(candidates[rows], projection, kept[rows])
 
     def _cross_validate(self, paths: list[Path], folds: int) -> dict[int, _Held]:
         """Distances of images to the bank of the other folds, by position; every fold's bank is a coreset too."""
@@ -253,10 +277,10 @@ class PatchCore(FrozenFeatureDetector):
         pool = self._patches.recall(self.key_of(paths), lambda: self._pool_of(paths))
         chosen = np.random.default_rng(self.seed).permutation(len(paths))[: self.calibration_images]
         held: dict[int, _Held] = {}
+        whole = self._bank_of(pool).rows
         with task("Scoring good images as if unseen", len(chosen)) as advance:
             for part in fold_positions(len(paths), folds, self.seed):
-                outside = ~torch.isin(pool.owners, torch.from_numpy(part))
-                head = self._head(self._bank_of(pool, outside), pool.grid)
+                head = self._head(self._bank_of(pool, part, whole), pool.grid)
                 scored = [int(position) for position in part if position in set(chosen.tolist())]
                 stream = self.extractor().stream([paths[position] for position in scored])
                 for position, maps in zip(scored, stream, strict=True):
@@ -277,7 +301,8 @@ class PatchCore(FrozenFeatureDetector):
     def _scoring(self, grid: tuple[int, int]) -> PatchScoring:
         planned, margin = self.planned_view(), (self.size - self.read_size) // 2
         read = (planned.height - 2 * margin, planned.width - 2 * margin)
-        return PatchScoring(grid, read, self.top, self.sigma, margin)
+        top = None if self.score == MAP else self.top
+        return PatchScoring(grid, read, top, self.sigma, margin)
 
     def _fitted_head(self) -> PatchCoreHead:
         bank = _Bank(require_fitted(self, "memory_bank_"), self.projection_)
