@@ -11,12 +11,18 @@ class View(BaseModel):
     Attributes:
         photograph: width and height in pixels of the usual photograph, whose coordinates everything here is in; one of
             another size is stretched to it in thought.
+        tile: side in pixels of the square tiles in which the network's input is read, see `blemish.view.tiles`; 0 for
+            one piece.
+        halo: pixels around each place that a tile must show for the network to see it as in one piece; the detector's
+            backbone says how many, 0 before.
         reasons: what was planned and why, a sentence each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     photograph: tuple[int, int]
+    tile: int = Field(default=0, ge=0, le=16384, multiple_of=32)
+    halo: int = Field(default=0, ge=0, le=4096, multiple_of=32)
     reasons: tuple[str, ...] = Field(default=(), max_length=20)
 
     @property
