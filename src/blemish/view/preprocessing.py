@@ -68,9 +68,11 @@ class Preprocessing(BaseModel):
 
     @property
     def key(self) -> str:
-        """What the network's input depends on besides the photograph, in one string."""
-        view = "" if self.view is None else self.view.key
-        return self.model_dump_json(exclude={"view"}) + view
+        """What feature maps depend on besides the photograph and the network, in one string."""
+        if self.view is None:
+            return self.model_dump_json(exclude={"view"})
+        tiles = f"|tiles of {self.view.tile}, {self.view.halo} around" if self.tiled else ""
+        return self.model_dump_json(exclude={"view"}) + self.view.key + tiles
 
 
 def preprocess(image: ByteArray, contract: Preprocessing) -> FloatArray:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+_NOT_OF_THE_PICTURE = {"photograph", "reasons", "tile", "halo"}
+"""What changes no pixel of the network's input."""
+
 
 class View(BaseModel):
     """What of a photograph is looked at, and how: learnt by `blemish.view_planning`, carried in the artifact.
@@ -28,5 +31,5 @@ class View(BaseModel):
     @property
     def key(self) -> str:
         """What the picture depends on besides the photograph, in one string; empty where it is the whole photograph."""
-        asked = self.model_dump_json(exclude={"photograph", "reasons"}, exclude_defaults=True)
+        asked = self.model_dump_json(exclude=_NOT_OF_THE_PICTURE, exclude_defaults=True)
         return "" if asked == "{}" else f"{self.photograph[0]}x{self.photograph[1]}{asked}"
