@@ -19,6 +19,7 @@ from PIL import Image
 from blemish.core.errors import ArtifactError, BlemishError, UsageError
 from blemish.core.types import ByteArray, FloatArray
 from blemish.detectors.base import Detector
+from blemish.detectors.density.gaussian_mixture import GaussianMixture
 from blemish.detectors.inputs import catalog_of, files_of
 from blemish.detectors.layers import PatchScoring
 from blemish.detectors.memory.knn import NearestNeighbours
@@ -315,8 +316,12 @@ def test_what_needs_one_piece_is_refused(unfit: Detector, said: str, good: list[
         unfit.look_as(Tiled.planned).fit(good)
 
 
-def test_nearest_neighbours_read_tiles_too(good: list[ByteArray]) -> None:
-    detector = NearestNeighbours(taps=(8,), coreset_size=200, top=0.0).look_as(Tiled.planned).fit(good)
+@pytest.mark.parametrize(
+    "unfitted",
+    [NearestNeighbours(taps=(8,), coreset_size=200, top=0.0), GaussianMixture(taps=(8,), pool=2000, top=0.0)],
+)
+def test_others_read_tiles_too(unfitted: Detector, good: list[ByteArray]) -> None:
+    detector = unfitted.look_as(Tiled.planned).fit(good)
     image = surface(HEIGHT, WIDTH, 9)
     cv2.circle(image, (480, 350), 9, (40, 40, 40), -1)
     said, (score, expected) = detector.predict(image), in_one_piece(detector, image)
