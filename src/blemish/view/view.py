@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+_NOT_OF_THE_PICTURE = {"photograph", "reasons", "tile", "halo"}
+"""What changes no pixel of the network's input."""
+
 
 class View(BaseModel):
     """What of a photograph is looked at, and how: learnt by `blemish.view_planning`, carried in the artifact.
@@ -11,16 +14,22 @@ class View(BaseModel):
     Attributes:
         photograph: width and height in pixels of the usual photograph, whose coordinates everything here is in; one of
             another size is stretched to it in thought.
+        tile: side in pixels of the square tiles in which the network's input is read, see `blemish.view.tiles`; 0 for
+            one piece.
+        halo: pixels around each place that a tile must show for the network to see it as in one piece; the detector's
+            backbone says how many, 0 before.
         reasons: what was planned and why, a sentence each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     photograph: tuple[int, int]
+    tile: int = Field(default=0, ge=0, le=16384, multiple_of=32)
+    halo: int = Field(default=0, ge=0, le=4096, multiple_of=32)
     reasons: tuple[str, ...] = Field(default=(), max_length=20)
 
     @property
     def key(self) -> str:
         """What the picture depends on besides the photograph, in one string; empty where it is the whole photograph."""
-        asked = self.model_dump_json(exclude={"photograph", "reasons"}, exclude_defaults=True)
+        asked = self.model_dump_json(exclude=_NOT_OF_THE_PICTURE, exclude_defaults=True)
         return "" if asked == "{}" else f"{self.photograph[0]}x{self.photograph[1]}{asked}"

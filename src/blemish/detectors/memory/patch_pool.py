@@ -13,6 +13,7 @@ from blemish.core.progress import track
 from blemish.detectors.augmentation import Augmentation
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.memory.coreset import drawn_row, first_of_equals, greedy_coreset, random_projection
+from blemish.detectors.tiled import kept_patches, tiles_of_good
 from blemish.detectors.turned_copies import places_inside, turned
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
@@ -50,8 +51,11 @@ def gather_patches(
 
     Where there are more, every image first gives only its own greedy coreset: the coreset of coresets keeps a
     constant-factor guarantee (Indyk et al., 2014), and memory does not grow with the number of images. With `rotations`
-    an image gives the patches of its turned copies too (see `turned_patches`), with an augmentation its others.
+    an image gives the patches of its turned copies too (see `turned_patches`), with an augmentation its others. Of an
+    image read in tiles, which has no copies, every tile gives its own coreset.
     """
+    if extractor.contract.tiled:
+        return _gather_tiles(extractor, embedding, paths, most, seed)
     vectors, owners, grid, count = [], [], (0, 0), 0
     stream = extractor.stream(paths)
     for position, maps in enumerate(track(stream, "Reading good images", len(paths))):
@@ -67,6 +71,20 @@ def gather_patches(
         vectors.append(rows)
         owners.append(torch.full((len(rows),), position))
     return PatchPool(torch.cat(vectors), torch.cat(owners), grid, count)
+
+
+def _gather_tiles(
+    extractor: FeatureExtractor, embedding: nn.Module, paths: Sequence[Path], most: int, seed: int
+) -> PatchPool:
+    """Candidates from the tiles of all images, of which only one is held at a time."""
+    vectors, owners = [], []
+    most_each = max(1, most // (len(paths) * len(extractor.tiling.tiles)))
+    for position, tile, maps in tiles_of_good(extractor, paths):
+        rows = choose_bank(kept_patches(embedding, tile, maps), most_each, seed)
+        vectors.append(rows)
+        owners.append(torch.full((len(rows),), position))
+    _, height, width = extractor.shapes[0]
+    return PatchPool(torch.cat(vectors), torch.cat(owners), (height, width), len(paths) * height * width)
 
 
 def turned_patches(
