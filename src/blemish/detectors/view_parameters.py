@@ -43,6 +43,7 @@ class ViewParameters:
 
     view_names: ClassVar[tuple[str, ...]] = tuple(field.name for field in dataclasses.fields(ViewOptions))
     reads_any_shape: ClassVar[bool] = False
+    reads_tiles: ClassVar[bool] = False
     _planned: PlannedView | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     _told_view: bool = dataclasses.field(default=False, init=False, repr=False, compare=False)
 

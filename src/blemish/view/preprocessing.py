@@ -51,9 +51,9 @@ class Preprocessing(BaseModel):
 
     @property
     def key(self) -> str:
-        """What the network's input depends on besides the photograph, in one string."""
-        view = "" if self.view is None else self.view.key
-        return self.model_dump_json(exclude={"view"}) + view
+        """What feature maps depend on besides the photograph and the network, in one string."""
+        view, tile = ("", 0) if self.view is None else (self.view.key, self.view.tile)
+        return self.model_dump_json(exclude={"view"}) + view + (f"|tiles of {tile}" if tile else "")
 
 
 def preprocess(image: ByteArray, contract: Preprocessing) -> FloatArray:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+_NOT_OF_THE_PICTURE = {"photograph", "reasons", "scale", "stride", "smallest_defect", "tile"}
+"""What changes no pixel of the network's input."""
+
 
 class View(BaseModel):
     """What of a photograph is looked at, and how: learnt by `blemish.view_planning`, carried in the artifact.
@@ -12,15 +15,26 @@ class View(BaseModel):
         photograph: width and height in pixels of the usual photograph, whose coordinates everything here is in; one of
             another size is stretched to it in thought.
         reasons: what was planned and why, a sentence each.
+        scale: pixels of the photograph for each pixel of the network's input, on the coarser axis; 0 where unknown.
+        stride: of the finest feature map, in pixels of the input; 0 where unknown.
+        smallest_defect: side in pixels of the photograph of the smallest defect that covers two patches of the finest
+            feature map, and so is surely seen; 0 where unknown.
+        tile: side in pixels of the square tiles in which the input is read; 0 for in one piece.
+        reduced: whether photographs much larger than the input are decoded at reduced scale where their format can.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     photograph: tuple[int, int]
     reasons: tuple[str, ...] = Field(default=(), max_length=20)
+    scale: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    stride: int = Field(default=0, ge=0)
+    smallest_defect: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    tile: int = Field(default=0, ge=0, le=16384)
+    reduced: bool = False
 
     @property
     def key(self) -> str:
         """What the picture depends on besides the photograph, in one string; empty where it is the whole photograph."""
-        asked = self.model_dump_json(exclude={"photograph", "reasons"}, exclude_defaults=True)
+        asked = self.model_dump_json(exclude=_NOT_OF_THE_PICTURE, exclude_defaults=True)
         return "" if asked == "{}" else f"{self.photograph[0]}x{self.photograph[1]}{asked}"
