@@ -11,7 +11,7 @@ import torch
 
 from blemish.core.ahead import look_ahead
 from blemish.core.errors import UsageError
-from blemish.core.images import DEFAULT_LIMITS, decode_image, read_content
+from blemish.core.images import DEFAULT_LIMITS, read_content
 from blemish.core.network import CompiledNetwork
 from blemish.core.types import ByteArray, FloatArray
 from blemish.features.backbones import Backbone
@@ -20,6 +20,7 @@ from blemish.features.digests import digest_of, known_digest
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pixels import PixelCache
 from blemish.view.preprocessing import Preprocessing, preprocess, standardise
+from blemish.view.reading import open_photograph
 
 FeatureMaps = list[FloatArray]
 
@@ -101,7 +102,7 @@ class FeatureExtractor:
             digest = digest_of(path, content)
             found = self._undecoded(digest)
         if found is None:
-            image = decode_image(content, str(path), bit_depth=self.contract.bit_depth)
+            image = open_photograph(content, str(path), self.contract).pixels
             found = preprocess(image, self.contract)
         return digest, found
 

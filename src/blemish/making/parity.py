@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from blemish.core.errors import BlemishError
-from blemish.core.images import read_image
+from blemish.core.images import DEFAULT_LIMITS, read_content
 from blemish.core.network import CompiledNetwork
 from blemish.line.manifest import FeaturesRecord, ParityRecord
-from blemish.line.rows import network_input
+from blemish.line.rows import network_input, photograph_for
 from blemish.view.preprocessing import Preprocessing
 
 TOLERANCE = 1e-3
@@ -36,7 +36,12 @@ def check_parity(
     runtime = CompiledNetwork(model)
     largest, worst = 0.0, ""
     for path in paths:
-        negative = np.uint8(255) - read_image(path, bit_depth=contract.bit_depth)
+        negative = (
+            np.uint8(255)
+            - photograph_for(
+                contract, features, read_content(path, DEFAULT_LIMITS.max_bytes), str(path)
+            ).pixels
+        )
         given = network_input(negative, contract, features).values[None]
         with torch.inference_mode():
             expected = [output.numpy() for output in network(torch.from_numpy(given))]
