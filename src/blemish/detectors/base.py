@@ -26,6 +26,7 @@ from blemish.data.entries import TRAIN
 from blemish.detectors.augmentation import AUTO, NONE, TRANSFORMS, Augmentation, can_be_meant
 from blemish.detectors.augmentation_choice import AugmentationChoice, choose_augmentation
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
+from blemish.detectors.tiled import TileNetworks
 from blemish.detectors.timing import measured_seconds
 from blemish.detectors.view_parameters import ViewParameters
 from blemish.features.pixels import PixelCache, contents_of
@@ -58,7 +59,8 @@ class Detector(ViewParameters, ABC):
     `measures` says in words what the score is. A detector that says whether but not where (`gives_maps` is False)
     has a map that is its score everywhere; one whose map holds the logits of a mask (`gives_mask_probability`) gives
     the mean probability of each photograph too. `later` names parameters that came after the others (see
-    `key_parameters`), and `augments` says whether copies are learnt from where `augment` asks for them.
+    `key_parameters`), and `augments` says whether copies are learnt from where `augment` asks for them. A detector
+    that `reads_tiles` takes photographs of any size, and gives `tile_networks`.
     Where training has a history, `history_` holds for each epoch its number, losses, rate and seconds.
 
     Example:
@@ -75,6 +77,7 @@ class Detector(ViewParameters, ABC):
     calibration: ClassVar[str] = "k-fold"
     measures: ClassVar[str] = "anomaly score"
     augments: ClassVar[bool] = False
+    reads_tiles: ClassVar[bool] = False
     later: ClassVar[tuple[str, ...]] = ()
     bit_depth: int = 16
     seed: int = 0
@@ -117,6 +120,7 @@ class Detector(ViewParameters, ABC):
                 catalog = self._counted_once(given)
                 if not self._told_view:
                     self._planned = self.plan_view(catalog.train_normal())
+                self.check_tiles()
                 self.check_augment()
                 self._augmentation_choice = self.choose_augment(catalog) if self.augment == AUTO else None
                 self.learn(catalog)
@@ -206,6 +210,22 @@ class Detector(ViewParameters, ABC):
                 f"augment={self.augment} is not possible for {self.name}, which learns from photographs as they are: "
                 f"leave it at {NONE}."
             )
+
+    def check_tiles(self) -> None:
+        """Refuse a view in tiles where the detector cannot read it.
+
+        Raises:
+            UsageError: it needs its input in one piece.
+        """
+        if self.planned_view().tiled and not self.reads_tiles:
+            raise UsageError(
+                f"{self.name} cannot read photographs in tiles: choose patchcore or knn, a smaller input, or split "
+                "them into parts with --parts grid:RxC (rows, columns), which every detector reads."
+            )
+
+    def tile_networks(self) -> TileNetworks:
+        """The fitted detector as two graphs, one of a tile; of a detector that `reads_tiles`."""
+        raise NotImplementedError
 
     def choose_augment(self, catalog: Catalog) -> AugmentationChoice | None:
         """What `augment` "auto" comes to mean on these photographs; None for nothing."""

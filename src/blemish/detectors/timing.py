@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,16 +13,20 @@ from blemish.core.errors import ImageError
 from blemish.core.images import DEFAULT_LIMITS, read_content
 from blemish.core.network import CompiledNetwork
 from blemish.core.progress import task
+from blemish.detectors.tiled import exported_tiles
 from blemish.features.onnx_export import to_onnx
 from blemish.line.rows import features_record, network_input, photograph_for
+from blemish.line.tiled import TiledNetwork
 from blemish.view_planning.budget import median_seconds
 from blemish.view_planning.plan import PlannedView
 
 if TYPE_CHECKING:
     from blemish.detectors.base import Detector
 
-_PHOTOGRAPHS = 8
-"""To fit on for the measurement: time depends on sizes, not on what was learnt."""
+_PHOTOGRAPHS, _TILED_PHOTOGRAPHS = 8, 2
+"""To fit on for the measurement: time depends on sizes, not on what was learnt, and large ones have patches enough."""
+
+_OUTPUTS = ("score", "map")
 
 
 def measured_seconds(detector: Detector, paths: Sequence[Path], planned: PlannedView) -> float:
@@ -33,21 +37,28 @@ def measured_seconds(detector: Detector, paths: Sequence[Path], planned: Planned
         paths: photographs of good parts; one is read again and again.
         planned: how they are looked at.
     """
-    few = [paths[place] for place in np.unique(np.linspace(0, len(paths) - 1, _PHOTOGRAPHS).astype(int))]
+    most = _TILED_PHOTOGRAPHS if planned.tiled else _PHOTOGRAPHS
+    few = [paths[place] for place in np.unique(np.linspace(0, len(paths) - 1, most).astype(int))]
     with task(f"Measuring {planned.width} x {planned.height} pixels"):
         clone = detector.clone().set_params(**_shorter(detector)).look_as(planned)
         clone.fit(few)
         features = None if clone.row_features is None else features_record(clone.row_features)
         contract = clone.preprocessing()
         shape = (3, contract.height, contract.width) if features is None else (features.columns,)
-        network = CompiledNetwork(to_onnx(clone.network(), torch.zeros(1, *shape), ["score", "map"]))
+        run: Callable[[Any], object]
+        if contract.tiled:
+            model, scoring = exported_tiles(clone.tile_networks(), contract, _OUTPUTS)
+            run = TiledNetwork(model, scoring, contract, Path("the measured detector"))
+        else:
+            whole = CompiledNetwork(to_onnx(clone.network(), torch.zeros(1, *shape), _OUTPUTS))
+            run = lambda given: whole(given[None])  # noqa: E731  (a name for either)
         path = _readable(few)
 
         def judge() -> None:
-            photograph = photograph_for(
-                contract, features, read_content(path, DEFAULT_LIMITS.max_bytes), str(path)
-            )
-            network(network_input(photograph.pixels, contract, features).values[None])
+            content = read_content(path, DEFAULT_LIMITS.max_bytes)
+            photograph = photograph_for(contract, features, content, str(path))
+            values: Any = network_input(photograph.pixels, contract, features).values
+            run(values)
 
         return median_seconds(judge)
 

@@ -88,11 +88,12 @@ class NetworkInput:
     """What the network of an inspector is given of a photograph.
 
     Attributes:
-        values: float32 3 x H x W, or a row of features where it reads these.
+        values: float32 3 x H x W, or a row of features where it reads these; where it reads tiles, the picture itself,
+            uint8 RGB H x W x 3, which is standardised tile by tile.
         look: the look at the photograph that it is of; None where it reads a row.
     """
 
-    values: FloatArray
+    values: FloatArray | ByteArray
     look: Look | None = None
 
 
@@ -118,4 +119,4 @@ def network_input(image: ByteArray, contract: Preprocessing, features: FeaturesR
     if features is not None:
         return NetworkInput(feature_row(image, features.name))
     seen = look(image, contract)
-    return NetworkInput(standardise(seen.picture, contract), seen)
+    return NetworkInput(seen.picture if contract.tiled else standardise(seen.picture, contract), seen)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -22,12 +23,13 @@ from blemish.core.types import (
     Verdict,
     mean_probability,
 )
-from blemish.line.artifact import MODEL, Artifact, read_artifact, write_artifact
+from blemish.line.artifact import MODEL, SCORING, Artifact, read_artifact, write_artifact
 from blemish.line.features import BackboneFeatures
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
 from blemish.line.regions import find_regions, peak_region
 from blemish.line.rows import NetworkInput, network_input, photograph_for, require_computable
+from blemish.line.tiled import TiledNetwork
 
 
 class Inspector:
@@ -55,7 +57,7 @@ class Inspector:
         self._normal_scores = artifact.normal_scores()
         self._outputs = self.manifest.detector.outputs
         try:
-            self._network = CompiledNetwork(artifact.content(MODEL), threads)
+            self._run = _compiled(artifact, threads)
         except RuntimeError as error:
             raise ArtifactError(
                 f"{self.path} holds a network that cannot be run here ({str(error).splitlines()[0]}): fit it anew."
@@ -113,9 +115,9 @@ class Inspector:
         said = self._prediction(given.values)
         return said if given.look is None else given.look.placed(said)
 
-    def _prediction(self, given: FloatArray) -> Prediction:
+    def _prediction(self, given: FloatArray | ByteArray) -> Prediction:
         """What the network says, its map stretched over its input."""
-        outputs = dict(zip(self._outputs, self._network(given[None]), strict=True))
+        outputs = dict(zip(self._outputs, self._run(given), strict=True))
         if not all(np.isfinite(output).all() for output in outputs.values()):
             raise BlemishError(f"{self.path} gave a score that is not a number: fit the inspector anew.")
         detector, parts, types, type_distance = self.manifest.detector, {}, {}, None
@@ -224,3 +226,17 @@ class Inspector:
         if limit is not None and prediction.type_distance is not None and prediction.type_distance > limit:
             return NONE_OF_THESE
         return max(prediction.types, key=lambda name: prediction.types[name])
+
+
+def _compiled(artifact: Artifact, threads: int | None) -> Callable[[Any], list[FloatArray]]:
+    """The network of an artifact, from `NetworkInput.values` to its outputs.
+
+    Raises:
+        ArtifactError: a graph is missing, or they do not belong together.
+        RuntimeError: one cannot be run.
+    """
+    contract, model = artifact.manifest.preprocessing, artifact.content(MODEL)
+    if contract.tiled:
+        return TiledNetwork(model, artifact.content(SCORING), contract, artifact.path, threads)
+    network = CompiledNetwork(model, threads)
+    return lambda given: network(given[None])

@@ -19,10 +19,19 @@ from blemish.core.progress import task
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN
 from blemish.detectors.base import Detector
+from blemish.detectors.tiled import TileNetworks, exported_tiles
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.evaluation.result import image_name
 from blemish.features.onnx_export import to_onnx
-from blemish.line.artifact import FEATURES, HISTORY, MODEL, NORMAL_SCORES, array_content, write_artifact
+from blemish.line.artifact import (
+    FEATURES,
+    HISTORY,
+    MODEL,
+    NORMAL_SCORES,
+    SCORING,
+    array_content,
+    write_artifact,
+)
 from blemish.line.manifest import (
     CalibrationRecord,
     DetectorRecord,
@@ -34,9 +43,11 @@ from blemish.line.manifest import (
     training_digests,
 )
 from blemish.line.rows import features_record
+from blemish.line.tiled import TiledNetwork
 from blemish.making.backbone import exported_backbone
-from blemish.making.parity import check_parity
+from blemish.making.parity import check_parity, check_tiled_parity
 from blemish.making.reading import LABELLED_SHARE, Readable, read_for_learning
+from blemish.view.preprocessing import Preprocessing
 
 QUANTILE = 0.995
 _PARITY_IMAGES = 4
@@ -128,7 +139,7 @@ def build_inspector(
     supervision = _supervision(catalog, readable, labelled_share, detector.seed)
     detector.fit(readable.catalog)
     normal, calibration = _calibrate(detector, readable.catalog, folds)
-    model, parity = _export(detector, readable.catalog)
+    networks, parity = _export(detector, readable.catalog)
     training = TrainingRecord(
         category=catalog.category,
         n_images=len(readable.catalog),
@@ -141,7 +152,7 @@ def build_inspector(
     )
     manifest = _manifest(name or Path(out).stem, detector, calibration, training, parity)
     history = getattr(detector, "history_", [])
-    members = {MODEL: model, FEATURES: exported_backbone(), NORMAL_SCORES: array_content(normal.scores)}
+    members = {**networks, FEATURES: exported_backbone(), NORMAL_SCORES: array_content(normal.scores)}
     write_artifact(out, manifest, members | ({HISTORY: json.dumps(history).encode()} if history else {}))
     return BuildSummary(
         path=str(out),
@@ -205,16 +216,27 @@ def _calibrate(detector: Detector, catalog: Catalog, folds: int) -> tuple[Normal
     return normal, record
 
 
-def _export(detector: Detector, catalog: Catalog) -> tuple[bytes, ParityRecord]:
-    """The fitted detector as ONNX, and what the parity gate measured on a few of the photographs."""
-    network, contract, features = detector.whole_network(), detector.preprocessing(), _features(detector)
-    shape = (3, contract.height, contract.width) if features is None else (features.columns,)
+def _export(detector: Detector, catalog: Catalog) -> tuple[dict[str, bytes], ParityRecord]:
+    """The fitted detector as ONNX members, and what the parity gate measured on a few of the photographs."""
+    contract, features = detector.preprocessing(), _features(detector)
     outputs = _detector_record(detector).outputs
+    paths = _spread(catalog.train_normal(), _PARITY_IMAGES)
     with task("Exporting and checking the inspector"):
+        if contract.tiled:
+            return _export_tiles(detector.tile_networks(), contract, outputs, paths)
+        network = detector.whole_network()
+        shape = (3, contract.height, contract.width) if features is None else (features.columns,)
         model = to_onnx(network, torch.zeros(1, *shape), outputs)
-        paths = _spread(catalog.train_normal(), _PARITY_IMAGES)
-        parity = check_parity(network, model, contract, paths, features)
-    return model, parity
+        return {MODEL: model}, check_parity(network, model, contract, paths, features)
+
+
+def _export_tiles(
+    networks: TileNetworks, contract: Preprocessing, outputs: Sequence[str], paths: Sequence[Path]
+) -> tuple[dict[str, bytes], ParityRecord]:
+    """A detector that reads tiles: a graph of one tile, and one of what all tiles give together."""
+    model, scoring = exported_tiles(networks, contract, outputs)
+    runtime = TiledNetwork(model, scoring, contract, Path("the inspector"))
+    return {MODEL: model, SCORING: scoring}, check_tiled_parity(networks, runtime, contract, paths)
 
 
 def _features(detector: Detector) -> FeaturesRecord | None:

@@ -77,6 +77,7 @@ def read_for_learning(
     """
     require_bit_depth(detector.bit_depth)
     detector.look_as(detector.plan_view(catalog.train_normal()))
+    detector.check_tiles()
     table, pixels, wanted = catalog.table, PixelCache(), _reads_of(detector)
     if not _takes_from_test(catalog, detector):
         paths = [Path(path) for path in table.loc[table["split"] == TRAIN, "path"]]

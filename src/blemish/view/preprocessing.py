@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from blemish.core.types import ByteArray, FloatArray
 from blemish.view.look import Look
@@ -18,6 +18,12 @@ _RESAMPLING = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 
+_REACH = 3
+"""Pixels of the resized image that the widest filter reaches to either side."""
+
+_PIECE = 2**24
+"""Pixels that are resized at once."""
+
 Channel = Annotated[float, Field(allow_inf_nan=False, ge=-1000, le=1000)]
 Spread = Annotated[float, Field(allow_inf_nan=False, gt=0, le=1000)]
 
@@ -26,7 +32,7 @@ class Preprocessing(BaseModel):
     """The preprocessing contract that an artifact carries.
 
     Attributes:
-        height, width: input size in pixels; the photograph is stretched to it.
+        height, width: size in pixels of the whole input; the photograph is stretched to it.
         mean, std: per channel, for pixel values 0 to 255: the input is (pixel - mean) / std.
         interpolation: filter of the resize; always antialiased, as torchvision and timm do.
         bit_depth: bits that 16-bit photographs really use (see `blemish.core.images.decode_image`).
@@ -43,6 +49,17 @@ class Preprocessing(BaseModel):
     bit_depth: int = Field(default=16, ge=8, le=16)
     view: View | None = None
 
+    @model_validator(mode="after")
+    def _check_tiles(self) -> Preprocessing:
+        if self.tiled and (self.height % 32 or self.width % 32):
+            raise ValueError("height and width must be multiples of 32 where they are read in tiles")
+        return self
+
+    @property
+    def tiled(self) -> bool:
+        """Whether the input is read in tiles, see `blemish.view.tiles`."""
+        return self.view is not None and 0 < self.view.tile < max(self.height, self.width)
+
     @property
     def picture_key(self) -> str:
         """What the picture depends on besides the photograph, in one string; mean and spread come later."""
@@ -52,8 +69,10 @@ class Preprocessing(BaseModel):
     @property
     def key(self) -> str:
         """What feature maps depend on besides the photograph and the network, in one string."""
-        view, tile = ("", 0) if self.view is None else (self.view.key, self.view.tile)
-        return self.model_dump_json(exclude={"view"}) + view + (f"|tiles of {tile}" if tile else "")
+        if self.view is None:
+            return self.model_dump_json(exclude={"view"})
+        tiles = f"|tiles of {self.view.tile}, {self.view.halo} around" if self.tiled else ""
+        return self.model_dump_json(exclude={"view"}) + self.view.key + tiles
 
 
 def preprocess(image: ByteArray, contract: Preprocessing) -> FloatArray:
@@ -86,12 +105,30 @@ def look(image: ByteArray, contract: Preprocessing) -> Look:
 
 def _resized(image: ByteArray, contract: Preprocessing) -> ByteArray:
     """The photograph at the contract's size, uint8 RGB; a grey one is resized once instead of three times."""
-    size = (contract.width, contract.height)
-    if image.shape[:2] == (contract.height, contract.width):
+    shape = contract.height, contract.width
+    if image.shape[:2] == shape:
         return image
     filter_ = _RESAMPLING[contract.interpolation]
     first = image[..., 0]
     if np.array_equal(first, image[..., 1]) and np.array_equal(first, image[..., 2]):
-        grey = np.asarray(Image.fromarray(np.ascontiguousarray(first)).resize(size, filter_))
-        return np.repeat(grey[..., None], 3, axis=2)
-    return np.asarray(Image.fromarray(image).resize(size, filter_))
+        return np.repeat(_resampled(np.ascontiguousarray(first), shape, filter_)[..., None], 3, axis=2)
+    return _resampled(image, shape, filter_)
+
+
+def _resampled(image: ByteArray, shape: tuple[int, int], filter_: Image.Resampling) -> ByteArray:
+    """An image, H x W x 3 or H x W, at another height and width; a large one in bands, as Pillow copies it twice."""
+    height, width = shape
+    band = max(1, _PIECE // max(width, image.shape[1]))
+    if band >= max(height, image.shape[0]):
+        return np.asarray(Image.fromarray(image).resize((width, height), filter_))
+    resized = np.empty((height, width, *image.shape[2:]), np.uint8)
+    step = image.shape[0] / height
+    reach = int(np.ceil(_REACH * max(1.0, step))) + 1
+    for top in range(0, height, band):
+        bottom = min(height, top + band)
+        first = max(0, int(top * step) - reach)
+        last = min(image.shape[0], int(np.ceil(bottom * step)) + reach)
+        box = (0, top * step - first, image.shape[1], min(bottom * step - first, last - first))
+        piece = Image.fromarray(image[first:last])
+        resized[top:bottom] = np.asarray(piece.resize((width, bottom - top), filter_, box=box))
+    return resized

@@ -52,6 +52,11 @@ class PlannedView:
     width: int
     view: View | None = None
 
+    @property
+    def tiled(self) -> bool:
+        """Whether the input is read in tiles, see `blemish.view.tiles`."""
+        return self.view is not None and 0 < self.view.tile < max(self.height, self.width)
+
 
 def plan_view(
     paths: Sequence[Path],

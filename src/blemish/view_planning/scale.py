@@ -27,8 +27,8 @@ MOST_TILED = 160_000_000
 """Pixels of an input that is read in tiles."""
 
 _TILES = range(512, 1024 + 1, 64)
-_OVERLAP = 128
-"""Pixels that neighbouring tiles share at least, as far as their number is concerned."""
+_OVERLAP = 256
+"""Pixels that neighbouring tiles share, about, as far as their number is concerned."""
 
 Seconds = Callable[[Sides], float]
 """Seconds, measured, from a file to its score with an input of these sides."""

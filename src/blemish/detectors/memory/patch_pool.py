@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from blemish.core.progress import track
+from blemish.core.progress import task, track
 from blemish.detectors.augmentation import Augmentation
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.memory.coreset import drawn_row, first_of_equals, greedy_coreset, random_projection
@@ -50,8 +50,11 @@ def gather_patches(
 
     Where there are more, every image first gives only its own greedy coreset: the coreset of coresets keeps a
     constant-factor guarantee (Indyk et al., 2014), and memory does not grow with the number of images. With `rotations`
-    an image gives the patches of its turned copies too (see `turned_patches`), with an augmentation its others.
+    an image gives the patches of its turned copies too (see `turned_patches`), with an augmentation its others. Of an
+    image read in tiles, which has no copies, every tile gives its own coreset.
     """
+    if extractor.contract.tiled:
+        return _gather_tiles(extractor, embedding, paths, most, seed)
     vectors, owners, grid, count = [], [], (0, 0), 0
     stream = extractor.stream(paths)
     for position, maps in enumerate(track(stream, "Reading good images", len(paths))):
@@ -67,6 +70,26 @@ def gather_patches(
         vectors.append(rows)
         owners.append(torch.full((len(rows),), position))
     return PatchPool(torch.cat(vectors), torch.cat(owners), grid, count)
+
+
+def _gather_tiles(
+    extractor: FeatureExtractor, embedding: nn.Module, paths: Sequence[Path], most: int, seed: int
+) -> PatchPool:
+    """Candidates from the tiles of all images, of which only one is held at a time."""
+    vectors, owners = [], []
+    grid = extractor.shapes[0][1], extractor.shapes[0][2]
+    tiles_each = len(extractor.tiling.tiles)
+    with task("Reading good images in tiles", len(paths) * tiles_each) as advance:
+        for position, tiles in enumerate(extractor.stream_tiles(paths)):
+            for tile, maps in tiles:
+                patches = embedding(batch_of_one(maps))
+                rows, columns = tile.kept(tile.height // patches.shape[2])
+                rows_of_tile = patches[0, :, rows, columns].flatten(1).T.contiguous()
+                chosen = choose_bank(rows_of_tile, max(1, most // (len(paths) * tiles_each)), seed)
+                vectors.append(chosen)
+                owners.append(torch.full((len(chosen),), position))
+                advance(1)
+    return PatchPool(torch.cat(vectors), torch.cat(owners), grid, len(paths) * grid[0] * grid[1])
 
 
 def turned_patches(

@@ -30,6 +30,7 @@ from blemish.detectors.memory.nearest_patch import COSINE, DISTANCES, EUCLIDEAN,
 from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
 from blemish.detectors.memory.patchcore_network import Context, PatchCoreHead
 from blemish.detectors.memory.reduction import NeighbourhoodAverage, Projection, learn_projection
+from blemish.detectors.tiled import TileNetworks, stitched_distances
 from blemish.features.backbones import Backbone
 from blemish.features.cropping import CentreCropped
 from blemish.features.together import Reads
@@ -94,6 +95,7 @@ class PatchCore(FrozenFeatureDetector):
     measures: ClassVar[str] = "distance to the nearest good patch"
     augments: ClassVar[bool] = True
     reads_any_shape: ClassVar[bool] = True
+    reads_tiles: ClassVar[bool] = True
     later: ClassVar[tuple[str, ...]] = ("distance", "rotations", "masking")
 
     crop: int = 0
@@ -167,6 +169,17 @@ class PatchCore(FrozenFeatureDetector):
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
         return BackboneWithHead(self.extractor().backbone, self._fitted_head()).eval()
+
+    def tile_networks(self) -> TileNetworks:
+        """The fitted detector as two graphs, one of a tile."""
+        return self.networks_of_tiles(self._fitted_head())
+
+    def check_tiles(self) -> None:
+        """Refuse what needs a photograph in one piece."""
+        super().check_tiles()
+        whole = ("crop", "masking", "context", "reweighting")
+        self.refuse_in_tiles(*(name for name in whole if getattr(self, name)))
+        self.refuse_in_tiles(*(["rotations"] if self.rotations > 1 else []))
 
     def any_shape(self) -> bool:
         """A crop is of a square."""
@@ -258,6 +271,14 @@ class PatchCore(FrozenFeatureDetector):
                 outside = ~torch.isin(pool.owners, torch.from_numpy(part))
                 head = self._head(self._bank_of(pool, outside), pool.grid)
                 scored = [int(position) for position in part if position in set(chosen.tolist())]
+                if self.extractor().contract.tiled:
+                    for position, tiles in zip(
+                        scored, self.extractor().stream_tiles([paths[one] for one in scored]), strict=True
+                    ):
+                        distances = stitched_distances(self.extractor(), head, tiles)
+                        held[position] = _Held(distances[0, 0], torch.zeros(0), 1.0)
+                        advance(1)
+                    continue
                 stream = self.extractor().stream([paths[position] for position in scored])
                 for position, maps in zip(scored, stream, strict=True):
                     with torch.inference_mode():
@@ -275,6 +296,8 @@ class PatchCore(FrozenFeatureDetector):
         return torch.cat(scores), torch.stack([one.descriptor for one in images])
 
     def _scoring(self, grid: tuple[int, int]) -> PatchScoring:
+        if self.planned_view().tiled:
+            return self.scoring_of_tiles(grid, self.top, self.sigma)
         planned, margin = self.planned_view(), (self.size - self.read_size) // 2
         read = (planned.height - 2 * margin, planned.width - 2 * margin)
         return PatchScoring(grid, read, self.top, self.sigma, margin)
