@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
@@ -17,7 +17,13 @@ _SMALL, _MEDIUM = 192, 384
 _LEAST = 96
 """Side of the square that has the area of the smallest input."""
 
-_TRIES = 5
+_TRIES = 6
+_AIM = 0.96
+"""Share of the budget that the next try aims at, as clocks are noisy."""
+
+_FARTHER = 8
+"""Times the largest measured area that is tried next, at most."""
+
 _GOOD_USE = 0.9
 """Share of the budget from which on no larger input is tried."""
 
@@ -49,38 +55,34 @@ def within_budget(
     """
     measured: dict[Sides, float] = {}
 
-    def taken(sides: Sides) -> float:
+    def keeps(sides: Sides) -> bool:
         if sides not in measured:
             measured[sides] = seconds(sides)
-        return measured[sides]
+        return measured[sides] <= budget
 
-    area_wanted = most.height * most.width
-    if area_wanted <= _MEDIUM**2 and taken(most) <= budget:
-        return Kept(most, taken(most))
-    low, high = of_area(_SMALL**2), of_area(_MEDIUM**2)
-    each, fixed = _line(low, taken(low), high, taken(high))
-    aim = budget
+    small, medium, least = (of_area(side**2) for side in (_SMALL, _MEDIUM, _LEAST))
+    if _area(most) <= _area(medium) and keeps(most):
+        return Kept(most, measured[most])
+    if keeps(small):
+        keeps(medium)
+    elif not keeps(least):
+        raise UsageError(
+            f"budget={in_milliseconds(budget)} cannot be kept: even {least.width} x {least.height} pixels take "
+            f"{in_milliseconds(measured[least])} on this machine; give more, or a lighter detector."
+        )
     for _ in range(_TRIES):
-        area = max(_LEAST**2, min(area_wanted, (aim - fixed) / each if each > 0 else area_wanted))
-        sides = most if area == area_wanted else of_area(area)
+        best = max((sides for sides in measured if keeps(sides)), key=_area)
+        if best == most or measured[best] >= _GOOD_USE * budget:
+            break
+        area = _promising_area({_area(sides): taken for sides, taken in measured.items()}, _AIM * budget)
+        sides = most if area >= _area(most) else of_area(area)
+        while sides in measured and not keeps(sides):  # sides come in steps
+            area *= 0.95
+            sides = of_area(area)
         if sides in measured:
             break
-        if taken(sides) > budget:
-            aim *= 0.97 * budget / taken(sides)
-        elif sides == most or taken(sides) >= _GOOD_USE * budget:
-            break
-        else:
-            aim *= 0.97 * budget / taken(sides)
-    keeping = [sides for sides in measured if measured[sides] <= budget and _area(sides) <= area_wanted]
-    if not keeping:
-        least = of_area(_LEAST**2)
-        if taken(least) > budget:
-            raise UsageError(
-                f"budget={in_milliseconds(budget)} cannot be kept: even {least.width} x {least.height} pixels take "
-                f"{in_milliseconds(taken(least))} on this machine; give more, or a lighter detector."
-            )
-        keeping = [least]
-    best = max(keeping, key=_area)
+        keeps(sides)
+    best = max((sides for sides in measured if keeps(sides) and _area(sides) <= _area(most)), key=_area)
     return Kept(best, measured[best])
 
 
@@ -100,9 +102,12 @@ def _area(sides: Sides) -> int:
     return sides.height * sides.width
 
 
-def _line(low: Sides, taken_low: float, high: Sides, taken_high: float) -> tuple[float, float]:
-    """Seconds for each pixel, and for none."""
-    if _area(high) == _area(low):  # of a line scan the shortest sides are all there is
-        return taken_high / _area(high), 0.0
-    each = max(0.0, (taken_high - taken_low) / (_area(high) - _area(low)))
-    return each, taken_low - each * _area(low)
+def _promising_area(measured: Mapping[int, float], seconds: float) -> float:
+    """The area that takes so many seconds by a straight line through the two measured areas next to it."""
+    areas = sorted(measured)
+    above = next((place for place, area in enumerate(areas) if measured[area] > seconds), len(areas) - 1)
+    low, high = areas[max(above, 1) - 1], areas[max(above, 1)]
+    each = (measured[high] - measured[low]) / (high - low)
+    if each <= 0:  # the clock's noise, or fixed costs alone
+        return float(_FARTHER * high)
+    return min(_FARTHER * high, low + (seconds - measured[low]) / each)

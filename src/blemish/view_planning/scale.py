@@ -27,7 +27,7 @@ MOST_TILED = 160_000_000
 """Pixels of an input that is read in tiles."""
 
 _TILES = range(512, 1024 + 1, 64)
-_OVERLAP = 256
+_OVERLAP = 320
 """Pixels that neighbouring tiles share, about, as far as their number is concerned."""
 
 Seconds = Callable[[Sides], float]
@@ -101,9 +101,10 @@ def plan_scale(
     usual = _tiled(input_shape(photograph, reading.size), reading)
     wanted, reasons = usual, list[str]()
     if smallest_defect is not None and seen_surely(photograph, usual, reading.stride) > smallest_defect:
-        wanted, reasons = _for_defect(photograph, reading, smallest_defect)
+        finer, reasons = _for_defect(photograph, reading, smallest_defect)
+        wanted = min(usual, finer, key=lambda sides: seen_surely(photograph, sides, reading.stride))
     if budget is not None and seconds is not None:
-        most = wanted if smallest_defect is not None else _all_there_is(photograph, reading, usual)
+        most = wanted if smallest_defect is not None else _all_there_is(photograph, usual)
         kept = within_budget(most, budget, seconds, lambda area: _of_area(photograph, area, reading))
         said = f"{in_milliseconds(kept.seconds)} of the {in_milliseconds(budget)} allowed are taken on this machine"
         reasons = reasons if kept.sides == most else []
@@ -150,13 +151,12 @@ def _for_defect(photograph: WidthHeight, reading: Reading, smallest_defect: floa
     return _tiled(wanted, reading), reasons
 
 
-def _all_there_is(photograph: WidthHeight, reading: Reading, usual: Sides) -> Sides:
-    """The sides beyond which a photograph has no more to show; the usual ones where it is smaller."""
+def _all_there_is(photograph: WidthHeight, usual: Sides) -> Sides:
+    """The sides beyond which a photograph in one piece has no more to show; the usual ones where it is smaller."""
     whole = sides_at(photograph, 1.0)
-    most = MOST_TILED if reading.tiles else MOST_WHOLE
-    if whole.height * whole.width > most:
-        whole = fitting_sides(photograph, most)
-    return _tiled(max(whole, usual, key=lambda sides: sides.height * sides.width), reading)
+    if whole.height * whole.width > MOST_WHOLE:
+        whole = fitting_sides(photograph, MOST_WHOLE)
+    return max(whole, usual, key=lambda sides: sides.height * sides.width)
 
 
 def _of_area(photograph: WidthHeight, area: float, reading: Reading) -> Sides:
