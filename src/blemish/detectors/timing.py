@@ -15,6 +15,7 @@ from blemish.core.network import CompiledNetwork
 from blemish.core.progress import task
 from blemish.detectors.tiled import exported_tiles
 from blemish.features.onnx_export import to_onnx
+from blemish.line.manifest import FeaturesRecord
 from blemish.line.rows import features_record, network_input, photograph_for
 from blemish.line.tiled import TiledNetwork
 from blemish.view_planning.budget import median_seconds
@@ -42,16 +43,7 @@ def measured_seconds(detector: Detector, paths: Sequence[Path], planned: Planned
     with task(f"Measuring {planned.width} x {planned.height} pixels"):
         clone = detector.clone().set_params(**_shorter(detector)).look_as(planned)
         clone.fit(few)
-        features = None if clone.row_features is None else features_record(clone.row_features)
-        contract = clone.preprocessing()
-        shape = (3, contract.height, contract.width) if features is None else (features.columns,)
-        run: Callable[[Any], object]
-        if contract.tiled:
-            model, scoring = exported_tiles(clone.tile_networks(), contract, _OUTPUTS)
-            run = TiledNetwork(model, scoring, contract, Path("the measured detector"))
-        else:
-            whole = CompiledNetwork(to_onnx(clone.network(), torch.zeros(1, *shape), _OUTPUTS))
-            run = lambda given: whole(given[None])  # noqa: E731  (a name for either)
+        run, features, contract = compiled(clone), features_of(clone), clone.preprocessing()
         path = _readable(few)
 
         def judge() -> None:
@@ -61,6 +53,22 @@ def measured_seconds(detector: Detector, paths: Sequence[Path], planned: Planned
             run(values)
 
         return median_seconds(judge)
+
+
+def compiled(detector: Detector) -> Callable[[Any], object]:
+    """A fitted detector as the line runs it: from `blemish.line.rows.NetworkInput.values` to score and map."""
+    contract, features = detector.preprocessing(), features_of(detector)
+    if contract.tiled:
+        model, scoring = exported_tiles(detector.tile_networks(), contract, _OUTPUTS)
+        return TiledNetwork(model, scoring, contract, Path("the measured detector"))
+    shape = (3, contract.height, contract.width) if features is None else (features.columns,)
+    whole = CompiledNetwork(to_onnx(detector.network(), torch.zeros(1, *shape), _OUTPUTS))
+    return lambda given: whole(given[None])
+
+
+def features_of(detector: Detector) -> FeaturesRecord | None:
+    """Which row of features a detector reads instead of the picture; usually none."""
+    return None if detector.row_features is None else features_record(detector.row_features)
 
 
 def _shorter(detector: Detector) -> dict[str, object]:
