@@ -48,7 +48,8 @@ class Prediction:
 
     Attributes:
         score: anomaly score; larger is more anomalous, any range.
-        anomaly_map: float32 array H x W at the detector's input size, larger is more anomalous.
+        anomaly_map: float32 array H x W at the detector's input size, coarser where that is read in tiles; larger is
+            more anomalous.
         parts: p-values by the detectors that it is made of, by name; empty for all but ensembles.
         types: probability of each defect type known, if the part is defective, by name; their sum is 1. Empty where the
             detector knows none.

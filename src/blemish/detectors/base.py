@@ -219,8 +219,8 @@ class Detector(ViewParameters, ABC):
         """
         if self.planned_view().tiled and not self.reads_tiles:
             raise UsageError(
-                f"{self.name} cannot read photographs in tiles: choose patchcore or knn, a smaller input, or split "
-                "them into parts with --parts grid:RxC (rows, columns), which every detector reads."
+                f"{self.name} cannot read photographs in tiles: choose patchcore, knn or gaussian-mixture, a smaller "
+                "input, or split them into parts with --parts grid:RxC (rows, columns), which every detector reads."
             )
 
     def tile_networks(self) -> TileNetworks:

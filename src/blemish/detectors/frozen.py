@@ -177,8 +177,8 @@ class FrozenFeatureDetector(BackboneDetector):
         """The graph of a tile, and the one that scores what all tiles give together."""
         return TileNetworks(TileDistances(self.extractor().backbone, head).eval(), head.scoring.eval())
 
-    def scoring_of_tiles(self, grid: tuple[int, int], top: float, sigma: float) -> PatchScoring:
-        """What scores the distances of all tiles on a grid; its map is no larger than people and disks can bear."""
+    def patch_scoring(self, grid: tuple[int, int], top: float, sigma: float) -> PatchScoring:
+        """What scores the distances of all patches on a grid; in tiles the map is no larger than disks can bear."""
         contract = self.extractor().contract
         height, width = map_shape(contract, contract.height // grid[0])
         return PatchScoring(grid, (height, width), top, sigma * height / contract.height)

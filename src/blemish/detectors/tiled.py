@@ -7,12 +7,14 @@ A patch's distance depends on the patch alone, so a tile's graph can give distan
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from blemish.core.progress import task
 from blemish.detectors.layers import PatchScoring
 from blemish.features.backbones import Backbone
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
@@ -84,3 +86,22 @@ def exported_tiles(
     with torch.inference_mode():
         whole = torch.zeros(parts.whole_shape(networks.tile(tile).shape))
     return to_onnx(networks.tile, tile, ["map"]), to_onnx(networks.scoring, whole, outputs)
+
+
+def tiles_of_good(
+    extractor: FeatureExtractor, paths: Sequence[Path]
+) -> Iterator[tuple[int, Tile, FeatureMaps]]:
+    """Tiles of photographs to learn from, one by one: the photograph's position, the tile, its feature maps."""
+    with task("Reading good images in tiles", len(paths) * len(extractor.tiling.tiles)) as advance:
+        for position, tiles in enumerate(extractor.stream_tiles(paths)):
+            for tile, maps in tiles:
+                yield position, tile, maps
+                advance(1)
+
+
+def kept_patches(embedding: nn.Module, tile: Tile, maps: FeatureMaps) -> Tensor:
+    """Patch vectors of what is kept of a tile, N x D."""
+    patches = embedding([torch.from_numpy(one)[None] for one in maps])
+    rows, columns = tile.kept(tile.height // patches.shape[2])
+    kept: Tensor = patches[0, :, rows, columns].flatten(1).T.contiguous()
+    return kept

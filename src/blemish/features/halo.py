@@ -36,7 +36,8 @@ def needed_halo(backbone: Backbone, neighbourhood: int = 1) -> int:
         UsageError: it sees farther than tiles can show, as networks with attention do.
     """
     for side in _SIDES if backbone.transformer is None else ():
-        differences = _differences(backbone, neighbourhood, side)
+        picture = torch.from_numpy(_picture(2 * side))[None]
+        differences = patch_differences(backbone, neighbourhood, picture)
         stride = side // differences.shape[0]
         for halo in range(0, side // 2 - UNIT, UNIT):
             inner = slice(halo // stride, (side - halo) // stride)
@@ -48,10 +49,19 @@ def needed_halo(backbone: Backbone, neighbourhood: int = 1) -> int:
     )
 
 
-def _differences(backbone: Backbone, neighbourhood: int, side: int) -> Tensor:
-    """Difference of every patch of a tile of this side from the same in a picture twice as high and wide."""
-    picture = torch.from_numpy(_picture(2 * side))[None]
-    start = side // 2 // UNIT * UNIT
+def patch_differences(backbone: Backbone, neighbourhood: int, picture: Tensor) -> Tensor:
+    """Difference of every patch of a picture's middle from the same in the whole picture, in spreads of its patches.
+
+    Args:
+        backbone: the network with its taps.
+        neighbourhood: positions squared over which maps are averaged.
+        picture: preprocessed, 1 x 3 x side x side; the middle has half its side, a multiple of 64.
+
+    Returns:
+        Side / 2 / finest stride squared values.
+    """
+    side = picture.shape[-1] // 2
+    start = side // 2
     with torch.inference_mode():
         whole = _patches(backbone, picture, neighbourhood)
         part = _patches(backbone, picture[..., start : start + side, start : start + side], neighbourhood)

@@ -32,7 +32,7 @@ class Inspection:
         score: anomaly score; the part is rejected above `threshold`.
         threshold: the inspector's decision threshold.
         p_value: share of unseen good parts expected to score at least as high, in (0, 1].
-        anomaly_map: float32 array H x W at the detector's input size.
+        anomaly_map: float32 array H x W at the detector's input size, coarser where that is read in tiles.
         regions: anomalous areas in pixels of the photograph, highest first; empty for a pass, and without a map.
         width, height: size of the photograph in pixels.
         parts: p-values by the detectors that an ensemble is made of, by name.

@@ -251,10 +251,15 @@ class Manifest(_Record):
 
     @property
     def input_in_words(self) -> str:
-        """What the network is given of a photograph: `352 x 352 pixels`, or `43 direct features`."""
+        """What the network is given of a photograph: `352 x 352 pixels`, or `43 direct features`.
+
+        Of a large one `9984 x 9984 pixels in tiles of 1024`.
+        """
         if self.features is not None:
             return f"{self.features.columns} {self.features.name} features"
-        return f"{self.preprocessing.width} x {self.preprocessing.height} pixels"
+        size = f"{self.preprocessing.width} x {self.preprocessing.height} pixels"
+        view = self.preprocessing.view
+        return f"{size} in tiles of {view.tile}" if view is not None and self.preprocessing.tiled else size
 
     @property
     def goes_by(self) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from blemish.core.errors import ArtifactError, UsageError
 from blemish.core.network import CompiledNetwork
 from blemish.core.types import ByteArray, FloatArray
+from blemish.line.artifact import MODEL, SCORING
 from blemish.view.preprocessing import Preprocessing
 from blemish.view.tiles import stitched, tiling
 
@@ -34,19 +35,18 @@ class TiledNetwork:
         self._scoring = CompiledNetwork(scoring, threads)
         try:
             parts = tiling(contract)
+            self._check(MODEL, self._tile, (1, 3, parts.tile_height, parts.tile_width), path)
             whole = parts.whole_shape(next(iter(self._tile.outputs.values())))
         except UsageError as error:
             raise ArtifactError(f"{path} cannot be used ({error}): fit it anew.") from error
-        tile = (1, 3, parts.tile_height, parts.tile_width)
-        for name, has, wanted in (
-            ("model.onnx", self._tile.input_shape, tile),
-            ("scoring.onnx", self._scoring.input_shape, whole),
-        ):
-            if has != wanted:
-                raise ArtifactError(
-                    f"{path} cannot be used (its {name} reads {_in_words(has)} values, and its tiles are "
-                    f"{_in_words(wanted)}): fit it anew."
-                )
+        self._check(SCORING, self._scoring, whole, path)
+
+    def _check(self, name: str, network: CompiledNetwork, wanted: tuple[int, ...], path: Path) -> None:
+        if network.input_shape != wanted:
+            raise ArtifactError(
+                f"{path} cannot be used (its {name} reads {_in_words(network.input_shape)} values, and what is read in "
+                f"tiles has {_in_words(wanted)}): fit it anew."
+            )
 
     def map_of(self, picture: ByteArray) -> FloatArray:
         """The map of a picture, uint8 RGB of the contract's size, put together: float32 1 x C x h x w."""

@@ -19,7 +19,7 @@ from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, IndexArray
-from blemish.detectors.layers import PatchEmbedding, PatchScoring
+from blemish.detectors.layers import PatchEmbedding
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
 from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
@@ -117,12 +117,7 @@ class NearestNeighbours(FrozenFeatureDetector):
 
     def _head(self, bank: Tensor, grid: tuple[int, int]) -> DistanceHead:
         """The head around a bank of patches on a grid."""
-        tiled = self.planned_view().tiled
-        scoring = (
-            self.scoring_of_tiles(grid, self.top, self.sigma)
-            if tiled
-            else PatchScoring(grid, self.input_sides, self.top, self.sigma)
-        )
+        scoring = self.patch_scoring(grid, self.top, self.sigma)
         return DistanceHead(
             PatchEmbedding(self.neighbourhood), NearestPatch(bank, self.neighbours), scoring
         ).eval()

@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from blemish.core.progress import task, track
+from blemish.core.progress import track
 from blemish.detectors.augmentation import Augmentation
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.memory.coreset import drawn_row, first_of_equals, greedy_coreset, random_projection
+from blemish.detectors.tiled import kept_patches, tiles_of_good
 from blemish.detectors.turned_copies import places_inside, turned
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
@@ -77,19 +78,13 @@ def _gather_tiles(
 ) -> PatchPool:
     """Candidates from the tiles of all images, of which only one is held at a time."""
     vectors, owners = [], []
-    grid = extractor.shapes[0][1], extractor.shapes[0][2]
-    tiles_each = len(extractor.tiling.tiles)
-    with task("Reading good images in tiles", len(paths) * tiles_each) as advance:
-        for position, tiles in enumerate(extractor.stream_tiles(paths)):
-            for tile, maps in tiles:
-                patches = embedding(batch_of_one(maps))
-                rows, columns = tile.kept(tile.height // patches.shape[2])
-                rows_of_tile = patches[0, :, rows, columns].flatten(1).T.contiguous()
-                chosen = choose_bank(rows_of_tile, max(1, most // (len(paths) * tiles_each)), seed)
-                vectors.append(chosen)
-                owners.append(torch.full((len(chosen),), position))
-                advance(1)
-    return PatchPool(torch.cat(vectors), torch.cat(owners), grid, len(paths) * grid[0] * grid[1])
+    most_each = max(1, most // (len(paths) * len(extractor.tiling.tiles)))
+    for position, tile, maps in tiles_of_good(extractor, paths):
+        rows = choose_bank(kept_patches(embedding, tile, maps), most_each, seed)
+        vectors.append(rows)
+        owners.append(torch.full((len(rows),), position))
+    _, height, width = extractor.shapes[0]
+    return PatchPool(torch.cat(vectors), torch.cat(owners), (height, width), len(paths) * height * width)
 
 
 def turned_patches(

@@ -297,7 +297,7 @@ class PatchCore(FrozenFeatureDetector):
 
     def _scoring(self, grid: tuple[int, int]) -> PatchScoring:
         if self.planned_view().tiled:
-            return self.scoring_of_tiles(grid, self.top, self.sigma)
+            return self.patch_scoring(grid, self.top, self.sigma)
         planned, margin = self.planned_view(), (self.size - self.read_size) // 2
         read = (planned.height - 2 * margin, planned.width - 2 * margin)
         return PatchScoring(grid, read, self.top, self.sigma, margin)
