@@ -27,6 +27,7 @@ from blemish.detectors.augmentation import AUTO, NONE, TRANSFORMS, Augmentation,
 from blemish.detectors.augmentation_choice import AugmentationChoice, choose_augmentation
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
 from blemish.detectors.tiled import TileNetworks
+from blemish.detectors.timing import measured_seconds
 from blemish.detectors.view_parameters import ViewParameters
 from blemish.features.pixels import PixelCache, contents_of
 from blemish.features.together import Reads
@@ -186,6 +187,13 @@ class Detector(ViewParameters, ABC):
     def learns_from_defects(self) -> bool:
         """Whether `fit` needs defective images among the training images, with these parameters."""
         return False
+
+    def measured_seconds(self, paths: Sequence[Path], planned: PlannedView) -> float:
+        """Seconds that a photograph takes on this machine, from its file to its score, looked at as planned.
+
+        A clone is fitted on a few of the photographs, and its network is run as the line runs it.
+        """
+        return measured_seconds(self, paths, planned)
 
     def check_augment(self) -> None:
         """Refuse what `augment` cannot mean here.

@@ -61,6 +61,10 @@ class BackboneDetector(OfBackbone):
             UsageError: with these parameters it is not read at all.
         """
 
+    def finest_stride(self) -> int:
+        """Stride of the finest tap; of a vision transformer its patch."""
+        return min(self.read_at()) if self.transformer is None else self.transformer.patch
+
     @property
     def read_size(self) -> int:
         """Side in pixels of what the backbone reads of its input."""

@@ -18,7 +18,9 @@ from blemish.core.progress import task
 from blemish.detectors.layers import PatchScoring
 from blemish.features.backbones import Backbone
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
-from blemish.view.tiles import Tile, put_together
+from blemish.features.onnx_export import to_onnx
+from blemish.view.preprocessing import Preprocessing
+from blemish.view.tiles import Tile, put_together, tiling
 
 
 class LocalHead(nn.Module):
@@ -73,6 +75,17 @@ def stitched_distances(
     with torch.inference_mode():
         maps = (head.local([torch.from_numpy(one)[None] for one in maps]).numpy() for _, maps in tiles)
         return torch.from_numpy(put_together(extractor.tiling, maps))
+
+
+def exported_tiles(
+    networks: TileNetworks, contract: Preprocessing, outputs: Sequence[str]
+) -> tuple[bytes, bytes]:
+    """Both graphs as ONNX: of a tile, and of what all tiles give together, with these outputs."""
+    parts = tiling(contract)
+    tile = torch.zeros(1, 3, parts.tile_height, parts.tile_width)
+    with torch.inference_mode():
+        whole = torch.zeros(parts.whole_shape(networks.tile(tile).shape))
+    return to_onnx(networks.tile, tile, ["map"]), to_onnx(networks.scoring, whole, outputs)
 
 
 def tiles_of_good(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
 from blemish.view_planning.plan import PlannedView, ViewOptions, plan_view
+from blemish.view_planning.scale import USUAL_STRIDE, Reading
 
 
 @dataclasses.dataclass
@@ -43,6 +45,7 @@ class ViewParameters:
 
     view_names: ClassVar[tuple[str, ...]] = tuple(field.name for field in dataclasses.fields(ViewOptions))
     reads_any_shape: ClassVar[bool] = False
+    reads_tiles: ClassVar[bool] = False
     _planned: PlannedView | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     _told_view: bool = dataclasses.field(default=False, init=False, repr=False, compare=False)
 
@@ -56,7 +59,22 @@ class ViewParameters:
         Raises:
             UsageError: the view is not possible here.
         """
-        return plan_view(paths, self.size, self.view_options(), self.any_shape())
+        return plan_view(
+            paths, self.reading(), self.view_options(), lambda planned: self.measured_seconds(paths, planned)
+        )
+
+    def reading(self) -> Reading:
+        """How the input is read, with these parameters."""
+        name = getattr(self, "name", type(self).__name__)
+        return Reading(name, self.size, self.any_shape(), self.reads_tiles, self.finest_stride())
+
+    def finest_stride(self) -> int:
+        """Stride of the finest feature map, in pixels of the input."""
+        return USUAL_STRIDE
+
+    @abstractmethod
+    def measured_seconds(self, paths: Sequence[Path], planned: PlannedView) -> float:
+        """Seconds that a photograph takes on this machine, from its file to its score, looked at as planned."""
 
     def any_shape(self) -> bool:
         """Whether the network reads pictures of any shape, with these parameters."""

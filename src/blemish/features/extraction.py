@@ -11,7 +11,7 @@ import torch
 
 from blemish.core.ahead import look_ahead
 from blemish.core.errors import UsageError
-from blemish.core.images import DEFAULT_LIMITS, decode_image, read_content
+from blemish.core.images import DEFAULT_LIMITS, read_content
 from blemish.core.network import CompiledNetwork
 from blemish.core.types import ByteArray, FloatArray
 from blemish.features.backbones import Backbone
@@ -20,6 +20,7 @@ from blemish.features.digests import digest_of, known_digest
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pixels import PixelCache
 from blemish.view.preprocessing import Preprocessing, look, standardise
+from blemish.view.reading import open_photograph
 from blemish.view.tiles import Tile, tiling
 
 FeatureMaps = list[FloatArray]
@@ -169,7 +170,7 @@ class FeatureExtractor:
         return digest, None
 
     def _picture(self, path: Path, content: bytes) -> ByteArray:
-        image = decode_image(content, str(path), bit_depth=self.contract.bit_depth)
+        image = open_photograph(content, str(path), self.contract).pixels
         return look(image, self.contract).picture
 
     def _known_or_input(self, path: Path) -> tuple[str, FeatureMaps | FloatArray]:
@@ -181,7 +182,7 @@ class FeatureExtractor:
             digest = digest_of(path, content)
             found = self._undecoded(digest)
         if found is None:
-            image = decode_image(content, str(path), bit_depth=self.contract.bit_depth)
+            image = open_photograph(content, str(path), self.contract).pixels
             found = standardise(look(image, self.contract).picture, self.contract)
         return digest, found
 

@@ -136,7 +136,7 @@ def compare_image(image: Path, inspectors: Sequence[Path]) -> ImageComparison:
         bits = inspector.manifest.preprocessing.bit_depth
         if bits not in photographs:
             photographs[bits] = read_image(image, bit_depth=bits)
-        one = _seen(name, inspector, photographs[bits])
+        one = _seen(name, inspector, image, photographs[bits])
         learnt = digest in inspector.manifest.training.digests
         seen.append(replace(one, view=replace(one.view, learnt=learnt)))
     first = next(iter(photographs.values()))
@@ -212,9 +212,9 @@ def inspector_view(name: str, inspector: Inspector, inspection: Inspection) -> V
     )
 
 
-def _seen(name: str, inspector: Inspector, photograph: ByteArray) -> Seen:
-    """Inspect the photograph, and draw what the inspector sees."""
-    inspection = inspector.inspect(photograph)
+def _seen(name: str, inspector: Inspector, path: Path, photograph: ByteArray) -> Seen:
+    """Inspect the photograph as the line does, and draw what the inspector sees."""
+    inspection = inspector.inspect(path)
     low, high = inspector.map_scale
     view, light = inspector_view(name, inspector, inspection), replace(inspection, photograph=None)
     small = fitted(photograph, PICTURE_SIDE)

@@ -44,7 +44,7 @@ class Inspection:
         gives_map: False if the detector shows no place: then the map is the score everywhere and means nothing.
         pixel_threshold: map values above it belong to regions.
         map_scale: map values of the heatmap's coldest and warmest colour.
-        photograph: uint8 RGB H x W x 3, where it was kept.
+        photograph: uint8 RGB H x W x 3, where it was kept: all of it, at the scale that it was decoded at.
     """
 
     verdict: Verdict

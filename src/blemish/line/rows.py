@@ -8,11 +8,13 @@ from functools import cache
 import numpy as np
 
 from blemish.core.errors import ArtifactError
+from blemish.core.images import DEFAULT_LIMITS, DecodedPhotograph, DecodeLimits, decode_photograph
 from blemish.core.types import ByteArray, FloatArray
 from blemish.line.handcrafted import VERSION, feature_names, handcrafted_features
 from blemish.line.manifest import FeaturesRecord
 from blemish.view.look import Look
 from blemish.view.preprocessing import Preprocessing, look, standardise
+from blemish.view.reading import open_photograph
 
 DIRECT, PIXELS, DIRECT_PIXELS = "direct", "pixels", "direct-pixels"
 ROW_FEATURES = (DIRECT, PIXELS, DIRECT_PIXELS)
@@ -93,6 +95,23 @@ class NetworkInput:
 
     values: FloatArray | ByteArray
     look: Look | None = None
+
+
+def photograph_for(
+    contract: Preprocessing,
+    features: FeaturesRecord | None,
+    content: bytes,
+    name: str,
+    limits: DecodeLimits = DEFAULT_LIMITS,
+) -> DecodedPhotograph:
+    """A photograph decoded as far as the network of an inspector needs it; rows of features need all its pixels.
+
+    Raises:
+        ImageError: as `blemish.core.images.decode_image`.
+    """
+    if features is not None:
+        return decode_photograph(content, name, limits, contract.bit_depth)
+    return open_photograph(content, name, contract, limits)
 
 
 def network_input(image: ByteArray, contract: Preprocessing, features: FeaturesRecord | None) -> NetworkInput:

@@ -12,6 +12,7 @@ import numpy as np
 from blemish.core.calibration import p_value, percentile
 from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.image_inputs import ImageInput, pixels_of
+from blemish.core.images import DEFAULT_LIMITS, DecodedPhotograph, DecodeLimits, read_content
 from blemish.core.network import CompiledNetwork
 from blemish.core.types import (
     NONE_OF_THESE,
@@ -27,7 +28,7 @@ from blemish.line.features import BackboneFeatures
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
 from blemish.line.regions import find_regions, peak_region
-from blemish.line.rows import NetworkInput, network_input, require_computable
+from blemish.line.rows import NetworkInput, network_input, photograph_for, require_computable
 from blemish.line.tiled import TiledNetwork
 
 
@@ -143,9 +144,31 @@ class Inspector:
             ImageError: the file, its bytes or the PIL image cannot be used.
             UsageError: it is none of these.
         """
+        if isinstance(image, str | Path):
+            return self.inspect_photograph(
+                self.open_photograph(read_content(image, DEFAULT_LIMITS.max_bytes), str(image))
+            )
+        if isinstance(image, bytes):
+            return self.inspect_photograph(self.open_photograph(image, "the image"))
         pixels = pixels_of(image, bit_depth=self.manifest.preprocessing.bit_depth)
         height, width = pixels.shape[:2]
-        return self.judge(self.predict(pixels), width, height, pixels)
+        return self.inspect_photograph(DecodedPhotograph(pixels, width, height))
+
+    def open_photograph(
+        self, content: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS
+    ) -> DecodedPhotograph:
+        """A photograph's file, decoded as far as the inspector needs it: at reduced scale where that is enough.
+
+        Raises:
+            ImageError: as `blemish.core.images.decode_image`.
+        """
+        manifest = self.manifest
+        return photograph_for(manifest.preprocessing, manifest.features, content, name, limits)
+
+    def inspect_photograph(self, photograph: DecodedPhotograph) -> Inspection:
+        """Judge a photograph that `open_photograph` has decoded."""
+        prediction = self.predict(photograph.pixels)
+        return self.judge(prediction, photograph.width, photograph.height, photograph.pixels)
 
     def save(self, path: Path | str) -> None:
         """Write the inspector as a file, NAME.blemish; it appears whole or not at all.

@@ -19,7 +19,7 @@ from blemish.core.progress import task
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN
 from blemish.detectors.base import Detector
-from blemish.detectors.tiled import TileNetworks
+from blemish.detectors.tiled import TileNetworks, exported_tiles
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.evaluation.result import image_name
 from blemish.features.onnx_export import to_onnx
@@ -48,7 +48,6 @@ from blemish.making.backbone import exported_backbone
 from blemish.making.parity import check_parity, check_tiled_parity
 from blemish.making.reading import LABELLED_SHARE, Readable, read_for_learning
 from blemish.view.preprocessing import Preprocessing
-from blemish.view.tiles import tiling
 
 QUANTILE = 0.995
 _PARITY_IMAGES = 4
@@ -235,11 +234,7 @@ def _export_tiles(
     networks: TileNetworks, contract: Preprocessing, outputs: Sequence[str], paths: Sequence[Path]
 ) -> tuple[dict[str, bytes], ParityRecord]:
     """A detector that reads tiles: a graph of one tile, and one of what all tiles give together."""
-    parts = tiling(contract)
-    tile = torch.zeros(1, 3, parts.tile_height, parts.tile_width)
-    with torch.inference_mode():
-        whole = torch.zeros(parts.whole_shape(networks.tile(tile).shape))
-    model, scoring = to_onnx(networks.tile, tile, ["map"]), to_onnx(networks.scoring, whole, outputs)
+    model, scoring = exported_tiles(networks, contract, outputs)
     runtime = TiledNetwork(model, scoring, contract, Path("the inspector"))
     return {MODEL: model, SCORING: scoring}, check_tiled_parity(networks, runtime, contract, paths)
 

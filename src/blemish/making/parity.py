@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from blemish.core.errors import BlemishError
-from blemish.core.images import read_image
+from blemish.core.images import DEFAULT_LIMITS, read_content
 from blemish.core.network import CompiledNetwork
-from blemish.core.types import FloatArray
+from blemish.core.types import ByteArray, FloatArray
 from blemish.detectors.tiled import TileNetworks
 from blemish.line.manifest import FeaturesRecord, ParityRecord
-from blemish.line.rows import network_input
+from blemish.line.rows import network_input, photograph_for
 from blemish.line.tiled import TiledNetwork
 from blemish.view.preprocessing import Preprocessing, look, standardise
 from blemish.view.tiles import tiling
@@ -40,7 +40,7 @@ def check_parity(
     """
     runtime, gate = CompiledNetwork(model), _Gate()
     for path in paths:
-        negative = np.uint8(255) - read_image(path, bit_depth=contract.bit_depth)
+        negative = _negative(path, contract, features)
         given = np.asarray(network_input(negative, contract, features).values[None], np.float32)
         gate.compare(path, _said(network, given), runtime(given))
     return gate.record(len(paths))
@@ -59,7 +59,7 @@ def check_tiled_parity(
     gate, parts = _Gate(), tiling(contract)
     some = [parts.tiles[place] for place in {0, len(parts.tiles) // 2, len(parts.tiles) - 1}]
     for path in paths:
-        negative = np.uint8(255) - read_image(path, bit_depth=contract.bit_depth)
+        negative = _negative(path, contract, None)
         picture = look(negative, contract).picture
         whole = runtime.map_of(picture)
         gate.compare(path, _said(networks.scoring, whole), runtime.score(whole))
@@ -69,6 +69,12 @@ def check_tiled_parity(
             kept = own[(..., *tile.kept(stride))]
             gate.compare(path, [kept], [whole[(..., *tile.places(stride))]])
     return gate.record(len(paths))
+
+
+def _negative(path: Path, contract: Preprocessing, features: FeaturesRecord | None) -> ByteArray:
+    """The negative of a photograph, decoded as the line decodes it."""
+    content = read_content(path, DEFAULT_LIMITS.max_bytes)
+    return np.uint8(255) - photograph_for(contract, features, content, str(path)).pixels
 
 
 def _said(network: torch.nn.Module, given: FloatArray) -> list[FloatArray]:

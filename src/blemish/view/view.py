@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_NOT_OF_THE_PICTURE = {"photograph", "reasons", "tile", "halo"}
+_NOT_OF_THE_PICTURE = {"photograph", "reasons", "scale", "stride", "smallest_defect", "tile", "halo"}
 """What changes no pixel of the network's input."""
 
 
@@ -19,6 +19,11 @@ class View(BaseModel):
         halo: pixels around each place that a tile must show for the network to see it as in one piece; the detector's
             backbone says how many, 0 before.
         reasons: what was planned and why, a sentence each.
+        scale: pixels of the photograph for each pixel of the network's input, on the coarser axis; 0 where unknown.
+        stride: of the finest feature map, in pixels of the input; 0 where unknown.
+        smallest_defect: side in pixels of the photograph of the smallest defect that covers two patches of the finest
+            feature map, and so is surely seen; 0 where unknown.
+        reduced: whether photographs much larger than the input are decoded at reduced scale where their format can.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +32,10 @@ class View(BaseModel):
     tile: int = Field(default=0, ge=0, le=16384, multiple_of=32)
     halo: int = Field(default=0, ge=0, le=4096, multiple_of=32)
     reasons: tuple[str, ...] = Field(default=(), max_length=20)
+    scale: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    stride: int = Field(default=0, ge=0)
+    smallest_defect: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    reduced: bool = False
 
     @property
     def key(self) -> str:

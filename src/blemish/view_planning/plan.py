@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +10,13 @@ import numpy as np
 
 from blemish.core.errors import ImageError
 from blemish.core.images import upright_size
+from blemish.view.reading import is_much_larger
 from blemish.view.view import View
+from blemish.view_planning.quantities import budget_seconds, defect_pixels
+from blemish.view_planning.scale import PlannedScale, Reading, plan_scale, scale_of
+from blemish.view_planning.sides import Sides
 
 _HEADERS = 200
-_UNIT = 32
-"""Pixels of which the input's sides are multiples: networks halve them five times."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +58,51 @@ class PlannedView:
         return self.view is not None and 0 < self.view.tile < max(self.height, self.width)
 
 
-def plan_view(paths: Sequence[Path], size: int, options: ViewOptions, any_shape: bool = True) -> PlannedView:
+def plan_view(
+    paths: Sequence[Path],
+    reading: Reading,
+    options: ViewOptions,
+    seconds: Callable[[PlannedView], float] | None = None,
+) -> PlannedView:
     """Plan how photographs like these are looked at.
 
     Args:
         paths: photographs of good parts.
-        size: side in pixels of the square that has the area of the network's input.
+        reading: how the detector reads its input.
         options: what is asked.
-        any_shape: whether the network reads pictures of any shape; squares alone otherwise.
+        seconds: measures how long a photograph takes on this machine, from its file to its score; asked only where
+            there is a budget.
+
+    Raises:
+        UsageError: an option cannot be meant, or not be kept.
     """
-    if not any_shape and options.nothing:
-        return PlannedView(size, size)
+    smallest = defect_pixels(options.smallest_defect, options.scale)
+    budget = budget_seconds(options.budget)
     photograph = usual_size(paths)
     if photograph is None:
-        return PlannedView(size, size)
-    height, width = input_shape(photograph, size) if any_shape else (size, size)
-    return PlannedView(height, width, View(photograph=photograph))
+        return PlannedView(reading.size, reading.size)
+
+    def planned(scale: PlannedScale) -> PlannedView:
+        sides = scale.sides
+        view = View(
+            photograph=photograph,
+            reasons=scale.reasons,
+            scale=round(scale.pixels, 6),
+            stride=reading.stride,
+            smallest_defect=round(scale.smallest_defect, 6),
+            tile=sides.tile,
+            reduced=is_much_larger(photograph, (sides.width, sides.height)),
+        )
+        if options.nothing and not reading.any_shape and not view.key:
+            return PlannedView(sides.height, sides.width)
+        return PlannedView(sides.height, sides.width, view)
+
+    def taken(sides: Sides) -> float:
+        assert seconds is not None
+        return seconds(planned(scale_of(photograph, sides, reading)))
+
+    measured = None if seconds is None else taken
+    return planned(plan_scale(photograph, reading, smallest, budget, measured))
 
 
 def usual_size(paths: Sequence[Path]) -> tuple[int, int] | None:
@@ -87,10 +117,3 @@ def usual_size(paths: Sequence[Path]) -> tuple[int, int] | None:
         return None
     width, height = np.median(np.array(sizes), axis=0)
     return int(width), int(height)
-
-
-def input_shape(photograph: tuple[int, int], size: int) -> tuple[int, int]:
-    """Height and width of an input of about `size` x `size` pixels in the shape of the photograph (width, height)."""
-    aspect = math.sqrt(photograph[0] / photograph[1])
-    width, height = (max(2, round(side / _UNIT)) * _UNIT for side in (size * aspect, size / aspect))
-    return height, width

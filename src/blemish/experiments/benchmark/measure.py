@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from blemish.core.errors import ImageError
-from blemish.core.images import read_image, read_mask
+from blemish.core.images import DEFAULT_LIMITS, read_content, read_mask
 from blemish.core.json_values import number_or_none
 from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
 from blemish.core.pictures import encoded
@@ -213,12 +213,12 @@ def time_inspector(inspector: Inspector, paths: Sequence[Path]) -> tuple[float, 
     inspected, decoded = [], []
     for number, path in enumerate(paths):
         started = time.perf_counter()
-        photograph = read_image(path, bit_depth=inspector.manifest.preprocessing.bit_depth)
+        photograph = inspector.open_photograph(read_content(path, DEFAULT_LIMITS.max_bytes), str(path))
         decoded.append(time.perf_counter() - started)
         for _ in range(_WARM_UP if number == 0 else 0):
-            inspector.inspect(photograph)
+            inspector.inspect_photograph(photograph)
         started = time.perf_counter()
-        inspector.inspect(photograph)
+        inspector.inspect_photograph(photograph)
         inspected.append(time.perf_counter() - started)
     return 1e3 * float(np.median(inspected)), 1e3 * float(np.median(decoded))
 
