@@ -256,6 +256,10 @@ class Detector(ViewParameters, ABC):
             view=planned.view,
         )
 
+    def viewed(self, contract: Preprocessing) -> Preprocessing:
+        """A contract with the view as planned."""
+        return contract.model_copy(update={"view": self.planned_view().view})
+
     def read_input(self, path: Path) -> FloatArray:
         """A photograph as the network's input, float32 3 x H x W; decoded once, then kept as pixels on disk.
 

@@ -77,7 +77,7 @@ class BackboneDetector(OfBackbone):
             raise UsageError(f"bit_depth={self.bit_depth} is not possible: choose 8 to 16.")
         planned = self.planned_view()
         contract = backbone.preprocessing(planned.height, planned.width, self.bit_depth)
-        return FeatureExtractor(backbone, contract.model_copy(update={"view": planned.view}))
+        return FeatureExtractor(backbone, self.viewed(contract))
 
     def _load_backbone(self) -> Backbone:
         size = None if self.transformer is None else self.read_size  # any other reads any size

@@ -171,8 +171,9 @@ class Inspector:
         gives_map = self.manifest.detector.gives_maps
         regions: tuple[Region, ...] = ()
         if rejected and gives_map:
-            regions = find_regions(prediction.anomaly_map, self.pixel_threshold, width, height) or (
-                peak_region(prediction.anomaly_map, width, height),
+            found = prediction.anomaly_map, self.pixel_threshold, width, height
+            regions = find_regions(*found, counted=prediction.counted) or (
+                peak_region(prediction.anomaly_map, width, height, prediction.counted),
             )
         types = prediction.types if rejected else {}
         return Inspection(
@@ -192,6 +193,7 @@ class Inspector:
             pixel_threshold=self.pixel_threshold,
             map_scale=self.map_scale,
             photograph=photograph,
+            counted=prediction.counted,
         )
 
     def _type_of(self, prediction: Prediction) -> str:

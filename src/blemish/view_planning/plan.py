@@ -12,6 +12,7 @@ import numpy as np
 from blemish.core.errors import ImageError
 from blemish.core.images import upright_size
 from blemish.view.view import View
+from blemish.view_planning.regions import plan_regions, regions_in_words, require_something
 
 _HEADERS = 200
 _UNIT = 32
@@ -60,6 +61,9 @@ def plan_view(paths: Sequence[Path], size: int, options: ViewOptions, any_shape:
         size: side in pixels of the square that has the area of the network's input.
         options: what is asked.
         any_shape: whether the network reads pictures of any shape; squares alone otherwise.
+
+    Raises:
+        UsageError: the regions are not possible.
     """
     if not any_shape and options.nothing:
         return PlannedView(size, size)
@@ -67,7 +71,12 @@ def plan_view(paths: Sequence[Path], size: int, options: ViewOptions, any_shape:
     if photograph is None:
         return PlannedView(size, size)
     height, width = input_shape(photograph, size) if any_shape else (size, size)
-    return PlannedView(height, width, View(photograph=photograph))
+    regions = plan_regions(options.include, options.ignore, options.mask, photograph)
+    view = View(photograph=photograph, regions=regions)
+    if regions is not None:
+        require_something(view, height, width)
+        view = view.model_copy(update={"reasons": (*view.reasons, f"Looks at {regions_in_words(view)}.")})
+    return PlannedView(height, width, view)
 
 
 def usual_size(paths: Sequence[Path]) -> tuple[int, int] | None:
