@@ -30,6 +30,8 @@ from blemish.detectors.view_parameters import ViewParameters
 from blemish.features.pixels import PixelCache, contents_of
 from blemish.features.together import Reads
 from blemish.line.manifest import TypeCalibrationRecord
+from blemish.view.counting import counting
+from blemish.view.look import Look
 from blemish.view.preprocessing import Preprocessing, standardise
 from blemish.view_planning.plan import PlannedView
 
@@ -284,7 +286,7 @@ class Detector(ViewParameters, ABC):
         places = {path: place for place, path in reversed(list(enumerate(catalog.train_normal())))}
         paths = once.train_normal()
         for position, prediction in self.predict_unseen(once, folds):
-            yield places[paths[position]], prediction
+            yield places[paths[position]], self._where_it_counts(prediction)
 
     def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """What `cross_predict` does with images that are all different: a position and a prediction of each.
@@ -368,7 +370,17 @@ class Detector(ViewParameters, ABC):
                 if self.gives_mask_probability:
                     probability = mean_probability(prediction.anomaly_map)
                     prediction = dataclasses.replace(prediction, mask_probability=probability)
-                yield prediction
+                yield self._where_it_counts(prediction)
+
+    def _where_it_counts(self, prediction: Prediction) -> Prediction:
+        """The prediction with the lowest value of its map where nothing is looked at; as it is where all counts."""
+        planned = self.planned_view()
+        if planned.view is None or not planned.view.all_regions or not self.gives_maps:
+            return prediction
+        shape = prediction.anomaly_map.shape
+        counts = counting(planned.view, planned.view.photograph, shape[0], shape[1])
+        look = Look(np.empty(0, np.uint8), counts.picture, counted_in_photograph=counts.photograph)
+        return look.placed(prediction)
 
     def _counted_once(self, catalog: Catalog) -> Catalog:
         """The catalog with one training image of each content."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Self
@@ -23,6 +25,7 @@ from blemish.core.types import (
 )
 from blemish.line.artifact import MODEL, Artifact, read_artifact, write_artifact
 from blemish.line.features import BackboneFeatures
+from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
 from blemish.line.regions import find_regions, peak_region
@@ -44,6 +47,7 @@ class Inspector:
     def __init__(self, artifact: Artifact, threads: int | None = None) -> None:
         self.path = artifact.path
         self.manifest: Manifest = artifact.manifest
+        self._as_read = artifact.manifest
         require_computable(self.manifest.features, self.path)
         calibration = self.manifest.calibration
         self.threshold = calibration.threshold
@@ -145,6 +149,29 @@ class Inspector:
         height, width = pixels.shape[:2]
         return self.judge(self.predict(pixels), width, height, pixels)
 
+    def with_ignored(
+        self, ignore: Sequence[str] = (), *, include: Sequence[str] = (), mask: Path | str | None = None
+    ) -> Self:
+        """The same inspector when less of photographs counts, without learning anew; `save` writes it.
+
+        What is ignored has no influence any more, and around it, as far as the network sees its edge, nothing is
+        judged: a defect that lies there alone is missed. Thresholds and calibration stay as they are.
+
+        Args:
+            ignore: shapes that count no longer, as "box:X,Y,WIDTH,HEIGHT" or "polygon:X,Y,X,Y,X,Y" in pixels of
+                photographs of the size `manifest.preprocessing.view.photograph`.
+            include: shapes that alone go on counting.
+            mask: file of an image of which the white alone goes on counting.
+
+        Raises:
+            UsageError: more would count than now, or too little; or this inspector's score is not of its map alone.
+        """
+        changed = copy.copy(self)
+        changed.manifest = ignoring(
+            self.manifest, tuple(ignore), tuple(include), Path(mask) if mask else None
+        )
+        return changed
+
     def save(self, path: Path | str) -> None:
         """Write the inspector as a file, NAME.blemish; it appears whole or not at all.
 
@@ -153,11 +180,11 @@ class Inspector:
             BlemishError: it cannot be written.
         """
         artifact = read_artifact(self.path)
-        if artifact.manifest != self.manifest:
+        if artifact.manifest != self._as_read:
             raise ArtifactError(
                 f"{self.path} is not the file that was opened: somebody has replaced it; open it anew."
             )
-        write_artifact(path, artifact.manifest, artifact.members)
+        write_artifact(path, self.manifest, artifact.members)
 
     def percentile(self, score: float) -> float:
         """Where a score lies among those of normal images: the share of them below it, 0 to 100, ties counting half."""

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from blemish.core.types import BoolArray, ByteArray
-from blemish.view.regions import covered, filled
+from blemish.view.regions import continued, covered, filled
 from blemish.view.view import View
 
 
@@ -29,10 +29,17 @@ class Counting:
 def only_seen(image: ByteArray, view: View, colour: tuple[int, int, int]) -> ByteArray:
     """A photograph, uint8 RGB H x W x 3, in which what does not count has one colour; itself where all counts.
 
-    What comes of it depends on the pixels that count alone: of the others nothing is left.
+    What was taken away after the fit has the colours of the nearest pixels instead: a network that has not learnt the
+    edge of a filled area is less astonished by these. What comes of it depends on the pixels that count alone.
     """
-    seen = seen_pixels(view, image.shape)
-    return image if seen.all() else filled(image, seen, colour)
+    size = (image.shape[1], image.shape[0])
+    if view.regions is not None:
+        learnt = view.regions.counted(view.photograph, size)
+        image = image if learnt.all() else filled(image, learnt, colour)
+    if view.ignored_later is None:
+        return image
+    later = view.ignored_later.regions.counted(view.photograph, size)
+    return image if later.all() else continued(image, later)
 
 
 def seen_pixels(view: View, shape: tuple[int, ...]) -> BoolArray:

@@ -16,7 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from blemish.core.types import BoolArray, ByteArray
 from blemish.view.shapes import Shapes, is_box, numbers_of, shortened
 
-_MOST_BITS, _MOST_MASK_TEXT = 2**26, 2**19
+MOST_MASK_PIXELS = 2**26
+"""Of a mask that an artifact carries."""
+
+_MOST_MASK_TEXT = 2**19
 _FRACTION = 4  # bits of OpenCV's coordinates behind the point
 
 
@@ -50,8 +53,8 @@ class MaskBits(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.width * self.height > _MOST_BITS:
-            raise ValueError(f"a mask has at most {_MOST_BITS} pixels")
+        if self.width * self.height > MOST_MASK_PIXELS:
+            raise ValueError(f"a mask has at most {MOST_MASK_PIXELS} pixels")
         self.pixels()
         return self
 
@@ -173,6 +176,31 @@ def covered(mask: BoolArray, height: int, width: int) -> BoolArray:
     return np.asarray(
         np.logical_or.reduceat(np.logical_or.reduceat(mask, rows, axis=0), columns, axis=1), np.bool_
     )
+
+
+def continued(image: ByteArray, counted: BoolArray) -> ByteArray:
+    """A photograph, uint8 RGB H x W x 3, in which what does not count has the colour of the nearest pixel that does.
+
+    Args:
+        image: the photograph; not changed.
+        counted: bool H x W, of which some is True.
+    """
+    if counted.all() or not counted.any():
+        return image
+    x, y, width, height = cv2.boundingRect((~counted).view(np.uint8))
+    rows, columns = slice(max(0, y - 1), y + height + 1), slice(max(0, x - 1), x + width + 1)
+    part, inside = (
+        image[rows, columns],
+        np.ascontiguousarray(counted[rows, columns]),
+    )  # the nearest touch the box
+    _, labels = cv2.distanceTransformWithLabels(
+        (~inside).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    sources = np.zeros(int(labels.max()) + 1, np.intp)
+    sources[labels[inside]] = np.flatnonzero(inside)
+    whole = image.copy()
+    whole[rows, columns][~inside] = part.reshape(-1, 3)[sources[labels[~inside]]]
+    return whole
 
 
 def filled(image: ByteArray, counted: BoolArray, colour: Sequence[int]) -> ByteArray:

@@ -11,8 +11,9 @@ import numpy as np
 
 from blemish.core.errors import ImageError
 from blemish.core.images import upright_size
+from blemish.view.asked_regions import regions_in_words, require_something
 from blemish.view.view import View
-from blemish.view_planning.regions import plan_regions, regions_in_words, require_something
+from blemish.view_planning.regions import plan_regions
 
 _HEADERS = 200
 _UNIT = 32
