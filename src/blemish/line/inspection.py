@@ -91,9 +91,7 @@ class Inspection:
         image = fitted(self.photograph, LONGEST_SIDE)
         shown = [image]
         if self.gives_map:
-            heat = heatmap_overlay(image, self.anomaly_map, *self.map_scale)
-            if self.counted is not None:
-                heat = hatched(heat, ~self.counted)
+            heat = self.heatmap(image)
             if self.regions:  # a part that passed shows no outline
                 heat = contour_overlay(heat, self._outlined(), _OUTLINE)
             shown += [np.full((image.shape[0], _GAP, 3), 255, np.uint8), heat]
@@ -102,6 +100,16 @@ class Inspection:
         picture = np.asarray(framed, dtype=np.uint8)
         said = self.type_in_words()
         return captioned(picture, f"{self.verdict.upper()}  {said}", colour) if said else picture
+
+    def heatmap(self, photograph: ByteArray, opacity: float = 0.6) -> ByteArray:
+        """The map over the photograph, uint8 RGB H x W x 3 of any size; hatched where nobody looks."""
+        heat = heatmap_overlay(photograph, self.anomaly_map, *self.map_scale, opacity)
+        return heat if self.counted is None else hatched(heat, ~self.counted)
+
+    def anomalous_pixels(self) -> BoolArray:
+        """Pixels of the map, bool H x W, that are looked at and above the pixel threshold."""
+        anomalous = segmentation(self.anomaly_map, self.pixel_threshold)
+        return anomalous if self.counted is None else anomalous & covered(self.counted, *anomalous.shape)
 
     def type_in_words(self) -> str:
         """The defect type with its probability, as `scratch 87%`; empty where none is told."""
@@ -152,9 +160,7 @@ class Inspection:
 
     def _outlined(self) -> BoolArray:
         """Map pixels to outline: those above the threshold, or the regions' boxes where there are none."""
-        anomalous = segmentation(self.anomaly_map, self.pixel_threshold)
-        if self.counted is not None:
-            anomalous &= covered(self.counted, *anomalous.shape)
+        anomalous = self.anomalous_pixels()
         if anomalous.any():
             return anomalous
         boxes = np.zeros((self.height, self.width), np.bool_)
