@@ -39,6 +39,8 @@ def only_seen(image: ByteArray, view: View, colour: tuple[int, int, int]) -> Byt
     if view.ignored_later is None:
         return image
     later = view.ignored_later.regions.counted(view.photograph, size)
+    if not later.any():
+        return filled(image, later, colour)
     return image if later.all() else continued(image, later)
 
 
@@ -74,7 +76,8 @@ def counting(view: View, size: tuple[int, int], height: int, width: int) -> Coun
 @lru_cache(maxsize=8)
 def _seen(view: View, size: tuple[int, int]) -> BoolArray:
     """Which pixels are seen, bool H x W, read-only."""
-    masks = [regions.counted(view.photograph, size) for regions in view.all_regions]
-    seen = masks[0] if len(masks) == 1 else np.logical_and.reduce(masks)
+    seen = np.ones((size[1], size[0]), np.bool_)
+    for regions in view.all_regions:
+        seen = seen & regions.counted(view.photograph, size)
     seen.flags.writeable = False
     return seen

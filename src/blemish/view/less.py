@@ -25,7 +25,7 @@ def with_less(
     height: int,
     width: int,
 ) -> View:
-    """The view when these shapes count no longer, and nothing outside `include` and `mask`, where they are given.
+    """The view when these shapes count no longer, and of what counts now only what `include` and `mask` name.
 
     Args:
         view: what counts now.
@@ -42,13 +42,13 @@ def with_less(
         raise UsageError("Nothing is named to be ignored: name it as box:X,Y,WIDTH,HEIGHT.")
     asked = asked_regions(include, ignore, mask, view.photograph)
     now = seen_pixels(view, (view.photograph[1], view.photograph[0]))
-    only = Regions(include=asked.include, mask=asked.mask)
-    wanted = only.counted(view.photograph, view.photograph)
-    if (include or mask) and (more := int(np.count_nonzero(wanted & ~now))):
+    white = Regions(mask=asked.mask).counted(view.photograph, view.photograph)
+    if mask and (more := int(np.count_nonzero(white & ~now))):
         raise UsageError(
-            f"This would look at {more:,} pixels of photographs that are ignored now, of which nothing has been "
-            "learnt: fit anew with these regions, or ignore more only."
+            f"The mask {mask} is white on {more:,} pixels of photographs that are ignored now, of which nothing has "
+            "been learnt: fit anew with this mask, or paint them black."
         )
+    wanted = white & Regions(include=asked.include).counted(view.photograph, view.photograph)
     before = Regions() if view.ignored_later is None else view.ignored_later.regions
     bits = before.mask
     try:

@@ -7,9 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from blemish.core.errors import UsageError
 from blemish.data.told import Told
-from blemish.view.shapes import is_shape, shortened
+from blemish.view.shapes import require_no_shape
 from blemish.workflows.request import Option, Request
 
 _Folders = Annotated[tuple[str, ...], Option(metavar="FOLDER", repeated=True)]
@@ -37,12 +36,7 @@ class DataRequest(Request):
         Raises:
             UsageError: a region of photographs stands among them, which only what makes inspectors can ignore.
         """
-        for one in self.ignore:
-            if is_shape(one):
-                raise UsageError(
-                    f"--ignore {shortened(one)} is a region of photographs, which is ignored from the fit on: name it "
-                    "to blemish fit, or to blemish view for an inspector that is there already."
-                )
+        require_no_shape(self.ignore)
         return self.ignore
 
     @property
