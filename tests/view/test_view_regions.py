@@ -366,9 +366,9 @@ def test_ignored_area_grows_step_by_step_and_never_shrinks() -> None:
     assert not counted[2][35, 35] and not counted[2][10, 50] and counted[2][30, 50]
     assert sum(reason.startswith("Since the fit") for reason in twice.reasons) == 1
     for shapes_, said in (
-        ({"include": ("box:0,0,20,20",)}, "0 pixels are left"),
+        ({"include": ("box:0,0,20,20",)}, "Nothing is left to judge"),
         ({"ignore": ("box:30,30,5,5",)}, "Nothing would change"),
-        ({"ignore": ("box:0,0,96,64",)}, "pixels are left"),
+        ({"ignore": ("box:0,0,96,64",)}, "Nothing is left to judge"),
         ({}, "Nothing is named"),
     ):
         with pytest.raises(UsageError, match=said):
