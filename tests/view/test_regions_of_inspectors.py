@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import blemish as package
 from blemish.core.errors import UsageError
 from blemish.core.images import read_image
 from blemish.core.types import Verdict
@@ -233,6 +234,17 @@ def test_more_is_ignored_later_and_has_no_influence_from_then_on(
     assert before is not None and (one.counted <= before).all()
     # The one that was opened is as it was.
     assert inspector.manifest == read_artifact(path).manifest
+
+
+def test_a_notebook_names_regions_too(washers: Path, tmp_path: Path) -> None:
+    images = [read_image(path) for path in sorted((washers / "train" / "good").glob("*.png"))]
+    inspector = package.fit(images, detector="padim", size=128, ignore=[IGNORED, "*_GT.png"])
+    less = inspector.with_ignored([BIG])
+    del inspector
+    less.save(tmp_path / "less.blemish")
+    assert Inspector.load(tmp_path / "less.blemish").manifest.preprocessing == less.manifest.preprocessing
+    with pytest.raises(UsageError, match="is a region of photographs"):
+        package.evaluate(less, washers, ignore=[IGNORED])
 
 
 def test_whose_score_is_no_maximum_of_its_map_is_fitted_anew(fitted_with_regions: Any) -> None:

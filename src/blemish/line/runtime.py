@@ -48,6 +48,7 @@ class Inspector:
         self.path = artifact.path
         self.manifest: Manifest = artifact.manifest
         self._as_read = artifact.manifest
+        self._of: Inspector | None = None
         require_computable(self.manifest.features, self.path)
         calibration = self.manifest.calibration
         self.threshold = calibration.threshold
@@ -167,6 +168,7 @@ class Inspector:
             UsageError: more would count than now, or too little; or this inspector's score is not of its map alone.
         """
         changed = copy.copy(self)
+        changed._of = self  # whose file may be there only for as long as it is used
         changed.manifest = ignoring(
             self.manifest, tuple(ignore), tuple(include), Path(mask) if mask else None
         )

@@ -19,7 +19,7 @@ from blemish.core.types import BoolArray, ByteArray, FloatArray
 from blemish.view.preprocessing import Preprocessing, look, standardise
 from blemish.view.regions import continued
 
-RISE = 0.1
+RISE = 0.2
 """Share of a good photograph's highest map value that an edge may still add beyond its reach."""
 
 _SAME = 1e-4

@@ -70,8 +70,8 @@ def require_something(view: View, height: int, width: int) -> None:
     if left < PATCH * PATCH:
         if view.ignored_later is not None:
             raise UsageError(
-                f"Nothing is left to judge: around what is taken away after the fit {view.ignored_later.margin} pixels of "
-                f"the network's input of {width} x {height} are not judged either; fit anew with these regions."
+                f"Nothing is left to judge: {view.ignored_later.margin} pixels of the network's input of {width} x "
+                f"{height} around what is taken away after the fit are not judged either; fit anew with these regions."
             )
         raise UsageError(
             f"Of photographs of {across} x {down} pixels {int(seen.photograph.sum())} pixels are left to look at, "
