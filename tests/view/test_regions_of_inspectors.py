@@ -19,7 +19,6 @@ from blemish.core.types import Verdict
 from blemish.data.categories import open_category
 from blemish.detectors.base import Detector
 from blemish.detectors.chosen import choose_detectors
-from blemish.detectors.registry import detector_names
 from blemish.evaluation.facts import inspector_facts
 from blemish.evaluation.unseen import evaluate_inspector
 from blemish.line.artifact import read_artifact
@@ -130,20 +129,6 @@ def test_learning_is_the_same_whatever_stands_outside(washers: Path, tmp_path: P
         said.append(detector.predict(photographs_of(washers)[0]))
     assert said[0].score == said[1].score
     assert said[0].anomaly_map.tobytes() == said[1].anomaly_map.tobytes()
-
-
-@pytest.mark.parametrize("name", detector_names())
-def test_every_detector_looks_through_its_view(washers: Path, name: str) -> None:
-    if name == "ensemble":
-        detector = made(name, ignore=(IGNORED,), members=("patchcore", "padim"))
-    else:
-        detector = made(name, ignore=(IGNORED,))
-    planned = detector.plan_view(sorted((washers / "train" / "good").glob("*.png")))
-    detector.look_as(planned)
-    assert planned.view is not None and planned.view.regions is not None
-    reads = detector.reads()
-    contracts = [detector.preprocessing(), *reads.contracts, *(one.contract for one in reads.extractors)]
-    assert all(one.view == planned.view for one in contracts)
 
 
 def test_a_photograph_that_its_exif_turns_is_looked_at_upright(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from abc import ABC, abstractmethod
@@ -19,6 +20,7 @@ from blemish.core.errors import CatalogError, NotFittedError, UsageError
 from blemish.core.folds import fold_positions
 from blemish.core.image_inputs import ImageInput
 from blemish.core.settings import cache_folder
+from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction, mean_probability
 from blemish.data.catalog import Catalog
 from blemish.data.copies import counted_once
@@ -328,6 +330,9 @@ class Detector(ViewParameters, ABC):
         what was kept before there was such a parameter is found again; `augment` as what it came to mean."""
         usual, later = self._defaults(), ("augment", *self.view_names, *self.later)
         given = self.get_params() | {"augment": self._augment()}
+        if self.mask:  # another mask under the same name is another
+            with contextlib.suppress(OSError):
+                given["mask"] = f"{self.mask} {file_digest(Path(self.mask))}"
         return {name: given[name] for name in given if name not in later or given[name] != usual[name]}
 
     def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], PlannedView, list[Path]]:
