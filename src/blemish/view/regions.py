@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Self
 
@@ -201,8 +200,10 @@ def continued(image: ByteArray, counted: BoolArray) -> ByteArray:
     return whole
 
 
-def filled(image: ByteArray, counted: BoolArray, colour: Sequence[int]) -> ByteArray:
+def filled(image: ByteArray, counted: BoolArray, colour: tuple[int, int, int]) -> ByteArray:
     """A photograph, uint8 RGB H x W x 3, in which all that does not count, bool H x W, has one colour; a copy."""
     ground = np.empty_like(image)
-    ground[:] = np.asarray(colour, np.uint8)
+    cv2.rectangle(
+        ground, (0, 0), (image.shape[1], image.shape[0]), colour, cv2.FILLED
+    )  # the fastest there is
     return np.asarray(cv2.copyTo(image, counted.view(np.uint8), ground), np.uint8)
