@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from abc import ABC, abstractmethod
@@ -19,6 +20,7 @@ from blemish.core.errors import CatalogError, NotFittedError, UsageError
 from blemish.core.folds import fold_positions
 from blemish.core.image_inputs import ImageInput
 from blemish.core.settings import cache_folder
+from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction, mean_probability
 from blemish.data.catalog import Catalog
 from blemish.data.copies import counted_once
@@ -32,6 +34,8 @@ from blemish.detectors.view_parameters import ViewParameters
 from blemish.features.pixels import PixelCache, contents_of
 from blemish.features.together import Reads
 from blemish.line.manifest import TypeCalibrationRecord
+from blemish.view.counting import counting
+from blemish.view.look import Look
 from blemish.view.preprocessing import Preprocessing, standardise
 from blemish.view_planning.plan import PlannedView
 
@@ -285,6 +289,10 @@ class Detector(ViewParameters, ABC):
             view=planned.view,
         )
 
+    def viewed(self, contract: Preprocessing) -> Preprocessing:
+        """A contract with the view as planned."""
+        return contract.model_copy(update={"view": self.planned_view().view})
+
     def read_input(self, path: Path) -> FloatArray:
         """A photograph as the network's input, float32 3 x H x W; decoded once, then kept as pixels on disk.
 
@@ -309,7 +317,7 @@ class Detector(ViewParameters, ABC):
         places = {path: place for place, path in reversed(list(enumerate(catalog.train_normal())))}
         paths = once.train_normal()
         for position, prediction in self.predict_unseen(once, folds):
-            yield places[paths[position]], prediction
+            yield places[paths[position]], self._where_it_counts(prediction)
 
     def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """What `cross_predict` does with images that are all different: a position and a prediction of each.
@@ -351,6 +359,9 @@ class Detector(ViewParameters, ABC):
         what was kept before there was such a parameter is found again; `augment` as what it came to mean."""
         usual, later = self._defaults(), ("augment", *self.view_names, *self.later)
         given = self.get_params() | {"augment": self._augment()}
+        if self.mask:  # another mask under the same name is another
+            with contextlib.suppress(OSError):
+                given["mask"] = f"{self.mask} {file_digest(Path(self.mask))}"
         return {name: given[name] for name in given if name not in later or given[name] != usual[name]}
 
     def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], PlannedView, list[Path]]:
@@ -393,7 +404,17 @@ class Detector(ViewParameters, ABC):
                 if self.gives_mask_probability:
                     probability = mean_probability(prediction.anomaly_map)
                     prediction = dataclasses.replace(prediction, mask_probability=probability)
-                yield prediction
+                yield self._where_it_counts(prediction)
+
+    def _where_it_counts(self, prediction: Prediction) -> Prediction:
+        """The prediction with the lowest value of its map where nothing is looked at; as it is where all counts."""
+        planned = self.planned_view()
+        if planned.view is None or not planned.view.all_regions or not self.gives_maps:
+            return prediction
+        shape = prediction.anomaly_map.shape
+        counts = counting(planned.view, planned.view.photograph, shape[0], shape[1])
+        look = Look(np.empty(0, np.uint8), counts.picture, counted_in_photograph=counts.photograph)
+        return look.placed(prediction)
 
     def _counted_once(self, catalog: Catalog) -> Catalog:
         """The catalog with one training image of each content."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from blemish.core.outliers import deviations, far_out
-from blemish.core.types import FloatArray, Prediction
+from blemish.core.types import BoolArray, FloatArray, Prediction
 
 MOST_UNUSUAL, MOST_USUAL = 8, 4
 """How many photographs of each end are kept with their maps."""
@@ -23,12 +23,14 @@ class NormalImage:
         path: the photograph; `name` is the same below the catalog's folder.
         score: anomaly score, rounded to float32 as the threshold is.
         anomaly_map: float32 H x W, or None if the detector shows no place.
+        counted: where it was looked at, bool array that covers it; None for everywhere.
     """
 
     path: Path
     name: str
     score: float
     anomaly_map: FloatArray | None
+    counted: BoolArray | None = None
 
 
 class NormalScores:
@@ -53,7 +55,7 @@ class NormalScores:
             return
         # A copy, as the map may be a view of a whole batch.
         anomaly_map = np.array(prediction.anomaly_map, np.float32) if gives_map else None
-        image = NormalImage(path, name, score, anomaly_map)
+        image = NormalImage(path, name, score, anomaly_map, prediction.counted)
         for heap, key, most in entered:
             heapq.heappush(heap, (key, order, image))
             if len(heap) > most:

@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 from blemish.core.calibration import quantile_threshold
 from blemish.core.errors import ImageError
 from blemish.core.images import read_image
-from blemish.core.overlay import heatmap_overlay
+from blemish.core.overlay import hatched, heatmap_overlay
 from blemish.core.pictures import fitted, picture
 from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
@@ -177,7 +177,10 @@ def _exhibits(training: Training, images: Sequence[NormalImage]) -> tuple[figure
             continue
         drawn = [("Photograph", photograph)]
         if image.anomaly_map is not None:
-            drawn.append(("Heatmap", heatmap_overlay(photograph, image.anomaly_map, *training.map_scale)))
+            heat = heatmap_overlay(photograph, image.anomaly_map, *training.map_scale)
+            if image.counted is not None:
+                heat = hatched(heat, ~image.counted)
+            drawn.append(("Heatmap", heat))
         pictures = tuple(picture(caption, pixels, image.name) for caption, pixels in drawn)
         exhibits.append(
             figures.Exhibit(image.name, _standing(image.score, training.threshold), image.score, pictures)

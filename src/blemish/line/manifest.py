@@ -71,6 +71,9 @@ class DetectorRecord(_Record):
         metric: what its score measures, in words.
         gives_mask_probability: whether the map holds the logits of a mask, and their mean probability has a meaning.
         chosen: what parameters that were left to the fit came to mean, as {"scoring": "robust"}.
+        score_is_maximum: whether the score is the highest value of the map, so that it can be taken of a part of it.
+        reach: pixels of the network's input from the edge of a filled area beyond which maps of good parts hardly rise;
+            None where it was not measured, or is everywhere.
     """
 
     name: Text
@@ -80,6 +83,8 @@ class DetectorRecord(_Record):
     metric: Text = "anomaly score"
     gives_mask_probability: bool = False
     chosen: Annotated[dict[Text, JsonValue], AfterValidator(_finite)] = {}
+    score_is_maximum: bool = False
+    reach: int | None = Field(None, ge=0, le=16_384)
     parameters: Annotated[dict[str, JsonValue], AfterValidator(_finite)] = {}
 
     @property

@@ -46,8 +46,10 @@ from blemish.line.rows import features_record
 from blemish.line.tiled import TiledNetwork
 from blemish.making.backbone import exported_backbone
 from blemish.making.parity import check_parity, check_tiled_parity
+from blemish.making.reach import Reach, measure_reach
 from blemish.making.reading import LABELLED_SHARE, Readable, read_for_learning
 from blemish.view.preprocessing import Preprocessing
+from blemish.view.regions import covered
 
 QUANTILE = 0.995
 _PARITY_IMAGES = 4
@@ -139,7 +141,7 @@ def build_inspector(
     supervision = _supervision(catalog, readable, labelled_share, detector.seed)
     detector.fit(readable.catalog)
     normal, calibration = _calibrate(detector, readable.catalog, folds or detector.calibration_folds)
-    networks, parity = _export(detector, readable.catalog)
+    networks, parity, reach = _export(detector, readable.catalog)
     training = TrainingRecord(
         category=catalog.category,
         n_images=len(readable.catalog),
@@ -150,7 +152,7 @@ def build_inspector(
         supervision=supervision,
         measured=getattr(detector, "metrics_", {}),
     )
-    manifest = _manifest(name or Path(out).stem, detector, calibration, training, parity)
+    manifest = _manifest(name or Path(out).stem, detector, calibration, training, parity, reach)
     history = getattr(detector, "history_", [])
     members = {**networks, FEATURES: exported_backbone(), NORMAL_SCORES: array_content(normal.scores)}
     write_artifact(out, manifest, members | ({HISTORY: json.dumps(history).encode()} if history else {}))
@@ -199,7 +201,9 @@ def _calibrate(detector: Detector, catalog: Catalog, folds: int) -> tuple[Normal
         path = paths[position]
         normal.add(path, image_name(path, catalog.root), prediction, detector.gives_maps)
         maxima.append(float(prediction.anomaly_map.max()))
-        medians.append(float(np.median(prediction.anomaly_map)))
+        counted = prediction.counted
+        where = ... if counted is None else covered(counted, *prediction.anomaly_map.shape)
+        medians.append(float(np.median(prediction.anomaly_map[where])))
     threshold = pixel_threshold(np.asarray(maxima), QUANTILE)
     low, high = heatmap_scale(np.asarray(medians), threshold)
     record = CalibrationRecord(
@@ -216,8 +220,8 @@ def _calibrate(detector: Detector, catalog: Catalog, folds: int) -> tuple[Normal
     return normal, record
 
 
-def _export(detector: Detector, catalog: Catalog) -> tuple[dict[str, bytes], ParityRecord]:
-    """The fitted detector as ONNX members, and what the parity gate measured on a few of the photographs."""
+def _export(detector: Detector, catalog: Catalog) -> tuple[dict[str, bytes], ParityRecord, Reach]:
+    """The fitted detector as ONNX members, and what was measured of it on a few of the photographs."""
     contract, features = detector.preprocessing(), _features(detector)
     outputs = _detector_record(detector).outputs
     paths = _spread(catalog.train_normal(), _PARITY_IMAGES)
@@ -227,16 +231,20 @@ def _export(detector: Detector, catalog: Catalog) -> tuple[dict[str, bytes], Par
         network = detector.whole_network()
         shape = (3, contract.height, contract.width) if features is None else (features.columns,)
         model = to_onnx(network, torch.zeros(1, *shape), outputs)
-        return {MODEL: model}, check_parity(network, model, contract, paths, features)
+        parity, reach = check_parity(network, model, contract, paths, features), Reach(False)
+        if detector.gives_maps and outputs == ("score", "map") and features is None:
+            reach = measure_reach(model, contract, paths)
+        return {MODEL: model}, parity, reach
 
 
 def _export_tiles(
     networks: TileNetworks, contract: Preprocessing, outputs: Sequence[str], paths: Sequence[Path]
-) -> tuple[dict[str, bytes], ParityRecord]:
+) -> tuple[dict[str, bytes], ParityRecord, Reach]:
     """A detector that reads tiles: a graph of one tile, and one of what all tiles give together."""
     model, scoring = exported_tiles(networks, contract, outputs)
     runtime = TiledNetwork(model, scoring, contract, Path("the inspector"))
-    return {MODEL: model, SCORING: scoring}, check_tiled_parity(networks, runtime, contract, paths)
+    parity = check_tiled_parity(networks, runtime, contract, paths)
+    return {MODEL: model, SCORING: scoring}, parity, Reach(False)
 
 
 def _features(detector: Detector) -> FeaturesRecord | None:
@@ -250,6 +258,7 @@ def _manifest(
     calibration: CalibrationRecord,
     training: TrainingRecord,
     parity: ParityRecord,
+    reach: Reach,
 ) -> Manifest:
     """Everything the artifact says of itself."""
     libraries = {}
@@ -258,9 +267,10 @@ def _manifest(
             libraries[library] = importlib.metadata.version(library)
         except importlib.metadata.PackageNotFoundError:
             libraries[library] = "not installed as a package"
+    measured = {"score_is_maximum": reach.score_is_maximum, "reach": reach.pixels}
     return Manifest(
         name=name,
-        detector=_detector_record(detector),
+        detector=_detector_record(detector).model_copy(update=measured),
         preprocessing=detector.preprocessing(),
         features=_features(detector),
         calibration=calibration,

@@ -26,6 +26,12 @@ Folder = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\
 REPORT = "report.html"
 """Of a job, in its folder; `blemish evaluate`, `explore` and `benchmark` call theirs so."""
 
+RegionShapes = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[a-z]+:[0-9,]+$")], ...],
+    Field(max_length=100),
+]
+"""Boxes and polygons in pixels of photographs."""
+
 Size = Annotated[int, Field(ge=32, le=2048)]
 
 Augment = Annotated[str, Field(pattern=r"^[a-z]+(,[a-z]+)*$", max_length=80)]
@@ -88,7 +94,24 @@ class DetectorOptions(BackboneOptions):
         return {"parameters": self.parameters, "size": self.size, **self.backbone_options()}
 
 
-class TrainRequest(DetectorOptions, FolderOptions):
+class ViewOptions(Request):
+    """How photographs are looked at: as the options of `blemish fit`; a mask is a file on the server."""
+
+    smallest_defect: Annotated[str, Field(max_length=40)] | None = None
+    scale: Annotated[str, Field(max_length=40)] | None = None
+    budget: Annotated[str, Field(max_length=40)] | None = None
+    include: RegionShapes = ()
+    mask: Folder | None = None
+    foreground: bool = False
+    align: Annotated[str, Field(max_length=40)] | None = None
+    parts: Annotated[str, Field(max_length=40)] | None = None
+
+    def view_options(self) -> dict[str, Any]:
+        """These options as a workflow takes them."""
+        return self.model_dump(include=set(ViewOptions.model_fields))
+
+
+class TrainRequest(ViewOptions, DetectorOptions, FolderOptions):
     """Learn an inspector called `name` from photographs of good parts, of the `category` in the folder."""
 
     kind: Literal["train"] = "train"
@@ -184,6 +207,7 @@ def workflow(
             report=folder / REPORT,
             evaluation=folder,
             **request.options(),
+            **request.view_options(),
             **request.folder_options(),
         )
     if inspector is None:

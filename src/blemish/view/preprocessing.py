@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from blemish.core.types import ByteArray, FloatArray
+from blemish.core.types import BoolArray, ByteArray, FloatArray
+from blemish.view.counting import counting, only_seen, seen_pixels
 from blemish.view.look import Look
 from blemish.view.view import View
 
@@ -61,9 +62,17 @@ class Preprocessing(BaseModel):
         return self.view is not None and 0 < self.view.tile < max(self.height, self.width)
 
     @property
+    def filling(self) -> tuple[int, int, int]:
+        """Colour of what does not count, uint8 RGB: the mean, rounded, which the network takes for nothing."""
+        red, green, blue = (round(min(max(channel, 0.0), 255.0)) for channel in self.mean)
+        return red, green, blue
+
+    @property
     def picture_key(self) -> str:
         """What the picture depends on besides the photograph, in one string; mean and spread come later."""
         view = "" if self.view is None else self.view.key
+        if self.view is not None and self.view.all_regions:
+            view = f"{view}|{self.filling}"
         return f"{self.height}|{self.width}|{self.interpolation}|{self.bit_depth}{view and f'|{view}'}"
 
     @property
@@ -100,7 +109,27 @@ def standardise(picture: ByteArray, contract: Preprocessing) -> FloatArray:
 
 def look(image: ByteArray, contract: Preprocessing) -> Look:
     """The first half of `preprocess`: what the view shows of a photograph, at the contract's size."""
-    return Look(_resized(image, contract))
+    view = contract.view
+    if view is None or not view.all_regions:
+        return Look(_resized(image, contract))
+    counts = counting(view, (image.shape[1], image.shape[0]), contract.height, contract.width)
+    picture = _resized(seen(image, contract), contract)
+    return Look(picture, counts.picture, None, counts.photograph, view.ignored_later is not None)
+
+
+def seen(image: ByteArray, contract: Preprocessing) -> ByteArray:
+    """The photograph, uint8 RGB H x W x 3, as far as the view lets it count; before any resizing.
+
+    What does not count has one colour already, so that no pixel of it reaches into the others when it is made smaller.
+    """
+    view = contract.view
+    return image if view is None or not view.all_regions else only_seen(image, view, contract.filling)
+
+
+def seen_mask(mask: BoolArray, contract: Preprocessing) -> BoolArray:
+    """A mask over the photograph, bool H x W, where the view lets it count: elsewhere there is nothing to be learnt."""
+    view = contract.view
+    return mask if view is None or not view.all_regions else mask & seen_pixels(view, mask.shape)
 
 
 def _resized(image: ByteArray, contract: Preprocessing) -> ByteArray:

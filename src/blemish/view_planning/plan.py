@@ -10,9 +10,11 @@ import numpy as np
 
 from blemish.core.errors import ImageError
 from blemish.core.images import upright_size
+from blemish.view.asked_regions import regions_in_words, require_something
 from blemish.view.reading import is_much_larger
 from blemish.view.view import View
 from blemish.view_planning.quantities import budget_seconds, defect_pixels
+from blemish.view_planning.regions import plan_regions
 from blemish.view_planning.scale import PlannedScale, Reading, plan_scale, scale_of
 from blemish.view_planning.sides import Sides
 
@@ -81,6 +83,7 @@ def plan_view(
     photograph = usual_size(paths)
     if photograph is None:
         return PlannedView(reading.size, reading.size)
+    regions = plan_regions(options.include, options.ignore, options.mask, photograph)
 
     def planned(scale: PlannedScale) -> PlannedView:
         sides = scale.sides
@@ -92,7 +95,11 @@ def plan_view(
             smallest_defect=round(scale.smallest_defect, 6),
             tile=sides.tile,
             reduced=is_much_larger(photograph, (sides.width, sides.height)),
+            regions=regions,
         )
+        if regions is not None:
+            require_something(view, sides.height, sides.width)
+            view = view.model_copy(update={"reasons": (*view.reasons, f"Looks at {regions_in_words(view)}.")})
         if options.nothing and not reading.any_shape and not view.key:
             return PlannedView(sides.height, sides.width)
         return PlannedView(sides.height, sides.width, view)

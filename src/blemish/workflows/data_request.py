@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from blemish.data.told import Told
+from blemish.view.shapes import require_no_shape
 from blemish.workflows.request import Option, Request
 
 _Folders = Annotated[tuple[str, ...], Option(metavar="FOLDER", repeated=True)]
@@ -29,13 +30,23 @@ class DataRequest(Request):
     )
 
     @property
+    def left_out(self) -> tuple[str, ...]:
+        """Patterns of what is left out of the folder.
+
+        Raises:
+            UsageError: a region of photographs stands among them, which only what makes inspectors can ignore.
+        """
+        require_no_shape(self.ignore)
+        return self.ignore
+
+    @property
     def told(self) -> Told:
         """These, as a catalog is opened with."""
-        return Told(self.layout, self.good, self.defective, self.ignore)
+        return Told(self.layout, self.good, self.defective, self.left_out)
 
     @property
     def told_again(self) -> str:
         """The options as typed once more, each with a space before it."""
         named = [("layout", (self.layout,) if self.layout else ()), ("good", self.good)]
-        named += [("defective", self.defective), ("ignore", self.ignore)]
+        named += [("defective", self.defective), ("ignore", self.left_out)]
         return "".join(f" --{name} {shlex.quote(value)}" for name, values in named for value in values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from blemish.core.errors import BlemishError, UsageError
 from blemish.core.progress import say, task
 from blemish.detectors.chosen import choose_detectors, with_settings
 from blemish.detectors.registry import DEFAULT_DETECTOR
+from blemish.view.shapes import is_shape
 from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import (
     Augment,
@@ -24,7 +25,7 @@ from blemish.workflows.fields import (
     Settings,
     WeightsFiles,
 )
-from blemish.workflows.request import Outcome
+from blemish.workflows.request import Option, Outcome
 from blemish.workflows.view_request import ViewRequest
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ class FitRequest(ViewRequest, DataRequest):
     """Learn an inspector; checkpoints lie in NAME.training until it is done."""
 
     data: GoodParts
+    ignore: Annotated[tuple[str, ...], Option(metavar="SHAPE|GLOB", repeated=True)] = Field(
+        (),
+        description="What does not count of the photographs, as --include; or files and folders of DATA to leave out, "
+        "as '*_GT.png' or old; repeat for more.",
+    )
     out: Path = Field(description="The inspector to write, NAME.blemish; replaced whole.")
     detector: str = Field(DEFAULT_DETECTOR, description="NAME, or NAME:PRESET; see `blemish detectors`.")
     preset: Preset = None
@@ -66,6 +72,16 @@ class FitRequest(ViewRequest, DataRequest):
     )
 
     @property
+    def ignored(self) -> tuple[str, ...]:
+        """Shapes that do not count of the photographs."""
+        return tuple(one for one in self.ignore if is_shape(one))
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Patterns of what is left out of the folder."""
+        return tuple(one for one in self.ignore if not is_shape(one))
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the training's checkpoints."""
         return self.out.with_suffix(".training")
@@ -84,7 +100,7 @@ class FitRequest(ViewRequest, DataRequest):
             "augment": self.augment,
             "synthetic": "only" if self.synthetic else None,
         }
-        options |= self.view_options
+        options |= self.view_options | ({"ignore": self.ignored} if self.ignored else {})
         given = {"seed": self.seed, "bit_depth": self.bit_depth} | with_settings(options, self.parameters)
         (chosen,) = choose_detectors(
             (self.detector,), given, preset=self.preset, quick=self.quick, weights=self.weights

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from blemish.data.told import Told
 from blemish.detectors.registry import DEFAULT_DETECTOR
 from blemish.line.runtime import Inspector
+from blemish.view.shapes import is_shape, require_no_shape
 from blemish.workflows.fit import FitRequest
 from blemish.workflows.fit import fit as fit_and_write
 
@@ -62,7 +63,8 @@ def fit(
         layout: name of the folder's layout; recognised where None.
         good: folders of good parts in it, or patterns of them; they decide alone.
         defective: folders of defective parts in it, as `good`.
-        ignore: patterns of files and folders in it that are left out.
+        ignore: what does not count of photographs, as "box:X,Y,WIDTH,HEIGHT" or "polygon:X,Y,X,Y,X,Y" in their pixels,
+            and patterns of files and folders that are left out.
         **parameters: of the detector, as `size=448`.
 
     Returns:
@@ -84,8 +86,12 @@ def fit(
     name = detector if isinstance(detector, str) else detector.name
     if not isinstance(detector, str):
         parameters = detector.get_params() | parameters
+    shapes = tuple(one for one in ignore if is_shape(one))
+    if shapes:
+        parameters["ignore"] = shapes
+    left_out = tuple(one for one in ignore if not is_shape(one))
     with ExitStack() as photographs, ExitStack() as folder:
-        told = Told(layout, tuple(good), tuple(defective), tuple(ignore))
+        told = Told(layout, tuple(good), tuple(defective), left_out)
         catalog = photographs.enter_context(_catalog(data, category, parameters.get("bit_depth", 16), told))
         if out is None:
             temporary = folder.enter_context(TemporaryDirectory(prefix="blemish-"))
@@ -139,12 +145,14 @@ def evaluate(
     Raises:
         CatalogError: there is no such photograph, or none could be read.
         ArtifactError: the inspector's file cannot be used.
+        UsageError: `ignore` names a region of photographs.
     """
     from blemish.data.categories import open_category
     from blemish.evaluation.unseen import evaluate_inspector
 
     if not isinstance(inspector, Inspector):
         inspector = Inspector.load(inspector)
+    require_no_shape(ignore)
     if isinstance(data, str | Path):
         told = Told(layout, tuple(good), tuple(defective), tuple(ignore))
         data = open_category(Path(data), category, inspector.manifest.training.category, told)

@@ -24,7 +24,7 @@ from blemish.data.textures import monochrome
 from blemish.detectors.augmentation import Augmentation
 from blemish.detectors.training.examples import Example, standardised
 from blemish.features.pixels import PixelCache
-from blemish.view.preprocessing import Preprocessing
+from blemish.view.preprocessing import Preprocessing, seen, seen_mask
 
 _PATCH = "patch"
 # The swirl takes several times as long as the others; the patch stands for all that no painter draws.
@@ -98,7 +98,8 @@ class SegmentationExamples:
         subject = self.subjects[index]
         pixels = self._pixels.read(subject.path, self.contract)
         if subject.painted:
-            return paint_defect(pixels, rng)
+            damaged, mask = paint_defect(pixels, rng)
+            return seen(damaged, self.contract), seen_mask(mask, self.contract)
         return pixels, self._mask(subject)
 
     def _mask(self, subject: Subject) -> BoolArray:
@@ -106,7 +107,9 @@ class SegmentationExamples:
         if subject.mask is None:
             return np.zeros(shape, np.bool_)
         if subject.mask not in self._masks:
-            self._masks[subject.mask] = shrunken_mask(read_mask(subject.mask), shape)
+            self._masks[subject.mask] = shrunken_mask(
+                seen_mask(read_mask(subject.mask), self.contract), shape
+            )
         return self._masks[subject.mask]
 
 
