@@ -56,7 +56,8 @@ class ViewParameters:
         Raises:
             UsageError: the view is not possible here.
         """
-        return plan_view(paths, self.size, self.view_options(), self.any_shape())
+        bit_depth = getattr(self, "bit_depth", 16)
+        return plan_view(paths, self.size, self.view_options(), self.any_shape(), bit_depth)
 
     def any_shape(self) -> bool:
         """Whether the network reads pictures of any shape, with these parameters."""

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from blemish.view.registration import Alignment
 from blemish.view.regions import IgnoredLater, Regions
 from blemish.view.shapes import outermost, shortened
 
@@ -21,6 +22,7 @@ class View(BaseModel):
         reasons: what was planned and why, a sentence each.
         regions: which pixels count; None for all. What does not is filled with one colour before anything else sees it.
         ignored_later: what counts no longer since the fit; None for nothing.
+        alignment: how parts are brought to their place before anything else; None where they are looked at as they lie.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,6 +31,7 @@ class View(BaseModel):
     reasons: tuple[str, ...] = Field(default=(), max_length=20)
     regions: Regions | None = None
     ignored_later: IgnoredLater | None = None
+    alignment: Alignment | None = None
 
     @property
     def all_regions(self) -> tuple[Regions, ...]:
@@ -39,8 +42,10 @@ class View(BaseModel):
     @property
     def key(self) -> str:
         """What the picture depends on besides the photograph, in one string; empty where it is the whole photograph."""
-        asked = self.model_dump_json(exclude={"photograph", "reasons"}, exclude_defaults=True)
-        return "" if asked == "{}" else f"{self.photograph[0]}x{self.photograph[1]}{asked}"
+        asked = self.model_dump_json(exclude={"photograph", "reasons", "alignment"}, exclude_defaults=True)
+        asked = "" if asked == "{}" else asked
+        aligned = "" if self.alignment is None else f"|aligned {self.alignment.key}"
+        return f"{self.photograph[0]}x{self.photograph[1]}{asked}{aligned}" if asked or aligned else ""
 
     @model_validator(mode="after")
     def _check_regions(self) -> Self:

@@ -12,6 +12,7 @@ import numpy as np
 from blemish.core.errors import ImageError
 from blemish.core.images import upright_size
 from blemish.view.view import View
+from blemish.view_planning.alignment import require_alignment, with_alignment
 from blemish.view_planning.regions import plan_regions, regions_in_words, require_something
 
 _HEADERS = 200
@@ -53,7 +54,9 @@ class PlannedView:
     view: View | None = None
 
 
-def plan_view(paths: Sequence[Path], size: int, options: ViewOptions, any_shape: bool = True) -> PlannedView:
+def plan_view(
+    paths: Sequence[Path], size: int, options: ViewOptions, any_shape: bool = True, bit_depth: int = 16
+) -> PlannedView:
     """Plan how photographs like these are looked at.
 
     Args:
@@ -61,10 +64,12 @@ def plan_view(paths: Sequence[Path], size: int, options: ViewOptions, any_shape:
         size: side in pixels of the square that has the area of the network's input.
         options: what is asked.
         any_shape: whether the network reads pictures of any shape; squares alone otherwise.
+        bit_depth: bits that 16-bit photographs really use.
 
     Raises:
-        UsageError: the regions are not possible.
+        UsageError: an option cannot be meant, is not possible, or would not help here.
     """
+    require_alignment(options.align)
     if not any_shape and options.nothing:
         return PlannedView(size, size)
     photograph = usual_size(paths)
@@ -76,6 +81,7 @@ def plan_view(paths: Sequence[Path], size: int, options: ViewOptions, any_shape:
     if regions is not None:
         require_something(view, height, width)
         view = view.model_copy(update={"reasons": (*view.reasons, f"Looks at {regions_in_words(view)}.")})
+    view = with_alignment(view, (height, width), paths, options.align, bit_depth)
     return PlannedView(height, width, view)
 
 
