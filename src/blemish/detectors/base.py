@@ -18,6 +18,7 @@ from torch import nn
 from blemish.core.errors import CatalogError, NotFittedError, UsageError
 from blemish.core.folds import fold_positions
 from blemish.core.image_inputs import ImageInput
+from blemish.core.images import read_image
 from blemish.core.settings import cache_folder
 from blemish.core.types import FloatArray, Prediction, mean_probability
 from blemish.data.catalog import Catalog
@@ -30,7 +31,7 @@ from blemish.detectors.view_parameters import ViewParameters
 from blemish.features.pixels import PixelCache, contents_of
 from blemish.features.together import Reads
 from blemish.line.manifest import TypeCalibrationRecord
-from blemish.view.preprocessing import Preprocessing, standardise
+from blemish.view.preprocessing import Preprocessing, look, standardise
 from blemish.view_planning.plan import PlannedView
 
 QUICK_SIZE, QUICK_EPOCHS = 128, 5
@@ -364,11 +365,19 @@ class Detector(ViewParameters, ABC):
     def _predictions(self, images: ImageInputs) -> Iterator[Prediction]:
         """Predictions of photographs, those in memory as files for as long as they are scored."""
         with files_of(images, self.bit_depth) as paths:
-            for prediction in self.predict_files(paths):
+            for path, said in zip(paths, self.predict_files(paths), strict=True):
+                prediction = self._placed(said, path)
                 if self.gives_mask_probability:
                     probability = mean_probability(prediction.anomaly_map)
                     prediction = dataclasses.replace(prediction, mask_probability=probability)
                 yield prediction
+
+    def _placed(self, prediction: Prediction, path: Path) -> Prediction:
+        """The prediction with its map where the part lies in its photograph."""
+        view = self.planned_view().view
+        if view is None or view.alignment is None:
+            return prediction
+        return look(read_image(path, bit_depth=self.bit_depth), self.preprocessing()).placed(prediction)
 
     def _counted_once(self, catalog: Catalog) -> Catalog:
         """The catalog with one training image of each content."""

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from blemish.core.types import BoolArray, ByteArray, FloatArray
 from blemish.view.counting import counting, only_seen, seen_pixels
 from blemish.view.look import Look
-from blemish.view.registration import moved, moved_mask, register, to_photograph
+from blemish.view.motion import moved, moved_mask, to_photograph
+from blemish.view.registration import register
 from blemish.view.view import View
 
 _RESAMPLING = {
@@ -109,12 +110,13 @@ def _look_in_frame(image: ByteArray, contract: Preprocessing) -> Look:
     if view is None or not view.all_regions:
         return Look(_resized(image, contract))
     counts = counting(view, (image.shape[1], image.shape[0]), contract.height, contract.width)
-    picture = _resized(_only_seen(image, contract), contract)
+    picture = _resized(counted_only(image, contract), contract)
     return Look(picture, counts.picture, None, counts.photograph, view.ignored_later is not None)
 
 
 def seen(image: ByteArray, contract: Preprocessing) -> ByteArray:
-    """The photograph, uint8 RGB H x W x 3, its part at its place, as far as the view lets it count; before any resizing.
+    """The photograph, uint8 RGB H x W x 3, its part at its place, as far as the view lets it count; before any
+    resizing.
 
     What does not count has one colour already, so that no pixel of it reaches into the others when it is made smaller.
     """
@@ -122,10 +124,11 @@ def seen(image: ByteArray, contract: Preprocessing) -> ByteArray:
     if view is not None and view.alignment is not None:
         found = register(image, view.alignment, view.photograph)
         image = moved(image, found.matrix, view.photograph, view.photograph)
-    return _only_seen(image, contract)
+    return counted_only(image, contract)
 
 
-def _only_seen(image: ByteArray, contract: Preprocessing) -> ByteArray:
+def counted_only(image: ByteArray, contract: Preprocessing) -> ByteArray:
+    """A photograph whose part lies at its place, or the picture of one, as far as the view lets it count."""
     view = contract.view
     return image if view is None or not view.all_regions else only_seen(image, view, contract.filling)
 

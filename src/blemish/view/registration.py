@@ -21,9 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from blemish.core.errors import ImageError
 from blemish.core.images import DecodeLimits, decode_image
-from blemish.core.types import BoolArray, ByteArray, FloatArray
+from blemish.core.types import ByteArray, FloatArray
+from blemish.view.motion import Matrix, in_places, moves, rigid, warped
 
-Matrix = npt.NDArray[np.float64]
 Agreement = Annotated[float, Field(allow_inf_nan=False, ge=-1, le=1)]
 Model = Literal["shift", "turn"]
 Method = Literal["correlation", "phase", "features"]
@@ -147,8 +147,9 @@ def register(image: ByteArray, alignment: Alignment, photograph: tuple[int, int]
     height, width = prepared.levels[0].shape
     found, agreement = registered(small_grey(image, (width, height)), alignment, photograph)
     if agreement < alignment.certain_from:
-        return Registration(np.eye(3)[:2], agreement, False)
-    return Registration(np.linalg.inv(found)[:2], agreement, True)
+        return Registration(np.eye(2, 3), agreement, False)
+    matrix = np.asarray(np.linalg.inv(found)[:2], np.float64)
+    return Registration(matrix, agreement, True)
 
 
 def registered(grey: ByteArray, alignment: Alignment, photograph: tuple[int, int]) -> tuple[Matrix, float]:
@@ -170,53 +171,9 @@ def registered(grey: ByteArray, alignment: Alignment, photograph: tuple[int, int
     # As it lies, a part keeps its pixels: it moves where that is better alone.
     as_it_lies = _agreement(prepared.levels[0], levels[0], np.eye(3), photograph)
     agreement = _agreement(prepared.levels[0], levels[0], best, photograph)
-    if as_it_lies >= agreement or _moves(best, photograph) < _STILL:
+    if as_it_lies >= agreement or moves(best, photograph) < _STILL:
         return np.eye(3), as_it_lies
     return best, agreement
-
-
-def moved(
-    image: ByteArray, matrix: Matrix, photograph: tuple[int, int], wanted: tuple[int, int]
-) -> ByteArray:
-    """A photograph in the reference frame, uint8 RGB; its border goes on where it ends.
-
-    Args:
-        image: uint8 RGB, H x W x 3, of any size.
-        matrix: of `Registration`; the identity gives the image itself.
-        photograph: width and height of `View.photograph`.
-        wanted: width and height that it is resized to in the end: the frame is of the size `photograph`, or where that
-            is much larger, of twice this size, which costs a tenth.
-    """
-    if np.array_equal(matrix, np.eye(3)[:2]):
-        return image
-    much_larger = all(side > 2 * small for side, small in zip(photograph, wanted, strict=True))
-    frame = (2 * wanted[0], 2 * wanted[1]) if much_larger else photograph
-    if image.shape[1::-1] != frame:
-        shrinks = image.shape[0] * image.shape[1] > frame[0] * frame[1]
-        resized = cv2.resize(image, frame, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-        image = np.asarray(resized, np.uint8)
-    pixels = _in_pixels(np.vstack([matrix, [0, 0, 1]]), frame, photograph)[:2]
-    copy = cv2.warpAffine(image, pixels, frame, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(copy, np.uint8)
-
-
-def moved_mask(mask: BoolArray, matrix: Matrix, photograph: tuple[int, int]) -> BoolArray:
-    """A mask over a photograph, bool H x W, in the reference frame at its own size: nothing is marked from outside."""
-    size = mask.shape[1], mask.shape[0]
-    pixels = _in_pixels(np.vstack([matrix, [0, 0, 1]]), size, photograph)[:2]
-    return np.asarray(cv2.warpAffine(mask.view(np.uint8), pixels, size, flags=cv2.INTER_NEAREST), np.bool_)
-
-
-def to_photograph(matrix: Matrix, photograph: tuple[int, int]) -> Matrix | None:
-    """The way back, from places in the reference frame to places in the photograph, sides 0 to 1: float64 2 x 3.
-
-    None for the identity.
-    """
-    if np.array_equal(matrix, np.eye(3)[:2]):
-        return None
-    sides = np.diag([*photograph, 1.0])
-    back = np.linalg.inv(sides) @ np.linalg.inv(np.vstack([matrix, [0, 0, 1]])) @ sides
-    return np.asarray(back[:2], np.float64)
 
 
 def correlation(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
@@ -225,11 +182,6 @@ def correlation(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
     first, second = first - first.mean(), second - second.mean()
     size = math.sqrt(float(first @ first) * float(second @ second))
     return float(np.clip(first @ second / size, -1, 1)) if size > 1e-6 else 0.0
-
-
-def in_frame(grey: ByteArray, found: Matrix, photograph: tuple[int, int]) -> FloatArray:
-    """A small grey copy as it looks in the reference frame, float32; `found` is of `registered`."""
-    return _warped(grey.astype(np.float32), found, photograph)
 
 
 def _decoded(reference: str) -> ByteArray:
@@ -255,8 +207,19 @@ def _prepared(reference: str, model: Model, method: Method) -> _Prepared:
     angles = tuple(np.arange(0.0, 360.0, _STEP).tolist()) if model == "turn" else (0.0,)
     height, width = coarse.shape
     padded = cv2.getOptimalDFTSize(round(_PADDING * height)), cv2.getOptimalDFTSize(round(_PADDING * width))
-    spectra = [_spectrum(cv2.warpAffine(coarse, _turn(coarse.shape, angle), (width, height),  # fmt: skip
-               flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), padded) for angle in angles]
+    spectra = [
+        _spectrum(
+            cv2.warpAffine(
+                coarse,
+                _turn(coarse.shape, angle),
+                (width, height),
+                flags=cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
+            ),
+            padded,
+        )
+        for angle in angles
+    ]
     return _Prepared(levels, angles, np.conj(np.stack(spectra)), padded)
 
 
@@ -272,7 +235,9 @@ def _levels(grey: ByteArray) -> tuple[FloatArray, ...]:
 
 def _turn(shape: tuple[int, ...], angle: float) -> Matrix:
     """A turn about the middle of a picture, in its pixels, by degrees against the clock."""
-    return np.asarray(cv2.getRotationMatrix2D(((shape[1] - 1) / 2, (shape[0] - 1) / 2), angle, 1.0), np.float64)
+    return np.asarray(
+        cv2.getRotationMatrix2D(((shape[1] - 1) / 2, (shape[0] - 1) / 2), angle, 1.0), np.float64
+    )
 
 
 def _spectrum(picture: npt.NDArray[Any], padded: tuple[int, int]) -> npt.NDArray[np.complex64]:
@@ -304,7 +269,7 @@ def _starts(
         start = np.vstack([_turn(picture.shape, angle), [0, 0, 1]])
         start[0, 2] += right - columns * (right > columns / 2)
         start[1, 2] += down - rows * (down > rows / 2)
-        starts.append(_in_places(start, picture.shape[1::-1], photograph))
+        starts.append(in_places(start, picture.shape[1::-1], photograph))
         if len(starts) == _STARTS:
             break
     return starts
@@ -333,11 +298,12 @@ def _starts_of_features(
     if not turns:
         start[:2, 2] = np.median(there - here, axis=0)
     else:
-        matrix, _ = cv2.estimateAffinePartial2D(here, there, method=cv2.RANSAC, ransacReprojThreshold=3.0)
+        # None, whatever the stubs say, where no position fits.
+        matrix: Any = cv2.estimateAffinePartial2D(here, there, None, cv2.RANSAC, 3.0)[0]
         if matrix is None:
             return []
         start[:2] = matrix
-    return [_rigid(_in_places(start, picture.shape[1::-1], photograph), photograph, turns)]
+    return [rigid(in_places(start, picture.shape[1::-1], photograph), photograph, turns)]
 
 
 def _refined(
@@ -350,8 +316,10 @@ def _refined(
 ) -> Matrix:
     """A position refined by enhanced correlation (ECC); the start itself where that fails."""
     # From a picture brought there already: OpenCV's refinement loses turns beyond a quarter.
-    near = _warped(picture, start, photograph)
-    inside = (_warped(np.full_like(picture, 255), start, photograph, cv2.BORDER_CONSTANT) > 254).astype(np.uint8)
+    near = warped(picture, start, photograph)
+    inside = (warped(np.full_like(picture, 255), start, photograph, cv2.BORDER_CONSTANT) > 254).astype(
+        np.uint8
+    )
     motion = cv2.MOTION_EUCLIDEAN if turns else cv2.MOTION_TRANSLATION
     criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, rounds, 1e-4)
     try:
@@ -363,57 +331,13 @@ def _refined(
     whole = np.vstack([step.astype(np.float64), [0, 0, 1]])
     if not np.isfinite(whole).all():
         return start
-    return _rigid(start @ _in_places(whole, picture.shape[1::-1], photograph), photograph, turns)
-
-
-def _warped(
-    picture: FloatArray, found: Matrix, photograph: tuple[int, int], border: int = cv2.BORDER_REPLICATE
-) -> FloatArray:
-    """A picture of any size in the reference frame, at that size."""
-    size = picture.shape[1::-1]
-    pixels = _in_pixels(found, size, photograph)[:2]
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(picture, pixels, size, flags=flags, borderMode=border), np.float32)
+    return rigid(start @ in_places(whole, picture.shape[1::-1], photograph), photograph, turns)
 
 
 def _agreement(
     template: FloatArray, picture: FloatArray, found: Matrix, photograph: tuple[int, int]
 ) -> float:
-    return correlation(template, _warped(picture, found, photograph))
-
-
-def _pixels_of(size: tuple[int, ...], photograph: tuple[int, int]) -> Matrix:
-    """From places to pixels of a picture of a width and height, whose centres are whole numbers."""
-    across, down = size[0] / photograph[0], size[1] / photograph[1]
-    return np.array([[across, 0, -0.5], [0, down, -0.5], [0, 0, 1.0]])
-
-
-def _in_pixels(found: Matrix, size: tuple[int, ...], photograph: tuple[int, int]) -> Matrix:
-    pixels = _pixels_of(size, photograph)
-    return np.asarray(pixels @ found @ np.linalg.inv(pixels), np.float64)
-
-
-def _in_places(found: Matrix, size: tuple[int, ...], photograph: tuple[int, int]) -> Matrix:
-    pixels = _pixels_of(size, photograph)
-    return np.asarray(np.linalg.inv(pixels) @ found @ pixels, np.float64)
-
-
-def _rigid(found: Matrix, photograph: tuple[int, int], turns: bool) -> Matrix:
-    """The nearest motion without stretch, that leads the middle of the frame to the same place."""
-    angle = math.atan2(found[1, 0] - found[0, 1], found[0, 0] + found[1, 1]) if turns else 0.0
-    cosine, sine = math.cos(angle), math.sin(angle)
-    middle = np.array([photograph[0] / 2, photograph[1] / 2])
-    rigid = np.eye(3)
-    rigid[:2, :2] = [[cosine, -sine], [sine, cosine]]
-    rigid[:2, 2] = found[:2, :2] @ middle + found[:2, 2] - rigid[:2, :2] @ middle
-    return rigid
-
-
-def _moves(found: Matrix, photograph: tuple[int, int]) -> float:
-    """Pixels by which a corner of the photograph moves at most."""
-    width, height = photograph
-    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1.0]]).T
-    return float(np.linalg.norm((found @ corners - corners)[:2], axis=0).max())
+    return correlation(template, warped(picture, found, photograph))
 
 
 def _ranked(
@@ -422,6 +346,6 @@ def _ranked(
     """Positions by their agreement, without those that are a hundredth of the frame from a better one."""
     kept: list[Matrix] = []
     for one in sorted(found, key=lambda one: -_agreement(template, picture, one, photograph)):
-        if all(_moves(np.linalg.inv(other) @ one, photograph) > 0.01 * max(photograph) for other in kept):
+        if all(moves(np.linalg.inv(other) @ one, photograph) > 0.01 * max(photograph) for other in kept):
             kept.append(one)
     return kept

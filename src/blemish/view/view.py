@@ -6,11 +6,14 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from blemish.view.registration import Alignment
 from blemish.view.regions import IgnoredLater, Regions
+from blemish.view.registration import Alignment
 from blemish.view.shapes import outermost, shortened
 
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
+
+_LARGEST = 2**28
+"""Most pixels of a reference frame."""
 
 
 class View(BaseModel):
@@ -46,6 +49,12 @@ class View(BaseModel):
         asked = "" if asked == "{}" else asked
         aligned = "" if self.alignment is None else f"|aligned {self.alignment.key}"
         return f"{self.photograph[0]}x{self.photograph[1]}{asked}{aligned}" if asked or aligned else ""
+
+    @model_validator(mode="after")
+    def _check_alignment(self) -> Self:
+        if self.alignment is not None and self.photograph[0] * self.photograph[1] > _LARGEST:
+            raise ValueError("photographs of this size are not aligned")
+        return self
 
     @model_validator(mode="after")
     def _check_regions(self) -> Self:

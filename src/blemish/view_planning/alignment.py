@@ -14,14 +14,13 @@ from blemish.core.errors import ImageError, UsageError
 from blemish.core.images import read_image
 from blemish.core.progress import task
 from blemish.core.types import ByteArray
+from blemish.view.motion import Matrix, in_frame
 from blemish.view.registration import (
     Alignment,
-    Matrix,
     Method,
     Model,
     correlation,
     encoded_reference,
-    in_frame,
     reference_size,
     registered,
     small_grey,
@@ -170,7 +169,9 @@ def require_alignment(asked: str) -> None:
         UsageError: it is none of `ALIGNMENTS`.
     """
     if asked not in ALIGNMENTS:
-        raise UsageError(f"align={asked} is not possible: choose {', '.join(ALIGNMENTS[:-1])} or {ALIGNMENTS[-1]}.")
+        raise UsageError(
+            f"align={asked} is not possible: choose {', '.join(ALIGNMENTS[:-1])} or {ALIGNMENTS[-1]}."
+        )
 
 
 def _none(asked: str, measured: str, way_out: str) -> tuple[None, tuple[str, ...]]:

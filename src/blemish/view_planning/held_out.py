@@ -56,8 +56,12 @@ def scores_held_out(
 def _patches(maps: FeatureMaps) -> Tensor:
     """Feature maps on the coarsest grid, N x D."""
     tensors = [torch.from_numpy(one)[None] for one in maps]
-    grid = tensors[-1].shape[-2:]
-    return torch.cat([F.adaptive_avg_pool2d(one, grid) for one in tensors], 1)[0].flatten(1).T.contiguous()
+    height, width = tensors[-1].shape[-2:]
+    return (
+        torch.cat([F.adaptive_avg_pool2d(one, (height, width)) for one in tensors], 1)[0]
+        .flatten(1)
+        .T.contiguous()
+    )
 
 
 @functools.lru_cache(maxsize=1)
