@@ -224,5 +224,8 @@ def _png(width: int, height: int) -> str:
 def test_a_strangers_alignment_is_checked(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Alignment.model_validate(alignment().model_dump() | wrong)
-    with pytest.raises(ValidationError):
+
+
+def test_a_frame_that_no_machine_holds_is_refused() -> None:
+    with pytest.raises(ValidationError, match="size"):
         View(photograph=(500_000, 500_000), alignment=alignment())

@@ -16,11 +16,16 @@ from blemish.core.types import BoolArray, ByteArray, FloatArray
 
 Matrix = npt.NDArray[np.float64]
 
+_GRAIN = 8
+"""Pixels that are averaged where a photograph's border goes on; docs/decisions/0041 has the figures."""
+_SHIFT = 4
+"""Bits behind the point of corners' places."""
+
 
 def moved(
     image: ByteArray, matrix: Matrix, photograph: tuple[int, int], wanted: tuple[int, int]
 ) -> ByteArray:
-    """A photograph in the reference frame, uint8 RGB; its border goes on where it ends.
+    """A photograph in the reference frame, uint8 RGB; where it ends, its border goes on, but without its grain.
 
     Args:
         image: uint8 RGB, H x W x 3, of any size.
@@ -39,7 +44,28 @@ def moved(
         image = np.asarray(resized, np.uint8)
     pixels = in_pixels(np.vstack([matrix, [0, 0, 1]]), frame, photograph)[:2]
     copy = cv2.warpAffine(image, pixels, frame, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    outside = ~_inside(pixels, frame)
+    copy[outside] = _without_grain(image, matrix, photograph)[outside]
     return np.asarray(copy, np.uint8)
+
+
+def _inside(pixels: Matrix, frame: tuple[int, int]) -> BoolArray:
+    """Which pixels of a frame show a photograph of its size that was moved within it, bool H x W."""
+    width, height = frame
+    corners = np.array([[1, 1], [width - 2, 1], [width - 2, height - 2], [1, height - 2.0]])
+    there = np.round((corners @ pixels[:, :2].T + pixels[:, 2]) * 2**_SHIFT).astype(np.int32)
+    inside = cv2.fillConvexPoly(np.zeros((height, width), np.uint8), there, 1, shift=_SHIFT)
+    return np.asarray(inside, np.uint8).view(np.bool_)
+
+
+def _without_grain(image: ByteArray, matrix: Matrix, photograph: tuple[int, int]) -> ByteArray:
+    """A photograph in a frame of its own size, coarse: grain that is drawn out to stripes looks like no ground."""
+    height, width = image.shape[:2]
+    size = max(2, width // _GRAIN), max(2, height // _GRAIN)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    pixels = in_pixels(np.vstack([matrix, [0, 0, 1]]), size, photograph)[:2]
+    moved_small = cv2.warpAffine(small, pixels, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(moved_small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def moved_mask(mask: BoolArray, matrix: Matrix, photograph: tuple[int, int]) -> BoolArray:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +45,6 @@ _SPREAD = 0.9
 _TURNS = 0.6
 """What may remain, at most, of the disagreement after a shift: a round part that is turned until it fits keeps more."""
 
-HeldOut = Callable[[Sequence[Path], Alignment | None], npt.NDArray[np.float64]]
-"""What good photographs score by the others of them, looked at with an alignment or as they lie: one a photograph."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
@@ -84,82 +82,74 @@ class Measured:
         )
 
 
-def learn_alignment(
-    paths: Sequence[Path],
-    photograph: tuple[int, int],
-    asked: str,
-    held_out: HeldOut,
-    bit_depth: int = 16,
-) -> tuple[Alignment | None, tuple[str, ...]]:
-    """What brings good parts to their place, and why, in sentences.
+def with_alignment(
+    view: View, shape: tuple[int, int], paths: Sequence[Path], asked: str, bit_depth: int = 16
+) -> View:
+    """The view with what brings good parts to their place, and with the reason why, a sentence.
 
     Args:
+        view: without an alignment.
+        shape: height and width of the network's input.
         paths: good photographs; of many, some are measured.
-        photograph: width and height of `View.photograph`.
         asked: "shift", "turn", "auto" or "none".
-        held_out: measures what good photographs score.
         bit_depth: bits that 16-bit photographs really use.
 
     Returns:
-        None where nothing is asked, or where "auto" found nothing that helps.
+        The view itself where nothing is asked; without an alignment where "auto" found nothing that helps.
 
     Raises:
         UsageError: what is asked for by name is unknown, or would not help.
     """
     require_alignment(asked)
     if asked == NONE:
-        return None, ()
-    chosen, greys = _copies(paths, photograph, bit_depth)
-    if len(greys) < _FEWEST:
-        said = f"{len(greys)} good photographs are too few to measure whether parts lie shifted or turned"
-        return _none(asked, said, f"give {_FEWEST} at least, or leave it at none")
-    models: tuple[Model, ...] = ("shift",) if asked == SHIFT else ("shift", "turn")
-    with task("Measuring how parts lie", len(models) * (_REFERENCES + len(_METHODS))) as advance:
-        measured = {model: _measured(greys, photograph, model, advance) for model in models}
-    shift, turn = measured["shift"], measured.get("turn")
-    best = shift
-    if turn is not None:
-        # A turn is worth its name where it does clearly more than a shift.
-        better = _is_clearly_better(turn, shift)
-        if asked == TURN and not better:
-            return _none(
-                asked,
-                f"{turn.in_words}, and {shift.alignment.agreement:.2f} when they are shifted alone",
-                "ask for shift or auto" if shift.helps else "leave it at none",
-            )
-        best = turn if better else shift
-    if not best.helps:
-        return _none(asked, best.in_words + _why_not(best), "leave it at none")
-    scores = [held_out(chosen, alignment) for alignment in (None, best.alignment)]
-    before, after = (float(np.mean(one)) for one in scores)
-    rise = f"and held out they score {after:.3g} instead of {before:.3g}"
-    if after > before and asked == AUTO:
-        return None, (f"Parts are looked at as they lie: {best.in_words}, {rise}.",)
-    what = "turned and shifted" if best.alignment.model == "turn" else "shifted"
-    return best.alignment, (f"Parts are {what} to one place: {best.in_words}, {rise}.",)
+        return view
+    chosen, greys = _copies(paths, view.photograph, bit_depth)
+    alignment, reason = _learnt(
+        view, shape, tuple(chosen), tuple(grey.tobytes() for grey in greys), asked, bit_depth
+    )
+    return view.model_copy(update={"alignment": alignment, "reasons": (*view.reasons, reason)})
 
 
-def with_alignment(
-    view: View, shape: tuple[int, int], paths: Sequence[Path], asked: str, bit_depth: int = 16
-) -> View:
-    """The view with what `learn_alignment` finds, and its reasons.
+@functools.lru_cache(maxsize=8)
+def _learnt(
+    view: View,
+    shape: tuple[int, int],
+    paths: tuple[Path, ...],
+    contents: tuple[bytes, ...],
+    asked: str,
+    bit_depth: int,
+) -> tuple[Alignment | None, str]:
+    """An alignment and its reason, learnt once for all detectors that look at the same photographs in one shape.
 
     Args:
         view: without an alignment.
         shape: height and width of the network's input.
         paths: good photographs.
-        asked: see `learn_alignment`.
+        contents: their small grey copies' bytes.
+        asked: what is asked, but for nothing.
         bit_depth: bits that 16-bit photographs really use.
-
-    Raises:
-        UsageError: see `learn_alignment`.
     """
-
-    def held_out(chosen: Sequence[Path], alignment: Alignment | None) -> npt.NDArray[np.float64]:
-        return scores_held_out(chosen, shape, view.model_copy(update={"alignment": alignment}), bit_depth)
-
-    alignment, reasons = learn_alignment(paths, view.photograph, asked, held_out, bit_depth)
-    return view.model_copy(update={"alignment": alignment, "reasons": (*view.reasons, *reasons)})
+    if len(contents) < _FEWEST:
+        said = f"{len(contents)} good photographs are too few to measure whether parts lie shifted or turned"
+        return _none(asked, said, f"give {_FEWEST} at least, or leave it at none")
+    shift = best = _measured(contents, view.photograph, "shift")
+    turn = None if asked == SHIFT else _measured(contents, view.photograph, "turn")
+    if turn is not None:
+        # A turn is worth its name where it does clearly more than a shift.
+        better = _is_clearly_better(turn, shift)
+        if asked == TURN and not better:
+            said = f"{turn.in_words}, and by {shift.alignment.agreement:.2f} when they are shifted alone"
+            return _none(asked, said, "ask for shift or auto" if shift.helps else "leave it at none")
+        best = turn if better else shift
+    if not best.helps:
+        return _none(asked, best.in_words + _why_not(best), "leave it at none")
+    aligned = view.model_copy(update={"alignment": best.alignment})
+    before, after = (float(scores_held_out(paths, shape, one, bit_depth).mean()) for one in (view, aligned))
+    rise = f"and held out they score {after:.3g} instead of {before:.3g}"
+    if after > before and asked == AUTO:
+        return _none(asked, f"{best.in_words}, {rise}", "")
+    what = "turned and shifted" if best.alignment.model == "turn" else "shifted"
+    return best.alignment, f"Parts are {what} to one place: {best.in_words}, {rise}."
 
 
 def require_alignment(asked: str) -> None:
@@ -174,14 +164,14 @@ def require_alignment(asked: str) -> None:
         )
 
 
-def _none(asked: str, measured: str, way_out: str) -> tuple[None, tuple[str, ...]]:
+def _none(asked: str, measured: str, way_out: str) -> tuple[None, str]:
     """No alignment: a reason where it was to be measured, a refusal where it was asked for by name.
 
     Raises:
         UsageError: it was.
     """
     if asked == AUTO:
-        return None, (f"Parts are looked at as they lie: {measured}.",)
+        return None, f"Parts are looked at as they lie: {measured}."
     raise UsageError(f"align={asked} would not help here: {measured}; {way_out}.")
 
 
@@ -216,24 +206,32 @@ def _copies(
     return [path for path, _ in found], [grey for _, grey in found]
 
 
-def _measured(
-    greys: Sequence[ByteArray], photograph: tuple[int, int], model: Model, advance: Callable[[float], None]
-) -> Measured:
-    """The reference and the method of the best agreement, and what they do to all the photographs."""
+@functools.lru_cache(maxsize=16)
+def _measured(contents: tuple[bytes, ...], photograph: tuple[int, int], model: Model) -> Measured:
+    """The reference and the method of the best agreement, and what they do to all the photographs.
+
+    Args:
+        contents: bytes of small grey copies.
+        photograph: width and height of `View.photograph`.
+        model: what parts do.
+    """
+    width, height = reference_size(photograph)
+    greys = [np.frombuffer(content, np.uint8).reshape(height, width) for content in contents]
     judges = greys[:: max(1, len(greys) // _JUDGES)]
     best: tuple[float, ByteArray] | None = None
-    for candidate in greys[:: max(1, len(greys) // _REFERENCES)][:_REFERENCES]:
-        alignment = _unmeasured(candidate, model, "correlation")
-        others = [grey for grey in judges if grey is not candidate]
-        agreement = float(np.median([registered(grey, alignment, photograph)[1] for grey in others]))
-        if best is None or agreement > best[0]:
-            best = agreement, candidate
-        advance(1)
-    assert best is not None
     found: list[Measured] = []
-    for method in _METHODS:
-        found.append(_with_figures(greys, _unmeasured(best[1], model, method), best[1], photograph))
-        advance(1)
+    with task(f"Measuring how parts lie, {model}", _REFERENCES + len(_METHODS)) as advance:
+        for candidate in greys[:: max(1, len(greys) // _REFERENCES)][:_REFERENCES]:
+            alignment = _unmeasured(candidate, model, "correlation")
+            others = [grey for grey in judges if grey is not candidate]
+            agreement = float(np.median([registered(grey, alignment, photograph)[1] for grey in others]))
+            if best is None or agreement > best[0]:
+                best = agreement, candidate
+            advance(1)
+        assert best is not None
+        for method in _METHODS:
+            found.append(_with_figures(greys, _unmeasured(best[1], model, method), best[1], photograph))
+            advance(1)
     # By the photographs that agree least: there methods differ.
     return max(found, key=lambda one: float(np.quantile(one.after, 0.1)))
 
@@ -262,10 +260,8 @@ def _with_figures(
     after = np.array([agreement for _, agreement in found])
     moves = [matrix for matrix, _ in found]
     frames = [in_frame(grey, matrix, photograph) for grey, matrix in zip(others, moves, strict=True)]
-    # Twice as far from full agreement as the least of nearly all good ones is not certain any more.
-    least = 1 - 2 * (1 - float(np.quantile(after, 0.1)))
     figures = {
-        "certain_from": float(np.clip(least, 0, 1)),
+        "certain_from": _certain_from(float(np.quantile(after, 0.1)), float(np.median(before))),
         "agreement_before": float(np.median(before)),
         "agreement": float(np.median(after)),
         "spread_before": _spread(others),
@@ -273,6 +269,15 @@ def _with_figures(
         "n_photographs": len(greys),
     }
     return Measured(alignment.model_copy(update=figures), before, after, moves)
+
+
+def _certain_from(nearly_all: float, as_they_lie: float) -> float:
+    """Agreement from which a registration is believed, by what nearly all good photographs have at least.
+
+    A defect costs agreement, and must not cost the place: what is allowed is twice the disagreement of good ones, or
+    half of the way to photographs as they lie where that is more.
+    """
+    return float(np.clip(min(1 - 2 * (1 - nearly_all), (nearly_all + as_they_lie) / 2), 0, 1))
 
 
 def _spread(pictures: Sequence[npt.NDArray[np.generic]]) -> float:
