@@ -19,6 +19,7 @@ from torch import nn
 from blemish.core.errors import CatalogError, NotFittedError, UsageError
 from blemish.core.folds import fold_positions
 from blemish.core.image_inputs import ImageInput
+from blemish.core.images import read_image
 from blemish.core.settings import cache_folder
 from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction, mean_probability
@@ -36,7 +37,7 @@ from blemish.features.together import Reads
 from blemish.line.manifest import TypeCalibrationRecord
 from blemish.view.counting import counting
 from blemish.view.look import Look
-from blemish.view.preprocessing import Preprocessing, standardise
+from blemish.view.preprocessing import Preprocessing, look, standardise
 from blemish.view_planning.plan import PlannedView
 
 QUICK_SIZE, QUICK_EPOCHS = 128, 5
@@ -54,7 +55,6 @@ class Detector(ViewParameters, ABC):
     better than here. `blemish.check_detector` judges it, and `blemish.register` makes it known by a name.
 
     Attributes:
-        bit_depth: bits that 16-bit photographs really use.
         seed: seed of everything random.
         augment: what is done to good photographs so that more is learnt from them, besides what the detector does
             itself: "none", some of `blemish.detectors.augmentation.TRANSFORMS` with commas between, or "auto", which
@@ -84,7 +84,6 @@ class Detector(ViewParameters, ABC):
     augments: ClassVar[bool] = False
     reads_tiles: ClassVar[bool] = False
     later: ClassVar[tuple[str, ...]] = ()
-    bit_depth: int = 16
     seed: int = 0
     augment: str = NONE
     _fitted_with: dict[str, Any] | None = dataclasses.field(
@@ -400,7 +399,8 @@ class Detector(ViewParameters, ABC):
     def _predictions(self, images: ImageInputs) -> Iterator[Prediction]:
         """Predictions of photographs, those in memory as files for as long as they are scored."""
         with files_of(images, self.bit_depth) as paths:
-            for prediction in self.predict_files(paths):
+            for path, said in zip(paths, self.predict_files(paths), strict=True):
+                prediction = self._placed(said, path)
                 if self.gives_mask_probability:
                     probability = mean_probability(prediction.anomaly_map)
                     prediction = dataclasses.replace(prediction, mask_probability=probability)
@@ -415,6 +415,13 @@ class Detector(ViewParameters, ABC):
         counts = counting(planned.view, planned.view.photograph, shape[0], shape[1])
         look = Look(np.empty(0, np.uint8), counts.picture, counted_in_photograph=counts.photograph)
         return look.placed(prediction)
+
+    def _placed(self, prediction: Prediction, path: Path) -> Prediction:
+        """The prediction with its map where the part lies in its photograph."""
+        view = self.planned_view().view
+        if view is None or view.alignment is None:
+            return prediction
+        return look(read_image(path, bit_depth=self.bit_depth), self.preprocessing()).placed(prediction)
 
     def _counted_once(self, catalog: Catalog) -> Catalog:
         """The catalog with one training image of each content."""

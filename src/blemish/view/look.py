@@ -25,6 +25,8 @@ class Look:
             `to_photograph` says where the picture's are.
         scored_by_map: whether the score is to be the highest value of the map among what counts, as the network knows
             nothing of it.
+        agreement: of the photograph with the reference of the view's alignment, -1 to 1; None where there is none.
+        aligned: whether that is enough to believe where the part lies; where not, it is looked at as it lies.
     """
 
     picture: ByteArray
@@ -32,6 +34,8 @@ class Look:
     to_photograph: npt.NDArray[np.float64] | None = None
     counted_in_photograph: BoolArray | None = None
     scored_by_map: bool = False
+    agreement: float | None = None
+    aligned: bool = True
 
     def placed(self, prediction: Prediction) -> Prediction:
         """The prediction with its maps stretched over the photograph: what does not count, or the picture does not

@@ -7,12 +7,24 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from blemish.view.regions import IgnoredLater, Regions
+from blemish.view.registration import Alignment
 from blemish.view.shapes import outermost, shortened
 
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
 
-_NOT_OF_THE_PICTURE = {"photograph", "reasons", "scale", "stride", "smallest_defect", "tile", "halo"}
+_NOT_OF_THE_PICTURE = {
+    "photograph",
+    "reasons",
+    "scale",
+    "stride",
+    "smallest_defect",
+    "tile",
+    "halo",
+    "alignment",
+}
 """What changes no pixel of the network's input."""
+_LARGEST = 2**28
+"""Most pixels of a reference frame."""
 
 
 class View(BaseModel):
@@ -33,6 +45,7 @@ class View(BaseModel):
         reduced: whether photographs much larger than the input are decoded at reduced scale where their format can.
         regions: which pixels count; None for all. What does not is filled with one colour before anything else sees it.
         ignored_later: what counts no longer since the fit; None for nothing.
+        alignment: how parts are brought to their place before anything else; None where they are looked at as they lie.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +60,7 @@ class View(BaseModel):
     reduced: bool = False
     regions: Regions | None = None
     ignored_later: IgnoredLater | None = None
+    alignment: Alignment | None = None
 
     @property
     def all_regions(self) -> tuple[Regions, ...]:
@@ -58,7 +72,15 @@ class View(BaseModel):
     def key(self) -> str:
         """What the picture depends on besides the photograph, in one string; empty where it is the whole photograph."""
         asked = self.model_dump_json(exclude=_NOT_OF_THE_PICTURE, exclude_defaults=True)
-        return "" if asked == "{}" else f"{self.photograph[0]}x{self.photograph[1]}{asked}"
+        asked = "" if asked == "{}" else asked
+        aligned = "" if self.alignment is None else f"|aligned {self.alignment.key}"
+        return f"{self.photograph[0]}x{self.photograph[1]}{asked}{aligned}" if asked or aligned else ""
+
+    @model_validator(mode="after")
+    def _check_alignment(self) -> Self:
+        if self.alignment is not None and self.photograph[0] * self.photograph[1] > _LARGEST:
+            raise ValueError("photographs of this size are not aligned")
+        return self
 
     @model_validator(mode="after")
     def _check_regions(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from blemish.core.images import upright_size
 from blemish.view.asked_regions import regions_in_words, require_something
 from blemish.view.reading import is_much_larger
 from blemish.view.view import View
+from blemish.view_planning.alignment import require_alignment, with_alignment
 from blemish.view_planning.quantities import budget_seconds, defect_pixels
 from blemish.view_planning.regions import plan_regions
 from blemish.view_planning.scale import PlannedScale, Reading, plan_scale, scale_of
@@ -76,8 +77,9 @@ def plan_view(
             there is a budget.
 
     Raises:
-        UsageError: an option cannot be meant, or not be kept.
+        UsageError: an option cannot be meant, not be kept, or would not help here.
     """
+    require_alignment(options.align)
     smallest = defect_pixels(options.smallest_defect, options.scale)
     budget = budget_seconds(options.budget)
     photograph = usual_size(paths)
@@ -109,7 +111,11 @@ def plan_view(
         return seconds(planned(scale_of(photograph, sides, reading)))
 
     measured = None if seconds is None else taken
-    return planned(plan_scale(photograph, reading, smallest, budget, measured))
+    found = planned(plan_scale(photograph, reading, smallest, budget, measured))
+    if found.view is None:
+        return found
+    shape = found.height, found.width
+    return replace(found, view=with_alignment(found.view, shape, paths, options.align, reading.bit_depth))
 
 
 def usual_size(paths: Sequence[Path]) -> tuple[int, int] | None:
