@@ -46,6 +46,8 @@ def fit(
     good: Sequence[str] = (),
     defective: Sequence[str] = (),
     ignore: Sequence[str] = (),
+    group_by: str | None = None,
+    leave_out_suspicious: bool = False,
     **parameters: Any,
 ) -> Inspector:
     """Learn an inspector from photographs of good parts.
@@ -65,6 +67,9 @@ def fit(
         defective: folders of defective parts in it, as `good`.
         ignore: what does not count of photographs, as "box:X,Y,WIDTH,HEIGHT" or "polygon:X,Y,X,Y,X,Y" in their pixels,
             and patterns of files and folders that are left out.
+        group_by: what photographs of one part have in common, as `folder`, `5s`, `number:100` or a regular expression
+            of their names; a part is then judged by others.
+        leave_out_suspicious: learn again without the good photographs that stand far out of the others.
         **parameters: of the detector, as `size=448`.
 
     Returns:
@@ -91,7 +96,7 @@ def fit(
         parameters["ignore"] = shapes
     left_out = tuple(one for one in ignore if not is_shape(one))
     with ExitStack() as photographs, ExitStack() as folder:
-        told = Told(layout, tuple(good), tuple(defective), left_out)
+        told = Told(layout, tuple(good), tuple(defective), left_out, group_by)
         catalog = photographs.enter_context(_catalog(data, category, parameters.get("bit_depth", 16), told))
         if out is None:
             temporary = folder.enter_context(TemporaryDirectory(prefix="blemish-"))
@@ -104,6 +109,7 @@ def fit(
             parameters=parameters,
             quick=quick,
             labelled_share=labelled_share,
+            leave_out_suspicious=leave_out_suspicious,
             report=report and Path(report),
         )
         fit_and_write(request, catalog)
@@ -351,4 +357,5 @@ def _catalog(data: ImageInputs, category: str | None, bit_depth: int, told: Told
         yield open_category(Path(data), category, told=told)
         return
     with catalog_of(data, bit_depth) as catalog:
-        yield dataclasses.replace(catalog, category=category or catalog.category)
+        named = dataclasses.replace(catalog, category=category or catalog.category)
+        yield named.grouped(told.group_by) if told.group_by else named

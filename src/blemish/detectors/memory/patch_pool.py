@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -30,12 +30,17 @@ class PatchPool:
         owners: position of each vector's image, N.
         grid: rows and columns of an image's patches.
         patches: how many patches all images had before they were thinned out.
+        suspicious: images of which some vectors are left out, with how far they stand out (see
+            `blemish.detectors.memory.suspicious`).
+        begun: rows of the bank that was chosen to see that; None where nobody has looked.
     """
 
     vectors: Tensor
     owners: Tensor
     grid: tuple[int, int]
     patches: int
+    suspicious: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    begun: Tensor | None = None
 
 
 def gather_patches(

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from blemish.core.folds import fold_positions
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
@@ -35,6 +34,7 @@ from blemish.detectors.memory.nearest_patch import COSINE, DISTANCES, EUCLIDEAN,
 from blemish.detectors.memory.patch_pool import PatchPool, bank_rows, gather_patches
 from blemish.detectors.memory.patchcore_network import Context, PatchCoreHead
 from blemish.detectors.memory.reduction import NeighbourhoodAverage, Projection, learn_projection
+from blemish.detectors.memory.suspicious import trusted_pool
 from blemish.detectors.tiled import TileNetworks, stitched_distances
 from blemish.features.backbones import Backbone
 from blemish.features.cropping import CentreCropped
@@ -86,6 +86,8 @@ class PatchCore(FrozenFeatureDetector):
             neighbourhoods as in the paper's code.
         coreset_size: vectors in the memory bank.
         coreset_ratio: when not 0, the bank's size as a share of all training patches instead; 1 keeps the whole pool.
+        robust: whether what one good photograph alone shows is left out of the bank, as it may be a defect (see
+            `blemish.detectors.memory.suspicious`).
         pool: most candidate patches held at once.
         score: "map" for the highest value of the smoothed map, so that score and map are one thing, or "patches" for
             the mean of the highest patch distances.
@@ -96,7 +98,8 @@ class PatchCore(FrozenFeatureDetector):
         sigma: smoothing of the map, in pixels of the input; 8 is one patch.
         calibration_images: most training images scored as if unseen.
 
-    After `fit`: `memory_bank_` (vectors x D), `grid_` (h, w), `projection_` (None unless patches are reduced by
+    After `fit`: `memory_bank_` (vectors x D), `grid_` (h, w), `suspicious_` (photographs with patches that no other
+    has and the bank does not hold, and how far they stand out), `projection_` (None unless patches are reduced by
     principal components), `context_` (None where there are too few images for one), and `foreground_` (None unless it
     is masked by).
     """
@@ -119,6 +122,7 @@ class PatchCore(FrozenFeatureDetector):
     reduction: str = "pca"
     coreset_size: int = 3000
     coreset_ratio: float = 0.0
+    robust: bool = True
     pool: int = 100_000
     score: str = MAP
     top: float = 0.01
@@ -154,7 +158,11 @@ class PatchCore(FrozenFeatureDetector):
             scores, descriptors = self._scores_of(held, self._scoring(pool.grid))
             context = learn_context(descriptors, scores, self.context)
         self.memory_bank_, self.projection_, self.context_ = bank.vectors, bank.projection, context
-        self.grid_ = pool.grid
+        self.grid_, self.suspicious_ = pool.grid, {paths[one]: away for one, away in pool.suspicious.items()}
+
+    def suspicious(self) -> dict[Path, float]:
+        """Photographs with patches that no other has and the bank does not hold."""
+        return dict(require_fitted(self, "suspicious_"))
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
@@ -254,7 +262,7 @@ class PatchCore(FrozenFeatureDetector):
 
     def _pool_of(self, paths: list[Path]) -> PatchPool:
         """Candidates from all images, in bounded memory."""
-        return gather_patches(
+        pool = gather_patches(
             self.extractor(),
             self._embedding(),
             paths,
@@ -263,6 +271,13 @@ class PatchCore(FrozenFeatureDetector):
             self.rotations,
             self.augmented_by(),
         )
+        if not self.robust:
+            return pool
+        return trusted_pool(pool, self.groups_of(paths), self._size_of_bank(pool), self.seed)
+
+    def _size_of_bank(self, pool: PatchPool) -> int:
+        """How many vectors the bank is to have."""
+        return max(1, round(self.coreset_ratio * pool.patches) if self.coreset_ratio else self.coreset_size)
 
     def _bank_of(
         self, pool: PatchPool, without: IndexArray | None = None, begun: Tensor | None = None
@@ -276,10 +291,11 @@ class PatchCore(FrozenFeatureDetector):
         if self.dimensions and self.reduction == "pca":
             projection = learn_projection(candidates, self.dimensions, self.seed)
             candidates = projection.of_rows(candidates)
-        size = round(self.coreset_ratio * pool.patches) if self.coreset_ratio else self.coreset_size
-        if begun is not None:
+        if without is None and projection is None:
+            begun = pool.begun
+        elif begun is not None:
             begun = torch.searchsorted(kept, begun[torch.isin(begun, kept)])
-        rows = bank_rows(candidates, max(1, size), self.seed, begun)
+        rows = bank_rows(candidates, self._size_of_bank(pool), self.seed, begun)
         return _Bank(candidates[rows], projection, kept[rows])
 
     def _cross_validate(self, paths: list[Path], folds: int) -> dict[int, _Held]:
@@ -292,7 +308,7 @@ class PatchCore(FrozenFeatureDetector):
         held: dict[int, _Held] = {}
         whole = self._bank_of(pool).rows
         with task("Scoring good images as if unseen", len(chosen)) as advance:
-            for part in fold_positions(len(paths), folds, self.seed):
+            for part in self.fold_parts(paths, folds, self.seed):
                 head = self._head(self._bank_of(pool, part, whole), pool.grid)
                 scored = [int(position) for position in part if position in set(chosen.tolist())]
                 if self.extractor().contract.tiled:

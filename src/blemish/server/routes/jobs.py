@@ -35,7 +35,7 @@ _REPORT_HEADERS = {
 
 _JSON = ("weights", "parameters", "good", "defective", "ignore", "include")
 _VIEW = ("smallest_defect", "scale", "budget", "mask", "foreground", "align", "parts")
-_TEXTS = ("name", "detector", "size", "quick", "backbone", "layout", *_VIEW, *_JSON)
+_TEXTS = ("name", "detector", "size", "quick", "backbone", "layout", "group_by", *_VIEW, *_JSON)
 _FORM = form(
     ["name", "photographs"],
     name={"type": "string", "pattern": NAME_PATTERN, "description": "Name of the inspector to make."},
@@ -64,6 +64,10 @@ _FORM = form(
     foreground={"type": "string", "enum": ["true", "false"], "description": "Only the part counts."},
     align={"type": "string", "description": "none, shift, turn or auto."},
     parts={"type": "string", "description": "Like parts in a photograph: one, auto, or as grid:2x3."},
+    group_by={
+        "type": "string",
+        "description": "What photographs of one part have in common, as folder or 5s.",
+    },
     photographs={
         "type": "string",
         "format": "binary",
