@@ -213,6 +213,10 @@ class Detector(ViewParameters, ABC):
         choice = self._augmentation_choice
         return {} if choice is None else choice.to_json()
 
+    def more_photographs(self) -> dict[str, Any]:
+        """What to expect from so few photographs and what more would bring, JSON-ready; empty where not measured."""
+        return {}
+
     @property
     def member_names(self) -> tuple[str, ...]:
         """Names of the detectors that this one is made of, where it is of several."""

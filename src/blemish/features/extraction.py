@@ -64,6 +64,10 @@ class FeatureExtractor:
         for found in look_ahead(self._known_or_input, paths):
             yield self._maps_of(found)
 
+    def extract_once(self, image: ByteArray) -> FeatureMaps:
+        """As `extract_resized`, past the cache: of a picture that nobody asks for again."""
+        return self._run(standardise(image, self.contract))
+
     def extract_resized(self, image: ByteArray) -> FeatureMaps:
         """Feature maps of a photograph that has the input's size already, uint8 RGB, height x width x 3."""
         digest = hashlib.sha256(image.tobytes()).hexdigest()
@@ -82,15 +86,18 @@ class FeatureExtractor:
 
     def run(self, image_digest: str, planes: FloatArray) -> FeatureMaps:
         """Run the network on a preprocessed photograph, 3 x height x width, and keep each tap's feature map."""
+        maps = self._run(planes)
+        for tap, features in zip(self.backbone.taps, maps, strict=True):
+            self.cache.put(self._key(image_digest, tap), features.ravel())
+        return maps
+
+    def _run(self, planes: FloatArray) -> FeatureMaps:
         if self._network is None:
             example = torch.zeros(1, 3, self.contract.height, self.contract.width)
             names = [f"tap{tap}" for tap in self.backbone.taps]
             self._network = CompiledNetwork(to_onnx(self.backbone, example, names))
         outputs = zip(self._network(planes[None]), self.shapes, strict=True)
-        maps = [features.reshape(shape) for features, shape in outputs]
-        for tap, features in zip(self.backbone.taps, maps, strict=True):
-            self.cache.put(self._key(image_digest, tap), features.ravel())
-        return maps
+        return [features.reshape(shape) for features, shape in outputs]
 
     def _known_or_input(self, path: Path) -> tuple[str, FeatureMaps | FloatArray]:
         """The image's digest with either its stored feature maps (a list) or the network's input."""

@@ -19,6 +19,7 @@ from blemish.workflows.fields import (
     BackboneName,
     BitDepth,
     CategoryName,
+    CopiesKinds,
     GoodParts,
     Preset,
     Settings,
@@ -45,6 +46,7 @@ class FitRequest(ViewRequest, DataRequest):
     backbone: BackboneName = None
     weights: WeightsFiles = Field({})
     augment: Augment = None
+    copies: CopiesKinds = None
     features: str | None = Field(
         None, description="Classical detectors: deep-mid, deep-last, direct, pixels or direct-pixels."
     )
@@ -82,6 +84,7 @@ class FitRequest(ViewRequest, DataRequest):
             "backbone": self.backbone,
             "features": self.features,
             "augment": self.augment,
+            "copies": self.copies,
             "synthetic": "only" if self.synthetic else None,
         }
         options |= self.view_options

@@ -11,7 +11,6 @@ _ANOMALYDINO = {
     "taps": (-1,),
     "neighbourhood": 1,
     "distance": "cosine",
-    "rotations": 8,
     "masking": True,
     "top": 0.01,
 }
@@ -23,13 +22,20 @@ DETECTORS = (
         summary="Nearest patch of good images; the default: strong everywhere, learns in a minute, no training.",
         reference="Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022",
         presets={
-            "paper": {"top": 0.0, "context": 0, "reweighting": 9, "coreset_ratio": 0.1},
-            "quick": {"size": 256, "coreset_size": 1000, "pool": 40_000},
-            "wide": {"backbone": "wide_resnet50_2", "top": 0.0, "context": 0, "coreset_ratio": 0.01},
-            "anomalydino": {**_ANOMALYDINO, "context": 0, "coreset_size": 10_000},
+            "paper": {"copies": "none", "top": 0.0, "context": 0, "reweighting": 9, "coreset_ratio": 0.1},
+            "quick": {"size": 256, "copies": "none", "coreset_size": 1000, "pool": 40_000},
+            "wide": {
+                "backbone": "wide_resnet50_2",
+                "copies": "none",
+                "top": 0.0,
+                "context": 0,
+                "coreset_ratio": 0.01,
+            },
+            "anomalydino": {**_ANOMALYDINO, "copies": "turn8", "context": 0, "coreset_size": 10_000},
             "light-pca": {
                 "backbone": "resnet18",
                 "size": 256,
+                "copies": "none",
                 "taps": (32,),
                 "neighbourhood": 1,
                 "pool": 150_000,
@@ -41,6 +47,7 @@ DETECTORS = (
             "official": {
                 "backbone": "wide_resnet50_2",
                 "size": 256,
+                "copies": "none",
                 "crop": 224,
                 "coreset_ratio": 0.1,
                 "dimensions": 1024,
@@ -54,6 +61,7 @@ DETECTORS = (
             "size": [256, 352, 448],
             "taps": [[8, 16], [16], [8, 16, 32]],
             "coreset_size": [1000, 2000, 4000],
+            "copies": ["none", "turn8", "turn24"],
             "top": [0.0, *TOPS],
             "context": [0, 30],
         },

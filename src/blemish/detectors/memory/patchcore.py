@@ -8,6 +8,8 @@ be set back (`top=0`, `context=0`, or a preset): the image score is the mean of 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,13 +23,21 @@ from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import normal_images, refuse, require_fitted
+from blemish.detectors.copies import AUTO, NONE, Copies, can_be_meant
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
 from blemish.detectors.layers import PatchScoring, UnitLength
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.context import LearntContext, learn_context
+from blemish.detectors.memory.copies_choice import FEWEST, CopiesChoice, Trial, choose_copies
 from blemish.detectors.memory.foreground import Foreground, border_of, learn_foreground
-from blemish.detectors.memory.nearest_patch import COSINE, DISTANCES, EUCLIDEAN, patch_embedding
-from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
+from blemish.detectors.memory.nearest_patch import COSINE, DISTANCES, EUCLIDEAN, NearestPatch, patch_embedding
+from blemish.detectors.memory.patch_pool import (
+    MOST_COPIES,
+    PatchPool,
+    choose_bank,
+    gather_copies,
+    gather_patches,
+)
 from blemish.detectors.memory.patchcore_network import Context, PatchCoreHead
 from blemish.detectors.memory.reduction import NeighbourhoodAverage, Projection, learn_projection
 from blemish.features.backbones import Backbone
@@ -37,6 +47,7 @@ from blemish.features.together import Reads
 _FOLDS = 4
 _FEWEST_FOR_CONTEXT = 20
 _FOREGROUND_IMAGES = 16
+_EACH_COPY = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +81,9 @@ class PatchCore(FrozenFeatureDetector):
             reads all.
         neighbourhood: patches are averaged over this many positions squared.
         distance: to the nearest patch: "euclidean", or "cosine", which is 1 less the cosine.
-        rotations: copies of each image, turned by equal angles, that fill the bank; 1 for itself alone.
+        copies: what fills the bank besides the images: "none", "turn8" (or another number of equal angles), "mirror",
+            "shift" (by half a patch), "relit", several with commas between, or "auto", which keeps what helps on images
+            held out and on defects painted on them (`blemish.detectors.memory.copies_choice`).
         masking: whether the background is masked where it can be told for certain
             (`blemish.detectors.memory.foreground.learn_foreground` has the rule).
         dimensions: numbers that a patch is reduced to; 0 keeps all.
@@ -86,20 +99,20 @@ class PatchCore(FrozenFeatureDetector):
         calibration_images: most training images scored as if unseen.
 
     After `fit`: `memory_bank_` (vectors x D), `grid_` (h, w), `projection_` (None unless patches are reduced by
-    principal components), `context_` (None where there are too few images for one), and `foreground_` (None unless it
-    is masked by).
+    principal components), `copies_choice_` (None unless `copies` is "auto"), `context_` (None where there are too few
+    images for one), and `foreground_` (None unless it is masked by).
     """
 
     name: ClassVar[str] = "patchcore"
     measures: ClassVar[str] = "distance to the nearest good patch"
     augments: ClassVar[bool] = True
     reads_any_shape: ClassVar[bool] = True
-    later: ClassVar[tuple[str, ...]] = ("distance", "rotations", "masking")
+    later: ClassVar[tuple[str, ...]] = ("distance", "masking")
 
     crop: int = 0
     neighbourhood: int = 3
     distance: str = EUCLIDEAN
-    rotations: int = 1
+    copies: str = AUTO
     masking: bool = False
     dimensions: int = 0
     reduction: str = "pca"
@@ -112,6 +125,9 @@ class PatchCore(FrozenFeatureDetector):
     sigma: float = 4.0
     calibration_images: int = 1000
     context_: LearntContext | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
+    copies_choice_: CopiesChoice | None = dataclasses.field(
+        default=None, init=False, repr=False, compare=False
+    )
     projection_: Projection | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     foreground_: Foreground | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     _patches: Memo[PatchPool] = dataclasses.field(default_factory=Memo, init=False, repr=False, compare=False)
@@ -122,13 +138,14 @@ class PatchCore(FrozenFeatureDetector):
     def reads(self) -> Reads:
         """The backbone's feature maps, and pixels to turn."""
         reads = super().reads()
-        return reads if self.rotations == 1 else dataclasses.replace(reads, contracts=(self.preprocessing(),))
+        return reads if self.copies == NONE else dataclasses.replace(reads, contracts=(self.preprocessing(),))
 
     def learn(self, catalog: Catalog) -> None:
         """Fill the memory bank from the normal training images, and learn what they score as if unseen."""
         self._check_parameters()
         self._held.forget()  # files may have changed since an earlier fit
         paths = normal_images(catalog)
+        self.copies_choice_ = None
         pool = self._patches.keep(self.key_of(paths), self._pool_of(paths))
         with task("Choosing the memory bank", None):
             bank = self._bank_of(pool, pool.owners >= 0)
@@ -173,8 +190,8 @@ class PatchCore(FrozenFeatureDetector):
         return super().any_shape() and not self.crop
 
     def quick_parameters(self) -> dict[str, Any]:
-        """And a crop that shrinks with the size."""
-        quick = super().quick_parameters()
+        """And a crop that shrinks with the size, and no copies."""
+        quick = super().quick_parameters() | {"copies": NONE}
         unit = self.size_unit
         return quick | ({"crop": self.crop * quick["size"] // self.size // unit * unit} if self.crop else {})
 
@@ -184,7 +201,7 @@ class PatchCore(FrozenFeatureDetector):
             "crop": self.crop != 0 and (self.crop % self.size_unit != 0 or not 64 <= self.crop <= self.size),
             "neighbourhood": self.neighbourhood < 1 or self.neighbourhood % 2 == 0,
             "distance": self.distance not in DISTANCES,
-            "rotations": not 1 <= self.rotations <= 360,
+            "copies": not can_be_meant(self.copies),
             "dimensions": self.dimensions < 0,
             "reduction": self.reduction not in ("pca", "average"),
             "coreset_size": self.coreset_size < 1,
@@ -225,16 +242,52 @@ class PatchCore(FrozenFeatureDetector):
         return learn_foreground(images, border_of(self.extractor(), self.neighbourhood))
 
     def _pool_of(self, paths: list[Path]) -> PatchPool:
-        """Candidates from all images, in bounded memory."""
-        return gather_patches(
+        """Candidates from all images and their copies, in bounded memory."""
+        own = gather_patches(
+            self.extractor(), self._embedding(), paths, self.pool, self.seed, self.augmented_by()
+        )
+        return functools.reduce(operator.add, self._pools_of_copies(paths, own), own)
+
+    def _pools_of_copies(self, paths: list[Path], own: PatchPool) -> list[PatchPool]:
+        """Candidates from copies of each kind that is used; which, is chosen first where that is left to the fit."""
+        if self.copies == AUTO and self.copies_choice_ is None:
+            self.copies_choice_, pools = self._choose_copies(paths, own)
+            return pools
+        chosen = self.copies_choice_
+        copies = Copies.written(self.copies) if chosen is None else chosen.copies
+        read = self.extractor(), self._embedding(), paths
+        return [gather_copies(*read, kind, self._each_copy(), self.seed) for kind in copies.kinds()]
+
+    def _choose_copies(self, paths: list[Path], own: PatchPool) -> tuple[CopiesChoice, list[PatchPool]]:
+        if len(paths) < FEWEST:
+            why = f"{len(paths)} good photographs are too few to choose on"
+            return CopiesChoice(Copies(), why), []
+        scoring = self._scoring(own.grid)
+        trial = Trial(
             self.extractor(),
             self._embedding(),
             paths,
-            self.pool,
-            self.seed,
-            self.rotations,
-            self.augmented_by(),
+            own,
+            distances=lambda bank: NearestPatch(bank, cosine=self.distance == COSINE),
+            score_of=lambda distances: float(scoring(distances)[0]),
+            each=self._each_copy(),
+            seed=self.seed,
         )
+        return choose_copies(trial)
+
+    def _each_copy(self) -> int:
+        """Most candidates of one copy: all copies of a kind together are no more than the images' own."""
+        return max(1, min(_EACH_COPY, self.pool // MOST_COPIES))
+
+    def chosen(self) -> dict[str, Any]:
+        """And the copies."""
+        choice = self.copies_choice_
+        return super().chosen() | ({} if choice is None else choice.to_json())
+
+    def more_photographs(self) -> dict[str, Any]:
+        """The learning curve that the choice of copies has measured."""
+        choice = self.copies_choice_
+        return {} if choice is None or choice.more is None else choice.more.to_json()
 
     def _bank_of(self, pool: PatchPool, keep: Tensor) -> _Bank:
         """The greedy coreset of the pool's rows to keep."""
