@@ -38,7 +38,6 @@ def measure(catalog: Catalog, count: int, copies: str, settings: dict[str, objec
     detector = PatchCore(copies=copies, **settings)  # type: ignore[arg-type]
     started = time.process_time()
     detector.fit(chosen)
-    list(detector.cross_predict(chosen, 4))
     seconds = time.process_time() - started
     test = catalog.test()
     scores = np.array([one.score for one in detector.predict([Path(path) for path in test["path"]])])
@@ -60,7 +59,7 @@ def main() -> None:
     given = parser.parse_args()
     settings = {name: with_tuples(value) for name, value in map(parsed_setting, given.set)}
     catalog = open_catalog(given.root)
-    print("| set | photographs | copies | AUROC | CPU seconds of fit and calibration |\n|---|---|---|---|---|")
+    print("| set | photographs | copies | AUROC | CPU seconds of the fit |\n|---|---|---|---|---|")
     for count in given.counts:
         for copies in given.copies:
             print(measure(catalog, count, copies, settings), flush=True)

@@ -16,11 +16,11 @@ from blemish.core.errors import UsageError
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.detectors.copies import NONE, Copies, can_be_meant, relit
 from blemish.detectors.memory.copies_choice import Judged, helps
-from blemish.detectors.memory.patch_pool import MOST_COPIES, gather_copies
+from blemish.detectors.memory.patch_pool import MOST_OTHERS, MOST_TURNED, gather_copies
 from blemish.detectors.memory.patchcore import PatchCore
 
 Picture = npt.NDArray[np.uint8]
-SIZE = 128
+SIZE = 96
 SMALL = {"size": SIZE, "coreset_size": 300, "context": 0}
 
 KINDS = st.builds(Copies, st.integers(1, 40), st.booleans(), st.booleans(), st.booleans())
@@ -55,7 +55,7 @@ def test_a_copy_is_the_same_whichever_others_are_made(copies: Copies, wanted: se
 
 def test_copies_show_what_they_say() -> None:
     picture = np.random.default_rng(1).integers(0, 256, (32, 32, 3)).astype(np.uint8)
-    turns = dict((angle, copy) for copy, angle in Copies(turns=4).of(picture, 8, range(3)))
+    turns = {angle: copy for copy, angle in Copies(turns=4).of(picture, 8, range(3))}
     for quarters in (1, 2, 3):
         assert np.array_equal(turns[90.0 * quarters], np.rot90(picture, quarters))
     right, down, both = (copy for copy, _ in Copies(shift=True).of(picture, 8, range(3)))
@@ -68,10 +68,10 @@ def needle(angle: float, seed: int) -> Picture:
     """A bolt that lies at an angle on a plain ground."""
     rng = np.random.default_rng(seed)
     picture = np.full((SIZE, SIZE, 3), 150, np.uint8)
-    across = np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))]) * 42
+    across = np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))]) * 0.33 * SIZE
     head, tail = (tuple(np.rint(SIZE / 2 + sign * across).astype(int).tolist()) for sign in (1, -1))
-    cv2.line(picture, head, tail, (60, 60, 60), 12, cv2.LINE_AA)
-    cv2.circle(picture, head, 15, (30, 30, 30), -1, cv2.LINE_AA)
+    cv2.line(picture, head, tail, (60, 60, 60), SIZE // 10, cv2.LINE_AA)
+    cv2.circle(picture, head, SIZE // 9, (30, 30, 30), -1, cv2.LINE_AA)
     return np.clip(picture + rng.normal(0, 2, picture.shape), 0, 255).astype(np.uint8)
 
 
@@ -93,9 +93,7 @@ def lying_anyhow(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 @pytest.fixture(scope="module")
 def lying_still(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    return photographs(
-        tmp_path_factory.mktemp("still"), np.random.default_rng(3).uniform(-2, 2, 10).tolist()
-    )
+    return photographs(tmp_path_factory.mktemp("still"), np.random.default_rng(3).uniform(-2, 2, 10).tolist())
 
 
 @pytest.fixture(scope="module")
@@ -139,12 +137,14 @@ def test_a_photographs_own_copies_are_no_part_of_the_bank_that_judges_it(lying_a
 
 
 def test_copies_are_bounded_and_belong_to_their_photograph(lying_anyhow: Catalog) -> None:
-    detector = PatchCore(**SMALL, copies="turn60").fit(lying_anyhow)
+    detector = PatchCore(size=64)
     paths = lying_anyhow.train_normal()
-    pool = gather_copies(
-        detector.extractor(), detector._embedding(), paths, Copies(turns=60), 1, detector.seed
-    )
-    assert len(pool.vectors) == MOST_COPIES < len(paths) * 59
+    reading = detector.extractor(), detector._embedding(), paths
+    pool = gather_copies(*reading, Copies(relit=True), 1, seed=0)
+    assert len(pool.vectors) == len(paths) * 4 <= MOST_OTHERS
+    assert pool.owners.tolist() == np.repeat(np.arange(len(paths)), 4).tolist()
+    pool = gather_copies(*reading, Copies(turns=60), 1, seed=0)
+    assert len(pool.vectors) == MOST_TURNED < len(paths) * 59
     assert set(torch.unique(pool.owners).tolist()) == set(range(len(paths)))
 
 

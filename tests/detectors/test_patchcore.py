@@ -34,7 +34,7 @@ from blemish.view.preprocessing import preprocess
 
 Array = npt.NDArray[np.float64]
 SIZE = 128
-PLAIN: dict[str, Any] = {"size": SIZE, "coreset_size": 150, "context": 0}
+PLAIN: dict[str, Any] = {"size": SIZE, "coreset_size": 150, "context": 0, "copies": "none"}
 
 
 def enlarged(maps: npt.NDArray[Any], height: int, width: int) -> Array:
@@ -105,7 +105,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 @pytest.fixture(scope="module")
 def contextual(many: Catalog) -> PatchCore:
     """Fitted with the default context."""
-    return PatchCore(size=SIZE, coreset_size=150).fit(many)
+    return PatchCore(size=SIZE, coreset_size=150, copies="none").fit(many)
 
 
 @pytest.fixture(scope="module")
@@ -346,7 +346,7 @@ def test_a_context_is_learnt_from_good_images_left_out(contextual: PatchCore, ma
 
 
 def test_reweighting_and_context_go_together(many: Catalog) -> None:
-    both = PatchCore(size=SIZE, coreset_size=150, top=0.0, reweighting=5).fit(many)
+    both = PatchCore(size=SIZE, coreset_size=150, top=0.0, reweighting=5, copies="none").fit(many)
     both = with_slope(both, 1.0)
     bare = copy.copy(both)
     bare.context_ = None

@@ -41,12 +41,14 @@ KINDS = (
 MORE = 10
 """Photographs of which it is said what they would bring."""
 
-_HELD_OUT, _SHARE = 24, 1 / 4
+MARGIN = 0.04
+"""Share by which painted defects have to stand out more for a kind that is new; more turns need none."""
+
+_HELD_OUT, _SHARE = 16, 1 / 3
 _SIZES = (0.5, 1.0)  # of painted defects, in the usual size of each type
-_CANDIDATES, _BANK = 15_000, 1500  # of the photographs; a smaller bank tells as well which copies help
+_CANDIDATES = 12_000  # of the photographs themselves
 _CHANGED = 1 / 8  # of the patches: those that a painted defect changes most
 _TRIES = 6
-_MARGIN = 0.04
 
 Scores = npt.NDArray[np.float64]
 Distances = Callable[[Tensor], nn.Module]
@@ -158,6 +160,7 @@ class Trial:
         own: candidates from the photographs as they are.
         distances: from a bank, N x D, to what gives the distances, 1 x 1 x h x w, of patches, 1 x D x h x w.
         score_of: the score of a photograph with such distances.
+        bank: vectors in a memory bank, as many as the detector's: a smaller one sees less of what copies bring.
         each: most candidates of a copy.
         seed: of everything drawn.
 
@@ -173,12 +176,13 @@ class Trial:
         own: PatchPool,
         distances: Distances,
         score_of: ScoreOf,
+        bank: int,
         each: int,
         seed: int,
     ) -> None:
         self._extractor, self._embedding, self._paths = extractor, embedding, paths
         self._distances, self._score_of = distances, score_of
-        self._each, self._seed = each, seed
+        self._bank, self._each, self._seed = bank, each, seed
         self._own = own.thinned(max(1, _CANDIDATES // len(paths)), seed)
         drawn = np.random.default_rng(seed).permutation(len(paths))[:_HELD_OUT]
         parts = math.ceil(len(drawn) / max(1, int(_SHARE * len(paths))))
@@ -217,7 +221,7 @@ class Trial:
             others = np.setdiff1d(np.arange(self.photographs), [one.position for one in part])
             learnt = np.random.default_rng(self._seed).permutation(others)[: round(share * len(others))]
             rows = vectors[torch.isin(owners, torch.from_numpy(learnt))]
-            nearest = self._distances(choose_bank(rows, _BANK, self._seed))
+            nearest = self._distances(choose_bank(rows, self._bank, self._seed))
             with torch.inference_mode():
                 for one in part:
                     distances = self._to(nearest, one.patches)
@@ -273,7 +277,8 @@ def choose_copies(trial: Trial) -> tuple[CopiesChoice, list[PatchPool]]:
                 tried[TURN if kind.turns > 1 else str(kind)] = trial.copies(kind)
                 together = kept | kind
                 judged[str(together)] = trial.judge(tried.values())
-                if helps(judged[str(kept)], judged[str(together)]):
+                margin = 0.0 if kind.turns > 1 and kept.turns > 1 else MARGIN
+                if helps(judged[str(kept)], judged[str(together)], margin):
                     kept, pools = together, tried
             advance(1)
     half = trial.judge(pools.values(), share=0.5)
@@ -281,11 +286,11 @@ def choose_copies(trial: Trial) -> tuple[CopiesChoice, list[PatchPool]]:
     return CopiesChoice(kept, _why(trial, judged), judged, more), list(pools.values())
 
 
-def helps(before: Judged, after: Judged) -> bool:
-    """Whether copies lower the upper good scores and painted defects then stand out more: by 4 % of these scores, and
+def helps(before: Judged, after: Judged, margin: float = MARGIN) -> bool:
+    """Whether copies lower the upper good scores and painted defects then stand out more: by a share of `margin`, and
     without being told worse from good photographs than before."""
     lower = after.upper < before.upper
-    clearer = after.clearance > (1 + _MARGIN) * before.clearance
+    clearer = after.clearance > (1 + margin) * before.clearance
     return lower and clearer and after.auroc >= before.auroc
 
 

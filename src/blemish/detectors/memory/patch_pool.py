@@ -19,8 +19,9 @@ from blemish.detectors.turned_copies import places_inside, turned
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
 
-MOST_COPIES = 480
-"""Copies of a kind that are read: what they add falls with their number, and reading them is what takes time."""
+MOST_TURNED, MOST_OTHERS = 480, 120
+"""Turned copies that are read, and copies of any other kind: what they add falls with their number, and reading them is
+what takes time."""
 
 _PROJECTED = 64
 
@@ -95,7 +96,7 @@ def gather_copies(
     each: int,
     seed: int,
 ) -> PatchPool:
-    """Candidates from copies of the images, at most `each` of a copy, and of `MOST_COPIES` copies drawn by the seed.
+    """Candidates from copies of the images, at most `each` of a copy, and of so many copies, drawn by the seed.
 
     A copy's patches have its photograph as their owner. Places that a turned copy does not reach give none. Copies are
     read past the cache of features, which they would flood.
@@ -103,7 +104,8 @@ def gather_copies(
     Raises:
         ImageError: a file cannot be read.
     """
-    pairs = np.random.default_rng(seed).permutation(len(paths) * len(copies))[:MOST_COPIES]
+    most = MOST_TURNED if copies.turns > 1 else MOST_OTHERS
+    pairs = np.random.default_rng(seed).permutation(len(paths) * len(copies))[:most]
     wanted: dict[int, set[int]] = {}
     for position, number in (divmod(int(pair), len(copies)) for pair in pairs):
         wanted.setdefault(position, set()).add(number)

@@ -32,7 +32,7 @@ from blemish.detectors.memory.copies_choice import FEWEST, CopiesChoice, Trial, 
 from blemish.detectors.memory.foreground import Foreground, border_of, learn_foreground
 from blemish.detectors.memory.nearest_patch import COSINE, DISTANCES, EUCLIDEAN, NearestPatch, patch_embedding
 from blemish.detectors.memory.patch_pool import (
-    MOST_COPIES,
+    MOST_TURNED,
     PatchPool,
     choose_bank,
     gather_copies,
@@ -270,6 +270,7 @@ class PatchCore(FrozenFeatureDetector):
             own,
             distances=lambda bank: NearestPatch(bank, cosine=self.distance == COSINE),
             score_of=lambda distances: float(scoring(distances)[0]),
+            bank=self.coreset_size,
             each=self._each_copy(),
             seed=self.seed,
         )
@@ -277,7 +278,7 @@ class PatchCore(FrozenFeatureDetector):
 
     def _each_copy(self) -> int:
         """Most candidates of one copy: all copies of a kind together are no more than the images' own."""
-        return max(1, min(_EACH_COPY, self.pool // MOST_COPIES))
+        return max(1, min(_EACH_COPY, self.pool // MOST_TURNED))
 
     def chosen(self) -> dict[str, Any]:
         """And the copies."""
