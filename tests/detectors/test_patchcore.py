@@ -35,7 +35,7 @@ from blemish.view.preprocessing import preprocess
 
 Array = npt.NDArray[np.float64]
 SIZE = 128
-PLAIN: dict[str, Any] = {"size": SIZE, "coreset_size": 150, "score": "patches"}
+PLAIN: dict[str, Any] = {"size": SIZE, "coreset_size": 150, "score": "patches", "copies": "none"}
 CONTEXTUAL: dict[str, Any] = {**PLAIN, "context": 30}
 
 

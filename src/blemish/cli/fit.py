@@ -36,6 +36,8 @@ def fit(request: FitRequest) -> FitResult:
         console.print(f"  trained for          {summary.epochs} epochs")
     if summary.chosen:
         console.print(f"  chosen by the fit    {chosen_in_words(summary.chosen)}")
+    if summary.more_photographs:
+        console.print(f"  what to expect       {summary.more_photographs['in_words']}")
     if summary.measured:
         console.print(f"  on images held out   {measured_in_words(summary.measured)}")
     if types := types_in_words(summary.manifest):

@@ -250,6 +250,10 @@ class Detector(ViewParameters, Folding, ABC):
         """Good photographs that show what no other does, and by how many robust standard deviations, where known."""
         return {}
 
+    def more_photographs(self) -> dict[str, Any]:
+        """What to expect from so few photographs and what more would bring, JSON-ready; empty where not measured."""
+        return {}
+
     @property
     def member_names(self) -> tuple[str, ...]:
         """Names of the detectors that this one is made of, where it is of several."""

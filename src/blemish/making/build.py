@@ -85,6 +85,7 @@ class BuildSummary:
         manifest: what the artifact says of itself; not in the JSON.
         history: losses and validation figures of each epoch, empty where the detector does not train.
         chosen: what parameters that were left to the fit came to mean, by name.
+        more_photographs: what to expect from so few photographs and what more would bring, where that was measured.
     """
 
     path: str
@@ -108,6 +109,7 @@ class BuildSummary:
     manifest: Manifest = dataclasses.field(repr=False, compare=False)
     history: Sequence[Mapping[str, float]] = dataclasses.field(repr=False, compare=False)
     chosen: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    more_photographs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The summary as JSON-ready values."""
@@ -197,6 +199,7 @@ def build_inspector(
         manifest=manifest,
         history=history,
         chosen=manifest.detector.chosen,
+        more_photographs=detector.more_photographs(),
     )
 
 

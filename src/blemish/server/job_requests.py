@@ -37,6 +37,9 @@ Size = Annotated[int, Field(ge=32, le=2048)]
 Augment = Annotated[str, Field(pattern=r"^[a-z]+(,[a-z]+)*$", max_length=80)]
 """The parameter `augment` of a detector."""
 
+Copies = Annotated[str, Field(pattern=r"^[a-z]+[0-9]*(,[a-z]+[0-9]*)*$", max_length=80)]
+"""The parameter `copies` of a detector."""
+
 Network = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
 """A pretrained network."""
 
@@ -130,6 +133,7 @@ class TrainRequest(ViewOptions, DetectorOptions, GroupOptions):
     category: Name | None = None
     detector: DetectorName = DEFAULT_DETECTOR
     augment: Augment | None = None
+    copies: Copies | None = None
     quick: bool = False
 
 
@@ -212,6 +216,7 @@ def workflow(
             out=trained_inspector(folder, request.name),
             detector=request.detector,
             augment=request.augment,
+            copies=request.copies,
             category=request.category,
             quick=request.quick,
             report=folder / REPORT,

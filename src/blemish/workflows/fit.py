@@ -20,6 +20,7 @@ from blemish.workflows.fields import (
     BackboneName,
     BitDepth,
     CategoryName,
+    CopiesKinds,
     GoodParts,
     Preset,
     Settings,
@@ -52,6 +53,7 @@ class FitRequest(ViewRequest, GroupedRequest):
     backbone: BackboneName = None
     weights: WeightsFiles = Field({})
     augment: Augment = None
+    copies: CopiesKinds = None
     features: str | None = Field(
         None, description="Classical detectors: deep-mid, deep-last, direct, pixels or direct-pixels."
     )
@@ -104,6 +106,7 @@ class FitRequest(ViewRequest, GroupedRequest):
             "backbone": self.backbone,
             "features": self.features,
             "augment": self.augment,
+            "copies": self.copies,
             "synthetic": "only" if self.synthetic else None,
         }
         options |= self.view_options | ({"ignore": self.ignored} if self.ignored else {})

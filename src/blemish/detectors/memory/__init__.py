@@ -11,7 +11,6 @@ _ANOMALYDINO = {
     "taps": (-1,),
     "neighbourhood": 1,
     "distance": "cosine",
-    "rotations": 8,
     "masking": True,
     "top": 0.01,
 }
@@ -24,6 +23,7 @@ DETECTORS = (
         reference="Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022",
         presets={
             "paper": {
+                "copies": "none",
                 "score": "patches",
                 "top": 0.0,
                 "reweighting": 9,
@@ -31,6 +31,7 @@ DETECTORS = (
                 "robust": False,
             },
             "mean-of-top": {
+                "copies": "none",
                 "size": 352,
                 "coreset_size": 2000,
                 "score": "patches",
@@ -38,18 +39,26 @@ DETECTORS = (
                 "sigma": 4.0,
                 "robust": False,
             },
-            "quick": {"size": 256, "coreset_size": 1000, "pool": 40_000},
+            "quick": {"size": 256, "copies": "none", "coreset_size": 1000, "pool": 40_000},
             "wide": {
+                "copies": "none",
                 "backbone": "wide_resnet50_2",
                 "score": "patches",
                 "top": 0.0,
                 "coreset_ratio": 0.01,
                 "robust": False,
             },
-            "anomalydino": {**_ANOMALYDINO, "score": "patches", "coreset_size": 10_000, "robust": False},
+            "anomalydino": {
+                **_ANOMALYDINO,
+                "copies": "turn8",
+                "score": "patches",
+                "coreset_size": 10_000,
+                "robust": False,
+            },
             "light-pca": {
                 "backbone": "resnet18",
                 "size": 256,
+                "copies": "none",
                 "taps": (32,),
                 "neighbourhood": 1,
                 "pool": 150_000,
@@ -62,6 +71,7 @@ DETECTORS = (
             "official": {
                 "backbone": "wide_resnet50_2",
                 "size": 256,
+                "copies": "none",
                 "crop": 224,
                 "coreset_ratio": 0.1,
                 "dimensions": 1024,
@@ -78,6 +88,7 @@ DETECTORS = (
             "coreset_size": [2000, 3000, 4000],
             "score": ["map", "patches"],
             "sigma": [4.0, 8.0, 12.0],
+            "copies": ["none", "turn8", "turn24"],
             "context": [0, 30],
         },
     ),

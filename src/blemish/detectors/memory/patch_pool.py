@@ -6,17 +6,23 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from blemish.core.progress import track
+from blemish.core.progress import task, track
 from blemish.detectors.augmentation import Augmentation
+from blemish.detectors.copies import Copies
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.memory.coreset import drawn_row, first_of_equals, greedy_coreset, random_projection
 from blemish.detectors.tiled import kept_patches, tiles_of_good
 from blemish.detectors.turned_copies import places_inside, turned
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
+
+MOST_TURNED, MOST_OTHERS = 480, 120
+"""Turned copies that are read, and copies of any other kind: what they add falls with their number, and reading them is
+what takes time."""
 
 _PROJECTED = 64
 
@@ -42,6 +48,22 @@ class PatchPool:
     suspicious: Mapping[int, float] = dataclasses.field(default_factory=dict)
     begun: Tensor | None = None
 
+    def __add__(self, other: PatchPool) -> PatchPool:
+        """The candidates of both, which are of the same images."""
+        vectors, owners = torch.cat([self.vectors, other.vectors]), torch.cat([self.owners, other.owners])
+        return PatchPool(vectors, owners, self.grid, self.patches + other.patches)
+
+    def thinned(self, each: int, seed: int) -> PatchPool:
+        """At most so many candidates of an image: its own greedy coreset of them."""
+        kept = [choose_bank(rows, each, seed) for rows in self._by_owner()]
+        owners = torch.unique_consecutive(self.owners)
+        counts = torch.tensor([len(rows) for rows in kept])
+        return dataclasses.replace(self, vectors=torch.cat(kept), owners=owners.repeat_interleave(counts))
+
+    def _by_owner(self) -> Sequence[Tensor]:
+        counts = torch.unique_consecutive(self.owners, return_counts=True)[1]
+        return torch.split(self.vectors, counts.tolist())
+
 
 def gather_patches(
     extractor: FeatureExtractor,
@@ -49,15 +71,14 @@ def gather_patches(
     paths: Sequence[Path],
     most: int,
     seed: int,
-    rotations: int = 1,
     augmentation: Augmentation | None = None,
 ) -> PatchPool:
     """Candidates from all images, about `most` in all.
 
     Where there are more, every image first gives only its own greedy coreset: the coreset of coresets keeps a
-    constant-factor guarantee (Indyk et al., 2014), and memory does not grow with the number of images. With `rotations`
-    an image gives the patches of its turned copies too (see `turned_patches`), with an augmentation its others. Of an
-    image read in tiles, which has no copies, every tile gives its own coreset.
+    constant-factor guarantee (Indyk et al., 2014), and memory does not grow with the number of images. With an
+    augmentation an image gives the patches of its augmented copies too. Of an image read in tiles, which has no copies,
+    every tile gives its own coreset.
     """
     if extractor.contract.tiled:
         return _gather_tiles(extractor, embedding, paths, most, seed)
@@ -67,14 +88,51 @@ def gather_patches(
         patches = embedding(batch_of_one(maps))
         grid = (int(patches.shape[2]), int(patches.shape[3]))
         rows = patches.flatten(2)[0].T
-        if rotations > 1:
-            rows = torch.cat([rows, *turned_patches(extractor, embedding, paths[position], rotations)])
         count += len(rows)
         if augmentation is not None:
             rows = torch.cat([rows, *augmented_patches(extractor, embedding, paths[position], augmentation)])
         rows = choose_bank(rows.contiguous(), max(1, most // len(paths)), seed)
         vectors.append(rows)
         owners.append(torch.full((len(rows),), position))
+    return PatchPool(torch.cat(vectors), torch.cat(owners), grid, count)
+
+
+def gather_copies(
+    extractor: FeatureExtractor,
+    embedding: nn.Module,
+    paths: Sequence[Path],
+    copies: Copies,
+    each: int,
+    seed: int,
+) -> PatchPool:
+    """Candidates from copies of the images, at most `each` of a copy, and of so many copies, drawn by the seed.
+
+    A copy's patches have its photograph as their owner. Places that a turned copy does not reach give none. Copies are
+    read past the cache of features, which they would flood.
+
+    Raises:
+        ImageError: a file cannot be read.
+    """
+    most = MOST_TURNED if copies.turns > 1 else MOST_OTHERS
+    pairs = np.random.default_rng(seed).permutation(len(paths) * len(copies))[:most]
+    wanted: dict[int, set[int]] = {}
+    for position, number in (divmod(int(pair), len(copies)) for pair in pairs):
+        wanted.setdefault(position, set()).add(number)
+    vectors, owners, grid, count, pixels = [], [], (0, 0), 0, PixelCache()
+    with task(f"Reading copies: {copies}", len(pairs)) as advance:
+        for position in sorted(wanted):
+            picture = pixels.read(paths[position], extractor.contract)
+            stride = extractor.contract.width / extractor.shapes[0][-1]
+            for copy, angle in copies.of(picture, stride, wanted[position]):
+                patches = embedding(batch_of_one(extractor.extract_once(copy)))
+                grid = (int(patches.shape[2]), int(patches.shape[3]))
+                rows = patches.flatten(2)[0].T
+                if angle:
+                    rows = rows[torch.from_numpy(places_inside(grid, angle).ravel())]
+                count += len(rows)
+                vectors.append(choose_bank(rows.contiguous(), each, seed))
+                owners.append(torch.full((len(vectors[-1]),), position))
+                advance(1)
     return PatchPool(torch.cat(vectors), torch.cat(owners), grid, count)
 
 

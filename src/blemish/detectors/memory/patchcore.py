@@ -7,6 +7,8 @@ back (`score="patches"`, `top=0`, or a preset): the image score is the highest v
 from __future__ import annotations
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +21,7 @@ from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import normal_images, refuse, require_fitted
+from blemish.detectors.copies import AUTO, NONE, Copies, can_be_meant
 from blemish.detectors.frozen import (
     BackboneWithHead,
     FrozenFeatureDetector,
@@ -29,9 +32,16 @@ from blemish.detectors.frozen import (
 from blemish.detectors.layers import PatchScoring, UnitLength
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.context import LearntContext, learn_context
+from blemish.detectors.memory.copies_choice import ALWAYS, FEWEST, CopiesChoice, Trial, choose_copies
 from blemish.detectors.memory.foreground import Foreground, border_of, learn_foreground
-from blemish.detectors.memory.nearest_patch import COSINE, DISTANCES, EUCLIDEAN, patch_embedding
-from blemish.detectors.memory.patch_pool import PatchPool, bank_rows, gather_patches
+from blemish.detectors.memory.nearest_patch import COSINE, DISTANCES, EUCLIDEAN, NearestPatch, patch_embedding
+from blemish.detectors.memory.patch_pool import (
+    MOST_TURNED,
+    PatchPool,
+    bank_rows,
+    gather_copies,
+    gather_patches,
+)
 from blemish.detectors.memory.patchcore_network import Context, PatchCoreHead
 from blemish.detectors.memory.reduction import NeighbourhoodAverage, Projection, learn_projection
 from blemish.detectors.memory.suspicious import trusted_pool
@@ -43,6 +53,7 @@ from blemish.features.together import Reads
 MAP, PATCHES = SCORES = "map", "patches"
 _FEWEST_FOR_CONTEXT = 20
 _FOREGROUND_IMAGES = 16
+_EACH_COPY = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +89,9 @@ class PatchCore(FrozenFeatureDetector):
             reads all.
         neighbourhood: patches are averaged over this many positions squared.
         distance: to the nearest patch: "euclidean", or "cosine", which is 1 less the cosine.
-        rotations: copies of each image, turned by equal angles, that fill the bank; 1 for itself alone.
+        copies: what fills the bank besides the images: "none", "turn8" (or another number of equal angles), "mirror",
+            "shift" (by half a patch), "relit", several with commas between, or "auto": relit, and of the others what helps on images
+            held out and on defects painted on them (`blemish.detectors.memory.copies_choice`).
         masking: whether the background is masked where it can be told for certain
             (`blemish.detectors.memory.foreground.learn_foreground` has the rule).
         dimensions: numbers that a patch is reduced to; 0 keeps all.
@@ -100,8 +113,8 @@ class PatchCore(FrozenFeatureDetector):
 
     After `fit`: `memory_bank_` (vectors x D), `grid_` (h, w), `suspicious_` (photographs with patches that no other
     has and the bank does not hold, and how far they stand out), `projection_` (None unless patches are reduced by
-    principal components), `context_` (None where there are too few images for one), and `foreground_` (None unless it
-    is masked by).
+    principal components), `copies_choice_` (None unless `copies` is "auto"), `context_` (None where there are too few
+    images for one), and `foreground_` (None unless it is masked by).
     """
 
     name: ClassVar[str] = "patchcore"
@@ -109,14 +122,14 @@ class PatchCore(FrozenFeatureDetector):
     augments: ClassVar[bool] = True
     reads_any_shape: ClassVar[bool] = True
     reads_tiles: ClassVar[bool] = True
-    later: ClassVar[tuple[str, ...]] = ("distance", "rotations", "masking")
+    later: ClassVar[tuple[str, ...]] = ("distance", "masking")
     calibration_folds: ClassVar[int] = 10
 
     size: int = 448
     crop: int = 0
     neighbourhood: int = 3
     distance: str = EUCLIDEAN
-    rotations: int = 1
+    copies: str = AUTO
     masking: bool = False
     dimensions: int = 0
     reduction: str = "pca"
@@ -131,6 +144,9 @@ class PatchCore(FrozenFeatureDetector):
     sigma: float = 8.0
     calibration_images: int = 1000
     context_: LearntContext | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
+    copies_choice_: CopiesChoice | None = dataclasses.field(
+        default=None, init=False, repr=False, compare=False
+    )
     projection_: Projection | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     foreground_: Foreground | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     _patches: Memo[PatchPool] = dataclasses.field(default_factory=Memo, init=False, repr=False, compare=False)
@@ -141,13 +157,14 @@ class PatchCore(FrozenFeatureDetector):
     def reads(self) -> Reads:
         """The backbone's feature maps, and pixels to turn."""
         reads = super().reads()
-        return reads if self.rotations == 1 else dataclasses.replace(reads, contracts=(self.preprocessing(),))
+        return reads if self.copies == NONE else dataclasses.replace(reads, contracts=(self.preprocessing(),))
 
     def learn(self, catalog: Catalog) -> None:
         """Fill the memory bank from the normal training images, and learn what they score as if unseen."""
         self._check_parameters()
         self._held.forget()  # files may have changed since an earlier fit
         paths = normal_images(catalog)
+        self.copies_choice_ = None
         pool = self._patches.keep(self.key_of(paths), self._pool_of(paths))
         with task("Choosing the memory bank", None):
             bank = self._bank_of(pool)
@@ -200,15 +217,15 @@ class PatchCore(FrozenFeatureDetector):
         super().check_tiles()
         whole = ("crop", "masking", "context", "reweighting")
         self.refuse_in_tiles(*(name for name in whole if getattr(self, name)))
-        self.refuse_in_tiles(*(["rotations"] if self.rotations > 1 else []))
+        self.refuse_in_tiles(*(["copies"] if self.copies not in (AUTO, NONE) else []))
 
     def any_shape(self) -> bool:
         """A crop is of a square."""
         return super().any_shape() and not self.crop
 
     def quick_parameters(self) -> dict[str, Any]:
-        """And a crop that shrinks with the size."""
-        quick = super().quick_parameters()
+        """And a crop that shrinks with the size, and no copies."""
+        quick = super().quick_parameters() | {"copies": NONE}
         unit = self.size_unit
         return quick | ({"crop": self.crop * quick["size"] // self.size // unit * unit} if self.crop else {})
 
@@ -218,7 +235,7 @@ class PatchCore(FrozenFeatureDetector):
             "crop": self.crop != 0 and (self.crop % self.size_unit != 0 or not 64 <= self.crop <= self.size),
             "neighbourhood": self.neighbourhood < 1 or self.neighbourhood % 2 == 0,
             "distance": self.distance not in DISTANCES,
-            "rotations": not 1 <= self.rotations <= 360,
+            "copies": not can_be_meant(self.copies),
             "dimensions": self.dimensions < 0,
             "reduction": self.reduction not in ("pca", "average"),
             "coreset_size": self.coreset_size < 1,
@@ -261,19 +278,69 @@ class PatchCore(FrozenFeatureDetector):
         return learn_foreground(images, border_of(self.extractor(), self.neighbourhood))
 
     def _pool_of(self, paths: list[Path]) -> PatchPool:
-        """Candidates from all images, in bounded memory."""
-        pool = gather_patches(
-            self.extractor(),
-            self._embedding(),
-            paths,
-            self.pool,
-            self.seed,
-            self.rotations,
-            self.augmented_by(),
+        """Candidates from all images and their copies, in bounded memory."""
+        own = gather_patches(
+            self.extractor(), self._embedding(), paths, self.pool, self.seed, self.augmented_by()
         )
+        pool = functools.reduce(operator.add, self._pools_of_copies(paths, own), own)
         if not self.robust:
             return pool
         return trusted_pool(pool, self.groups_of(paths), self._size_of_bank(pool), self.seed)
+
+    def _size_of_bank(self, pool: PatchPool) -> int:
+        """How many vectors the bank is to have."""
+        return max(1, round(self.coreset_ratio * pool.patches) if self.coreset_ratio else self.coreset_size)
+
+    def _pools_of_copies(self, paths: list[Path], own: PatchPool) -> list[PatchPool]:
+        """Candidates from copies of each kind that is used; which, is chosen first where that is left to the fit."""
+        if self.copies == AUTO and self.copies_choice_ is None:
+            choice, pools = self._choose_copies(paths, own)
+            if self.planned_view().tiled:
+                self.copies_choice_ = choice
+                return pools
+            self.copies_choice_ = choice.with_always()
+            return [*pools, *self._copies_of(paths, ALWAYS)]
+        chosen = self.copies_choice_
+        return self._copies_of(paths, Copies.written(self.copies) if chosen is None else chosen.copies)
+
+    def _copies_of(self, paths: list[Path], copies: Copies) -> list[PatchPool]:
+        """Candidates from copies of each kind."""
+        read = self.extractor(), self._embedding(), paths
+        return [gather_copies(*read, kind, self._each_copy(), self.seed) for kind in copies.kinds()]
+
+    def _choose_copies(self, paths: list[Path], own: PatchPool) -> tuple[CopiesChoice, list[PatchPool]]:
+        if self.planned_view().tiled:
+            return CopiesChoice(Copies(), "photographs that are read in tiles are not copied"), []
+        if len(paths) < FEWEST:
+            why = f"{len(paths)} good photographs are too few to choose on"
+            return CopiesChoice(Copies(), why), []
+        scoring = self._scoring(own.grid)
+        trial = Trial(
+            self.extractor(),
+            self._embedding(),
+            paths,
+            own,
+            distances=lambda bank: NearestPatch(bank, cosine=self.distance == COSINE),
+            score_of=lambda distances: float(scoring(distances)[0]),
+            bank=self.coreset_size,
+            each=self._each_copy(),
+            seed=self.seed,
+        )
+        return choose_copies(trial)
+
+    def _each_copy(self) -> int:
+        """Most candidates of one copy: all copies of a kind together are no more than the images' own."""
+        return max(1, min(_EACH_COPY, self.pool // MOST_TURNED))
+
+    def chosen(self) -> dict[str, Any]:
+        """And the copies."""
+        choice = self.copies_choice_
+        return super().chosen() | ({} if choice is None else choice.to_json())
+
+    def more_photographs(self) -> dict[str, Any]:
+        """The learning curve that the choice of copies has measured."""
+        choice = self.copies_choice_
+        return {} if choice is None or choice.more is None else choice.more.to_json()
 
     def _size_of_bank(self, pool: PatchPool) -> int:
         """How many vectors the bank is to have."""
