@@ -31,6 +31,9 @@ Size = Annotated[int, Field(ge=32, le=2048)]
 Augment = Annotated[str, Field(pattern=r"^[a-z]+(,[a-z]+)*$", max_length=80)]
 """The parameter `augment` of a detector."""
 
+DisturbanceName = Annotated[str, Field(pattern=r"^[a-z-]{1,40}$")]
+"""One of `blemish.evaluation.disturbances.DISTURBANCES`."""
+
 Network = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
 """A pretrained network."""
 
@@ -116,6 +119,17 @@ class EvaluateRequest(FolderOptions):
     inspector: Name
 
 
+class StressRequest(FolderOptions):
+    """Measure the active version of an inspector on disturbed photographs."""
+
+    kind: Literal["stress"] = "stress"
+    folder: Folder
+    inspector: Name
+    of: Annotated[tuple[DisturbanceName, ...], Field(min_length=1, max_length=20)] | None = None
+    steps: Annotated[int, Field(ge=1, le=20)] = 4
+    limit: Annotated[int, Field(ge=1, le=100_000)] = 100
+
+
 class BenchmarkRequest(DetectorOptions, FolderOptions):
     """Compare detectors on the same photographs."""
 
@@ -126,7 +140,8 @@ class BenchmarkRequest(DetectorOptions, FolderOptions):
 
 
 JobRequest = Annotated[
-    TrainRequest | ExploreRequest | EvaluateRequest | BenchmarkRequest, Field(discriminator="kind")
+    TrainRequest | ExploreRequest | EvaluateRequest | StressRequest | BenchmarkRequest,
+    Field(discriminator="kind"),
 ]
 
 
@@ -143,7 +158,7 @@ def workflow(
     Args:
         request: what is asked for.
         folder: the job's own.
-        inspector: what an evaluation measures.
+        inspector: what an evaluation, or a stress, measures.
 
     Raises:
         UsageError: the folder of photographs does not exist, or the inspector is not given.
@@ -151,6 +166,7 @@ def workflow(
     from blemish.workflows.benchmark import BenchmarkRequest as Benchmark
     from blemish.workflows.evaluate import EvaluateRequest as Evaluate
     from blemish.workflows.explore import ExploreRequest as Explore
+    from blemish.workflows.stress import StressRequest as Stress
     from blemish.workflows.train import TrainRequest as Train
 
     data = Path(request.folder)
@@ -188,14 +204,17 @@ def workflow(
         )
     if inspector is None:
         raise UsageError("An evaluation needs an inspector: name one.")
-    return "evaluate", Evaluate(
-        inspector=inspector.path,
-        digest=inspector.digest,
-        title=inspector.title,
-        data=data,
-        out=folder,
+    measured = {
+        "inspector": inspector.path,
+        "digest": inspector.digest,
+        "title": inspector.title,
+        "data": data,
+        "out": folder,
         **request.folder_options(),
-    )
+    }
+    if isinstance(request, StressRequest):
+        return "stress", Stress(of=request.of, steps=request.steps, limit=request.limit, **measured)
+    return "evaluate", Evaluate(**measured)
 
 
 def _exists(data: Path) -> bool:
@@ -213,6 +232,8 @@ def title(request: JobRequest) -> str:
         return f"Train {request.name} with {request.detector}"
     if isinstance(request, EvaluateRequest):
         return f"Evaluate {request.inspector} on {where}"
+    if isinstance(request, StressRequest):
+        return f"Stress {request.inspector} on {where}"
     if isinstance(request, BenchmarkRequest):
         return f"Benchmark {', '.join(request.detectors)} on {where}"
     return f"Explore {where}"
