@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -75,7 +76,7 @@ def test_turns_are_small_and_bring_nothing_black_in() -> None:
     assert np.ptp(angles) > 5 and np.abs(angles).max() < 11
 
 
-@pytest.mark.parametrize("name", ["jitter", "brightness"])
+@pytest.mark.parametrize("name", ["jitter", "brightness", "light"])
 def test_light_moves_no_pixel(name: str) -> None:
     image = photograph()
     for number in range(6):
@@ -83,6 +84,22 @@ def test_light_moves_no_pixel(name: str) -> None:
         assert not np.array_equal(copy, image)
         assert np.corrcoef(copy.ravel(), image.ravel())[0, 1] > 0.95
         assert 0.75 < copy.mean() / image.mean() < 1.25
+
+
+def test_another_light_leaves_masks_and_grey_photographs_what_they_are() -> None:
+    grey = photograph()[..., :1].repeat(3, 2)
+    mask = np.zeros(grey.shape[:2], np.bool_)
+    mask[4:9, 5:12] = True
+    blurred, colours = [], []
+    for number in range(40):
+        copy, moved = Augmentation("light", 0).copy_with_mask(grey, mask, number)
+        assert np.array_equal(moved, mask) and (copy == copy[..., :1]).all()
+        coloured = Augmentation("light", 0).copy(photograph(), number).astype(float)
+        colours.append(coloured[..., 0].mean() / coloured[..., 2].mean())
+        edges = [cv2.Laplacian(image[..., 0], cv2.CV_64F).std() / image.std() for image in (copy, grey)]
+        blurred.append(edges[0] / edges[1])
+    assert max(colours) / min(colours) > 1.1, "red and blue go apart"
+    assert max(blurred) > 0.95 and min(blurred) < 0.9, "some are sharp, some a little blurred"
 
 
 def test_a_copy_depends_on_pixels_and_seed_alone() -> None:
