@@ -203,7 +203,7 @@ def test_undisturbed_figures_are_those_of_evaluate(
     assert plain["false_rejects"] == known["false_reject"] and plain["escapes"] == known["escape"]
     assert "Judging" not in said.stdout
     page = (tmp_path / "s/report.html").read_text("utf-8")
-    assert "as it is" in page and "Sigma in pixels" in page and "http" not in page.split("<script>")[0]
+    assert "as it is" in page and "Sigma in pixels" in page and '="http' not in page.split("<script>")[0]
 
 
 def test_the_verb_prints_a_sentence_a_disturbance(
