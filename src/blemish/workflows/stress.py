@@ -19,7 +19,7 @@ from blemish.workflows.request import UNLISTED, Argument, Outcome
 
 if TYPE_CHECKING:
     from blemish.evaluation.stress import Judge
-    from blemish.evaluation.stress_result import Stress
+    from blemish.evaluation.stress_result import Promise, Stress
     from blemish.line.manifest import Manifest
     from blemish.line.runtime import Inspector
 
@@ -99,6 +99,7 @@ def stress(request: StressRequest) -> StressResult:
     from blemish.evaluation.facts import inspector_facts
     from blemish.evaluation.stress import measure_stress, plan_stress, workers
     from blemish.evaluation.stress_report import write_stress_report
+    from blemish.evaluation.unseen import learnt_from
     from blemish.line.journal import Journal
     from blemish.line.runtime import Inspector
     from blemish.workflows.problems import said_problems
@@ -108,7 +109,9 @@ def stress(request: StressRequest) -> StressResult:
     manifest = inspector.manifest
     catalog = open_category(request.data, request.category, manifest.training.category, request.told)
     said_problems(catalog, manifest.preprocessing.bit_depth)
-    plan = plan_stress(catalog, _learnt(manifest), disturbances, request.steps, request.limit, request.seed)
+    plan = plan_stress(
+        catalog, learnt_from(manifest), disturbances, request.steps, request.limit, request.seed
+    )
     judges = _judges(inspector, min(workers(), len(plan.photographs)), request)
     key = hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()
     journal = Journal(request.folder, {"blemish": __version__, "stressed": key}, resume=True)
@@ -150,13 +153,8 @@ def _judge_of(inspector: Inspector) -> Judge:
     return lambda image: inspector.predict(image).score
 
 
-def _learnt(manifest: Manifest) -> frozenset[str]:
-    """SHA-256 of all photographs that the inspector has learnt from, labelled ones too."""
-    supervision = manifest.training.supervision
-    return frozenset(manifest.training.digests) | frozenset(supervision.digests if supervision else ())
-
-
-def _promise(manifest: Manifest) -> Any:
+def _promise(manifest: Manifest) -> Promise:
+    """What the threshold promises of unseen good parts."""
     from blemish.core.calibration import false_reject_rate
     from blemish.evaluation.stress_result import Promise
 
