@@ -57,9 +57,17 @@ def fit(request: FitRequest) -> FitResult:
     for number, reason in enumerate(view.reasons if view else ()):
         console.print(f"  {'' if number else 'looks':<20} {reason}")
     console.print(f"  threshold            {summary.threshold:.4g}")
+    groups = summary.manifest.calibration.n_groups
+    counted = f", counting {groups} groups" if groups else ""
     console.print(
-        f"  good parts rejected  {result.expected:.1%} expected, {result.at_most:.1%} at most (95 %)"
+        f"  good parts rejected  {result.expected:.1%} expected, {result.at_most:.1%} at most (95 %){counted}"
     )
+    if result.independent:
+        expected, at_most = result.independent
+        console.print(
+            f"                       {expected:.1%} and {at_most:.1%}, were all {summary.n_scores} photographs "
+            "independent"
+        )
     if result.report is not None:
         console.print(f"Report: {result.report}")
     following = f"blemish evaluate {summary.path} {request.data}{request.told_again}"

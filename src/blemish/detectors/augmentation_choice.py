@@ -78,7 +78,8 @@ def choose_augmentation(detector: Detector, catalog: Catalog) -> AugmentationCho
     if len(good) < FEWEST:
         return AugmentationChoice(NONE, f"{len(good)} good photographs are too few to choose on")
     drawn = np.random.default_rng(detector.seed).permutation(good)[:_MOST]
-    held_out = drawn[held_out_positions(len(drawn), _SHARE, detector.seed)]
+    groups = None if "group" not in catalog.table else catalog.table["group"].iloc[drawn].tolist()
+    held_out = drawn[held_out_positions(len(drawn), _SHARE, detector.seed, groups)]
     left_out = np.setdiff1d(good, np.setdiff1d(drawn, held_out))
     learnt = catalog.subset(np.setdiff1d(np.arange(len(catalog)), left_out))
     paths = [Path(path) for path in catalog.table["path"].iloc[held_out]]

@@ -16,7 +16,6 @@ from PIL import Image
 from torch import nn
 
 from blemish.core.errors import CatalogError, NotFittedError, UsageError
-from blemish.core.folds import fold_positions
 from blemish.core.image_inputs import ImageInput
 from blemish.core.settings import cache_folder
 from blemish.core.types import FloatArray, Prediction, mean_probability
@@ -25,20 +24,20 @@ from blemish.data.copies import counted_once
 from blemish.data.entries import TRAIN
 from blemish.detectors.augmentation import AUTO, NONE, TRANSFORMS, Augmentation, can_be_meant
 from blemish.detectors.augmentation_choice import AugmentationChoice, choose_augmentation
+from blemish.detectors.folding import Folding
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
 from blemish.detectors.view_parameters import ViewParameters
 from blemish.features.pixels import PixelCache, contents_of
 from blemish.features.together import Reads
 from blemish.line.manifest import TypeCalibrationRecord
 from blemish.view.preprocessing import Preprocessing, standardise
-from blemish.view_planning.plan import PlannedView
 
 QUICK_SIZE, QUICK_EPOCHS = 128, 5
 """Of a small first run."""
 
 
 @dataclasses.dataclass(repr=False)
-class Detector(ViewParameters, ABC):
+class Detector(ViewParameters, Folding, ABC):
     """Base of all detectors: a dataclass whose fields are its parameters, as in scikit-learn.
 
     `__init__` only stores parameters; `fit` checks them, learns, writes attributes that end in `_` and returns
@@ -114,6 +113,7 @@ class Detector(ViewParameters, ABC):
         try:
             with catalog_of(data, self.bit_depth) as given:
                 catalog = self._counted_once(given)
+                self.know_groups(catalog)
                 if not self._told_view:
                     self._planned = self.plan_view(catalog.train_normal())
                 self.check_augment()
@@ -275,12 +275,13 @@ class Detector(ViewParameters, ABC):
         """Score every normal training image as if unseen, by a detector fitted on the other folds.
 
         Yields the image's position in `catalog.train_normal()` and its prediction. Of images of equal pixels the first
-        is scored alone: none has a copy among those that were learnt from.
+        is scored alone: none has a copy among those that were learnt from, and none has one of its own group there.
 
         Raises:
             NotFittedError: before `fit`, or with other parameters than `fit` had.
         """
         once = self._counted_once(catalog)
+        self.know_groups(once)
         places = {path: place for place, path in reversed(list(enumerate(catalog.train_normal())))}
         paths = once.train_normal()
         for position, prediction in self.predict_unseen(once, folds):
@@ -295,7 +296,7 @@ class Detector(ViewParameters, ABC):
         require_fitted(self, "_fitted_with")
         paths = catalog.train_normal()
         rows = np.flatnonzero((catalog.table["split"] == "train") & (catalog.table["label"] == "normal"))
-        for held_out in fold_positions(len(paths), folds, self.seed):
+        for held_out in self.fold_parts(paths, folds, self.seed):
             others = np.setdiff1d(np.arange(len(catalog)), rows[held_out])
             detector = self.clone().set_params(augment=self._augment()).look_as(self.planned_view())
             detector.fit(catalog.subset(others))
@@ -328,9 +329,9 @@ class Detector(ViewParameters, ABC):
         given = self.get_params() | {"augment": self._augment()}
         return {name: given[name] for name in given if name not in later or given[name] != usual[name]}
 
-    def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], PlannedView, list[Path]]:
-        """What is learnt from photographs depends on them, the view and the parameters: the key of a memo."""
-        return self.get_params(), self.planned_view(), list(paths)
+    def key_of(self, paths: Sequence[Path]) -> tuple[Any, ...]:
+        """What is learnt from photographs depends on them, their groups, the view and the parameters: a memo's key."""
+        return self.get_params(), self.planned_view(), list(paths), self.groups_of(paths)
 
     @property
     def size_unit(self) -> int:

@@ -136,6 +136,10 @@ class CalibrationRecord(_Record):
         n_scores: how many normal scores the calibration rests on.
         method: how they were obtained, such as "k-fold".
         folds: number of folds; 0 where the method has none.
+        n_groups: how many groups the photographs of the scores are of, where it was said which belong together: so many
+            scores are independent. None where nobody said.
+        digests: what `training_digests` makes of the SHA-256 of photographs that were set aside for it (the method
+            "validation"); such photographs judge nothing.
         types: of a detector that tells defect types apart; None of any other.
     """
 
@@ -147,6 +151,8 @@ class CalibrationRecord(_Record):
     n_scores: int = Field(ge=1)
     method: Text
     folds: int = Field(ge=0)
+    n_groups: int | None = Field(None, ge=1)
+    digests: Annotated[tuple[Sha256, ...], FailFast(), Field(max_length=_MOST_DIGESTS)] = ()
     types: TypeCalibrationRecord | None = None
 
     @model_validator(mode="before")
@@ -161,6 +167,8 @@ class CalibrationRecord(_Record):
     def _check_scale(self) -> CalibrationRecord:
         if not self.map_low < self.map_high:
             raise ValueError("map_low must be below map_high")
+        if self.n_groups is not None and self.n_groups > self.n_scores:
+            raise ValueError("there are more groups than scores")
         return self
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import importlib.metadata
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from blemish.core.calibration import heatmap_scale, pixel_threshold, quantile_threshold
-from blemish.core.progress import task
+from blemish.core.progress import task, track
+from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN
 from blemish.detectors.base import Detector
@@ -35,12 +36,13 @@ from blemish.line.manifest import (
 )
 from blemish.line.rows import features_record
 from blemish.making.backbone import exported_backbone
+from blemish.making.calibration_set import CalibrationSet
 from blemish.making.parity import check_parity
 from blemish.making.reading import LABELLED_SHARE, Readable, read_for_learning
 
 QUANTILE = 0.995
 _PARITY_IMAGES = 4
-_NOT_IN_JSON = frozenset({"normal", "manifest"})
+_NOT_IN_JSON = frozenset({"normal", "manifest", "learnt", "set_aside"})
 _LIBRARIES = ("blemish", "numpy", "openvino", "opencv-python-headless", "pillow", "timm", "torch")
 
 
@@ -52,6 +54,7 @@ class BuildSummary:
         path: the artifact.
         category, detector: what was learnt, and how.
         n_train: different images learnt from.
+        learnt: the good ones among them; not in the JSON.
         n_labelled: of these, labelled test images that a supervised detector was given.
         epochs: epochs trained; 0 where the detector does not train.
         measured: what a supervised detector reached on the images held out from training, by name.
@@ -62,6 +65,7 @@ class BuildSummary:
         parity_error: largest relative difference between the laboratory's and the line's path.
         skipped: training images that could not be read, each with path and detail.
         copies: training images left out, as they show the same pixels as another, each with path and `same_as`.
+        set_aside: good photographs that the layout sets aside for the calibration; not in the JSON.
         normal: the scores for the threshold, with the photographs at either end; not in the JSON.
         manifest: what the artifact says of itself; not in the JSON.
         history: losses and validation figures of each epoch, empty where the detector does not train.
@@ -72,6 +76,7 @@ class BuildSummary:
     category: str
     detector: str
     n_train: int
+    learnt: Sequence[Path] = dataclasses.field(repr=False, compare=False)
     n_labelled: int
     epochs: int
     measured: dict[str, float]
@@ -82,6 +87,7 @@ class BuildSummary:
     parity_error: float
     skipped: list[dict[str, str]]
     copies: list[dict[str, str]]
+    set_aside: CalibrationSet = dataclasses.field(repr=False, compare=False)
     normal: NormalScores = dataclasses.field(repr=False, compare=False)
     manifest: Manifest = dataclasses.field(repr=False, compare=False)
     history: Sequence[Mapping[str, float]] = dataclasses.field(repr=False, compare=False)
@@ -106,7 +112,8 @@ def build_inspector(
 
     Training images that cannot be read are left out and listed, and so are those that show the same pixels as another:
     equal images count once, for learning and for the threshold. This is the 99.5 % point of the scores
-    of good images scored as if unseen: each by a detector fitted on the other folds, or held out from training.
+    of good images scored as if unseen: each by a detector fitted on the other folds, or held out from training; or,
+    where the layout sets enough of them aside, of these by the detector itself (`blemish.making.calibration_set`).
     Test images that a supervised detector learnt from are named in the artifact, so that nothing judges it by them.
 
     Args:
@@ -127,7 +134,7 @@ def build_inspector(
         readable = read_for_learning(catalog, detector, labelled_share)
     supervision = _supervision(catalog, readable, labelled_share, detector.seed)
     detector.fit(readable.catalog)
-    normal, calibration = _calibrate(detector, readable.catalog, folds)
+    normal, calibration = _calibrate(detector, readable, folds)
     model, parity = _export(detector, readable.catalog)
     training = TrainingRecord(
         category=catalog.category,
@@ -148,6 +155,7 @@ def build_inspector(
         category=catalog.category,
         detector=detector.name,
         n_train=len(readable.catalog),
+        learnt=readable.catalog.train_normal(),
         n_labelled=len(supervision.digests) if supervision else 0,
         epochs=len(history),
         measured=training.measured,
@@ -158,6 +166,7 @@ def build_inspector(
         parity_error=parity.max_relative_error,
         skipped=readable.skipped,
         copies=readable.copies,
+        set_aside=readable.calibration,
         normal=normal,
         manifest=manifest,
         history=history,
@@ -180,17 +189,32 @@ def _supervision(catalog: Catalog, readable: Readable, share: float, seed: int) 
     )
 
 
-def _calibrate(detector: Detector, catalog: Catalog, folds: int) -> tuple[NormalScores, CalibrationRecord]:
+def _unseen_predictions(
+    detector: Detector, readable: Readable, folds: int
+) -> Iterator[tuple[Path, Prediction]]:
+    """Good photographs that the detector has not learnt from, or not when it scores them, and what it says of each."""
+    if readable.calibration.enough:
+        paths = track(readable.calibration.paths, "Scoring the photographs set aside")
+        yield from zip(paths, detector.predict(readable.calibration.paths), strict=True)
+        return
+    learnt = readable.catalog.train_normal()
+    for position, prediction in detector.cross_predict(readable.catalog, folds):
+        yield learnt[position], prediction
+
+
+def _calibrate(detector: Detector, readable: Readable, folds: int) -> tuple[NormalScores, CalibrationRecord]:
     """Scores of good images as if unseen, and the thresholds from them."""
     normal, maxima, medians = NormalScores(), [], []
-    paths = catalog.train_normal()
-    for position, prediction in detector.cross_predict(catalog, folds):
-        path = paths[position]
-        normal.add(path, image_name(path, catalog.root), prediction, detector.gives_maps)
+    scored, groups = set(), readable.groups
+    for path, prediction in _unseen_predictions(detector, readable, folds):
+        scored.add(groups.get(path, ""))
+        normal.add(path, image_name(path, readable.catalog.root), prediction, detector.gives_maps)
         maxima.append(float(prediction.anomaly_map.max()))
         medians.append(float(np.median(prediction.anomaly_map)))
     threshold = pixel_threshold(np.asarray(maxima), QUANTILE)
     low, high = heatmap_scale(np.asarray(medians), threshold)
+    set_aside, n_groups = readable.calibration, len(scored) if groups else None
+    method = "validation" if set_aside.enough else detector.calibration
     record = CalibrationRecord(
         threshold=quantile_threshold(normal.scores, QUANTILE),
         pixel_threshold=threshold,
@@ -198,8 +222,10 @@ def _calibrate(detector: Detector, catalog: Catalog, folds: int) -> tuple[Normal
         map_high=high,
         quantile=QUANTILE,
         n_scores=len(normal),
-        method=detector.calibration,
-        folds=min(folds, len(normal)) if detector.calibration == "k-fold" else 0,
+        method=method,
+        folds=min(folds, n_groups or len(normal)) if method == "k-fold" else 0,
+        n_groups=n_groups,
+        digests=training_digests(set_aside.digests) if set_aside.enough else (),
         types=detector.type_calibration(),
     )
     return normal, record

@@ -66,6 +66,16 @@ class FolderOptions(Request):
         return self.model_dump(include=set(FolderOptions.model_fields))
 
 
+class GroupOptions(FolderOptions):
+    """And what photographs of one part have in common; see `blemish fit --group-by`."""
+
+    group_by: Annotated[str, Field(max_length=500)] | None = None
+
+    def folder_options(self) -> dict[str, Any]:
+        """These options as a workflow takes them."""
+        return self.model_dump(include=set(GroupOptions.model_fields))
+
+
 class BackboneOptions(Request):
     """A pretrained network, and files on the server with weights by network."""
 
@@ -88,7 +98,7 @@ class DetectorOptions(BackboneOptions):
         return {"parameters": self.parameters, "size": self.size, **self.backbone_options()}
 
 
-class TrainRequest(DetectorOptions, FolderOptions):
+class TrainRequest(DetectorOptions, GroupOptions):
     """Learn an inspector called `name` from photographs of good parts, of the `category` in the folder."""
 
     kind: Literal["train"] = "train"
@@ -116,7 +126,7 @@ class EvaluateRequest(FolderOptions):
     inspector: Name
 
 
-class BenchmarkRequest(DetectorOptions, FolderOptions):
+class BenchmarkRequest(DetectorOptions, GroupOptions):
     """Compare detectors on the same photographs."""
 
     kind: Literal["benchmark"] = "benchmark"

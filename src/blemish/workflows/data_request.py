@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
@@ -56,3 +57,18 @@ class DataRequest(Request):
         named = [("layout", (self.layout,) if self.layout else ()), ("good", self.good)]
         named += [("defective", self.defective), ("ignore", self.left_out)]
         return "".join(f" --{name} {shlex.quote(value)}" for name, values in named for value in values)
+
+
+class GroupedRequest(DataRequest):
+    """And which photographs belong together, where some are to be judged by others."""
+
+    group_by: str | None = Field(
+        None,
+        description="Keep photographs of one part together when good ones are scored as if unseen: folder, seconds as "
+        "5s, numbers as number:100, or a regular expression of their names.",
+    )
+
+    @property
+    def told(self) -> Told:
+        """These, as a catalog is opened with."""
+        return replace(super().told, group_by=self.group_by)

@@ -45,6 +45,7 @@ def fit(
     good: Sequence[str] = (),
     defective: Sequence[str] = (),
     ignore: Sequence[str] = (),
+    group_by: str | None = None,
     **parameters: Any,
 ) -> Inspector:
     """Learn an inspector from photographs of good parts.
@@ -63,6 +64,8 @@ def fit(
         good: folders of good parts in it, or patterns of them; they decide alone.
         defective: folders of defective parts in it, as `good`.
         ignore: patterns of files and folders in it that are left out.
+        group_by: what photographs of one part have in common, as `folder`, `5s`, `number:100` or a regular expression
+            of their names; a part is then judged by others.
         **parameters: of the detector, as `size=448`.
 
     Returns:
@@ -85,7 +88,7 @@ def fit(
     if not isinstance(detector, str):
         parameters = detector.get_params() | parameters
     with ExitStack() as photographs, ExitStack() as folder:
-        told = Told(layout, tuple(good), tuple(defective), tuple(ignore))
+        told = Told(layout, tuple(good), tuple(defective), tuple(ignore), group_by)
         catalog = photographs.enter_context(_catalog(data, category, parameters.get("bit_depth", 16), told))
         if out is None:
             temporary = folder.enter_context(TemporaryDirectory(prefix="blemish-"))
@@ -343,4 +346,5 @@ def _catalog(data: ImageInputs, category: str | None, bit_depth: int, told: Told
         yield open_category(Path(data), category, told=told)
         return
     with catalog_of(data, bit_depth) as catalog:
-        yield dataclasses.replace(catalog, category=category or catalog.category)
+        named = dataclasses.replace(catalog, category=category or catalog.category)
+        yield named.grouped(told.group_by) if told.group_by else named

@@ -18,7 +18,6 @@ import torch
 from torch import nn
 
 from blemish.core.errors import CatalogError, UsageError
-from blemish.core.folds import fold_positions
 from blemish.core.images import read_image
 from blemish.core.progress import task, track
 from blemish.core.types import FloatArray, Prediction
@@ -164,7 +163,7 @@ class TabularDetector(BackboneDetector):
         rows, owners = self._rows.recall(self.key_of(paths), lambda: self._rows_to_learn(paths))
         kept = self.most_components(len(paths))  # of all, or a fold's distances would have fewer terms
         with task("Scoring good images as if unseen", len(paths)) as advance:
-            for part in fold_positions(len(paths), folds, self.seed):
+            for part in self.fold_parts(paths, folds, self.seed):
                 others = _taken(rows, np.flatnonzero(~np.isin(owners, part)))
                 head = self._head(self._learn(others, self._projection(others, kept)))
                 unseen = (row for block in _blocks(_taken(rows, part)) for row in block)

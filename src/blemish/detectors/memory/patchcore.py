@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from blemish.core.folds import fold_positions
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
@@ -254,7 +253,7 @@ class PatchCore(FrozenFeatureDetector):
         chosen = np.random.default_rng(self.seed).permutation(len(paths))[: self.calibration_images]
         held: dict[int, _Held] = {}
         with task("Scoring good images as if unseen", len(chosen)) as advance:
-            for part in fold_positions(len(paths), folds, self.seed):
+            for part in self.fold_parts(paths, folds, self.seed):
                 outside = ~torch.isin(pool.owners, torch.from_numpy(part))
                 head = self._head(self._bank_of(pool, outside), pool.grid)
                 scored = [int(position) for position in part if position in set(chosen.tolist())]

@@ -34,7 +34,7 @@ _REPORT_HEADERS = {
 }
 
 _JSON = ("weights", "parameters", "good", "defective", "ignore")
-_TEXTS = ("name", "detector", "size", "quick", "backbone", "layout", *_JSON)
+_TEXTS = ("name", "detector", "size", "quick", "backbone", "layout", "group_by", *_JSON)
 _FORM = form(
     ["name", "photographs"],
     name={"type": "string", "pattern": NAME_PATTERN, "description": "Name of the inspector to make."},
@@ -48,6 +48,10 @@ _FORM = form(
     good={"type": "string", "description": "Folders of good parts in the zip, as a JSON array."},
     defective={"type": "string", "description": "Folders of defective parts, as a JSON array."},
     ignore={"type": "string", "description": "Patterns of files that are left out, as a JSON array."},
+    group_by={
+        "type": "string",
+        "description": "What photographs of one part have in common, as folder or 5s.",
+    },
     photographs={
         "type": "string",
         "format": "binary",
