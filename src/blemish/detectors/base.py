@@ -26,6 +26,7 @@ from blemish.detectors.augmentation import AUTO, NONE, TRANSFORMS, Augmentation,
 from blemish.detectors.augmentation_choice import AugmentationChoice, choose_augmentation
 from blemish.detectors.folding import Folding
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
+from blemish.detectors.joined_parts import joined_predictions, joined_unseen
 from blemish.detectors.view_parameters import ViewParameters
 from blemish.features.pixels import PixelCache, contents_of
 from blemish.features.together import Reads
@@ -47,7 +48,6 @@ class Detector(ViewParameters, Folding, ABC):
     better than here. `blemish.check_detector` judges it, and `blemish.register` makes it known by a name.
 
     Attributes:
-        bit_depth: bits that 16-bit photographs really use.
         seed: seed of everything random.
         augment: what is done to good photographs so that more is learnt from them, besides what the detector does
             itself: "none", some of `blemish.detectors.augmentation.TRANSFORMS` with commas between, or "auto", which
@@ -74,7 +74,6 @@ class Detector(ViewParameters, Folding, ABC):
     measures: ClassVar[str] = "anomaly score"
     augments: ClassVar[bool] = False
     later: ClassVar[tuple[str, ...]] = ()
-    bit_depth: int = 16
     seed: int = 0
     augment: str = NONE
     _fitted_with: dict[str, Any] | None = dataclasses.field(
@@ -113,9 +112,10 @@ class Detector(ViewParameters, Folding, ABC):
         try:
             with catalog_of(data, self.bit_depth) as given:
                 catalog = self._counted_once(given)
-                self.know_groups(catalog)
                 if not self._told_view:
-                    self._planned = self.plan_view(catalog.train_normal())
+                    self.look_by(self.plan_view(catalog.train_normal()))
+                catalog = catalog if self.cuts is None else self.cuts.catalog(catalog).catalog
+                self.know_groups(catalog)
                 self.check_augment()
                 self._augmentation_choice = self.choose_augment(catalog) if self.augment == AUTO else None
                 self.learn(catalog)
@@ -153,6 +153,14 @@ class Detector(ViewParameters, Folding, ABC):
             return self._predictions(images)
         (prediction,) = self._predictions(images)
         return prediction
+
+    def predict_seen(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+        """What `predict` does with files that need no cutting: photographs, or parts that were cut out of them."""
+        for prediction in self.predict_files(paths):
+            if self.gives_mask_probability:
+                probability = mean_probability(prediction.anomaly_map)
+                prediction = dataclasses.replace(prediction, mask_probability=probability)
+            yield prediction
 
     @abstractmethod
     def learn(self, catalog: Catalog) -> object:
@@ -260,6 +268,20 @@ class Detector(ViewParameters, Folding, ABC):
         """A contract with the view as planned."""
         return contract.model_copy(update={"view": self.planned_view().view})
 
+    def photograph_preprocessing(self) -> Preprocessing:
+        """The contract that an inspector carries: `preprocessing`, and how parts are cut out before it."""
+        return self.preprocessing().model_copy(update={"view": self.photograph_view().view})
+
+    def files_seen(self, paths: Sequence[Path]) -> list[Path]:
+        """What is looked at of photographs: these files, or files of the parts that were cut out of them.
+
+        Raises:
+            ImageError: one cannot be read, or shows no part.
+        """
+        if self.cuts is None:
+            return list(paths)
+        return [file for path in paths for file in self.cuts.photograph(path).files]
+
     def read_input(self, path: Path) -> FloatArray:
         """A photograph as the network's input, float32 3 x H x W; decoded once, then kept as pixels on disk.
 
@@ -281,11 +303,20 @@ class Detector(ViewParameters, Folding, ABC):
             NotFittedError: before `fit`, or with other parameters than `fit` had.
         """
         once = self._counted_once(catalog)
-        self.know_groups(once)
         places = {path: place for place, path in reversed(list(enumerate(catalog.train_normal())))}
         paths = once.train_normal()
-        for position, prediction in self.predict_unseen(once, folds):
+        for position, prediction in self._unseen(once, folds):
             yield places[paths[position]], prediction
+
+    def _unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
+        """What `predict_unseen` says of photographs: of those with several parts, what it says of all their parts."""
+        if self.cuts is None:
+            self.know_groups(catalog)
+            yield from self.predict_unseen(catalog, folds)
+        else:
+            cut = self.cuts.catalog(catalog)
+            self.know_groups(cut.catalog)
+            yield from joined_unseen(self.cuts, catalog, cut, self.predict_unseen(cut.catalog, folds))
 
     def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """What `cross_predict` does with images that are all different: a position and a prediction of each.
@@ -365,11 +396,10 @@ class Detector(ViewParameters, Folding, ABC):
     def _predictions(self, images: ImageInputs) -> Iterator[Prediction]:
         """Predictions of photographs, those in memory as files for as long as they are scored."""
         with files_of(images, self.bit_depth) as paths:
-            for prediction in self.predict_files(paths):
-                if self.gives_mask_probability:
-                    probability = mean_probability(prediction.anomaly_map)
-                    prediction = dataclasses.replace(prediction, mask_probability=probability)
-                yield prediction
+            if self.cuts is None:
+                yield from self.predict_seen(paths)
+            else:
+                yield from joined_predictions(self.cuts, paths, self.predict_seen)
 
     def _counted_once(self, catalog: Catalog) -> Catalog:
         """The catalog with one training image of each content."""

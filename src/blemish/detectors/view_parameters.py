@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
+from blemish.data.cut_parts import CutParts
 from blemish.view_planning.plan import PlannedView, ViewOptions, plan_view
 
 
@@ -28,6 +29,7 @@ class ViewParameters:
         foreground: whether only the part counts, found in each photograph before a plain background.
         align: how parts are brought to their place: "none", "shift", "turn" (and shift), or "auto", which measures.
         parts: how many like parts a photograph shows: "one", "auto", or a grid as "grid:2x3" (rows, columns).
+        bit_depth: bits that 16-bit photographs really use.
     """
 
     size: int = 352
@@ -40,10 +42,12 @@ class ViewParameters:
     foreground: bool = False
     align: str = "none"
     parts: str = "one"
+    bit_depth: int = 16
 
     view_names: ClassVar[tuple[str, ...]] = tuple(field.name for field in dataclasses.fields(ViewOptions))
     reads_any_shape: ClassVar[bool] = False
     _planned: PlannedView | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
+    _cuts: CutParts | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     _told_view: bool = dataclasses.field(default=False, init=False, repr=False, compare=False)
 
     def view_options(self) -> ViewOptions:
@@ -56,7 +60,7 @@ class ViewParameters:
         Raises:
             UsageError: the view is not possible here.
         """
-        return plan_view(paths, self.size, self.view_options(), self.any_shape())
+        return plan_view(paths, self.size, self.view_options(), self.any_shape(), self.bit_depth)
 
     def any_shape(self) -> bool:
         """Whether the network reads pictures of any shape, with these parameters."""
@@ -64,8 +68,22 @@ class ViewParameters:
 
     def look_as(self, planned: PlannedView) -> Self:
         """Look at photographs in the way planned, whatever others `fit` is given; of a clone, or before one reading."""
-        self._planned, self._told_view = planned, True
+        self.look_by(planned)
+        self._told_view = True
         return self
+
+    def look_by(self, planned: PlannedView) -> None:
+        """Look at photographs in the way planned until something else is."""
+        self._planned = planned
+        if planned.view is None or planned.view.parts is None:
+            self._cuts = None
+        elif self._cuts is None or (self._cuts.view, self._cuts.bit_depth) != (planned.view, self.bit_depth):
+            self._cuts = CutParts(planned.view, self.bit_depth)
+
+    @property
+    def cuts(self) -> CutParts | None:
+        """What cuts photographs into parts, which alone are learnt from and scored; None where they are whole."""
+        return self._cuts
 
     @property
     def input_sides(self) -> tuple[int, int]:
@@ -74,5 +92,10 @@ class ViewParameters:
         return planned.height, planned.width
 
     def planned_view(self) -> PlannedView:
-        """How photographs are looked at: squares before `fit`, or `look_as`, says more."""
+        """How what is learnt from and scored is looked at, photographs or parts that were cut out of them: squares
+        before `fit`, or `look_as`, says more."""
+        return self.photograph_view().of_part
+
+    def photograph_view(self) -> PlannedView:
+        """How photographs are looked at, and cut where they show several parts; see `planned_view`."""
         return self._planned or PlannedView(self.size, self.size)

@@ -26,7 +26,7 @@ from blemish.line.features import BackboneFeatures
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
 from blemish.line.regions import find_regions, peak_region
-from blemish.line.rows import NetworkInput, network_input, require_computable
+from blemish.line.rows import NetworkInput, PartsInput, photograph_input, require_computable
 
 
 class Inspector:
@@ -99,16 +99,32 @@ class Inspector:
         """Scores of the good parts that the calibration rests on, sorted upwards."""
         return self._normal_scores
 
+    @property
+    def expected_parts(self) -> tuple[int, int, int] | None:
+        """Fewest, usual and most parts of a good photograph; None where each is judged as one."""
+        view = self.manifest.preprocessing.view
+        return None if view is None or view.parts is None else view.parts.count
+
     def predict(self, image: ByteArray) -> Prediction:
         """Anomaly score and map of a uint8 RGB photograph, without a decision."""
         return self.predict_input(self.input_of(image))
 
-    def input_of(self, image: ByteArray) -> NetworkInput:
-        """What the network is given of a uint8 RGB photograph."""
-        return network_input(image, self.manifest.preprocessing, self.manifest.features)
+    def input_of(self, image: ByteArray, name: str = "the photograph") -> NetworkInput | PartsInput:
+        """What the network is given of a uint8 RGB photograph.
 
-    def predict_input(self, given: NetworkInput) -> Prediction:
+        Raises:
+            ImageError: it shows no part where several like ones are known; `name` is the photograph's.
+        """
+        return photograph_input(image, self.manifest.preprocessing, self.manifest.features, name)
+
+    def predict_input(self, given: NetworkInput | PartsInput) -> Prediction:
         """Anomaly score and map, stretched over the photograph, of what `input_of` gives."""
+        if isinstance(given, PartsInput):
+            return given.joined([self._placed(one) for one in given.inputs])
+        return self._placed(given)
+
+    def _placed(self, given: NetworkInput) -> Prediction:
+        """What the network says of one input, its map stretched over what was looked at."""
         said = self._prediction(given.values)
         return said if given.look is None else given.look.placed(said)
 
@@ -128,6 +144,10 @@ class Inspector:
         probability = mean_probability(outputs["map"]) if detector.gives_mask_probability else None
         return Prediction(score, outputs["map"], parts, types, type_distance, probability)
 
+    def warm_up(self) -> None:
+        """Run the network once on nothing, as its first run takes longer than the others."""
+        self.predict_input(NetworkInput(np.zeros(self._network.input_shape[1:], np.float32)))
+
     def inspect(self, image: ImageInput) -> Inspection:
         """Judge one photograph.
 
@@ -143,7 +163,8 @@ class Inspector:
         """
         pixels = pixels_of(image, bit_depth=self.manifest.preprocessing.bit_depth)
         height, width = pixels.shape[:2]
-        return self.judge(self.predict(pixels), width, height, pixels)
+        name = str(image) if isinstance(image, str | Path) else "the photograph"
+        return self.judge(self.predict_input(self.input_of(pixels, name)), width, height, pixels)
 
     def save(self, path: Path | str) -> None:
         """Write the inspector as a file, NAME.blemish; it appears whole or not at all.
@@ -194,6 +215,8 @@ class Inspector:
             map_scale=self.map_scale,
             photograph=photograph,
             counted=prediction.counted,
+            part_count=prediction.part_count,
+            expected_parts=self.expected_parts,
         )
 
     def _type_of(self, prediction: Prediction) -> str:

@@ -238,7 +238,7 @@ def _export(detector: Detector, catalog: Catalog) -> tuple[bytes, ParityRecord]:
     outputs = _detector_record(detector).outputs
     with task("Exporting and checking the inspector"):
         model = to_onnx(network, torch.zeros(1, *shape), outputs)
-        paths = _spread(catalog.train_normal(), _PARITY_IMAGES)
+        paths = _spread(detector.files_seen(_spread(catalog.train_normal(), _PARITY_IMAGES)), _PARITY_IMAGES)
         parity = check_parity(network, model, contract, paths, features)
     return model, parity
 
@@ -265,7 +265,7 @@ def _manifest(
     return Manifest(
         name=name,
         detector=_detector_record(detector),
-        preprocessing=detector.preprocessing(),
+        preprocessing=detector.photograph_preprocessing(),
         features=_features(detector),
         calibration=calibration,
         training=training,

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from blemish.core.types import BoolArray, ByteArray, FloatArray
 from blemish.view.counting import counting, only_seen, seen_pixels
+from blemish.view.foreground import counted_by
 from blemish.view.look import Look
+from blemish.view.regions import covered, filled
 from blemish.view.view import View
 
 _RESAMPLING = {
@@ -54,7 +56,7 @@ class Preprocessing(BaseModel):
     def picture_key(self) -> str:
         """What the picture depends on besides the photograph, in one string; mean and spread come later."""
         view = "" if self.view is None else self.view.key
-        if self.view is not None and self.view.all_regions:
+        if self.view is not None and (self.view.all_regions or self.view.foreground):
             view = f"{view}|{self.filling}"
         return f"{self.height}|{self.width}|{self.interpolation}|{self.bit_depth}{view and f'|{view}'}"
 
@@ -63,6 +65,13 @@ class Preprocessing(BaseModel):
         """What the network's input depends on besides the photograph, in one string."""
         view = "" if self.view is None else self.view.key
         return self.model_dump_json(exclude={"view"}) + view
+
+    @property
+    def of_part(self) -> Preprocessing:
+        """The contract of a part that was cut out of its photograph; the same one where nothing is cut."""
+        if self.view is None or self.view.parts is None:
+            return self
+        return self.model_copy(update={"view": self.view.of_part})
 
 
 def preprocess(image: ByteArray, contract: Preprocessing) -> FloatArray:
@@ -89,13 +98,23 @@ def standardise(picture: ByteArray, contract: Preprocessing) -> FloatArray:
 
 
 def look(image: ByteArray, contract: Preprocessing) -> Look:
-    """The first half of `preprocess`: what the view shows of a photograph, at the contract's size."""
+    """The first half of `preprocess`: what the view shows of a photograph, at the contract's size.
+
+    Where the view has several parts in a photograph, `image` is one of them, cut out by `blemish.view.parts`.
+    """
     view = contract.view
-    if view is None or not view.all_regions:
+    if view is None or not (view.all_regions or view.foreground):
         return Look(_resized(image, contract))
+    near = None if view.foreground is None else counted_by(image, view.foreground)
+    picture = _resized(_filled(image, view, near, contract.filling), contract)
+    inside = np.ones(picture.shape[:2], np.bool_) if near is None else covered(near, *picture.shape[:2])
+    if not view.all_regions:
+        return Look(picture, inside, None, near)
     counts = counting(view, (image.shape[1], image.shape[0]), contract.height, contract.width)
-    picture = _resized(seen(image, contract), contract)
-    return Look(picture, counts.picture, None, counts.photograph, view.ignored_later is not None)
+    photograph = counts.photograph if near is None else counts.photograph & near
+    # A part that lies outside is not judged, but something always is.
+    judged = counts.picture & inside if (counts.picture & inside).any() else counts.picture
+    return Look(picture, judged, None, photograph, view.ignored_later is not None)
 
 
 def seen(image: ByteArray, contract: Preprocessing) -> ByteArray:
@@ -104,11 +123,20 @@ def seen(image: ByteArray, contract: Preprocessing) -> ByteArray:
     What does not count has one colour already, so that no pixel of it reaches into the others when it is made smaller.
     """
     view = contract.view
-    return image if view is None or not view.all_regions else only_seen(image, view, contract.filling)
+    if view is None or not (view.all_regions or view.foreground):
+        return image
+    near = None if view.foreground is None else counted_by(image, view.foreground)
+    return _filled(image, view, near, contract.filling)
+
+
+def _filled(image: ByteArray, view: View, near: BoolArray | None, colour: tuple[int, int, int]) -> ByteArray:
+    """The photograph with one colour where regions, or what is not near the part, do not count."""
+    found = only_seen(image, view, colour) if view.all_regions else image
+    return found if near is None or near.all() else filled(found, near, colour)
 
 
 def seen_mask(mask: BoolArray, contract: Preprocessing) -> BoolArray:
-    """A mask over the photograph, bool H x W, where the view lets it count: elsewhere there is nothing to be learnt."""
+    """A mask over the photograph, bool H x W, where regions let it count: elsewhere there is nothing to be learnt."""
     view = contract.view
     return mask if view is None or not view.all_regions else mask & seen_pixels(view, mask.shape)
 

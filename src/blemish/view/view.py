@@ -6,6 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from blemish.view.foreground import Foreground
+from blemish.view.parts import Parts
 from blemish.view.regions import IgnoredLater, Regions
 from blemish.view.shapes import outermost, shortened
 
@@ -18,6 +20,8 @@ class View(BaseModel):
     Attributes:
         photograph: width and height in pixels of the usual photograph, whose coordinates everything here is in; one of
             another size is stretched to it in thought.
+        foreground: how the part is told from a plain ground, where it alone counts.
+        parts: how several like parts are cut out; each is then looked at as `of_part` says.
         reasons: what was planned and why, a sentence each.
         regions: which pixels count; None for all. What does not is filled with one colour before anything else sees it.
         ignored_later: what counts no longer since the fit; None for nothing.
@@ -26,6 +30,8 @@ class View(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     photograph: tuple[Side, Side]
+    foreground: Foreground | None = None
+    parts: Parts | None = None
     reasons: tuple[str, ...] = Field(default=(), max_length=20)
     regions: Regions | None = None
     ignored_later: IgnoredLater | None = None
@@ -43,7 +49,13 @@ class View(BaseModel):
         return "" if asked == "{}" else f"{self.photograph[0]}x{self.photograph[1]}{asked}"
 
     @model_validator(mode="after")
-    def _check_regions(self) -> Self:
+    def _check(self) -> Self:
+        if self.parts is not None and self.all_regions:
+            raise ValueError("parts and regions are not possible together")
+        if self.parts is not None and any(
+            cut > side for cut, side in zip(self.parts.cut, self.photograph, strict=True)
+        ):
+            raise ValueError("a part is larger than its photograph")
         for regions in self.all_regions:
             for shape in (*regions.include, *regions.ignore):
                 if any(behind > side for behind, side in zip(outermost(shape), self.photograph, strict=True)):
@@ -52,3 +64,11 @@ class View(BaseModel):
                         f"{self.photograph[1]} pixels"
                     )
         return self
+
+    @property
+    def of_part(self) -> View:
+        """How a part that was cut out is looked at: all but the cutting is done with it. The same view where nothing is
+        cut."""
+        if self.parts is None:
+            return self
+        return self.model_copy(update={"photograph": self.parts.cut, "parts": None})
