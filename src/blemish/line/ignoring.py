@@ -24,6 +24,11 @@ def ignoring(
             f"{manifest.name} does not know where on photographs it looks, as it was made by an earlier Blemish or "
             f"goes by features of whole photographs: {anew}."
         )
+    if contract.tiled:
+        raise UsageError(
+            f"{manifest.name} reads photographs in tiles, where it was not measured how far an edge of "
+            f"what is ignored is seen: {anew}."
+        )
     if not detector.score_is_maximum:
         raise UsageError(
             f"The score of {manifest.name} ({detector.name}) is not the highest value of its anomaly map, so it cannot "
