@@ -15,6 +15,7 @@ from server_clients import assert_problem, inspect
 from blemish.core.images import read_image
 from blemish.data.categories import open_category
 from blemish.detectors.chosen import choose_detectors
+from blemish.line.artifact import read_artifact, write_artifact
 from blemish.making.build import build_inspector
 from blemish.server.job_requests import TrainRequest, workflow
 
@@ -57,9 +58,18 @@ def test_a_version_that_looks_at_less_is_made_and_judges_batches(
         assert_problem(client.post("/v1/inspectors/none/regions", json={"ignore": ["box:1,1,2,2"]}), 404)
 
 
-def test_an_inspector_that_has_to_be_fitted_anew_says_so(client: Any) -> None:
-    refused = client.post("/v1/inspectors/washer/regions", json={"ignore": ["box:0,0,30,20"]})
-    assert "fit it anew with these regions" in assert_problem(refused, 422)["detail"]
+def test_an_inspector_that_has_to_be_fitted_anew_says_so(
+    served: Callable[..., Any], padim: Path, tmp_path: Path
+) -> None:
+    artifact = read_artifact(padim)
+    detector = artifact.manifest.detector.model_copy(update={"score_is_maximum": False})
+    changed = artifact.manifest.model_copy(update={"detector": detector, "members": ()})
+    write_artifact(tmp_path / "ring.blemish", changed, artifact.members)
+    with served(add=False) as server, server.client() as client:
+        server.service.inspectors.add(tmp_path / "ring.blemish", "ring")
+        server.service.inspectors.activate("ring", 1)
+        refused = client.post("/v1/inspectors/ring/regions", json={"ignore": ["box:0,0,30,20"]})
+        assert "fit it anew with these regions" in assert_problem(refused, 422)["detail"]
 
 
 def test_a_training_is_asked_to_look_at_less(tmp_path: Path) -> None:
