@@ -26,6 +26,7 @@ from blemish.view.preprocessing import Preprocessing, look, seen
 from blemish.view.regions import IgnoredLater, MaskBits, Regions, continued, covered
 from blemish.view.view import View
 from blemish.view_planning.plan import ViewOptions, plan_view
+from blemish.view_planning.scale import Reading
 
 MEAN, SPREAD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
@@ -274,7 +275,7 @@ def photographs(tmp_path: Path) -> list[Path]:
 
 
 def plan(photographs: list[Path], **asked: Any) -> View:
-    view = plan_view(photographs, 128, ViewOptions(**asked)).view
+    view = plan_view(photographs, Reading("padim", 128), ViewOptions(**asked)).view
     assert view is not None
     return view
 
@@ -314,7 +315,7 @@ def test_what_cannot_be_looked_at_is_refused_in_a_sentence(
     photographs: list[Path], asked: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(UsageError) as refused:
-        plan_view(photographs, 128, ViewOptions(**asked))
+        plan_view(photographs, Reading("padim", 128), ViewOptions(**asked))
     assert said in str(refused.value)
 
 
@@ -337,7 +338,7 @@ def test_a_mask_of_another_shape_a_black_one_and_a_scattered_one_are_refused(
     else:
         cv2.imwrite(str(path), np.full(shape, value, np.uint8))
     with pytest.raises(UsageError) as refused:
-        plan_view(photographs, 128, ViewOptions(mask=str(path)))
+        plan_view(photographs, Reading("padim", 128), ViewOptions(mask=str(path)))
     assert said in str(refused.value)
 
 

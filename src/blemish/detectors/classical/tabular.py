@@ -42,6 +42,7 @@ from blemish.features.rows import StreamedRows, Vectors
 from blemish.features.together import Reads
 from blemish.line.rows import DIRECT, DIRECT_PIXELS, PIXELS, ROW_FEATURES, raw_contract
 from blemish.view.preprocessing import Preprocessing, seen
+from blemish.view_planning.scale import USUAL_STRIDE
 
 FEATURES = ("deep-mid", "deep-last", *ROW_FEATURES)
 STREAMED = (PIXELS, DIRECT_PIXELS)
@@ -212,6 +213,10 @@ class TabularDetector(BackboneDetector):
         """
         self._check_parameters()
         return depth_taps(self.features.removeprefix("deep-"), self.backbone)
+
+    def finest_stride(self) -> int:
+        """Stride of the finest tap; the usual one where no backbone is read."""
+        return super().finest_stride() if self.row_features is None else USUAL_STRIDE
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant; those of the model are refused by scikit-learn."""
