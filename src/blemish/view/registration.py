@@ -42,6 +42,8 @@ _PADDING = 1.25
 """Of the sides, so that what leaves on one side hardly comes back on the other."""
 _SMOOTHING = 5
 """Side of the refinement's Gaussian in pixels, odd."""
+_SURROUNDINGS, _COARSE = 8, 8
+"""The share of the longer side that surroundings reach (a Gaussian's deviation), and how coarse they are seen."""
 _STILL = 0.5
 """Pixels of the photograph: what moves by less stays as it lies, and keeps its pixels."""
 _LIMITS = DecodeLimits(max_bytes=200_000, max_pixels=_AREA + 2 * _LONGEST, min_side=8)
@@ -51,14 +53,14 @@ class Alignment(BaseModel):
     """A reference, and how photographs are registered to it: learnt by `blemish.view_planning.alignment`.
 
     Attributes:
-        reference: a good photograph, grey and small: a PNG file as base64.
+        reference: a good photograph as `small_grey` shows it: a PNG file as base64.
         model: what parts do: "shift", or "turn", by any angle, and shift.
         method: how the search begins: correlation of the grey values, of the phases alone, or of local features; all
             are refined by enhanced correlation.
         certain_from: agreement from which a registration is believed; below, the photograph is looked at as it lies.
         agreement_before, agreement: median correlation of good photographs with the reference, as they lay and
             registered, -1 to 1.
-        spread_before, spread: mean deviation of a pixel over good photographs, in grey levels.
+        spread_before, spread: mean deviation of a pixel over the small copies of good photographs, in grey levels.
         n_photographs: how many these were.
     """
 
@@ -128,11 +130,17 @@ def reference_size(photograph: tuple[int, int]) -> tuple[int, int]:
 
 
 def small_grey(image: ByteArray, size: tuple[int, int]) -> ByteArray:
-    """A photograph, uint8 RGB H x W x 3, as a grey copy of a width and height, uint8."""
+    """A photograph, uint8 RGB H x W x 3, as a grey copy of a width and height, uint8: what stands out of its
+    surroundings, above or below 128, for light that falls on one side says nothing of where a part lies."""
     # Of a large photograph every so many pixels are enough: what is left is averaged.
     step = max(1, min(image.shape[1] // (3 * size[0]), image.shape[0] // (3 * size[1])))
     small = cv2.resize(image[::step, ::step], size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    coarse = max(4, size[0] // _COARSE), max(4, size[1] // _COARSE)
+    reach = max(size) / (_SURROUNDINGS * _COARSE)
+    around = cv2.GaussianBlur(cv2.resize(grey, coarse, interpolation=cv2.INTER_AREA), (0, 0), reach)
+    difference = grey - cv2.resize(around, size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(np.clip(np.rint(difference + 128), 0, 255), np.uint8)
 
 
 def register(image: ByteArray, alignment: Alignment, photograph: tuple[int, int]) -> Registration:
