@@ -31,6 +31,7 @@ ALL = ",".join(TRANSFORMS)
 SHORT: dict[str, Any] = {
     "size": 64,
     "coreset_size": 100,
+    "copies": "none",
     "epochs": 1,
     "examples_per_epoch": 8,
     "batch_size": 4,

@@ -235,6 +235,14 @@ def alive(process: int) -> bool:
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+def test_a_training_is_asked_for_copies(tmp_path: Path) -> None:
+    asked = TrainRequest(name="part", folder=str(tmp_path), copies="turn8,shift")
+    name, request = workflow(asked, tmp_path)
+    assert name == "train" and request.copies == "turn8,shift"
+    with pytest.raises(ValidationError):
+        TrainRequest(name="part", folder=str(tmp_path), copies="turn8; shift")
+
+
 def test_a_training_is_asked_to_augment(tmp_path: Path) -> None:
     asked = TrainRequest(name="part", folder=str(tmp_path), augment="flips,turns")
     name, request = workflow(asked, tmp_path)

@@ -23,6 +23,7 @@ from blemish.workflows.sample import SampleRequest
 from blemish.workflows.similar import SimilarRequest
 from blemish.workflows.synthesize import SynthesizeRequest
 from blemish.workflows.train import TrainRequest
+from blemish.workflows.view import NarrowRequest
 
 DATA, OUT = Path("photographs"), Path("part.blemish")
 
@@ -30,6 +31,7 @@ REQUESTS = [
     FitRequest(data=DATA, out=OUT, size=384, weights=Path("w.pth"), parameters={"taps": [8, 16], "k": 0.5}),
     TrainRequest(data=DATA, out=OUT, quick=True, report=Path("report.html"), evaluation=Path("out")),
     EvaluateRequest(inspector=OUT, data=DATA, title="part, version 2", digest="0" * 64),
+    NarrowRequest(inspector=OUT, ignore=("box:1,2,3,4",), mask=Path("white.png"), out=Path("new.blemish")),
     InspectRequest(inspector=OUT, paths=(DATA, Path("new.png")), save=Save.REJECTS),
     CompareImageRequest(image=Path("a.png"), inspectors=(OUT, Path("b.blemish")), out=Path("out")),
     ExploreRequest(data=DATA, out=Path("out"), backbone="none", handcrafted=False),
@@ -72,7 +74,7 @@ def test_a_time_without_an_offset_is_utc() -> None:
 
 def test_asking_loads_nothing_of_the_laboratory() -> None:
     modules = "fit evaluate train inspect compare_image similar index_defects check explore benchmark process"
-    modules += " cluster_defects features synthesize sample data distil"
+    modules += " cluster_defects features synthesize sample data distil view"
     code = (
         "import importlib, sys\n"
         f"for name in {modules.split()!r}: importlib.import_module('blemish.workflows.' + name)\n"

@@ -56,6 +56,8 @@ class Prediction:
         type_distance: how far the image is from the nearest labelled defect, 0 to 2; None where there are no types.
         mask_probability: mean over the pixels of the probability that they belong to a defect, 0 to 1; None unless the
             map holds the logits of a mask.
+        counted: where the photograph was looked at, bool array of any size that covers it whole; None for everywhere.
+            Elsewhere the map has its lowest value.
     """
 
     score: float
@@ -64,6 +66,7 @@ class Prediction:
     types: Mapping[str, float] = field(default_factory=dict)
     type_distance: float | None = None
     mask_probability: float | None = None
+    counted: BoolArray | None = None
 
 
 def mean_probability(logits: FloatArray) -> float:

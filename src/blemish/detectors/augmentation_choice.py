@@ -60,7 +60,7 @@ class _Judged:
 
     @property
     def auroc(self) -> float:
-        return float(_shares_below(self.good, self.painted).mean())
+        return float(shares_below(self.good, self.painted).mean())
 
 
 def choose_augmentation(detector: Detector, catalog: Catalog) -> AugmentationChoice:
@@ -78,7 +78,8 @@ def choose_augmentation(detector: Detector, catalog: Catalog) -> AugmentationCho
     if len(good) < FEWEST:
         return AugmentationChoice(NONE, f"{len(good)} good photographs are too few to choose on")
     drawn = np.random.default_rng(detector.seed).permutation(good)[:_MOST]
-    held_out = drawn[held_out_positions(len(drawn), _SHARE, detector.seed)]
+    groups = None if "group" not in catalog.table else catalog.table["group"].iloc[drawn].tolist()
+    held_out = drawn[held_out_positions(len(drawn), _SHARE, detector.seed, groups)]
     left_out = np.setdiff1d(good, np.setdiff1d(drawn, held_out))
     learnt = catalog.subset(np.setdiff1d(np.arange(len(catalog)), left_out))
     paths = [Path(path) for path in catalog.table["path"].iloc[held_out]]
@@ -110,15 +111,15 @@ def gain(good: tuple[Scores, Scores], painted: tuple[Scores, Scores]) -> tuple[f
         good: scores of N good photographs by either.
         painted: scores of M defective ones by either.
     """
-    of_painted = [_shares_below(one, other) for one, other in zip(good, painted, strict=True)]
-    of_good = [1 - _shares_below(other, one) for one, other in zip(good, painted, strict=True)]
+    of_painted = [shares_below(one, other) for one, other in zip(good, painted, strict=True)]
+    of_good = [1 - shares_below(other, one) for one, other in zip(good, painted, strict=True)]
     difference = float((of_painted[1] - of_painted[0]).mean())
     parts = [of_painted[1] - of_painted[0], of_good[1] - of_good[0]]
     variance = sum(float(part.var(ddof=1)) / len(part) for part in parts)
     return difference, math.sqrt(variance)
 
 
-def _shares_below(scores: Scores, others: Scores) -> Scores:
+def shares_below(scores: Scores, others: Scores) -> Scores:
     """For each of `others` the share of `scores` below it, equal ones counted half."""
     below = (scores[None, :] < others[:, None]) + 0.5 * (scores[None, :] == others[:, None])
     return np.asarray(below.mean(1), np.float64)

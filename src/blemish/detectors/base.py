@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from abc import ABC, abstractmethod
@@ -16,15 +17,17 @@ from PIL import Image
 from torch import nn
 
 from blemish.core.errors import CatalogError, NotFittedError, UsageError
-from blemish.core.folds import fold_positions
 from blemish.core.image_inputs import ImageInput
+from blemish.core.images import read_image
 from blemish.core.settings import cache_folder
+from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction, mean_probability
 from blemish.data.catalog import Catalog
 from blemish.data.copies import counted_once
 from blemish.data.entries import TRAIN
 from blemish.detectors.augmentation import AUTO, NONE, TRANSFORMS, Augmentation, can_be_meant
 from blemish.detectors.augmentation_choice import AugmentationChoice, choose_augmentation
+from blemish.detectors.folding import Folding
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
 from blemish.detectors.tiled import TileNetworks
 from blemish.detectors.timing import measured_seconds
@@ -32,7 +35,9 @@ from blemish.detectors.view_parameters import ViewParameters
 from blemish.features.pixels import PixelCache, contents_of
 from blemish.features.together import Reads
 from blemish.line.manifest import TypeCalibrationRecord
-from blemish.view.preprocessing import Preprocessing, standardise
+from blemish.view.counting import counting
+from blemish.view.look import Look
+from blemish.view.preprocessing import Preprocessing, look, standardise
 from blemish.view_planning.plan import PlannedView
 
 QUICK_SIZE, QUICK_EPOCHS = 128, 5
@@ -40,7 +45,7 @@ QUICK_SIZE, QUICK_EPOCHS = 128, 5
 
 
 @dataclasses.dataclass(repr=False)
-class Detector(ViewParameters, ABC):
+class Detector(ViewParameters, Folding, ABC):
     """Base of all detectors: a dataclass whose fields are its parameters, as in scikit-learn.
 
     `__init__` only stores parameters; `fit` checks them, learns, writes attributes that end in `_` and returns
@@ -50,7 +55,6 @@ class Detector(ViewParameters, ABC):
     better than here. `blemish.check_detector` judges it, and `blemish.register` makes it known by a name.
 
     Attributes:
-        bit_depth: bits that 16-bit photographs really use.
         seed: seed of everything random.
         augment: what is done to good photographs so that more is learnt from them, besides what the detector does
             itself: "none", some of `blemish.detectors.augmentation.TRANSFORMS` with commas between, or "auto", which
@@ -75,11 +79,11 @@ class Detector(ViewParameters, ABC):
     gives_maps: ClassVar[bool] = True
     gives_mask_probability: ClassVar[bool] = False
     calibration: ClassVar[str] = "k-fold"
+    calibration_folds: ClassVar[int] = 4
     measures: ClassVar[str] = "anomaly score"
     augments: ClassVar[bool] = False
     reads_tiles: ClassVar[bool] = False
     later: ClassVar[tuple[str, ...]] = ()
-    bit_depth: int = 16
     seed: int = 0
     augment: str = NONE
     _fitted_with: dict[str, Any] | None = dataclasses.field(
@@ -118,6 +122,7 @@ class Detector(ViewParameters, ABC):
         try:
             with catalog_of(data, self.bit_depth) as given:
                 catalog = self._counted_once(given)
+                self.know_groups(catalog)
                 if not self._told_view:
                     self._planned = self.plan_view(catalog.train_normal())
                 self.check_tiles()
@@ -241,6 +246,14 @@ class Detector(ViewParameters, ABC):
         choice = self._augmentation_choice
         return {} if choice is None else choice.to_json()
 
+    def suspicious(self) -> dict[Path, float]:
+        """Good photographs that show what no other does, and by how many robust standard deviations, where known."""
+        return {}
+
+    def more_photographs(self) -> dict[str, Any]:
+        """What to expect from so few photographs and what more would bring, JSON-ready; empty where not measured."""
+        return {}
+
     @property
     def member_names(self) -> tuple[str, ...]:
         """Names of the detectors that this one is made of, where it is of several."""
@@ -284,6 +297,10 @@ class Detector(ViewParameters, ABC):
             view=planned.view,
         )
 
+    def viewed(self, contract: Preprocessing) -> Preprocessing:
+        """A contract with the view as planned."""
+        return contract.model_copy(update={"view": self.planned_view().view})
+
     def read_input(self, path: Path) -> FloatArray:
         """A photograph as the network's input, float32 3 x H x W; decoded once, then kept as pixels on disk.
 
@@ -299,16 +316,17 @@ class Detector(ViewParameters, ABC):
         """Score every normal training image as if unseen, by a detector fitted on the other folds.
 
         Yields the image's position in `catalog.train_normal()` and its prediction. Of images of equal pixels the first
-        is scored alone: none has a copy among those that were learnt from.
+        is scored alone: none has a copy among those that were learnt from, and none has one of its own group there.
 
         Raises:
             NotFittedError: before `fit`, or with other parameters than `fit` had.
         """
         once = self._counted_once(catalog)
+        self.know_groups(once)
         places = {path: place for place, path in reversed(list(enumerate(catalog.train_normal())))}
         paths = once.train_normal()
         for position, prediction in self.predict_unseen(once, folds):
-            yield places[paths[position]], prediction
+            yield places[paths[position]], self._where_it_counts(prediction)
 
     def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """What `cross_predict` does with images that are all different: a position and a prediction of each.
@@ -319,7 +337,7 @@ class Detector(ViewParameters, ABC):
         require_fitted(self, "_fitted_with")
         paths = catalog.train_normal()
         rows = np.flatnonzero((catalog.table["split"] == "train") & (catalog.table["label"] == "normal"))
-        for held_out in fold_positions(len(paths), folds, self.seed):
+        for held_out in self.fold_parts(paths, folds, self.seed):
             others = np.setdiff1d(np.arange(len(catalog)), rows[held_out])
             detector = self.clone().set_params(augment=self._augment()).look_as(self.planned_view())
             detector.fit(catalog.subset(others))
@@ -350,11 +368,14 @@ class Detector(ViewParameters, ABC):
         what was kept before there was such a parameter is found again; `augment` as what it came to mean."""
         usual, later = self._defaults(), ("augment", *self.view_names, *self.later)
         given = self.get_params() | {"augment": self._augment()}
+        if self.mask:  # another mask under the same name is another
+            with contextlib.suppress(OSError):
+                given["mask"] = f"{self.mask} {file_digest(Path(self.mask))}"
         return {name: given[name] for name in given if name not in later or given[name] != usual[name]}
 
-    def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], PlannedView, list[Path]]:
-        """What is learnt from photographs depends on them, the view and the parameters: the key of a memo."""
-        return self.get_params(), self.planned_view(), list(paths)
+    def key_of(self, paths: Sequence[Path]) -> tuple[Any, ...]:
+        """What is learnt from photographs depends on them, their groups, the view and the parameters: a memo's key."""
+        return self.get_params(), self.planned_view(), list(paths), self.groups_of(paths)
 
     @property
     def size_unit(self) -> int:
@@ -388,11 +409,29 @@ class Detector(ViewParameters, ABC):
     def _predictions(self, images: ImageInputs) -> Iterator[Prediction]:
         """Predictions of photographs, those in memory as files for as long as they are scored."""
         with files_of(images, self.bit_depth) as paths:
-            for prediction in self.predict_files(paths):
+            for path, said in zip(paths, self.predict_files(paths), strict=True):
+                prediction = self._placed(said, path)
                 if self.gives_mask_probability:
                     probability = mean_probability(prediction.anomaly_map)
                     prediction = dataclasses.replace(prediction, mask_probability=probability)
-                yield prediction
+                yield self._where_it_counts(prediction)
+
+    def _where_it_counts(self, prediction: Prediction) -> Prediction:
+        """The prediction with the lowest value of its map where nothing is looked at; as it is where all counts."""
+        planned = self.planned_view()
+        if planned.view is None or not planned.view.all_regions or not self.gives_maps:
+            return prediction
+        shape = prediction.anomaly_map.shape
+        counts = counting(planned.view, planned.view.photograph, shape[0], shape[1])
+        look = Look(np.empty(0, np.uint8), counts.picture, counted_in_photograph=counts.photograph)
+        return look.placed(prediction)
+
+    def _placed(self, prediction: Prediction, path: Path) -> Prediction:
+        """The prediction with its map where the part lies in its photograph."""
+        view = self.planned_view().view
+        if view is None or view.alignment is None:
+            return prediction
+        return look(read_image(path, bit_depth=self.bit_depth), self.preprocessing()).placed(prediction)
 
     def _counted_once(self, catalog: Catalog) -> Catalog:
         """The catalog with one training image of each content."""

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from blemish.core.errors import UsageError
-from blemish.core.folds import fold_positions
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.detectors.augmentation import COPIES, NONE
@@ -196,7 +195,7 @@ class FrozenFeatureDetector(BackboneDetector):
         """
         chosen = np.random.default_rng(self.seed).permutation(len(paths))[:most]
         with task("Scoring good images as if unseen", len(chosen)) as advance:
-            for part in fold_positions(len(paths), folds, self.seed):
+            for part in self.fold_parts(paths, folds, self.seed):
                 head = head_without(part)
                 scored = np.intersect1d(part, chosen).tolist()
                 predictions = self.scored_by(head, [paths[position] for position in scored])

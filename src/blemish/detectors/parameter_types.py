@@ -10,6 +10,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from blemish.core.errors import UsageError
 from blemish.detectors.base import Detector
+from blemish.view_planning.alignment import require_alignment
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list"}
 
@@ -18,7 +19,7 @@ def check_types(detector: Detector) -> None:
     """Refuse a value of another kind than its parameter's, before it is compared with anything.
 
     Raises:
-        UsageError: a parameter is of another kind, or `augment` cannot be meant.
+        UsageError: a parameter is of another kind, or `align` or `augment` cannot be meant.
     """
     hints = get_type_hints(type(detector))
     for field in dataclasses.fields(detector):
@@ -26,6 +27,7 @@ def check_types(detector: Detector) -> None:
             value, kind = getattr(detector, field.name), _kind_of(hints[field.name])
             usual = "" if field.default is None else f", as --set {field.name}={_as_written(field.default)}"
             raise UsageError(f"{field.name}={value} is not possible for {detector.name}: give {kind}{usual}.")
+    require_alignment(detector.align)
     detector.check_augment()
 
 

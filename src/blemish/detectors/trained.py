@@ -140,9 +140,8 @@ class TrainedDetector(Detector, Generic[Found]):
         Raises:
             CatalogError: there are too few, or defective ones where none belong.
         """
-        return TrainingPhotographs(
-            *hold_out(normal_images(catalog, FEWEST), self.validation_share, self.seed)
-        )
+        good = normal_images(catalog, FEWEST)
+        return TrainingPhotographs(*hold_out(good, self.validation_share, self.seed, self.groups_of(good)))
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""

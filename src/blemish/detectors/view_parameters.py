@@ -19,6 +19,7 @@ class ViewParameters:
     Attributes:
         size: side in pixels of the square that has the area of the network's input; it has the photographs' shape
             where the network reads any (`reads_any_shape`), and is that square otherwise.
+        bit_depth: bits that 16-bit photographs really use.
         smallest_defect: side of the smallest defect that must be seen, as "12px" of the photograph or "0.4mm", from
             which size and tiles are planned; "" plans them from `size` alone.
         scale: of the photographs, as "0.05mm/px", where millimetres are named.
@@ -33,6 +34,7 @@ class ViewParameters:
     """
 
     size: int = 352
+    bit_depth: int = 16
     smallest_defect: str = ""
     scale: str = ""
     budget: str = ""
@@ -66,7 +68,9 @@ class ViewParameters:
     def reading(self) -> Reading:
         """How the input is read, with these parameters."""
         name = getattr(self, "name", type(self).__name__)
-        return Reading(name, self.size, self.any_shape(), self.reads_tiles, self.finest_stride())
+        return Reading(
+            name, self.size, self.any_shape(), self.reads_tiles, self.finest_stride(), self.bit_depth
+        )
 
     def finest_stride(self) -> int:
         """Stride of the finest feature map, in pixels of the input."""

@@ -16,7 +16,16 @@ from blemish.core.types import ByteArray, FloatArray
 from blemish.features.cache import FeatureCache
 from blemish.features.pixels import PixelCache
 from blemish.line.handcrafted import VERSION, feature_names, handcrafted_features
-from blemish.line.rows import DIRECT, PIXELS, raw_contract, raw_names, raw_pixels, row_names
+from blemish.line.rows import (
+    DIRECT,
+    PIXELS,
+    handcrafted_row,
+    raw_contract,
+    raw_names,
+    raw_pixels,
+    row_names,
+)
+from blemish.view.view import View
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,11 +42,15 @@ class HandcraftedVectors:
     Attributes:
         names: of the columns.
         bit_depth: bits that 16-bit photographs really use.
+        view: what of them is looked at; all when None.
     """
 
-    def __init__(self, bit_depth: int = 16, cache: FeatureCache | None = None) -> None:
+    def __init__(
+        self, bit_depth: int = 16, cache: FeatureCache | None = None, view: View | None = None
+    ) -> None:
         self.names = feature_names()
         self.bit_depth = bit_depth
+        self.view = view
         self._cache = FeatureCache() if cache is None else cache
 
     def stream(self, paths: Sequence[Path]) -> Iterator[FloatArray]:
@@ -46,13 +59,14 @@ class HandcraftedVectors:
         Raises:
             ImageError: a file cannot be read.
         """
+        view = f"|{self.view.key}" if self.view is not None and self.view.key else ""
         for path in paths:
             content = read_content(path, DEFAULT_LIMITS.max_bytes)
-            key = f"{hashlib.sha256(content).hexdigest()}|handcrafted {VERSION}|{self.bit_depth}"
+            key = f"{hashlib.sha256(content).hexdigest()}|handcrafted {VERSION}|{self.bit_depth}{view}"
             vector = self._cache.get(key, len(self.names))
             if vector is None:
                 image = decode_image(content, str(path), bit_depth=self.bit_depth)
-                vector = np.array(list(handcrafted_features(image).values()), np.float32)
+                vector = handcrafted_row(image, self.view)
                 self._cache.put(key, vector)
             yield vector
 
@@ -65,10 +79,10 @@ class PixelVectors:
         contract: how photographs are stretched.
     """
 
-    def __init__(self, features: str = PIXELS, bit_depth: int = 16) -> None:
+    def __init__(self, features: str = PIXELS, bit_depth: int = 16, view: View | None = None) -> None:
         self.names = row_names(features)
-        self.contract = raw_contract(bit_depth)
-        self._before = None if features == PIXELS else HandcraftedVectors(bit_depth)
+        self.contract = raw_contract(bit_depth, view)
+        self._before = None if features == PIXELS else HandcraftedVectors(bit_depth, view=view)
         self._pixels = PixelCache()
 
     def stream(self, paths: Sequence[Path]) -> Iterator[FloatArray]:
@@ -82,9 +96,13 @@ class PixelVectors:
             yield row if self._before is None else np.concatenate([*self._before.stream([path]), row])
 
 
-def row_vectors(features: str, bit_depth: int = 16) -> HandcraftedVectors | PixelVectors:
+def row_vectors(
+    features: str, bit_depth: int = 16, view: View | None = None
+) -> HandcraftedVectors | PixelVectors:
     """What turns files into the rows that `blemish.line.rows.feature_row` makes of their photographs."""
-    return HandcraftedVectors(bit_depth) if features == DIRECT else PixelVectors(features, bit_depth)
+    if features == DIRECT:
+        return HandcraftedVectors(bit_depth, view=view)
+    return PixelVectors(features, bit_depth, view)
 
 
 def handcrafted_table(catalog: Catalog, features: str = DIRECT, bit_depth: int = 16) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 
 from blemish.core.errors import UsageError
 from blemish.core.images import read_image
-from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
+from blemish.core.overlay import contour_overlay, heatmap_overlay
 from blemish.core.pictures import Picture, encoded, fitted, picture
 from blemish.core.progress import track
 from blemish.core.report_page import render_page
@@ -220,8 +220,8 @@ def _seen(name: str, inspector: Inspector, path: Path, photograph: ByteArray) ->
     small = fitted(photograph, PICTURE_SIDE)
     if not inspection.gives_map:
         return Seen(light, view, map_picture=np.zeros_like(small), overlay=small)
-    found = segmentation(inspection.anomaly_map, inspector.pixel_threshold)
-    overlay = heatmap_overlay(small, inspection.anomaly_map, low, high)
+    found = inspection.anomalous_pixels()
+    overlay = inspection.heatmap(small)
     return Seen(
         light,
         view,

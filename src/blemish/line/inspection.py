@@ -11,9 +11,10 @@ import numpy as np
 from PIL import Image
 
 from blemish.core.errors import UsageError
-from blemish.core.overlay import captioned, contour_overlay, heatmap_overlay, segmentation
+from blemish.core.overlay import captioned, contour_overlay, hatched, heatmap_overlay, segmentation
 from blemish.core.pictures import data_uri, encoded, fitted
 from blemish.core.types import BoolArray, ByteArray, FloatArray, Region, Verdict
+from blemish.view.regions import covered
 
 LONGEST_SIDE = 1600
 """Larger photographs are scaled down, so that a shift's overlays fit on a disk."""
@@ -45,6 +46,8 @@ class Inspection:
         pixel_threshold: map values above it belong to regions.
         map_scale: map values of the heatmap's coldest and warmest colour.
         photograph: uint8 RGB H x W x 3, where it was kept: all of it, at the scale that it was decoded at.
+        photograph: uint8 RGB H x W x 3, where it was kept.
+        counted: where the photograph was looked at, bool array of any size that covers it; None for everywhere.
     """
 
     verdict: Verdict
@@ -63,6 +66,7 @@ class Inspection:
     pixel_threshold: float = 0.0
     map_scale: tuple[float, float] = (0.0, 1.0)
     photograph: ByteArray | None = None
+    counted: BoolArray | None = None
 
     def __repr__(self) -> str:
         """Verdict and figures, as `Inspection(reject, score 3.1 / 2.4, p 0.003, 2 regions)`."""
@@ -88,7 +92,7 @@ class Inspection:
         image = fitted(self.photograph, LONGEST_SIDE)
         shown = [image]
         if self.gives_map:
-            heat = heatmap_overlay(image, self.anomaly_map, *self.map_scale)
+            heat = self.heatmap(image)
             if self.regions:  # a part that passed shows no outline
                 heat = contour_overlay(heat, self._outlined(), _OUTLINE)
             shown += [np.full((image.shape[0], _GAP, 3), 255, np.uint8), heat]
@@ -97,6 +101,16 @@ class Inspection:
         picture = np.asarray(framed, dtype=np.uint8)
         said = self.type_in_words()
         return captioned(picture, f"{self.verdict.upper()}  {said}", colour) if said else picture
+
+    def heatmap(self, photograph: ByteArray, opacity: float = 0.6) -> ByteArray:
+        """The map over the photograph, uint8 RGB H x W x 3 of any size; hatched where nobody looks."""
+        heat = heatmap_overlay(photograph, self.anomaly_map, *self.map_scale, opacity)
+        return heat if self.counted is None else hatched(heat, ~self.counted)
+
+    def anomalous_pixels(self) -> BoolArray:
+        """Pixels of the map, bool H x W, that are looked at and above the pixel threshold."""
+        anomalous = segmentation(self.anomaly_map, self.pixel_threshold)
+        return anomalous if self.counted is None else anomalous & covered(self.counted, *anomalous.shape)
 
     def type_in_words(self) -> str:
         """The defect type with its probability, as `scratch 87%`; empty where none is told."""
@@ -147,7 +161,7 @@ class Inspection:
 
     def _outlined(self) -> BoolArray:
         """Map pixels to outline: those above the threshold, or the regions' boxes where there are none."""
-        anomalous = segmentation(self.anomaly_map, self.pixel_threshold)
+        anomalous = self.anomalous_pixels()
         if anomalous.any():
             return anomalous
         boxes = np.zeros((self.height, self.width), np.bool_)

@@ -55,7 +55,7 @@ class Result:
 
         Its map and photograph are let go, as there may be a million results.
         """
-        light = replace(inspection, anomaly_map=_NO_MAP, photograph=None)
+        light = replace(inspection, anomaly_map=_NO_MAP, photograph=None, counted=None)
         return cls(path, light, overlay, error, NO_OVERLAY if error else "")
 
     @property

@@ -13,8 +13,9 @@ from blemish.core.types import ByteArray, FloatArray
 from blemish.line.handcrafted import VERSION, feature_names, handcrafted_features
 from blemish.line.manifest import FeaturesRecord
 from blemish.view.look import Look
-from blemish.view.preprocessing import Preprocessing, look, standardise
+from blemish.view.preprocessing import Preprocessing, look, seen, standardise
 from blemish.view.reading import open_photograph
+from blemish.view.view import View
 
 DIRECT, PIXELS, DIRECT_PIXELS = "direct", "pixels", "direct-pixels"
 ROW_FEATURES = (DIRECT, PIXELS, DIRECT_PIXELS)
@@ -24,15 +25,20 @@ RAW_SIDE = 224
 """Side in pixels at which raw pixels are taken."""
 
 
-def raw_contract(bit_depth: int = 16) -> Preprocessing:
-    """How a photograph is stretched for its raw pixels."""
+def raw_contract(bit_depth: int = 16, view: View | None = None) -> Preprocessing:
+    """How a photograph is looked at and stretched for its raw pixels; what does not count is black."""
     zero, one = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-    return Preprocessing(height=RAW_SIDE, width=RAW_SIDE, mean=zero, std=one, bit_depth=bit_depth)
+    return Preprocessing(height=RAW_SIDE, width=RAW_SIDE, mean=zero, std=one, bit_depth=bit_depth, view=view)
 
 
-def raw_pixels(image: ByteArray) -> ByteArray:
+def raw_pixels(image: ByteArray, view: View | None = None) -> ByteArray:
     """The photograph (uint8 RGB, H x W x 3) stretched to 224 x 224, its 150,528 values in the order of `raw_names`."""
-    return np.ascontiguousarray(look(image, raw_contract()).picture).ravel()
+    return np.ascontiguousarray(look(image, raw_contract(view=view)).picture).ravel()
+
+
+def handcrafted_row(image: ByteArray, view: View | None = None) -> FloatArray:
+    """The handcrafted features of a photograph (uint8 RGB, H x W x 3) as far as the view lets it count, float32."""
+    return np.array(list(handcrafted_features(seen(image, raw_contract(view=view))).values()), np.float32)
 
 
 @cache
@@ -50,18 +56,19 @@ def row_names(features: str) -> tuple[str, ...]:
     return names[features]
 
 
-def feature_row(image: ByteArray, features: str) -> FloatArray:
+def feature_row(image: ByteArray, features: str, view: View | None = None) -> FloatArray:
     """One of `ROW_FEATURES` of a photograph, float32, in the order of `row_names`.
 
     Args:
         image: uint8 RGB, H x W x 3, at its own size.
         features: which.
+        view: what of the photograph is looked at; all when None.
     """
     parts = []
     if features != PIXELS:
-        parts.append(np.array(list(handcrafted_features(image).values()), np.float32))
+        parts.append(handcrafted_row(image, view))
     if features != DIRECT:
-        parts.append(raw_pixels(image).astype(np.float32))
+        parts.append(raw_pixels(image, view).astype(np.float32))
     return np.concatenate(parts)
 
 
@@ -117,6 +124,6 @@ def photograph_for(
 def network_input(image: ByteArray, contract: Preprocessing, features: FeaturesRecord | None) -> NetworkInput:
     """What the network of an inspector is given of a photograph, uint8 RGB, H x W x 3."""
     if features is not None:
-        return NetworkInput(feature_row(image, features.name))
-    seen = look(image, contract)
-    return NetworkInput(seen.picture if contract.tiled else standardise(seen.picture, contract), seen)
+        return NetworkInput(feature_row(image, features.name, contract.view))
+    looked = look(image, contract)
+    return NetworkInput(looked.picture if contract.tiled else standardise(looked.picture, contract), looked)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +26,7 @@ from blemish.core.types import (
 )
 from blemish.line.artifact import MODEL, SCORING, Artifact, read_artifact, write_artifact
 from blemish.line.features import BackboneFeatures
+from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
 from blemish.line.regions import find_regions, peak_region
@@ -47,6 +49,8 @@ class Inspector:
     def __init__(self, artifact: Artifact, threads: int | None = None) -> None:
         self.path = artifact.path
         self.manifest: Manifest = artifact.manifest
+        self._as_read = artifact.manifest
+        self._of: Inspector | None = None
         require_computable(self.manifest.features, self.path)
         calibration = self.manifest.calibration
         self.threshold = calibration.threshold
@@ -170,6 +174,30 @@ class Inspector:
         prediction = self.predict(photograph.pixels)
         return self.judge(prediction, photograph.width, photograph.height, photograph.pixels)
 
+    def with_ignored(
+        self, ignore: Sequence[str] = (), *, include: Sequence[str] = (), mask: Path | str | None = None
+    ) -> Self:
+        """The same inspector when less of photographs counts, without learning anew; `save` writes it.
+
+        What is ignored has no influence any more, and around it, as far as the network sees its edge, nothing is
+        judged: a defect that lies there alone is missed. Thresholds and calibration stay as they are.
+
+        Args:
+            ignore: shapes that count no longer, as "box:X,Y,WIDTH,HEIGHT" or "polygon:X,Y,X,Y,X,Y" in pixels of
+                photographs of the size `manifest.preprocessing.view.photograph`.
+            include: shapes that alone go on counting.
+            mask: file of an image of which the white alone goes on counting.
+
+        Raises:
+            UsageError: more would count than now, or too little; or this inspector's score is not of its map alone.
+        """
+        changed = copy.copy(self)
+        changed._of = self  # whose file may be there only for as long as it is used
+        changed.manifest = ignoring(
+            self.manifest, tuple(ignore), tuple(include), Path(mask) if mask else None
+        )
+        return changed
+
     def save(self, path: Path | str) -> None:
         """Write the inspector as a file, NAME.blemish; it appears whole or not at all.
 
@@ -178,11 +206,11 @@ class Inspector:
             BlemishError: it cannot be written.
         """
         artifact = read_artifact(self.path)
-        if artifact.manifest != self.manifest:
+        if artifact.manifest != self._as_read:
             raise ArtifactError(
                 f"{self.path} is not the file that was opened: somebody has replaced it; open it anew."
             )
-        write_artifact(path, artifact.manifest, artifact.members)
+        write_artifact(path, self.manifest, artifact.members)
 
     def percentile(self, score: float) -> float:
         """Where a score lies among those of normal images: the share of them below it, 0 to 100, ties counting half."""
@@ -196,8 +224,9 @@ class Inspector:
         gives_map = self.manifest.detector.gives_maps
         regions: tuple[Region, ...] = ()
         if rejected and gives_map:
-            regions = find_regions(prediction.anomaly_map, self.pixel_threshold, width, height) or (
-                peak_region(prediction.anomaly_map, width, height),
+            found = prediction.anomaly_map, self.pixel_threshold, width, height
+            regions = find_regions(*found, counted=prediction.counted) or (
+                peak_region(prediction.anomaly_map, width, height, prediction.counted),
             )
         types = prediction.types if rejected else {}
         return Inspection(
@@ -217,6 +246,7 @@ class Inspector:
             pixel_threshold=self.pixel_threshold,
             map_scale=self.map_scale,
             photograph=photograph,
+            counted=prediction.counted,
         )
 
     def _type_of(self, prediction: Prediction) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from blemish.core.errors import ImageError
 from blemish.core.images import upright_size
+from blemish.view.asked_regions import regions_in_words, require_something
 from blemish.view.reading import is_much_larger
 from blemish.view.view import View
+from blemish.view_planning.alignment import require_alignment, with_alignment
 from blemish.view_planning.quantities import budget_seconds, defect_pixels
+from blemish.view_planning.regions import plan_regions
 from blemish.view_planning.scale import PlannedScale, Reading, plan_scale, scale_of
 from blemish.view_planning.sides import Sides
 
@@ -74,13 +77,15 @@ def plan_view(
             there is a budget.
 
     Raises:
-        UsageError: an option cannot be meant, or not be kept.
+        UsageError: an option cannot be meant, not be kept, or would not help here.
     """
+    require_alignment(options.align)
     smallest = defect_pixels(options.smallest_defect, options.scale)
     budget = budget_seconds(options.budget)
     photograph = usual_size(paths)
     if photograph is None:
         return PlannedView(reading.size, reading.size)
+    regions = plan_regions(options.include, options.ignore, options.mask, photograph)
 
     def planned(scale: PlannedScale) -> PlannedView:
         sides = scale.sides
@@ -92,7 +97,11 @@ def plan_view(
             smallest_defect=round(scale.smallest_defect, 6),
             tile=sides.tile,
             reduced=is_much_larger(photograph, (sides.width, sides.height)),
+            regions=regions,
         )
+        if regions is not None:
+            require_something(view, sides.height, sides.width)
+            view = view.model_copy(update={"reasons": (*view.reasons, f"Looks at {regions_in_words(view)}.")})
         if options.nothing and not reading.any_shape and not view.key:
             return PlannedView(sides.height, sides.width)
         return PlannedView(sides.height, sides.width, view)
@@ -102,7 +111,11 @@ def plan_view(
         return seconds(planned(scale_of(photograph, sides, reading)))
 
     measured = None if seconds is None else taken
-    return planned(plan_scale(photograph, reading, smallest, budget, measured))
+    found = planned(plan_scale(photograph, reading, smallest, budget, measured))
+    if found.view is None:
+        return found
+    shape = found.height, found.width
+    return replace(found, view=with_alignment(found.view, shape, paths, options.align, reading.bit_depth))
 
 
 def usual_size(paths: Sequence[Path]) -> tuple[int, int] | None:

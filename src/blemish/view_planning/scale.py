@@ -44,6 +44,7 @@ class Reading:
         any_shape: whether it reads any shape; squares of `size` alone otherwise.
         tiles: whether it reads in tiles.
         stride: of its finest feature map, in pixels of the input.
+        bit_depth: bits that 16-bit photographs really use.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Reading:
     any_shape: bool = True
     tiles: bool = False
     stride: int = USUAL_STRIDE
+    bit_depth: int = 16
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 
 from blemish.data.told import Told
+from blemish.view.shapes import require_no_shape
 from blemish.workflows.request import Option, Request
 
 _Folders = Annotated[tuple[str, ...], Option(metavar="FOLDER", repeated=True)]
@@ -29,13 +31,38 @@ class DataRequest(Request):
     )
 
     @property
+    def left_out(self) -> tuple[str, ...]:
+        """Patterns of what is left out of the folder.
+
+        Raises:
+            UsageError: a region of photographs stands among them, which only what makes inspectors can ignore.
+        """
+        require_no_shape(self.ignore)
+        return self.ignore
+
+    @property
     def told(self) -> Told:
         """These, as a catalog is opened with."""
-        return Told(self.layout, self.good, self.defective, self.ignore)
+        return Told(self.layout, self.good, self.defective, self.left_out)
 
     @property
     def told_again(self) -> str:
         """The options as typed once more, each with a space before it."""
         named = [("layout", (self.layout,) if self.layout else ()), ("good", self.good)]
-        named += [("defective", self.defective), ("ignore", self.ignore)]
+        named += [("defective", self.defective), ("ignore", self.left_out)]
         return "".join(f" --{name} {shlex.quote(value)}" for name, values in named for value in values)
+
+
+class GroupedRequest(DataRequest):
+    """And which photographs belong together, where some are to be judged by others."""
+
+    group_by: str | None = Field(
+        None,
+        description="Keep photographs of one part together when good ones are scored as if unseen: folder, seconds as "
+        "5s, numbers as number:100, or a regular expression of their names.",
+    )
+
+    @property
+    def told(self) -> Told:
+        """These, as a catalog is opened with."""
+        return replace(super().told, group_by=self.group_by)

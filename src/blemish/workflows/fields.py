@@ -45,6 +45,13 @@ Augment = Annotated[
         "between."
     ),
 ]
+CopiesKinds = Annotated[
+    str | None,
+    Field(
+        description="Copies that fill the memory bank too: none, auto, or of turnN (N angles), mirror, shift, relit, "
+        "with commas between."
+    ),
+]
 Preset = Annotated[
     str | None, Field(description="A named set of the detector's parameters, as NAME:PRESET names it too.")
 ]

@@ -18,7 +18,6 @@ import torch
 from torch import nn
 
 from blemish.core.errors import CatalogError, UsageError
-from blemish.core.folds import fold_positions
 from blemish.core.images import read_image
 from blemish.core.progress import task, track
 from blemish.core.types import FloatArray, Prediction
@@ -42,7 +41,7 @@ from blemish.features.projection import (
 from blemish.features.rows import StreamedRows, Vectors
 from blemish.features.together import Reads
 from blemish.line.rows import DIRECT, DIRECT_PIXELS, PIXELS, ROW_FEATURES, raw_contract
-from blemish.view.preprocessing import Preprocessing
+from blemish.view.preprocessing import Preprocessing, seen
 
 FEATURES = ("deep-mid", "deep-last", *ROW_FEATURES)
 STREAMED = (PIXELS, DIRECT_PIXELS)
@@ -164,7 +163,7 @@ class TabularDetector(BackboneDetector):
         rows, owners = self._rows.recall(self.key_of(paths), lambda: self._rows_to_learn(paths))
         kept = self.most_components(len(paths))  # of all, or a fold's distances would have fewer terms
         with task("Scoring good images as if unseen", len(paths)) as advance:
-            for part in fold_positions(len(paths), folds, self.seed):
+            for part in self.fold_parts(paths, folds, self.seed):
                 others = _taken(rows, np.flatnonzero(~np.isin(owners, part)))
                 head = self._head(self._learn(others, self._projection(others, kept)))
                 unseen = (row for block in _blocks(_taken(rows, part)) for row in block)
@@ -195,7 +194,11 @@ class TabularDetector(BackboneDetector):
         """The backbone's feature maps, or the pixels; handcrafted features have a cache of their own."""
         if self.row_features is None:
             return super().reads()
-        return Reads(contracts=() if self.features == DIRECT else (raw_contract(self.bit_depth),))
+        return Reads(
+            contracts=()
+            if self.features == DIRECT
+            else (raw_contract(self.bit_depth, self.planned_view().view),)
+        )
 
     def read_input(self, path: Path) -> FloatArray:
         """A photograph as the network's input: a picture, float32 3 x H x W, or a row of features, float32 D."""
@@ -234,7 +237,7 @@ class TabularDetector(BackboneDetector):
         if self.row_features is None:
             return PooledVectors(self.extractor(), self.pooling)
         self.check_size()
-        return row_vectors(self.features, self.bit_depth)
+        return row_vectors(self.features, self.bit_depth, self.planned_view().view)
 
     def rows_of(self, paths: Sequence[Path]) -> FeatureRows:
         """Rows of features of photographs, in order; raw pixels are read when they are gone through.
@@ -255,7 +258,7 @@ class TabularDetector(BackboneDetector):
         vectors = self.vectors()
         copied: list[FloatArray] = []
         for position, path in enumerate(track(paths, "Reading augmented copies")):
-            image = read_image(path, bit_depth=self.bit_depth)
+            image = seen(read_image(path, bit_depth=self.bit_depth), self.preprocessing())
             with files_of(augmentation.copies(image)) as copies:
                 copied += vectors.stream(copies)
             owners += [position] * (len(rows) + len(copied) - len(owners))

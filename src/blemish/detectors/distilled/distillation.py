@@ -32,6 +32,7 @@ from blemish.detectors.training.loop import Material, Objective, Recipe, train
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone, load_backbone
 from blemish.features.extraction import FeatureExtractor
 from blemish.view.preprocessing import Preprocessing
+from blemish.view.view import View
 
 TAPS = (8, 16)
 _STEPS_AN_EPOCH = 100
@@ -117,6 +118,7 @@ def distil(
     settings: Distillation,
     bit_depth: int = 16,
     name: str = "distillation",
+    view: View | None = None,
 ) -> tuple[PatchDescription, list[dict[str, float]]]:
     """Train a teacher on photographs: no labels, any content.
 
@@ -126,6 +128,7 @@ def distil(
         settings: how to train.
         bit_depth: bits that 16-bit photographs really use.
         name: of the checkpoint and the progress bar.
+        view: what of the photographs is looked at; all when None.
 
     Returns:
         The teacher in eval mode, and its losses epoch by epoch.
@@ -138,7 +141,7 @@ def distil(
     if not paths:
         raise UsageError("There is no photograph to distil a teacher on: give a folder with some.")
     extractor = FeatureExtractor(
-        backbone, backbone.preprocessing(2 * settings.size, 2 * settings.size, bit_depth)
+        backbone, _viewed(backbone.preprocessing(2 * settings.size, 2 * settings.size, bit_depth), view)
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -148,12 +151,17 @@ def distil(
     stream = track(extractor.stream(some), "Reading photographs", len(some))
     ((mean, deviation),) = channel_statistics([blank.joined(batch_of_one(maps))] for maps in stream)
     objective = DistillationObjective(network, settings.channels, mean, deviation)
-    images = ImageExamples(paths, description_contract(settings.size, bit_depth))
+    images = ImageExamples(paths, _viewed(description_contract(settings.size, bit_depth), view))
     examples = together(images, FeatureExamples(extractor, paths))
     parts = [json.dumps(dataclasses.asdict(settings)), backbone.weights_digest, *map(file_digest, paths)]
+    parts += [view.key] if view is not None and view.key else []
     identity = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     history = train(name, objective, Material(examples, len(paths)), None, _recipe(settings), identity)
     return network.eval().requires_grad_(False), history
+
+
+def _viewed(contract: Preprocessing, view: View | None) -> Preprocessing:
+    return contract.model_copy(update={"view": view})
 
 
 def description_contract(size: int, bit_depth: int = 16) -> Preprocessing:

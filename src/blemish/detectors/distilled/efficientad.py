@@ -189,12 +189,12 @@ class EfficientAD(TrainedDetector[Teacher]):
             return Reads(contracts=(contract,))
         with torch.random.fork_rng(devices=[]):  # random weights are drawn anew by `fit`
             backbone = backbone_for_distillation(self.backbone, self.weights)
-        distilled = backbone.preprocessing(2 * self.size, 2 * self.size, self.bit_depth)
+        distilled = self.viewed(backbone.preprocessing(2 * self.size, 2 * self.size, self.bit_depth))
         return Reads(contracts=(contract, _twice(contract), distilled))
 
     def preprocessing(self) -> Preprocessing:
         """ImageNet's mean and deviation."""
-        return description_contract(self.size, self.bit_depth)
+        return self.viewed(description_contract(self.size, self.bit_depth))
 
     def recipe(self) -> Recipe:
         """Adam with a little weight decay; the end's weights are kept, unless patience asks for the best."""
@@ -289,7 +289,8 @@ class EfficientAD(TrainedDetector[Teacher]):
             # No more copies than the distillation comes to look at.
             count = min(_DAMAGED_COPIES, settings.steps * settings.batch_size)
             photographs = [*learnt, *self._damaged_copies(learnt, count, Path(folder))]
-            return distil(photographs, backbone, settings, self.bit_depth, f"{self.name}-teacher")[0]
+            name, view = f"{self.name}-teacher", self.planned_view().view
+            return distil(photographs, backbone, settings, self.bit_depth, name, view)[0]
 
     def _damaged_copies(self, paths: Sequence[Path], count: int, folder: Path) -> list[Path]:
         """Photographs with synthetic defects: a teacher that knew good ones alone could not describe anything else."""

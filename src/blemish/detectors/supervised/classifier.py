@@ -143,7 +143,7 @@ class Classifier(OfBackbone, SupervisedDetector[Looked]):
         """As the network's weights expect it; pixels in [0, 1] for the plain one."""
         if self.backbone == PLAIN:
             return super().preprocessing()
-        return self._pretrained().preprocessing(self.size, self.size, self.bit_depth)
+        return self.viewed(self._pretrained().preprocessing(self.size, self.size, self.bit_depth))
 
     def reads(self) -> Reads:
         """Pixels; of a frozen network its feature maps, with pixels where copies are learnt from too."""
@@ -154,7 +154,8 @@ class Classifier(OfBackbone, SupervisedDetector[Looked]):
     def extractor(self) -> FeatureExtractor:
         """The frozen network behind the cache, made once."""
         return self._reader.recall(
-            self.get_params(), lambda: FeatureExtractor(self._pretrained(), self.preprocessing())
+            (self.get_params(), self.planned_view()),
+            lambda: FeatureExtractor(self._pretrained(), self.preprocessing()),
         )
 
     def prepare(self, photographs: TrainingPhotographs) -> Looked:

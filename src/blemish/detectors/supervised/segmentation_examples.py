@@ -14,7 +14,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from blemish.core.errors import BlemishError
-from blemish.core.images import read_mask
+from blemish.core.images import read_image, read_mask
 from blemish.core.types import BoolArray, ByteArray
 from blemish.data.lighting import to_bytes
 from blemish.data.painting import cut_to_change
@@ -24,7 +24,7 @@ from blemish.data.textures import monochrome
 from blemish.detectors.augmentation import Augmentation
 from blemish.detectors.training.examples import Example, standardised
 from blemish.features.pixels import PixelCache
-from blemish.view.preprocessing import Preprocessing
+from blemish.view.preprocessing import Preprocessing, counted_only, seen_mask
 
 _PATCH = "patch"
 # The swirl takes several times as long as the others; the patch stands for all that no painter draws.
@@ -98,7 +98,8 @@ class SegmentationExamples:
         subject = self.subjects[index]
         pixels = self._pixels.read(subject.path, self.contract)
         if subject.painted:
-            return paint_defect(pixels, rng)
+            damaged, mask = paint_defect(pixels, rng)
+            return counted_only(damaged, self.contract), seen_mask(mask, self.contract)
         return pixels, self._mask(subject)
 
     def _mask(self, subject: Subject) -> BoolArray:
@@ -106,7 +107,8 @@ class SegmentationExamples:
         if subject.mask is None:
             return np.zeros(shape, np.bool_)
         if subject.mask not in self._masks:
-            self._masks[subject.mask] = shrunken_mask(read_mask(subject.mask), shape)
+            mask = mask_as_seen(subject.mask, subject.path, self.contract)
+            self._masks[subject.mask] = shrunken_mask(mask, shape)
         return self._masks[subject.mask]
 
 
@@ -157,6 +159,15 @@ def paint_patch(image: ByteArray, rng: np.random.Generator) -> tuple[ByteArray, 
         cv2.GaussianBlur(areas.astype(np.float32), (0, 0), float(rng.uniform(0.6, 2.5)))[..., None] * opacity
     )
     return cut_to_change(image, to_bytes(image * (1 - soft) + changed * soft))
+
+
+def mask_as_seen(mask: Path, photograph: Path, contract: Preprocessing) -> BoolArray:
+    """A mask's file as the view shows its photograph, bool H x W.
+
+    Raises:
+        ImageError: it, or a photograph that must be registered, cannot be read.
+    """
+    return seen_mask(read_mask(mask), contract, lambda: read_image(photograph, bit_depth=contract.bit_depth))
 
 
 def shrunken_mask(mask: BoolArray, shape: tuple[int, int]) -> BoolArray:

@@ -11,14 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from blemish.core.images import read_mask
 from blemish.core.types import BoolArray
 from blemish.data.catalog import Catalog
 from blemish.data.perlin import perlin_mask
 from blemish.detectors.base import refuse
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, Statistics, taps_of
 from blemish.detectors.supervised.base import SupervisedDetector, balanced_weights
-from blemish.detectors.supervised.segmentation_examples import shrunken_mask
+from blemish.detectors.supervised.segmentation_examples import mask_as_seen, shrunken_mask
 from blemish.detectors.supervised.supersimplenet_network import (
     JoinedFeatures,
     SuperSimpleHeads,
@@ -32,6 +31,7 @@ from blemish.detectors.training.feature_examples import FeatureExamples
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule
 from blemish.detectors.training.photographs import TrainingPhotographs
 from blemish.features.pixels import PixelCache
+from blemish.view.preprocessing import Preprocessing
 
 
 class SuperSimpleNetObjective(Objective):
@@ -124,15 +124,17 @@ class SuperSimpleNet(SupervisedDetector[Statistics], FrozenTrainedDetector):
     def material(self, paths: Sequence[Path], training: bool, prepared: Prepared[Statistics]) -> Material:
         """Feature maps with masks, and the areas that noise is to cover."""
         labels, side = prepared.photographs.labels_of(paths), self._grid()
-        masks = [_mask_on_grid(label.mask, side) for label in labels]
         augmentation, contract, pixels = self.augmented_by(), self.preprocessing(), PixelCache()
+        masks = [
+            _mask_on_grid(label.mask, path, side, contract) for label, path in zip(labels, paths, strict=True)
+        ]
         features = FeatureExamples(self.extractor(), paths, augmentation if training else None)
 
         def example(index: int, rng: np.random.Generator) -> Example:
             copy, label, mask = features.draw(rng), labels[index], masks[index]
             if copy and augmentation is not None and label.mask is not None:
                 image = pixels.read(paths[index], contract)
-                covered = shrunken_mask(read_mask(label.mask), image.shape[:2])
+                covered = shrunken_mask(mask_as_seen(label.mask, paths[index], contract), image.shape[:2])
                 mask = _on_grid(augmentation.copy_with_mask(image, covered, copy - 1)[1], side)
             # A defect without a mask may be anywhere.
             known = not label.defective or label.mask is not None
@@ -195,11 +197,11 @@ class SuperSimpleNet(SupervisedDetector[Statistics], FrozenTrainedDetector):
         return SuperSimpleHeads(width, self.hidden, self.channels, self.kernel)
 
 
-def _mask_on_grid(path: Path | None, side: int) -> Tensor:
-    """Mask on the features' grid, float32 1 x side x side; zero where there is none."""
-    if path is None:
+def _mask_on_grid(mask: Path | None, photograph: Path, side: int, contract: Preprocessing) -> Tensor:
+    """Mask, where it counts, on the features' grid, float32 1 x side x side; zero where there is none."""
+    if mask is None:
         return torch.zeros(1, side, side)
-    return _on_grid(read_mask(path), side)
+    return _on_grid(mask_as_seen(mask, photograph, contract), side)
 
 
 def _on_grid(mask: BoolArray, side: int) -> Tensor:

@@ -136,7 +136,7 @@ class UNet(SupervisedDetector[float]):
             return super().preprocessing().model_copy(update=centred)
         if self.encoder == PLAIN:
             return super().preprocessing()
-        return self._backbone().preprocessing(self.size, self.size, self.bit_depth)
+        return self.viewed(self._backbone().preprocessing(self.size, self.size, self.bit_depth))
 
     def prepare(self, photographs: TrainingPhotographs) -> float:
         """Look at all photographs, and weigh the pixels: what a defective one counts for."""

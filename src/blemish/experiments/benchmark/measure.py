@@ -23,6 +23,7 @@ from blemish.detectors.training.session import TrainingSession, training_session
 from blemish.evaluation.evaluate import evaluate, mask_on_grid
 from blemish.evaluation.overlap import overlap
 from blemish.evaluation.result import Evaluation, ScoredImage
+from blemish.evaluation.unseen import unseen
 from blemish.experiments.benchmark.cell import (
     Arrays,
     CellResult,
@@ -89,7 +90,7 @@ def _measure(
     """Fit the detector, judge the test photographs, and gather what is kept of both."""
     summary = _fit(cell, detector, data.catalog, readable)
     inspector = Inspector.load(cell.inspector)
-    evaluation = _evaluate(detector, inspector, test, together)
+    evaluation = _evaluate(detector, inspector, unseen(test, inspector), together)
     reading = None if seconds_an_image is None else seconds_an_image * summary.n_train
     shown, pictures = _pictures(evaluation, inspector, data)
     unread = [{"path": str(failure.path), "detail": failure.detail} for failure in evaluation.failed]
