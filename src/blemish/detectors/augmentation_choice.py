@@ -18,7 +18,7 @@ from blemish.core.progress import task
 from blemish.data.catalog import Catalog
 from blemish.data.entries import NORMAL, TRAIN
 from blemish.data.painted_images import Painting, painted_images
-from blemish.detectors.augmentation import NONE, TRANSFORMS
+from blemish.detectors.augmentation import NONE, TRIED
 from blemish.detectors.training.session import TrainingSession, current_session, training_session
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ class _Judged:
 def choose_augmentation(detector: Detector, catalog: Catalog) -> AugmentationChoice:
     """Learn from two thirds of the good photographs (80 at most) without and with each transform, and judge the others.
 
-    A transform is kept if it tells defects painted on the others (three on each) from these better than none does, by
-    more than two standard errors of the difference (`gain`): four are tried, and one in six differences is larger than
-    one by chance. Where several are, they are tried together too, and the best of all is taken.
+    A transform of `TRIED` is kept if it tells defects painted on the others (three on each) from these better than none
+    does, by more than two standard errors of the difference (`gain`): four are tried, and one in six differences is
+    larger than one by chance. Where several are, they are tried together too, and the best of all is taken.
 
     Args:
         detector: unfitted; its own `augment` does not count.
@@ -91,10 +91,10 @@ def choose_augmentation(detector: Detector, catalog: Catalog) -> AugmentationCho
         if not painted:
             return AugmentationChoice(NONE, "no painted defect could be seen on the good photographs")
         judged: dict[str, _Judged] = {}
-        for augment in (NONE, *TRANSFORMS):
+        for augment in (NONE, *TRIED):
             judged[augment] = _judged(detector, augment, learnt, paths, painted)
             advance(1)
-        better = [name for name in TRANSFORMS if _helps(judged[NONE], judged[name])]
+        better = [name for name in TRIED if _helps(judged[NONE], judged[name])]
         if len(better) > 1:
             together = ",".join(better)
             judged[together] = _judged(detector, together, learnt, paths, painted)

@@ -130,5 +130,5 @@ def can_be_meant(copies: object) -> bool:
 
 def relit(picture: ByteArray, gain: float) -> ByteArray:
     """The picture, uint8 H x W x 3, in another light: grey levels times `gain`, cut at 255."""
-    levels = np.clip(gain * np.arange(256), 0, 255)
-    return levels.round().astype(np.uint8)[picture]
+    levels: ByteArray = np.clip(gain * np.arange(256), 0, 255).round().astype(np.uint8)
+    return levels[picture]

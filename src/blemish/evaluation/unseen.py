@@ -13,6 +13,7 @@ from blemish.evaluation.result import Evaluation
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog
+    from blemish.line.manifest import Manifest
     from blemish.line.runtime import Inspector
 
 
@@ -30,6 +31,12 @@ def evaluate_inspector(inspector: Inspector, catalog: Catalog) -> Evaluation:
         map_scale=inspector.map_scale,
         learnt_types=inspector.manifest.detector.types,
     )
+
+
+def learnt_from(manifest: Manifest) -> frozenset[str]:
+    """SHA-256 of all photographs that an inspector has learnt from; of more than 10,000 none is known."""
+    supervision = manifest.training.supervision
+    return frozenset(manifest.training.digests) | frozenset(supervision.digests if supervision else ())
 
 
 def unseen(catalog: Catalog, inspector: Inspector) -> Catalog:

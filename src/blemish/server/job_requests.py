@@ -39,6 +39,8 @@ Augment = Annotated[str, Field(pattern=r"^[a-z]+(,[a-z]+)*$", max_length=80)]
 
 Copies = Annotated[str, Field(pattern=r"^[a-z]+[0-9]*(,[a-z]+[0-9]*)*$", max_length=80)]
 """The parameter `copies` of a detector."""
+DisturbanceName = Annotated[str, Field(pattern=r"^[a-z-]{1,40}$")]
+"""One of `blemish.evaluation.disturbances.DISTURBANCES`."""
 
 Network = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
 """A pretrained network."""
@@ -153,6 +155,17 @@ class EvaluateRequest(FolderOptions):
     inspector: Name
 
 
+class StressRequest(FolderOptions):
+    """Measure the active version of an inspector on disturbed photographs."""
+
+    kind: Literal["stress"] = "stress"
+    folder: Folder
+    inspector: Name
+    of: Annotated[tuple[DisturbanceName, ...], Field(min_length=1, max_length=20)] | None = None
+    steps: Annotated[int, Field(ge=1, le=20)] = 4
+    limit: Annotated[int, Field(ge=1, le=100_000)] = 100
+
+
 class BenchmarkRequest(DetectorOptions, GroupOptions):
     """Compare detectors on the same photographs."""
 
@@ -163,7 +176,8 @@ class BenchmarkRequest(DetectorOptions, GroupOptions):
 
 
 JobRequest = Annotated[
-    TrainRequest | ExploreRequest | EvaluateRequest | BenchmarkRequest, Field(discriminator="kind")
+    TrainRequest | ExploreRequest | EvaluateRequest | StressRequest | BenchmarkRequest,
+    Field(discriminator="kind"),
 ]
 
 
@@ -180,7 +194,7 @@ def workflow(
     Args:
         request: what is asked for.
         folder: the job's own.
-        inspector: what an evaluation measures.
+        inspector: what an evaluation, or a stress, measures.
 
     Raises:
         UsageError: the folder of photographs does not exist, or the inspector is not given.
@@ -188,6 +202,7 @@ def workflow(
     from blemish.workflows.benchmark import BenchmarkRequest as Benchmark
     from blemish.workflows.evaluate import EvaluateRequest as Evaluate
     from blemish.workflows.explore import ExploreRequest as Explore
+    from blemish.workflows.stress import StressRequest as Stress
     from blemish.workflows.train import TrainRequest as Train
 
     data = Path(request.folder)
@@ -227,14 +242,17 @@ def workflow(
         )
     if inspector is None:
         raise UsageError("An evaluation needs an inspector: name one.")
-    return "evaluate", Evaluate(
-        inspector=inspector.path,
-        digest=inspector.digest,
-        title=inspector.title,
-        data=data,
-        out=folder,
+    measured = {
+        "inspector": inspector.path,
+        "digest": inspector.digest,
+        "title": inspector.title,
+        "data": data,
+        "out": folder,
         **request.folder_options(),
-    )
+    }
+    if isinstance(request, StressRequest):
+        return "stress", Stress(of=request.of, steps=request.steps, limit=request.limit, **measured)
+    return "evaluate", Evaluate(**measured)
 
 
 def _exists(data: Path) -> bool:
@@ -252,6 +270,8 @@ def title(request: JobRequest) -> str:
         return f"Train {request.name} with {request.detector}"
     if isinstance(request, EvaluateRequest):
         return f"Evaluate {request.inspector} on {where}"
+    if isinstance(request, StressRequest):
+        return f"Stress {request.inspector} on {where}"
     if isinstance(request, BenchmarkRequest):
         return f"Benchmark {', '.join(request.detectors)} on {where}"
     return f"Explore {where}"

@@ -41,8 +41,8 @@ BitDepth = Annotated[int, Field(ge=8, le=16, description="Bits that 16-bit photo
 Augment = Annotated[
     str | None,
     Field(
-        description="Learn from changed copies too: none, auto, or of flips, turns, jitter, brightness, with commas "
-        "between."
+        description="Learn from changed copies too: none, auto, or of flips, turns, jitter, brightness, light, with "
+        "commas between."
     ),
 ]
 CopiesKinds = Annotated[

@@ -90,8 +90,8 @@ class PatchCore(FrozenFeatureDetector):
         neighbourhood: patches are averaged over this many positions squared.
         distance: to the nearest patch: "euclidean", or "cosine", which is 1 less the cosine.
         copies: what fills the bank besides the images: "none", "turn8" (or another number of equal angles), "mirror",
-            "shift" (by half a patch), "relit", several with commas between, or "auto": relit, and of the others what helps on images
-            held out and on defects painted on them (`blemish.detectors.memory.copies_choice`).
+            "shift" (by half a patch), "relit", several with commas between, or "auto": relit, and of the others what
+            helps on images held out and on defects painted on them (`blemish.detectors.memory.copies_choice`).
         masking: whether the background is masked where it can be told for certain
             (`blemish.detectors.memory.foreground.learn_foreground` has the rule).
         dimensions: numbers that a patch is reduced to; 0 keeps all.
@@ -286,10 +286,6 @@ class PatchCore(FrozenFeatureDetector):
         if not self.robust:
             return pool
         return trusted_pool(pool, self.groups_of(paths), self._size_of_bank(pool), self.seed)
-
-    def _size_of_bank(self, pool: PatchPool) -> int:
-        """How many vectors the bank is to have."""
-        return max(1, round(self.coreset_ratio * pool.patches) if self.coreset_ratio else self.coreset_size)
 
     def _pools_of_copies(self, paths: list[Path], own: PatchPool) -> list[PatchPool]:
         """Candidates from copies of each kind that is used; which, is chosen first where that is left to the fit."""
