@@ -63,6 +63,7 @@ IMAGE_PROBLEM_KINDS: tuple[str, ...] = (
     "too-small",  # a side shorter than the limits ask for
     "animated",  # several frames or pages: which one is the part?
     "unsupported",  # an image, of a format or sample type that is not read
+    "no-part",  # of several like parts that an inspector knows, it shows none
 )
 
 _START = 2**16  # bytes, with what stands before the first frame of a GIF

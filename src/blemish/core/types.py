@@ -58,6 +58,7 @@ class Prediction:
             map holds the logits of a mask.
         counted: where the photograph was looked at, bool array of any size that covers it whole; None for everywhere.
             Elsewhere the map has its lowest value.
+        part_count: like parts that were found in the photograph and judged one by one; None where it was judged as one.
     """
 
     score: float
@@ -67,6 +68,7 @@ class Prediction:
     type_distance: float | None = None
     mask_probability: float | None = None
     counted: BoolArray | None = None
+    part_count: int | None = None
 
 
 def mean_probability(logits: FloatArray) -> float:

@@ -19,10 +19,10 @@ from blemish.core.storage import file_digest
 from blemish.core.types import BoolArray, ByteArray
 from blemish.data.defect_files import write_image, write_mask
 from blemish.data.folders import ORIGIN_FILE, made_folder
-from blemish.data.foreground import estimate_foreground
 from blemish.data.painting import SMALLEST_AREA, Range
 from blemish.data.patch_defects import PAINTERS
 from blemish.data.textures import monochrome
+from blemish.view.foreground import estimate_foreground
 
 
 @dataclass(frozen=True)

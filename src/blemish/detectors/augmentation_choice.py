@@ -157,7 +157,7 @@ def _judged(
 ) -> _Judged:
     """What a detector with this augmentation scores."""
     with training_session(_session_of(augment)):
-        fitted = detector.clone().set_params(augment=augment).fit(learnt)
+        fitted = detector.clone().set_params(augment=augment).look_as(detector.planned_view()).fit(learnt)
     scores = [
         np.array([prediction.score for prediction in fitted.predict(list(paths))])
         for paths in (good, painted)

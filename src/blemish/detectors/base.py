@@ -29,6 +29,7 @@ from blemish.detectors.augmentation import AUTO, NONE, TRANSFORMS, Augmentation,
 from blemish.detectors.augmentation_choice import AugmentationChoice, choose_augmentation
 from blemish.detectors.folding import Folding
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
+from blemish.detectors.joined_parts import joined_predictions, joined_unseen
 from blemish.detectors.tiled import TileNetworks
 from blemish.detectors.timing import measured_seconds
 from blemish.detectors.view_parameters import ViewParameters
@@ -124,8 +125,10 @@ class Detector(ViewParameters, Folding, ABC):
                 catalog = self._counted_once(given)
                 self.know_groups(catalog)
                 if not self._told_view:
-                    self._planned = self.plan_view(catalog.train_normal())
+                    self.look_by(self.plan_view(catalog.train_normal()))
                 self.check_tiles()
+                catalog = catalog if self.cuts is None else self.cuts.catalog(catalog).catalog
+                self.know_groups(catalog)
                 self.check_augment()
                 self._augmentation_choice = self.choose_augment(catalog) if self.augment == AUTO else None
                 self.learn(catalog)
@@ -163,6 +166,15 @@ class Detector(ViewParameters, Folding, ABC):
             return self._predictions(images)
         (prediction,) = self._predictions(images)
         return prediction
+
+    def predict_seen(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+        """What `predict` does with files that need no cutting: photographs, or parts that were cut out of them."""
+        for path, said in zip(paths, self.predict_files(paths), strict=True):
+            prediction = self._placed(said, path)
+            if self.gives_mask_probability:
+                probability = mean_probability(prediction.anomaly_map)
+                prediction = dataclasses.replace(prediction, mask_probability=probability)
+            yield self._where_it_counts(prediction)
 
     @abstractmethod
     def learn(self, catalog: Catalog) -> object:
@@ -301,6 +313,24 @@ class Detector(ViewParameters, Folding, ABC):
         """A contract with the view as planned."""
         return contract.model_copy(update={"view": self.planned_view().view})
 
+    def photograph_preprocessing(self) -> Preprocessing:
+        """The contract that an inspector carries: `preprocessing`, and how parts are cut out before it."""
+        contract, whole = self.preprocessing(), self.photograph_view().view
+        if self.cuts is None or whole is None:
+            return contract
+        halo = 0 if contract.view is None else contract.view.halo
+        return contract.model_copy(update={"view": whole.model_copy(update={"halo": halo})})
+
+    def files_seen(self, paths: Sequence[Path]) -> list[Path]:
+        """What is looked at of photographs: these files, or files of the parts that were cut out of them.
+
+        Raises:
+            ImageError: one cannot be read, or shows no part.
+        """
+        if self.cuts is None:
+            return list(paths)
+        return [file for path in paths for file in self.cuts.photograph(path).files]
+
     def read_input(self, path: Path) -> FloatArray:
         """A photograph as the network's input, float32 3 x H x W; decoded once, then kept as pixels on disk.
 
@@ -325,8 +355,18 @@ class Detector(ViewParameters, Folding, ABC):
         self.know_groups(once)
         places = {path: place for place, path in reversed(list(enumerate(catalog.train_normal())))}
         paths = once.train_normal()
-        for position, prediction in self.predict_unseen(once, folds):
+        for position, prediction in self._unseen(once, folds):
             yield places[paths[position]], self._where_it_counts(prediction)
+
+    def _unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
+        """What `predict_unseen` says of photographs: of those with several parts, what it says of all their parts."""
+        if self.cuts is None:
+            self.know_groups(catalog)
+            yield from self.predict_unseen(catalog, folds)
+        else:
+            cut = self.cuts.catalog(catalog)
+            self.know_groups(cut.catalog)
+            yield from joined_unseen(self.cuts, catalog, cut, self.predict_unseen(cut.catalog, folds))
 
     def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """What `cross_predict` does with images that are all different: a position and a prediction of each.
@@ -409,12 +449,10 @@ class Detector(ViewParameters, Folding, ABC):
     def _predictions(self, images: ImageInputs) -> Iterator[Prediction]:
         """Predictions of photographs, those in memory as files for as long as they are scored."""
         with files_of(images, self.bit_depth) as paths:
-            for path, said in zip(paths, self.predict_files(paths), strict=True):
-                prediction = self._placed(said, path)
-                if self.gives_mask_probability:
-                    probability = mean_probability(prediction.anomaly_map)
-                    prediction = dataclasses.replace(prediction, mask_probability=probability)
-                yield self._where_it_counts(prediction)
+            if self.cuts is None:
+                yield from self.predict_seen(paths)
+            else:
+                yield from joined_predictions(self.cuts, paths, self.predict_seen)
 
     def _where_it_counts(self, prediction: Prediction) -> Prediction:
         """The prediction with the lowest value of its map where nothing is looked at; as it is where all counts."""
@@ -429,7 +467,7 @@ class Detector(ViewParameters, Folding, ABC):
     def _placed(self, prediction: Prediction, path: Path) -> Prediction:
         """The prediction with its map where the part lies in its photograph."""
         view = self.planned_view().view
-        if view is None or view.alignment is None:
+        if view is None or (view.alignment is None and view.foreground is None):
             return prediction
         return look(read_image(path, bit_depth=self.bit_depth), self.preprocessing()).placed(prediction)
 

@@ -185,15 +185,15 @@ class FrozenFeatureDetector(BackboneDetector):
     def scored_by_fold(
         self, paths: Sequence[Path], folds: int, most: int, head_without: Callable[[IndexArray], nn.Module]
     ) -> Iterator[tuple[int, Prediction]]:
-        """Positions and predictions of at most `most` of the photographs, each by a head without its own fold.
+        """Positions and predictions of `most` of the photographs (see `drawn`), each by a head without its own fold.
 
         Args:
             paths: photographs learnt from.
             folds: parts of the cross-validation.
-            most: photographs that are scored, drawn by the seed.
+            most: photographs that are scored, drawn by the seed; more where their last group has more.
             head_without: makes a head of all photographs but those at the positions given.
         """
-        chosen = np.random.default_rng(self.seed).permutation(len(paths))[:most]
+        chosen = self.drawn(paths, most, self.seed)
         with task("Scoring good images as if unseen", len(chosen)) as advance:
             for part in self.fold_parts(paths, folds, self.seed):
                 head = head_without(part)

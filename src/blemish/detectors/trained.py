@@ -159,7 +159,7 @@ class TrainedDetector(Detector, Generic[Found]):
         self.network()
         positions = {path: position for position, path in enumerate(catalog.train_normal())}
         held_out = [path for path in self.training_photographs(catalog).held_out if path in positions]
-        predictions = self.predict(held_out)
+        predictions = self.predict_seen(held_out)
         yield from zip((positions[path] for path in held_out), predictions, strict=True)
 
     def network(self) -> nn.Module:

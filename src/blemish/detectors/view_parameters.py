@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
+from blemish.data.cut_parts import CutParts
 from blemish.view_planning.plan import PlannedView, ViewOptions, plan_view
 from blemish.view_planning.scale import USUAL_STRIDE, Reading
 
@@ -49,6 +50,7 @@ class ViewParameters:
     reads_any_shape: ClassVar[bool] = False
     reads_tiles: ClassVar[bool] = False
     _planned: PlannedView | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
+    _cuts: CutParts | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     _told_view: bool = dataclasses.field(default=False, init=False, repr=False, compare=False)
 
     def view_options(self) -> ViewOptions:
@@ -86,8 +88,22 @@ class ViewParameters:
 
     def look_as(self, planned: PlannedView) -> Self:
         """Look at photographs in the way planned, whatever others `fit` is given; of a clone, or before one reading."""
-        self._planned, self._told_view = planned, True
+        self.look_by(planned)
+        self._told_view = True
         return self
+
+    def look_by(self, planned: PlannedView) -> None:
+        """Look at photographs in the way planned until something else is."""
+        self._planned = planned
+        if planned.view is None or planned.view.parts is None:
+            self._cuts = None
+        elif self._cuts is None or (self._cuts.view, self._cuts.bit_depth) != (planned.view, self.bit_depth):
+            self._cuts = CutParts(planned.view, self.bit_depth)
+
+    @property
+    def cuts(self) -> CutParts | None:
+        """What cuts photographs into parts, which alone are learnt from and scored; None where they are whole."""
+        return self._cuts
 
     @property
     def input_sides(self) -> tuple[int, int]:
@@ -96,5 +112,10 @@ class ViewParameters:
         return planned.height, planned.width
 
     def planned_view(self) -> PlannedView:
-        """How photographs are looked at: squares before `fit`, or `look_as`, says more."""
+        """How what is learnt from and scored is looked at, photographs or parts that were cut out of them: squares
+        before `fit`, or `look_as`, says more."""
+        return self.photograph_view().of_part
+
+    def photograph_view(self) -> PlannedView:
+        """How photographs are looked at, and cut where they show several parts; see `planned_view`."""
         return self._planned or PlannedView(self.size, self.size)

@@ -48,6 +48,9 @@ class Inspection:
         photograph: uint8 RGB H x W x 3, where it was kept: all of it, at the scale that it was decoded at.
         photograph: uint8 RGB H x W x 3, where it was kept.
         counted: where the photograph was looked at, bool array of any size that covers it; None for everywhere.
+        part_count: like parts that were found and judged, the score being the worst one's; None where the photograph
+            was judged as one.
+        expected_parts: fewest, usual and most parts of the good photographs; None likewise.
     """
 
     verdict: Verdict
@@ -67,6 +70,15 @@ class Inspection:
     map_scale: tuple[float, float] = (0.0, 1.0)
     photograph: ByteArray | None = None
     counted: BoolArray | None = None
+    part_count: int | None = None
+    expected_parts: tuple[int, int, int] | None = None
+
+    @property
+    def unusual_count(self) -> bool:
+        """Whether there are fewer or more parts than on any good photograph that was learnt from."""
+        if self.part_count is None or self.expected_parts is None:
+            return False
+        return not self.expected_parts[0] <= self.part_count <= self.expected_parts[2]
 
     def __repr__(self) -> str:
         """Verdict and figures, as `Inspection(reject, score 3.1 / 2.4, p 0.003, 2 regions)`."""
@@ -75,8 +87,8 @@ class Inspection:
     def overlay(self) -> Image.Image:
         """The photograph, and beside it the heatmap with the anomalous areas outlined, framed in the verdict's colour.
 
-        Of a detector that shows no place it is the photograph alone; a defect type that was told stands above.
-        Photographs are scaled down to 1600 pixels.
+        Of a detector that shows no place it is the photograph alone; a defect type that was told stands above, and an
+        unusual number of parts. Photographs are scaled down to 1600 pixels.
 
         Raises:
             UsageError: the photograph was not kept.
@@ -99,7 +111,8 @@ class Inspection:
         frame, colour = (_GAP, _GAP, _GAP, _GAP), _COLOURS[self.verdict]
         framed = cv2.copyMakeBorder(np.concatenate(shown, axis=1), *frame, cv2.BORDER_CONSTANT, value=colour)
         picture = np.asarray(framed, dtype=np.uint8)
-        said = self.type_in_words()
+        counted = self.parts_in_words() if self.unusual_count else ""
+        said = ", ".join(filter(None, (self.type_in_words(), counted)))
         return captioned(picture, f"{self.verdict.upper()}  {said}", colour) if said else picture
 
     def heatmap(self, photograph: ByteArray, opacity: float = 0.6) -> ByteArray:
@@ -135,7 +148,21 @@ class Inspection:
             document["mask_probability"] = self.mask_probability
         if not self.gives_map:
             document["gives_map"] = False
+        if self.part_count is not None and self.expected_parts is not None:
+            fewest, usual, most = self.expected_parts
+            document["part_count"] = self.part_count
+            document["expected_parts"] = {"fewest": fewest, "usual": usual, "most": most}
         return document
+
+    def parts_in_words(self) -> str:
+        """How many parts were found, as `6 parts`, or `5 parts, 6 expected`; empty where it was judged as one."""
+        if self.part_count is None or self.expected_parts is None:
+            return ""
+        found = f"{self.part_count} part{'s' if self.part_count != 1 else ''}"
+        if not self.unusual_count:
+            return found
+        fewest, _, most = self.expected_parts
+        return f"{found}, {fewest if fewest == most else f'{fewest} to {most}'} expected"
 
     def _repr_png_(self) -> bytes | None:
         return None if self.photograph is None else encoded(self.overlay_pixels(), ".png")
@@ -155,6 +182,8 @@ class Inspection:
             figures.append(said)
         if self.mask_probability is not None:
             figures.append(f"mask probability {self.mask_probability:.3g}")
+        if said := self.parts_in_words():
+            figures.append(said)
         if count := len(self.regions):
             figures.append(f"{count} region{'s' if count != 1 else ''}")
         return figures

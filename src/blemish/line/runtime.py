@@ -30,7 +30,14 @@ from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
 from blemish.line.regions import find_regions, peak_region
-from blemish.line.rows import NetworkInput, network_input, photograph_for, require_computable
+from blemish.line.rows import (
+    NetworkInput,
+    PartsInput,
+    network_input,
+    photograph_for,
+    photograph_input,
+    require_computable,
+)
 from blemish.line.tiled import TiledNetwork
 
 
@@ -106,16 +113,32 @@ class Inspector:
         """Scores of the good parts that the calibration rests on, sorted upwards."""
         return self._normal_scores
 
+    @property
+    def expected_parts(self) -> tuple[int, int, int] | None:
+        """Fewest, usual and most parts of a good photograph; None where each is judged as one."""
+        view = self.manifest.preprocessing.view
+        return None if view is None or view.parts is None else view.parts.count
+
     def predict(self, image: ByteArray) -> Prediction:
         """Anomaly score and map of a uint8 RGB photograph, without a decision."""
         return self.predict_input(self.input_of(image))
 
-    def input_of(self, image: ByteArray) -> NetworkInput:
-        """What the network is given of a uint8 RGB photograph."""
-        return network_input(image, self.manifest.preprocessing, self.manifest.features)
+    def input_of(self, image: ByteArray, name: str = "the photograph") -> NetworkInput | PartsInput:
+        """What the network is given of a uint8 RGB photograph.
 
-    def predict_input(self, given: NetworkInput) -> Prediction:
+        Raises:
+            ImageError: it shows no part where several like ones are known; `name` is the photograph's.
+        """
+        return photograph_input(image, self.manifest.preprocessing, self.manifest.features, name)
+
+    def predict_input(self, given: NetworkInput | PartsInput) -> Prediction:
         """Anomaly score and map, stretched over the photograph, of what `input_of` gives."""
+        if isinstance(given, PartsInput):
+            return given.joined([self._placed(one) for one in given.inputs])
+        return self._placed(given)
+
+    def _placed(self, given: NetworkInput) -> Prediction:
+        """What the network says of one input, its map stretched over what was looked at."""
         said = self._prediction(given.values)
         return said if given.look is None else given.look.placed(said)
 
@@ -135,6 +158,12 @@ class Inspector:
         probability = mean_probability(outputs["map"]) if detector.gives_mask_probability else None
         return Prediction(score, outputs["map"], parts, types, type_distance, probability)
 
+    def warm_up(self) -> None:
+        """Run the network once on nothing, as its first run takes longer than the others."""
+        contract = self.manifest.preprocessing.of_part
+        nothing = np.zeros((contract.height, contract.width, 3), np.uint8)
+        self.predict_input(network_input(nothing, contract, self.manifest.features))
+
     def inspect(self, image: ImageInput) -> Inspection:
         """Judge one photograph.
 
@@ -149,9 +178,8 @@ class Inspector:
             UsageError: it is none of these.
         """
         if isinstance(image, str | Path):
-            return self.inspect_photograph(
-                self.open_photograph(read_content(image, DEFAULT_LIMITS.max_bytes), str(image))
-            )
+            photograph = self.open_photograph(read_content(image, DEFAULT_LIMITS.max_bytes), str(image))
+            return self.inspect_photograph(photograph, str(image))
         if isinstance(image, bytes):
             return self.inspect_photograph(self.open_photograph(image, "the image"))
         pixels = pixels_of(image, bit_depth=self.manifest.preprocessing.bit_depth)
@@ -169,9 +197,9 @@ class Inspector:
         manifest = self.manifest
         return photograph_for(manifest.preprocessing, manifest.features, content, name, limits)
 
-    def inspect_photograph(self, photograph: DecodedPhotograph) -> Inspection:
+    def inspect_photograph(self, photograph: DecodedPhotograph, name: str = "the photograph") -> Inspection:
         """Judge a photograph that `open_photograph` has decoded."""
-        prediction = self.predict(photograph.pixels)
+        prediction = self.predict_input(self.input_of(photograph.pixels, name))
         return self.judge(prediction, photograph.width, photograph.height, photograph.pixels)
 
     def with_ignored(
@@ -247,6 +275,8 @@ class Inspector:
             map_scale=self.map_scale,
             photograph=photograph,
             counted=prediction.counted,
+            part_count=prediction.part_count,
+            expected_parts=self.expected_parts,
         )
 
     def _type_of(self, prediction: Prediction) -> str:

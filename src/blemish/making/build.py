@@ -279,7 +279,7 @@ def _export(detector: Detector, catalog: Catalog) -> tuple[dict[str, bytes], Par
     """The fitted detector as ONNX members, and what was measured of it on a few of the photographs."""
     contract, features = detector.preprocessing(), _features(detector)
     outputs = _detector_record(detector).outputs
-    paths = _spread(catalog.train_normal(), _PARITY_IMAGES)
+    paths = _spread(detector.files_seen(_spread(catalog.train_normal(), _PARITY_IMAGES)), _PARITY_IMAGES)
     with task("Exporting and checking the inspector"):
         if contract.tiled:
             return _export_tiles(detector.tile_networks(), contract, outputs, paths)
@@ -326,7 +326,7 @@ def _manifest(
     return Manifest(
         name=name,
         detector=_detector_record(detector).model_copy(update=measured),
-        preprocessing=detector.preprocessing(),
+        preprocessing=detector.photograph_preprocessing(),
         features=_features(detector),
         calibration=calibration,
         training=training,

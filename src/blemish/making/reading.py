@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from blemish.core.errors import CatalogError
+from blemish.core.errors import CatalogError, ImageError
 from blemish.core.images import require_bit_depth
+from blemish.core.progress import track
 from blemish.data.catalog import Catalog
 from blemish.data.copies import counted_once
 from blemish.data.entries import ANOMALOUS, TRAIN
@@ -99,6 +100,8 @@ def read_for_learning(
     require_bit_depth(detector.bit_depth)
     detector.look_as(detector.plan_view(catalog.train_normal()))
     detector.check_tiles()
+    if detector.cuts is not None:
+        return _read_parts(catalog, detector, labelled_share)
     table, pixels, wanted = catalog.table, PixelCache(), _reads_of(detector)
     if detector.calibration == "k-fold" and not catalog.group_by:
         wanted = dataclasses.replace(
@@ -143,6 +146,31 @@ def readable_for(catalog: Catalog, together: Together) -> Readable:
     left_out = once.problems[len(whole.problems) :]
     copies = [{"path": one.path, "same_as": str(one.other)} for one in left_out]
     return Readable(once, digests, skipped, copies, calibration_set(catalog, together), catalog.groups())
+
+
+def _read_parts(catalog: Catalog, detector: Detector, labelled_share: float) -> Readable:
+    """As `read_for_learning`, where photographs are cut into parts: those that show none are left out too."""
+    pixels, takes = PixelCache(), _takes_from_test(catalog, detector)
+    if takes:
+        require_defects_to_move(catalog, labelled_share)
+    table = catalog.table if takes else catalog.table[catalog.table["split"] == TRAIN]
+    paths = [*(Path(path) for path in table["path"]), *validation_paths(catalog)]
+    together = read_together(list(dict.fromkeys(paths)), (), (), detector.bit_depth, pixels)
+    learning = learning_catalog(catalog, detector, labelled_share, together.contents) if takes else catalog
+    wanted = {Path(path) for path in learning.table.loc[learning.table["split"] == TRAIN, "path"]}
+    wanted |= set(validation_paths(catalog))
+    files: list[Path] = []
+    for path in track([path for path in together.digests if path in wanted], "Cutting parts out"):
+        try:
+            files += detector.files_seen([path])
+        except ImageError as error:
+            together.problems[path] = error
+    for path in together.problems:
+        together.digests.pop(path, None)
+        together.contents.pop(path, None)
+    reads = _that_fits(_reads_of(detector), len(files), pixels)
+    read_together(files, reads.extractors, reads.contracts, detector.bit_depth, pixels, "Reading parts")
+    return readable_for(learning, together)
 
 
 def _takes_from_test(catalog: Catalog, detector: Detector) -> bool:

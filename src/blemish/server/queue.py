@@ -19,8 +19,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-import numpy as np
-
 from blemish.core.errors import BlemishError, ImageError
 from blemish.core.image_formats import FORMAT_SUFFIXES, image_format
 from blemish.core.images import DecodeLimits, whole_pixels
@@ -172,9 +170,7 @@ class InspectionQueue:
         """
         for networks in self._networks:
             inspector = networks.get(version)
-            contract = inspector.manifest.preprocessing
-            # A network's first run takes longer than the others.
-            inspector.predict(np.zeros((contract.height, contract.width, 3), np.uint8))
+            inspector.warm_up()
 
     def check_room(self, count: int = 1, size: int = 0) -> None:
         """Refuse at once what could not be accepted.
@@ -296,7 +292,7 @@ def _judged(task: Task, inspector: Inspector, limits: DecodeLimits, started: flo
     content, name = task.photograph.content, task.photograph.file_name
     photograph = inspector.open_photograph(content, name, limits)
     decoded = time.perf_counter()
-    given = inspector.input_of(photograph.pixels)
+    given = inspector.input_of(photograph.pixels, name)
     prepared = time.perf_counter()
     prediction = inspector.predict_input(given)
     predicted = time.perf_counter()

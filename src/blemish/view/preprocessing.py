@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from blemish.core.types import BoolArray, ByteArray, FloatArray
 from blemish.view.counting import counting, only_seen, seen_pixels
+from blemish.view.foreground import counted_by
 from blemish.view.look import Look
 from blemish.view.motion import moved, moved_mask, to_photograph
+from blemish.view.regions import covered, filled
 from blemish.view.registration import register
 from blemish.view.view import View
 
@@ -75,7 +77,7 @@ class Preprocessing(BaseModel):
     def picture_key(self) -> str:
         """What the picture depends on besides the photograph, in one string; mean and spread come later."""
         view = "" if self.view is None else self.view.key
-        if self.view is not None and self.view.all_regions:
+        if self.view is not None and (self.view.all_regions or self.view.foreground):
             view = f"{view}|{self.filling}"
         return f"{self.height}|{self.width}|{self.interpolation}|{self.bit_depth}{view and f'|{view}'}"
 
@@ -86,6 +88,13 @@ class Preprocessing(BaseModel):
             return self.model_dump_json(exclude={"view"})
         tiles = f"|tiles of {self.view.tile}, {self.view.halo} around" if self.tiled else ""
         return self.model_dump_json(exclude={"view"}) + self.view.key + tiles
+
+    @property
+    def of_part(self) -> Preprocessing:
+        """The contract of a part that was cut out of its photograph; the same one where nothing is cut."""
+        if self.view is None or self.view.parts is None:
+            return self
+        return self.model_copy(update={"view": self.view.of_part})
 
 
 def preprocess(image: ByteArray, contract: Preprocessing) -> FloatArray:
@@ -112,7 +121,10 @@ def standardise(picture: ByteArray, contract: Preprocessing) -> FloatArray:
 
 
 def look(image: ByteArray, contract: Preprocessing) -> Look:
-    """The first half of `preprocess`: what the view shows of a photograph, at the contract's size."""
+    """The first half of `preprocess`: what the view shows of a photograph, at the contract's size.
+
+    Where the view has several parts in a photograph, `image` is one of them, cut out by `blemish.view.parts`.
+    """
     view = contract.view
     if view is None or view.alignment is None:
         return _look_in_frame(image, contract)
@@ -126,11 +138,18 @@ def look(image: ByteArray, contract: Preprocessing) -> Look:
 def _look_in_frame(image: ByteArray, contract: Preprocessing) -> Look:
     """What the view shows of a photograph whose part lies at its place."""
     view = contract.view
-    if view is None or not view.all_regions:
+    if view is None or not (view.all_regions or view.foreground):
         return Look(_resized(image, contract))
+    near = None if view.foreground is None else counted_by(image, view.foreground)
+    picture = _resized(_filled(image, view, near, contract.filling), contract)
+    inside = np.ones(picture.shape[:2], np.bool_) if near is None else covered(near, *picture.shape[:2])
+    if not view.all_regions:
+        return Look(picture, inside, None, near)
     counts = counting(view, (image.shape[1], image.shape[0]), contract.height, contract.width)
-    picture = _resized(counted_only(image, contract), contract)
-    return Look(picture, counts.picture, None, counts.photograph, view.ignored_later is not None)
+    photograph = counts.photograph if near is None else counts.photograph & near
+    # A part that lies outside is not judged, but something always is.
+    judged = counts.picture & inside if (counts.picture & inside).any() else counts.picture
+    return Look(picture, judged, None, photograph, view.ignored_later is not None)
 
 
 def seen(image: ByteArray, contract: Preprocessing) -> ByteArray:
@@ -149,13 +168,22 @@ def seen(image: ByteArray, contract: Preprocessing) -> ByteArray:
 def counted_only(image: ByteArray, contract: Preprocessing) -> ByteArray:
     """A photograph whose part lies at its place, or the picture of one, as far as the view lets it count."""
     view = contract.view
-    return image if view is None or not view.all_regions else only_seen(image, view, contract.filling)
+    if view is None or not (view.all_regions or view.foreground):
+        return image
+    near = None if view.foreground is None else counted_by(image, view.foreground)
+    return _filled(image, view, near, contract.filling)
+
+
+def _filled(image: ByteArray, view: View, near: BoolArray | None, colour: tuple[int, int, int]) -> ByteArray:
+    """The photograph with one colour where regions, or what is not near the part, do not count."""
+    found = only_seen(image, view, colour) if view.all_regions else image
+    return found if near is None or near.all() else filled(found, near, colour)
 
 
 def seen_mask(
     mask: BoolArray, contract: Preprocessing, photograph: Callable[[], ByteArray] | None = None
 ) -> BoolArray:
-    """A mask over a photograph, bool H x W, as it lies where the part is at its place, and as far as the view lets it
+    """A mask over a photograph, bool H x W, as it lies where the part is at its place, and as far as regions let it
     count: elsewhere there is nothing to be learnt.
 
     Args:

@@ -6,6 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from blemish.view.foreground import Foreground
+from blemish.view.parts import Parts
 from blemish.view.regions import IgnoredLater, Regions
 from blemish.view.registration import Alignment
 from blemish.view.shapes import outermost, shortened
@@ -37,6 +39,8 @@ class View(BaseModel):
             one piece.
         halo: pixels around each place that a tile must show for the network to see it as in one piece; the detector's
             backbone says how many, 0 before.
+        foreground: how the part is told from a plain ground, where it alone counts.
+        parts: how several like parts are cut out; each is then looked at as `of_part` says.
         reasons: what was planned and why, a sentence each.
         scale: pixels of the photograph for each pixel of the network's input, on the coarser axis; 0 where unknown.
         stride: of the finest feature map, in pixels of the input; 0 where unknown.
@@ -53,6 +57,8 @@ class View(BaseModel):
     photograph: tuple[Side, Side]
     tile: int = Field(default=0, ge=0, le=16384, multiple_of=32)
     halo: int = Field(default=0, ge=0, le=4096, multiple_of=32)
+    foreground: Foreground | None = None
+    parts: Parts | None = None
     reasons: tuple[str, ...] = Field(default=(), max_length=20)
     scale: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     stride: int = Field(default=0, ge=0)
@@ -83,7 +89,13 @@ class View(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _check_regions(self) -> Self:
+    def _check(self) -> Self:
+        if self.parts is not None and self.all_regions:
+            raise ValueError("parts and regions are not possible together")
+        if self.parts is not None and any(
+            cut > side for cut, side in zip(self.parts.cut, self.photograph, strict=True)
+        ):
+            raise ValueError("a part is larger than its photograph")
         for regions in self.all_regions:
             for shape in (*regions.include, *regions.ignore):
                 if any(behind > side for behind, side in zip(outermost(shape), self.photograph, strict=True)):
@@ -92,3 +104,11 @@ class View(BaseModel):
                         f"{self.photograph[1]} pixels"
                     )
         return self
+
+    @property
+    def of_part(self) -> View:
+        """How a part that was cut out is looked at: all but the cutting is done with it. The same view where nothing is
+        cut."""
+        if self.parts is None:
+            return self
+        return self.model_copy(update={"photograph": self.parts.cut, "parts": None})

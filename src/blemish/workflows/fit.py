@@ -272,7 +272,8 @@ def _near_copies(summary: BuildSummary, catalog: Catalog, detector: Detector) ->
     from blemish.making.near_copies import find_near_copies
 
     calibration = summary.manifest.calibration
-    if catalog.group_by or calibration.folds < 2:
+    # The folds of parts are others.
+    if catalog.group_by or calibration.folds < 2 or detector.cuts is not None:
         return None
     parts = fold_positions(len(summary.learnt), calibration.folds, detector.seed)
     return find_near_copies(summary.learnt, parts, detector.bit_depth)

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from blemish.core.errors import BlemishError
 from blemish.core.progress import task
 from blemish.core.types import BoolArray, ByteArray
-from blemish.data.foreground import estimate_foreground
 from blemish.data.painted_images import paint
 from blemish.data.patch_defects import PAINTERS
 from blemish.detectors.augmentation_choice import shares_below
@@ -25,6 +24,7 @@ from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_copies
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
 from blemish.features.pixels import PixelCache
+from blemish.view.foreground import estimate_foreground
 
 FEWEST = 6
 """Good photographs below which nothing can be chosen."""

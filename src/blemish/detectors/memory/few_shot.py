@@ -142,7 +142,7 @@ class FewShot(FrozenFeatureDetector):
             position for position in self._drawn(paths)[self.images :] if groups[position] not in taught
         ]
         unseen = unseen[: self.calibration_images]
-        yield from zip(unseen, self.predict([paths[position] for position in unseen]), strict=True)
+        yield from zip(unseen, self.predict_seen([paths[position] for position in unseen]), strict=True)
         if unseen and len(taught) == 1:
             return
         with task("Scoring good images as if unseen", len(taken)) as advance:

@@ -367,7 +367,7 @@ class PatchCore(FrozenFeatureDetector):
 
     def _held_out(self, paths: list[Path], folds: int) -> dict[int, _Held]:
         pool = self._patches.recall(self.key_of(paths), lambda: self._pool_of(paths))
-        chosen = np.random.default_rng(self.seed).permutation(len(paths))[: self.calibration_images]
+        chosen = self.drawn(paths, self.calibration_images, self.seed)
         held: dict[int, _Held] = {}
         whole = self._bank_of(pool).rows
         with task("Scoring good images as if unseen", len(chosen)) as advance:

@@ -140,7 +140,8 @@ def _evaluate(detector: Detector, inspector: Inspector, test: Catalog, together:
         return inspector.judge(prediction, width, height)
 
     return evaluate(
-        inspect,
+        # Of parts nothing is in the caches; and a photograph that shows none must not end the others.
+        inspect if detector.cuts is None else inspector.inspect,
         test,
         inspector.threshold,
         pixel_threshold=inspector.pixel_threshold,
