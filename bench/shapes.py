@@ -80,7 +80,7 @@ def measure(
             files.append([Path(folder) / f"{part}-{number:04d}.png" for number in range(len(images))])
             for path, image in zip(files[-1], images, strict=True):
                 cv2.imwrite(str(path), shaped(image)[..., ::-1])
-        detector = PatchCore(size=size).fit(files[0])
+        detector = PatchCore(size=size, copies="none").fit(files[0])
         scores = [np.array([prediction.score for prediction in detector.predict(few)]) for few in files[1:]]
     labels = np.repeat([0, 1], [len(good), len(bad)])
     return float(roc_auc_score(labels, np.concatenate(scores))), float(scores[0].std() / scores[0].mean())
