@@ -1,9 +1,11 @@
 """Measure what the size of the network's input costs and brings on large photographs, and what reduced decoding does.
 
     python bench/scale.py PLATE [--sizes 448,896,1792] [--smallest-defect 14px] [--write]
+    python bench/scale.py PLATE --decoding [--write]
 
 PLATE is a category of `blemish sample OUT --large`. Each row is PatchCore at one size: milliseconds to decode, to look
 (resize) and of network with scoring, for one photograph after the other, and the AUROC of the test photographs.
+`--decoding` times the two ways of decoding alone, turn by turn.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+import cv2
 import numpy as np
 from measuring.pages import origin, table, write_block
 from sklearn.metrics import roc_auc_score
 
-from blemish.core.images import DEFAULT_LIMITS, read_content
+from blemish.core.images import DEFAULT_LIMITS, read_content, read_image, read_mask
+from blemish.core.pictures import encoded
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.detectors.memory.patchcore import PatchCore
 from blemish.detectors.timing import compiled
@@ -30,6 +34,7 @@ from blemish.view_planning.plan import PlannedView
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "view-scale.md"
 HEADER = ["looked at as", "tiles", "decoded", "decode, ms", "look, ms", "network and scoring, ms", "AUROC"]
 TIMED = 5
+TURNS = 4
 SETTINGS = {"context": 0}  # what is relative to similar photographs needs them in one piece
 
 
@@ -123,15 +128,80 @@ def rows_of(detector: PatchCore, catalog: Catalog, planned: PlannedView) -> tupl
     return rows, said
 
 
+def decoding(catalog: Catalog) -> str:
+    """A table of milliseconds for each way of decoding and looking, turn by turn on the same photographs."""
+    paths, rows = catalog.train_normal()[:TIMED], []
+    for size in (256, 448, 896):
+        planned = PatchCore(size=size).plan_view(paths)
+        contract = PatchCore(size=size).look_as(planned).preprocessing()
+        contracts = {
+            reduced: contract.model_copy(update={"view": decoded(planned, reduced).view})
+            for reduced in (True, False)
+        }
+        taken: dict[bool, list[float]] = {True: [], False: []}
+        shape = ""
+        for path in [path for path in paths for _ in range(TURNS)]:
+            for reduced, contract in contracts.items():
+                started = time.perf_counter()
+                content = read_content(path, DEFAULT_LIMITS.max_bytes)
+                photograph = photograph_for(contract, None, content, str(path))
+                network_input(photograph.pixels, contract, None)
+                taken[reduced].append(1e3 * (time.perf_counter() - started))
+                shape = f"{photograph.pixels.shape[1]} x {photograph.pixels.shape[0]}" if reduced else shape
+        few, all_ = (float(np.median(taken[reduced])) for reduced in (True, False))
+        ratio = float(np.median(np.array(taken[True]) / np.array(taken[False])))
+        rows.append(
+            [f"{planned.width} x {planned.height}", shape, f"{all_:.0f}", f"{few:.0f}", f"{ratio:.2f}"]
+        )
+    return table(["looked at as", "decoded at", "whole, ms", "reduced, ms", "ratio, median of pairs"], rows)
+
+
+def picture(catalog: Catalog, kind: str = "hole") -> np.ndarray:
+    """The same defect as the input shows it at the usual size and as planned, uint8 H x W x 3 RGB, side by side."""
+    row = catalog.table[catalog.table["defect_type"] == kind].iloc[0]
+    mask, image = read_mask(row["mask"]), read_image(row["path"])
+    y, x = (round(float(places.mean())) for places in np.nonzero(mask))
+    reach, shown = 160, []
+    for factor in (512 / 4000, 4576 / 4000):
+        seen = cv2.resize(
+            image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+        )
+        top, left = (
+            int(np.clip((place - reach) * factor, 0, side - 2 * reach * factor))
+            for place, side in zip((y, x), seen.shape[:2], strict=True)
+        )
+        side = round(2 * reach * factor)
+        crop = seen[top : top + side, left : left + side]
+        shown.append(cv2.resize(crop, (480, 480), interpolation=cv2.INTER_NEAREST))
+        shown.append(np.full((480, 12, 3), 255, np.uint8))
+    whole = cv2.resize(image, (640, 480), interpolation=cv2.INTER_AREA)
+    centre = (round(x * 640 / 4000), round(y * 480 / 3000))
+    cv2.rectangle(whole, (centre[0] - 26, centre[1] - 26), (centre[0] + 26, centre[1] + 26), (218, 30, 40), 2)
+    return np.concatenate([whole, shown[1], *shown[:3]], axis=1)
+
+
 def main() -> None:
     """Measure, print, and write where that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("plate", type=Path)
     parser.add_argument("--sizes", default="448,896,1792")
     parser.add_argument("--smallest-defect", default="14px")
+    parser.add_argument("--decoding", action="store_true")
+    parser.add_argument(
+        "--picture", type=Path, help="JPEG to draw what is seen of a defect into, and no more"
+    )
     parser.add_argument("--write", action="store_true", help="into docs/view-scale.md")
     given = parser.parse_args()
     catalog = open_catalog(given.plate)
+    if given.picture:
+        given.picture.write_bytes(encoded(picture(catalog), ".jpg", 88))
+        return
+    if given.decoding:
+        block = f"{decoding(catalog)}\n\n{origin()}"
+        print(block)
+        if given.write:
+            write_block(PAGE, "decoding", block)
+        return
     detector = PatchCore(smallest_defect=given.smallest_defect, **SETTINGS)
     sizes = [int(size) for size in given.sizes.split(",") if size]
     rows, sentences = [], []
