@@ -46,7 +46,6 @@ NETWORKS = (
     ("efficientnet_lite0", (8,)),
     ("efficientnet_lite0", (8, 16)),
     ("efficientnet_lite2", (8, 16)),
-    ("efficientnet_lite0", (8, 16, 32)),
 )
 
 
