@@ -62,7 +62,7 @@ class Planned(PatchCore):
 
 def detector(height: int, width: int, tile: int, **parameters: object) -> Planned:
     """A detector that reads inputs of this size in tiles."""
-    made = Planned(**{"top": 0.0, "context": 0, "coreset_size": 3000, **parameters})  # type: ignore[arg-type]
+    made = Planned(**parameters)  # type: ignore[arg-type]
     made.planned = PlannedView(height, width, View(photograph=(width, height), tile=tile))
     return made
 
@@ -165,7 +165,7 @@ def enlarge(path: Path, learnt: Planned, side: int, tile: int) -> None:
     view = contract.view.model_copy(update={"photograph": (side, side), "tile": tile})
     contract = contract.model_copy(update={"height": side, "width": side, "view": view})
     grid, shape = (side // 8, side // 8), map_shape(contract, 8)
-    scoring = PatchScoring(grid, shape, learnt.top, learnt.sigma * shape[0] / side)
+    scoring = PatchScoring(grid, shape, None, learnt.sigma * shape[0] / side)
     members = artifact.members | {
         MODEL: to_onnx(networks.tile, torch.zeros(1, 3, tile, tile), ["map"]),
         SCORING: to_onnx(scoring, torch.zeros(1, 1, *grid), ["score", "map"]),
