@@ -143,12 +143,12 @@ def pieces(data: Path | None) -> None:
     print(table(("photograph", "tile, px", "tiles", "score, %", "map, % of its spread", "CPU, s"), rows))
 
 
-def inspecting(side: int, tile: int) -> None:
+def inspecting(side: int, tile: int, taps: Sequence[int], bank: int) -> None:
     """Peak and time of `blemish inspect` of one large photograph, by an inspector whose bank is of small ones."""
     with tempfile.TemporaryDirectory() as work:
         inspector, photograph = Path(work) / "surface.blemish", Path(work) / "large.png"
         with catalog_of([surface(704, 960, seed) for seed in range(2)]) as catalog:
-            learnt = detector(704, 960, 512)
+            learnt = detector(704, 960, 512, taps=tuple(taps), coreset_size=bank)
             build_inspector(catalog, inspector, learnt, folds=2)
         enlarge(inspector, learnt, side // UNIT * UNIT, tile)
         Image.fromarray(surface(side, side, 0)).save(photograph, compress_level=1)
@@ -219,6 +219,8 @@ def main() -> None:
         sized = verbs.add_parser(name)
         sized.add_argument("--side", type=int, default=10_000)
         sized.add_argument("--tile", type=int, default=1024)
+    verbs.choices["inspecting"].add_argument("--taps", type=int, nargs="+", default=[8, 16])
+    verbs.choices["inspecting"].add_argument("--bank", type=int, default=3000)
     sized.add_argument("--photographs", type=int, default=2)
     own = verbs.add_parser("fit")
     for argument, kind in (("folder", Path), ("side", int), ("tile", int)):
