@@ -68,7 +68,7 @@ def by_row(good: Tensor, shown: Tensor, bands: int, size: int) -> Tensor:
 
 def measure(folder: Path, bands: int, size: int) -> list[list[str]]:
     """A table row for one bank and one for banks by row."""
-    detector = PatchCore(top=0.0, context=0)
+    detector = PatchCore(size=352)
     paths = open_catalog(folder).train_normal()
     order = np.random.default_rng(0).permutation(len(paths))
     learnt = [paths[place] for place in order[:LEARNT]]

@@ -46,7 +46,6 @@ NETWORKS = (
     ("efficientnet_lite0", (8,)),
     ("efficientnet_lite0", (8, 16)),
     ("efficientnet_lite2", (8, 16)),
-    ("efficientnet_lite0", (8, 16, 32)),
 )
 
 
@@ -63,7 +62,7 @@ class Planned(PatchCore):
 
 def detector(height: int, width: int, tile: int, **parameters: object) -> Planned:
     """A detector that reads inputs of this size in tiles."""
-    made = Planned(**{"top": 0.0, "context": 0, "coreset_size": 3000, **parameters})  # type: ignore[arg-type]
+    made = Planned(**parameters)  # type: ignore[arg-type]
     made.planned = PlannedView(height, width, View(photograph=(width, height), tile=tile))
     return made
 
@@ -144,12 +143,12 @@ def pieces(data: Path | None) -> None:
     print(table(("photograph", "tile, px", "tiles", "score, %", "map, % of its spread", "CPU, s"), rows))
 
 
-def inspecting(side: int, tile: int) -> None:
+def inspecting(side: int, tile: int, taps: Sequence[int], bank: int) -> None:
     """Peak and time of `blemish inspect` of one large photograph, by an inspector whose bank is of small ones."""
     with tempfile.TemporaryDirectory() as work:
         inspector, photograph = Path(work) / "surface.blemish", Path(work) / "large.png"
         with catalog_of([surface(704, 960, seed) for seed in range(2)]) as catalog:
-            learnt = detector(704, 960, 512)
+            learnt = detector(704, 960, 512, taps=tuple(taps), coreset_size=bank)
             build_inspector(catalog, inspector, learnt, folds=2)
         enlarge(inspector, learnt, side // UNIT * UNIT, tile)
         Image.fromarray(surface(side, side, 0)).save(photograph, compress_level=1)
@@ -166,7 +165,7 @@ def enlarge(path: Path, learnt: Planned, side: int, tile: int) -> None:
     view = contract.view.model_copy(update={"photograph": (side, side), "tile": tile})
     contract = contract.model_copy(update={"height": side, "width": side, "view": view})
     grid, shape = (side // 8, side // 8), map_shape(contract, 8)
-    scoring = PatchScoring(grid, shape, learnt.top, learnt.sigma * shape[0] / side)
+    scoring = PatchScoring(grid, shape, None, learnt.sigma * shape[0] / side)
     members = artifact.members | {
         MODEL: to_onnx(networks.tile, torch.zeros(1, 3, tile, tile), ["map"]),
         SCORING: to_onnx(scoring, torch.zeros(1, 1, *grid), ["score", "map"]),
@@ -220,6 +219,8 @@ def main() -> None:
         sized = verbs.add_parser(name)
         sized.add_argument("--side", type=int, default=10_000)
         sized.add_argument("--tile", type=int, default=1024)
+    verbs.choices["inspecting"].add_argument("--taps", type=int, nargs="+", default=[8, 16])
+    verbs.choices["inspecting"].add_argument("--bank", type=int, default=3000)
     sized.add_argument("--photographs", type=int, default=2)
     own = verbs.add_parser("fit")
     for argument, kind in (("folder", Path), ("side", int), ("tile", int)):

@@ -129,7 +129,7 @@ def good() -> list[ByteArray]:
 
 @pytest.fixture(scope="module")
 def detector() -> Tiled:
-    return Tiled(top=0.0, context=0, coreset_size=300)
+    return Tiled(coreset_size=300)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,8 @@ def written_at(
     wanted = contract(height, width, tile, detector.preprocessing().view.halo)
     learnt, parts = detector.tile_networks(), tiling(wanted)
     grid = height // 8, width // 8
-    scoring = PatchScoring(grid, map_shape(wanted, 8), 0.0, 4.0)
+    shape = map_shape(wanted, 8)
+    scoring = PatchScoring(grid, shape, None, detector.sigma * shape[0] / height)
     example = torch.zeros(1, 3, parts.tile_height, parts.tile_width)
     members = dict(read_artifact(inspector.path).members) | {
         MODEL: to_onnx(learnt.tile, example, ["map"]),

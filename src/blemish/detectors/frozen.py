@@ -176,7 +176,7 @@ class FrozenFeatureDetector(BackboneDetector):
         """The graph of a tile, and the one that scores what all tiles give together."""
         return TileNetworks(TileDistances(self.extractor().backbone, head).eval(), head.scoring.eval())
 
-    def patch_scoring(self, grid: tuple[int, int], top: float, sigma: float) -> PatchScoring:
+    def patch_scoring(self, grid: tuple[int, int], top: float | None, sigma: float) -> PatchScoring:
         """What scores the distances of all patches on a grid; in tiles the map is no larger than disks can bear."""
         contract = self.extractor().contract
         height, width = map_shape(contract, contract.height // grid[0])

@@ -399,11 +399,11 @@ class PatchCore(FrozenFeatureDetector):
         return torch.cat(scores), torch.stack([one.descriptor for one in images])
 
     def _scoring(self, grid: tuple[int, int]) -> PatchScoring:
+        top = None if self.score == MAP else self.top
         if self.planned_view().tiled:
-            return self.patch_scoring(grid, self.top, self.sigma)
+            return self.patch_scoring(grid, top, self.sigma)
         planned, margin = self.planned_view(), (self.size - self.read_size) // 2
         read = (planned.height - 2 * margin, planned.width - 2 * margin)
-        top = None if self.score == MAP else self.top
         return PatchScoring(grid, read, top, self.sigma, margin)
 
     def _fitted_head(self) -> PatchCoreHead:
