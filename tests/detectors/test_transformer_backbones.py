@@ -104,7 +104,7 @@ def test_a_search_tries_what_the_backbone_can_do() -> None:
 
 def test_parameters_that_came_later_change_no_key_by_default() -> None:
     for detector in (PatchCore(), FewShot(), create_detector("cae")):
-        known, later = detector.get_params(), ("augment", *detector.later)
+        known, later = detector.get_params(), ("augment", *detector.view_names, *detector.later)
         assert detector.key_parameters() == {k: v for k, v in known.items() if k not in later}
     assert PatchCore(masking=True).key_parameters()["masking"]
 

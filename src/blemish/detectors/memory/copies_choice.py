@@ -44,7 +44,7 @@ MORE = 10
 """Photographs of which it is said what they would bring."""
 
 MARGIN = 0.04
-"""Share by which painted defects have to stand out more for a kind that is new; more turns need none."""
+"""Share by which painted defects have to stand out more for a kind to be used."""
 
 _HELD_OUT, _SHARE = 16, 1 / 3
 _SIZES = (0.5, 1.0)  # of painted defects, in the usual size of each type
@@ -283,8 +283,8 @@ def choose_copies(trial: Trial) -> tuple[CopiesChoice, list[PatchPool]]:
                 tried[TURN if kind.turns > 1 else str(kind)] = trial.copies(kind)
                 together = kept | kind
                 judged[str(together)] = trial.judge(tried.values())
-                margin = 0.0 if kind.turns > 1 and kept.turns > 1 else MARGIN
-                if helps(judged[str(kept)], judged[str(together)], margin):
+                known = kind.turns > 1 and kept.turns > 1
+                if helps(judged[str(kept)], judged[str(together)], known):
                     kept, pools = together, tried
             advance(1)
     half = trial.judge(pools.values(), share=0.5)
@@ -292,12 +292,11 @@ def choose_copies(trial: Trial) -> tuple[CopiesChoice, list[PatchPool]]:
     return CopiesChoice(kept, _why(trial, judged), judged, more), list(pools.values())
 
 
-def helps(before: Judged, after: Judged, margin: float = MARGIN) -> bool:
-    """Whether copies lower the upper good scores and painted defects then stand out more: by a share of `margin`, and
-    without being told worse from good photographs than before."""
-    lower = after.upper < before.upper
-    clearer = after.clearance > (1 + margin) * before.clearance
-    return lower and clearer and after.auroc >= before.auroc
+def helps(before: Judged, after: Judged, known: bool = False) -> bool:
+    """Whether copies lower the upper good scores, painted defects are told from good photographs no worse than before,
+    and stand out more: by a share of `MARGIN`, which is not asked of more copies of a kind known to help."""
+    clearer = known or after.clearance > (1 + MARGIN) * before.clearance
+    return after.upper < before.upper and clearer and after.auroc >= before.auroc
 
 
 def _more(photographs: int, half: Judged, whole: Judged) -> MorePhotographs:
