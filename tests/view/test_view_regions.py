@@ -21,6 +21,7 @@ from blemish.core.types import Prediction
 from blemish.line.regions import find_regions, peak_region
 from blemish.line.rows import feature_row
 from blemish.view.asked_regions import asked_regions
+from blemish.view.foreground import Foreground
 from blemish.view.less import with_less
 from blemish.view.preprocessing import Preprocessing, look, seen
 from blemish.view.regions import IgnoredLater, MaskBits, Regions, continued, covered
@@ -160,18 +161,20 @@ def test_a_strangers_regions_are_checked(regions: dict[str, Any]) -> None:
 
 
 @settings(max_examples=60)
-@given(st.data(), st.sampled_from([(96, 64), (50, 90), (300, 12), (31, 17)]), st.booleans())
+@given(st.data(), st.sampled_from([(96, 64), (50, 90), (300, 12), (31, 17)]), st.booleans(), st.booleans())
 def test_nothing_outside_has_any_influence_on_the_picture(
-    data: st.DataObject, size: tuple[int, int], later: bool
+    data: st.DataObject, size: tuple[int, int], later: bool, part_alone: bool
 ) -> None:
     width, height = size
     regions = data.draw(all_regions(40, 30))
     after = IgnoredLater(regions=data.draw(all_regions(40, 30)), margin=3) if later else None
-    view = View(photograph=(40, 30), regions=regions, ignored_later=after)
+    foreground = Foreground(threshold=60, margin=0.03) if part_alone else None
+    view = View(photograph=(40, 30), regions=regions, ignored_later=after, foreground=foreground)
     counted = np.logical_and.reduce([one.counted((40, 30), size) for one in view.all_regions])
     first, second = noise(1, width, height), noise(2, width, height)
     second[counted] = first[counted]
     one, other = look(first, contract(view)), look(second, contract(view))
+    assert np.array_equal(one.counted, other.counted)
     assert np.array_equal(one.picture, other.picture)
     assert np.array_equal(feature_row(first, "direct", view), feature_row(second, "direct", view))
     shown = one.counted_in_photograph

@@ -44,6 +44,17 @@ def only_seen(image: ByteArray, view: View, colour: tuple[int, int, int]) -> Byt
     return image if later.all() else continued(image, later)
 
 
+def without_unseen(image: ByteArray, view: View) -> ByteArray:
+    """A photograph, uint8 RGB H x W x 3, for whoever seeks the part in it: what does not count looks as what lies next
+    to it, so that it has no influence and is no part."""
+    if not view.all_regions:
+        return image
+    seen = seen_pixels(view, image.shape)
+    if not seen.any():
+        return filled(image, seen, (0, 0, 0))
+    return image if seen.all() else continued(image, seen)
+
+
 def seen_pixels(view: View, shape: tuple[int, ...]) -> BoolArray:
     """Which pixels of a photograph of H x W (and more) are seen, bool H x W, read-only."""
     return _seen(view.regions, view.ignored_later, view.photograph, (shape[1], shape[0]))

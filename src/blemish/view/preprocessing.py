@@ -11,7 +11,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from blemish.core.types import BoolArray, ByteArray, FloatArray
-from blemish.view.counting import counting, only_seen, seen_pixels
+from blemish.view.counting import counting, only_seen, seen_pixels, without_unseen
 from blemish.view.foreground import counted_by
 from blemish.view.look import Look
 from blemish.view.motion import moved, moved_mask, to_photograph
@@ -140,7 +140,7 @@ def _look_in_frame(image: ByteArray, contract: Preprocessing) -> Look:
     view = contract.view
     if view is None or not (view.all_regions or view.foreground):
         return Look(_resized(image, contract))
-    near = None if view.foreground is None else counted_by(image, view.foreground)
+    near = None if view.foreground is None else counted_by(without_unseen(image, view), view.foreground)
     picture = _resized(_filled(image, view, near, contract.filling), contract)
     inside = np.ones(picture.shape[:2], np.bool_) if near is None else covered(near, *picture.shape[:2])
     if not view.all_regions:
@@ -170,7 +170,7 @@ def counted_only(image: ByteArray, contract: Preprocessing) -> ByteArray:
     view = contract.view
     if view is None or not (view.all_regions or view.foreground):
         return image
-    near = None if view.foreground is None else counted_by(image, view.foreground)
+    near = None if view.foreground is None else counted_by(without_unseen(image, view), view.foreground)
     return _filled(image, view, near, contract.filling)
 
 

@@ -13,6 +13,7 @@ from blemish.core.errors import ImageError, UsageError
 from blemish.core.images import read_image
 from blemish.core.progress import track
 from blemish.core.types import ByteArray
+from blemish.view.counting import without_unseen
 from blemish.view.foreground import (
     FEWEST,
     MOST,
@@ -24,7 +25,8 @@ from blemish.view.foreground import (
     ground_threshold,
     part_mask,
 )
-from blemish.view.parts import Parts, cut_out, split
+from blemish.view.parts import cut_out, split
+from blemish.view.view import View
 
 MOST_LOOKED_AT = 100
 """Good photographs that are looked at, evenly spread over all."""
@@ -80,19 +82,23 @@ def learn_grounds(
     return Grounds(tuple(ground for ground, _ in kept), _LOW * float(np.median([value for _, value in kept])))
 
 
-def learn_foreground(
-    paths: Sequence[Path], bit_depth: int, usual: tuple[int, int], parts: Parts | None
-) -> Foreground:
+def learn_foreground(paths: Sequence[Path], bit_depth: int, view: View) -> Foreground:
     """How the part alone is told from a plain ground, in photographs like these good ones or what is cut out of them.
+
+    Args:
+        paths: photographs of good parts.
+        bit_depth: bits that 16-bit photographs really use.
+        view: its regions, or how parts are cut out.
 
     Raises:
         UsageError: they show no plain ground, or the part fills them.
     """
+    parts, usual = view.parts, view.photograph
     if parts is not None and parts.components is not None:
         return Foreground(threshold=parts.components.threshold, margin=MARGIN)
 
     def seen(image: ByteArray) -> list[ByteArray]:
-        return [image] if parts is None else cut_out(image, split(image, parts, usual))
+        return [without_unseen(image, view)] if parts is None else cut_out(image, split(image, parts, usual))
 
     grounds = learn_grounds(paths, bit_depth, side=SIDE, most_of_border=MOST_OF_BORDER, seen=seen)
     if grounds is not None:

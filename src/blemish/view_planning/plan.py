@@ -135,22 +135,19 @@ def _what_is_looked_at(
     Raises:
         UsageError: one of them is not possible of these photographs.
     """
-    regions, parts, foreground = (
-        plan_regions(options.include, options.ignore, options.mask, photograph),
-        None,
-        None,
-    )
+    regions = plan_regions(options.include, options.ignore, options.mask, photograph)
+    view = View(photograph=photograph, regions=regions)
     reasons = []
     if options.parts != ONE:
         found = learn_parts(paths, options.parts, photograph, reading.bit_depth, square=not reading.any_shape)
-        parts = found.parts
+        view = view.model_copy(update={"parts": found.parts})
         reasons.append(found.reason)
     if options.foreground:
-        foreground = learn_foreground(paths, reading.bit_depth, photograph, parts)
+        foreground = learn_foreground(paths, reading.bit_depth, view)
+        view = view.model_copy(update={"foreground": foreground})
         reasons.append(
             f"Only the part counts, and {MARGIN:.0%} of the longer side around it, before a plain ground."
         )
-    view = View(photograph=photograph, regions=regions, foreground=foreground, parts=parts)
     if regions is not None:
         reasons.append(f"Looks at {regions_in_words(view)}.")
     return view.model_copy(update={"reasons": tuple(reasons)})
