@@ -22,7 +22,7 @@ from blemish.data.categories import open_category
 from blemish.data.entries import NORMAL, TRAIN
 from blemish.data.painted_images import painted_images
 from blemish.data.sample_line import write_sample_line
-from blemish.detectors.augmentation import AUTO, NONE, TRANSFORMS
+from blemish.detectors.augmentation import AUTO, NONE, TRIED
 from blemish.detectors.registry import create_detector
 from blemish.evaluation.metrics import image_auroc
 
@@ -43,7 +43,7 @@ def parted(catalog: Catalog) -> tuple[Catalog, list[Path]]:
 def measure(name: str, size: int, learnt: Catalog, good: list[Path], painted: list[Path]) -> list[str]:
     """A row: the AUROC with each value of `augment`, and what was chosen."""
     labels, cells, chosen = np.repeat([False, True], [len(good), len(painted)]), [], {}
-    for augment in (NONE, *TRANSFORMS, AUTO):
+    for augment in (NONE, *TRIED, AUTO):
         detector = create_detector(name, size=size, augment=augment).fit(learnt)
         scores = [prediction.score for prediction in detector.predict([*good, *painted])]
         cells.append(f"{image_auroc(labels, np.array(scores)):.3f}")
@@ -80,7 +80,7 @@ def main() -> None:
             for name in options.detectors.split(","):
                 rows.append((root.name, f"`{name}`", *measure(name, options.size, learnt, good, painted)))
                 print(*rows[-1], sep="  ", flush=True)
-    shown = f"{table(('category', 'detector', NONE, *TRANSFORMS, AUTO), rows)}\n\n{origin()}"
+    shown = f"{table(('category', 'detector', NONE, *TRIED, AUTO), rows)}\n\n{origin()}"
     print(shown)
     if options.write:
         write_block(PAGE, "augmentation", shown)

@@ -43,7 +43,7 @@ def measure(root: Path, seed: int) -> list[float]:
     paths = open_catalog(root).train_normal()
     rng = np.random.default_rng(seed)
     paths = [paths[i] for i in sorted(rng.permutation(len(paths))[:MOST_IMAGES])]
-    detector = PatchCore(seed=seed)
+    detector = PatchCore(seed=seed, copies="none")
     pool = detector._pool_of(paths)
     held_out = fold_positions(len(paths), 4, seed)[0]
     head = detector._head(detector._bank_of(pool, ~torch.isin(pool.owners, torch.from_numpy(held_out))))

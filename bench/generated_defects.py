@@ -39,13 +39,13 @@ from blemish.core.storage import write_json
 from blemish.core.types import BoolArray, ByteArray
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.defect_files import write_image
-from blemish.data.foreground import estimate_foreground
 from blemish.data.painted_images import paint
 from blemish.data.patch_defects import PAINTERS
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.memory.patchcore import PatchCore
 from blemish.detectors.memory.patchcore_network import PatchCoreHead
 from blemish.evaluation.metrics import image_auroc
+from blemish.view.foreground import estimate_foreground
 
 REAL_DATA = Path(os.environ.get("BLEMISH_REAL_DATA") or ROOT.parent / "shared" / "data")
 PAGE = ROOT / "docs" / "decisions" / "0031-generated-defects.md"

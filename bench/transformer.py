@@ -28,7 +28,7 @@ VIT = ("--backbone", "vit_small_patch14_dinov2")
 INSPECTORS = {
     "patchcore": (),
     "patchcore on ViT-S/14": VIT,
-    "patchcore, preset anomalydino": ("--preset", "anomalydino", "--set", "rotations=1"),
+    "patchcore, preset anomalydino": ("--preset", "anomalydino", "--set", "copies=none"),
 }
 HEADER = (
     "inspector",

@@ -56,6 +56,7 @@ VERBS: dict[str, tuple[Any, ...]] = {
         ),
     ),
     "evaluate": ("evaluate", "{inspector}", "{data}", "--out", "{out}/evaluation"),
+    "stress": ("stress", "{inspector}", "{data}", "--out", "{out}/stress", "--of", "blur", "--limit", 4),
     "explore": ("explore", "{data}", "--out", "{out}/exploration", "--backbone", "none", "--no-handcrafted"),
     "benchmark": (
         *("benchmark", "{data}", "--detectors", "one-class-svm", "--size", 64, "--out", "{out}/cells"),

@@ -21,7 +21,18 @@ from blemish.workflows.data_request import DataRequest
 
 Call = Callable[..., Any]
 
-OF_DATA = ("check", "fit", "evaluate", "explore", "benchmark", "study", "search", "features", "synthesize")
+OF_DATA = (
+    "check",
+    "fit",
+    "evaluate",
+    "stress",
+    "explore",
+    "benchmark",
+    "study",
+    "search",
+    "features",
+    "synthesize",
+)
 
 
 @pytest.fixture
@@ -51,6 +62,7 @@ def test_a_guess_is_refused_by_all_that_learn_or_measure(
     for call in (
         ("fit", numbered, "--out", tmp_path / "a.blemish"),
         ("evaluate", fitted, numbered, "--out", out),
+        ("stress", fitted, numbered, "--out", out),
         ("benchmark", numbered, "--detectors", "knn", "--out", out),
         ("study", numbered, "--out", out),
         ("search", numbered, "--detector", "knn", "--out", out),

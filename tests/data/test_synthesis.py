@@ -19,12 +19,12 @@ from blemish.core.images import list_images, pixel_digest, read_image, read_mask
 from blemish.data.catalog import open_catalog
 from blemish.data.checks import check_catalog
 from blemish.data.contact_sheet import GAP, HEAD, NAMES, TILE, contact_sheet
-from blemish.data.foreground import estimate_foreground
 from blemish.data.painted_images import Painting, paint
 from blemish.data.painting import NOTABLE, SMALLEST_AREA
 from blemish.data.patch_defects import PAINTERS, PATCH_PAINTERS
 from blemish.data.sample_line import SAMPLE_CATEGORIES, render_good
 from blemish.data.synthetic import DEFECT_PAINTERS
+from blemish.view.foreground import estimate_foreground
 
 Call = Callable[..., Any]
 

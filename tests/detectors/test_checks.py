@@ -16,6 +16,7 @@ import blemish as bl
 from blemish.core.errors import ContractError
 from blemish.detectors import checks
 from blemish.detectors.check_subject import Subject
+from blemish.view.preprocessing import Preprocessing
 
 
 class Deviation(nn.Module):
@@ -193,6 +194,12 @@ class ByHeart(Honest):
         yield from enumerate(self.predict(catalog.train_normal()))
 
 
+@dataclasses.dataclass
+class LooksAnywhere(Honest):
+    def preprocessing(self) -> Preprocessing:
+        return super().preprocessing().model_copy(update={"view": None})
+
+
 BROKEN: dict[type[bl.Detector], tuple[str, str]] = {
     NoDataclass: ("check_parameters", "decorate NoDataclass"),
     CountsUp: ("check_init_only_stores", "seed is"),
@@ -200,6 +207,7 @@ BROKEN: dict[type[bl.Detector], tuple[str, str]] = {
     Forgives: ("check_get_and_set_params", "not refused by a UsageError"),
     TakesDefects: ("check_defects_are_not_learnt", "not refused by a CatalogError"),
     FailsOnNothing: ("check_no_images_are_refused", "it raised ValueError"),
+    LooksAnywhere: ("check_looks_through_its_view", "without it"),
     LeavesThings: ("check_fit_returns_self", "count"),
     ChangesSize: ("check_fit_returns_self", "changes parameters"),
     ReturnsNothing: ("check_fit_returns_self", "does not return"),

@@ -33,7 +33,14 @@ from blemish.detectors.registry import create_detector, detector_info, detector_
 from blemish.making.reading import learning_catalog
 
 # What keeps tests short, for those detectors that have such a parameter.
-SHORT = {"size": 128, "coreset_size": 150, "epochs": 1, "examples_per_epoch": 16, "precision": "float32"}
+SHORT = {
+    "size": 128,
+    "coreset_size": 150,
+    "copies": "none",
+    "epochs": 1,
+    "examples_per_epoch": 16,
+    "precision": "float32",
+}
 SHORT |= {"steps": 2, "width": 16, "members": ("patchcore:quick", "knn")}
 # Enough to tell a plain defect, for those that train.
 TAUGHT = {"epochs": 6, "examples_per_epoch": 64, "batch_size": 4, "patience": 0}

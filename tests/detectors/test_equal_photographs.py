@@ -29,6 +29,7 @@ SIDE = 64
 SHORT: dict[str, Any] = {
     "size": 64,
     "coreset_size": 60,
+    "copies": "none",
     "bank_size": 60,
     "epochs": 1,
     "examples_per_epoch": 8,

@@ -27,6 +27,7 @@ from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.sample_line import write_sample_line
 from blemish.detectors.base import Detector
+from blemish.detectors.memory.patch_pool import bank_rows
 from blemish.detectors.memory.patchcore import PatchCore
 from blemish.detectors.registry import create_detector
 from blemish.features.onnx_export import to_onnx
@@ -34,7 +35,8 @@ from blemish.view.preprocessing import preprocess
 
 Array = npt.NDArray[np.float64]
 SIZE = 128
-PLAIN: dict[str, Any] = {"size": SIZE, "coreset_size": 150, "context": 0}
+PLAIN: dict[str, Any] = {"size": SIZE, "coreset_size": 150, "score": "patches", "copies": "none"}
+CONTEXTUAL: dict[str, Any] = {**PLAIN, "context": 30}
 
 
 def enlarged(maps: npt.NDArray[Any], height: int, width: int) -> Array:
@@ -104,8 +106,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 @pytest.fixture(scope="module")
 def contextual(many: Catalog) -> PatchCore:
-    """Fitted with the default context."""
-    return PatchCore(size=SIZE, coreset_size=150).fit(many)
+    """Fitted with the usual context."""
+    return PatchCore(**CONTEXTUAL).fit(many)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +117,14 @@ def plain(catalog: Catalog) -> PatchCore:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"top": 0.0}, {"top": 1.0, "sigma": 0.0}, {"neighbourhood": 5, "sigma": 9.0}, {"taps": (8,)}],
+    [
+        {},
+        {"score": "map"},
+        {"top": 0.0},
+        {"top": 1.0, "sigma": 0.0},
+        {"neighbourhood": 5, "sigma": 9.0},
+        {"taps": (8,)},
+    ],
     ids=str,
 )
 def test_score_and_map_are_those_of_a_slow_implementation(
@@ -124,8 +133,9 @@ def test_score_and_map_are_those_of_a_slow_implementation(
     detector = PatchCore(**{**PLAIN, **changes}).fit(first_good(catalog, 4)) if changes else plain
     for path, prediction in zip(tested, predict(detector, tested), strict=True):
         distances = distances_of(detector, path)
-        assert prediction.score == pytest.approx(score_of(distances, detector.top), rel=1e-4)
         expected = map_of(detector, distances)
+        score = expected.max() if detector.score == "map" else score_of(distances, detector.top)
+        assert prediction.score == pytest.approx(score, rel=1e-4)
         assert np.abs(prediction.anomaly_map - expected).max() <= 1e-4 * expected.max()
 
 
@@ -239,7 +249,9 @@ def test_principal_components_are_those_of_a_slow_implementation(
     catalog: Catalog, tested: list[Path]
 ) -> None:
     few = first_good(catalog, 3)
-    reduced = PatchCore(size=SIZE, context=0, coreset_ratio=1.0, top=1.0, dimensions=20).fit(few)
+    reduced = PatchCore(size=SIZE, context=0, coreset_ratio=1.0, score="patches", top=1.0, dimensions=20).fit(
+        few
+    )
     patches = np.concatenate([patches_of(reduced, path).reshape(-1, 152) for path in few.train_normal()])
     assert reduced.memory_bank_.shape == (len(patches), 20), "all of the pool is kept"
     components = np.linalg.svd(patches - patches.mean(0), full_matrices=False)[2][:20]
@@ -311,7 +323,6 @@ def test_presets_of_large_backbones(
 
 def test_a_context_is_subtracted_from_score_and_map(contextual: PatchCore, many: Catalog) -> None:
     detector = contextual
-    assert detector.context > 0, "the default has a context"
     # A steep slope, so that it cannot hide.
     steep = with_slope(detector, 0.8)
     paths = [Path(path) for path in many.test()["path"][:4]]
@@ -346,7 +357,7 @@ def test_a_context_is_learnt_from_good_images_left_out(contextual: PatchCore, ma
 
 
 def test_reweighting_and_context_go_together(many: Catalog) -> None:
-    both = PatchCore(size=SIZE, coreset_size=150, top=0.0, reweighting=5).fit(many)
+    both = PatchCore(**CONTEXTUAL, top=0.0, reweighting=5).fit(many)
     both = with_slope(both, 1.0)
     bare = copy.copy(both)
     bare.context_ = None
@@ -359,16 +370,34 @@ def test_reweighting_and_context_go_together(many: Catalog) -> None:
         assert one.score == pytest.approx(weight * (distance - context_of(both, path)), rel=1e-3)
 
 
-@pytest.mark.parametrize("changes", [{}, {"top": 0.0, "reweighting": 5}, {"dimensions": 16}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, {"score": "map"}, {"top": 0.0, "reweighting": 5}, {"dimensions": 16}], ids=str
+)
 def test_scoring_as_if_unseen_is_fitting_on_the_others(changes: dict[str, Any], catalog: Catalog) -> None:
     few = first_good(catalog, 7)
-    detector = PatchCore(**{**PLAIN, **changes}).fit(few)
+    # Of banks that hold all patches the order of choice means nothing.
+    detector = PatchCore(**{**PLAIN, "coreset_size": 5000, **changes}).fit(few)
     fast = dict(detector.cross_predict(few, 3))
     slow = dict(Detector.cross_predict(detector, few, 3))  # fits anew for each fold
     assert sorted(fast) == sorted(slow) == list(range(7))
     for position, prediction in fast.items():
         assert prediction.score == pytest.approx(slow[position].score, rel=1e-4)
         np.testing.assert_allclose(prediction.anomaly_map, slow[position].anomaly_map, rtol=1e-3, atol=1e-3)
+
+
+def test_a_bank_without_some_images_goes_on_from_the_whole_one() -> None:
+    rows = torch.from_numpy(np.random.default_rng(0).normal(size=(4000, 12)).astype(np.float32))
+    owners = torch.arange(4000) // 400
+    whole = bank_rows(rows, 300, 0)
+    left = torch.nonzero(owners != 3)[:, 0]
+    begun = torch.searchsorted(left, whole[owners[whole] != 3])
+    filled, fresh = bank_rows(rows[left], 300, 0, begun), bank_rows(rows[left], 300, 0)
+    assert filled[: len(begun)].tolist() == begun.tolist() and len(begun) < 300
+    assert len(set(filled.tolist())) == 300
+    holes, gaps, best = (
+        float(torch.cdist(rows[left], rows[left][chosen]).amin(1).max()) for chosen in (begun, filled, fresh)
+    )
+    assert gaps < holes and gaps <= 1.05 * best, "the gaps are filled"
 
 
 def test_calibration_images_are_a_limit(catalog: Catalog) -> None:
@@ -421,6 +450,7 @@ def test_seeds_make_the_difference(plain: PatchCore, catalog: Catalog) -> None:
         ("coreset_ratio", 1.5),
         ("coreset_ratio", -0.1),
         ("pool", 10),
+        ("score", "sum"),
         ("top", 1.1),
         ("top", float("nan")),
         ("context", -1),

@@ -23,7 +23,7 @@ EXACT: list[tuple[str, str | None, dict[str, Any]]] = [
             "coreset_ratio": 0.01,
             "top": 0.0,
         }
-        | {"context": 0, "reweighting": 0, "dimensions": 0},
+        | {"context": 0, "reweighting": 0, "dimensions": 0, "robust": False},
     ),
     (
         "patchcore",
@@ -36,7 +36,15 @@ EXACT: list[tuple[str, str | None, dict[str, Any]]] = [
             "pool": 150_000,
             "coreset_ratio": 1.0,
         }
-        | {"dimensions": 128, "reduction": "pca", "top": 1.0, "context": 0, "reweighting": 0},
+        | {
+            "dimensions": 128,
+            "reduction": "pca",
+            "score": "patches",
+            "top": 1.0,
+            "context": 0,
+            "reweighting": 0,
+            "robust": False,
+        },
     ),
     (
         "patchcore",
@@ -49,7 +57,7 @@ EXACT: list[tuple[str, str | None, dict[str, Any]]] = [
             "reduction": "average",
             "top": 0.0,
         }
-        | {"reweighting": 9, "context": 0, "taps": (8, 16), "neighbourhood": 3},
+        | {"reweighting": 9, "context": 0, "taps": (8, 16), "neighbourhood": 3, "robust": False},
     ),
     (
         "padim",

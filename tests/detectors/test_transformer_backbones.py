@@ -104,14 +104,19 @@ def test_a_search_tries_what_the_backbone_can_do() -> None:
 
 def test_parameters_that_came_later_change_no_key_by_default() -> None:
     for detector in (PatchCore(), FewShot(), create_detector("cae")):
-        known, later = detector.get_params(), ("augment", *detector.later)
+        known, later = detector.get_params(), ("augment", *detector.view_names, *detector.later)
         assert detector.key_parameters() == {k: v for k, v in known.items() if k not in later}
-    assert PatchCore(rotations=8).key_parameters()["rotations"] == 8
+    assert PatchCore(masking=True).key_parameters()["masking"]
+
+
+def turned(name: str, angles: int) -> dict[str, Any]:
+    """The parameter of copies turned by so many equal angles."""
+    return {"rotations": angles} if name == "few-shot" else {"copies": f"turn{angles}"}
 
 
 def anomalydino(name: str, **parameters: Any) -> Detector:
     """The preset on a small network with random weights."""
-    small = {"backbone": SMALL, "weights": "random", "size": 192, "rotations": 4, **parameters}
+    small = {"backbone": SMALL, "weights": "random", "size": 192, **turned(name, 4), **parameters}
     return create_detector(name, "anomalydino", **small)
 
 
@@ -156,7 +161,7 @@ def test_anomalydino_is_as_published() -> None:
     for name in ("few-shot", "patchcore"):
         made = create_detector(name, "anomalydino").get_params()
         expected = {"backbone": DINOV2, "size": 448, "taps": (-1,), "neighbourhood": 1, "distance": "cosine"}
-        expected |= {"rotations": 8, "masking": True, "top": 0.01, "sigma": 4.0}
+        expected |= {**turned(name, 8), "masking": True, "top": 0.01, "sigma": 4.0}
         assert {key: made[key] for key in expected} == expected
 
 
@@ -171,10 +176,10 @@ def test_a_distance_that_cannot_be_is_refused(catalog: Catalog) -> None:
         FewShot(distance="cosine", method="subspace"),
         FewShot(distance="manhattan"),
         PatchCore(distance="manhattan"),
-        PatchCore(rotations=0),
+        PatchCore(copies="turn1"),
         PatchCore(distance="cosine", reweighting=3),
     ):
-        with pytest.raises(UsageError, match=r"(distance|rotations|reweighting)=\w+ is not possible for"):
+        with pytest.raises(UsageError, match=r"(distance|copies|reweighting)=\w+ is not possible for"):
             detector.fit(catalog)
 
 

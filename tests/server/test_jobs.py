@@ -24,6 +24,7 @@ from blemish.server.job_requests import (
     EvaluateRequest,
     ExploreRequest,
     JobRequest,
+    StressRequest,
     TrainRequest,
     workflow,
 )
@@ -175,6 +176,11 @@ def test_an_evaluation_is_of_the_version_that_is_meant(
     job = jobs.wait(jobs.start(request, inspector=version).id, FEW_SECONDS)
     assert job.state is JobState.DONE and job.says == "Done.", (job.says, jobs.log(job.id))
     assert "<h1>ring, version 3: evaluation</h1>" in jobs.report(job.id).read_text("utf-8")
+    few = StressRequest(folder=str(washers), inspector="ring", of=("blur",), steps=1, limit=4)
+    stressed = jobs.wait(jobs.start(few, inspector=version).id, FEW_SECONDS)
+    assert stressed.state is JobState.DONE and stressed.title == "Stress ring on washer", stressed.says
+    assert stressed.result and [one["disturbance"] for one in stressed.result["disturbances"]] == ["blur"]
+    assert "<h1>ring, version 3: stress</h1>" in jobs.report(stressed.id).read_text("utf-8")
     version.path.write_bytes(fitted.read_bytes() + b"x")
     refused = jobs.wait(jobs.start(request, inspector=version).id, FEW_SECONDS)
     assert refused.state is JobState.FAILED and "0003-d604acebc718.blemish" in refused.says
@@ -190,6 +196,8 @@ def test_an_evaluation_is_of_the_version_that_is_meant(
         {"kind": "shell", "folder": "/data"},
         {"kind": "explore", "folder": "/data", "out": "/etc"},
         {"kind": "benchmark", "folder": "/data", "detectors": []},
+        {"kind": "stress", "folder": "/data", "inspector": "x", "of": ["../x"]},
+        {"kind": "stress", "folder": "/data", "inspector": "x", "steps": 0},
     ],
 )
 def test_requests_are_checked_field_by_field(document: dict[str, object]) -> None:
@@ -233,6 +241,14 @@ def alive(process: int) -> bool:
         return False
     stat = Path(f"/proc/{process}/stat")
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_training_is_asked_for_copies(tmp_path: Path) -> None:
+    asked = TrainRequest(name="part", folder=str(tmp_path), copies="turn8,shift")
+    name, request = workflow(asked, tmp_path)
+    assert name == "train" and request.copies == "turn8,shift"
+    with pytest.raises(ValidationError):
+        TrainRequest(name="part", folder=str(tmp_path), copies="turn8; shift")
 
 
 def test_a_training_is_asked_to_augment(tmp_path: Path) -> None:

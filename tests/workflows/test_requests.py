@@ -21,8 +21,10 @@ from blemish.workflows.inspect import InspectRequest, Save
 from blemish.workflows.request import Request
 from blemish.workflows.sample import SampleRequest
 from blemish.workflows.similar import SimilarRequest
+from blemish.workflows.stress import StressRequest
 from blemish.workflows.synthesize import SynthesizeRequest
 from blemish.workflows.train import TrainRequest
+from blemish.workflows.view import NarrowRequest
 
 DATA, OUT = Path("photographs"), Path("part.blemish")
 
@@ -30,6 +32,8 @@ REQUESTS = [
     FitRequest(data=DATA, out=OUT, size=384, weights=Path("w.pth"), parameters={"taps": [8, 16], "k": 0.5}),
     TrainRequest(data=DATA, out=OUT, quick=True, report=Path("report.html"), evaluation=Path("out")),
     EvaluateRequest(inspector=OUT, data=DATA, title="part, version 2", digest="0" * 64),
+    NarrowRequest(inspector=OUT, ignore=("box:1,2,3,4",), mask=Path("white.png"), out=Path("new.blemish")),
+    StressRequest(inspector=OUT, data=DATA, of=("blur", "shift"), limit=20),
     InspectRequest(inspector=OUT, paths=(DATA, Path("new.png")), save=Save.REJECTS),
     CompareImageRequest(image=Path("a.png"), inspectors=(OUT, Path("b.blemish")), out=Path("out")),
     ExploreRequest(data=DATA, out=Path("out"), backbone="none", handcrafted=False),
@@ -71,8 +75,8 @@ def test_a_time_without_an_offset_is_utc() -> None:
 
 
 def test_asking_loads_nothing_of_the_laboratory() -> None:
-    modules = "fit evaluate train inspect compare_image similar index_defects check explore benchmark process"
-    modules += " cluster_defects features synthesize sample data distil"
+    modules = "fit evaluate stress train inspect compare_image similar index_defects check explore benchmark process"
+    modules += " cluster_defects features synthesize sample data distil view"
     code = (
         "import importlib, sys\n"
         f"for name in {modules.split()!r}: importlib.import_module('blemish.workflows.' + name)\n"

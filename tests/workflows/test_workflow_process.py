@@ -102,7 +102,7 @@ def test_it_ends_when_nobody_holds_the_other_side(washers: Path, tmp_path: Path)
     assert not any("result" in event for event in events)
 
 
-@pytest.mark.parametrize("workflow", ["train", "explore", "evaluate", "benchmark"])
+@pytest.mark.parametrize("workflow", ["train", "explore", "evaluate", "stress", "benchmark"])
 def test_what_a_job_gives_is_a_document_and_whether_it_is_complete(workflow: str) -> None:
     module = importlib.import_module(f"blemish.workflows.{workflow}")
     assert hasattr(module, f"{workflow.title()}Request")

@@ -36,6 +36,8 @@ def fit(request: FitRequest) -> FitResult:
         console.print(f"  trained for          {summary.epochs} epochs")
     if summary.chosen:
         console.print(f"  chosen by the fit    {chosen_in_words(summary.chosen)}")
+    if summary.more_photographs:
+        console.print(f"  what to expect       {summary.more_photographs['in_words']}")
     if summary.measured:
         console.print(f"  on images held out   {measured_in_words(summary.measured)}")
     if types := types_in_words(summary.manifest):
@@ -47,6 +49,8 @@ def fit(request: FitRequest) -> FitResult:
     if result.outliers:
         names = ", ".join(Path(one["path"]).name for one in result.outliers[:3])
         console.print(f"  far out of the good  {len(result.outliers)}, told above: {names}", style="yellow")
+    if summary.left_out:
+        console.print(f"  left out             {len(summary.left_out)} that were suspicious, named above")
     if summary.copies:
         console.print(
             f"  copies               {len(summary.copies)} left out, as equal photographs count once"
@@ -57,9 +61,17 @@ def fit(request: FitRequest) -> FitResult:
     for number, reason in enumerate(view.reasons if view else ()):
         console.print(f"  {'' if number else 'looks':<20} {reason}")
     console.print(f"  threshold            {summary.threshold:.4g}")
+    groups = summary.manifest.calibration.n_groups
+    counted = f", counting {groups} groups" if groups else ""
     console.print(
-        f"  good parts rejected  {result.expected:.1%} expected, {result.at_most:.1%} at most (95 %)"
+        f"  good parts rejected  {result.expected:.1%} expected, {result.at_most:.1%} at most (95 %){counted}"
     )
+    if result.independent:
+        expected, at_most = result.independent
+        console.print(
+            f"                       {expected:.1%} and {at_most:.1%}, were all {summary.n_scores} photographs "
+            "independent"
+        )
     if result.report is not None:
         console.print(f"Report: {result.report}")
     following = f"blemish evaluate {summary.path} {request.data}{request.told_again}"

@@ -80,6 +80,8 @@ def _tell(result: Result) -> None:
     parts = ", ".join(f"{name} p {p_value:.2g}" for name, p_value in inspection.parts.items())
     said = f"  ({parts})" if parts else ""
     kind = f"  {named}" if (named := inspection.type_in_words()) else ""
+    if counted := inspection.parts_in_words():
+        regions = f"  {counted}{regions}"
     if inspection.mask_probability is not None:
         said = f"  mask probability {inspection.mask_probability:.3g}{said}"
     style = {"pass": "green", "review": "yellow", "reject": "bold red"}[inspection.verdict]

@@ -14,11 +14,15 @@ def sample(request: SampleRequest) -> SampleResult:
 
     \b
     blemish sample parts --category washer
+    blemish sample parts --large
     """
+    from blemish.data.large_sample import SMALLEST
+
     result = workflow.sample(request)
-    test = f"{request.good} good and {result.n_defective} defective to test"
+    test = f"{result.good} good and {result.n_defective} defective to test"
     for folder in result.folders:
-        console.print(f"{folder}: {request.train} to learn from, {test}")
+        console.print(f"{folder}: {result.train} to learn from, {test}")
     first = result.folders[0]
-    console.print(f"Next: blemish fit {first} --out {first.name}.blemish")
+    smallest = f" --smallest-defect {SMALLEST}px" if request.large else ""
+    console.print(f"Next: blemish fit {first} --out {first.name}.blemish{smallest}")
     return result

@@ -12,7 +12,9 @@ from typer.core import TyperGroup
 VERBS = {
     "fit": "Learn from good parts, and write an inspector.",
     "evaluate": "Measure an inspector on test photographs.",
+    "stress": "Measure an inspector on disturbed photographs.",
     "inspect": "Pass or reject photographs, and show where.",
+    "view": "Show or narrow what an inspector looks at.",
     "check": "Find what is wrong with a folder of images.",
     "explore": "Know the images before trusting a model.",
     "features": "Write features of whole images as a table, a row an image.",

@@ -53,7 +53,7 @@ class Anymap:
         bits = self.largest.bit_length()
         return bits if self.largest == 2**bits - 1 else 16
 
-    def samples(self, content: bytes, name: str) -> Samples:
+    def samples(self, content: bytes, name: str, least: tuple[int, int] | None = None) -> Samples:
         """uint8 or uint16, H x W or H x W x 3; values are scaled only where the largest is no power of two less one.
 
         Raises:

@@ -102,7 +102,7 @@ def p_value(normal_scores: Scores, score: float) -> float:
 
 
 def false_reject_rate(
-    n_scores: int, quantile: float = 0.995, confidence: float = 0.95
+    n_scores: int, quantile: float = 0.995, confidence: float = 0.95, n_groups: int | None = None
 ) -> tuple[float, float]:
     """What a threshold from `quantile_threshold` promises: how many unseen good parts it rejects.
 
@@ -111,13 +111,20 @@ def false_reject_rate(
     tolerance limits", Annals of Mathematical Statistics 12, 1941. Ties only make it smaller. Scores from
     k-fold are not quite independent and come from slightly weaker detectors, so for them it is approximate.
 
+    Where scores are of `n_groups` parts, photographed several times each, only the groups are independent. The n - k
+    scores above the threshold are of n - k groups at most, so that the threshold is no lower than the
+    (n_groups - (n - k))-th smallest of the groups' highest scores. What is returned is then the share of parts of which
+    some photograph is rejected; of the photographs no larger share is, if large groups are as good as small ones.
+
     Args:
         n_scores: number of normal scores, at least 1.
         quantile: as given to `quantile_threshold`.
         confidence: of the bound, in (0, 1).
+        n_groups: of how many groups they are, 1 to `n_scores`; None where each is its own.
 
     Returns:
-        The mean of the share, and the bound that it stays under with `confidence`; both in (0, 1).
+        The mean of the share, and the bound that it stays under with `confidence`; both in (0, 1], and 1 where so few
+        groups say nothing.
 
     Raises:
         UsageError: an argument is out of range.
@@ -130,15 +137,19 @@ def false_reject_rate(
     rank = _rank(n_scores, quantile)
     if not 0 < confidence < 1:
         raise UsageError(f"A confidence of {confidence} is not possible: choose one between 0 and 1.")
-    above = n_scores + 1 - rank
+    above, independent = n_scores + 1 - rank, n_scores if n_groups is None else n_groups
+    if not 1 <= independent <= n_scores:
+        raise UsageError(f"{n_scores} scores cannot be of {n_groups} groups: give 1 to {n_scores}.")
+    if above > independent:
+        return 1.0, 1.0
     low, high = 0.0, 1.0
     for _ in range(50):  # bisection, to 1e-15
         middle = (low + high) / 2
-        if _binomial_below(above, n_scores, middle) > 1 - confidence:
+        if _binomial_below(above, independent, middle) > 1 - confidence:
             low = middle
         else:
             high = middle
-    return above / (n_scores + 1), high
+    return above / (independent + 1), high
 
 
 def _binomial_below(count: int, n: int, share: float) -> float:

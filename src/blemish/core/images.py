@@ -35,8 +35,10 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "READING",
     "DecodeLimits",
+    "DecodedPhotograph",
     "bits_per_sample",
     "decode_image",
+    "decode_photograph",
     "list_images",
     "pixel_digest",
     "read_content",
@@ -46,6 +48,7 @@ __all__ = [
     "require_bit_depth",
     "stored_channels",
     "upright_size",
+    "whole_pixels",
 ]
 
 IMAGE_PROBLEM_KINDS: tuple[str, ...] = (
@@ -60,6 +63,7 @@ IMAGE_PROBLEM_KINDS: tuple[str, ...] = (
     "too-small",  # a side shorter than the limits ask for
     "animated",  # several frames or pages: which one is the part?
     "unsupported",  # an image, of a format or sample type that is not read
+    "no-part",  # of several like parts that an inspector knows, it shows none
 )
 
 _START = 2**16  # bytes, with what stands before the first frame of a GIF
@@ -94,6 +98,25 @@ class DecodeLimits:
 DEFAULT_LIMITS = DecodeLimits()
 
 
+@dataclass(frozen=True)
+class DecodedPhotograph:
+    """A decoded photograph.
+
+    Attributes:
+        pixels: uint8 RGB, H x W x 3, contiguous; fewer than the photograph has where fewer were enough.
+        width, height: of the photograph itself, upright, in pixels.
+    """
+
+    pixels: ByteArray
+    width: int
+    height: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether all its pixels were decoded."""
+        return self.pixels.shape[:2] == (self.height, self.width)
+
+
 def read_image(path: Path | str, limits: DecodeLimits = DEFAULT_LIMITS, bit_depth: int = 16) -> ByteArray:
     """Read a photograph as uint8 RGB, H x W x 3; see `decode_image` for how and for what is refused."""
     return decode_image(read_content(path, limits.max_bytes), str(path), limits, bit_depth)
@@ -118,9 +141,44 @@ def decode_image(
         ImageError: the file cannot be used; its `kind` is one of `IMAGE_PROBLEM_KINDS`.
         UsageError: `bit_depth` is outside 8 to 16.
     """
+    return decode_photograph(content, name, limits, bit_depth).pixels
+
+
+def decode_photograph(
+    content: bytes,
+    name: str,
+    limits: DecodeLimits = DEFAULT_LIMITS,
+    bit_depth: int = 16,
+    least: tuple[int, int] | None = None,
+) -> DecodedPhotograph:
+    """Decode a photograph, at reduced scale where fewer pixels are enough and its format can.
+
+    JPEG can: at a half, a quarter or an eighth (and what lies between) of its scale, in a part of the time and of the
+    memory. What is decoded depends on the file and on `least` alone; limits and damage are judged as of all pixels.
+
+    Args:
+        content, name, limits, bit_depth: as of `decode_image`, which says how pixels are made.
+        least: width and height in pixels of the upright photograph that are enough; None for all.
+
+    Raises:
+        ImageError: as `decode_image`.
+        UsageError: as `decode_image`.
+    """
     require_bit_depth(bit_depth)
     with _one_error(name):
-        return eight_bits(*_decode(content, name, limits), bit_depth)
+        samples, image = _decode(content, name, limits, least)
+        pixels = eight_bits(samples, image.bits, bit_depth)
+        height, width = pixels.shape[:2]
+        if least is not None:
+            width, height = _upright_size(image)
+        return DecodedPhotograph(pixels, width, height)
+
+
+def whole_pixels(
+    photograph: DecodedPhotograph, content: bytes, name: str, limits: DecodeLimits, bit_depth: int
+) -> ByteArray:
+    """All pixels of a photograph that may have been decoded at reduced scale; arguments as of `decode_image`."""
+    return photograph.pixels if photograph.whole else decode_image(content, name, limits, bit_depth)
 
 
 def require_bit_depth(bit_depth: int) -> None:
@@ -204,9 +262,7 @@ def read_header(path: Path | str) -> Header:
     name = str(path)
     with _one_error(name), open_regular(path) as stream:
         image = _opened(stream, name, DEFAULT_LIMITS)
-        width, height = image.size
-        turned = image.orientation >= 5
-        return Header(height, width, image.bits) if turned else Header(width, height, image.bits)
+        return Header(*_upright_size(image), image.bits)
 
 
 def upright_size(path: Path | str) -> tuple[int, int]:
@@ -216,6 +272,12 @@ def upright_size(path: Path | str) -> tuple[int, int]:
         ImageError: as `read_header`.
     """
     return read_header(path)[:2]
+
+
+def _upright_size(image: OpenedImage) -> tuple[int, int]:
+    """Width and height as the photograph is looked at."""
+    width, height = image.size
+    return (height, width) if image.orientation >= 5 else (width, height)
 
 
 def _opened(stream: IO[bytes], name: str, limits: DecodeLimits) -> OpenedImage:
@@ -228,8 +290,10 @@ def _opened(stream: IO[bytes], name: str, limits: DecodeLimits) -> OpenedImage:
     return open_image(stream, kind, name)
 
 
-def _decode(content: bytes, name: str, limits: DecodeLimits) -> tuple[Samples, int]:
-    """Samples of the upright image, uint8 or uint16, H x W or H x W x 3 (RGB), and the bits of each."""
+def _decode(
+    content: bytes, name: str, limits: DecodeLimits, least: tuple[int, int] | None = None
+) -> tuple[Samples, OpenedImage]:
+    """Samples of the upright image, uint8 or uint16, H x W or H x W x 3 (RGB), and the image that they are of."""
     if not content:
         raise ImageError(name, "empty", "the file is empty (0 bytes); copy or take the photograph again.")
     if len(content) > limits.max_bytes:
@@ -243,7 +307,7 @@ def _decode(content: bytes, name: str, limits: DecodeLimits) -> tuple[Samples, i
     _check_size(image.size, name, limits)
     if lost := damage_in(content, kind):
         raise ImageError(name, "damaged", f"it is damaged: {lost}; copy or take the photograph again.")
-    return image.samples(content, name), image.bits
+    return image.samples(content, name, least), image
 
 
 def _check_size(size: tuple[int, int], name: str, limits: DecodeLimits) -> None:

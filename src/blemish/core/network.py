@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -49,6 +50,11 @@ class CompiledNetwork:
         """Outputs in order for a 1 x 3 x H x W float32 image; the arrays are copies."""
         self._request.infer({0: np.ascontiguousarray(image)})
         return [np.array(self._request.get_output_tensor(index).data) for index in range(self._outputs)]
+
+    def each(self, images: Iterable[FloatArray]) -> Iterator[FloatArray]:
+        """The first output for each of several images, in order; only one is held at a time."""
+        for image in images:
+            yield self(image)[0]
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -67,8 +67,11 @@ class OpenedImage(Protocol):
     def channels(self) -> int:
         """Stored for each pixel: 1 grey or palette, 2 or 4 with alpha, 3 RGB, 4 CMYK, more with other bands."""
 
-    def samples(self, content: bytes, name: str) -> Samples:
-        """uint8 or uint16, H x W or H x W x 3 (RGB), upright; `content` is the whole file."""
+    def samples(self, content: bytes, name: str, least: tuple[int, int] | None = None) -> Samples:
+        """uint8 or uint16, H x W or H x W x 3 (RGB), upright; `content` is the whole file.
+
+        `least` is a width and height, upright, that are enough where the format can be decoded at reduced scale.
+        """
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,12 @@ class _PillowImage:
     def size(self) -> tuple[int, int]:
         return self.image.size
 
-    def samples(self, content: bytes, name: str) -> Samples:
+    def samples(self, content: bytes, name: str, least: tuple[int, int] | None = None) -> Samples:
+        if least is not None and self.orientation >= 5:
+            least = least[1], least[0]
         if (
             self.image.format == "JPEG"
-            and (found := jpeg_samples(content, self.image.mode, name)) is not None
+            and (found := jpeg_samples(content, self.image.mode, name, least)) is not None
         ):
             return upright(found, self.orientation)
         self._load(name)
@@ -109,8 +114,8 @@ class _PillowImage:
 class _Jpeg2000Image(_PillowImage):
     """As Pillow reads it, but for grey of more than 8 bits, which it shifts to 16."""
 
-    def samples(self, content: bytes, name: str) -> Samples:
-        samples = super().samples(content, name)
+    def samples(self, content: bytes, name: str, least: tuple[int, int] | None = None) -> Samples:
+        samples = super().samples(content, name, least)
         return samples >> (16 - self.bits) if self.image.mode == "I;16" else samples
 
 

@@ -17,7 +17,7 @@ LEAST_GAP = 1.5
 _LARGEST_SHARE, _LEAST_SCORES = 0.1, 8
 
 
-def deviations(scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def deviations(scores: npt.ArrayLike, of: npt.ArrayLike | None = None) -> npt.NDArray[np.float64]:
     """How many robust standard deviations each score lies above the median.
 
     The spread is the larger of the median absolute deviation (times 1.4826) and the way from the median to the 84 %
@@ -26,13 +26,15 @@ def deviations(scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
     Args:
         scores: one dimension, finite.
+        of: scores whose median and spread count, where those are others.
     """
-    values = np.asarray(scores, np.float64)
+    values = np.asarray(scores if of is None else of, np.float64)
     middle = float(np.median(values))
     spread = max(
         1.4826 * float(np.median(np.abs(values - middle))), float(np.quantile(values, 0.84)) - middle
     )
-    return np.asarray((values - middle) / max(spread, 1e-3 * abs(middle), 1e-12), np.float64)
+    above = np.asarray(scores, np.float64) - middle
+    return np.asarray(above / max(spread, 1e-3 * abs(middle), 1e-12), np.float64)
 
 
 def far_out(scores: npt.ArrayLike, most: int = 8) -> npt.NDArray[np.intp]:

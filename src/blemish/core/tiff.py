@@ -114,7 +114,7 @@ class TiffPage:
         """The first number of a tag."""
         return next(iter(self.values(tag, default)), default)
 
-    def samples(self, content: bytes, name: str) -> Samples:
+    def samples(self, content: bytes, name: str, least: tuple[int, int] | None = None) -> Samples:
         """uint8 or uint16, H x W or H x W x 3 (RGB), upright; fewer than 8 bits are scaled to 8.
 
         Args:

@@ -48,7 +48,8 @@ class Prediction:
 
     Attributes:
         score: anomaly score; larger is more anomalous, any range.
-        anomaly_map: float32 array H x W at the detector's input size, larger is more anomalous.
+        anomaly_map: float32 array H x W at the detector's input size, coarser where that is read in tiles; larger is
+            more anomalous.
         parts: p-values by the detectors that it is made of, by name; empty for all but ensembles.
         types: probability of each defect type known, if the part is defective, by name; their sum is 1. Empty where the
             detector knows none.
@@ -57,6 +58,7 @@ class Prediction:
             map holds the logits of a mask.
         counted: where the photograph was looked at, bool array of any size that covers it whole; None for everywhere.
             Elsewhere the map has its lowest value.
+        part_count: like parts that were found in the photograph and judged one by one; None where it was judged as one.
     """
 
     score: float
@@ -66,6 +68,7 @@ class Prediction:
     type_distance: float | None = None
     mask_probability: float | None = None
     counted: BoolArray | None = None
+    part_count: int | None = None
 
 
 def mean_probability(logits: FloatArray) -> float:

@@ -27,6 +27,7 @@ from blemish.data.entries import (
     Reading,
     named,
 )
+from blemish.data.groups import with_groups
 from blemish.data.layouts.as_told import read_as_told
 from blemish.data.layouts.doubts import refuse, unclear_problem
 from blemish.data.layouts.layout import BY_NAMES_ALONE
@@ -59,7 +60,7 @@ class Catalog:
         table: one row per image, sorted by path, index 0 to n-1, with the columns `path` (absolute str),
             `split` ("train", "test" or "validation"), `label` ("normal" or "anomalous"), `defect_type` (str,
             "good" for normal images) and `mask` (absolute str or None); after a split with folds also `fold`
-            (int, -1 for none).
+            (int, -1 for none), and with `group_by` also `group` (str).
         problems: what reading the layout found; `check_catalog` looks into the images too.
         subclass: the group of categories that it belongs to (see `blemish.data.subclasses`); "" for none.
         reason: why the folder is taken for this layout, a clause.
@@ -67,6 +68,7 @@ class Catalog:
         uses: what the layout made of every folder.
         left_out: files that it made nothing of, photographs and others, sorted; none of a manifest.
         litter: what systems and programs left beside them, which nobody looks at, sorted.
+        group_by: what photographs of one part have in common, as the user said it; "" where nobody did.
         split_name: the split that `blemish.data.splits` has made, in words with its seed; "" for the layout's own.
     """
 
@@ -82,6 +84,7 @@ class Catalog:
     uses: tuple[FolderUse, ...] = ()
     left_out: tuple[Path, ...] = ()
     litter: tuple[Path, ...] = ()
+    group_by: str = ""
 
     def __len__(self) -> int:
         return len(self.table)
@@ -90,6 +93,14 @@ class Catalog:
         """Paths of the images that a detector may learn from."""
         rows = (self.table["split"] == TRAIN) & (self.table["label"] == NORMAL)
         return [Path(path) for path in self.table.loc[rows, "path"]]
+
+    def groups(self) -> dict[Path, str]:
+        """The group of each photograph; empty where nobody has said what belongs together."""
+        if "group" not in self.table:
+            return {}
+        return {
+            Path(path): group for path, group in zip(self.table["path"], self.table["group"], strict=True)
+        }
 
     def test(self) -> pd.DataFrame:
         """Rows of the test images, index 0 to m-1."""
@@ -120,6 +131,14 @@ class Catalog:
         split, folds = self.table["split"].to_numpy(dtype=str), self.table["fold"].to_numpy(dtype=int)
         out = ((split == TRAIN) & (folds == fold)) | ((split == VALIDATION) & (folds != fold))
         return self.subset(~out)
+
+    def grouped(self, by: str) -> Catalog:
+        """The catalog with photographs of one part together; `by` and errors are of `blemish.data.groups.groups_by`.
+
+        Raises:
+            UsageError: `by` cannot be meant, finds nothing in any name, or puts all good training photographs together.
+        """
+        return replace(self, table=with_groups(self.table, by), group_by=by)
 
     def subset(self, keep: npt.NDArray[Any] | Sequence[int] | Sequence[bool] | pd.Series[Any]) -> Catalog:
         """The catalog with the rows in `keep` only: a truth value for each row, or positions of rows."""
@@ -153,7 +172,7 @@ def open_catalog(
     Raises:
         CatalogError: there is nothing to learn from, the layout is not understood or leaves open what is good, or
             `root` holds several categories (the error names them).
-        UsageError: `told` names no layout, or says what folders are of a manifest.
+        UsageError: `told` names no layout, says what folders are of a manifest, or groups photographs as cannot be.
     """
     root = _existing(root, told)
     categories = _categories(root, told)
@@ -263,7 +282,7 @@ def _open_category(root: Path, category: str | None, told: Told, guess: bool) ->
     reading.problems += unclear_problem(tree, reading)
     category = as_text(category or _name_of(root))
     subclass = reading.subclass or subclass_of(category, folder)
-    return Catalog(
+    catalog = Catalog(
         category,
         folder,
         reading.layout,
@@ -276,6 +295,7 @@ def _open_category(root: Path, category: str | None, told: Told, guess: bool) ->
         left_out=tuple(not_read),
         litter=tree.listing.litter,
     )
+    return catalog.grouped(told.group_by) if told.group_by else catalog
 
 
 def _name_of(root: Path) -> str:

@@ -28,7 +28,14 @@ def open_category(
 
     Raises:
         CatalogError: there is no such category, several and none was chosen, or the folder is unusable.
+        UsageError: `told` groups its photographs as cannot be.
     """
+    # The names of the other categories' photographs need not say what belongs together.
+    catalog = _chosen(data, category, default, replace(told, group_by=None), guess)
+    return catalog.grouped(told.group_by) if told.group_by else catalog
+
+
+def _chosen(data: Path, category: str | None, default: str | None, told: Told, guess: bool) -> Catalog:
     if category or default:
         catalogs = open_catalogs(data, told, guess=guess)
     else:

@@ -11,9 +11,9 @@ from PIL import Image, ImageDraw, ImageFont
 from blemish.core.errors import BlemishError
 from blemish.core.overlay import contour_overlay
 from blemish.core.types import BoolArray, ByteArray
-from blemish.data.foreground import estimate_foreground
 from blemish.data.painted_images import USUAL_PAINTING, Painting, paint
 from blemish.data.patch_defects import PAINTERS
+from blemish.view.foreground import estimate_foreground
 
 STRENGTHS = ("weak", "usual", "strong")
 TILE, NAMES, GAP, HEAD = 156, 138, 14, 58

@@ -54,9 +54,9 @@ def render_part(name: str, rng: np.random.Generator, size: int = 256) -> tuple[B
     return photograph(small, rng), coverage > 0.5
 
 
-def draw_washer(rng: np.random.Generator, side: int) -> Scene:
-    """A turned steel washer on a dark rubber mat."""
-    light = random_light(rng)
+def draw_washer(rng: np.random.Generator, side: int, light: Light | None = None) -> Scene:
+    """A turned steel washer on a dark rubber mat, lit by a lamp of its own unless one is given."""
+    light = light or random_light(rng)
     centre = side / 2 + side * rng.uniform(-0.05, 0.05, size=2)
     outer = side * 0.335 * rng.uniform(0.985, 1.015)
     bore = outer * 0.46
@@ -68,7 +68,7 @@ def draw_washer(rng: np.random.Generator, side: int) -> Scene:
     height = chamfer * np.clip(np.minimum(outer - radius, radius - bore) / chamfer, 0, 1)
     steel = _turned_steel(rng, radius / outer, angle, light)
     steel *= relief(blur(height.astype(np.float32), side / 400), light)[..., None]
-    ground = _rubber_mat(rng, side)
+    ground = rubber_mat(rng, side)
     ground *= drop_shadow(coverage.astype(np.float32), light, side / 45)[..., None]
     return Scene(blend(ground, steel, coverage), coverage.astype(np.float32))
 
@@ -140,7 +140,7 @@ def _turned_steel(
     return np.asarray(grey[..., None] * np.array([0.98, 1.0, 1.03], dtype=np.float32), dtype=np.float32)
 
 
-def _rubber_mat(rng: np.random.Generator, side: int) -> FloatArray:
+def rubber_mat(rng: np.random.Generator, side: int) -> FloatArray:
     """Dark matt rubber with a pebbled surface."""
     pebble = smooth_noise((side, side), side // 5, rng)
     grey = 46 + 5 * pebble + 3 * smooth_noise((side, side), 6, rng)

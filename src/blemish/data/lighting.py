@@ -64,13 +64,19 @@ def drop_shadow(coverage: FloatArray, light: Light, distance: float) -> FloatArr
 
 
 def photograph(
-    scene: FloatArray, rng: np.random.Generator, contrast: float = 1.0, grain: float = 1.0
+    scene: FloatArray,
+    rng: np.random.Generator,
+    contrast: float = 1.0,
+    grain: float = 1.0,
+    focus: float | None = None,
+    sharp_as: int | None = None,
 ) -> ByteArray:
     """Take a picture of `scene` (float32 H x W x 3, 0..255) as a camera on a line would, uint8 H x W x 3.
 
     Lamp brightness, gamma, a lighting gradient, vignetting, focus and sensor noise differ from picture to
     picture: this is the normal variation that an inspector must tolerate. `contrast` scales how much the
-    light varies, `grain` how much the sensor does.
+    light varies, `grain` how much the sensor does; `focus` is the lens's blur in pixels, by default that of a
+    camera whose picture is 256 pixels high, however large it is drawn, or of one of `sharp_as` rows.
     """
     height, width = scene.shape[:2]
     rows, columns = (np.linspace(-1, 1, count, dtype=np.float32) for count in (height, width))
@@ -81,7 +87,8 @@ def photograph(
     light = (1 + along_rows[:, None] + along_columns[None, :]) * (1 + contrast * rng.uniform(-0.13, 0.13))
     gamma = 1 + contrast * rng.uniform(-0.12, 0.12)
     warmth = np.array([1, 0, -1], dtype=np.float32) * contrast * rng.uniform(-0.015, 0.015)
-    picture = cv2.GaussianBlur(scene, (0, 0), rng.uniform(0.35, 0.7) * height / 256)
+    soft = rng.uniform(0.35, 0.7) * (sharp_as or height) / 256 if focus is None else focus
+    picture = cv2.GaussianBlur(scene, (0, 0), soft)
     picture = cv2.pow(np.clip(picture * (light / 255).astype(np.float32)[..., None], 0, 1.02), gamma)
     picture *= 255 * (1 + warmth)
     deviation = grain * rng.uniform(1.0, 2.0) * (0.65 + 0.55 * picture[..., 1] / 255)

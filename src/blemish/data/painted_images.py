@@ -19,10 +19,10 @@ from blemish.core.storage import file_digest
 from blemish.core.types import BoolArray, ByteArray
 from blemish.data.defect_files import write_image, write_mask
 from blemish.data.folders import ORIGIN_FILE, made_folder
-from blemish.data.foreground import estimate_foreground
 from blemish.data.painting import SMALLEST_AREA, Range
 from blemish.data.patch_defects import PAINTERS
 from blemish.data.textures import monochrome
+from blemish.view.foreground import estimate_foreground
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,7 @@ def paint(
     foreground: BoolArray | None,
     rng: np.random.Generator,
     strength: Range | None = None,
+    size: Range | None = None,
 ) -> tuple[ByteArray, BoolArray]:
     """Paint one defect, not one pixel of it outside the foreground where there is one; grey photographs stay grey.
 
@@ -144,7 +145,7 @@ def paint(
         image: uint8 RGB H x W x 3.
         foreground: bool H x W, or None.
         rng: of place and shape.
-        strength: range of its strength; the usual one when None.
+        strength, size: ranges of these; the usual ones when None.
 
     Returns:
         The damaged photograph and the exact mask, bool H x W.
@@ -152,7 +153,7 @@ def paint(
     Raises:
         BlemishError: nowhere could it be seen.
     """
-    damaged, mask = PAINTERS[name](image, foreground, rng, strength=strength)
+    damaged, mask = PAINTERS[name](image, foreground, rng, size, strength)
     if foreground is not None:
         mask = mask & foreground
         if mask.sum() < SMALLEST_AREA * mask.size:

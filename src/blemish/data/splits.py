@@ -1,7 +1,8 @@
 """Splits: which photographs are learnt from, which settings are chosen on, and which are kept for testing.
 
 All are decided by a seed, stratified by defect type, and named in the catalog (`Catalog.split_name`). Copies of one
-photograph (`blemish.data.copies`) always stand on one side, and in one fold.
+photograph (`blemish.data.copies`) always stand on one side, and in one fold. So do those of one group
+(`blemish.data.groups`), but for what the layout itself has for training and for testing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from blemish.core.types import BoolArray
 from blemish.data.catalog import Catalog
 from blemish.data.copies import copy_groups, equal_groups
 from blemish.data.entries import ANOMALOUS, NO_FOLD, NORMAL, TEST, TRAIN, VALIDATION, Problem
+from blemish.data.groups import joined
 
 FOLDS = 3
 TEST_SHARE, TRAIN_SHARE = 0.4, 0.6
@@ -49,11 +51,11 @@ def supervised_split(
     table = catalog.table
     testing = (table["split"] == TEST).to_numpy()
     # By pixels alone: good parts in one fixture under one light are alike, and no copies.
-    groups = equal_groups([Path(path) for path in catalog.table["path"]], known)
-    moved = testing & np.isin(groups, groups[~testing])
+    copies = equal_groups([Path(path) for path in catalog.table["path"]], known)
+    moved, groups = testing & np.isin(copies, copies[~testing]), with_parts(catalog, copies)
     moved |= stratified_share(groups, types_of(catalog), testing & ~moved, share, seed)
     split = np.where(moved, TRAIN, table["split"].to_numpy(dtype=str))
-    name = f"{share:.0%} of the labelled test images to training, seed {seed}"
+    name = named_by(catalog, f"{share:.0%} of the labelled test images to training, seed {seed}")
     return replace(catalog, table=table.assign(split=split.astype(object)), split_name=name)
 
 
@@ -112,7 +114,7 @@ test_split.__test__ = False  # type: ignore[attr-defined]  # its name is not tha
 
 
 def without_copies_of_test(catalog: Catalog) -> tuple[Catalog, Groups]:
-    """The catalog without training images that are copies of test images, and the groups of copies in it.
+    """The catalog without training images that are copies of test images, and the groups of copies, or parts, in it.
 
     The test set stays as it is, so that figures on it can be compared; each image left out is one of the `problems`.
     Validation images of the layout's own stand aside, for those of the folds take their place.
@@ -127,12 +129,23 @@ def without_copies_of_test(catalog: Catalog) -> tuple[Catalog, Groups]:
         other = str(paths[(groups == groups[row]) & ~training][0])
         detail = f"it is a copy of {other}, which is in test, and is left out of training."
         problems.append(Problem("duplicate-across-splits", str(paths[row]), detail, other=other))
-    return replace(catalog.subset(~out), problems=(*catalog.problems, *problems)), groups[~out]
+    kept = replace(catalog.subset(~out), problems=(*catalog.problems, *problems))
+    return kept, with_parts(kept, groups[~out])
 
 
 def groups_of(catalog: Catalog) -> Groups:
     """For each row of the catalog the number of its group of copies."""
     return copy_groups([Path(path) for path in catalog.table["path"]])
+
+
+def with_parts(catalog: Catalog, copies: Groups) -> Groups:
+    """The groups of copies, joined with what the user has said belongs together."""
+    return joined(copies, catalog.table["group"].tolist()) if "group" in catalog.table else copies
+
+
+def named_by(catalog: Catalog, name: str) -> str:
+    """The name of a split, with the groups that it keeps together."""
+    return f"{name}, grouped by {catalog.group_by}" if catalog.group_by else name
 
 
 def types_of(catalog: Catalog) -> npt.NDArray[np.str_]:
@@ -210,7 +223,7 @@ def with_folds(
 ) -> Catalog:
     """The catalog with another split, its folds and its name."""
     table = catalog.table.assign(split=split.astype(object), fold=fold.astype(int))
-    return replace(catalog, table=table, split_name=name)
+    return replace(catalog, table=table, split_name=named_by(catalog, name))
 
 
 def require_both_classes(catalog: Catalog, folds: int) -> None:

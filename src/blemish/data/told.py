@@ -15,12 +15,14 @@ class Told:
             decide and no layout does.
         defective: folders of defective parts, as `good`.
         ignore: patterns of paths relative to the root that are left out, as `*.bak` or `old/*`.
+        group_by: what photographs of one part have in common (see `blemish.data.groups.groups_by`); None for nothing.
     """
 
     layout: str | None = None
     good: tuple[str, ...] = ()
     defective: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    group_by: str | None = None
 
 
 NOTHING_TOLD = Told()

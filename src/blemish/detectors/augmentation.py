@@ -38,13 +38,46 @@ class SmallTurn(nn.Module):
         return turned
 
 
+class OtherLight(nn.Module):
+    """The light of another day: brightness, gamma, white balance and focus, each changed a little at random.
+
+    Brightness is changed by up to 20 %, gamma to between 0.8 and 1.25, red by up to 6 % and blue the other way, and the
+    photograph is blurred by up to 0.8 pixels of it. A grey photograph stays grey, and the mask as it is.
+    """
+
+    def forward(self, *planes: Tensor) -> tuple[Tensor, ...] | Tensor:
+        """Image, uint8 3 x H x W, in another light; its mask, where there is one, is given back."""
+        image, *masks = planes
+        factor, gamma = _drawn(0.8, 1.2), math.exp(_drawn(math.log(0.8), math.log(1.25)))
+        red, sigma = math.exp(_drawn(-0.06, 0.06)), _drawn(0.0, 0.8)
+        grey = bool((image == image[:1]).all())
+        gains = torch.tensor([factor] * 3 if grey else [factor * red, factor, factor / red])
+        light = (image.as_subclass(Tensor) / 255) ** gamma * gains[:, None, None]
+        changed = (255 * light).round().clamp(0, 255).to(torch.uint8)
+        if sigma > 0.1:  # less is no blur at all
+            changed = v2.functional.gaussian_blur(changed, [5, 5], [sigma, sigma])
+        first: Tensor = (
+            tv_tensors.wrap(changed, like=image) if isinstance(image, tv_tensors.TVTensor) else changed
+        )
+        return (first, *masks) if masks else first
+
+
+def _drawn(low: float, high: float) -> float:
+    """Uniform, by torch's generator."""
+    return low + (high - low) * float(torch.rand(()))
+
+
 TRANSFORMS: dict[str, Callable[[], list[nn.Module]]] = {
     "flips": lambda: [v2.RandomHorizontalFlip(0.5), v2.RandomVerticalFlip(0.1)],
     "turns": lambda: [SmallTurn()],
     "jitter": lambda: [v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.15, hue=0.02)],
     "brightness": lambda: [v2.ColorJitter(brightness=0.2)],
+    "light": lambda: [OtherLight()],
 }
 """What `augment` may name, and what is then done to a photograph, in this order."""
+
+TRIED: tuple[str, ...] = ("flips", "turns", "jitter", "brightness")
+"""What "auto" tries. It judges by photographs in the light that was learnt from, which says nothing of another one."""
 
 
 class Augmentation:

@@ -18,7 +18,7 @@ from blemish.core.progress import task
 from blemish.data.catalog import Catalog
 from blemish.data.entries import NORMAL, TRAIN
 from blemish.data.painted_images import Painting, painted_images
-from blemish.detectors.augmentation import NONE, TRANSFORMS
+from blemish.detectors.augmentation import NONE, TRIED
 from blemish.detectors.training.session import TrainingSession, current_session, training_session
 
 if TYPE_CHECKING:
@@ -60,15 +60,15 @@ class _Judged:
 
     @property
     def auroc(self) -> float:
-        return float(_shares_below(self.good, self.painted).mean())
+        return float(shares_below(self.good, self.painted).mean())
 
 
 def choose_augmentation(detector: Detector, catalog: Catalog) -> AugmentationChoice:
     """Learn from two thirds of the good photographs (80 at most) without and with each transform, and judge the others.
 
-    A transform is kept if it tells defects painted on the others (three on each) from these better than none does, by
-    more than two standard errors of the difference (`gain`): four are tried, and one in six differences is larger than
-    one by chance. Where several are, they are tried together too, and the best of all is taken.
+    A transform of `TRIED` is kept if it tells defects painted on the others (three on each) from these better than none
+    does, by more than two standard errors of the difference (`gain`): four are tried, and one in six differences is
+    larger than one by chance. Where several are, they are tried together too, and the best of all is taken.
 
     Args:
         detector: unfitted; its own `augment` does not count.
@@ -78,7 +78,8 @@ def choose_augmentation(detector: Detector, catalog: Catalog) -> AugmentationCho
     if len(good) < FEWEST:
         return AugmentationChoice(NONE, f"{len(good)} good photographs are too few to choose on")
     drawn = np.random.default_rng(detector.seed).permutation(good)[:_MOST]
-    held_out = drawn[held_out_positions(len(drawn), _SHARE, detector.seed)]
+    groups = None if "group" not in catalog.table else catalog.table["group"].iloc[drawn].tolist()
+    held_out = drawn[held_out_positions(len(drawn), _SHARE, detector.seed, groups)]
     left_out = np.setdiff1d(good, np.setdiff1d(drawn, held_out))
     learnt = catalog.subset(np.setdiff1d(np.arange(len(catalog)), left_out))
     paths = [Path(path) for path in catalog.table["path"].iloc[held_out]]
@@ -90,10 +91,10 @@ def choose_augmentation(detector: Detector, catalog: Catalog) -> AugmentationCho
         if not painted:
             return AugmentationChoice(NONE, "no painted defect could be seen on the good photographs")
         judged: dict[str, _Judged] = {}
-        for augment in (NONE, *TRANSFORMS):
+        for augment in (NONE, *TRIED):
             judged[augment] = _judged(detector, augment, learnt, paths, painted)
             advance(1)
-        better = [name for name in TRANSFORMS if _helps(judged[NONE], judged[name])]
+        better = [name for name in TRIED if _helps(judged[NONE], judged[name])]
         if len(better) > 1:
             together = ",".join(better)
             judged[together] = _judged(detector, together, learnt, paths, painted)
@@ -110,15 +111,15 @@ def gain(good: tuple[Scores, Scores], painted: tuple[Scores, Scores]) -> tuple[f
         good: scores of N good photographs by either.
         painted: scores of M defective ones by either.
     """
-    of_painted = [_shares_below(one, other) for one, other in zip(good, painted, strict=True)]
-    of_good = [1 - _shares_below(other, one) for one, other in zip(good, painted, strict=True)]
+    of_painted = [shares_below(one, other) for one, other in zip(good, painted, strict=True)]
+    of_good = [1 - shares_below(other, one) for one, other in zip(good, painted, strict=True)]
     difference = float((of_painted[1] - of_painted[0]).mean())
     parts = [of_painted[1] - of_painted[0], of_good[1] - of_good[0]]
     variance = sum(float(part.var(ddof=1)) / len(part) for part in parts)
     return difference, math.sqrt(variance)
 
 
-def _shares_below(scores: Scores, others: Scores) -> Scores:
+def shares_below(scores: Scores, others: Scores) -> Scores:
     """For each of `others` the share of `scores` below it, equal ones counted half."""
     below = (scores[None, :] < others[:, None]) + 0.5 * (scores[None, :] == others[:, None])
     return np.asarray(below.mean(1), np.float64)
@@ -156,7 +157,7 @@ def _judged(
 ) -> _Judged:
     """What a detector with this augmentation scores."""
     with training_session(_session_of(augment)):
-        fitted = detector.clone().set_params(augment=augment).fit(learnt)
+        fitted = detector.clone().set_params(augment=augment).look_as(detector.planned_view()).fit(learnt)
     scores = [
         np.array([prediction.score for prediction in fitted.predict(list(paths))])
         for paths in (good, painted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from abc import ABC, abstractmethod
@@ -16,21 +17,27 @@ from PIL import Image
 from torch import nn
 
 from blemish.core.errors import CatalogError, NotFittedError, UsageError
-from blemish.core.folds import fold_positions
 from blemish.core.image_inputs import ImageInput
 from blemish.core.images import read_image
 from blemish.core.settings import cache_folder
+from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction, mean_probability
 from blemish.data.catalog import Catalog
 from blemish.data.copies import counted_once
 from blemish.data.entries import TRAIN
 from blemish.detectors.augmentation import AUTO, NONE, TRANSFORMS, Augmentation, can_be_meant
 from blemish.detectors.augmentation_choice import AugmentationChoice, choose_augmentation
+from blemish.detectors.folding import Folding
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
+from blemish.detectors.joined_parts import joined_predictions, joined_unseen
+from blemish.detectors.tiled import TileNetworks
+from blemish.detectors.timing import measured_seconds
 from blemish.detectors.view_parameters import ViewParameters
 from blemish.features.pixels import PixelCache, contents_of
 from blemish.features.together import Reads
 from blemish.line.manifest import TypeCalibrationRecord
+from blemish.view.counting import counting
+from blemish.view.look import Look
 from blemish.view.preprocessing import Preprocessing, look, standardise
 from blemish.view_planning.plan import PlannedView
 
@@ -39,7 +46,7 @@ QUICK_SIZE, QUICK_EPOCHS = 128, 5
 
 
 @dataclasses.dataclass(repr=False)
-class Detector(ViewParameters, ABC):
+class Detector(ViewParameters, Folding, ABC):
     """Base of all detectors: a dataclass whose fields are its parameters, as in scikit-learn.
 
     `__init__` only stores parameters; `fit` checks them, learns, writes attributes that end in `_` and returns
@@ -49,7 +56,6 @@ class Detector(ViewParameters, ABC):
     better than here. `blemish.check_detector` judges it, and `blemish.register` makes it known by a name.
 
     Attributes:
-        bit_depth: bits that 16-bit photographs really use.
         seed: seed of everything random.
         augment: what is done to good photographs so that more is learnt from them, besides what the detector does
             itself: "none", some of `blemish.detectors.augmentation.TRANSFORMS` with commas between, or "auto", which
@@ -58,7 +64,8 @@ class Detector(ViewParameters, ABC):
     `measures` says in words what the score is. A detector that says whether but not where (`gives_maps` is False)
     has a map that is its score everywhere; one whose map holds the logits of a mask (`gives_mask_probability`) gives
     the mean probability of each photograph too. `later` names parameters that came after the others (see
-    `key_parameters`), and `augments` says whether copies are learnt from where `augment` asks for them.
+    `key_parameters`), and `augments` says whether copies are learnt from where `augment` asks for them. A detector
+    that `reads_tiles` takes photographs of any size, and gives `tile_networks`.
     Where training has a history, `history_` holds for each epoch its number, losses, rate and seconds.
 
     Example:
@@ -73,10 +80,11 @@ class Detector(ViewParameters, ABC):
     gives_maps: ClassVar[bool] = True
     gives_mask_probability: ClassVar[bool] = False
     calibration: ClassVar[str] = "k-fold"
+    calibration_folds: ClassVar[int] = 4
     measures: ClassVar[str] = "anomaly score"
     augments: ClassVar[bool] = False
+    reads_tiles: ClassVar[bool] = False
     later: ClassVar[tuple[str, ...]] = ()
-    bit_depth: int = 16
     seed: int = 0
     augment: str = NONE
     _fitted_with: dict[str, Any] | None = dataclasses.field(
@@ -115,8 +123,12 @@ class Detector(ViewParameters, ABC):
         try:
             with catalog_of(data, self.bit_depth) as given:
                 catalog = self._counted_once(given)
+                self.know_groups(catalog)
                 if not self._told_view:
-                    self._planned = self.plan_view(catalog.train_normal())
+                    self.look_by(self.plan_view(catalog.train_normal()))
+                self.check_tiles()
+                catalog = catalog if self.cuts is None else self.cuts.catalog(catalog).catalog
+                self.know_groups(catalog)
                 self.check_augment()
                 self._augmentation_choice = self.choose_augment(catalog) if self.augment == AUTO else None
                 self.learn(catalog)
@@ -155,6 +167,15 @@ class Detector(ViewParameters, ABC):
         (prediction,) = self._predictions(images)
         return prediction
 
+    def predict_seen(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+        """What `predict` does with files that need no cutting: photographs, or parts that were cut out of them."""
+        for path, said in zip(paths, self.predict_files(paths), strict=True):
+            prediction = self._placed(said, path)
+            if self.gives_mask_probability:
+                probability = mean_probability(prediction.anomaly_map)
+                prediction = dataclasses.replace(prediction, mask_probability=probability)
+            yield self._where_it_counts(prediction)
+
     @abstractmethod
     def learn(self, catalog: Catalog) -> object:
         """What `fit` does: learn from the catalog's training images, and raise as `fit` says."""
@@ -183,6 +204,13 @@ class Detector(ViewParameters, ABC):
         """Whether `fit` needs defective images among the training images, with these parameters."""
         return False
 
+    def measured_seconds(self, paths: Sequence[Path], planned: PlannedView) -> float:
+        """Seconds that a photograph takes on this machine, from its file to its score, looked at as planned.
+
+        A clone is fitted on a few of the photographs, and its network is run as the line runs it.
+        """
+        return measured_seconds(self, paths, planned)
+
     def check_augment(self) -> None:
         """Refuse what `augment` cannot mean here.
 
@@ -200,6 +228,22 @@ class Detector(ViewParameters, ABC):
                 f"leave it at {NONE}."
             )
 
+    def check_tiles(self) -> None:
+        """Refuse a view in tiles where the detector cannot read it.
+
+        Raises:
+            UsageError: it needs its input in one piece.
+        """
+        if self.planned_view().tiled and not self.reads_tiles:
+            raise UsageError(
+                f"{self.name} cannot read photographs in tiles: choose patchcore, knn or gaussian-mixture, a smaller "
+                "input, or split them into parts with --parts grid:RxC (rows, columns), which every detector reads."
+            )
+
+    def tile_networks(self) -> TileNetworks:
+        """The fitted detector as two graphs, one of a tile; of a detector that `reads_tiles`."""
+        raise NotImplementedError
+
     def choose_augment(self, catalog: Catalog) -> AugmentationChoice | None:
         """What `augment` "auto" comes to mean on these photographs; None for nothing."""
         return choose_augmentation(self, catalog)
@@ -213,6 +257,14 @@ class Detector(ViewParameters, ABC):
         """What parameters that were left to `fit` came to mean by what it saw, by name; JSON-ready."""
         choice = self._augmentation_choice
         return {} if choice is None else choice.to_json()
+
+    def suspicious(self) -> dict[Path, float]:
+        """Good photographs that show what no other does, and by how many robust standard deviations, where known."""
+        return {}
+
+    def more_photographs(self) -> dict[str, Any]:
+        """What to expect from so few photographs and what more would bring, JSON-ready; empty where not measured."""
+        return {}
 
     @property
     def member_names(self) -> tuple[str, ...]:
@@ -261,6 +313,24 @@ class Detector(ViewParameters, ABC):
         """A contract with the view as planned."""
         return contract.model_copy(update={"view": self.planned_view().view})
 
+    def photograph_preprocessing(self) -> Preprocessing:
+        """The contract that an inspector carries: `preprocessing`, and how parts are cut out before it."""
+        contract, whole = self.preprocessing(), self.photograph_view().view
+        if self.cuts is None or whole is None:
+            return contract
+        halo = 0 if contract.view is None else contract.view.halo
+        return contract.model_copy(update={"view": whole.model_copy(update={"halo": halo})})
+
+    def files_seen(self, paths: Sequence[Path]) -> list[Path]:
+        """What is looked at of photographs: these files, or files of the parts that were cut out of them.
+
+        Raises:
+            ImageError: one cannot be read, or shows no part.
+        """
+        if self.cuts is None:
+            return list(paths)
+        return [file for path in paths for file in self.cuts.photograph(path).files]
+
     def read_input(self, path: Path) -> FloatArray:
         """A photograph as the network's input, float32 3 x H x W; decoded once, then kept as pixels on disk.
 
@@ -276,16 +346,27 @@ class Detector(ViewParameters, ABC):
         """Score every normal training image as if unseen, by a detector fitted on the other folds.
 
         Yields the image's position in `catalog.train_normal()` and its prediction. Of images of equal pixels the first
-        is scored alone: none has a copy among those that were learnt from.
+        is scored alone: none has a copy among those that were learnt from, and none has one of its own group there.
 
         Raises:
             NotFittedError: before `fit`, or with other parameters than `fit` had.
         """
         once = self._counted_once(catalog)
+        self.know_groups(once)
         places = {path: place for place, path in reversed(list(enumerate(catalog.train_normal())))}
         paths = once.train_normal()
-        for position, prediction in self.predict_unseen(once, folds):
-            yield places[paths[position]], prediction
+        for position, prediction in self._unseen(once, folds):
+            yield places[paths[position]], self._where_it_counts(prediction)
+
+    def _unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
+        """What `predict_unseen` says of photographs: of those with several parts, what it says of all their parts."""
+        if self.cuts is None:
+            self.know_groups(catalog)
+            yield from self.predict_unseen(catalog, folds)
+        else:
+            cut = self.cuts.catalog(catalog)
+            self.know_groups(cut.catalog)
+            yield from joined_unseen(self.cuts, catalog, cut, self.predict_unseen(cut.catalog, folds))
 
     def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """What `cross_predict` does with images that are all different: a position and a prediction of each.
@@ -296,7 +377,7 @@ class Detector(ViewParameters, ABC):
         require_fitted(self, "_fitted_with")
         paths = catalog.train_normal()
         rows = np.flatnonzero((catalog.table["split"] == "train") & (catalog.table["label"] == "normal"))
-        for held_out in fold_positions(len(paths), folds, self.seed):
+        for held_out in self.fold_parts(paths, folds, self.seed):
             others = np.setdiff1d(np.arange(len(catalog)), rows[held_out])
             detector = self.clone().set_params(augment=self._augment()).look_as(self.planned_view())
             detector.fit(catalog.subset(others))
@@ -327,11 +408,14 @@ class Detector(ViewParameters, ABC):
         what was kept before there was such a parameter is found again; `augment` as what it came to mean."""
         usual, later = self._defaults(), ("augment", *self.view_names, *self.later)
         given = self.get_params() | {"augment": self._augment()}
+        if self.mask:  # another mask under the same name is another
+            with contextlib.suppress(OSError):
+                given["mask"] = f"{self.mask} {file_digest(Path(self.mask))}"
         return {name: given[name] for name in given if name not in later or given[name] != usual[name]}
 
-    def key_of(self, paths: Sequence[Path]) -> tuple[dict[str, Any], PlannedView, list[Path]]:
-        """What is learnt from photographs depends on them, the view and the parameters: the key of a memo."""
-        return self.get_params(), self.planned_view(), list(paths)
+    def key_of(self, paths: Sequence[Path]) -> tuple[Any, ...]:
+        """What is learnt from photographs depends on them, their groups, the view and the parameters: a memo's key."""
+        return self.get_params(), self.planned_view(), list(paths), self.groups_of(paths)
 
     @property
     def size_unit(self) -> int:
@@ -365,17 +449,25 @@ class Detector(ViewParameters, ABC):
     def _predictions(self, images: ImageInputs) -> Iterator[Prediction]:
         """Predictions of photographs, those in memory as files for as long as they are scored."""
         with files_of(images, self.bit_depth) as paths:
-            for path, said in zip(paths, self.predict_files(paths), strict=True):
-                prediction = self._placed(said, path)
-                if self.gives_mask_probability:
-                    probability = mean_probability(prediction.anomaly_map)
-                    prediction = dataclasses.replace(prediction, mask_probability=probability)
-                yield prediction
+            if self.cuts is None:
+                yield from self.predict_seen(paths)
+            else:
+                yield from joined_predictions(self.cuts, paths, self.predict_seen)
+
+    def _where_it_counts(self, prediction: Prediction) -> Prediction:
+        """The prediction with the lowest value of its map where nothing is looked at; as it is where all counts."""
+        planned = self.planned_view()
+        if planned.view is None or not planned.view.all_regions or not self.gives_maps:
+            return prediction
+        shape = prediction.anomaly_map.shape
+        counts = counting(planned.view, planned.view.photograph, shape[0], shape[1])
+        look = Look(np.empty(0, np.uint8), counts.picture, counted_in_photograph=counts.photograph)
+        return look.placed(prediction)
 
     def _placed(self, prediction: Prediction, path: Path) -> Prediction:
         """The prediction with its map where the part lies in its photograph."""
         view = self.planned_view().view
-        if view is None or view.alignment is None:
+        if view is None or (view.alignment is None and view.foreground is None):
             return prediction
         return look(read_image(path, bit_depth=self.bit_depth), self.preprocessing()).placed(prediction)
 

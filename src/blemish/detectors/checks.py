@@ -123,6 +123,19 @@ def check_repr(subject: Subject) -> None:
     _require(shown == f"{kind.__name__}(seed=12345)", f"with seed=12345 it shows as {shown}")
 
 
+def check_looks_through_its_view(subject: Subject) -> None:
+    """Everything that is read of photographs is read through the view, so that what is ignored has no influence."""
+    made = subject.detector.clone().set_params(ignore=("box:0,0,40,30",))
+    planned = made.plan_view(subject.catalog.train_normal())
+    made.look_as(planned)
+    reads = made.reads()
+    contracts = [made.preprocessing(), *reads.contracts, *(one.contract for one in reads.extractors)]
+    blind = [f"{one.width} x {one.height}" for one in contracts if one.view != planned.view]
+    _require(
+        not blind, f"photographs are read at {', '.join(blind)} without it: wrap the contract in viewed()"
+    )
+
+
 def check_fit_returns_self(subject: Subject) -> None:
     """`fit` returns the detector, changes no parameter, and what it learns ends in `_`."""
     made = subject.detector.clone()
@@ -328,6 +341,7 @@ CHECKS: tuple[Check, ...] = (
     check_init_only_stores,
     check_get_and_set_params,
     check_repr,
+    check_looks_through_its_view,
     check_unfitted_is_refused,
     check_no_images_are_refused,
     check_defects_are_not_learnt,

@@ -15,17 +15,24 @@ import torch
 from torch import Tensor, nn
 
 from blemish.core.errors import UsageError
-from blemish.core.folds import fold_positions
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.detectors.augmentation import COPIES, NONE
+from blemish.detectors.layers import PatchScoring
 from blemish.detectors.memo import Memo
 from blemish.detectors.of_backbone import OfBackbone
+from blemish.detectors.tiled import LocalHead, TileDistances, TileNetworks, stitched_distances
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone, load_backbone
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
+from blemish.features.halo import needed_halo
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
 from blemish.view.preprocessing import Preprocessing
+from blemish.view.tiles import map_shape
+from blemish.view.view import View
+
+_NOTHING = {"masking": False, "rotations": 1, "augment": NONE}
+"""Values at which parameters do nothing, where it is not 0."""
 
 IndexArray = npt.NDArray[np.intp]
 
@@ -53,13 +60,37 @@ class BackboneDetector(OfBackbone):
             UsageError: with these parameters it is not read at all.
         """
 
+    def finest_stride(self) -> int:
+        """Stride of the finest tap; of a vision transformer its patch."""
+        return min(self.read_at()) if self.transformer is None else self.transformer.patch
+
     @property
     def read_size(self) -> int:
         """Side in pixels of what the backbone reads of its input."""
         return self.size
 
+    def check_tiles(self) -> None:
+        """And refuse copies."""
+        super().check_tiles()
+        self.refuse_in_tiles(*(["augment"] if self.augment != NONE else []))
+
+    def refuse_in_tiles(self, *names: str) -> None:
+        """Refuse parameters that say something of a photograph in one piece, where it is read in tiles.
+
+        Raises:
+            UsageError: there are any.
+        """
+        if self.planned_view().tiled and names:
+            name = names[0]
+            raise UsageError(
+                f"{name}={getattr(self, name)} is not possible for {self.name} on photographs read in tiles, as it "
+                f"needs them in one piece: set it to {_NOTHING.get(name, 0)}, or choose a smaller input."
+            )
+
     def reads(self) -> Reads:
-        """The backbone's feature maps, and pixels where copies are made of them."""
+        """The backbone's feature maps, and pixels where copies are made of them; tiles are read when wanted."""
+        if self.extractor().contract.tiled:
+            return Reads()
         return Reads((self.extractor(),), () if self.augment == NONE else (self.preprocessing(),))
 
     def preprocessing(self) -> Preprocessing:
@@ -77,7 +108,19 @@ class BackboneDetector(OfBackbone):
             raise UsageError(f"bit_depth={self.bit_depth} is not possible: choose 8 to 16.")
         planned = self.planned_view()
         contract = backbone.preprocessing(planned.height, planned.width, self.bit_depth)
-        return FeatureExtractor(backbone, self.viewed(contract))
+        return FeatureExtractor(backbone, contract.model_copy(update={"view": self._seen_by(backbone)}))
+
+    def _seen_by(self, backbone: Backbone) -> View | None:
+        """The view, with as much around each tile as this network sees."""
+        planned = self.planned_view()
+        if planned.view is None or not planned.tiled:
+            return planned.view
+        return planned.view.model_copy(update={"halo": needed_halo(backbone, self.averaged_over)})
+
+    @property
+    def averaged_over(self) -> int:
+        """Positions squared over which feature maps are averaged."""
+        return getattr(self, "neighbourhood", 1)
 
     def _load_backbone(self) -> Backbone:
         size = None if self.transformer is None else self.read_size  # any other reads any size
@@ -121,23 +164,38 @@ class FrozenFeatureDetector(BackboneDetector):
 
     def scored_by(self, head: nn.Module, paths: Sequence[Path]) -> Iterator[Prediction]:
         """What a head, feature maps in, score (1) and map (H x W) out, says of photographs one by one, in order."""
+        if self.extractor().contract.tiled:
+            assert isinstance(head, LocalHead)  # `reads_tiles` says so
+            for tiles in self.extractor().stream_tiles(paths):
+                yield said_by(head.scoring, stitched_distances(self.extractor(), head, tiles))
+            return
         for maps in self.extractor().stream(paths):
             yield said_by(head, batch_of_one(maps))
+
+    def networks_of_tiles(self, head: LocalHead) -> TileNetworks:
+        """The graph of a tile, and the one that scores what all tiles give together."""
+        return TileNetworks(TileDistances(self.extractor().backbone, head).eval(), head.scoring.eval())
+
+    def patch_scoring(self, grid: tuple[int, int], top: float | None, sigma: float) -> PatchScoring:
+        """What scores the distances of all patches on a grid; in tiles the map is no larger than disks can bear."""
+        contract = self.extractor().contract
+        height, width = map_shape(contract, contract.height // grid[0])
+        return PatchScoring(grid, (height, width), top, sigma * height / contract.height)
 
     def scored_by_fold(
         self, paths: Sequence[Path], folds: int, most: int, head_without: Callable[[IndexArray], nn.Module]
     ) -> Iterator[tuple[int, Prediction]]:
-        """Positions and predictions of at most `most` of the photographs, each by a head without its own fold.
+        """Positions and predictions of `most` of the photographs (see `drawn`), each by a head without its own fold.
 
         Args:
             paths: photographs learnt from.
             folds: parts of the cross-validation.
-            most: photographs that are scored, drawn by the seed.
+            most: photographs that are scored, drawn by the seed; more where their last group has more.
             head_without: makes a head of all photographs but those at the positions given.
         """
-        chosen = np.random.default_rng(self.seed).permutation(len(paths))[:most]
+        chosen = self.drawn(paths, most, self.seed)
         with task("Scoring good images as if unseen", len(chosen)) as advance:
-            for part in fold_positions(len(paths), folds, self.seed):
+            for part in self.fold_parts(paths, folds, self.seed):
                 head = head_without(part)
                 scored = np.intersect1d(part, chosen).tolist()
                 predictions = self.scored_by(head, [paths[position] for position in scored])

@@ -66,8 +66,9 @@ class UnitLength(nn.Module):
 class PatchScoring(nn.Module):
     """From patch distances to the image's score and map.
 
-    The score is the mean of the highest `top` share of the distances (at least one). The map is brought to the input's
-    size bilinearly and smoothed by a Gaussian; both are linear and separable, so they are one matrix on either side.
+    The map is brought to the input's size bilinearly and smoothed by a Gaussian; both are linear and separable, so they
+    are one matrix on either side. The score is the mean of the highest `top` share of the distances (at least one), or,
+    where `top` is None, the highest value of the map.
     `margin` pixels of the input all around that the backbone has not read get the lowest value of the map.
     """
 
@@ -75,22 +76,25 @@ class PatchScoring(nn.Module):
     columns: Tensor
 
     def __init__(
-        self, grid: tuple[int, int], size: tuple[int, int], top: float, sigma: float, margin: int = 0
+        self, grid: tuple[int, int], size: tuple[int, int], top: float | None, sigma: float, margin: int = 0
     ) -> None:
         super().__init__()
-        self.count = max(1, round(top * grid[0] * grid[1]))
+        self.count = None if top is None else max(1, round(top * grid[0] * grid[1]))
         self.margin = margin
         self.register_buffer("rows", enlarging_matrix(grid[0], size[0], sigma))
         self.register_buffer("columns", enlarging_matrix(grid[1], size[1], sigma).T.contiguous())
 
     def forward(self, distances: Tensor) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of 1 x 1 x h x w distances."""
-        highest = torch.topk(distances.flatten(), self.count).values
         anomaly_map = self.rows @ distances[0, 0] @ self.columns
+        if self.count is None:
+            score = anomaly_map.amax().reshape(1)
+        else:
+            score = torch.topk(distances.flatten(), self.count).values.mean(0, keepdim=True)
         if self.margin:
             lowest = anomaly_map.amin()
             anomaly_map = F.pad(anomaly_map - lowest, [self.margin] * 4) + lowest
-        return highest.mean(0, keepdim=True), anomaly_map
+        return score, anomaly_map
 
 
 def enlarging_matrix(coarse: int, fine: int, sigma: float) -> Tensor:

@@ -140,9 +140,8 @@ class TrainedDetector(Detector, Generic[Found]):
         Raises:
             CatalogError: there are too few, or defective ones where none belong.
         """
-        return TrainingPhotographs(
-            *hold_out(normal_images(catalog, FEWEST), self.validation_share, self.seed)
-        )
+        good = normal_images(catalog, FEWEST)
+        return TrainingPhotographs(*hold_out(good, self.validation_share, self.seed, self.groups_of(good)))
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
@@ -160,7 +159,7 @@ class TrainedDetector(Detector, Generic[Found]):
         self.network()
         positions = {path: position for position, path in enumerate(catalog.train_normal())}
         held_out = [path for path in self.training_photographs(catalog).held_out if path in positions]
-        predictions = self.predict(held_out)
+        predictions = self.predict_seen(held_out)
         yield from zip((positions[path] for path in held_out), predictions, strict=True)
 
     def network(self) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Turned and mirrored copies of a photograph, and which of its places show the photograph itself."""
+"""Turned, mirrored and shifted copies of a photograph, and which of its places show the photograph itself."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ def turned(image: ByteArray, angle: float) -> ByteArray:
         image, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
     )
     return np.asarray(copy, np.uint8)
+
+
+def shifted(image: ByteArray, right: int, down: int) -> ByteArray:
+    """The image moved by some pixels, 0 or more each, mirrored where it does not reach; uint8 H x W x 3 as it is."""
+    wider = cv2.copyMakeBorder(image, down, 0, right, 0, cv2.BORDER_REFLECT_101)
+    return np.ascontiguousarray(wider[: image.shape[0], : image.shape[1]])
 
 
 def places_inside(grid: tuple[int, int], angle: float) -> npt.NDArray[np.bool_]:

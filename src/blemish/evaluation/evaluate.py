@@ -155,6 +155,7 @@ def _inspect_one(
         regions=_regions(inspection, pixel_threshold),
         types=inspection.types,
         type=inspection.type,
+        counted=inspection.counted,
     )
 
 
@@ -162,7 +163,8 @@ def _regions(inspection: Inspection, pixel_threshold: float) -> tuple[Region, ..
     """Where the map is above its threshold, whatever the verdict: a detection is ranked, not decided."""
     if not inspection.gives_map:
         return ()
-    return find_regions(inspection.anomaly_map, pixel_threshold, inspection.width, inspection.height)
+    size = inspection.width, inspection.height
+    return find_regions(inspection.anomaly_map, pixel_threshold, *size, counted=inspection.counted)
 
 
 def _grid_step(n_pixels: int, cap: int) -> int:
@@ -179,7 +181,8 @@ def _thinned(image: ScoredImage, step: int) -> ScoredImage:
 def _measure_pixels(images: Sequence[ScoredImage], step: int) -> _Measured:
     """Metrics of places.
 
-    An anomalous image with no mask, or an empty one, says nothing of where its defect is, so it is left out.
+    An anomalous image with no mask, or an empty one, says nothing of where its defect is, so it is left out. Where
+    nobody looks, pixels are neither found nor missed: they are left out of the images, and of the masks.
     """
     if not all(image.gives_map for image in images):
         return _Measured(note="This detector shows no place, so there is nothing to compare with masks.")
@@ -187,8 +190,10 @@ def _measure_pixels(images: Sequence[ScoredImage], step: int) -> _Measured:
         return _Measured(note="There are no masks to compare the anomaly maps with.")
     known: list[ScoredImage] = []
     masks: list[BoolArray] = []
+    counted: list[BoolArray | None] = []
     boxes: list[Boxes] = []
     unreadable: list[Failure] = []
+    hidden = 0
     for image in track(images, "Comparing maps with masks"):
         mask: BoolArray = np.zeros(image.anomaly_map.shape, np.bool_)
         if image.mask_path is not None:
@@ -196,20 +201,41 @@ def _measure_pixels(images: Sequence[ScoredImage], step: int) -> _Measured:
                 mask = read_mask(image.mask_path)
             except ImageError as error:
                 unreadable.append(Failure(image.mask_path, error.detail))
-        if image.anomalous and not mask.any():
+        seen = _seen_of(mask, image)
+        hidden += bool(mask.any() and not seen.any())
+        if image.anomalous and not seen.any():
             continue
         known.append(image)
-        masks.append(mask_on_grid(mask, *image.anomaly_map.shape))
-        boxes.append(boxes_of(mask))
+        masks.append(mask_on_grid(seen, *image.anomaly_map.shape))
+        counted.append(image.counted_on(image.anomaly_map.shape))
+        boxes.append(boxes_of(seen))
     notes = []
-    if unknown := len(images) - len(known):
+    if unknown := len(images) - len(known) - hidden:
         n_anomalous = sum(image.anomalous for image in images)
         notes.append(f"{unknown} of {n_anomalous} defective images have no usable mask and are left out.")
     if step > 1:
         notes.append(f"Measured on the maps at 1/{step} of their width and height, to bound memory.")
-    pixels = pixel_metrics(masks, [image.anomaly_map for image in known])
+    if hidden:
+        notes.append(
+            f"The defects of {hidden} defective image{'' if hidden == 1 else 's'} lie where nothing is looked at, and "
+            "are left out of these figures; as images they count."
+        )
+    looked = [one for one in counted if one is not None]
+    if unseen := sum(int(one.size - np.count_nonzero(one)) for one in looked):
+        total = sum(image.anomaly_map.size for image in known)
+        notes.append(
+            f"{unseen:,} of {total:,} pixels ({unseen / total:.1%}) are not looked at: they are left out, neither "
+            "found nor missed."
+        )
+    pixels = pixel_metrics(masks, [image.anomaly_map for image in known], counted=counted)
     found = measure_detections(boxes, [image.regions for image in known])
     return _Measured(pixels if pixels.n_regions else None, found, " ".join(notes), tuple(unreadable))
+
+
+def _seen_of(mask: BoolArray, image: ScoredImage) -> BoolArray:
+    """A mask, bool H x W, where its photograph was looked at."""
+    seen = image.counted_on(mask.shape)
+    return mask if seen is None else mask & seen
 
 
 def _measure_saturated(images: Sequence[ScoredImage], catalog: Catalog) -> float | None:
@@ -223,9 +249,10 @@ def _measure_saturated(images: Sequence[ScoredImage], catalog: Catalog) -> float
     if defects is None:
         return None
     known: list[tuple[list[tuple[BoolArray, float]], FloatArray]] = []
+    counted: list[BoolArray | None] = []
     for image in track(images, "Comparing maps with defects"):
         try:
-            read = [(read_mask(one.mask), one) for one in defects.get(image.path, [])]
+            read = [(_seen_of(read_mask(one.mask), image), one) for one in defects.get(image.path, [])]
         except ImageError:
             continue
         if image.anomalous and not any(mask.any() for mask, _ in read):
@@ -237,7 +264,8 @@ def _measure_saturated(images: Sequence[ScoredImage], catalog: Catalog) -> float
                 saturation = defect.saturation(int(mask.sum())) * coarse.size / mask.size
                 on_grid.append((coarse, min(saturation, area)))
         known.append((on_grid, image.anomaly_map))
-    return saturated_overlap([on_grid for on_grid, _ in known], [one for _, one in known])
+        counted.append(image.counted_on(image.anomaly_map.shape))
+    return saturated_overlap([on_grid for on_grid, _ in known], [one for _, one in known], counted=counted)
 
 
 def _usual_scale(images: Sequence[ScoredImage], pixel_threshold: float) -> tuple[float, float]:

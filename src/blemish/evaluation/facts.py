@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from blemish.view.asked_regions import regions_in_words
+
 if TYPE_CHECKING:
     from blemish.line.manifest import Manifest
 
@@ -22,6 +24,7 @@ def inspector_facts(manifest: Manifest) -> dict[str, str]:
         if manifest.features
         else str(manifest.detector.parameters.get("backbone", "none")),
         "Input": manifest.input_in_words,
+        **({"Looks at": looked} if (looked := looked_at(manifest)) else {}),
         "Learnt from": learnt_from(manifest.training.n_images, labelled),
         **({"Defect types": types} if (types := types_in_words(manifest)) else {}),
         **({"Chosen by the fit": chosen} if chosen else {}),
@@ -29,6 +32,17 @@ def inspector_facts(manifest: Manifest) -> dict[str, str]:
         "Threshold": f"{manifest.calibration.threshold:.4g}",
         "Fitted": f"{manifest.training.created:%Y-%m-%d %H:%M} UTC",
     }
+
+
+def looked_at(manifest: Manifest) -> str:
+    """Which part of photographs counts, in words; empty where all does."""
+    view = manifest.preprocessing.view
+    if view is None or not view.all_regions:
+        return ""
+    said = regions_in_words(view)
+    if view.ignored_later is None:
+        return said
+    return f"{said}; without {view.ignored_later.margin} pixels of the input around what was taken away after the fit"
 
 
 def learnt_from(images: int, labelled: int) -> str:

@@ -23,7 +23,7 @@ from blemish.core.charts import (
 )
 from blemish.core.errors import ImageError
 from blemish.core.images import read_image, read_mask
-from blemish.core.overlay import Colour, contour_overlay, heatmap_overlay, segmentation
+from blemish.core.overlay import Colour, contour_overlay, hatched, heatmap_overlay, segmentation
 from blemish.core.pictures import Picture, data_uri, fitted, picture
 from blemish.core.types import BoolArray
 from blemish.evaluation.curves import add_histograms, rate_figure, roc_axes
@@ -235,6 +235,8 @@ def _pictures(evaluation: Evaluation, image: ScoredImage) -> tuple[Picture, ...]
     if image.gives_map:
         found = segmentation(image.anomaly_map, evaluation.pixel_threshold)
         heat = heatmap_overlay(photograph, image.anomaly_map, *evaluation.map_scale)
+        if (seen := image.counted_on(image.anomaly_map.shape)) is not None and image.counted is not None:
+            found, heat = found & seen, hatched(heat, ~image.counted)
         outlined = contour_overlay(photograph, found, _SEGMENTATION)
         drawn += [
             ("Heatmap", heat),

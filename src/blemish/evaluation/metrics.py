@@ -192,7 +192,10 @@ def decide(labels: Labels, scores: Scores, threshold: float) -> Decision:
 
 
 def pixel_metrics(
-    masks: Sequence[BoolArray], maps: Sequence[FloatArray], integral_to: float = 0.3
+    masks: Sequence[BoolArray],
+    maps: Sequence[FloatArray],
+    integral_to: float = 0.3,
+    counted: Sequence[BoolArray | None] | None = None,
 ) -> PixelMetrics:
     """All pixel metrics of anomaly maps from one sort.
 
@@ -210,10 +213,12 @@ def pixel_metrics(
         masks: ground truth, bool arrays H x W, one per map; all False for a normal image.
         maps: anomaly maps, float arrays of the same shapes, any range.
         integral_to: highest false-positive rate of the AUPRO integral, in (0, 1].
+        counted: of each map the pixels that count, bool H x W, or None for all; the others are neither found nor
+            missed, and no mask may cover them.
     """
     if not 0 < integral_to <= 1:
         raise UsageError(f"The AUPRO integral ends at {integral_to}: choose a false-positive rate in (0, 1].")
-    anomalous, weights, normal, n_regions = _gather_pixels(masks, maps)
+    anomalous, weights, normal, n_regions = _gather_pixels(masks, maps, counted or [None] * len(maps))
     order = np.argsort(anomalous)[::-1]
     ranking = _rank_sorted(anomalous[order], normal)
     best = ranking.best_f1()
@@ -233,6 +238,7 @@ def saturated_overlap(
     defects: Sequence[Sequence[tuple[BoolArray, float]]],
     maps: Sequence[FloatArray],
     integral_to: float = 0.05,
+    counted: Sequence[BoolArray | None] | None = None,
 ) -> float:
     """Area under the saturated per-region overlap (sPRO), divided by `integral_to`, in [0, 1].
 
@@ -246,12 +252,14 @@ def saturated_overlap(
             a normal image.
         maps: anomaly maps, float arrays of the same shapes, any range.
         integral_to: highest false-positive rate of the integral, in (0, 1].
+        counted: as of `pixel_metrics`.
 
     Returns:
         nan where there is no defect, or nothing but defects.
     """
     anomalous, weights, normal = [], [], []
-    for index, (of_map, anomaly_map) in enumerate(zip(defects, maps, strict=True)):
+    each_counted = counted or [None] * len(maps)
+    for index, (of_map, anomaly_map, seen) in enumerate(zip(defects, maps, each_counted, strict=True)):
         anywhere, weight = np.zeros(anomaly_map.shape, np.bool_), np.zeros(anomaly_map.size)
         for mask, saturation in of_map:
             _check_map(index, mask, anomaly_map)
@@ -262,7 +270,7 @@ def saturated_overlap(
             anywhere |= mask
         anomalous.append(anomaly_map[anywhere])
         weights.append(weight[anywhere.ravel()])
-        normal.append(anomaly_map[~anywhere])
+        normal.append(anomaly_map[~anywhere if seen is None else seen & ~anywhere])
     scores = np.concatenate(anomalous)
     order = np.argsort(scores)[::-1]
     ranking = _rank_sorted(scores[order], np.concatenate(normal))
@@ -304,7 +312,7 @@ def _area_of_region_overlap(ranking: Ranking, weights: Curve, integral_to: float
 
 
 def _gather_pixels(
-    masks: Sequence[BoolArray], maps: Sequence[FloatArray]
+    masks: Sequence[BoolArray], maps: Sequence[FloatArray], counted: Sequence[BoolArray | None]
 ) -> tuple[Scores, Curve, Scores, int]:
     """Anomalous pixels' scores, 1 / (size of its region) for each, normal pixels' scores, region count."""
     if len(masks) != len(maps):
@@ -315,9 +323,13 @@ def _gather_pixels(
     n_anomalous = sum(int(np.count_nonzero(mask)) for mask in masks)
     anomalous = np.empty(n_anomalous, dtype)
     weights = np.empty(n_anomalous, np.float64)
-    normal = np.empty(sum(np.size(anomaly_map) for anomaly_map in maps) - n_anomalous, dtype)
+    n_pixels = sum(
+        np.size(one) if seen is None else int(np.count_nonzero(seen))
+        for one, seen in zip(maps, counted, strict=True)
+    )
+    normal = np.empty(n_pixels - n_anomalous, dtype)
     n_regions = anomalous_end = normal_end = 0
-    for index, (mask, anomaly_map) in enumerate(zip(masks, maps, strict=True)):
+    for index, (mask, anomaly_map, seen) in enumerate(zip(masks, maps, counted, strict=True)):
         mask, anomaly_map = np.ascontiguousarray(mask, bool), np.asarray(anomaly_map)
         _check_map(index, mask, anomaly_map)
         inside = anomaly_map[mask]
@@ -327,9 +339,10 @@ def _gather_pixels(
             weights[anomalous_end : anomalous_end + inside.size] = 1 / np.bincount(region)[region]
             n_regions += count - 1
         anomalous[anomalous_end : anomalous_end + inside.size] = inside
-        normal[normal_end : normal_end + mask.size - inside.size] = anomaly_map[~mask]
+        outside = anomaly_map[~mask if seen is None else seen & ~mask]
+        normal[normal_end : normal_end + outside.size] = outside
         anomalous_end += inside.size
-        normal_end += mask.size - inside.size
+        normal_end += outside.size
     return anomalous, weights, normal, n_regions
 
 

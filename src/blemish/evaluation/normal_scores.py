@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from blemish.core.outliers import deviations, far_out
-from blemish.core.types import FloatArray, Prediction
+from blemish.core.types import BoolArray, FloatArray, Prediction
 
 MOST_UNUSUAL, MOST_USUAL = 8, 4
 """How many photographs of each end are kept with their maps."""
@@ -23,18 +24,27 @@ class NormalImage:
         path: the photograph; `name` is the same below the catalog's folder.
         score: anomaly score, rounded to float32 as the threshold is.
         anomaly_map: float32 H x W, or None if the detector shows no place.
+        counted: where it was looked at, bool array that covers it; None for everywhere.
     """
 
     path: Path
     name: str
     score: float
     anomaly_map: FloatArray | None
+    counted: BoolArray | None = None
 
 
 class NormalScores:
-    """All scores, and the photographs with the highest and the lowest; no other map is kept."""
+    """All scores, and the photographs with the highest and the lowest, and suspected ones; no other map is kept.
 
-    def __init__(self) -> None:
+    Args:
+        suspected: photographs learnt as good that show what no other does, with how far that stands out in robust
+            standard deviations.
+    """
+
+    def __init__(self, suspected: Mapping[Path, float] | None = None) -> None:
+        self.suspected = dict(suspected or {})
+        self._found: dict[Path, NormalImage] = {}
         self._scores: list[float] = []
         # The order, negative, decides between equal scores: the first seen stays.
         self._highest: list[tuple[float, int, NormalImage]] = []
@@ -49,11 +59,13 @@ class NormalScores:
         self._scores.append(score)
         ends = [(self._highest, score, MOST_UNUSUAL), (self._lowest, -score, MOST_USUAL)]
         entered = [end for end in ends if len(end[0]) < end[2] or end[1] > end[0][0][0]]
-        if not entered:
+        if not entered and path not in self.suspected:
             return
         # A copy, as the map may be a view of a whole batch.
         anomaly_map = np.array(prediction.anomaly_map, np.float32) if gives_map else None
-        image = NormalImage(path, name, score, anomaly_map)
+        image = NormalImage(path, name, score, anomaly_map, prediction.counted)
+        if path in self.suspected:
+            self._found[path] = image
         for heap, key, most in entered:
             heapq.heappush(heap, (key, order, image))
             if len(heap) > most:
@@ -66,18 +78,35 @@ class NormalScores:
 
     @property
     def outliers(self) -> list[tuple[NormalImage, float]]:
-        """Those of the most unusual that stand far out of the others, the highest first, with their deviations.
+        """Photographs to look at, with how many robust standard deviations something of them stands out.
 
-        See `blemish.core.outliers`: deviations are counted in robust standard deviations.
+        First those of the most unusual whose scores stand far out of the others (see `blemish.core.outliers`), the
+        highest first; then those that are suspected of what they show, what stands out most first.
         """
+        scored = self.far_out
+        known = {image.path for image, _ in scored}
+        others = [(image, self.suspected[path]) for path, image in self._found.items() if path not in known]
+        return [*scored, *sorted(others, key=lambda one: -one[1])]
+
+    @property
+    def far_out(self) -> list[tuple[NormalImage, float]]:
+        """Those of them whose scores stand far out of the others."""
         found = far_out(self._scores, MOST_UNUSUAL)
         away = deviations(self._scores)[found].tolist() if len(found) else []
         return list(zip(self.most_unusual, away, strict=False))
 
     @property
+    def unscored(self) -> list[Path]:
+        """Suspected photographs that were not scored as if unseen."""
+        return [path for path in self.suspected if path not in self._found]
+
+    @property
     def without_outliers(self) -> FloatArray:
-        """The scores that do not stand far out, float32, ascending."""
-        return self.scores[: len(self) - len(self.outliers)]
+        """The scores of all but the `outliers`, float32, ascending; of all, where none but outliers are."""
+        scores = self.scores.tolist()
+        for image, _ in self.outliers:
+            scores.remove(image.score)
+        return np.asarray(scores, np.float32) if scores else self.scores
 
     @property
     def most_unusual(self) -> list[NormalImage]:

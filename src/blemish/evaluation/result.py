@@ -19,6 +19,7 @@ from blemish.evaluation.metrics import Decision, PixelMetrics, Ranking, decide, 
 from blemish.evaluation.rate import Rate
 from blemish.evaluation.type_confusion import TypeConfusion
 from blemish.evaluation.undefined import why_undefined
+from blemish.view.regions import covered
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class ScoredImage:
         gives_map: False if the detector shows no place.
         regions: where its map is above the pixel threshold, in pixels of the photograph, highest first.
         types, type: probabilities of the defect types known and what it is called, as in `Inspection`.
+        counted: where it was looked at, bool array of any size that covers it; None for everywhere.
     """
 
     path: Path
@@ -50,6 +52,11 @@ class ScoredImage:
     regions: tuple[Region, ...] = ()
     types: Mapping[str, float] = field(default_factory=dict)
     type: str | None = None
+    counted: BoolArray | None = None
+
+    def counted_on(self, shape: tuple[int, ...]) -> BoolArray | None:
+        """Where it was looked at, on a grid of this shape; None for everywhere."""
+        return None if self.counted is None else covered(self.counted, *shape)
 
 
 def image_name(path: Path, root: Path) -> str:

@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 from blemish.core.calibration import quantile_threshold
 from blemish.core.errors import ImageError
 from blemish.core.images import read_image
-from blemish.core.overlay import heatmap_overlay
+from blemish.core.overlay import hatched, heatmap_overlay
 from blemish.core.pictures import fitted, picture
 from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
@@ -23,6 +23,7 @@ from blemish.evaluation.normal_scores import NormalImage, NormalScores
 from blemish.evaluation.report import percent, training_charts
 
 _MOST_LISTED = 20
+_MOST_SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -103,20 +104,33 @@ def headline(training: Training) -> str:
 
 
 def outliers_in_words(normal: NormalScores, threshold: float, quantile: float) -> str:
-    """Which photographs stand far out of the good ones, and what they do to the threshold; "" where none does."""
-    outliers = normal.outliers
-    if not outliers:
+    """Which photographs stand out of the good ones, and what they do to the threshold; "" where none does."""
+    outliers, scored = normal.outliers, normal.far_out
+    names = [image.name for image, _ in outliers] + [path.name for path in normal.unscored]
+    if not names:
         return ""
-    names = named([image.name for image, _ in outliers], 5)
-    one = len(outliers) == 1
+    one, shown = len(names) == 1, len(names) - len(scored)
+    why = []
+    if scored:
+        far = f"far above the others, by {scored[-1][1]:.0f} standard deviations or more"
+        why.append(
+            f"{len(scored)} of the {len(normal)} good photographs score{'s' if len(scored) == 1 else ''} {far}"
+        )
+    if shown:
+        of = f"{shown} more" if scored else f"{shown} of the good photographs"
+        why.append(f"{of} show{'s' if shown == 1 else ''} what no other does")
     sentence = (
-        f"{len(outliers)} of the {len(normal)} good photographs score{'s' if one else ''} far above the others, by "
-        f"{outliers[-1][1]:.0f} standard deviations or more: {names}. Look whether {'it is' if one else 'they are'} "
-        "damaged, dark, defective or of something else: learnt as good, it lets its like pass."
+        f"{', and '.join(why)}: {named(names, 5)}. Look whether {'it is' if one else 'they are'} damaged, dark, "
+        "defective or of something else: learnt as good, it lets its like pass."
     )
+    if not outliers:
+        return sentence
     without = quantile_threshold(normal.without_outliers, quantile)
     those = "it" if one else "them"
-    return f"{sentence} Without {those} the threshold would be {without:.4g} instead of {threshold:.4g}."
+    return (
+        f"{sentence} Without {those} the threshold would be {without:.4g} instead of {threshold:.4g}; fit leaves "
+        f"{those} out with --leave-out-suspicious."
+    )
 
 
 def _score_chart(training: Training) -> dict[str, Any]:
@@ -147,21 +161,21 @@ def _groups(training: Training) -> list[figures.Group]:
     groups = [
         figures.Group(
             "Far out of all others",
-            "Their scores stand apart from those of the other good photographs.",
+            "Their scores stand apart from those of the other good photographs, or they show what no other does.",
             total,
-            _exhibits(training, outliers),
+            _exhibits(training, outliers[:_MOST_SHOWN]),
         ),
         figures.Group(
             "The most unusual of the good photographs" if not outliers else "The most unusual of the others",
             advice,
             total,
-            _exhibits(training, unusual[len(outliers) :]),
+            _exhibits(training, [image for image in unusual if image not in outliers]),
         ),
         figures.Group(
             "The most usual ones, for comparison",
             "What the inspector holds for the plainest good parts; the lowest score first.",
             total,
-            _exhibits(training, usual),
+            _exhibits(training, [image for image in usual if image not in outliers]),
         ),
     ]
     return [group for group in groups if group.exhibits]
@@ -177,7 +191,10 @@ def _exhibits(training: Training, images: Sequence[NormalImage]) -> tuple[figure
             continue
         drawn = [("Photograph", photograph)]
         if image.anomaly_map is not None:
-            drawn.append(("Heatmap", heatmap_overlay(photograph, image.anomaly_map, *training.map_scale)))
+            heat = heatmap_overlay(photograph, image.anomaly_map, *training.map_scale)
+            if image.counted is not None:
+                heat = hatched(heat, ~image.counted)
+            drawn.append(("Heatmap", heat))
         pictures = tuple(picture(caption, pixels, image.name) for caption, pixels in drawn)
         exhibits.append(
             figures.Exhibit(image.name, _standing(image.score, training.threshold), image.score, pictures)

@@ -13,6 +13,7 @@ from blemish.evaluation.result import Evaluation
 
 if TYPE_CHECKING:
     from blemish.data.catalog import Catalog
+    from blemish.line.manifest import Manifest
     from blemish.line.runtime import Inspector
 
 
@@ -32,23 +33,29 @@ def evaluate_inspector(inspector: Inspector, catalog: Catalog) -> Evaluation:
     )
 
 
+def learnt_from(manifest: Manifest) -> frozenset[str]:
+    """SHA-256 of all photographs that an inspector has learnt from; of more than 10,000 none is known."""
+    supervision = manifest.training.supervision
+    return frozenset(manifest.training.digests) | frozenset(supervision.digests if supervision else ())
+
+
 def unseen(catalog: Catalog, inspector: Inspector) -> Catalog:
-    """The catalog without the test photographs that a supervised detector has learnt from.
+    """The catalog without the test photographs that a supervised detector has learnt from, or a calibration rests on.
 
     Raises:
         CatalogError: nothing is left to test with.
     """
     supervision = inspector.manifest.training.supervision
-    if supervision is None:
+    learnt = {*(supervision.digests if supervision else ()), *inspector.manifest.calibration.digests}
+    if not learnt:
         return catalog
-    learnt = set(supervision.digests)
     tested = catalog.table["split"] == TEST
     seen = [
         bool(t) and file_digest(Path(p)) in learnt for p, t in zip(catalog.table["path"], tested, strict=True)
     ]
     if sum(seen) == tested.sum():
         raise CatalogError(
-            f"{inspector.path} has learnt from all {sum(seen)} test photographs of {catalog.root}: evaluate it on "
-            "others."
+            f"{inspector.path} has learnt from all {sum(seen)} test photographs of {catalog.root}, or has its "
+            "threshold from them: evaluate it on others."
         )
     return catalog.subset([not was for was in seen])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,11 +13,12 @@ import pandas as pd
 from blemish.core.errors import UsageError
 from blemish.core.images import DEFAULT_LIMITS, DecodeLimits
 from blemish.data.catalog import Catalog
-from blemish.data.entries import ANOMALOUS, NORMAL, TEST
+from blemish.data.entries import ANOMALOUS, NORMAL, TEST, TRAIN
 from blemish.explore.defects import InputSize, recommended_size
 from blemish.explore.embedding import ImageMap, image_maps
 from blemish.explore.findings import Finding
-from blemish.explore.insights import Insight, insights_of
+from blemish.explore.grouping import MOST_COMPARED, Grouping, alike_pairs, proposed_grouping
+from blemish.explore.insights import Insight, grouping_insight, insights_of, ranked
 from blemish.explore.statistics import Comparison, compare_classes, size_statistics
 from blemish.explore.survey import Embed, Survey, survey
 from blemish.explore.thumbnails import Thumbnails
@@ -175,11 +177,22 @@ def digest(survey: Survey) -> CategoryExploration:
     longest = int(sides.median()) if sides.notna().any() else 0
     size = recommended_size(regions["area"].to_numpy(float), longest)
     comparisons = tuple(compare_classes(survey.table))
+    insights = insights_of(category, survey.table, findings, regions, size, comparisons)
+    if grouping := _grouping(survey):
+        insights = ranked([*insights, grouping_insight(category, grouping)])
     return CategoryExploration(
         survey,
         findings,
         size,
         tuple(image_maps(survey.vectors)),
         comparisons,
-        tuple(insights_of(category, survey.table, findings, regions, size, comparisons)),
+        tuple(insights),
     )
+
+
+def _grouping(survey: Survey) -> Grouping | None:
+    """What puts good training photographs together that look like several of one part."""
+    learnable = ((survey.table["split"] == TRAIN) & (survey.table["label"] == NORMAL)).to_numpy()
+    seen = [place for place, row in enumerate(survey.thumbnails.numbers) if learnable[row]][:MOST_COMPARED]
+    paths = [Path(survey.table["path"].iloc[survey.thumbnails.numbers[place]]) for place in seen]
+    return proposed_grouping(paths, alike_pairs(survey.thumbnails.signatures()[seen]))

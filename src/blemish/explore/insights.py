@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from blemish.core.images import IMAGE_PROBLEM_KINDS
 from blemish.data.entries import ANOMALOUS, GOOD, NORMAL, TEST, TRAIN
 from blemish.explore.defects import InputSize
 from blemish.explore.findings import Finding
+from blemish.explore.grouping import Grouping
 from blemish.explore.statistics import COMPARED, NOTABLE, Comparison
 
 CONFIDENCE = 0.95
@@ -104,7 +105,17 @@ def insights_of(
             {"recommended_size": size.recommended, "smallest_pixels": size.smallest.get(size.recommended)},
         ),
     ]
-    return sorted(found, key=lambda insight: -insight.weight)
+    return ranked(found)
+
+
+def ranked(insights: Iterable[Insight]) -> list[Insight]:
+    """Insights, those that matter most first."""
+    return sorted(insights, key=lambda insight: -insight.weight)
+
+
+def grouping_insight(category: str, grouping: Grouping) -> Insight:
+    """That good photographs look like several of one part, and the option that keeps them together."""
+    return Insight(80, "group-by", category, grouping.sentence, asdict(grouping))
 
 
 def _about_findings(category: str, findings: Sequence[Finding], n_images: int) -> Iterator[Insight]:

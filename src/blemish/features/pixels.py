@@ -15,6 +15,7 @@ from blemish.core.types import ByteArray
 from blemish.features.cache import FeatureCache
 from blemish.features.digests import digest_of, known_digest
 from blemish.view.preprocessing import Preprocessing, look
+from blemish.view.reading import open_photograph
 
 _DIGEST_WORDS = 8
 """A SHA-256 as floats of four bytes."""
@@ -48,7 +49,7 @@ class PixelCache:
             digest = digest_of(path, content)
             known = self.get(digest, contract)
         if known is None:
-            image = decode_image(content, str(path), bit_depth=contract.bit_depth)
+            image = open_photograph(content, str(path), contract).pixels
             known = self.put(digest, image, contract)
         return known
 

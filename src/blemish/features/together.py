@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from blemish.core.ahead import look_ahead
 from blemish.core.errors import ImageError
-from blemish.core.images import DEFAULT_LIMITS, decode_image, read_content
+from blemish.core.images import DEFAULT_LIMITS, decode_photograph, read_content
 from blemish.core.progress import track
 from blemish.core.types import ByteArray, FloatArray
 from blemish.features.digests import digest_of
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
 from blemish.view.preprocessing import Preprocessing, look, standardise
+from blemish.view.reading import enough_for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,19 +145,41 @@ def _prepare(
         if not unread and not unkept and kept is not None and (extractors or contracts):
             wanted.content = kept
             return wanted
-        image = decode_image(content, str(path), bit_depth=bit_depth)
+        decoded = _Decoded(content, str(path), bit_depth)
+        if kept is None:
+            kept = pixels.put_content(wanted.digest, decoded.at(None), bit_depth)
+        for contract in unkept:
+            pixels.put(wanted.digest, decoded.at(enough_for(contract)), contract)
+        wanted.inputs = _inputs(decoded, {n: extractors[n].contract for n in unread})
     except ImageError as error:
         wanted.problem = error
         return wanted
-    wanted.decoded = True
-    wanted.content = kept or pixels.put_content(wanted.digest, image, bit_depth)
-    for contract in unkept:
-        pixels.put(wanted.digest, image, contract)
+    wanted.decoded, wanted.content = True, kept
+    return wanted
+
+
+class _Decoded:
+    """A file's photograph, decoded once for each scale that is asked for."""
+
+    def __init__(self, content: bytes, name: str, bit_depth: int) -> None:
+        self._content, self._name, self._bit_depth = content, name, bit_depth
+        self._pixels: dict[tuple[int, int] | None, ByteArray] = {}
+
+    def at(self, least: tuple[int, int] | None) -> ByteArray:
+        """Its pixels, at least so many (see `decode_photograph`); all for None."""
+        if least not in self._pixels:
+            photograph = decode_photograph(self._content, self._name, bit_depth=self._bit_depth, least=least)
+            self._pixels[least] = photograph.pixels
+        return self._pixels[least]
+
+
+def _inputs(decoded: _Decoded, contracts: Mapping[int, Preprocessing]) -> dict[int, FloatArray]:
+    """What networks are given of a photograph, by position, each picture being made once."""
     pictures: dict[str, ByteArray] = {}
-    for position in unread:
-        contract = extractors[position].contract
+    inputs = {}
+    for position, contract in contracts.items():
         key = contract.picture_key
         if key not in pictures:
-            pictures[key] = look(image, contract).picture
-        wanted.inputs[position] = standardise(pictures[key], contract)
-    return wanted
+            pictures[key] = look(decoded.at(enough_for(contract)), contract).picture
+        inputs[position] = standardise(pictures[key], contract)
+    return inputs

@@ -36,6 +36,9 @@ from blemish.line.manifest import FORMAT_VERSION, MEMBER_NAME_PATTERN, FormatVer
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
+SCORING = "scoring.onnx"
+"""From the map that the tiles give together to the outputs; where there are no tiles, the model does all."""
+
 FEATURES = "features.onnx"
 NORMAL_SCORES = "normal_scores.npy"
 HISTORY = "history.json"

@@ -13,7 +13,7 @@ import numpy as np
 
 from blemish.core.errors import UsageError
 from blemish.core.images import read_image
-from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
+from blemish.core.overlay import contour_overlay, heatmap_overlay
 from blemish.core.pictures import Picture, encoded, fitted, picture
 from blemish.core.progress import track
 from blemish.core.report_page import render_page
@@ -136,7 +136,7 @@ def compare_image(image: Path, inspectors: Sequence[Path]) -> ImageComparison:
         bits = inspector.manifest.preprocessing.bit_depth
         if bits not in photographs:
             photographs[bits] = read_image(image, bit_depth=bits)
-        one = _seen(name, inspector, photographs[bits])
+        one = _seen(name, inspector, image, photographs[bits])
         learnt = digest in inspector.manifest.training.digests
         seen.append(replace(one, view=replace(one.view, learnt=learnt)))
     first = next(iter(photographs.values()))
@@ -212,16 +212,16 @@ def inspector_view(name: str, inspector: Inspector, inspection: Inspection) -> V
     )
 
 
-def _seen(name: str, inspector: Inspector, photograph: ByteArray) -> Seen:
-    """Inspect the photograph, and draw what the inspector sees."""
-    inspection = inspector.inspect(photograph)
+def _seen(name: str, inspector: Inspector, path: Path, photograph: ByteArray) -> Seen:
+    """Inspect the photograph as the line does, and draw what the inspector sees."""
+    inspection = inspector.inspect(path)
     low, high = inspector.map_scale
     view, light = inspector_view(name, inspector, inspection), replace(inspection, photograph=None)
     small = fitted(photograph, PICTURE_SIDE)
     if not inspection.gives_map:
         return Seen(light, view, map_picture=np.zeros_like(small), overlay=small)
-    found = segmentation(inspection.anomaly_map, inspector.pixel_threshold)
-    overlay = heatmap_overlay(small, inspection.anomaly_map, low, high)
+    found = inspection.anomalous_pixels()
+    overlay = inspection.heatmap(small)
     return Seen(
         light,
         view,

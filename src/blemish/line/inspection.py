@@ -33,7 +33,7 @@ class Inspection:
         score: anomaly score; the part is rejected above `threshold`.
         threshold: the inspector's decision threshold.
         p_value: share of unseen good parts expected to score at least as high, in (0, 1].
-        anomaly_map: float32 array H x W at the detector's input size.
+        anomaly_map: float32 array H x W at the detector's input size, coarser where that is read in tiles.
         regions: anomalous areas in pixels of the photograph, highest first; empty for a pass, and without a map.
         width, height: size of the photograph in pixels.
         parts: p-values by the detectors that an ensemble is made of, by name.
@@ -45,8 +45,12 @@ class Inspection:
         gives_map: False if the detector shows no place: then the map is the score everywhere and means nothing.
         pixel_threshold: map values above it belong to regions.
         map_scale: map values of the heatmap's coldest and warmest colour.
+        photograph: uint8 RGB H x W x 3, where it was kept: all of it, at the scale that it was decoded at.
         photograph: uint8 RGB H x W x 3, where it was kept.
         counted: where the photograph was looked at, bool array of any size that covers it; None for everywhere.
+        part_count: like parts that were found and judged, the score being the worst one's; None where the photograph
+            was judged as one.
+        expected_parts: fewest, usual and most parts of the good photographs; None likewise.
     """
 
     verdict: Verdict
@@ -66,6 +70,15 @@ class Inspection:
     map_scale: tuple[float, float] = (0.0, 1.0)
     photograph: ByteArray | None = None
     counted: BoolArray | None = None
+    part_count: int | None = None
+    expected_parts: tuple[int, int, int] | None = None
+
+    @property
+    def unusual_count(self) -> bool:
+        """Whether there are fewer or more parts than on any good photograph that was learnt from."""
+        if self.part_count is None or self.expected_parts is None:
+            return False
+        return not self.expected_parts[0] <= self.part_count <= self.expected_parts[2]
 
     def __repr__(self) -> str:
         """Verdict and figures, as `Inspection(reject, score 3.1 / 2.4, p 0.003, 2 regions)`."""
@@ -74,8 +87,8 @@ class Inspection:
     def overlay(self) -> Image.Image:
         """The photograph, and beside it the heatmap with the anomalous areas outlined, framed in the verdict's colour.
 
-        Of a detector that shows no place it is the photograph alone; a defect type that was told stands above.
-        Photographs are scaled down to 1600 pixels.
+        Of a detector that shows no place it is the photograph alone; a defect type that was told stands above, and an
+        unusual number of parts. Photographs are scaled down to 1600 pixels.
 
         Raises:
             UsageError: the photograph was not kept.
@@ -91,17 +104,26 @@ class Inspection:
         image = fitted(self.photograph, LONGEST_SIDE)
         shown = [image]
         if self.gives_map:
-            heat = heatmap_overlay(image, self.anomaly_map, *self.map_scale)
-            if self.counted is not None:
-                heat = hatched(heat, ~self.counted)
+            heat = self.heatmap(image)
             if self.regions:  # a part that passed shows no outline
                 heat = contour_overlay(heat, self._outlined(), _OUTLINE)
             shown += [np.full((image.shape[0], _GAP, 3), 255, np.uint8), heat]
         frame, colour = (_GAP, _GAP, _GAP, _GAP), _COLOURS[self.verdict]
         framed = cv2.copyMakeBorder(np.concatenate(shown, axis=1), *frame, cv2.BORDER_CONSTANT, value=colour)
         picture = np.asarray(framed, dtype=np.uint8)
-        said = self.type_in_words()
+        counted = self.parts_in_words() if self.unusual_count else ""
+        said = ", ".join(filter(None, (self.type_in_words(), counted)))
         return captioned(picture, f"{self.verdict.upper()}  {said}", colour) if said else picture
+
+    def heatmap(self, photograph: ByteArray, opacity: float = 0.6) -> ByteArray:
+        """The map over the photograph, uint8 RGB H x W x 3 of any size; hatched where nobody looks."""
+        heat = heatmap_overlay(photograph, self.anomaly_map, *self.map_scale, opacity)
+        return heat if self.counted is None else hatched(heat, ~self.counted)
+
+    def anomalous_pixels(self) -> BoolArray:
+        """Pixels of the map, bool H x W, that are looked at and above the pixel threshold."""
+        anomalous = segmentation(self.anomaly_map, self.pixel_threshold)
+        return anomalous if self.counted is None else anomalous & covered(self.counted, *anomalous.shape)
 
     def type_in_words(self) -> str:
         """The defect type with its probability, as `scratch 87%`; empty where none is told."""
@@ -126,7 +148,21 @@ class Inspection:
             document["mask_probability"] = self.mask_probability
         if not self.gives_map:
             document["gives_map"] = False
+        if self.part_count is not None and self.expected_parts is not None:
+            fewest, usual, most = self.expected_parts
+            document["part_count"] = self.part_count
+            document["expected_parts"] = {"fewest": fewest, "usual": usual, "most": most}
         return document
+
+    def parts_in_words(self) -> str:
+        """How many parts were found, as `6 parts`, or `5 parts, 6 expected`; empty where it was judged as one."""
+        if self.part_count is None or self.expected_parts is None:
+            return ""
+        found = f"{self.part_count} part{'s' if self.part_count != 1 else ''}"
+        if not self.unusual_count:
+            return found
+        fewest, _, most = self.expected_parts
+        return f"{found}, {fewest if fewest == most else f'{fewest} to {most}'} expected"
 
     def _repr_png_(self) -> bytes | None:
         return None if self.photograph is None else encoded(self.overlay_pixels(), ".png")
@@ -146,15 +182,15 @@ class Inspection:
             figures.append(said)
         if self.mask_probability is not None:
             figures.append(f"mask probability {self.mask_probability:.3g}")
+        if said := self.parts_in_words():
+            figures.append(said)
         if count := len(self.regions):
             figures.append(f"{count} region{'s' if count != 1 else ''}")
         return figures
 
     def _outlined(self) -> BoolArray:
         """Map pixels to outline: those above the threshold, or the regions' boxes where there are none."""
-        anomalous = segmentation(self.anomaly_map, self.pixel_threshold)
-        if self.counted is not None:
-            anomalous &= covered(self.counted, *anomalous.shape)
+        anomalous = self.anomalous_pixels()
         if anomalous.any():
             return anomalous
         boxes = np.zeros((self.height, self.width), np.bool_)

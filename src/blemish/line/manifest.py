@@ -71,6 +71,9 @@ class DetectorRecord(_Record):
         metric: what its score measures, in words.
         gives_mask_probability: whether the map holds the logits of a mask, and their mean probability has a meaning.
         chosen: what parameters that were left to the fit came to mean, as {"scoring": "robust"}.
+        score_is_maximum: whether the score is the highest value of the map, so that it can be taken of a part of it.
+        reach: pixels of the network's input from the edge of a filled area beyond which maps of good parts hardly rise;
+            None where it was not measured, or is everywhere.
     """
 
     name: Text
@@ -80,6 +83,8 @@ class DetectorRecord(_Record):
     metric: Text = "anomaly score"
     gives_mask_probability: bool = False
     chosen: Annotated[dict[Text, JsonValue], AfterValidator(_finite)] = {}
+    score_is_maximum: bool = False
+    reach: int | None = Field(None, ge=0, le=16_384)
     parameters: Annotated[dict[str, JsonValue], AfterValidator(_finite)] = {}
 
     @property
@@ -136,6 +141,10 @@ class CalibrationRecord(_Record):
         n_scores: how many normal scores the calibration rests on.
         method: how they were obtained, such as "k-fold".
         folds: number of folds; 0 where the method has none.
+        n_groups: how many groups the photographs of the scores are of, where it was said which belong together: so many
+            scores are independent. None where nobody said.
+        digests: what `training_digests` makes of the SHA-256 of photographs that were set aside for it (the method
+            "validation"); such photographs judge nothing.
         types: of a detector that tells defect types apart; None of any other.
     """
 
@@ -147,6 +156,8 @@ class CalibrationRecord(_Record):
     n_scores: int = Field(ge=1)
     method: Text
     folds: int = Field(ge=0)
+    n_groups: int | None = Field(None, ge=1)
+    digests: Annotated[tuple[Sha256, ...], FailFast(), Field(max_length=_MOST_DIGESTS)] = ()
     types: TypeCalibrationRecord | None = None
 
     @model_validator(mode="before")
@@ -161,6 +172,8 @@ class CalibrationRecord(_Record):
     def _check_scale(self) -> CalibrationRecord:
         if not self.map_low < self.map_high:
             raise ValueError("map_low must be below map_high")
+        if self.n_groups is not None and self.n_groups > self.n_scores:
+            raise ValueError("there are more groups than scores")
         return self
 
 
@@ -251,10 +264,15 @@ class Manifest(_Record):
 
     @property
     def input_in_words(self) -> str:
-        """What the network is given of a photograph: `352 x 352 pixels`, or `43 direct features`."""
+        """What the network is given of a photograph: `352 x 352 pixels`, or `43 direct features`.
+
+        Of a large one `9984 x 9984 pixels in tiles of 1024`.
+        """
         if self.features is not None:
             return f"{self.features.columns} {self.features.name} features"
-        return f"{self.preprocessing.width} x {self.preprocessing.height} pixels"
+        size = f"{self.preprocessing.width} x {self.preprocessing.height} pixels"
+        view = self.preprocessing.view
+        return f"{size} in tiles of {view.tile}" if view is not None and self.preprocessing.tiled else size
 
     @property
     def goes_by(self) -> str:

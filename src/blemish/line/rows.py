@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
 from blemish.core.errors import ArtifactError
-from blemish.core.types import ByteArray, FloatArray
+from blemish.core.images import DEFAULT_LIMITS, DecodedPhotograph, DecodeLimits, decode_photograph
+from blemish.core.types import ByteArray, FloatArray, Prediction
 from blemish.line.handcrafted import VERSION, feature_names, handcrafted_features
 from blemish.line.manifest import FeaturesRecord
 from blemish.view.look import Look
+from blemish.view.parts import Split, cut_out, joined, split
 from blemish.view.preprocessing import Preprocessing, look, seen, standardise
+from blemish.view.reading import open_photograph
 from blemish.view.view import View
 
 DIRECT, PIXELS, DIRECT_PIXELS = "direct", "pixels", "direct-pixels"
@@ -93,12 +97,30 @@ class NetworkInput:
     """What the network of an inspector is given of a photograph.
 
     Attributes:
-        values: float32 3 x H x W, or a row of features where it reads these.
+        values: float32 3 x H x W, or a row of features where it reads these; where it reads tiles, the picture itself,
+            uint8 RGB H x W x 3, which is standardised tile by tile.
         look: the look at the photograph that it is of; None where it reads a row.
     """
 
-    values: FloatArray
+    values: FloatArray | ByteArray
     look: Look | None = None
+
+
+def photograph_for(
+    contract: Preprocessing,
+    features: FeaturesRecord | None,
+    content: bytes,
+    name: str,
+    limits: DecodeLimits = DEFAULT_LIMITS,
+) -> DecodedPhotograph:
+    """A photograph decoded as far as the network of an inspector needs it; rows of features need all its pixels.
+
+    Raises:
+        ImageError: as `blemish.core.images.decode_image`.
+    """
+    if features is not None:
+        return decode_photograph(content, name, limits, contract.bit_depth)
+    return open_photograph(content, name, contract, limits)
 
 
 def network_input(image: ByteArray, contract: Preprocessing, features: FeaturesRecord | None) -> NetworkInput:
@@ -106,4 +128,41 @@ def network_input(image: ByteArray, contract: Preprocessing, features: FeaturesR
     if features is not None:
         return NetworkInput(feature_row(image, features.name, contract.view))
     looked = look(image, contract)
-    return NetworkInput(standardise(looked.picture, contract), looked)
+    return NetworkInput(looked.picture if contract.tiled else standardise(looked.picture, contract), looked)
+
+
+@dataclass(frozen=True)
+class PartsInput:
+    """What the network of an inspector is given of a photograph of several parts.
+
+    Attributes:
+        inputs: of each part that was cut out.
+        found: where the parts are.
+        contract: how they were looked at.
+    """
+
+    inputs: tuple[NetworkInput, ...]
+    found: Split
+    contract: Preprocessing
+
+    def joined(self, predictions: Sequence[Prediction]) -> Prediction:
+        """What is said of the photograph by what is said of its parts, in their order."""
+        view = self.contract.view
+        assert view is not None and view.parts is not None
+        return joined(predictions, self.found, view.photograph, view.parts.cut)
+
+
+def photograph_input(
+    image: ByteArray, contract: Preprocessing, features: FeaturesRecord | None, name: str = "the photograph"
+) -> NetworkInput | PartsInput:
+    """What the network of an inspector is given of a photograph, uint8 RGB, H x W x 3, of one part or several.
+
+    Raises:
+        ImageError: several like parts are known, and it shows none; `name` is the photograph's.
+    """
+    view = contract.view
+    if view is None or view.parts is None:
+        return network_input(image, contract, features)
+    found, of_part = split(image, view.parts, view.photograph, name), contract.of_part
+    inputs = tuple(network_input(part, of_part, features) for part in cut_out(image, found))
+    return PartsInput(inputs, found, contract)

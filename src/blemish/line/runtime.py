@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from blemish.core.calibration import p_value, percentile
 from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.image_inputs import ImageInput, pixels_of
+from blemish.core.images import DEFAULT_LIMITS, DecodedPhotograph, DecodeLimits, read_content
 from blemish.core.network import CompiledNetwork
 from blemish.core.types import (
     NONE_OF_THESE,
@@ -21,12 +24,21 @@ from blemish.core.types import (
     Verdict,
     mean_probability,
 )
-from blemish.line.artifact import MODEL, Artifact, read_artifact, write_artifact
+from blemish.line.artifact import MODEL, SCORING, Artifact, read_artifact, write_artifact
 from blemish.line.features import BackboneFeatures
+from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
 from blemish.line.regions import find_regions, peak_region
-from blemish.line.rows import NetworkInput, network_input, require_computable
+from blemish.line.rows import (
+    NetworkInput,
+    PartsInput,
+    network_input,
+    photograph_for,
+    photograph_input,
+    require_computable,
+)
+from blemish.line.tiled import TiledNetwork
 
 
 class Inspector:
@@ -44,6 +56,8 @@ class Inspector:
     def __init__(self, artifact: Artifact, threads: int | None = None) -> None:
         self.path = artifact.path
         self.manifest: Manifest = artifact.manifest
+        self._as_read = artifact.manifest
+        self._of: Inspector | None = None
         require_computable(self.manifest.features, self.path)
         calibration = self.manifest.calibration
         self.threshold = calibration.threshold
@@ -54,7 +68,7 @@ class Inspector:
         self._normal_scores = artifact.normal_scores()
         self._outputs = self.manifest.detector.outputs
         try:
-            self._network = CompiledNetwork(artifact.content(MODEL), threads)
+            self._run = _compiled(artifact, threads)
         except RuntimeError as error:
             raise ArtifactError(
                 f"{self.path} holds a network that cannot be run here ({str(error).splitlines()[0]}): fit it anew."
@@ -99,22 +113,38 @@ class Inspector:
         """Scores of the good parts that the calibration rests on, sorted upwards."""
         return self._normal_scores
 
+    @property
+    def expected_parts(self) -> tuple[int, int, int] | None:
+        """Fewest, usual and most parts of a good photograph; None where each is judged as one."""
+        view = self.manifest.preprocessing.view
+        return None if view is None or view.parts is None else view.parts.count
+
     def predict(self, image: ByteArray) -> Prediction:
         """Anomaly score and map of a uint8 RGB photograph, without a decision."""
         return self.predict_input(self.input_of(image))
 
-    def input_of(self, image: ByteArray) -> NetworkInput:
-        """What the network is given of a uint8 RGB photograph."""
-        return network_input(image, self.manifest.preprocessing, self.manifest.features)
+    def input_of(self, image: ByteArray, name: str = "the photograph") -> NetworkInput | PartsInput:
+        """What the network is given of a uint8 RGB photograph.
 
-    def predict_input(self, given: NetworkInput) -> Prediction:
+        Raises:
+            ImageError: it shows no part where several like ones are known; `name` is the photograph's.
+        """
+        return photograph_input(image, self.manifest.preprocessing, self.manifest.features, name)
+
+    def predict_input(self, given: NetworkInput | PartsInput) -> Prediction:
         """Anomaly score and map, stretched over the photograph, of what `input_of` gives."""
+        if isinstance(given, PartsInput):
+            return given.joined([self._placed(one) for one in given.inputs])
+        return self._placed(given)
+
+    def _placed(self, given: NetworkInput) -> Prediction:
+        """What the network says of one input, its map stretched over what was looked at."""
         said = self._prediction(given.values)
         return said if given.look is None else given.look.placed(said)
 
-    def _prediction(self, given: FloatArray) -> Prediction:
+    def _prediction(self, given: FloatArray | ByteArray) -> Prediction:
         """What the network says, its map stretched over its input."""
-        outputs = dict(zip(self._outputs, self._network(given[None]), strict=True))
+        outputs = dict(zip(self._outputs, self._run(given), strict=True))
         if not all(np.isfinite(output).all() for output in outputs.values()):
             raise BlemishError(f"{self.path} gave a score that is not a number: fit the inspector anew.")
         detector, parts, types, type_distance = self.manifest.detector, {}, {}, None
@@ -127,6 +157,12 @@ class Inspector:
         score = float(outputs["score"].reshape(-1)[0])
         probability = mean_probability(outputs["map"]) if detector.gives_mask_probability else None
         return Prediction(score, outputs["map"], parts, types, type_distance, probability)
+
+    def warm_up(self) -> None:
+        """Run the network once on nothing, as its first run takes longer than the others."""
+        contract = self.manifest.preprocessing.of_part
+        nothing = np.zeros((contract.height, contract.width, 3), np.uint8)
+        self.predict_input(network_input(nothing, contract, self.manifest.features))
 
     def inspect(self, image: ImageInput) -> Inspection:
         """Judge one photograph.
@@ -141,9 +177,54 @@ class Inspector:
             ImageError: the file, its bytes or the PIL image cannot be used.
             UsageError: it is none of these.
         """
+        if isinstance(image, str | Path):
+            photograph = self.open_photograph(read_content(image, DEFAULT_LIMITS.max_bytes), str(image))
+            return self.inspect_photograph(photograph, str(image))
+        if isinstance(image, bytes):
+            return self.inspect_photograph(self.open_photograph(image, "the image"))
         pixels = pixels_of(image, bit_depth=self.manifest.preprocessing.bit_depth)
         height, width = pixels.shape[:2]
-        return self.judge(self.predict(pixels), width, height, pixels)
+        return self.inspect_photograph(DecodedPhotograph(pixels, width, height))
+
+    def open_photograph(
+        self, content: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS
+    ) -> DecodedPhotograph:
+        """A photograph's file, decoded as far as the inspector needs it: at reduced scale where that is enough.
+
+        Raises:
+            ImageError: as `blemish.core.images.decode_image`.
+        """
+        manifest = self.manifest
+        return photograph_for(manifest.preprocessing, manifest.features, content, name, limits)
+
+    def inspect_photograph(self, photograph: DecodedPhotograph, name: str = "the photograph") -> Inspection:
+        """Judge a photograph that `open_photograph` has decoded."""
+        prediction = self.predict_input(self.input_of(photograph.pixels, name))
+        return self.judge(prediction, photograph.width, photograph.height, photograph.pixels)
+
+    def with_ignored(
+        self, ignore: Sequence[str] = (), *, include: Sequence[str] = (), mask: Path | str | None = None
+    ) -> Self:
+        """The same inspector when less of photographs counts, without learning anew; `save` writes it.
+
+        What is ignored has no influence any more, and around it, as far as the network sees its edge, nothing is
+        judged: a defect that lies there alone is missed. Thresholds and calibration stay as they are.
+
+        Args:
+            ignore: shapes that count no longer, as "box:X,Y,WIDTH,HEIGHT" or "polygon:X,Y,X,Y,X,Y" in pixels of
+                photographs of the size `manifest.preprocessing.view.photograph`.
+            include: shapes that alone go on counting.
+            mask: file of an image of which the white alone goes on counting.
+
+        Raises:
+            UsageError: more would count than now, or too little; or this inspector's score is not of its map alone.
+        """
+        changed = copy.copy(self)
+        changed._of = self  # whose file may be there only for as long as it is used
+        changed.manifest = ignoring(
+            self.manifest, tuple(ignore), tuple(include), Path(mask) if mask else None
+        )
+        return changed
 
     def save(self, path: Path | str) -> None:
         """Write the inspector as a file, NAME.blemish; it appears whole or not at all.
@@ -153,11 +234,11 @@ class Inspector:
             BlemishError: it cannot be written.
         """
         artifact = read_artifact(self.path)
-        if artifact.manifest != self.manifest:
+        if artifact.manifest != self._as_read:
             raise ArtifactError(
                 f"{self.path} is not the file that was opened: somebody has replaced it; open it anew."
             )
-        write_artifact(path, artifact.manifest, artifact.members)
+        write_artifact(path, self.manifest, artifact.members)
 
     def percentile(self, score: float) -> float:
         """Where a score lies among those of normal images: the share of them below it, 0 to 100, ties counting half."""
@@ -194,6 +275,8 @@ class Inspector:
             map_scale=self.map_scale,
             photograph=photograph,
             counted=prediction.counted,
+            part_count=prediction.part_count,
+            expected_parts=self.expected_parts,
         )
 
     def _type_of(self, prediction: Prediction) -> str:
@@ -203,3 +286,17 @@ class Inspector:
         if limit is not None and prediction.type_distance is not None and prediction.type_distance > limit:
             return NONE_OF_THESE
         return max(prediction.types, key=lambda name: prediction.types[name])
+
+
+def _compiled(artifact: Artifact, threads: int | None) -> Callable[[Any], list[FloatArray]]:
+    """The network of an artifact, from `NetworkInput.values` to its outputs.
+
+    Raises:
+        ArtifactError: a graph is missing, or they do not belong together.
+        RuntimeError: one cannot be run.
+    """
+    contract, model = artifact.manifest.preprocessing, artifact.content(MODEL)
+    if contract.tiled:
+        return TiledNetwork(model, artifact.content(SCORING), contract, artifact.path, threads)
+    network = CompiledNetwork(model, threads)
+    return lambda given: network(given[None])

@@ -6,7 +6,7 @@ import dataclasses
 import importlib.metadata
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,24 @@ import numpy as np
 import torch
 
 from blemish.core.calibration import heatmap_scale, pixel_threshold, quantile_threshold
-from blemish.core.progress import task
+from blemish.core.progress import task, track
+from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN
 from blemish.detectors.base import Detector
+from blemish.detectors.tiled import TileNetworks, exported_tiles
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.evaluation.result import image_name
 from blemish.features.onnx_export import to_onnx
-from blemish.line.artifact import FEATURES, HISTORY, MODEL, NORMAL_SCORES, array_content, write_artifact
+from blemish.line.artifact import (
+    FEATURES,
+    HISTORY,
+    MODEL,
+    NORMAL_SCORES,
+    SCORING,
+    array_content,
+    write_artifact,
+)
 from blemish.line.manifest import (
     CalibrationRecord,
     DetectorRecord,
@@ -34,13 +44,18 @@ from blemish.line.manifest import (
     training_digests,
 )
 from blemish.line.rows import features_record
+from blemish.line.tiled import TiledNetwork
 from blemish.making.backbone import exported_backbone
-from blemish.making.parity import check_parity
+from blemish.making.calibration_set import CalibrationSet
+from blemish.making.parity import check_parity, check_tiled_parity
+from blemish.making.reach import Reach, measure_reach
 from blemish.making.reading import LABELLED_SHARE, Readable, read_for_learning
+from blemish.view.preprocessing import Preprocessing
+from blemish.view.regions import covered
 
 QUANTILE = 0.995
 _PARITY_IMAGES = 4
-_NOT_IN_JSON = frozenset({"normal", "manifest"})
+_NOT_IN_JSON = frozenset({"normal", "manifest", "learnt", "set_aside"})
 _LIBRARIES = ("blemish", "numpy", "openvino", "opencv-python-headless", "pillow", "timm", "torch")
 
 
@@ -52,6 +67,7 @@ class BuildSummary:
         path: the artifact.
         category, detector: what was learnt, and how.
         n_train: different images learnt from.
+        learnt: the good ones among them; not in the JSON.
         n_labelled: of these, labelled test images that a supervised detector was given.
         epochs: epochs trained; 0 where the detector does not train.
         measured: what a supervised detector reached on the images held out from training, by name.
@@ -62,16 +78,21 @@ class BuildSummary:
         parity_error: largest relative difference between the laboratory's and the line's path.
         skipped: training images that could not be read, each with path and detail.
         copies: training images left out, as they show the same pixels as another, each with path and `same_as`.
+        left_out: images left out as they stood far out of the others, each with path, score and deviations, where that
+            was asked for.
+        set_aside: good photographs that the layout sets aside for the calibration; not in the JSON.
         normal: the scores for the threshold, with the photographs at either end; not in the JSON.
         manifest: what the artifact says of itself; not in the JSON.
         history: losses and validation figures of each epoch, empty where the detector does not train.
         chosen: what parameters that were left to the fit came to mean, by name.
+        more_photographs: what to expect from so few photographs and what more would bring, where that was measured.
     """
 
     path: str
     category: str
     detector: str
     n_train: int
+    learnt: Sequence[Path] = dataclasses.field(repr=False, compare=False)
     n_labelled: int
     epochs: int
     measured: dict[str, float]
@@ -82,10 +103,13 @@ class BuildSummary:
     parity_error: float
     skipped: list[dict[str, str]]
     copies: list[dict[str, str]]
+    left_out: list[dict[str, Any]]
+    set_aside: CalibrationSet = dataclasses.field(repr=False, compare=False)
     normal: NormalScores = dataclasses.field(repr=False, compare=False)
     manifest: Manifest = dataclasses.field(repr=False, compare=False)
     history: Sequence[Mapping[str, float]] = dataclasses.field(repr=False, compare=False)
     chosen: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    more_photographs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The summary as JSON-ready values."""
@@ -98,15 +122,17 @@ def build_inspector(
     detector: Detector,
     *,
     name: str | None = None,
-    folds: int = 4,
+    folds: int | None = None,
     labelled_share: float = LABELLED_SHARE,
     readable: Readable | None = None,
+    leave_out_suspicious: bool = False,
 ) -> BuildSummary:
     """Fit a detector on the catalog's training images and write it as an inspector.
 
     Training images that cannot be read are left out and listed, and so are those that show the same pixels as another:
     equal images count once, for learning and for the threshold. This is the 99.5 % point of the scores
-    of good images scored as if unseen: each by a detector fitted on the other folds, or held out from training.
+    of good images scored as if unseen: each by a detector fitted on the other folds, or held out from training; or,
+    where the layout sets enough of them aside, of these by the detector itself (`blemish.making.calibration_set`).
     Test images that a supervised detector learnt from are named in the artifact, so that nothing judges it by them.
 
     Args:
@@ -114,8 +140,10 @@ def build_inspector(
         out: the `.blemish` file, replaced whole.
         detector: unfitted.
         name: the inspector's name; the file's when None.
-        folds: parts of the cross-validation.
+        folds: parts of the cross-validation; as many as the detector says when None.
         labelled_share: see `learning_catalog`.
+        leave_out_suspicious: learn again without the good images that stand far out (`NormalScores.outliers`), and
+            calibrate without them.
         readable: what `readable_for` gives of the `learning_catalog`, where somebody has already read it.
 
     Raises:
@@ -127,8 +155,14 @@ def build_inspector(
         readable = read_for_learning(catalog, detector, labelled_share)
     supervision = _supervision(catalog, readable, labelled_share, detector.seed)
     detector.fit(readable.catalog)
-    normal, calibration = _calibrate(detector, readable.catalog, folds)
-    model, parity = _export(detector, readable.catalog)
+    parts = folds or detector.calibration_folds
+    normal, calibration = _calibrate(detector, readable, parts)
+    left_out: list[dict[str, Any]] = []
+    if leave_out_suspicious and (left_out := suspects_of(normal)):
+        readable = readable.without([Path(one["path"]) for one in left_out])
+        detector.fit(readable.catalog)
+        normal, calibration = _calibrate(detector, readable, parts)
+    networks, parity, reach = _export(detector, readable.catalog)
     training = TrainingRecord(
         category=catalog.category,
         n_images=len(readable.catalog),
@@ -139,15 +173,16 @@ def build_inspector(
         supervision=supervision,
         measured=getattr(detector, "metrics_", {}),
     )
-    manifest = _manifest(name or Path(out).stem, detector, calibration, training, parity)
+    manifest = _manifest(name or Path(out).stem, detector, calibration, training, parity, reach)
     history = getattr(detector, "history_", [])
-    members = {MODEL: model, FEATURES: exported_backbone(), NORMAL_SCORES: array_content(normal.scores)}
+    members = {**networks, FEATURES: exported_backbone(), NORMAL_SCORES: array_content(normal.scores)}
     write_artifact(out, manifest, members | ({HISTORY: json.dumps(history).encode()} if history else {}))
     return BuildSummary(
         path=str(out),
         category=catalog.category,
         detector=detector.name,
         n_train=len(readable.catalog),
+        learnt=readable.catalog.train_normal(),
         n_labelled=len(supervision.digests) if supervision else 0,
         epochs=len(history),
         measured=training.measured,
@@ -158,10 +193,13 @@ def build_inspector(
         parity_error=parity.max_relative_error,
         skipped=readable.skipped,
         copies=readable.copies,
+        left_out=left_out,
+        set_aside=readable.calibration,
         normal=normal,
         manifest=manifest,
         history=history,
         chosen=manifest.detector.chosen,
+        more_photographs=detector.more_photographs(),
     )
 
 
@@ -180,17 +218,47 @@ def _supervision(catalog: Catalog, readable: Readable, share: float, seed: int) 
     )
 
 
-def _calibrate(detector: Detector, catalog: Catalog, folds: int) -> tuple[NormalScores, CalibrationRecord]:
+def suspects_of(normal: NormalScores) -> list[dict[str, Any]]:
+    """Photographs learnt as good that stand out, each with path, score and deviations; JSON-ready.
+
+    The score is None where it was not scored as if unseen.
+    """
+    found = [
+        {"path": str(image.path), "score": image.score, "deviations": away} for image, away in normal.outliers
+    ]
+    return found + [
+        {"path": str(path), "score": None, "deviations": normal.suspected[path]} for path in normal.unscored
+    ]
+
+
+def _unseen_predictions(
+    detector: Detector, readable: Readable, folds: int
+) -> Iterator[tuple[Path, Prediction]]:
+    """Good photographs that the detector has not learnt from, or not when it scores them, and what it says of each."""
+    if readable.calibration.enough:
+        paths = track(readable.calibration.paths, "Scoring the photographs set aside")
+        yield from zip(paths, detector.predict(readable.calibration.paths), strict=True)
+        return
+    learnt = readable.catalog.train_normal()
+    for position, prediction in detector.cross_predict(readable.catalog, folds):
+        yield learnt[position], prediction
+
+
+def _calibrate(detector: Detector, readable: Readable, folds: int) -> tuple[NormalScores, CalibrationRecord]:
     """Scores of good images as if unseen, and the thresholds from them."""
-    normal, maxima, medians = NormalScores(), [], []
-    paths = catalog.train_normal()
-    for position, prediction in detector.cross_predict(catalog, folds):
-        path = paths[position]
-        normal.add(path, image_name(path, catalog.root), prediction, detector.gives_maps)
+    normal, maxima, medians = NormalScores(detector.suspicious()), [], []
+    scored, groups = set(), readable.groups
+    for path, prediction in _unseen_predictions(detector, readable, folds):
+        scored.add(groups.get(path, ""))
+        normal.add(path, image_name(path, readable.catalog.root), prediction, detector.gives_maps)
         maxima.append(float(prediction.anomaly_map.max()))
-        medians.append(float(np.median(prediction.anomaly_map)))
+        counted = prediction.counted
+        where = ... if counted is None else covered(counted, *prediction.anomaly_map.shape)
+        medians.append(float(np.median(prediction.anomaly_map[where])))
     threshold = pixel_threshold(np.asarray(maxima), QUANTILE)
     low, high = heatmap_scale(np.asarray(medians), threshold)
+    set_aside, n_groups = readable.calibration, len(scored) if groups else None
+    method = "validation" if set_aside.enough else detector.calibration
     record = CalibrationRecord(
         threshold=quantile_threshold(normal.scores, QUANTILE),
         pixel_threshold=threshold,
@@ -198,23 +266,40 @@ def _calibrate(detector: Detector, catalog: Catalog, folds: int) -> tuple[Normal
         map_high=high,
         quantile=QUANTILE,
         n_scores=len(normal),
-        method=detector.calibration,
-        folds=min(folds, len(normal)) if detector.calibration == "k-fold" else 0,
+        method=method,
+        folds=min(folds, n_groups or len(normal)) if method == "k-fold" else 0,
+        n_groups=n_groups,
+        digests=training_digests(set_aside.digests) if set_aside.enough else (),
         types=detector.type_calibration(),
     )
     return normal, record
 
 
-def _export(detector: Detector, catalog: Catalog) -> tuple[bytes, ParityRecord]:
-    """The fitted detector as ONNX, and what the parity gate measured on a few of the photographs."""
-    network, contract, features = detector.whole_network(), detector.preprocessing(), _features(detector)
-    shape = (3, contract.height, contract.width) if features is None else (features.columns,)
+def _export(detector: Detector, catalog: Catalog) -> tuple[dict[str, bytes], ParityRecord, Reach]:
+    """The fitted detector as ONNX members, and what was measured of it on a few of the photographs."""
+    contract, features = detector.preprocessing(), _features(detector)
     outputs = _detector_record(detector).outputs
+    paths = _spread(detector.files_seen(_spread(catalog.train_normal(), _PARITY_IMAGES)), _PARITY_IMAGES)
     with task("Exporting and checking the inspector"):
+        if contract.tiled:
+            return _export_tiles(detector.tile_networks(), contract, outputs, paths)
+        network = detector.whole_network()
+        shape = (3, contract.height, contract.width) if features is None else (features.columns,)
         model = to_onnx(network, torch.zeros(1, *shape), outputs)
-        paths = _spread(catalog.train_normal(), _PARITY_IMAGES)
-        parity = check_parity(network, model, contract, paths, features)
-    return model, parity
+        parity, reach = check_parity(network, model, contract, paths, features), Reach(False)
+        if detector.gives_maps and outputs == ("score", "map") and features is None:
+            reach = measure_reach(model, contract, paths)
+        return {MODEL: model}, parity, reach
+
+
+def _export_tiles(
+    networks: TileNetworks, contract: Preprocessing, outputs: Sequence[str], paths: Sequence[Path]
+) -> tuple[dict[str, bytes], ParityRecord, Reach]:
+    """A detector that reads tiles: a graph of one tile, and one of what all tiles give together."""
+    model, scoring = exported_tiles(networks, contract, outputs)
+    runtime = TiledNetwork(model, scoring, contract, Path("the inspector"))
+    parity = check_tiled_parity(networks, runtime, contract, paths)
+    return {MODEL: model, SCORING: scoring}, parity, Reach(False)
 
 
 def _features(detector: Detector) -> FeaturesRecord | None:
@@ -228,6 +313,7 @@ def _manifest(
     calibration: CalibrationRecord,
     training: TrainingRecord,
     parity: ParityRecord,
+    reach: Reach,
 ) -> Manifest:
     """Everything the artifact says of itself."""
     libraries = {}
@@ -236,10 +322,11 @@ def _manifest(
             libraries[library] = importlib.metadata.version(library)
         except importlib.metadata.PackageNotFoundError:
             libraries[library] = "not installed as a package"
+    measured = {"score_is_maximum": reach.score_is_maximum, "reach": reach.pixels}
     return Manifest(
         name=name,
-        detector=_detector_record(detector),
-        preprocessing=detector.preprocessing(),
+        detector=_detector_record(detector).model_copy(update=measured),
+        preprocessing=detector.photograph_preprocessing(),
         features=_features(detector),
         calibration=calibration,
         training=training,

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from blemish.core.errors import CatalogError
+from blemish.core.errors import CatalogError, ImageError
 from blemish.core.images import require_bit_depth
+from blemish.core.progress import track
 from blemish.data.catalog import Catalog
 from blemish.data.copies import counted_once
 from blemish.data.entries import ANOMALOUS, TRAIN
@@ -19,6 +20,13 @@ from blemish.detectors.base import Detector
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads, Together, read_together
+from blemish.making.calibration_set import (
+    NO_CALIBRATION_SET,
+    CalibrationSet,
+    calibration_set,
+    validation_paths,
+)
+from blemish.making.near_copies import small_contract
 from blemish.view.preprocessing import Preprocessing
 
 LABELLED_SHARE = 0.5
@@ -33,12 +41,26 @@ class Readable:
         digests: SHA-256 of their files and of their copies', by path.
         skipped: those that cannot be read, each with path, kind and detail.
         copies: those left out as copies, each with path and the one that it shows the same pixels as.
+        calibration: good photographs that the layout sets aside; none of them is in the catalog.
+        groups: of all photographs, where it was said which belong together.
     """
 
     catalog: Catalog
     digests: dict[str, str]
     skipped: list[dict[str, str]]
     copies: list[dict[str, str]]
+    calibration: CalibrationSet = NO_CALIBRATION_SET
+    groups: Mapping[Path, str] = dataclasses.field(default_factory=dict)
+
+    def without(self, paths: Sequence[Path]) -> Readable:
+        """The same without some of the photographs, to learn from and to calibrate on."""
+        gone = {str(path) for path in paths}
+        return dataclasses.replace(
+            self,
+            catalog=self.catalog.subset([path not in gone for path in self.catalog.table["path"]]),
+            digests={path: digest for path, digest in self.digests.items() if path not in gone},
+            calibration=self.calibration.without(paths),
+        )
 
 
 def learning_catalog(
@@ -77,9 +99,17 @@ def read_for_learning(
     """
     require_bit_depth(detector.bit_depth)
     detector.look_as(detector.plan_view(catalog.train_normal()))
+    detector.check_tiles()
+    if detector.cuts is not None:
+        return _read_parts(catalog, detector, labelled_share)
     table, pixels, wanted = catalog.table, PixelCache(), _reads_of(detector)
+    if detector.calibration == "k-fold" and not catalog.group_by:
+        wanted = dataclasses.replace(
+            wanted, contracts=(*wanted.contracts, small_contract(detector.bit_depth))
+        )
     if not _takes_from_test(catalog, detector):
         paths = [Path(path) for path in table.loc[table["split"] == TRAIN, "path"]]
+        paths += validation_paths(catalog)
         reads = _that_fits(wanted, len(paths), pixels)
         together = read_together(paths, reads.extractors, reads.contracts, detector.bit_depth, pixels)
         return readable_for(catalog, together)
@@ -92,7 +122,7 @@ def read_for_learning(
 
 
 def readable_for(catalog: Catalog, together: Together) -> Readable:
-    """The training photographs of `catalog` that were readable.
+    """The training photographs of `catalog` that were readable, and those set aside for the calibration.
 
     Raises:
         CatalogError: there are some, and none was; or one is labelled good and defective.
@@ -115,7 +145,32 @@ def readable_for(catalog: Catalog, together: Together) -> Readable:
     once = counted_once(whole, together.contents)
     left_out = once.problems[len(whole.problems) :]
     copies = [{"path": one.path, "same_as": str(one.other)} for one in left_out]
-    return Readable(once, digests, skipped, copies)
+    return Readable(once, digests, skipped, copies, calibration_set(catalog, together), catalog.groups())
+
+
+def _read_parts(catalog: Catalog, detector: Detector, labelled_share: float) -> Readable:
+    """As `read_for_learning`, where photographs are cut into parts: those that show none are left out too."""
+    pixels, takes = PixelCache(), _takes_from_test(catalog, detector)
+    if takes:
+        require_defects_to_move(catalog, labelled_share)
+    table = catalog.table if takes else catalog.table[catalog.table["split"] == TRAIN]
+    paths = [*(Path(path) for path in table["path"]), *validation_paths(catalog)]
+    together = read_together(list(dict.fromkeys(paths)), (), (), detector.bit_depth, pixels)
+    learning = learning_catalog(catalog, detector, labelled_share, together.contents) if takes else catalog
+    wanted = {Path(path) for path in learning.table.loc[learning.table["split"] == TRAIN, "path"]}
+    wanted |= set(validation_paths(catalog))
+    files: list[Path] = []
+    for path in track([path for path in together.digests if path in wanted], "Cutting parts out"):
+        try:
+            files += detector.files_seen([path])
+        except ImageError as error:
+            together.problems[path] = error
+    for path in together.problems:
+        together.digests.pop(path, None)
+        together.contents.pop(path, None)
+    reads = _that_fits(_reads_of(detector), len(files), pixels)
+    read_together(files, reads.extractors, reads.contracts, detector.bit_depth, pixels, "Reading parts")
+    return readable_for(learning, together)
 
 
 def _takes_from_test(catalog: Catalog, detector: Detector) -> bool:

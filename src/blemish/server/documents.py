@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self, get_type_hints
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, create_model
 
 from blemish.core.types import Verdict
+from blemish.server.job_requests import RegionShapes
 from blemish.station.records import (
     LINE_PATTERN,
     MOST_NOTE_CHARACTERS,
@@ -162,6 +163,20 @@ class ActivateRequest(_Taken):
     """Which version is to judge."""
 
     version: int = Field(ge=1, le=2**31 - 1)
+
+
+class RegionsRequest(_Taken):
+    """What of photographs is to count no longer, in pixels of the size that the inspector knows.
+
+    Boxes as "box:X,Y,WIDTH,HEIGHT", polygons as "polygon:X,Y,X,Y,X,Y". Where `include` names any, all else counts no
+    longer.
+    """
+
+    ignore: RegionShapes = ()
+    include: RegionShapes = ()
+    version: int | None = Field(
+        None, ge=1, le=2**31 - 1, description="Of the inspector; the active one if absent."
+    )
 
 
 class SummaryDocument(_Given):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +66,28 @@ class Inspectors:
         """
         added = self.add(path, by=by)
         return self.activate(added.name, added.version)
+
+    def narrow(
+        self,
+        name: str,
+        version: int | None,
+        ignore: tuple[str, ...],
+        include: tuple[str, ...],
+        by: str = "local",
+    ) -> InspectorVersion:
+        """Put a version on the shelf that looks at less than another, the active one if `version` is None.
+
+        Raises:
+            NotFoundError: there is no such inspector or version.
+            ArtifactError: its file is damaged.
+            UsageError: it cannot look at less, or not so.
+        """
+        known = self._shelf.active(name) if version is None else self._shelf.get(name, version)
+        inspector = Inspector.load(known.path, digest=known.digest).with_ignored(ignore, include=include)
+        with tempfile.TemporaryDirectory(dir=known.path.parent, prefix=".narrowed-") as folder:
+            path = Path(folder) / f"{name}.blemish"
+            inspector.save(path)
+            return self._shelf.add(path, name, by)
 
     def roll_back(self, name: str) -> InspectorVersion:
         """Let the version judge that was active before.

@@ -26,10 +26,21 @@ Folder = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\
 REPORT = "report.html"
 """Of a job, in its folder; `blemish evaluate`, `explore` and `benchmark` call theirs so."""
 
+RegionShapes = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[a-z]+:[0-9,]+$")], ...],
+    Field(max_length=100),
+]
+"""Boxes and polygons in pixels of photographs."""
+
 Size = Annotated[int, Field(ge=32, le=2048)]
 
 Augment = Annotated[str, Field(pattern=r"^[a-z]+(,[a-z]+)*$", max_length=80)]
 """The parameter `augment` of a detector."""
+
+Copies = Annotated[str, Field(pattern=r"^[a-z]+[0-9]*(,[a-z]+[0-9]*)*$", max_length=80)]
+"""The parameter `copies` of a detector."""
+DisturbanceName = Annotated[str, Field(pattern=r"^[a-z-]{1,40}$")]
+"""One of `blemish.evaluation.disturbances.DISTURBANCES`."""
 
 Network = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
 """A pretrained network."""
@@ -66,6 +77,16 @@ class FolderOptions(Request):
         return self.model_dump(include=set(FolderOptions.model_fields))
 
 
+class GroupOptions(FolderOptions):
+    """And what photographs of one part have in common; see `blemish fit --group-by`."""
+
+    group_by: Annotated[str, Field(max_length=500)] | None = None
+
+    def folder_options(self) -> dict[str, Any]:
+        """These options as a workflow takes them."""
+        return self.model_dump(include=set(GroupOptions.model_fields))
+
+
 class BackboneOptions(Request):
     """A pretrained network, and files on the server with weights by network."""
 
@@ -88,7 +109,24 @@ class DetectorOptions(BackboneOptions):
         return {"parameters": self.parameters, "size": self.size, **self.backbone_options()}
 
 
-class TrainRequest(DetectorOptions, FolderOptions):
+class ViewOptions(Request):
+    """How photographs are looked at: as the options of `blemish fit`; a mask is a file on the server."""
+
+    smallest_defect: Annotated[str, Field(max_length=40)] | None = None
+    scale: Annotated[str, Field(max_length=40)] | None = None
+    budget: Annotated[str, Field(max_length=40)] | None = None
+    include: RegionShapes = ()
+    mask: Folder | None = None
+    foreground: bool = False
+    align: Annotated[str, Field(max_length=40)] | None = None
+    parts: Annotated[str, Field(max_length=40)] | None = None
+
+    def view_options(self) -> dict[str, Any]:
+        """These options as a workflow takes them."""
+        return self.model_dump(include=set(ViewOptions.model_fields))
+
+
+class TrainRequest(ViewOptions, DetectorOptions, GroupOptions):
     """Learn an inspector called `name` from photographs of good parts, of the `category` in the folder."""
 
     kind: Literal["train"] = "train"
@@ -97,6 +135,7 @@ class TrainRequest(DetectorOptions, FolderOptions):
     category: Name | None = None
     detector: DetectorName = DEFAULT_DETECTOR
     augment: Augment | None = None
+    copies: Copies | None = None
     quick: bool = False
 
 
@@ -116,7 +155,18 @@ class EvaluateRequest(FolderOptions):
     inspector: Name
 
 
-class BenchmarkRequest(DetectorOptions, FolderOptions):
+class StressRequest(FolderOptions):
+    """Measure the active version of an inspector on disturbed photographs."""
+
+    kind: Literal["stress"] = "stress"
+    folder: Folder
+    inspector: Name
+    of: Annotated[tuple[DisturbanceName, ...], Field(min_length=1, max_length=20)] | None = None
+    steps: Annotated[int, Field(ge=1, le=20)] = 4
+    limit: Annotated[int, Field(ge=1, le=100_000)] = 100
+
+
+class BenchmarkRequest(DetectorOptions, GroupOptions):
     """Compare detectors on the same photographs."""
 
     kind: Literal["benchmark"] = "benchmark"
@@ -126,7 +176,8 @@ class BenchmarkRequest(DetectorOptions, FolderOptions):
 
 
 JobRequest = Annotated[
-    TrainRequest | ExploreRequest | EvaluateRequest | BenchmarkRequest, Field(discriminator="kind")
+    TrainRequest | ExploreRequest | EvaluateRequest | StressRequest | BenchmarkRequest,
+    Field(discriminator="kind"),
 ]
 
 
@@ -143,7 +194,7 @@ def workflow(
     Args:
         request: what is asked for.
         folder: the job's own.
-        inspector: what an evaluation measures.
+        inspector: what an evaluation, or a stress, measures.
 
     Raises:
         UsageError: the folder of photographs does not exist, or the inspector is not given.
@@ -151,6 +202,7 @@ def workflow(
     from blemish.workflows.benchmark import BenchmarkRequest as Benchmark
     from blemish.workflows.evaluate import EvaluateRequest as Evaluate
     from blemish.workflows.explore import ExploreRequest as Explore
+    from blemish.workflows.stress import StressRequest as Stress
     from blemish.workflows.train import TrainRequest as Train
 
     data = Path(request.folder)
@@ -179,23 +231,28 @@ def workflow(
             out=trained_inspector(folder, request.name),
             detector=request.detector,
             augment=request.augment,
+            copies=request.copies,
             category=request.category,
             quick=request.quick,
             report=folder / REPORT,
             evaluation=folder,
             **request.options(),
+            **request.view_options(),
             **request.folder_options(),
         )
     if inspector is None:
         raise UsageError("An evaluation needs an inspector: name one.")
-    return "evaluate", Evaluate(
-        inspector=inspector.path,
-        digest=inspector.digest,
-        title=inspector.title,
-        data=data,
-        out=folder,
+    measured = {
+        "inspector": inspector.path,
+        "digest": inspector.digest,
+        "title": inspector.title,
+        "data": data,
+        "out": folder,
         **request.folder_options(),
-    )
+    }
+    if isinstance(request, StressRequest):
+        return "stress", Stress(of=request.of, steps=request.steps, limit=request.limit, **measured)
+    return "evaluate", Evaluate(**measured)
 
 
 def _exists(data: Path) -> bool:
@@ -213,6 +270,8 @@ def title(request: JobRequest) -> str:
         return f"Train {request.name} with {request.detector}"
     if isinstance(request, EvaluateRequest):
         return f"Evaluate {request.inspector} on {where}"
+    if isinstance(request, StressRequest):
+        return f"Stress {request.inspector} on {where}"
     if isinstance(request, BenchmarkRequest):
         return f"Benchmark {', '.join(request.detectors)} on {where}"
     return f"Explore {where}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from blemish.core.errors import NotFoundError
-from blemish.core.overlay import heatmap_overlay
 from blemish.core.pictures import encoded
 from blemish.core.types import ByteArray
 from blemish.line.inspection import Inspection
@@ -30,5 +29,4 @@ class Judgement:
         """
         if not self.inspection.gives_map:
             raise NotFoundError(f"{self.version.title} makes no heatmap: its detector shows no place.")
-        low, high = self.inspector.map_scale
-        return encoded(heatmap_overlay(self.image, self.inspection.anomaly_map, low, high, opacity), ".png")
+        return encoded(self.inspection.heatmap(self.image, opacity), ".png")

@@ -19,11 +19,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-import numpy as np
-
 from blemish.core.errors import BlemishError, ImageError
 from blemish.core.image_formats import FORMAT_SUFFIXES, image_format
-from blemish.core.images import DecodeLimits, decode_image
+from blemish.core.images import DecodeLimits, whole_pixels
 from blemish.line.runtime import Inspector
 from blemish.server.errors import Overloaded
 from blemish.server.judgement import Judgement
@@ -172,9 +170,7 @@ class InspectionQueue:
         """
         for networks in self._networks:
             inspector = networks.get(version)
-            contract = inspector.manifest.preprocessing
-            # A network's first run takes longer than the others.
-            inspector.predict(np.zeros((contract.height, contract.width, 3), np.uint8))
+            inspector.warm_up()
 
     def check_room(self, count: int = 1, size: int = 0) -> None:
         """Refuse at once what could not be accepted.
@@ -293,15 +289,14 @@ class InspectionQueue:
 
 def _judged(task: Task, inspector: Inspector, limits: DecodeLimits, started: float) -> _Finished:
     """Decode and judge one photograph."""
-    bit_depth, content = inspector.manifest.preprocessing.bit_depth, task.photograph.content
-    image = decode_image(content, task.photograph.file_name, limits, bit_depth)
+    content, name = task.photograph.content, task.photograph.file_name
+    photograph = inspector.open_photograph(content, name, limits)
     decoded = time.perf_counter()
-    given = inspector.input_of(image)
+    given = inspector.input_of(photograph.pixels, name)
     prepared = time.perf_counter()
     prediction = inspector.predict_input(given)
     predicted = time.perf_counter()
-    height, width = image.shape[:2]
-    inspection = inspector.judge(prediction, width, height)
+    inspection = inspector.judge(prediction, photograph.width, photograph.height)
     digest = hashlib.sha256(content).hexdigest()
     ended = time.perf_counter()
     new = NewInspection.of(
@@ -322,5 +317,7 @@ def _judged(task: Task, inspector: Inspector, limits: DecodeLimits, started: flo
         },
         by=task.by,
     )
-    judgement = Judgement(task.version, inspector, image, inspection) if task.wants_image else None
-    return _Finished(task, new, judgement)
+    if not task.wants_image:
+        return _Finished(task, new, None)
+    image = whole_pixels(photograph, content, name, limits, inspector.manifest.preprocessing.bit_depth)
+    return _Finished(task, new, Judgement(task.version, inspector, image, inspection))

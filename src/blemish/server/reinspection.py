@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 from blemish.core.errors import BlemishError, NotFoundError
-from blemish.core.images import DecodeLimits, decode_image
+from blemish.core.images import DecodeLimits, decode_image, whole_pixels
 from blemish.core.types import ByteArray
 from blemish.server.judgement import Judgement
 from blemish.server.queue import Photograph
@@ -92,5 +92,8 @@ class Reinspection:
         self, networks: CompiledInspectors, version: InspectorVersion, photograph: Photograph
     ) -> Judgement:
         inspector = networks.get(version)
-        image = self.decoded(photograph, inspector.manifest.preprocessing.bit_depth)
-        return Judgement(version, inspector, image, inspector.inspect(image))
+        content, name = photograph.content, photograph.file_name
+        opened = inspector.open_photograph(content, name, self._limits)
+        bit_depth = inspector.manifest.preprocessing.bit_depth
+        image = whole_pixels(opened, content, name, self._limits, bit_depth)
+        return Judgement(version, inspector, image, inspector.inspect_photograph(opened))

@@ -17,7 +17,7 @@ from blemish.core.types import Verdict
 from blemish.server.errors import Overloaded
 from blemish.server.inspectors import Inspectors
 from blemish.server.job import Job
-from blemish.server.job_requests import EvaluateRequest, JobRequest
+from blemish.server.job_requests import EvaluateRequest, JobRequest, StressRequest
 from blemish.server.jobs import Jobs
 from blemish.server.metrics import Metrics
 from blemish.server.past_defects import PastDefects, Similar, open_past_defects
@@ -164,15 +164,17 @@ class Service:
             raise Overloaded("The photographs took too long: send them again later.", 5) from error
 
     def start_job(self, request: JobRequest, by: str = "local") -> Job:
-        """Start a job, or let it wait for its turn; the active version of an inspector is the one evaluated.
+        """Start a job, or let it wait for its turn; the active version of an inspector is the one measured.
 
         Raises:
             NotFoundError: there is no such inspector.
             UsageError: the folder of photographs does not exist.
             JobsFullError: too many wait already.
         """
-        evaluated = self.shelf.active(request.inspector) if isinstance(request, EvaluateRequest) else None
-        return self.jobs.start(request, by, evaluated)
+        measured = None
+        if isinstance(request, EvaluateRequest | StressRequest):
+            measured = self.shelf.active(request.inspector)
+        return self.jobs.start(request, by, measured)
 
     def activate_trained(self, job: str, by: str = "local") -> InspectorVersion:
         """Put the inspector that a job has trained on the shelf, and let it judge from now on.

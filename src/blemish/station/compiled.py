@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 from blemish.core.types import Prediction
 from blemish.line.artifact import Artifact
-from blemish.line.rows import NetworkInput
+from blemish.line.rows import NetworkInput, PartsInput
 from blemish.line.runtime import Inspector
 from blemish.station.shelf import InspectorVersion
 
@@ -22,7 +22,7 @@ class SharedInspector(Inspector):
         super().__init__(artifact, threads)
         self._turn = threading.Lock()
 
-    def predict_input(self, given: NetworkInput) -> Prediction:
+    def predict_input(self, given: NetworkInput | PartsInput) -> Prediction:
         """As `Inspector.predict_input`."""
         with self._turn:
             return super().predict_input(given)

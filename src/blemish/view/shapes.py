@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
+
+from blemish.core.errors import UsageError
 
 MOST_SHAPES = 100
 """Of one kind, included or ignored, in one view."""
 
 _WORDS = ("box:", "polygon:")
-_SHAPE = re.compile(r"(box|polygon):(\d{1,6}(?:,\d{1,6})*)")
+_SHAPE = re.compile(r"(box|polygon):(\d{1,6}(?:,\d{1,6})*)", re.ASCII)
 _LONGEST = 20_000
 
 
@@ -58,6 +61,20 @@ def outermost(shape: str) -> tuple[int, int]:
     if is_box(shape):
         return numbers[0] + numbers[2], numbers[1] + numbers[3]
     return max(numbers[::2]) + 1, max(numbers[1::2]) + 1
+
+
+def require_no_shape(patterns: Iterable[str]) -> None:
+    """Refuse a region of photographs among patterns of files that are left out.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for one in patterns:
+        if is_shape(one):
+            raise UsageError(
+                f"--ignore {shortened(one)} is a region of photographs, which is ignored from the fit on: name it to "
+                "blemish fit, or to blemish view for an inspector that is there already."
+            )
 
 
 def shortened(shape: str) -> str:

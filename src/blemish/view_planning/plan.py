@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from blemish.core.errors import ImageError
+from blemish.core.errors import ImageError, UsageError
 from blemish.core.images import upright_size
+from blemish.view.asked_regions import regions_in_words, require_something
+from blemish.view.reading import is_much_larger
 from blemish.view.view import View
 from blemish.view_planning.alignment import require_alignment, with_alignment
-from blemish.view_planning.regions import plan_regions, regions_in_words, require_something
+from blemish.view_planning.grounds import MARGIN, learn_foreground
+from blemish.view_planning.parts import ONE, grid_of, learn_parts
+from blemish.view_planning.quantities import budget_seconds, defect_pixels
+from blemish.view_planning.regions import plan_regions
+from blemish.view_planning.scale import PlannedScale, Reading, plan_scale, scale_of
+from blemish.view_planning.sides import Sides
 
 _HEADERS = 200
-_UNIT = 32
-"""Pixels of which the input's sides are multiples: networks halve them five times."""
 
 
 @dataclass(frozen=True)
@@ -53,36 +57,121 @@ class PlannedView:
     width: int
     view: View | None = None
 
+    @property
+    def tiled(self) -> bool:
+        """Whether the input is read in tiles, see `blemish.view.tiles`."""
+        return self.view is not None and 0 < self.view.tile < max(self.height, self.width)
+
+    @property
+    def of_part(self) -> PlannedView:
+        """The plan for parts that are cut out of their photographs first; the same one where nothing is cut."""
+        return replace(self, view=self.view and self.view.of_part)
+
 
 def plan_view(
-    paths: Sequence[Path], size: int, options: ViewOptions, any_shape: bool = True, bit_depth: int = 16
+    paths: Sequence[Path],
+    reading: Reading,
+    options: ViewOptions,
+    seconds: Callable[[PlannedView], float] | None = None,
 ) -> PlannedView:
     """Plan how photographs like these are looked at.
 
     Args:
         paths: photographs of good parts.
-        size: side in pixels of the square that has the area of the network's input.
+        reading: how the detector reads its input.
         options: what is asked.
-        any_shape: whether the network reads pictures of any shape; squares alone otherwise.
-        bit_depth: bits that 16-bit photographs really use.
+        seconds: measures how long a photograph takes on this machine, from its file to its score; asked only where
+            there is a budget.
 
     Raises:
-        UsageError: an option cannot be meant, is not possible, or would not help here.
+        UsageError: an option cannot be meant, not be kept, not of these photographs, or would not help here.
     """
     require_alignment(options.align)
-    if not any_shape and options.nothing:
-        return PlannedView(size, size)
+    grid_of(options.parts)
+    smallest = defect_pixels(options.smallest_defect, options.scale)
+    budget = budget_seconds(options.budget)
     photograph = usual_size(paths)
     if photograph is None:
-        return PlannedView(size, size)
-    height, width = input_shape(photograph, size) if any_shape else (size, size)
-    regions = plan_regions(options.include, options.ignore, options.mask, photograph)
-    view = View(photograph=photograph, regions=regions)
+        return PlannedView(reading.size, reading.size)
+    _refuse_together(options)
+    base = _what_is_looked_at(paths, photograph, options, reading)
+    shown = base.parts.cut if base.parts else photograph
+
+    def planned(scale: PlannedScale) -> PlannedView:
+        sides = scale.sides
+        view = base.model_copy(
+            update={
+                "reasons": (*scale.reasons, *base.reasons),
+                "scale": round(scale.pixels, 6),
+                "stride": reading.stride,
+                "smallest_defect": round(scale.smallest_defect, 6),
+                "tile": sides.tile,
+                "reduced": base.parts is None and is_much_larger(photograph, (sides.width, sides.height)),
+            }
+        )
+        if view.regions is not None:
+            require_something(view, sides.height, sides.width)
+        if options.nothing and not reading.any_shape and not view.key:
+            return PlannedView(sides.height, sides.width)
+        return PlannedView(sides.height, sides.width, view)
+
+    def taken(sides: Sides) -> float:
+        assert seconds is not None
+        return seconds(planned(scale_of(shown, sides, reading)))
+
+    measured = None if seconds is None else taken
+    found = planned(plan_scale(shown, reading, smallest, budget, measured))
+    if found.view is None:
+        return found
+    shape = found.height, found.width
+    return replace(found, view=with_alignment(found.view, shape, paths, options.align, reading.bit_depth))
+
+
+def _what_is_looked_at(
+    paths: Sequence[Path], photograph: tuple[int, int], options: ViewOptions, reading: Reading
+) -> View:
+    """The view with its regions, its parts and its foreground, before anything is planned of its size.
+
+    Raises:
+        UsageError: one of them is not possible of these photographs.
+    """
+    regions, parts, foreground = (
+        plan_regions(options.include, options.ignore, options.mask, photograph),
+        None,
+        None,
+    )
+    reasons = []
+    if options.parts != ONE:
+        found = learn_parts(paths, options.parts, photograph, reading.bit_depth, square=not reading.any_shape)
+        parts = found.parts
+        reasons.append(found.reason)
+    if options.foreground:
+        foreground = learn_foreground(paths, reading.bit_depth, photograph, parts)
+        reasons.append(
+            f"Only the part counts, and {MARGIN:.0%} of the longer side around it, before a plain ground."
+        )
+    view = View(photograph=photograph, regions=regions, foreground=foreground, parts=parts)
     if regions is not None:
-        require_something(view, height, width)
-        view = view.model_copy(update={"reasons": (*view.reasons, f"Looks at {regions_in_words(view)}.")})
-    view = with_alignment(view, (height, width), paths, options.align, bit_depth)
-    return PlannedView(height, width, view)
+        reasons.append(f"Looks at {regions_in_words(view)}.")
+    return view.model_copy(update={"reasons": tuple(reasons)})
+
+
+def _refuse_together(options: ViewOptions) -> None:
+    """Refuse what cannot be asked together.
+
+    Raises:
+        UsageError: shapes, or a place, in photographs that are cut into parts.
+    """
+    if options.parts != ONE and options.align != "none":
+        raise UsageError(
+            f"parts={options.parts} and align={options.align} are not possible together, as each part is cut out where "
+            "it lies: leave one of both."
+        )
+    if options.parts != ONE and (options.include or options.ignore or options.mask):
+        raise UsageError(
+            f"parts={options.parts} and include, ignore or mask are not possible together, as parts do not lie where "
+            "shapes are named: leave one of both."
+        )
 
 
 def usual_size(paths: Sequence[Path]) -> tuple[int, int] | None:
@@ -97,10 +186,3 @@ def usual_size(paths: Sequence[Path]) -> tuple[int, int] | None:
         return None
     width, height = np.median(np.array(sizes), axis=0)
     return int(width), int(height)
-
-
-def input_shape(photograph: tuple[int, int], size: int) -> tuple[int, int]:
-    """Height and width of an input of about `size` x `size` pixels in the shape of the photograph (width, height)."""
-    aspect = math.sqrt(photograph[0] / photograph[1])
-    width, height = (max(2, round(side / _UNIT)) * _UNIT for side in (size * aspect, size / aspect))
-    return height, width

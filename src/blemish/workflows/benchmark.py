@@ -11,7 +11,7 @@ from pydantic import Field
 
 from blemish.core.errors import UsageError
 from blemish.core.progress import say
-from blemish.workflows.data_request import DataRequest
+from blemish.workflows.data_request import GroupedRequest
 from blemish.workflows.fields import BackboneName, BitDepth, Categories, Settings, WeightsFiles
 from blemish.workflows.request import Outcome
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from blemish.experiments.benchmark.matrix import Benchmark
 
 
-class BenchmarkRequest(DataRequest):
+class BenchmarkRequest(GroupedRequest):
     """Compare detectors."""
 
     data: Categories

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 
-from blemish.core.errors import UsageError
 from blemish.data.told import Told
-from blemish.view.shapes import is_shape, shortened
+from blemish.view.shapes import require_no_shape
 from blemish.workflows.request import Option, Request
 
 _Folders = Annotated[tuple[str, ...], Option(metavar="FOLDER", repeated=True)]
@@ -37,12 +37,7 @@ class DataRequest(Request):
         Raises:
             UsageError: a region of photographs stands among them, which only what makes inspectors can ignore.
         """
-        for one in self.ignore:
-            if is_shape(one):
-                raise UsageError(
-                    f"--ignore {shortened(one)} is a region of photographs, which is ignored from the fit on: name it "
-                    "to blemish fit, or to blemish view for an inspector that is there already."
-                )
+        require_no_shape(self.ignore)
         return self.ignore
 
     @property
@@ -56,3 +51,18 @@ class DataRequest(Request):
         named = [("layout", (self.layout,) if self.layout else ()), ("good", self.good)]
         named += [("defective", self.defective), ("ignore", self.left_out)]
         return "".join(f" --{name} {shlex.quote(value)}" for name, values in named for value in values)
+
+
+class GroupedRequest(DataRequest):
+    """And which photographs belong together, where some are to be judged by others."""
+
+    group_by: str | None = Field(
+        None,
+        description="Keep photographs of one part together when good ones are scored as if unseen: folder, seconds as "
+        "5s, numbers as number:100, or a regular expression of their names.",
+    )
+
+    @property
+    def told(self) -> Told:
+        """These, as a catalog is opened with."""
+        return replace(super().told, group_by=self.group_by)

@@ -42,7 +42,7 @@ class EvaluateRequest(DataRequest):
     @property
     def folder(self) -> Path:
         """Where report and metrics go."""
-        kept = _kept(self.inspector)
+        kept = kept_version(self.inspector)
         name = f"{kept[0]}-{kept[1]}" if kept else self.inspector.stem
         return self.out or self.inspector.parent / f"{name}-evaluation"
 
@@ -86,7 +86,7 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
     from blemish.workflows.problems import said_problems
 
     inspector = Inspector.load(request.inspector, digest=request.digest)
-    manifest, kept = inspector.manifest, _kept(request.inspector)
+    manifest, kept = inspector.manifest, kept_version(request.inspector)
     title = request.title or (f"{kept[0]}, version {kept[1]}" if kept else inspector.name)
     if catalog is None:
         catalog = open_category(request.data, request.category, manifest.training.category, request.told)
@@ -103,7 +103,7 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
     return result
 
 
-def _kept(path: Path) -> tuple[str, int] | None:
+def kept_version(path: Path) -> tuple[str, int] | None:
     """Name and version of an inspector on a station's shelf, where files are named by number and digest; else None."""
     found = re.fullmatch(r"([0-9]{4,})-[0-9a-f]{12}\.blemish", path.name)
     folder = path.absolute().parent

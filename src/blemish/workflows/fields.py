@@ -41,8 +41,15 @@ BitDepth = Annotated[int, Field(ge=8, le=16, description="Bits that 16-bit photo
 Augment = Annotated[
     str | None,
     Field(
-        description="Learn from changed copies too: none, auto, or of flips, turns, jitter, brightness, with commas "
-        "between."
+        description="Learn from changed copies too: none, auto, or of flips, turns, jitter, brightness, light, with "
+        "commas between."
+    ),
+]
+CopiesKinds = Annotated[
+    str | None,
+    Field(
+        description="Copies that fill the memory bank too: none, auto, or of turnN (N angles), mirror, shift, relit, "
+        "with commas between."
     ),
 ]
 Preset = Annotated[

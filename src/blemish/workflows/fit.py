@@ -14,12 +14,13 @@ from blemish.core.progress import say, task
 from blemish.detectors.chosen import choose_detectors, with_settings
 from blemish.detectors.registry import DEFAULT_DETECTOR
 from blemish.view.shapes import is_shape
-from blemish.workflows.data_request import DataRequest
+from blemish.workflows.data_request import GroupedRequest
 from blemish.workflows.fields import (
     Augment,
     BackboneName,
     BitDepth,
     CategoryName,
+    CopiesKinds,
     GoodParts,
     Preset,
     Settings,
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
     from blemish.data.entries import Problem
     from blemish.detectors.base import Detector
     from blemish.making.build import BuildSummary
+    from blemish.making.near_copies import NearCopies
 
 
-class FitRequest(ViewRequest, DataRequest):
+class FitRequest(ViewRequest, GroupedRequest):
     """Learn an inspector; checkpoints lie in NAME.training until it is done."""
 
     data: GoodParts
@@ -51,6 +53,7 @@ class FitRequest(ViewRequest, DataRequest):
     backbone: BackboneName = None
     weights: WeightsFiles = Field({})
     augment: Augment = None
+    copies: CopiesKinds = None
     features: str | None = Field(
         None, description="Classical detectors: deep-mid, deep-last, direct, pixels or direct-pixels."
     )
@@ -62,6 +65,11 @@ class FitRequest(ViewRequest, DataRequest):
     synthetic: bool = Field(False, description="Supervised detectors: learn from painted defects only.")
     labelled_share: float = Field(
         0.5, description="Supervised detectors: share of the labelled test photographs to learn from."
+    )
+    leave_out_suspicious: bool = Field(
+        False,
+        description="Learn again without the good photographs that stand far out of the others, and leave them out of "
+        "the threshold.",
     )
     resume: bool = Field(False, description="Go on with an interrupted training of the same inspector.")
     tensorboard: Path | None = Field(None, description="Folder for TensorBoard's event files.")
@@ -98,6 +106,7 @@ class FitRequest(ViewRequest, DataRequest):
             "backbone": self.backbone,
             "features": self.features,
             "augment": self.augment,
+            "copies": self.copies,
             "synthetic": "only" if self.synthetic else None,
         }
         options |= self.view_options | ({"ignore": self.ignored} if self.ignored else {})
@@ -114,13 +123,18 @@ class FitResult(Outcome):
 
     Attributes:
         summary: of the build.
-        expected, at_most: share of unseen good parts that the inspector rejects, the latter with 95 % confidence.
-        outliers: photographs learnt as good whose scores stand far out of the others, each with path, score and how
-            many robust standard deviations it lies above the median.
+        expected, at_most: share of unseen good parts that the inspector rejects, the latter with 95 % confidence; where
+            groups were given, of parts of which it rejects a photograph (see `false_reject_rate`).
+        outliers: photographs learnt as good whose scores stand far out of the others, or that show what no other does,
+            each with path, score (None where it was not scored as if unseen) and how many robust standard deviations
+            score or showing lies above the median.
         threshold_without: what the threshold would be without their scores; None where there are none.
         n_test: test photographs in the data.
         report: the training report, if one was asked for.
         problems: what is wrong with the data, as far as a glance tells.
+        independent: the two rates of photographs, were those of a group independent; None without groups.
+        near_copies: good photographs that look like two of one part and judged each other; None where there are none,
+            or groups were given.
     """
 
     summary: BuildSummary
@@ -131,6 +145,8 @@ class FitResult(Outcome):
     n_test: int
     report: Path | None
     problems: tuple[Problem, ...] = ()
+    independent: tuple[float, float] | None = None
+    near_copies: NearCopies | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-ready values."""
@@ -139,12 +155,28 @@ class FitResult(Outcome):
             "false_reject_rate": {
                 "expected": self.expected,
                 "at_most_with_95_percent_confidence": self.at_most,
+                **self._by_groups,
             },
+            "near_copies": self.near_copies and self.near_copies.to_json(),
             "outliers": self.outliers,
             "threshold_without_outliers": self.threshold_without,
             "n_test": self.n_test,
             "report": self.report and str(self.report),
             "problems": [problem.to_json() for problem in self.problems],
+        }
+
+    @property
+    def _by_groups(self) -> dict[str, Any]:
+        """What the rates are of, where groups were given."""
+        if self.independent is None:
+            return {}
+        expected, at_most = self.independent
+        return {
+            "groups": self.summary.manifest.calibration.n_groups,
+            "were_photographs_independent": {
+                "expected": expected,
+                "at_most_with_95_percent_confidence": at_most,
+            },
         }
 
 
@@ -163,9 +195,11 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
     from blemish.core.calibration import false_reject_rate
     from blemish.data.categories import open_category
     from blemish.data.copies import copies_in_words
+    from blemish.data.entries import named
     from blemish.detectors.training.session import TrainingSession, training_session
     from blemish.evaluation.training_report import outliers_in_words
     from blemish.making.build import build_inspector
+    from blemish.making.calibration_set import set_aside_in_words
     from blemish.workflows.problems import said_problems
 
     _check_names(request)
@@ -177,15 +211,38 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
     if request.resume and not checkpoints.exists():
         say(f"There is no checkpoint in {checkpoints} to go on from: this begins anew.")
     with training_session(TrainingSession(checkpoints, request.resume, request.tensorboard, request.mlflow)):
-        summary = build_inspector(catalog, request.out, detector, labelled_share=request.labelled_share)
+        summary = build_inspector(
+            catalog,
+            request.out,
+            detector,
+            labelled_share=request.labelled_share,
+            leave_out_suspicious=request.leave_out_suspicious,
+        )
     shutil.rmtree(checkpoints, ignore_errors=True)
     for skipped in summary.skipped:
         say(f"Skipped {skipped['path']}: {skipped['detail']}")
+    if summary.left_out:
+        names = named([Path(one["path"]).name for one in summary.left_out], 5)
+        say(f"Left out as suspicious, {len(summary.left_out)} of the good photographs: {names}.")
     if summary.copies:
         say(copies_in_words(summary.copies, summary.n_train))
     calibration = summary.manifest.calibration
-    rates = false_reject_rate(calibration.n_scores, calibration.quantile)
-    result = FitResult(summary, *rates, *_outliers(summary), len(catalog.test()), request.report, problems)
+    n_groups, near_copies = calibration.n_groups, _near_copies(summary, catalog, detector)
+    independent = false_reject_rate(calibration.n_scores, calibration.quantile)
+    rates = false_reject_rate(calibration.n_scores, calibration.quantile, n_groups=n_groups)
+    result = FitResult(
+        summary,
+        *rates,
+        *_outliers(summary),
+        len(catalog.test()),
+        request.report,
+        problems,
+        independent=independent if n_groups else None,
+        near_copies=near_copies,
+    )
+    for sentence in (set_aside_in_words(summary.set_aside), near_copies and near_copies.sentence):
+        if sentence:
+            say(sentence)
     if result.outliers:
         say(outliers_in_words(summary.normal, calibration.threshold, calibration.quantile))
     if request.report is not None:
@@ -201,12 +258,25 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
 def _outliers(summary: BuildSummary) -> tuple[list[dict[str, Any]], float | None]:
     """The photographs that stand far out of the good ones, and the threshold without their scores."""
     from blemish.core.calibration import quantile_threshold
+    from blemish.making.build import suspects_of
 
     normal, quantile = summary.normal, summary.manifest.calibration.quantile
-    found = [
-        {"path": str(image.path), "score": image.score, "deviations": away} for image, away in normal.outliers
-    ]
-    return found, quantile_threshold(normal.without_outliers, quantile) if found else None
+    found = suspects_of(normal)
+    without = normal.without_outliers
+    return found, quantile_threshold(without, quantile) if normal.outliers else None
+
+
+def _near_copies(summary: BuildSummary, catalog: Catalog, detector: Detector) -> NearCopies | None:
+    """Near copies that judged each other in different folds, where nobody has said what belongs together."""
+    from blemish.core.folds import fold_positions
+    from blemish.making.near_copies import find_near_copies
+
+    calibration = summary.manifest.calibration
+    # The folds of parts are others.
+    if catalog.group_by or calibration.folds < 2 or detector.cuts is not None:
+        return None
+    parts = fold_positions(len(summary.learnt), calibration.folds, detector.seed)
+    return find_near_copies(summary.learnt, parts, detector.bit_depth)
 
 
 def _check_names(request: FitRequest) -> None:
@@ -236,6 +306,8 @@ def _write_report(result: FitResult, out: Path) -> None:
     how_unseen = "each held out from training"
     if calibration.folds:
         how_unseen = "each by a detector that had learnt from others"
+    if calibration.method == "validation":
+        how_unseen = "none of which was learnt from"
     training = Training(
         inspector=Path(summary.path).name,
         detector=summary.detector,

@@ -84,11 +84,11 @@ def index_defects(request: IndexDefectsRequest) -> IndexDefectsResult:
             path = Path(name)
             try:
                 image = read_image(path, bit_depth=inspector.manifest.preprocessing.bit_depth)
+                inspection = inspector.inspect(path)
             except ImageError as error:
                 say(str(error))
                 skipped.append((str(path), error.detail))
                 continue
-            inspection = inspector.inspect(image)
             defect = Defect(
                 category=catalog.category,
                 defect_type=str(defect_type),

@@ -15,6 +15,7 @@ from blemish import __version__
 from blemish.core.errors import BlemishError, ImageError, UsageError
 from blemish.core.explanation import STOPPED, explained
 from blemish.core.progress import say, track
+from blemish.view.shapes import require_no_shape
 from blemish.workflows.fields import InspectorFile
 from blemish.workflows.request import Argument, Option, Outcome, Request
 
@@ -108,6 +109,7 @@ def inspect(request: InspectRequest, tell: Callable[[Result], None] = lambda res
 
     if request.resume and request.out is None:
         raise UsageError("--resume goes on with the results of an earlier run: name their folder with --out.")
+    require_no_shape(request.ignore)
     photographs = find_photographs(request.paths, request.out, request.ignore)
     inspector = Inspector.load(request.inspector)
     journal = _journal(inspector, request)

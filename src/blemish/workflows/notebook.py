@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from blemish.data.told import Told
 from blemish.detectors.registry import DEFAULT_DETECTOR
 from blemish.line.runtime import Inspector
+from blemish.view.shapes import is_shape, require_no_shape
 from blemish.workflows.fit import FitRequest
 from blemish.workflows.fit import fit as fit_and_write
 
@@ -45,6 +46,8 @@ def fit(
     good: Sequence[str] = (),
     defective: Sequence[str] = (),
     ignore: Sequence[str] = (),
+    group_by: str | None = None,
+    leave_out_suspicious: bool = False,
     **parameters: Any,
 ) -> Inspector:
     """Learn an inspector from photographs of good parts.
@@ -62,7 +65,11 @@ def fit(
         layout: name of the folder's layout; recognised where None.
         good: folders of good parts in it, or patterns of them; they decide alone.
         defective: folders of defective parts in it, as `good`.
-        ignore: patterns of files and folders in it that are left out.
+        ignore: what does not count of photographs, as "box:X,Y,WIDTH,HEIGHT" or "polygon:X,Y,X,Y,X,Y" in their pixels,
+            and patterns of files and folders that are left out.
+        group_by: what photographs of one part have in common, as `folder`, `5s`, `number:100` or a regular expression
+            of their names; a part is then judged by others.
+        leave_out_suspicious: learn again without the good photographs that stand far out of the others.
         **parameters: of the detector, as `size=448`.
 
     Returns:
@@ -84,8 +91,12 @@ def fit(
     name = detector if isinstance(detector, str) else detector.name
     if not isinstance(detector, str):
         parameters = detector.get_params() | parameters
+    shapes = tuple(one for one in ignore if is_shape(one))
+    if shapes:
+        parameters["ignore"] = shapes
+    left_out = tuple(one for one in ignore if not is_shape(one))
     with ExitStack() as photographs, ExitStack() as folder:
-        told = Told(layout, tuple(good), tuple(defective), tuple(ignore))
+        told = Told(layout, tuple(good), tuple(defective), left_out, group_by)
         catalog = photographs.enter_context(_catalog(data, category, parameters.get("bit_depth", 16), told))
         if out is None:
             temporary = folder.enter_context(TemporaryDirectory(prefix="blemish-"))
@@ -98,6 +109,7 @@ def fit(
             parameters=parameters,
             quick=quick,
             labelled_share=labelled_share,
+            leave_out_suspicious=leave_out_suspicious,
             report=report and Path(report),
         )
         fit_and_write(request, catalog)
@@ -139,12 +151,14 @@ def evaluate(
     Raises:
         CatalogError: there is no such photograph, or none could be read.
         ArtifactError: the inspector's file cannot be used.
+        UsageError: `ignore` names a region of photographs.
     """
     from blemish.data.categories import open_category
     from blemish.evaluation.unseen import evaluate_inspector
 
     if not isinstance(inspector, Inspector):
         inspector = Inspector.load(inspector)
+    require_no_shape(ignore)
     if isinstance(data, str | Path):
         told = Told(layout, tuple(good), tuple(defective), tuple(ignore))
         data = open_category(Path(data), category, inspector.manifest.training.category, told)
@@ -343,4 +357,5 @@ def _catalog(data: ImageInputs, category: str | None, bit_depth: int, told: Told
         yield open_category(Path(data), category, told=told)
         return
     with catalog_of(data, bit_depth) as catalog:
-        yield dataclasses.replace(catalog, category=category or catalog.category)
+        named = dataclasses.replace(catalog, category=category or catalog.category)
+        yield named.grouped(told.group_by) if told.group_by else named

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from blemish.core.errors import UsageError
 from blemish.core.progress import say
-from blemish.workflows.data_request import DataRequest
+from blemish.workflows.data_request import GroupedRequest
 from blemish.workflows.fields import BackboneName, BitDepth, Preset, Settings, WeightsFiles
 from blemish.workflows.request import Argument, Option, Outcome
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from blemish.experiments.trial import Trial
 
 
-class SearchRequest(DataRequest):
+class SearchRequest(GroupedRequest):
     """Find settings."""
 
     data: Annotated[Path, Argument("DATA")] = Field(

@@ -92,7 +92,7 @@ def similar(request: SimilarRequest) -> SimilarResult:
     inspector = Inspector.load(request.inspector)
     photograph = read_image(request.image, bit_depth=inspector.manifest.preprocessing.bit_depth)
     embedder = AnomalyEmbedder(inspector)
-    inspection = inspector.inspect(photograph)
+    inspection = inspector.inspect(request.image)
     vector = embedder.vector_of(photograph, inspection)
     with Gallery(existing_gallery(request.gallery)) as gallery:
         found = gallery.similar(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from blemish.core.progress import say
-from blemish.workflows.data_request import DataRequest
+from blemish.workflows.data_request import GroupedRequest
 from blemish.workflows.fields import BackboneName, BitDepth, Categories, Settings, WeightsFiles
 from blemish.workflows.request import Outcome
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from blemish.experiments.study.results import CellResult, Study
 
 
-class StudyRequest(DataRequest):
+class StudyRequest(GroupedRequest):
     """Compare the classical detectors."""
 
     data: Categories

@@ -18,7 +18,6 @@ import torch
 from torch import nn
 
 from blemish.core.errors import CatalogError, UsageError
-from blemish.core.folds import fold_positions
 from blemish.core.images import read_image
 from blemish.core.progress import task, track
 from blemish.core.types import FloatArray, Prediction
@@ -43,6 +42,7 @@ from blemish.features.rows import StreamedRows, Vectors
 from blemish.features.together import Reads
 from blemish.line.rows import DIRECT, DIRECT_PIXELS, PIXELS, ROW_FEATURES, raw_contract
 from blemish.view.preprocessing import Preprocessing, seen
+from blemish.view_planning.scale import USUAL_STRIDE
 
 FEATURES = ("deep-mid", "deep-last", *ROW_FEATURES)
 STREAMED = (PIXELS, DIRECT_PIXELS)
@@ -164,7 +164,7 @@ class TabularDetector(BackboneDetector):
         rows, owners = self._rows.recall(self.key_of(paths), lambda: self._rows_to_learn(paths))
         kept = self.most_components(len(paths))  # of all, or a fold's distances would have fewer terms
         with task("Scoring good images as if unseen", len(paths)) as advance:
-            for part in fold_positions(len(paths), folds, self.seed):
+            for part in self.fold_parts(paths, folds, self.seed):
                 others = _taken(rows, np.flatnonzero(~np.isin(owners, part)))
                 head = self._head(self._learn(others, self._projection(others, kept)))
                 unseen = (row for block in _blocks(_taken(rows, part)) for row in block)
@@ -213,6 +213,10 @@ class TabularDetector(BackboneDetector):
         """
         self._check_parameters()
         return depth_taps(self.features.removeprefix("deep-"), self.backbone)
+
+    def finest_stride(self) -> int:
+        """Stride of the finest tap; the usual one where no backbone is read."""
+        return super().finest_stride() if self.row_features is None else USUAL_STRIDE
 
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant; those of the model are refused by scikit-learn."""

@@ -26,8 +26,9 @@ from blemish.data.catalog import Catalog
 from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.density.gaussian_mixture_network import MixtureHead, MixtureLikelihood
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, IndexArray, batch_of_one
-from blemish.detectors.layers import PatchEmbedding, PatchScoring
+from blemish.detectors.layers import PatchEmbedding
 from blemish.detectors.memo import Memo
+from blemish.detectors.tiled import TileNetworks, kept_patches, tiles_of_good
 
 _ROUNDS = 30
 """Of expectation maximisation: twice as many moved no AUROC on painted defects by more than .003."""
@@ -64,6 +65,7 @@ class GaussianMixture(FrozenFeatureDetector):
     name: ClassVar[str] = "gaussian-mixture"
     measures: ClassVar[str] = "negative log-likelihood"
     reads_any_shape: ClassVar[bool] = True
+    reads_tiles: ClassVar[bool] = True
     augments: ClassVar[bool] = True
 
     neighbourhood: int = 3
@@ -106,6 +108,10 @@ class GaussianMixture(FrozenFeatureDetector):
         head = self._head(require_fitted(self, "mixture_"), self.grid_)
         return BackboneWithHead(self.extractor().backbone, head).eval()
 
+    def tile_networks(self) -> TileNetworks:
+        """The fitted detector as two graphs, one of a tile."""
+        return self.networks_of_tiles(self._head(require_fitted(self, "mixture_"), self.grid_))
+
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
         wrong = {
@@ -124,6 +130,8 @@ class GaussianMixture(FrozenFeatureDetector):
         """Patches drawn at random, as many of every image and of each of its augmented copies."""
         each = max(1, self.pool // (len(paths) * self.maps_each()))
         embedding = PatchEmbedding(self.neighbourhood)
+        if self.planned_view().tiled:
+            return self._sample_of_tiles(paths, each)
         vectors, owners, grid = [], [], (0, 0)
         stream = track(self.good_features(paths), "Reading good images", len(paths) * self.maps_each())
         for position, maps in stream:
@@ -134,6 +142,20 @@ class GaussianMixture(FrozenFeatureDetector):
             vectors.append(patches.flatten(2)[0].T[drawn])
             owners.append(torch.full((len(drawn),), position))
         return _Sample(torch.cat(vectors), torch.cat(owners), grid)
+
+    def _sample_of_tiles(self, paths: Sequence[Path], each: int) -> _Sample:
+        """Patches drawn at random from photographs read in tiles, about as many of every tile."""
+        extractor, embedding = self.extractor(), PatchEmbedding(self.neighbourhood)
+        vectors, owners = [], []
+        tiles = tiles_of_good(extractor, paths)
+        for number, (position, tile, maps) in enumerate(tiles):
+            rows = kept_patches(embedding, tile, maps)
+            rng = np.random.default_rng((self.seed, number))
+            drawn = rng.permutation(len(rows))[: max(1, each // len(extractor.tiling.tiles))]
+            vectors.append(rows[torch.from_numpy(drawn)])
+            owners.append(torch.full((len(drawn),), position))
+        _, height, width = extractor.shapes[0]
+        return _Sample(torch.cat(vectors), torch.cat(owners), (height, width))
 
     def _likelihood_of(self, rows: Tensor) -> MixtureLikelihood:
         """The mixture of patches N x D.
@@ -171,5 +193,5 @@ class GaussianMixture(FrozenFeatureDetector):
 
     def _head(self, likelihood: MixtureLikelihood, grid: tuple[int, int]) -> MixtureHead:
         """The head around a mixture for patches on a grid."""
-        scoring = PatchScoring(grid, self.input_sides, self.top, self.sigma)
+        scoring = self.patch_scoring(grid, self.top, self.sigma)
         return MixtureHead(PatchEmbedding(self.neighbourhood), likelihood, scoring).eval()

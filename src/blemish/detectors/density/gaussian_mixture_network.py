@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from blemish.detectors.layers import PatchEmbedding, PatchScoring
+from blemish.detectors.tiled import LocalHead
 
 
 class MixtureLikelihood(nn.Module):
@@ -71,7 +72,7 @@ class MixtureLikelihood(nn.Module):
         return -largest - (exponents - largest).exp().sum(1, keepdim=True).log()
 
 
-class MixtureHead(nn.Module):
+class MixtureHead(LocalHead):
     """Feature maps to score and map: embedding, likelihood, scoring."""
 
     def __init__(
@@ -82,7 +83,7 @@ class MixtureHead(nn.Module):
         self.likelihood = likelihood
         self.scoring = scoring
 
-    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Score (1) and map (H x W) of one image's feature maps, 1 x C x h x w each."""
-        score, anomaly_map = self.scoring(self.likelihood(self.embedding(maps)))
-        return score, anomaly_map
+    def local(self, maps: Sequence[Tensor]) -> Tensor:
+        """Negative log likelihoods 1 x 1 x h x w of feature maps, 1 x C x h x w each."""
+        likelihoods: Tensor = self.likelihood(self.embedding(maps))
+        return likelihoods

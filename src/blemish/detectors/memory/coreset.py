@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -65,7 +67,12 @@ def _keys(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.void]:
 
 
 def greedy_coreset(
-    features: Tensor, size: int, seed: int = 0, block: int = BLOCK, start: int | None = None
+    features: Tensor,
+    size: int,
+    seed: int = 0,
+    block: int = BLOCK,
+    start: int | None = None,
+    begun: Sequence[int] = (),
 ) -> Tensor:
     """Choose rows so that every row is near a chosen one: each pick is the row farthest from all picks so far.
 
@@ -81,6 +88,7 @@ def greedy_coreset(
         seed: of the first pick.
         block: rows searched among themselves between two passes.
         start: the first pick itself.
+        begun: picks of another coreset to go on from; `start` and `seed` mean nothing then.
 
     Returns:
         int64 indices in the order of picking; fewer than `size` where only copies of picks are left.
@@ -90,7 +98,7 @@ def greedy_coreset(
     features = features - features.mean(0)
     squares = (features * features).sum(1)
     rounding = 16 * torch.finfo(features.dtype).eps * float(squares.max())
-    picks = [drawn_row(count, seed) if start is None else start]
+    picks = list(begun)[:size] or [drawn_row(count, seed) if start is None else start]
     nearest = torch.full_like(squares, torch.inf)
     _update(nearest, features, squares, picks)
     while len(picks) < min(size, count):

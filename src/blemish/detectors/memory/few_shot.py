@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from blemish.core.folds import fold_positions
 from blemish.core.progress import task, track
 from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
@@ -127,9 +126,9 @@ class FewShot(FrozenFeatureDetector):
         """Score normal training images as if unseen; see the base class.
 
         Those learnt from are scored by what the other folds teach. Those that were not taken (see `images`) are unseen
-        as they are. Where there is but one good photograph, its own eight exact copies (quarter turns, mirrored or not)
-        are scored, all under position 0, each against a bank without that copy: that is less than other photographs
-        would tell, so expect more false rejects than calibrated until there are some.
+        as they are, unless one of their group was. Where there is but one good photograph, its own eight exact copies
+        (quarter turns, mirrored or not) are scored, all under position 0, each against a bank without that copy: that
+        is less than other photographs would tell, so expect more false rejects than calibrated until there are some.
         """
         require_fitted(self, "good_")
         paths = normal_images(catalog, fewest=1)
@@ -137,13 +136,17 @@ class FewShot(FrozenFeatureDetector):
         if len(paths) == 1:
             yield from ((0, prediction) for prediction in self._of_own_copies(paths[0], shots[0]))
             return
-        unseen = self._drawn(paths)[self.images :][: self.calibration_images]
-        yield from zip(unseen, self.predict([paths[position] for position in unseen]), strict=True)
-        taken = sorted(shots)
-        if len(taken) == 1:
+        taken, groups = sorted(shots), self.groups_of(paths) or range(len(paths))
+        taught = {groups[position] for position in taken}
+        unseen = [
+            position for position in self._drawn(paths)[self.images :] if groups[position] not in taught
+        ]
+        unseen = unseen[: self.calibration_images]
+        yield from zip(unseen, self.predict_seen([paths[position] for position in unseen]), strict=True)
+        if unseen and len(taught) == 1:
             return
         with task("Scoring good images as if unseen", len(taken)) as advance:
-            for part in fold_positions(len(taken), folds, self.seed):
+            for part in self.fold_parts([paths[position] for position in taken], folds, self.seed):
                 held_out = [taken[place] for place in part]
                 head = self._head(self._learn(shot for key, shot in shots.items() if key not in held_out))
                 for position in held_out:

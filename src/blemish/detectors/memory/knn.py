@@ -19,10 +19,11 @@ from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, IndexArray
-from blemish.detectors.layers import PatchEmbedding, PatchScoring
+from blemish.detectors.layers import PatchEmbedding
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
 from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
+from blemish.detectors.tiled import TileNetworks
 
 
 @dataclasses.dataclass
@@ -48,6 +49,7 @@ class NearestNeighbours(FrozenFeatureDetector):
     name: ClassVar[str] = "knn"
     measures: ClassVar[str] = "mean distance to the nearest good patches"
     reads_any_shape: ClassVar[bool] = True
+    reads_tiles: ClassVar[bool] = True
     augments: ClassVar[bool] = True
 
     neighbours: int = 5
@@ -89,6 +91,10 @@ class NearestNeighbours(FrozenFeatureDetector):
         head = self._head(require_fitted(self, "memory_bank_"), self.grid_)
         return BackboneWithHead(self.extractor().backbone, head).eval()
 
+    def tile_networks(self) -> TileNetworks:
+        """The fitted detector as two graphs, one of a tile."""
+        return self.networks_of_tiles(self._head(require_fitted(self, "memory_bank_"), self.grid_))
+
     def _check_parameters(self) -> None:
         """Refuse values that cannot be meant."""
         wrong = {
@@ -111,8 +117,7 @@ class NearestNeighbours(FrozenFeatureDetector):
 
     def _head(self, bank: Tensor, grid: tuple[int, int]) -> DistanceHead:
         """The head around a bank of patches on a grid."""
+        scoring = self.patch_scoring(grid, self.top, self.sigma)
         return DistanceHead(
-            PatchEmbedding(self.neighbourhood),
-            NearestPatch(bank, self.neighbours),
-            PatchScoring(grid, self.input_sides, self.top, self.sigma),
+            PatchEmbedding(self.neighbourhood), NearestPatch(bank, self.neighbours), scoring
         ).eval()

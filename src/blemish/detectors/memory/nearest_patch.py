@@ -9,8 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from blemish.detectors.layers import PatchEmbedding, PatchScoring, UnitLength
+from blemish.detectors.tiled import LocalHead
 
 EUCLIDEAN, COSINE = DISTANCES = "euclidean", "cosine"
+
+
+_MOST_DISTANCES = 2**24
+"""Distances of patches to bank vectors that are held at once, 64 MB."""
 
 
 def patch_embedding(neighbourhood: int, distance: str) -> nn.Module:
@@ -47,7 +52,22 @@ class NearestPatch(nn.Module):
         self.register_buffer("bias", (centred * centred).sum(1))
 
     def forward(self, patches: Tensor) -> Tensor:
-        """Distances N x 1 x h x w of patches N x D x h x w."""
+        """Distances N x 1 x h x w of patches N x D x h x w; those of a large map are found in parts of its rows."""
+        rows, columns = patches.shape[2:]
+        at_once = max(1, _MOST_DISTANCES // (columns * len(self.bias)))
+        if at_once >= rows:
+            return self._of(patches)
+        # The first part may be shorter, so that all others are alike.
+        starts = [0, *range(rows % at_once or at_once, rows, at_once)]
+        return torch.cat(
+            [
+                self._of(patches[:, :, top:bottom])
+                for top, bottom in zip(starts, [*starts[1:], rows], strict=True)
+            ],
+            2,
+        )
+
+    def _of(self, patches: Tensor) -> Tensor:
         centred = patches - self.centre
         relative = F.conv2d(centred, self.weight, self.bias)
         squares = (centred * centred).sum(1, keepdim=True)
@@ -62,7 +82,7 @@ class NearestPatch(nn.Module):
         return squares / 2 if self.cosine else squares.sqrt()
 
 
-class DistanceHead(nn.Module):
+class DistanceHead(LocalHead):
     """Feature maps to score and map by any distance of patches; `foreground` may weigh the distances down."""
 
     def __init__(
@@ -78,11 +98,8 @@ class DistanceHead(nn.Module):
         self.scoring = scoring
         self.foreground = foreground
 
-    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Score (1) and map (H x W) of one image's feature maps, 1 x C x h x w each."""
+    def local(self, maps: Sequence[Tensor]) -> Tensor:
+        """Distances 1 x 1 x h x w of feature maps, 1 x C x h x w each."""
         patches = self.embedding(maps)
-        distances = self.distance(patches)
-        if self.foreground is not None:
-            distances = distances * self.foreground(patches)
-        score, anomaly_map = self.scoring(distances)
-        return score, anomaly_map
+        distances: Tensor = self.distance(patches)
+        return distances if self.foreground is None else distances * self.foreground(patches)

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from blemish.core.errors import UsageError
-from blemish.core.folds import fold_positions
 from blemish.core.progress import task, track
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
@@ -93,7 +92,7 @@ class Padim(FrozenFeatureDetector):
         paths = normal_images(catalog)
         whole = self._sums.recall(self.key_of(paths), lambda: self._moments_of(paths, channels))
         with task("Scoring good images as if unseen", len(paths)) as advance:
-            for part in fold_positions(len(paths), folds, self.seed):
+            for part in self.fold_parts(paths, folds, self.seed):
                 held_out = [paths[position] for position in part]
                 others = whole.without(self._moments_of(held_out, channels))
                 head = self._head(*others.gaussians(self.regularisation, self.prior))

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from blemish.core.progress import track
+from blemish.core.progress import task, track
 from blemish.detectors.augmentation import Augmentation
+from blemish.detectors.copies import Copies
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.memory.coreset import drawn_row, first_of_equals, greedy_coreset, random_projection
+from blemish.detectors.tiled import kept_patches, tiles_of_good
 from blemish.detectors.turned_copies import places_inside, turned
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
+
+MOST_TURNED, MOST_OTHERS = 480, 120
+"""Turned copies that are read, and copies of any other kind: what they add falls with their number, and reading them is
+what takes time."""
 
 _PROJECTED = 64
 
@@ -29,12 +36,33 @@ class PatchPool:
         owners: position of each vector's image, N.
         grid: rows and columns of an image's patches.
         patches: how many patches all images had before they were thinned out.
+        suspicious: images of which some vectors are left out, with how far they stand out (see
+            `blemish.detectors.memory.suspicious`).
+        begun: rows of the bank that was chosen to see that; None where nobody has looked.
     """
 
     vectors: Tensor
     owners: Tensor
     grid: tuple[int, int]
     patches: int
+    suspicious: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    begun: Tensor | None = None
+
+    def __add__(self, other: PatchPool) -> PatchPool:
+        """The candidates of both, which are of the same images."""
+        vectors, owners = torch.cat([self.vectors, other.vectors]), torch.cat([self.owners, other.owners])
+        return PatchPool(vectors, owners, self.grid, self.patches + other.patches)
+
+    def thinned(self, each: int, seed: int) -> PatchPool:
+        """At most so many candidates of an image: its own greedy coreset of them."""
+        kept = [choose_bank(rows, each, seed) for rows in self._by_owner()]
+        owners = torch.unique_consecutive(self.owners)
+        counts = torch.tensor([len(rows) for rows in kept])
+        return dataclasses.replace(self, vectors=torch.cat(kept), owners=owners.repeat_interleave(counts))
+
+    def _by_owner(self) -> Sequence[Tensor]:
+        counts = torch.unique_consecutive(self.owners, return_counts=True)[1]
+        return torch.split(self.vectors, counts.tolist())
 
 
 def gather_patches(
@@ -43,23 +71,23 @@ def gather_patches(
     paths: Sequence[Path],
     most: int,
     seed: int,
-    rotations: int = 1,
     augmentation: Augmentation | None = None,
 ) -> PatchPool:
     """Candidates from all images, about `most` in all.
 
     Where there are more, every image first gives only its own greedy coreset: the coreset of coresets keeps a
-    constant-factor guarantee (Indyk et al., 2014), and memory does not grow with the number of images. With `rotations`
-    an image gives the patches of its turned copies too (see `turned_patches`), with an augmentation its others.
+    constant-factor guarantee (Indyk et al., 2014), and memory does not grow with the number of images. With an
+    augmentation an image gives the patches of its augmented copies too. Of an image read in tiles, which has no copies,
+    every tile gives its own coreset.
     """
+    if extractor.contract.tiled:
+        return _gather_tiles(extractor, embedding, paths, most, seed)
     vectors, owners, grid, count = [], [], (0, 0), 0
     stream = extractor.stream(paths)
     for position, maps in enumerate(track(stream, "Reading good images", len(paths))):
         patches = embedding(batch_of_one(maps))
         grid = (int(patches.shape[2]), int(patches.shape[3]))
         rows = patches.flatten(2)[0].T
-        if rotations > 1:
-            rows = torch.cat([rows, *turned_patches(extractor, embedding, paths[position], rotations)])
         count += len(rows)
         if augmentation is not None:
             rows = torch.cat([rows, *augmented_patches(extractor, embedding, paths[position], augmentation)])
@@ -67,6 +95,59 @@ def gather_patches(
         vectors.append(rows)
         owners.append(torch.full((len(rows),), position))
     return PatchPool(torch.cat(vectors), torch.cat(owners), grid, count)
+
+
+def gather_copies(
+    extractor: FeatureExtractor,
+    embedding: nn.Module,
+    paths: Sequence[Path],
+    copies: Copies,
+    each: int,
+    seed: int,
+) -> PatchPool:
+    """Candidates from copies of the images, at most `each` of a copy, and of so many copies, drawn by the seed.
+
+    A copy's patches have its photograph as their owner. Places that a turned copy does not reach give none. Copies are
+    read past the cache of features, which they would flood.
+
+    Raises:
+        ImageError: a file cannot be read.
+    """
+    most = MOST_TURNED if copies.turns > 1 else MOST_OTHERS
+    pairs = np.random.default_rng(seed).permutation(len(paths) * len(copies))[:most]
+    wanted: dict[int, set[int]] = {}
+    for position, number in (divmod(int(pair), len(copies)) for pair in pairs):
+        wanted.setdefault(position, set()).add(number)
+    vectors, owners, grid, count, pixels = [], [], (0, 0), 0, PixelCache()
+    with task(f"Reading copies: {copies}", len(pairs)) as advance:
+        for position in sorted(wanted):
+            picture = pixels.read(paths[position], extractor.contract)
+            stride = extractor.contract.width / extractor.shapes[0][-1]
+            for copy, angle in copies.of(picture, stride, wanted[position]):
+                patches = embedding(batch_of_one(extractor.extract_once(copy)))
+                grid = (int(patches.shape[2]), int(patches.shape[3]))
+                rows = patches.flatten(2)[0].T
+                if angle:
+                    rows = rows[torch.from_numpy(places_inside(grid, angle).ravel())]
+                count += len(rows)
+                vectors.append(choose_bank(rows.contiguous(), each, seed))
+                owners.append(torch.full((len(vectors[-1]),), position))
+                advance(1)
+    return PatchPool(torch.cat(vectors), torch.cat(owners), grid, count)
+
+
+def _gather_tiles(
+    extractor: FeatureExtractor, embedding: nn.Module, paths: Sequence[Path], most: int, seed: int
+) -> PatchPool:
+    """Candidates from the tiles of all images, of which only one is held at a time."""
+    vectors, owners = [], []
+    most_each = max(1, most // (len(paths) * len(extractor.tiling.tiles)))
+    for position, tile, maps in tiles_of_good(extractor, paths):
+        rows = choose_bank(kept_patches(embedding, tile, maps), most_each, seed)
+        vectors.append(rows)
+        owners.append(torch.full((len(rows),), position))
+    _, height, width = extractor.shapes[0]
+    return PatchPool(torch.cat(vectors), torch.cat(owners), (height, width), len(paths) * height * width)
 
 
 def turned_patches(
@@ -104,11 +185,29 @@ def choose_bank(rows: Tensor, size: int, seed: int) -> Tensor:
 
     Equal patches are one: rounding could tell them apart, and which of them was taken would depend on the machine.
     """
+    return rows[bank_rows(rows, size, seed)]
+
+
+def bank_rows(rows: Tensor, size: int, seed: int, begun: Tensor | None = None) -> Tensor:
+    """Which of the patches are the bank of `choose_bank`, int64, in the order of choice.
+
+    Args:
+        rows: N x D.
+        size: of the bank.
+        seed: of the first choice.
+        begun: what another bank has chosen of these rows, from which the choice goes on: where some of its photographs
+            are left out, the gaps that their patches leave are filled.
+    """
     if len(rows) <= size:
-        return rows
+        return torch.arange(len(rows))
     first = first_of_equals(rows)
     distinct = torch.unique(first)
     start = int(torch.searchsorted(distinct, first[drawn_row(len(rows), seed)]))
+    places: list[int] = []
+    if begun is not None:
+        places = list(dict.fromkeys(torch.searchsorted(distinct, first[begun]).tolist()))
     if len(distinct) < len(rows):
         rows = rows[distinct]
-    return rows[greedy_coreset(random_projection(rows, _PROJECTED, seed), size, start=start)]
+    projected = random_projection(rows, _PROJECTED, seed)
+    picks: Tensor = distinct[greedy_coreset(projected, size, start=start, begun=places)]
+    return picks

@@ -1,13 +1,14 @@
 """PatchCore: the distance of every patch to the nearest patch of good images.
 
-Karsten Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022, with two changes that can
-be set back (`top=0`, `context=0`, or a preset): the image score is the mean of the highest 1 % of patch distances
-(as in AnomalyDINO, Damm et al., 2025), and it is taken relative to the good images most like this one.
+Karsten Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022, with one change that can be set
+back (`score="patches"`, `top=0`, or a preset): the image score is the highest value of the smoothed map.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,35 +17,53 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from blemish.core.folds import fold_positions
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.base import normal_images, refuse, require_fitted
-from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, prediction_of
+from blemish.detectors.copies import AUTO, NONE, Copies, can_be_meant
+from blemish.detectors.frozen import (
+    BackboneWithHead,
+    FrozenFeatureDetector,
+    IndexArray,
+    batch_of_one,
+    prediction_of,
+)
 from blemish.detectors.layers import PatchScoring, UnitLength
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.context import LearntContext, learn_context
+from blemish.detectors.memory.copies_choice import ALWAYS, FEWEST, CopiesChoice, Trial, choose_copies
 from blemish.detectors.memory.foreground import Foreground, border_of, learn_foreground
-from blemish.detectors.memory.nearest_patch import COSINE, DISTANCES, EUCLIDEAN, patch_embedding
-from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
+from blemish.detectors.memory.nearest_patch import COSINE, DISTANCES, EUCLIDEAN, NearestPatch, patch_embedding
+from blemish.detectors.memory.patch_pool import (
+    MOST_TURNED,
+    PatchPool,
+    bank_rows,
+    gather_copies,
+    gather_patches,
+)
 from blemish.detectors.memory.patchcore_network import Context, PatchCoreHead
 from blemish.detectors.memory.reduction import NeighbourhoodAverage, Projection, learn_projection
+from blemish.detectors.memory.suspicious import trusted_pool
+from blemish.detectors.tiled import TileNetworks, stitched_distances
 from blemish.features.backbones import Backbone
 from blemish.features.cropping import CentreCropped
 from blemish.features.together import Reads
 
-_FOLDS = 4
+MAP, PATCHES = SCORES = "map", "patches"
 _FEWEST_FOR_CONTEXT = 20
 _FOREGROUND_IMAGES = 16
+_EACH_COPY = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class _Bank:
-    """Stored vectors (N x K) and, where patches are reduced to K values by principal components, how."""
+    """Stored vectors (N x K); where patches are reduced to K values by principal components, how; and which rows of the
+    pool they are, where that is known."""
 
     vectors: Tensor
     projection: Projection | None
+    rows: Tensor | None = None
 
 
 @dataclasses.dataclass
@@ -70,7 +89,9 @@ class PatchCore(FrozenFeatureDetector):
             reads all.
         neighbourhood: patches are averaged over this many positions squared.
         distance: to the nearest patch: "euclidean", or "cosine", which is 1 less the cosine.
-        rotations: copies of each image, turned by equal angles, that fill the bank; 1 for itself alone.
+        copies: what fills the bank besides the images: "none", "turn8" (or another number of equal angles), "mirror",
+            "shift" (by half a patch), "relit", several with commas between, or "auto": relit, and of the others what
+            helps on images held out and on defects painted on them (`blemish.detectors.memory.copies_choice`).
         masking: whether the background is masked where it can be told for certain
             (`blemish.detectors.memory.foreground.learn_foreground` has the rule).
         dimensions: numbers that a patch is reduced to; 0 keeps all.
@@ -78,40 +99,54 @@ class PatchCore(FrozenFeatureDetector):
             neighbourhoods as in the paper's code.
         coreset_size: vectors in the memory bank.
         coreset_ratio: when not 0, the bank's size as a share of all training patches instead; 1 keeps the whole pool.
+        robust: whether what one good photograph alone shows is left out of the bank, as it may be a defect (see
+            `blemish.detectors.memory.suspicious`).
         pool: most candidate patches held at once.
-        top: share of the highest patch distances whose mean is the score; 0 takes the maximum.
+        score: "map" for the highest value of the smoothed map, so that score and map are one thing, or "patches" for
+            the mean of the highest patch distances.
+        top: share of these; 0 takes the maximum.
         context: number of most similar good images that a score is relative to; 0 for none.
-        reweighting: bank neighbours in the paper's weight of the score, which is of Euclidean distances; 0 for none.
-        sigma: smoothing of the map, in pixels of the input.
+        reweighting: bank neighbours in the paper's weight of the score, which is of Euclidean distances of patches; 0
+            for none.
+        sigma: smoothing of the map, in pixels of the input; 8 is one patch.
         calibration_images: most training images scored as if unseen.
 
-    After `fit`: `memory_bank_` (vectors x D), `grid_` (h, w), `projection_` (None unless patches are reduced by
-    principal components), `context_` (None where there are too few images for one), and `foreground_` (None unless it
-    is masked by).
+    After `fit`: `memory_bank_` (vectors x D), `grid_` (h, w), `suspicious_` (photographs with patches that no other
+    has and the bank does not hold, and how far they stand out), `projection_` (None unless patches are reduced by
+    principal components), `copies_choice_` (None unless `copies` is "auto"), `context_` (None where there are too few
+    images for one), and `foreground_` (None unless it is masked by).
     """
 
     name: ClassVar[str] = "patchcore"
     measures: ClassVar[str] = "distance to the nearest good patch"
     augments: ClassVar[bool] = True
     reads_any_shape: ClassVar[bool] = True
-    later: ClassVar[tuple[str, ...]] = ("distance", "rotations", "masking")
+    reads_tiles: ClassVar[bool] = True
+    later: ClassVar[tuple[str, ...]] = ("distance", "masking")
+    calibration_folds: ClassVar[int] = 10
 
+    size: int = 448
     crop: int = 0
     neighbourhood: int = 3
     distance: str = EUCLIDEAN
-    rotations: int = 1
+    copies: str = AUTO
     masking: bool = False
     dimensions: int = 0
     reduction: str = "pca"
-    coreset_size: int = 2000
+    coreset_size: int = 3000
     coreset_ratio: float = 0.0
+    robust: bool = True
     pool: int = 100_000
+    score: str = MAP
     top: float = 0.01
-    context: int = 30
+    context: int = 0
     reweighting: int = 0
-    sigma: float = 4.0
+    sigma: float = 8.0
     calibration_images: int = 1000
     context_: LearntContext | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
+    copies_choice_: CopiesChoice | None = dataclasses.field(
+        default=None, init=False, repr=False, compare=False
+    )
     projection_: Projection | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     foreground_: Foreground | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
     _patches: Memo[PatchPool] = dataclasses.field(default_factory=Memo, init=False, repr=False, compare=False)
@@ -122,24 +157,29 @@ class PatchCore(FrozenFeatureDetector):
     def reads(self) -> Reads:
         """The backbone's feature maps, and pixels to turn."""
         reads = super().reads()
-        return reads if self.rotations == 1 else dataclasses.replace(reads, contracts=(self.preprocessing(),))
+        return reads if self.copies == NONE else dataclasses.replace(reads, contracts=(self.preprocessing(),))
 
     def learn(self, catalog: Catalog) -> None:
         """Fill the memory bank from the normal training images, and learn what they score as if unseen."""
         self._check_parameters()
         self._held.forget()  # files may have changed since an earlier fit
         paths = normal_images(catalog)
+        self.copies_choice_ = None
         pool = self._patches.keep(self.key_of(paths), self._pool_of(paths))
         with task("Choosing the memory bank", None):
-            bank = self._bank_of(pool, pool.owners >= 0)
+            bank = self._bank_of(pool)
         self.foreground_ = self._foreground_of(paths)
         context = None
         if self.context and len(paths) >= _FEWEST_FOR_CONTEXT:
-            held = self._cross_validate(paths, _FOLDS).values()
+            held = self._cross_validate(paths, self.calibration_folds).values()
             scores, descriptors = self._scores_of(held, self._scoring(pool.grid))
             context = learn_context(descriptors, scores, self.context)
         self.memory_bank_, self.projection_, self.context_ = bank.vectors, bank.projection, context
-        self.grid_ = pool.grid
+        self.grid_, self.suspicious_ = pool.grid, {paths[one]: away for one, away in pool.suspicious.items()}
+
+    def suspicious(self) -> dict[Path, float]:
+        """Photographs with patches that no other has and the bank does not hold."""
+        return dict(require_fitted(self, "suspicious_"))
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
@@ -168,13 +208,24 @@ class PatchCore(FrozenFeatureDetector):
         """The fitted detector as one graph."""
         return BackboneWithHead(self.extractor().backbone, self._fitted_head()).eval()
 
+    def tile_networks(self) -> TileNetworks:
+        """The fitted detector as two graphs, one of a tile."""
+        return self.networks_of_tiles(self._fitted_head())
+
+    def check_tiles(self) -> None:
+        """Refuse what needs a photograph in one piece."""
+        super().check_tiles()
+        whole = ("crop", "masking", "context", "reweighting")
+        self.refuse_in_tiles(*(name for name in whole if getattr(self, name)))
+        self.refuse_in_tiles(*(["copies"] if self.copies not in (AUTO, NONE) else []))
+
     def any_shape(self) -> bool:
         """A crop is of a square."""
         return super().any_shape() and not self.crop
 
     def quick_parameters(self) -> dict[str, Any]:
-        """And a crop that shrinks with the size."""
-        quick = super().quick_parameters()
+        """And a crop that shrinks with the size, and no copies."""
+        quick = super().quick_parameters() | {"copies": NONE}
         unit = self.size_unit
         return quick | ({"crop": self.crop * quick["size"] // self.size // unit * unit} if self.crop else {})
 
@@ -184,15 +235,17 @@ class PatchCore(FrozenFeatureDetector):
             "crop": self.crop != 0 and (self.crop % self.size_unit != 0 or not 64 <= self.crop <= self.size),
             "neighbourhood": self.neighbourhood < 1 or self.neighbourhood % 2 == 0,
             "distance": self.distance not in DISTANCES,
-            "rotations": not 1 <= self.rotations <= 360,
+            "copies": not can_be_meant(self.copies),
             "dimensions": self.dimensions < 0,
             "reduction": self.reduction not in ("pca", "average"),
             "coreset_size": self.coreset_size < 1,
             "coreset_ratio": not 0 <= self.coreset_ratio <= 1,
             "pool": self.pool < 1000,
+            "score": self.score not in SCORES,
             "top": not 0 <= self.top <= 1,
             "context": self.context < 0,
-            "reweighting": self.reweighting < 0 or (self.reweighting > 0 and self.distance == COSINE),
+            "reweighting": self.reweighting < 0
+            or (self.reweighting > 0 and (self.distance == COSINE or self.score == MAP)),
             "sigma": not 0 <= self.sigma <= self.size,
             "calibration_images": self.calibration_images < 2,
         }
@@ -225,25 +278,88 @@ class PatchCore(FrozenFeatureDetector):
         return learn_foreground(images, border_of(self.extractor(), self.neighbourhood))
 
     def _pool_of(self, paths: list[Path]) -> PatchPool:
-        """Candidates from all images, in bounded memory."""
-        return gather_patches(
+        """Candidates from all images and their copies, in bounded memory."""
+        own = gather_patches(
+            self.extractor(), self._embedding(), paths, self.pool, self.seed, self.augmented_by()
+        )
+        pool = functools.reduce(operator.add, self._pools_of_copies(paths, own), own)
+        if not self.robust:
+            return pool
+        return trusted_pool(pool, self.groups_of(paths), self._size_of_bank(pool), self.seed)
+
+    def _pools_of_copies(self, paths: list[Path], own: PatchPool) -> list[PatchPool]:
+        """Candidates from copies of each kind that is used; which, is chosen first where that is left to the fit."""
+        if self.copies == AUTO and self.copies_choice_ is None:
+            choice, pools = self._choose_copies(paths, own)
+            if self.planned_view().tiled:
+                self.copies_choice_ = choice
+                return pools
+            self.copies_choice_ = choice.with_always()
+            return [*pools, *self._copies_of(paths, ALWAYS)]
+        chosen = self.copies_choice_
+        return self._copies_of(paths, Copies.written(self.copies) if chosen is None else chosen.copies)
+
+    def _copies_of(self, paths: list[Path], copies: Copies) -> list[PatchPool]:
+        """Candidates from copies of each kind."""
+        read = self.extractor(), self._embedding(), paths
+        return [gather_copies(*read, kind, self._each_copy(), self.seed) for kind in copies.kinds()]
+
+    def _choose_copies(self, paths: list[Path], own: PatchPool) -> tuple[CopiesChoice, list[PatchPool]]:
+        if self.planned_view().tiled:
+            return CopiesChoice(Copies(), "photographs that are read in tiles are not copied"), []
+        if len(paths) < FEWEST:
+            why = f"{len(paths)} good photographs are too few to choose on"
+            return CopiesChoice(Copies(), why), []
+        scoring = self._scoring(own.grid)
+        trial = Trial(
             self.extractor(),
             self._embedding(),
             paths,
-            self.pool,
-            self.seed,
-            self.rotations,
-            self.augmented_by(),
+            own,
+            distances=lambda bank: NearestPatch(bank, cosine=self.distance == COSINE),
+            score_of=lambda distances: float(scoring(distances)[0]),
+            bank=self.coreset_size,
+            each=self._each_copy(),
+            seed=self.seed,
         )
+        return choose_copies(trial)
 
-    def _bank_of(self, pool: PatchPool, keep: Tensor) -> _Bank:
-        """The greedy coreset of the pool's rows to keep."""
-        candidates, projection = pool.vectors[keep], None
+    def _each_copy(self) -> int:
+        """Most candidates of one copy: all copies of a kind together are no more than the images' own."""
+        return max(1, min(_EACH_COPY, self.pool // MOST_TURNED))
+
+    def chosen(self) -> dict[str, Any]:
+        """And the copies."""
+        choice = self.copies_choice_
+        return super().chosen() | ({} if choice is None else choice.to_json())
+
+    def more_photographs(self) -> dict[str, Any]:
+        """The learning curve that the choice of copies has measured."""
+        choice = self.copies_choice_
+        return {} if choice is None or choice.more is None else choice.more.to_json()
+
+    def _size_of_bank(self, pool: PatchPool) -> int:
+        """How many vectors the bank is to have."""
+        return max(1, round(self.coreset_ratio * pool.patches) if self.coreset_ratio else self.coreset_size)
+
+    def _bank_of(
+        self, pool: PatchPool, without: IndexArray | None = None, begun: Tensor | None = None
+    ) -> _Bank:
+        """The greedy coreset of the pool, or of all but the images `without`: what `begun` has of the others is taken
+        first, and the gaps are filled."""
+        kept = torch.arange(len(pool.owners))
+        if without is not None:
+            kept = kept[~torch.isin(pool.owners, torch.from_numpy(without))]
+        candidates, projection = pool.vectors[kept], None
         if self.dimensions and self.reduction == "pca":
             projection = learn_projection(candidates, self.dimensions, self.seed)
             candidates = projection.of_rows(candidates)
-        size = round(self.coreset_ratio * pool.patches) if self.coreset_ratio else self.coreset_size
-        return _Bank(choose_bank(candidates, max(1, size), self.seed), projection)
+        if without is None and projection is None:
+            begun = pool.begun
+        elif begun is not None:
+            begun = torch.searchsorted(kept, begun[torch.isin(begun, kept)])
+        rows = bank_rows(candidates, self._size_of_bank(pool), self.seed, begun)
+        return _Bank(candidates[rows], projection, kept[rows])
 
     def _cross_validate(self, paths: list[Path], folds: int) -> dict[int, _Held]:
         """Distances of images to the bank of the other folds, by position; every fold's bank is a coreset too."""
@@ -251,13 +367,21 @@ class PatchCore(FrozenFeatureDetector):
 
     def _held_out(self, paths: list[Path], folds: int) -> dict[int, _Held]:
         pool = self._patches.recall(self.key_of(paths), lambda: self._pool_of(paths))
-        chosen = np.random.default_rng(self.seed).permutation(len(paths))[: self.calibration_images]
+        chosen = self.drawn(paths, self.calibration_images, self.seed)
         held: dict[int, _Held] = {}
+        whole = self._bank_of(pool).rows
         with task("Scoring good images as if unseen", len(chosen)) as advance:
-            for part in fold_positions(len(paths), folds, self.seed):
-                outside = ~torch.isin(pool.owners, torch.from_numpy(part))
-                head = self._head(self._bank_of(pool, outside), pool.grid)
+            for part in self.fold_parts(paths, folds, self.seed):
+                head = self._head(self._bank_of(pool, part, whole), pool.grid)
                 scored = [int(position) for position in part if position in set(chosen.tolist())]
+                if self.extractor().contract.tiled:
+                    for position, tiles in zip(
+                        scored, self.extractor().stream_tiles([paths[one] for one in scored]), strict=True
+                    ):
+                        distances = stitched_distances(self.extractor(), head, tiles)
+                        held[position] = _Held(distances[0, 0], torch.zeros(0), 1.0)
+                        advance(1)
+                    continue
                 stream = self.extractor().stream([paths[position] for position in scored])
                 for position, maps in zip(scored, stream, strict=True):
                     with torch.inference_mode():
@@ -275,9 +399,12 @@ class PatchCore(FrozenFeatureDetector):
         return torch.cat(scores), torch.stack([one.descriptor for one in images])
 
     def _scoring(self, grid: tuple[int, int]) -> PatchScoring:
+        top = None if self.score == MAP else self.top
+        if self.planned_view().tiled:
+            return self.patch_scoring(grid, top, self.sigma)
         planned, margin = self.planned_view(), (self.size - self.read_size) // 2
         read = (planned.height - 2 * margin, planned.width - 2 * margin)
-        return PatchScoring(grid, read, self.top, self.sigma, margin)
+        return PatchScoring(grid, read, top, self.sigma, margin)
 
     def _fitted_head(self) -> PatchCoreHead:
         bank = _Bank(require_fitted(self, "memory_bank_"), self.projection_)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from blemish.detectors.layers import PatchScoring
 from blemish.detectors.memory.nearest_patch import NearestPatch
+from blemish.detectors.tiled import LocalHead
 
 
 class Context(nn.Module):
@@ -72,7 +73,7 @@ class Reweighting(nn.Module):
         return (1 - share).reshape(1)
 
 
-class PatchCoreHead(nn.Module):
+class PatchCoreHead(LocalHead):
     """Feature maps to score and map: embedding, projection, nearest patch, foreground, context, scoring."""
 
     def __init__(
@@ -107,6 +108,10 @@ class PatchCoreHead(nn.Module):
         if self.reweighting is not None:  # the paper's weight is of plain distances
             score = score * self.reweighting(patches, nearest)
         return score, anomaly_map
+
+    def local(self, maps: Sequence[Tensor]) -> Tensor:
+        """Distances 1 x 1 x h x w of feature maps, 1 x C x h x w each, without what context and weight make of them."""
+        return self.distances(self.embedding(maps))[1]
 
     def distances(self, embedded: Tensor) -> tuple[Tensor, Tensor]:
         """Patches as the bank holds them, 1 x K x h x w, and their distances, 1 x 1 x h x w, of patch vectors."""

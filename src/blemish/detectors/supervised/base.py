@@ -51,7 +51,7 @@ class SupervisedDetector(TrainedDetector[Found]):
                 f"{catalog.root} has {len(good)} good training images and at least {FEWEST} are needed: "
                 "photograph more good parts."
             )
-        learnt, held_out = hold_out(good, self.validation_share, self.seed)
+        learnt, held_out = hold_out(good, self.validation_share, self.seed, self.groups_of(good))
         defects: dict[Path, Label] = {}
         if self.learns_from_defects():
             defects = {path: label for path, label in defective_images(catalog).items() if self.usable(label)}
@@ -59,9 +59,12 @@ class SupervisedDetector(TrainedDetector[Found]):
                 raise CatalogError(self._refusal(catalog))
             for kind in sorted({label.defect_type for label in defects.values()}):
                 paths = [path for path, label in defects.items() if label.defect_type == kind]
-                # The only one of its type is learnt from: held out, it could be neither known nor told.
-                alone = len(paths) == 1
-                more, held = (paths, []) if alone else hold_out(paths, self.validation_share, self.seed)
+                # The only one (or group) of its type is learnt from: held out, it could be neither known nor told.
+                groups = self.groups_of(paths)
+                alone = len(set(groups or paths)) == 1
+                more, held = (
+                    (paths, []) if alone else hold_out(paths, self.validation_share, self.seed, groups)
+                )
                 learnt, held_out = learnt + more, held_out + held
         return TrainingPhotographs(learnt, held_out, defects)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blemish.core.folds import held_out_positions
+from blemish.core.folds import Groups, held_out_positions
 
 GOOD = "good"
 
@@ -48,8 +48,10 @@ class TrainingPhotographs:
         return [self.labels.get(path, Label()) for path in paths]
 
 
-def hold_out(paths: Sequence[Path], share: float, seed: int) -> tuple[list[Path], list[Path]]:
-    """All but a seeded share of photographs, and that share."""
-    held = set(held_out_positions(len(paths), share, seed).tolist())
+def hold_out(
+    paths: Sequence[Path], share: float, seed: int, groups: Groups | None = None
+) -> tuple[list[Path], list[Path]]:
+    """All but a seeded share of photographs, and that share; those of a group (one for each) stand on one side."""
+    held = set(held_out_positions(len(paths), share, seed, groups).tolist())
     learnt = [path for position, path in enumerate(paths) if position not in held]
     return learnt, [path for position, path in enumerate(paths) if position in held]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from blemish.core.errors import ImageError
-from blemish.core.images import read_image, read_mask
+from blemish.core.images import DEFAULT_LIMITS, read_content, read_mask
 from blemish.core.json_values import number_or_none
 from blemish.core.overlay import contour_overlay, heatmap_overlay, segmentation
 from blemish.core.pictures import encoded
@@ -23,6 +23,7 @@ from blemish.detectors.training.session import TrainingSession, training_session
 from blemish.evaluation.evaluate import evaluate, mask_on_grid
 from blemish.evaluation.overlap import overlap
 from blemish.evaluation.result import Evaluation, ScoredImage
+from blemish.evaluation.unseen import unseen
 from blemish.experiments.benchmark.cell import (
     Arrays,
     CellResult,
@@ -89,7 +90,7 @@ def _measure(
     """Fit the detector, judge the test photographs, and gather what is kept of both."""
     summary = _fit(cell, detector, data.catalog, readable)
     inspector = Inspector.load(cell.inspector)
-    evaluation = _evaluate(detector, inspector, test, together)
+    evaluation = _evaluate(detector, inspector, unseen(test, inspector), together)
     reading = None if seconds_an_image is None else seconds_an_image * summary.n_train
     shown, pictures = _pictures(evaluation, inspector, data)
     unread = [{"path": str(failure.path), "detail": failure.detail} for failure in evaluation.failed]
@@ -139,7 +140,8 @@ def _evaluate(detector: Detector, inspector: Inspector, test: Catalog, together:
         return inspector.judge(prediction, width, height)
 
     return evaluate(
-        inspect,
+        # Of parts nothing is in the caches; and a photograph that shows none must not end the others.
+        inspect if detector.cuts is None else inspector.inspect,
         test,
         inspector.threshold,
         pixel_threshold=inspector.pixel_threshold,
@@ -213,12 +215,12 @@ def time_inspector(inspector: Inspector, paths: Sequence[Path]) -> tuple[float, 
     inspected, decoded = [], []
     for number, path in enumerate(paths):
         started = time.perf_counter()
-        photograph = read_image(path, bit_depth=inspector.manifest.preprocessing.bit_depth)
+        photograph = inspector.open_photograph(read_content(path, DEFAULT_LIMITS.max_bytes), str(path))
         decoded.append(time.perf_counter() - started)
         for _ in range(_WARM_UP if number == 0 else 0):
-            inspector.inspect(photograph)
+            inspector.inspect_photograph(photograph)
         started = time.perf_counter()
-        inspector.inspect(photograph)
+        inspector.inspect_photograph(photograph)
         inspected.append(time.perf_counter() - started)
     return 1e3 * float(np.median(inspected)), 1e3 * float(np.median(decoded))
 

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 from pydantic import ValidationError
 
-from blemish.server.job_requests import EvaluateRequest, ExploreRequest
+from blemish.server.job_requests import EvaluateRequest, ExploreRequest, JobRequest, StressRequest
 from blemish.server.page.access import PRIVATE, QUIET, Access, plainly, refused
 from blemish.server.page.detector_options import OptionFields
 from blemish.server.page.inspect_tab import inspector_names
@@ -16,6 +16,7 @@ from blemish.server.service import Service
 from blemish.station.keys import Role
 
 _EXPLORE, _EVALUATE = "Explore the photographs", "Evaluate an inspector on them"
+_STRESS = "Disturb them, and see what an inspector bears"
 
 
 class ExploreTab:
@@ -31,10 +32,13 @@ class ExploreTab:
                     elem_id="explore-folder",
                 )
                 what = gr.Radio(
-                    label="What to do", choices=[_EXPLORE, _EVALUATE], value=_EXPLORE, elem_id="explore-what"
+                    label="What to do",
+                    choices=[_EXPLORE, _EVALUATE, _STRESS],
+                    value=_EXPLORE,
+                    elem_id="explore-what",
                 )
                 self.inspector = gr.Dropdown(
-                    label="Inspector to evaluate",
+                    label="Inspector to measure",
                     choices=inspector_names(service),
                     visible=False,
                     elem_id="explore-inspector",
@@ -42,8 +46,8 @@ class ExploreTab:
                 self._options = OptionFields("explore", detectors=False)
                 go = gr.Button("Make the report", variant="primary", elem_id="explore-button")
             with gr.Column(scale=3, min_width=440):
-                self.panel = JobPanel(service, access, ("explore", "evaluate"), "explore")
-        what.change(lambda chosen: gr.update(visible=chosen == _EVALUATE), what, self.inspector, **QUIET)
+                self.panel = JobPanel(service, access, ("explore", "evaluate", "stress"), "explore")
+        what.change(lambda chosen: gr.update(visible=chosen != _EXPLORE), what, self.inspector, **QUIET)
         inputs = [folder, what, self.inspector, *self._options.inputs]
         go.click(self._start, inputs, self.panel.chosen, **PRIVATE)
 
@@ -61,12 +65,12 @@ class ExploreTab:
         with plainly():
             options = self._options.read(parameters, backbone, weights)
         try:
-            asked = (
-                ExploreRequest(folder=folder.strip(), **options)
-                if what == _EXPLORE
-                else EvaluateRequest(folder=folder.strip(), inspector=name or "")
-            )
+            if what == _EXPLORE:
+                asked: JobRequest = ExploreRequest(folder=folder.strip(), **options)
+            else:
+                measuring = StressRequest if what == _STRESS else EvaluateRequest
+                asked = measuring(folder=folder.strip(), inspector=name or "")
         except ValidationError as error:
-            raise refused("Name a folder on the server, and for an evaluation an inspector.") from error
+            raise refused("Name a folder on the server, and to measure one an inspector.") from error
         with plainly():
             return self.panel.begun(self._service.start_job(asked, by))

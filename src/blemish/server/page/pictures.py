@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from blemish.core.overlay import contour_overlay, heatmap_layer, segmentation
+from blemish.core.overlay import contour_overlay, hatched, heatmap_layer
 from blemish.core.pictures import data_uri, fitted, uri_of
 from blemish.core.types import ByteArray
 from blemish.line.inspection import Inspection
@@ -31,7 +31,7 @@ def pictures(judgement: Judgement) -> str:
         )
     low, high = inspector.map_scale
     heat = uri_of(heatmap_layer(small.shape[1], small.shape[0], inspection.anomaly_map, low, high), ".png")
-    segmented = data_uri(_segmented(small, inspection, inspector.pixel_threshold), ".jpg")
+    segmented = data_uri(_segmented(small, inspection), ".jpg")
     stack = (
         f'<div class="bl-stack">{_image(original, "Photograph of the part")}'
         f'<img class="bl-heat" src="{heat}" alt="Heatmap over the photograph: warm where it is unusual">'
@@ -56,14 +56,16 @@ def thumbnail(image: ByteArray, of: str, side: int = THUMBNAIL) -> str:
     return f'<img class="bl-thumb" src="{data_uri(fitted(image, side), ".jpg")}" alt="{escaped(of)}">'
 
 
-def _segmented(image: ByteArray, inspection: Inspection, threshold: float) -> ByteArray:
-    """The photograph, dimmed where it is usual, outlined where it is not."""
+def _segmented(image: ByteArray, inspection: Inspection) -> ByteArray:
+    """The photograph, dimmed where it is usual, outlined where it is not, hatched where nobody looks."""
     import cv2
 
-    found = segmentation(inspection.anomaly_map, threshold)
+    found = inspection.anomalous_pixels()
     height, width = image.shape[:2]
     mask = cv2.resize(found.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     dimmed = np.where(mask[..., None] > 0, image, (image * _DIMMED).astype(np.uint8))
+    if inspection.counted is not None:
+        dimmed = hatched(dimmed, ~inspection.counted)
     return contour_overlay(np.ascontiguousarray(dimmed), found, _OUTLINE) if found.any() else dimmed
 
 

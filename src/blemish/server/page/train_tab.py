@@ -25,6 +25,7 @@ AUGMENTATIONS = (
     ("Turned a little", "turns"),
     ("In another light", "jitter"),
     ("Brighter and darker", "brightness"),
+    ("In the light of another day", "light"),
     ("All of these", "flips,turns,jitter,brightness"),
 )
 """What the form offers, and the value of `augment`."""

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from blemish.core.errors import ArtifactError
 from blemish.server.authentication import Admin, Viewer
-from blemish.server.documents import ActivateRequest, InspectorDocument, VersionDocument
+from blemish.server.documents import ActivateRequest, InspectorDocument, RegionsRequest, VersionDocument
 from blemish.server.multipart import FormLimits, form, read_form
 from blemish.server.problems import ProblemError
 from blemish.server.routes.running import Running
@@ -65,6 +65,14 @@ async def add(request: Request, service: Running, caller: Admin) -> VersionDocum
 def activate(service: Running, name: PathName, wanted: ActivateRequest, caller: Admin) -> VersionDocument:
     """Let a version judge from now on."""
     return VersionDocument.of(service.inspectors.activate(name, wanted.version))
+
+
+@router.post("/v1/inspectors/{name}/regions", status_code=201)
+def narrow(service: Running, name: PathName, wanted: RegionsRequest, caller: Admin) -> VersionDocument:
+    """Make a version that looks at less, without learning anew; it judges only once it is activated."""
+    return VersionDocument.of(
+        service.inspectors.narrow(name, wanted.version, wanted.ignore, wanted.include, caller.name)
+    )
 
 
 @router.post("/v1/inspectors/{name}/roll-back")

@@ -33,8 +33,9 @@ _REPORT_HEADERS = {
     )
 }
 
-_JSON = ("weights", "parameters", "good", "defective", "ignore")
-_TEXTS = ("name", "detector", "size", "quick", "backbone", "layout", *_JSON)
+_JSON = ("weights", "parameters", "good", "defective", "ignore", "include")
+_VIEW = ("smallest_defect", "scale", "budget", "mask", "foreground", "align", "parts")
+_TEXTS = ("name", "detector", "size", "quick", "backbone", "layout", "group_by", *_VIEW, *_JSON)
 _FORM = form(
     ["name", "photographs"],
     name={"type": "string", "pattern": NAME_PATTERN, "description": "Name of the inspector to make."},
@@ -47,7 +48,26 @@ _FORM = form(
     layout={"type": "string", "description": "Layout of the folders in the zip; recognised if absent."},
     good={"type": "string", "description": "Folders of good parts in the zip, as a JSON array."},
     defective={"type": "string", "description": "Folders of defective parts, as a JSON array."},
-    ignore={"type": "string", "description": "Patterns of files that are left out, as a JSON array."},
+    ignore={
+        "type": "string",
+        "description": "Boxes and polygons of photographs that do not count, and patterns of files that are left out, "
+        "as a JSON array.",
+    },
+    include={"type": "string", "description": "Boxes and polygons that alone count, as a JSON array."},
+    mask={"type": "string", "description": "Black-and-white image on the server whose white counts."},
+    smallest_defect={
+        "type": "string",
+        "description": "Side of the smallest defect to see, as 12px or 0.4mm.",
+    },
+    scale={"type": "string", "description": "Scale of the photographs, as 0.05mm/px."},
+    budget={"type": "string", "description": "Most time that a photograph may take here, as 60ms."},
+    foreground={"type": "string", "enum": ["true", "false"], "description": "Only the part counts."},
+    align={"type": "string", "description": "none, shift, turn or auto."},
+    parts={"type": "string", "description": "Like parts in a photograph: one, auto, or as grid:2x3."},
+    group_by={
+        "type": "string",
+        "description": "What photographs of one part have in common, as folder or 5s.",
+    },
     photographs={
         "type": "string",
         "format": "binary",
