@@ -32,6 +32,7 @@ from blemish.view.preprocessing import look
 
 _LARGER, _SHIFT = 1.4, 0.05
 _TIMED = 15
+_SHOWN, _SIDE = 6, 150
 
 
 def turned_set(root: Path, out: Path) -> Path:
@@ -105,6 +106,20 @@ def milliseconds(detector: Detector, paths: list[Path]) -> float:
     return 1000 * float(np.median([seconds(lambda image=image: look(image, contract)) for image in images]))
 
 
+def picture(catalog: Catalog, out: Path) -> None:
+    """Some good photographs as they lie, and below them as they are looked at."""
+    paths = catalog.train_normal()
+    detector = create_detector("patchcore", align="auto")
+    detector.look_as(detector.plan_view(paths))
+    images = [read_image(paths[place]) for place in np.linspace(0, len(paths) - 1, _SHOWN).astype(int)]
+    seen = [look(image, detector.preprocessing()).picture for image in images]
+    rows = [
+        np.hstack([cv2.resize(one, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) for one in row])
+        for row in (images, seen)
+    ]
+    cv2.imwrite(str(out), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
 def main() -> None:
     """Print a table for every set."""
     parser = argparse.ArgumentParser(description="What alignment is worth.")
@@ -112,7 +127,15 @@ def main() -> None:
     parser.add_argument("--detectors", default="patchcore,padim")
     parser.add_argument("--align", default="none,auto")
     parser.add_argument("--turned", action="store_true", help="turn and shift every photograph first")
+    parser.add_argument(
+        "--picture", type=Path, help="draw what is seen of the first set instead, as this JPEG"
+    )
     options = parser.parse_args()
+    if options.picture:
+        with tempfile.TemporaryDirectory() as folder:
+            root = options.sets[0]
+            picture(open_catalog(turned_set(root, Path(folder)) if options.turned else root), options.picture)
+        return
     for root in options.sets:
         with tempfile.TemporaryDirectory() as folder:
             catalog = open_catalog(turned_set(root, Path(folder)) if options.turned else root)
