@@ -88,6 +88,16 @@ def test_a_photograph_is_not_vouched_for_by_others_of_its_part() -> None:
     assert {0, 1} <= suspects(rows, owners, owners // 2)
 
 
+def test_a_copy_that_stands_alone_makes_nobody_suspicious_and_one_of_a_defect_goes_with_it() -> None:
+    rows, owners = torch.cat([even(), even(1)]), (torch.arange(320) % 160) // 5
+    rows[170] += 50  # a relit copy of the third photograph
+    rows[0] += 90
+    rows[160] += 90  # the same mark on a copy of the first one
+    bank = trusted_bank(rows, owners, owners, lambda some: torch.arange(len(some)), 0, own=160)
+    assert 0 in bank.photographs and 2 not in bank.photographs
+    assert not bank.trusted[[0, 160]].any() and bank.trusted[170]
+
+
 @given(st.integers(0, 50))
 def test_at_most_a_fifth_of_the_photographs_is_suspected(seed: int) -> None:
     rows, owners = even(seed), torch.arange(160) // 5

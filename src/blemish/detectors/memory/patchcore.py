@@ -285,7 +285,8 @@ class PatchCore(FrozenFeatureDetector):
         pool = functools.reduce(operator.add, self._pools_of_copies(paths, own), own)
         if not self.robust:
             return pool
-        return trusted_pool(pool, self.groups_of(paths), self._size_of_bank(pool), self.seed)
+        size = self._size_of_bank(pool)
+        return trusted_pool(pool, self.groups_of(paths), size, self.seed, own=len(own.vectors))
 
     def _pools_of_copies(self, paths: list[Path], own: PatchPool) -> list[PatchPool]:
         """Candidates from copies of each kind that is used; which, is chosen first where that is left to the fit."""

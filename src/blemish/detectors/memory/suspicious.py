@@ -59,7 +59,12 @@ class TrustedBank:
 
 
 def trusted_bank(
-    vectors: Tensor, owners: Tensor, parts: Tensor, choose: Callable[[Tensor], Tensor], seed: int
+    vectors: Tensor,
+    owners: Tensor,
+    parts: Tensor,
+    choose: Callable[[Tensor], Tensor],
+    seed: int,
+    own: int | None = None,
 ) -> TrustedBank:
     """Choose a bank, look for vectors in it that stand alone, and choose it anew without what is suspicious.
 
@@ -72,6 +77,8 @@ def trusted_bank(
         parts: the number of each vector's group of photographs, M: the same where each is its own.
         choose: from some of the pool's vectors, which of them are the bank.
         seed: of the projection that distances are measured in.
+        own: how many of the vectors, from the first on, are of photographs themselves and not of copies, of which a
+            turned or relit one may stand alone without any defect; all where None.
     """
     chosen, found = choose(vectors), dict[int, float]()
     trusted = torch.ones(len(vectors), dtype=torch.bool)
@@ -81,9 +88,11 @@ def trusted_bank(
     most = max(1, int(MOST_PHOTOGRAPHS * len(torch.unique(owners))))
     for _ in range(_ROUNDS):
         pool, pool_parts = projected[trusted], parts[trusted]
-        support = support_distances(projected[chosen], parts[chosen], pool, pool_parts).numpy()
-        away = deviations(support)
-        new = _standing_out(owners[chosen], away, found, most - len(found))
+        judged = chosen if own is None else chosen[chosen < own]
+        if not len(judged):
+            break
+        support = support_distances(projected[judged], parts[judged], pool, pool_parts).numpy()
+        new = _standing_out(owners[judged], deviations(support), found, most - len(found))
         if not new:
             break
         found |= new
@@ -106,7 +115,9 @@ def _standing_out(
     return dict(sorted(found.items(), key=lambda one: -one[1])[:most])
 
 
-def trusted_pool(pool: PatchPool, groups: Sequence[str] | None, size: int, seed: int) -> PatchPool:
+def trusted_pool(
+    pool: PatchPool, groups: Sequence[str] | None, size: int, seed: int, own: int | None = None
+) -> PatchPool:
     """The pool without what is suspicious, and the bank that was chosen of it.
 
     Args:
@@ -114,10 +125,11 @@ def trusted_pool(pool: PatchPool, groups: Sequence[str] | None, size: int, seed:
         groups: of each photograph the group that it is of; None where each is its own.
         size: vectors in the bank.
         seed: of the choice.
+        own: how many of the candidates, from the first on, are of photographs themselves and not of copies.
     """
     owners = pool.owners
     parts = owners if groups is None else torch.from_numpy(np.unique(groups, return_inverse=True)[1])[owners]
-    bank = trusted_bank(pool.vectors, owners, parts, lambda rows: bank_rows(rows, size, seed), seed)
+    bank = trusted_bank(pool.vectors, owners, parts, lambda rows: bank_rows(rows, size, seed), seed, own)
     rows = torch.nonzero(bank.trusted)[:, 0]
     return dataclasses.replace(
         pool,
