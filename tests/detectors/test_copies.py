@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from blemish.core.errors import UsageError
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.detectors.copies import NONE, Copies, can_be_meant, relit
+from blemish.detectors.memory import patch_pool
 from blemish.detectors.memory.copies_choice import Judged, helps
-from blemish.detectors.memory.patch_pool import MOST_OTHERS, MOST_TURNED, gather_copies
+from blemish.detectors.memory.patch_pool import MOST_OTHERS, gather_copies
 from blemish.detectors.memory.patchcore import PatchCore
 
 Picture = npt.NDArray[np.uint8]
@@ -126,7 +127,7 @@ def test_the_fit_says_what_more_photographs_would_bring(turned: PatchCore) -> No
 
 
 def test_a_photographs_own_copies_are_no_part_of_the_bank_that_judges_it(lying_anyhow: Catalog) -> None:
-    detector = PatchCore(**{**SMALL, "coreset_size": 100_000}, copies="turn8")
+    detector = PatchCore(**{**SMALL, "size": 64, "coreset_size": 100_000}, copies="turn4")
     detector.fit(lying_anyhow)
     unseen = dict(detector.cross_predict(lying_anyhow, 10))
     paths = lying_anyhow.train_normal()
@@ -136,15 +137,18 @@ def test_a_photographs_own_copies_are_no_part_of_the_bank_that_judges_it(lying_a
         assert unseen[position].score == pytest.approx(without.score, rel=1e-4)
 
 
-def test_copies_are_bounded_and_belong_to_their_photograph(lying_anyhow: Catalog) -> None:
+def test_copies_are_bounded_and_belong_to_their_photograph(
+    lying_anyhow: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patch_pool, "MOST_TURNED", 50)
     detector = PatchCore(size=64)
     paths = lying_anyhow.train_normal()
     reading = detector.extractor(), detector._embedding(), paths
     pool = gather_copies(*reading, Copies(relit=True), 1, seed=0)
     assert len(pool.vectors) == len(paths) * 4 <= MOST_OTHERS
     assert pool.owners.tolist() == np.repeat(np.arange(len(paths)), 4).tolist()
-    pool = gather_copies(*reading, Copies(turns=60), 1, seed=0)
-    assert len(pool.vectors) == MOST_TURNED < len(paths) * 59
+    pool = gather_copies(*reading, Copies(turns=8), 1, seed=0)
+    assert len(pool.vectors) == 50 < len(paths) * 7
     assert set(torch.unique(pool.owners).tolist()) == set(range(len(paths)))
 
 
