@@ -19,6 +19,7 @@ from blemish.data.cut_parts import CutParts
 from blemish.data.defect_files import write_image, write_mask
 from blemish.data.drawn_trays import Tray, render_tray
 from blemish.data.sample_line import render_good
+from blemish.detectors import timing
 from blemish.detectors.base import Detector
 from blemish.detectors.registry import create_detector
 from blemish.line.runtime import Inspector
@@ -26,6 +27,7 @@ from blemish.making.build import build_inspector
 from blemish.station.compiled import SharedInspector
 from blemish.view.parts import cut_out, split
 from blemish.view_planning.plan import ViewOptions, plan_view
+from blemish.view_planning.scale import Reading
 
 ROWS, COLUMNS, CELL = 2, 3, 96
 COUNTS = (4, 5, 5, 6, 6, 6, 6, 6)
@@ -87,7 +89,7 @@ def test_the_number_of_parts_is_learnt_and_its_cost_is_said(built: Any) -> None:
     view = inspector.manifest.preprocessing.view
     assert view is not None and view.parts is not None
     assert inspector.expected_parts == (4, 6, 6)
-    assert "4 to 6 (usually 6) like parts" in view.reasons[0] and "6 looks" in view.reasons[0]
+    assert "4 to 6 (usually 6) like parts" in " ".join(view.reasons) and "6 looks" in " ".join(view.reasons)
     assert detector.input_sides == (
         inspector.manifest.preprocessing.height,
         inspector.manifest.preprocessing.width,
@@ -153,6 +155,26 @@ def test_a_damaged_washer_among_good_ones_is_rejected_where_it_lies(made: Callab
 
         assert inspection.verdict == "reject"
         assert abs(middle[0] - ys.mean()) < CELL / 4 and abs(middle[1] - xs.mean()) < CELL / 4
+
+
+def test_areas_cannot_be_ignored_later_where_photographs_are_cut(made: Callable[[str], Any]) -> None:
+    with pytest.raises(
+        UsageError, match="cuts photographs into parts, which do not lie where areas are named"
+    ):
+        made("padim")[1].with_ignored(["box:0,0,20,20"])
+
+
+def test_the_time_of_a_photograph_is_that_of_all_its_parts(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector, paths = create_detector("padim", parts="grid:2x3", **SMALL["padim"]), catalog.train_normal()
+    shapes: list[tuple[int, ...]] = []
+    monkeypatch.setattr(timing, "compiled", lambda clone: lambda given: shapes.append(given.shape))
+    monkeypatch.setattr(timing, "median_seconds", lambda judge: judge() or 1.0)
+
+    detector.measured_seconds(paths, detector.plan_view(paths))
+
+    assert shapes == 6 * [(3, 96, 96)]
 
 
 def test_the_files_that_were_cut_are_gone_with_the_detector(catalog: Catalog) -> None:
@@ -290,14 +312,14 @@ def singles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
 def test_one_part_and_a_texture_are_looked_at_whole(
     name: str, why: str, singles: dict[str, list[Path]]
 ) -> None:
-    view = plan_view(singles[name], 96, ViewOptions(parts="auto")).view
+    view = plan_view(singles[name], Reading("padim", 96), ViewOptions(parts="auto")).view
     assert view is not None and view.parts is None and view.key == ""
-    assert why in view.reasons[0]
+    assert why in " ".join(view.reasons)
 
 
 def test_a_texture_has_no_foreground(singles: dict[str, list[Path]]) -> None:
     with pytest.raises(UsageError, match="foreground=True is not possible here"):
-        plan_view(singles["gravel"], 96, ViewOptions(foreground=True))
+        plan_view(singles["gravel"], Reading("padim", 96), ViewOptions(foreground=True))
 
 
 def test_dust_and_noise_on_the_ground_hardly_change_a_score_where_the_part_alone_counts(

@@ -16,7 +16,7 @@ from blemish.core.progress import task
 from blemish.detectors.tiled import exported_tiles
 from blemish.features.onnx_export import to_onnx
 from blemish.line.manifest import FeaturesRecord
-from blemish.line.rows import features_record, network_input, photograph_for
+from blemish.line.rows import PartsInput, features_record, photograph_for, photograph_input
 from blemish.line.tiled import TiledNetwork
 from blemish.view_planning.budget import median_seconds
 from blemish.view_planning.plan import PlannedView
@@ -43,14 +43,15 @@ def measured_seconds(detector: Detector, paths: Sequence[Path], planned: Planned
     with task(f"Measuring {planned.width} x {planned.height} pixels"):
         clone = detector.clone().set_params(**_shorter(detector)).look_as(planned)
         clone.fit(few)
-        run, features, contract = compiled(clone), features_of(clone), clone.preprocessing()
+        run, features, contract = compiled(clone), features_of(clone), clone.photograph_preprocessing()
         path = _readable(few)
 
         def judge() -> None:
             content = read_content(path, DEFAULT_LIMITS.max_bytes)
             photograph = photograph_for(contract, features, content, str(path))
-            values: Any = network_input(photograph.pixels, contract, features).values
-            run(values)
+            given = photograph_input(photograph.pixels, contract, features, str(path))
+            for one in given.inputs if isinstance(given, PartsInput) else (given,):
+                run(one.values)
 
         return median_seconds(judge)
 

@@ -29,6 +29,11 @@ def ignoring(
             f"{manifest.name} reads photographs in tiles, where it was not measured how far an edge of "
             f"what is ignored is seen: {anew}."
         )
+    if contract.view.parts is not None:
+        raise UsageError(
+            f"{manifest.name} cuts photographs into parts, which do not lie where areas are named: {manifest.name} "
+            "can ignore none."
+        )
     if not detector.score_is_maximum:
         raise UsageError(
             f"The score of {manifest.name} ({detector.name}) is not the highest value of its anomaly map, so it cannot "
