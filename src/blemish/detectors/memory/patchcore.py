@@ -155,9 +155,13 @@ class PatchCore(FrozenFeatureDetector):
     )
 
     def reads(self) -> Reads:
-        """The backbone's feature maps, and pixels to turn."""
+        """The backbone's feature maps, and pixels to turn; nothing of what is read in tiles."""
         reads = super().reads()
-        return reads if self.copies == NONE else dataclasses.replace(reads, contracts=(self.preprocessing(),))
+        return (
+            reads
+            if self.copies == NONE or self.planned_view().tiled
+            else dataclasses.replace(reads, contracts=(self.preprocessing(),))
+        )
 
     def learn(self, catalog: Catalog) -> None:
         """Fill the memory bank from the normal training images, and learn what they score as if unseen."""
