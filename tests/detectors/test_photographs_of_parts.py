@@ -26,6 +26,7 @@ from blemish.making.build import build_inspector
 from blemish.station.compiled import SharedInspector
 from blemish.view.parts import cut_out, split
 from blemish.view_planning.plan import ViewOptions, plan_view
+from blemish.view_planning.scale import Reading
 
 ROWS, COLUMNS, CELL = 2, 3, 96
 COUNTS = (4, 5, 5, 6, 6, 6, 6, 6)
@@ -87,7 +88,7 @@ def test_the_number_of_parts_is_learnt_and_its_cost_is_said(built: Any) -> None:
     view = inspector.manifest.preprocessing.view
     assert view is not None and view.parts is not None
     assert inspector.expected_parts == (4, 6, 6)
-    assert "4 to 6 (usually 6) like parts" in view.reasons[0] and "6 looks" in view.reasons[0]
+    assert "4 to 6 (usually 6) like parts" in " ".join(view.reasons) and "6 looks" in " ".join(view.reasons)
     assert detector.input_sides == (
         inspector.manifest.preprocessing.height,
         inspector.manifest.preprocessing.width,
@@ -290,14 +291,14 @@ def singles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
 def test_one_part_and_a_texture_are_looked_at_whole(
     name: str, why: str, singles: dict[str, list[Path]]
 ) -> None:
-    view = plan_view(singles[name], 96, ViewOptions(parts="auto")).view
+    view = plan_view(singles[name], Reading("patchcore", 96), ViewOptions(parts="auto")).view
     assert view is not None and view.parts is None and view.key == ""
-    assert why in view.reasons[0]
+    assert why in " ".join(view.reasons)
 
 
 def test_a_texture_has_no_foreground(singles: dict[str, list[Path]]) -> None:
     with pytest.raises(UsageError, match="foreground=True is not possible here"):
-        plan_view(singles["gravel"], 96, ViewOptions(foreground=True))
+        plan_view(singles["gravel"], Reading("patchcore", 96), ViewOptions(foreground=True))
 
 
 def test_dust_and_noise_on_the_ground_hardly_change_a_score_where_the_part_alone_counts(

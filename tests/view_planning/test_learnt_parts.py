@@ -13,6 +13,7 @@ from blemish.data.defect_files import write_image
 from blemish.data.drawn_trays import render_tray
 from blemish.view.parts import Parts
 from blemish.view_planning.plan import PlannedView, ViewOptions, plan_view
+from blemish.view_planning.scale import Reading
 
 CELL = 96
 
@@ -26,7 +27,7 @@ def planned(images: list[ByteArray], folder: Path, any_shape: bool = True) -> Pl
     paths = [folder / f"{number}.png" for number in range(len(images))]
     for path, image in zip(paths, images, strict=True):
         write_image(path, image)
-    return plan_view(paths, 128, ViewOptions(parts="auto"), any_shape)
+    return plan_view(paths, Reading("patchcore", 128, any_shape), ViewOptions(parts="auto"))
 
 
 def parts_of(found: PlannedView) -> Parts:
@@ -51,7 +52,9 @@ def test_parts_that_the_border_often_cuts_off_are_left_out_and_that_is_said(tmp_
     parts = parts_of(found)
     assert parts.count == (4, 4, 4)
     assert parts.components is not None and parts.components.cut_off
-    assert found.view is not None and "parts that the border cuts off are left out" in found.view.reasons[0]
+    assert found.view is not None and "parts that the border cuts off are left out" in " ".join(
+        found.view.reasons
+    )
 
 
 def test_a_network_that_reads_squares_is_given_squares(tmp_path: Path) -> None:
@@ -78,7 +81,7 @@ def test_things_that_are_not_alike_are_no_parts(tmp_path: Path) -> None:
     found = planned(images, tmp_path)
 
     assert found.view is not None and found.view.parts is None
-    assert "no like parts" in found.view.reasons[0]
+    assert "no like parts" in " ".join(found.view.reasons)
 
 
 @pytest.mark.real
@@ -88,6 +91,6 @@ def test_real_photographs_of_one_part_and_of_a_surface_are_looked_at_whole(
 ) -> None:
     paths = open_catalog(real_data / name).train_normal()[:40]
 
-    view = plan_view(paths, 128, ViewOptions(parts="auto")).view
+    view = plan_view(paths, Reading("patchcore", 128), ViewOptions(parts="auto")).view
 
     assert view is not None and view.parts is None and view.reasons
