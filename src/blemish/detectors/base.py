@@ -459,6 +459,10 @@ class Detector(ViewParameters, Folding, ABC):
         planned = self.planned_view()
         if planned.view is None or not planned.view.all_regions or not self.gives_maps:
             return prediction
+        if (
+            planned.view.alignment is not None
+        ):  # regions lie in the reference frame: `_placed` has seen to them
+            return prediction
         shape = prediction.anomaly_map.shape
         counts = counting(planned.view, planned.view.photograph, shape[0], shape[1])
         look = Look(np.empty(0, np.uint8), counts.picture, counted_in_photograph=counts.photograph)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,6 +40,8 @@ _METHODS: tuple[Method, ...] = ("correlation", "phase", "features")
 """The quickest first."""
 _ALIKE = 0.02
 """Agreement by which methods may differ and count as alike."""
+_LARGEST = 512 * 512
+"""Pixels of the pictures that held-out scores are measured on, at most: more cost more and say no more of places."""
 _CLEARLY = 0.7
 """What may remain, at most, of the disagreement that parts have as they lie."""
 _LEAST_AGREEMENT, _LEAST_OF_NEARLY_ALL = 0.6, 0.5
@@ -146,13 +149,21 @@ def _learnt(
         best = turn if better else shift
     if not best.helps:
         return _none(asked, best.in_words + _why_not(best), "leave it at none")
-    aligned = view.model_copy(update={"alignment": best.alignment})
-    before, after = (float(scores_held_out(paths, shape, one, bit_depth).mean()) for one in (view, aligned))
+    smaller = _in_one_piece(shape)
+    views = (view.model_copy(update={"tile": 0, "alignment": one}) for one in (None, best.alignment))
+    before, after = (float(scores_held_out(paths, smaller, one, bit_depth).mean()) for one in views)
     rise = f"and held out they score {after:.3g} instead of {before:.3g}"
     if after > before and asked == AUTO:
         return _none(asked, f"{best.in_words}, {rise}", "")
     what = "turned and shifted" if best.alignment.model == "turn" else "shifted"
     return best.alignment, f"Parts are {what} to one place: {best.in_words}, {rise}."
+
+
+def _in_one_piece(shape: tuple[int, int]) -> tuple[int, int]:
+    """Height and width at which photographs are compared: of the input, or smaller where that is read in tiles."""
+    scale = min(1.0, math.sqrt(_LARGEST / (shape[0] * shape[1])))
+    height, width = (max(2, round(scale * side / 32)) * 32 if scale < 1 else side for side in shape)
+    return height, width
 
 
 def require_alignment(asked: str) -> None:
