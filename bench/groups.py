@@ -38,7 +38,7 @@ def row(catalog: Catalog, by: str, parts: str, detector: str) -> tuple[str, ...]
     learnt = catalog.grouped(by) if by else catalog
     fitted = create_detector(detector).fit(learnt)
     paths, groups = learnt.train_normal(), learnt.groups()
-    held = dict(fitted.cross_predict(learnt, 4))
+    held = dict(fitted.cross_predict(learnt, fitted.calibration_folds))
     threshold = quantile_threshold([prediction.score for prediction in held.values()])
     n_groups = len({groups[paths[position]] for position in held}) if groups else None
     expected, at_most = false_reject_rate(len(held), n_groups=n_groups)
