@@ -70,10 +70,10 @@ class Detector(ViewParameters, Folding, ABC):
 
     Example:
         >>> import blemish
-        >>> blemish.PatchCore(size=448).set_params(seed=1).clone()
-        PatchCore(size=448, seed=1)
-        >>> blemish.PatchCore(size=448).get_params()["size"]
-        448
+        >>> blemish.PatchCore(size=352).set_params(seed=1).clone()
+        PatchCore(size=352, seed=1)
+        >>> blemish.PatchCore(size=352).get_params()["size"]
+        352
     """
 
     name: ClassVar[str] = ""
