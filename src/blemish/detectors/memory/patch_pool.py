@@ -20,7 +20,8 @@ from blemish.detectors.turned_copies import places_inside, turned
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
 
-MOST_TURNED, MOST_OTHERS = 480, 120
+MOST_TURNED: int = 480
+MOST_OTHERS: int = 120
 """Turned copies that are read, and copies of any other kind: what they add falls with their number, and reading them is
 what takes time."""
 

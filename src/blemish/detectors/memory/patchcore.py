@@ -36,6 +36,7 @@ from blemish.detectors.memory.copies_choice import ALWAYS, FEWEST, CopiesChoice,
 from blemish.detectors.memory.foreground import Foreground, border_of, learn_foreground
 from blemish.detectors.memory.nearest_patch import COSINE, DISTANCES, EUCLIDEAN, NearestPatch, patch_embedding
 from blemish.detectors.memory.patch_pool import (
+    MOST_OTHERS,
     MOST_TURNED,
     PatchPool,
     bank_rows,
@@ -53,6 +54,8 @@ from blemish.features.together import Reads
 MAP, PATCHES = SCORES = "map", "patches"
 _FEWEST_FOR_CONTEXT = 20
 _FOREGROUND_IMAGES = 16
+_FEW = 8 * MOST_OTHERS
+"""Together, copies that are always made fill an eighth of the bank at most."""
 _EACH_COPY = 64
 
 
@@ -123,7 +126,7 @@ class PatchCore(FrozenFeatureDetector):
     reads_any_shape: ClassVar[bool] = True
     reads_tiles: ClassVar[bool] = True
     later: ClassVar[tuple[str, ...]] = ("distance", "masking")
-    calibration_folds: ClassVar[int] = 10
+    calibration_folds: ClassVar[int] = 20
 
     size: int = 448
     crop: int = 0
@@ -305,9 +308,12 @@ class PatchCore(FrozenFeatureDetector):
         return self._copies_of(paths, Copies.written(self.copies) if chosen is None else chosen.copies)
 
     def _copies_of(self, paths: list[Path], copies: Copies) -> list[PatchPool]:
-        """Candidates from copies of each kind."""
-        read = self.extractor(), self._embedding(), paths
-        return [gather_copies(*read, kind, self._each_copy(), self.seed) for kind in copies.kinds()]
+        """Candidates from copies of each kind; of those that nobody has asked for so few that they cannot crowd out the
+        photographs as they are, from which they lie far."""
+        read, few = (self.extractor(), self._embedding(), paths), max(1, self.coreset_size // _FEW)
+        always = self.copies_choice_ is not None
+        each = {kind: few if always and kind == ALWAYS else self._each_copy() for kind in copies.kinds()}
+        return [gather_copies(*read, kind, most, self.seed) for kind, most in each.items()]
 
     def _choose_copies(self, paths: list[Path], own: PatchPool) -> tuple[CopiesChoice, list[PatchPool]]:
         if self.planned_view().tiled:

@@ -24,7 +24,7 @@ from blemish.core.outliers import deviations
 from blemish.detectors.memory.coreset import random_projection
 from blemish.detectors.memory.patch_pool import PatchPool, bank_rows
 
-LEAST_DEVIATIONS = 3.0
+LEAST_DEVIATIONS = 5.0
 """Robust standard deviations of the vectors' support from which a vector makes its photograph suspicious."""
 
 BESIDE = 1.5
