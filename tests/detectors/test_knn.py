@@ -69,7 +69,7 @@ def test_score_and_map_are_those_of_a_slow_implementation(
 def test_one_neighbour_is_patchcore_without_a_context(catalog: Catalog, tested: list[Path]) -> None:
     few = first_good(catalog, 4)
     one = NearestNeighbours(**SMALL, neighbours=1).fit(few)
-    same = PatchCore(**SMALL, context=0).fit(few)
+    same = PatchCore(**SMALL, score="patches", copies="none", robust=False).fit(few)
     assert [p.score for p in one.predict(tested)] == [p.score for p in same.predict(tested)]
 
 

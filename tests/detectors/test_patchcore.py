@@ -141,7 +141,7 @@ def test_score_and_map_are_those_of_a_slow_implementation(
 
 def test_the_bank_is_the_plain_greedy_coreset_of_all_patches(catalog: Catalog) -> None:
     # One tap of few channels, so that no random projection stands between.
-    detector = PatchCore(size=SIZE, taps=(8,), coreset_size=60, context=0).fit(first_good(catalog, 4))
+    detector = PatchCore(**{**PLAIN, "taps": (8,), "coreset_size": 60}).fit(first_good(catalog, 4))
     bank = detector.memory_bank_.numpy().astype(np.float64)
     patches = np.concatenate(
         [patches_of(detector, path).reshape(-1, bank.shape[1]) for path in catalog.train_normal()[:4]]
@@ -174,7 +174,7 @@ def test_a_pool_smaller_than_all_patches_still_holds_nothing_but_patches(
 def test_the_bank_has_the_size_asked_for(catalog: Catalog) -> None:
     few = first_good(catalog, 3)
     assert len(PatchCore(**PLAIN).fit(few).memory_bank_) == PLAIN["coreset_size"]
-    ratio = PatchCore(size=SIZE, context=0, coreset_ratio=0.05).fit(few)
+    ratio = PatchCore(**PLAIN, coreset_ratio=0.05).fit(few)
     patches = 3 * int(np.prod(ratio.grid_))
     assert len(ratio.memory_bank_) == round(0.05 * patches)
 
@@ -249,9 +249,7 @@ def test_principal_components_are_those_of_a_slow_implementation(
     catalog: Catalog, tested: list[Path]
 ) -> None:
     few = first_good(catalog, 3)
-    reduced = PatchCore(size=SIZE, context=0, coreset_ratio=1.0, score="patches", top=1.0, dimensions=20).fit(
-        few
-    )
+    reduced = PatchCore(**PLAIN, coreset_ratio=1.0, top=1.0, dimensions=20).fit(few)
     patches = np.concatenate([patches_of(reduced, path).reshape(-1, 152) for path in few.train_normal()])
     assert reduced.memory_bank_.shape == (len(patches), 20), "all of the pool is kept"
     components = np.linalg.svd(patches - patches.mean(0), full_matrices=False)[2][:20]

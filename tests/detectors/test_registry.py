@@ -87,7 +87,7 @@ for name in detector_names():
     assert isinstance(info.presets, dict) and isinstance(info.gives_maps, bool) and isinstance(info.trains, bool)
 heavy = {"torch", "timm", "numpy", "pandas", "sklearn"} & set(sys.modules)
 assert not heavy, heavy
-assert detector_info("patchcore").parameters["size"] == 352 and "torch" in sys.modules
+assert detector_info("patchcore").parameters["size"] == 448 and "torch" in sys.modules
 print(len(detector_names()))
 """
     assert int(python(code, tmp_path)) == len(detector_names()) >= 19

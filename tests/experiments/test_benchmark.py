@@ -243,8 +243,10 @@ def test_every_photograph_is_decoded_once_and_every_network_run_once(
         create_detector("patchcore", size=64),
         create_detector("cae", size=64),
     ]
-    decoded, runs, decode, run = [], [], together.decode_image, CompiledNetwork.__call__
-    monkeypatch.setattr(together, "decode_image", lambda *a, **k: decoded.append(a[1]) or decode(*a, **k))
+    decoded, runs, decode, run = [], [], together.decode_photograph, CompiledNetwork.__call__
+    monkeypatch.setattr(
+        together, "decode_photograph", lambda *a, **k: decoded.append(a[1]) or decode(*a, **k)
+    )
     monkeypatch.setattr(CompiledNetwork, "__call__", lambda *a: runs.append(a[1].shape) or run(*a))
     found, seconds = read_category(data, detectors, tmp_path)
     n = len(data.catalog)
@@ -257,7 +259,7 @@ def test_every_photograph_is_decoded_once_and_every_network_run_once(
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("it was decoded again")
 
-    monkeypatch.setattr(extraction, "decode_image", fail)
+    monkeypatch.setattr(extraction, "open_photograph", fail)
     for detector in detectors[:3]:
         assert len(list(detector.extractor().stream(data.catalog.train_normal()))) == 12
     again, remembered = read_category(data, detectors, tmp_path)

@@ -52,7 +52,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 def test_each_photograph_is_decoded_once_for_learning(
     kind: str, washers: Path, tmp_path: Path, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But the four of the parity gate, which are shown as negatives."""
+    """But the four that the exported network is checked on, as negatives and with an edge drawn in."""
     monkeypatch.setenv("BLEMISH_CACHE", str(tmp_path / "cold"))
     name, parameters = DETECTORS[kind]
     catalog, detector = open_catalog(washers), create_detector(name, **parameters)
@@ -61,7 +61,7 @@ def test_each_photograph_is_decoded_once_for_learning(
     learning = learning_catalog(catalog, detector).table
     learnt = learning.loc[learning["split"] == "train", "path"].tolist()
     assert len(learnt) == built.n_train >= 12
-    again = [path for path in learnt if times[path] == 2]
+    again = [path for path in learnt if times[path] in (2, 3)]
     assert len(again) == PARITY_IMAGES
     assert {times[path] for path in learnt if path not in again} == {1}
 

@@ -108,8 +108,8 @@ def test_a_turned_photograph_is_the_same_in_every_form(tmp_path: Path) -> None:
 
 
 def test_parameters_as_in_scikit_learn() -> None:
-    detector = bl.PatchCore(size=448, taps=(8,))
-    assert repr(detector) == "PatchCore(size=448, taps=(8,))" and repr(bl.PatchCore()) == "PatchCore()"
+    detector = bl.PatchCore(size=352, taps=(8,))
+    assert repr(detector) == "PatchCore(size=352, taps=(8,))" and repr(bl.PatchCore()) == "PatchCore()"
     copy = sklearn.base.clone(detector)
     assert type(copy) is bl.PatchCore and copy.get_params() == detector.get_params() and copy is not detector
     assert detector.set_params(seed=3) is detector and detector.seed == 3

@@ -14,7 +14,7 @@ import pytest
 from server_clients import assert_problem, inspect
 
 from blemish.core.errors import BlemishError
-from blemish.server import queue
+from blemish.line import runtime
 from blemish.server.errors import shortage
 
 
@@ -99,7 +99,7 @@ def test_short_memory_is_said(client: httpx.Client, good: bytes, monkeypatch: py
     def fails(*arguments: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(queue, "decode_image", fails)
+    monkeypatch.setattr(runtime, "photograph_for", fails)
     answer = inspect(client, ("a.png", good))
     assert "too little memory" in assert_problem(answer, 503)["detail"] and answer.headers["retry-after"]
 

@@ -13,6 +13,7 @@ _ANOMALYDINO = {
     "distance": "cosine",
     "masking": True,
     "top": 0.01,
+    "sigma": 4.0,
 }
 
 DETECTORS = (
@@ -23,6 +24,8 @@ DETECTORS = (
         reference="Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022",
         presets={
             "paper": {
+                "size": 352,
+                "sigma": 4.0,
                 "copies": "none",
                 "score": "patches",
                 "top": 0.0,
@@ -41,6 +44,8 @@ DETECTORS = (
             },
             "quick": {"size": 256, "copies": "none", "coreset_size": 1000, "pool": 40_000},
             "wide": {
+                "size": 352,
+                "sigma": 4.0,
                 "copies": "none",
                 "backbone": "wide_resnet50_2",
                 "score": "patches",
@@ -56,6 +61,7 @@ DETECTORS = (
                 "robust": False,
             },
             "light-pca": {
+                "sigma": 4.0,
                 "backbone": "resnet18",
                 "size": 256,
                 "copies": "none",
@@ -69,6 +75,7 @@ DETECTORS = (
                 "top": 1.0,
             },
             "official": {
+                "sigma": 4.0,
                 "backbone": "wide_resnet50_2",
                 "size": 256,
                 "copies": "none",

@@ -126,7 +126,7 @@ class PatchCore(FrozenFeatureDetector):
     reads_any_shape: ClassVar[bool] = True
     reads_tiles: ClassVar[bool] = True
     later: ClassVar[tuple[str, ...]] = ("distance", "masking")
-    calibration_folds: ClassVar[int] = 20
+    calibration_folds: ClassVar[int] = 10
 
     size: int = 448
     crop: int = 0
@@ -136,7 +136,7 @@ class PatchCore(FrozenFeatureDetector):
     masking: bool = False
     dimensions: int = 0
     reduction: str = "pca"
-    coreset_size: int = 3000
+    coreset_size: int = 3500
     coreset_ratio: float = 0.0
     robust: bool = True
     pool: int = 100_000
