@@ -35,7 +35,7 @@ from blemish.making.reading import learning_catalog
 # What keeps tests short, for those detectors that have such a parameter.
 SHORT = {
     "size": 128,
-    "coreset_size": 150,
+    "coreset_size": 600,
     "copies": "none",
     "epochs": 1,
     "examples_per_epoch": 16,

@@ -29,7 +29,7 @@ def surface(seed: int, marked: bool = False) -> npt.NDArray[np.uint8]:
     cv2.circle(picture, (48, 48), 18, (90, 100, 110), -1)
     if marked:
         x = int(rng.integers(24, 60))
-        cv2.line(picture, (x, 26), (x + 10, 40), (20, 20, 60), 4)
+        cv2.line(picture, (x, 26), (x + 10, 40), (0, 0, 130), 6)
     noise = cv2.GaussianBlur(rng.normal(size=(SIDE, SIDE, 3)), (0, 0), 1.0) * 12
     return np.clip(picture + noise, 0, 255).astype(np.uint8)
 
