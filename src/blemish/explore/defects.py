@@ -181,6 +181,10 @@ def recommended_size(areas: npt.NDArray[np.float64], longest_side: int) -> Input
         f"from {WHOLE_CELL} x {WHOLE_CELL} on, one {CELL} x {CELL} cell of the feature map sees nothing but defect"
     )
     if enough is None or enough > most:
-        limit = f"the photographs have only {longest_side} px" if size < INPUT_SIZES[-1] else "larger is slow"
-        reason += f", but {limit}: come closer with the camera, or crop the photographs to what matters"
+        reason += (
+            f", but the photographs have only {longest_side} px: come closer with the camera"
+            if size < INPUT_SIZES[-1]
+            else ", which takes more: name the smallest defect to blemish fit, as --smallest-defect 12px, and large "
+            "photographs are read in tiles"
+        )
     return InputSize(size, reason + ".", smallest, small)
