@@ -276,8 +276,10 @@ def choose_copies(trial: Trial) -> tuple[CopiesChoice, list[PatchPool]]:
     kept = Copies()
     pools: dict[str, PatchPool] = {}
     judged = {str(kept): trial.judge([])}
-    with task("Choosing copies", len(KINDS)) as advance:
-        for kind in KINDS:
+    nothing_to_gain = judged[str(kept)].auroc == judged[str(kept)].recall == 1
+    kinds = () if nothing_to_gain else KINDS  # reading copies is what takes time
+    with task("Choosing copies", len(kinds)) as advance:
+        for kind in kinds:
             if not (kind.turns > KINDS[0].turns and kept.turns == 1):
                 tried = {name: pool for name, pool in pools.items() if not (kind.turns > 1 and name == TURN)}
                 tried[TURN if kind.turns > 1 else str(kind)] = trial.copies(kind)
