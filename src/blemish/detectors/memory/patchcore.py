@@ -108,7 +108,8 @@ class PatchCore(FrozenFeatureDetector):
         score: "map" for the highest value of the smoothed map, so that score and map are one thing, or "patches" for
             the mean of the highest patch distances.
         top: share of these; 0 takes the maximum.
-        context: number of most similar good images that a score is relative to; 0 for none.
+        context: number of most similar good images that a score is relative to; 0 for none. It is of whole photographs:
+            there is none where they are read in tiles.
         reweighting: bank neighbours in the paper's weight of the score, which is of Euclidean distances of patches; 0
             for none.
         sigma: smoothing of the map, in pixels of the input; 8 is one patch.
@@ -142,7 +143,7 @@ class PatchCore(FrozenFeatureDetector):
     pool: int = 100_000
     score: str = MAP
     top: float = 0.01
-    context: int = 0
+    context: int = 30
     reweighting: int = 0
     sigma: float = 8.0
     calibration_images: int = 1000
@@ -177,7 +178,7 @@ class PatchCore(FrozenFeatureDetector):
             bank = self._bank_of(pool)
         self.foreground_ = self._foreground_of(paths)
         context = None
-        if self.context and len(paths) >= _FEWEST_FOR_CONTEXT:
+        if self.context and not self.planned_view().tiled and len(paths) >= _FEWEST_FOR_CONTEXT:
             held = self._cross_validate(paths, self.calibration_folds).values()
             scores, descriptors = self._scores_of(held, self._scoring(pool.grid))
             context = learn_context(descriptors, scores, self.context)
@@ -222,7 +223,7 @@ class PatchCore(FrozenFeatureDetector):
     def check_tiles(self) -> None:
         """Refuse what needs a photograph in one piece."""
         super().check_tiles()
-        whole = ("crop", "masking", "context", "reweighting")
+        whole = ("crop", "masking", "reweighting")
         self.refuse_in_tiles(*(name for name in whole if getattr(self, name)))
         self.refuse_in_tiles(*(["copies"] if self.copies not in (AUTO, NONE) else []))
 
