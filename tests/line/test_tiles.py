@@ -306,9 +306,8 @@ def test_halves_of_the_network_that_differ_are_caught(detector: Tiled, good: lis
     ("unfit", "said"),
     [
         (Padim(), "padim cannot read photographs in tiles: choose patchcore"),
-        (PatchCore(context=30), "context=30 is not possible for patchcore on photographs read in tiles"),
-        (PatchCore(context=0, masking=True), "set it to False"),
-        (PatchCore(context=0, augment="flips"), "augment=flips"),
+        (PatchCore(masking=True), "set it to False"),
+        (PatchCore(augment="flips"), "augment=flips"),
         (NearestNeighbours(augment="turns"), "augment=turns"),
     ],
 )
