@@ -60,17 +60,17 @@ def fit(request: FitRequest) -> FitResult:
     view = summary.manifest.preprocessing.view
     for number, reason in enumerate(view.reasons if view else ()):
         console.print(f"  {'' if number else 'looks':<20} {reason}")
-    console.print(f"  threshold            {summary.threshold:.4g}")
     groups = summary.manifest.calibration.n_groups
     counted = f", counting {groups} groups" if groups else ""
+    decision = result.decision
     console.print(
-        f"  good parts rejected  {result.expected:.1%} expected, {result.at_most:.1%} at most (95 %){counted}"
+        f"  rejects above        {decision.threshold:.4g}: {decision.expected:.1%} of good parts expected, "
+        f"{decision.at_most:.1%} at most (95 %){counted}"
     )
-    if result.independent:
-        expected, at_most = result.independent
+    if decision.review_rate is not None:
+        reviewed = decision.review_expected - decision.expected
         console.print(
-            f"                       {expected:.1%} and {at_most:.1%}, were all {summary.n_scores} photographs "
-            "independent"
+            f"  to review above      {decision.review_threshold:.4g}: {reviewed:.1%} of good parts more"
         )
     if result.report is not None:
         console.print(f"Report: {result.report}")

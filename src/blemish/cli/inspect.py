@@ -32,7 +32,11 @@ def inspect(request: InspectRequest) -> InspectResult:
     """
     found = workflow.inspect(request, _tell)
     counts = Counter(str(result.verdict or "failed") for result in found.results if not result.left_out)
-    said = [f"{counts[name]} {name}" for name in ("pass", "review", "reject", "failed") if counts[name]]
+    said = [
+        f"{counts[name]} {name}"
+        for name in ("pass", "review", "reject", "not judged", "failed")
+        if counts[name]
+    ]
     left_out = [result.path.name for result in found.results if result.left_out]
     said += [_left_out(left_out)] if left_out else []
     if earlier := sum(result.earlier is not None for result in found.results):
@@ -84,7 +88,9 @@ def _tell(result: Result) -> None:
         regions = f"  {counted}{regions}"
     if inspection.mask_probability is not None:
         said = f"  mask probability {inspection.mask_probability:.3g}{said}"
-    style = {"pass": "green", "review": "yellow", "reject": "bold red"}[inspection.verdict]
+    style = {"pass": "green", "review": "yellow", "reject": "bold red", "not judged": "magenta"}[
+        inspection.verdict
+    ]
     console.print(
         f"{inspection.verdict.upper():<7} score {inspection.score:.4g} / {inspection.threshold:.4g}  "
         f"p {inspection.p_value:.3f}{kind}  {result.path}{regions}{said}",

@@ -142,14 +142,24 @@ def false_reject_rate(
         raise UsageError(f"{n_scores} scores cannot be of {n_groups} groups: give 1 to {n_scores}.")
     if above > independent:
         return 1.0, 1.0
+    return above / (independent + 1), beta_bound(above, independent, confidence)
+
+
+def beta_bound(above: int, n: int, confidence: float) -> float:
+    """The `confidence` quantile of Beta(above, n + 1 - above), the share beyond the `above`-th largest of n scores.
+
+    1 where `above` is more than n: so few say nothing.
+    """
+    if above > n:
+        return 1.0
     low, high = 0.0, 1.0
     for _ in range(50):  # bisection, to 1e-15
         middle = (low + high) / 2
-        if _binomial_below(above, independent, middle) > 1 - confidence:
+        if _binomial_below(above, n, middle) > 1 - confidence:
             low = middle
         else:
             high = middle
-    return above / (independent + 1), high
+    return high
 
 
 def _binomial_below(count: int, n: int, share: float) -> float:

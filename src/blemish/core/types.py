@@ -21,6 +21,7 @@ class Verdict(StrEnum):
     PASS = "pass"
     REVIEW = "review"
     REJECT = "reject"
+    NOT_JUDGED = "not judged"
 
 
 NONE_OF_THESE = "none of these"

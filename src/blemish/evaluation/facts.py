@@ -29,7 +29,7 @@ def inspector_facts(manifest: Manifest) -> dict[str, str]:
         **({"Defect types": types} if (types := types_in_words(manifest)) else {}),
         **({"Chosen by the fit": chosen} if chosen else {}),
         **({"On images held out from training": measured} if measured else {}),
-        "Threshold": f"{manifest.calibration.threshold:.4g}",
+        "Threshold": f"{manifest.decision.threshold:.4g}",
         "Fitted": f"{manifest.training.created:%Y-%m-%d %H:%M} UTC",
     }
 

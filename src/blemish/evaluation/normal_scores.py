@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from blemish.core.conformal import Calibration
 from blemish.core.outliers import deviations, far_out
 from blemish.core.types import BoolArray, FloatArray, Prediction
 
@@ -72,6 +73,11 @@ class NormalScores:
                 heapq.heappop(heap)
 
     @property
+    def in_order(self) -> FloatArray:
+        """All scores, float32, as they were added."""
+        return np.asarray(self._scores, np.float32)
+
+    @property
     def scores(self) -> FloatArray:
         """All scores, float32, ascending."""
         return np.sort(np.asarray(self._scores, np.float32))
@@ -107,6 +113,11 @@ class NormalScores:
         for image, _ in self.outliers:
             scores.remove(image.score)
         return np.asarray(scores, np.float32) if scores else self.scores
+
+    def threshold_without_outliers(self, rate: float) -> float:
+        """What the threshold at a rate would be without the outliers, or at the smallest rate that the rest carries."""
+        calibration = Calibration(self.without_outliers)
+        return calibration.threshold(max(rate, calibration.smallest_rate))
 
     @property
     def most_unusual(self) -> list[NormalImage]:

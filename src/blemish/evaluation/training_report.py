@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from plotly.offline import get_plotlyjs
 
-from blemish.core.calibration import quantile_threshold
 from blemish.core.errors import ImageError
 from blemish.core.images import read_image
 from blemish.core.overlay import hatched, heatmap_overlay
@@ -21,6 +20,7 @@ from blemish.data.entries import named
 from blemish.evaluation import figures
 from blemish.evaluation.normal_scores import NormalImage, NormalScores
 from blemish.evaluation.report import percent, training_charts
+from blemish.line.decision import Decision
 
 _MOST_LISTED = 20
 _MOST_SHOWN = 40
@@ -36,9 +36,8 @@ class Training:
         n_train: photographs learnt from, those held out from training included.
         normal: the good photographs scored as if unseen.
         how_unseen: how they were, as "each by a detector that had learnt from the others".
-        threshold, quantile: the decision threshold, and the point of the scores at which it lies, in (0, 1).
-        expected, at_most: share of unseen good parts that it rejects, the latter with 95 % confidence.
-        map_scale, pixel_threshold: map values of the heatmaps' ends and of an anomalous pixel.
+        decision: what makes verdicts of scores.
+        map_scale: map values of the heatmaps' ends.
         gives_maps: whether the detector shows a place.
         bit_depth: bits that 16-bit photographs really use.
         skipped: photographs that could not be read, each with path and detail.
@@ -50,12 +49,8 @@ class Training:
     n_train: int
     normal: NormalScores
     how_unseen: str
-    threshold: float
-    quantile: float
-    expected: float
-    at_most: float
+    decision: Decision
     map_scale: tuple[float, float]
-    pixel_threshold: float
     gives_maps: bool
     bit_depth: int
     skipped: Sequence[Mapping[str, str]]
@@ -82,11 +77,11 @@ def write_training_report(training: Training, out: Path, title: str, facts: Mapp
         "facts": facts,
         "headline": headline(training),
         "training": training,
-        "outliers": outliers_in_words(training.normal, training.threshold, training.quantile),
+        "outliers": outliers_in_words(training.normal, training.decision),
         "skipped": [{"name": Path(one["path"]).name, "detail": one["detail"]} for one in training.skipped],
         "most_listed": _MOST_LISTED,
         "charts": charts,
-        "scale": figures.colour_scale(*training.map_scale, training.pixel_threshold),
+        "scale": figures.colour_scale(*training.map_scale, training.decision.pixels.threshold),
         "groups": _groups(training),
     }
     page = render_page("blemish.evaluation", "training_report.html.j2", get_plotlyjs(), context)
@@ -95,15 +90,20 @@ def write_training_report(training: Training, out: Path, title: str, facts: Mapp
 
 def headline(training: Training) -> str:
     """The result in plain words: what the threshold rejects of good parts, and what nobody knows yet."""
-    expected, at_most = percent(training.expected), percent(training.at_most)
+    decision = training.decision
+    expected, at_most = percent(decision.expected), percent(decision.at_most)
+    review = ""
+    if decision.review_rate is not None:
+        more = percent(decision.review_expected - decision.expected)
+        review = f" Above {decision.review_threshold:.4g} it is shown to a person, {more} of good parts."
     return (
-        f"A part is rejected when its anomaly score is above {training.threshold:.4g}. Of good parts that it has not "
-        f"seen, the inspector is expected to reject {expected}, and at most {at_most} with 95 % confidence. How "
-        "many defects it finds is not known until it has been shown some."
+        f"A part is rejected when its anomaly score is above {decision.threshold:.4g}. Of good parts that it has not "
+        f"seen, the inspector is expected to reject {expected}, and at most {at_most} with 95 % confidence.{review} "
+        "How many defects it finds is not known until it has been shown some."
     )
 
 
-def outliers_in_words(normal: NormalScores, threshold: float, quantile: float) -> str:
+def outliers_in_words(normal: NormalScores, decision: Decision) -> str:
     """Which photographs stand out of the good ones, and what they do to the threshold; "" where none does."""
     outliers, scored = normal.outliers, normal.far_out
     names = [image.name for image, _ in outliers] + [path.name for path in normal.unscored]
@@ -125,7 +125,8 @@ def outliers_in_words(normal: NormalScores, threshold: float, quantile: float) -
     )
     if not outliers:
         return sentence
-    without = quantile_threshold(normal.without_outliers, quantile)
+    threshold = decision.threshold
+    without = normal.threshold_without_outliers(decision.false_reject_rate or decision.expected)
     those = "it" if one else "them"
     return (
         f"{sentence} Without {those} the threshold would be {without:.4g} instead of {threshold:.4g}; fit leaves "
@@ -136,11 +137,13 @@ def outliers_in_words(normal: NormalScores, threshold: float, quantile: float) -
 def _score_chart(training: Training) -> dict[str, Any]:
     """Histogram of the scores with the threshold."""
     scores = training.normal.scores
-    where = f"The threshold is the {100 * training.quantile:g} % point of these scores"
-    if training.threshold >= scores[-1]:
+    decision = training.decision
+    rate = percent(decision.false_reject_rate or decision.expected)
+    where = f"Above the threshold lies no more of them than lets {rate} of good parts be expected there"
+    if decision.threshold >= scores[-1]:
         where = "The threshold is the highest of these scores: there are too few to go closer"
     note = f"{len(scores)} good photographs scored as if unseen, {training.how_unseen}. {where}."
-    figure = figures.score_figure(np.zeros(len(scores), np.bool_), scores, training.threshold)
+    figure = figures.score_figure(np.zeros(len(scores), np.bool_), scores, decision.threshold)
     return chart("Anomaly scores of good parts", note, figure.update_layout(showlegend=False))
 
 
@@ -197,7 +200,9 @@ def _exhibits(training: Training, images: Sequence[NormalImage]) -> tuple[figure
             drawn.append(("Heatmap", heat))
         pictures = tuple(picture(caption, pixels, image.name) for caption, pixels in drawn)
         exhibits.append(
-            figures.Exhibit(image.name, _standing(image.score, training.threshold), image.score, pictures)
+            figures.Exhibit(
+                image.name, _standing(image.score, training.decision.threshold), image.score, pictures
+            )
         )
     return tuple(exhibits)
 

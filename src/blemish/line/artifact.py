@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
+from blemish.core.conformal import Calibration
 from blemish.core.errors import ArtifactError, ImageError
 from blemish.core.image_files import open_regular
 from blemish.core.storage import atomic_file, stream_digest
@@ -41,6 +42,9 @@ SCORING = "scoring.onnx"
 
 FEATURES = "features.onnx"
 NORMAL_SCORES = "normal_scores.npy"
+NORMAL_GROUPS = "normal_groups.npy"
+"""Which of the normal scores are of one part, where that was said."""
+
 HISTORY = "history.json"
 
 _START = b"PK\x03\x04"
@@ -164,6 +168,22 @@ class Artifact:
                 f"{self.path} cannot be used ({NORMAL_SCORES} is not {n_scores} sorted scores): fit it anew."
             )
         return scores
+
+    def calibration(self) -> Calibration:
+        """The normal scores, and which of them belong together.
+
+        Raises:
+            ArtifactError: they are absent, or not what the manifest says.
+        """
+        scores = self.normal_scores()
+        if NORMAL_GROUPS not in self.members:  # older artifacts only count the groups
+            return Calibration(scores)
+        groups = self.array(NORMAL_GROUPS)
+        if (groups.dtype, groups.shape) != (np.dtype("<i4"), scores.shape):
+            raise ArtifactError(
+                f"{self.path} cannot be used ({NORMAL_GROUPS} is not a group for each score): fit it anew."
+            )
+        return Calibration(scores, groups)
 
 
 def array_content(array: npt.NDArray[Any]) -> bytes:

@@ -20,7 +20,12 @@ LONGEST_SIDE = 1600
 """Larger photographs are scaled down, so that a shift's overlays fit on a disk."""
 
 _GAP = 8
-_COLOURS = {Verdict.PASS: (46, 160, 67), Verdict.REVIEW: (219, 154, 4), Verdict.REJECT: (218, 30, 40)}
+_COLOURS = {
+    Verdict.PASS: (46, 160, 67),
+    Verdict.REVIEW: (219, 154, 4),
+    Verdict.REJECT: (218, 30, 40),
+    Verdict.NOT_JUDGED: (110, 118, 129),
+}
 _OUTLINE = (255, 255, 255)
 
 
@@ -32,6 +37,7 @@ class Inspection:
         verdict: pass, review or reject.
         score: anomaly score; the part is rejected above `threshold`.
         threshold: the inspector's decision threshold.
+        review_threshold: above it and not above `threshold` a part is to be reviewed.
         p_value: share of unseen good parts expected to score at least as high, in (0, 1].
         anomaly_map: float32 array H x W at the detector's input size, coarser where that is read in tiles.
         regions: anomalous areas in pixels of the photograph, highest first; empty for a pass, and without a map.
@@ -46,7 +52,6 @@ class Inspection:
         pixel_threshold: map values above it belong to regions.
         map_scale: map values of the heatmap's coldest and warmest colour.
         photograph: uint8 RGB H x W x 3, where it was kept: all of it, at the scale that it was decoded at.
-        photograph: uint8 RGB H x W x 3, where it was kept.
         counted: where the photograph was looked at, bool array of any size that covers it; None for everywhere.
         part_count: like parts that were found and judged, the score being the worst one's; None where the photograph
             was judged as one.
@@ -72,6 +77,7 @@ class Inspection:
     counted: BoolArray | None = None
     part_count: int | None = None
     expected_parts: tuple[int, int, int] | None = None
+    review_threshold: float | None = None
 
     @property
     def unusual_count(self) -> bool:
@@ -135,6 +141,7 @@ class Inspection:
             "verdict": str(self.verdict),
             "score": self.score,
             "threshold": self.threshold,
+            "review_threshold": self.threshold if self.review_threshold is None else self.review_threshold,
             "p_value": self.p_value,
             "width": self.width,
             "height": self.height,

@@ -6,20 +6,21 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
-    ConfigDict,
     FailFast,
     Field,
     JsonValue,
     model_validator,
 )
 
+from blemish.core.calibration import false_reject_rate
+from blemish.core.errors import BlemishError
+from blemish.core.records import Finite, Moment, NotNegative, Record, Sha256, Text
+from blemish.line.decision import MOST_DECISIONS, Decision, PixelDecision
 from blemish.view.preprocessing import Preprocessing
 
 FORMAT_VERSION = 1
@@ -41,26 +42,10 @@ def _finite(parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return parameters
 
 
-def _utc(moment: AwareDatetime) -> AwareDatetime:
-    if moment.utcoffset() != timedelta(0):
-        raise ValueError("the time must be in UTC")
-    return moment
-
-
-Text = Annotated[str, Field(pattern=r"^[^\p{Cc}]{1,200}$")]
-"""One line for people, without control characters, which could repaint a terminal."""
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MemberName = Annotated[str, Field(pattern=MEMBER_NAME_PATTERN)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(allow_inf_nan=False, ge=0)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DetectorRecord(_Record):
+class DetectorRecord(Record):
     """Which detector was fitted, by its name in the registry, and with which parameters.
 
     Attributes:
@@ -82,10 +67,10 @@ class DetectorRecord(_Record):
     gives_maps: bool = True
     metric: Text = "anomaly score"
     gives_mask_probability: bool = False
-    chosen: Annotated[dict[Text, JsonValue], AfterValidator(_finite)] = {}
+    chosen: Annotated[dict[Text, JsonValue], AfterValidator(_finite)] = Field(default_factory=dict)
     score_is_maximum: bool = False
     reach: int | None = Field(None, ge=0, le=16_384)
-    parameters: Annotated[dict[str, JsonValue], AfterValidator(_finite)] = {}
+    parameters: Annotated[dict[str, JsonValue], AfterValidator(_finite)] = Field(default_factory=dict)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -94,7 +79,7 @@ class DetectorRecord(_Record):
         return ("score", "map", *(("parts",) if self.parts else ()), *types)
 
 
-class TypeCalibrationRecord(_Record):
+class TypeCalibrationRecord(Record):
     """How far the defect types that a network names can be believed.
 
     Attributes:
@@ -114,7 +99,7 @@ class TypeCalibrationRecord(_Record):
     recognised: float | None = Field(None, ge=0, le=1)
 
 
-class FeaturesRecord(_Record):
+class FeaturesRecord(Record):
     """A row of features that is the network's input instead of the picture, computed by `blemish.line.rows`.
 
     Attributes:
@@ -128,16 +113,14 @@ class FeaturesRecord(_Record):
     columns: int = Field(ge=1)
 
 
-class CalibrationRecord(_Record):
-    """From scores to a decision.
+class CalibrationRecord(Record):
+    """What decisions rest on.
 
-    The normal scores themselves are the member `normal_scores.npy`: float32, sorted upwards.
+    The normal scores themselves are the member `normal_scores.npy`, float32, sorted upwards; where groups were given,
+    `normal_groups.npy` says which of them are of one, int32.
 
     Attributes:
-        threshold: a part is rejected when its score is above.
-        pixel_threshold: a map value is anomalous when it is above.
         map_low, map_high: map values of the heatmap's coldest and warmest colour, low below high.
-        quantile: point of the normal scores at which the threshold lies, in (0, 1).
         n_scores: how many normal scores the calibration rests on.
         method: how they were obtained, such as "k-fold".
         folds: number of folds; 0 where the method has none.
@@ -148,25 +131,14 @@ class CalibrationRecord(_Record):
         types: of a detector that tells defect types apart; None of any other.
     """
 
-    threshold: Finite
-    pixel_threshold: Finite
     map_low: Finite
     map_high: Finite
-    quantile: float = Field(gt=0, lt=1)
     n_scores: int = Field(ge=1)
     method: Text
     folds: int = Field(ge=0)
     n_groups: int | None = Field(None, ge=1)
     digests: Annotated[tuple[Sha256, ...], FailFast(), Field(max_length=_MOST_DIGESTS)] = ()
     types: TypeCalibrationRecord | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_what_decided_nothing(cls, given: Any) -> Any:
-        """Inspectors up to 0.1 hold `other_thresholds` too."""
-        if isinstance(given, dict):
-            return {name: value for name, value in given.items() if name != "other_thresholds"}
-        return given
 
     @model_validator(mode="after")
     def _check_scale(self) -> CalibrationRecord:
@@ -177,7 +149,7 @@ class CalibrationRecord(_Record):
         return self
 
 
-class SupervisionRecord(_Record):
+class SupervisionRecord(Record):
     """Labelled test photographs that a supervised detector learnt from; it is to be judged by the others alone.
 
     Attributes:
@@ -193,7 +165,7 @@ class SupervisionRecord(_Record):
     digests: Annotated[tuple[Sha256, ...], FailFast(), Field(min_length=1, max_length=_MOST_DIGESTS)]
 
 
-class TrainingRecord(_Record):
+class TrainingRecord(Record):
     """What the detector learnt from.
 
     Attributes:
@@ -212,10 +184,10 @@ class TrainingRecord(_Record):
     # Without FailFast a forged list of a million wrong items would be described item by item.
     digests: Annotated[tuple[Sha256, ...], FailFast(), Field(min_length=1, max_length=_MOST_DIGESTS)]
     seed: int = Field(ge=0, lt=2**64)
-    created: Annotated[AwareDatetime, AfterValidator(_utc)]
+    created: Moment
     seconds: NotNegative
     supervision: SupervisionRecord | None = None
-    measured: dict[Text, Finite] = {}
+    measured: dict[Text, Finite] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check_digests(self) -> TrainingRecord:
@@ -224,7 +196,7 @@ class TrainingRecord(_Record):
         return self
 
 
-class ParityRecord(_Record):
+class ParityRecord(Record):
     """How far the runtime's scores were from the training path's when the artifact was written.
 
     Attributes:
@@ -236,7 +208,7 @@ class ParityRecord(_Record):
     max_relative_error: NotNegative
 
 
-class Member(_Record):
+class Member(Record):
     """A file inside the artifact: its name, the SHA-256 of its content, and its size in bytes."""
 
     name: MemberName
@@ -244,11 +216,12 @@ class Member(_Record):
     size: int = Field(ge=0)
 
 
-class Manifest(_Record):
+class Manifest(Record):
     """All that an artifact says of itself; immutable, and refused when any field is unknown or out of range.
 
-    `members` is filled in by `blemish.line.artifact.write_artifact`. Where the network reads `features`, of
-    `preprocessing` only the bit depth counts for its input; height and width are those of its map.
+    `members` is filled in by `blemish.line.artifact.write_artifact`. The last of the `decisions` is in effect.
+    Where the network reads `features`, of `preprocessing` only the bit depth counts for its input; height and width are
+    those of its map.
     """
 
     format_version: int = Field(default=FORMAT_VERSION, ge=1, le=FORMAT_VERSION)
@@ -257,10 +230,26 @@ class Manifest(_Record):
     preprocessing: Preprocessing
     features: FeaturesRecord | None = None
     calibration: CalibrationRecord
+    decisions: Annotated[tuple[Decision, ...], FailFast(), Field(min_length=1, max_length=MOST_DECISIONS)]
     training: TrainingRecord
     libraries: dict[Text, Text]
     parity: ParityRecord
     members: Annotated[tuple[Member, ...], FailFast()] = ()
+
+    @property
+    def decision(self) -> Decision:
+        """What makes verdicts of scores."""
+        return self.decisions[-1]
+
+    def decided(self, decision: Decision) -> Manifest:
+        """The same with another decision in effect; those before are remembered."""
+        return self.model_copy(update={"decisions": (*self.decisions, decision)[-MOST_DECISIONS:]})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _decide_as_before(cls, given: Any) -> Any:
+        """Inspectors up to 0.2 hold their thresholds in the calibration."""
+        return _with_decision(given) if isinstance(given, dict) and "decisions" not in given else given
 
     @property
     def input_in_words(self) -> str:
@@ -299,6 +288,36 @@ class Manifest(_Record):
             if count > 1:
                 raise ValueError(f"{name} is listed {count} times")
         return self
+
+
+_DECIDED = ("threshold", "pixel_threshold", "quantile", "other_thresholds")
+
+
+def _with_decision(given: dict[str, Any]) -> dict[str, Any]:
+    """A manifest whose calibration decides, with a decision instead; as it is where it has none to tell."""
+    calibration, training = given.get("calibration"), given.get("training")
+    if not isinstance(calibration, dict) or not isinstance(training, dict):
+        return given
+    old = {name: calibration.get(name) for name in _DECIDED}
+    kept = {name: value for name, value in calibration.items() if name not in _DECIDED}
+    try:
+        rates = false_reject_rate(
+            kept["n_scores"], float(str(old["quantile"])), n_groups=kept.get("n_groups")
+        )
+        pixels = PixelDecision(threshold=old["pixel_threshold"])
+        decision = {
+            "rule": "quantile",
+            "threshold": old["threshold"],
+            "review_threshold": old["threshold"],
+            "expected": rates[0],
+            "at_most": rates[1],
+            "review_expected": rates[0],
+            "pixels": pixels,
+            "made": training["created"],
+        }
+    except (BlemishError, KeyError, TypeError, ValueError):
+        return given  # the fields are then named one by one
+    return given | {"calibration": kept, "decisions": (decision,)}
 
 
 class FormatVersion(BaseModel):

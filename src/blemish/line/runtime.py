@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from blemish.core.calibration import p_value, percentile
+from blemish.core.calibration import percentile
 from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.image_inputs import ImageInput, pixels_of
 from blemish.core.images import DEFAULT_LIMITS, DecodedPhotograph, DecodeLimits, read_content
@@ -25,6 +25,7 @@ from blemish.core.types import (
     mean_probability,
 )
 from blemish.line.artifact import MODEL, SCORING, Artifact, read_artifact, write_artifact
+from blemish.line.decision import Decision
 from blemish.line.features import BackboneFeatures
 from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
@@ -46,8 +47,7 @@ class Inspector:
 
     Attributes:
         manifest: all that the artifact says of itself.
-        threshold: a part is rejected when its anomaly score is above.
-        pixel_threshold: map values above it belong to regions.
+        calibration: scores of good parts as if unseen.
         map_scale: map values of the heatmap's coldest and warmest colour.
         features: the backbone inside the artifact, compiled when first asked for.
         history: losses of each epoch of the training; empty where there was none.
@@ -60,12 +60,10 @@ class Inspector:
         self._of: Inspector | None = None
         require_computable(self.manifest.features, self.path)
         calibration = self.manifest.calibration
-        self.threshold = calibration.threshold
-        self.pixel_threshold = calibration.pixel_threshold
         self.map_scale = (calibration.map_low, calibration.map_high)
         self.history = artifact.history()
         self.features = BackboneFeatures(artifact, threads)
-        self._normal_scores = artifact.normal_scores()
+        self.calibration = artifact.calibration()
         self._outputs = self.manifest.detector.outputs
         try:
             self._run = _compiled(artifact, threads)
@@ -109,9 +107,24 @@ class Inspector:
         return self.manifest.name
 
     @property
+    def decision(self) -> Decision:
+        """What makes verdicts of scores."""
+        return self.manifest.decision
+
+    @property
+    def threshold(self) -> float:
+        """A part is rejected when its anomaly score is above."""
+        return self.decision.threshold
+
+    @property
+    def pixel_threshold(self) -> float:
+        """Map values above it belong to regions."""
+        return self.decision.pixels.threshold
+
+    @property
     def normal_scores(self) -> FloatArray:
         """Scores of the good parts that the calibration rests on, sorted upwards."""
-        return self._normal_scores
+        return np.asarray(self.calibration.scores, np.float32)
 
     @property
     def expected_parts(self) -> tuple[int, int, int] | None:
@@ -242,26 +255,27 @@ class Inspector:
 
     def percentile(self, score: float) -> float:
         """Where a score lies among those of normal images: the share of them below it, 0 to 100, ties counting half."""
-        return percentile(self._normal_scores, score)
+        return percentile(self.calibration.scores, score)
 
     def judge(
         self, prediction: Prediction, width: int, height: int, photograph: ByteArray | None = None
     ) -> Inspection:
         """The decision on a prediction for a photograph of `width` x `height` pixels, which is kept where given."""
-        rejected = prediction.score > self.threshold
+        verdict = self.decision.verdict(prediction.score)
         gives_map = self.manifest.detector.gives_maps
         regions: tuple[Region, ...] = ()
-        if rejected and gives_map:
+        if verdict is not Verdict.PASS and gives_map:
             found = prediction.anomaly_map, self.pixel_threshold, width, height
             regions = find_regions(*found, counted=prediction.counted) or (
                 peak_region(prediction.anomaly_map, width, height, prediction.counted),
             )
-        types = prediction.types if rejected else {}
+        types = prediction.types if verdict is Verdict.REJECT else {}
         return Inspection(
-            verdict=Verdict.REJECT if rejected else Verdict.PASS,
+            verdict=verdict,
             score=prediction.score,
             threshold=self.threshold,
-            p_value=p_value(self._normal_scores, prediction.score),
+            review_threshold=self.decision.review_threshold,
+            p_value=self.calibration.p_value(prediction.score),
             anomaly_map=prediction.anomaly_map,
             regions=regions,
             width=width,

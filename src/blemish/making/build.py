@@ -6,7 +6,7 @@ import dataclasses
 import importlib.metadata
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,27 +14,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from blemish.core.calibration import heatmap_scale, pixel_threshold, quantile_threshold
-from blemish.core.progress import task, track
-from blemish.core.types import Prediction
+from blemish.core.progress import task
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN
 from blemish.detectors.base import Detector
 from blemish.detectors.tiled import TileNetworks, exported_tiles
 from blemish.evaluation.normal_scores import NormalScores
-from blemish.evaluation.result import image_name
 from blemish.features.onnx_export import to_onnx
 from blemish.line.artifact import (
     FEATURES,
     HISTORY,
     MODEL,
-    NORMAL_SCORES,
     SCORING,
-    array_content,
     write_artifact,
 )
 from blemish.line.manifest import (
-    CalibrationRecord,
     DetectorRecord,
     FeaturesRecord,
     Manifest,
@@ -46,14 +40,13 @@ from blemish.line.manifest import (
 from blemish.line.rows import features_record
 from blemish.line.tiled import TiledNetwork
 from blemish.making.backbone import exported_backbone
+from blemish.making.calibrate import Calibrated, calibrate
 from blemish.making.calibration_set import CalibrationSet
 from blemish.making.parity import check_parity, check_tiled_parity
 from blemish.making.reach import Reach, measure_reach
 from blemish.making.reading import LABELLED_SHARE, Readable, read_for_learning
 from blemish.view.preprocessing import Preprocessing
-from blemish.view.regions import covered
 
-QUANTILE = 0.995
 _PARITY_IMAGES = 4
 _NOT_IN_JSON = frozenset({"normal", "manifest", "learnt", "set_aside"})
 _LIBRARIES = ("blemish", "numpy", "openvino", "opencv-python-headless", "pillow", "timm", "torch")
@@ -130,9 +123,10 @@ def build_inspector(
     """Fit a detector on the catalog's training images and write it as an inspector.
 
     Training images that cannot be read are left out and listed, and so are those that show the same pixels as another:
-    equal images count once, for learning and for the threshold. This is the 99.5 % point of the scores
-    of good images scored as if unseen: each by a detector fitted on the other folds, or held out from training; or,
-    where the layout sets enough of them aside, of these by the detector itself (`blemish.making.calibration_set`).
+    equal images count once, for learning and for the threshold. This follows from scores of good images as if unseen
+    (`blemish.line.decision.by_rates`): each scored by a detector fitted on the other folds, or held out from
+    training; or, where the layout sets enough of them aside, these by the detector itself
+    (`blemish.making.calibration_set`).
     Test images that a supervised detector learnt from are named in the artifact, so that nothing judges it by them.
 
     Args:
@@ -156,12 +150,12 @@ def build_inspector(
     supervision = _supervision(catalog, readable, labelled_share, detector.seed)
     detector.fit(readable.catalog)
     parts = folds or detector.calibration_folds
-    normal, calibration = _calibrate(detector, readable, parts)
+    calibrated = calibrate(detector, readable, parts)
     left_out: list[dict[str, Any]] = []
-    if leave_out_suspicious and (left_out := suspects_of(normal)):
+    if leave_out_suspicious and (left_out := suspects_of(calibrated.normal)):
         readable = readable.without([Path(one["path"]) for one in left_out])
         detector.fit(readable.catalog)
-        normal, calibration = _calibrate(detector, readable, parts)
+        calibrated = calibrate(detector, readable, parts)
     networks, parity, reach = _export(detector, readable.catalog)
     training = TrainingRecord(
         category=catalog.category,
@@ -173,9 +167,9 @@ def build_inspector(
         supervision=supervision,
         measured=getattr(detector, "metrics_", {}),
     )
-    manifest = _manifest(name or Path(out).stem, detector, calibration, training, parity, reach)
+    manifest = _manifest(name or Path(out).stem, detector, calibrated, training, parity, reach)
     history = getattr(detector, "history_", [])
-    members = {**networks, FEATURES: exported_backbone(), NORMAL_SCORES: array_content(normal.scores)}
+    members = {**networks, FEATURES: exported_backbone(), **calibrated.members()}
     write_artifact(out, manifest, members | ({HISTORY: json.dumps(history).encode()} if history else {}))
     return BuildSummary(
         path=str(out),
@@ -186,8 +180,8 @@ def build_inspector(
         n_labelled=len(supervision.digests) if supervision else 0,
         epochs=len(history),
         measured=training.measured,
-        n_scores=len(normal),
-        threshold=calibration.threshold,
+        n_scores=len(calibrated.normal),
+        threshold=calibrated.decision.threshold,
         seconds=time.perf_counter() - started,
         megabytes=Path(out).stat().st_size / 1e6,
         parity_error=parity.max_relative_error,
@@ -195,7 +189,7 @@ def build_inspector(
         copies=readable.copies,
         left_out=left_out,
         set_aside=readable.calibration,
-        normal=normal,
+        normal=calibrated.normal,
         manifest=manifest,
         history=history,
         chosen=manifest.detector.chosen,
@@ -229,50 +223,6 @@ def suspects_of(normal: NormalScores) -> list[dict[str, Any]]:
     return found + [
         {"path": str(path), "score": None, "deviations": normal.suspected[path]} for path in normal.unscored
     ]
-
-
-def _unseen_predictions(
-    detector: Detector, readable: Readable, folds: int
-) -> Iterator[tuple[Path, Prediction]]:
-    """Good photographs that the detector has not learnt from, or not when it scores them, and what it says of each."""
-    if readable.calibration.enough:
-        paths = track(readable.calibration.paths, "Scoring the photographs set aside")
-        yield from zip(paths, detector.predict(readable.calibration.paths), strict=True)
-        return
-    learnt = readable.catalog.train_normal()
-    for position, prediction in detector.cross_predict(readable.catalog, folds):
-        yield learnt[position], prediction
-
-
-def _calibrate(detector: Detector, readable: Readable, folds: int) -> tuple[NormalScores, CalibrationRecord]:
-    """Scores of good images as if unseen, and the thresholds from them."""
-    normal, maxima, medians = NormalScores(detector.suspicious()), [], []
-    scored, groups = set(), readable.groups
-    for path, prediction in _unseen_predictions(detector, readable, folds):
-        scored.add(groups.get(path, ""))
-        normal.add(path, image_name(path, readable.catalog.root), prediction, detector.gives_maps)
-        maxima.append(float(prediction.anomaly_map.max()))
-        counted = prediction.counted
-        where = ... if counted is None else covered(counted, *prediction.anomaly_map.shape)
-        medians.append(float(np.median(prediction.anomaly_map[where])))
-    threshold = pixel_threshold(np.asarray(maxima), QUANTILE)
-    low, high = heatmap_scale(np.asarray(medians), threshold)
-    set_aside, n_groups = readable.calibration, len(scored) if groups else None
-    method = "validation" if set_aside.enough else detector.calibration
-    record = CalibrationRecord(
-        threshold=quantile_threshold(normal.scores, QUANTILE),
-        pixel_threshold=threshold,
-        map_low=low,
-        map_high=high,
-        quantile=QUANTILE,
-        n_scores=len(normal),
-        method=method,
-        folds=min(folds, n_groups or len(normal)) if method == "k-fold" else 0,
-        n_groups=n_groups,
-        digests=training_digests(set_aside.digests) if set_aside.enough else (),
-        types=detector.type_calibration(),
-    )
-    return normal, record
 
 
 def _export(detector: Detector, catalog: Catalog) -> tuple[dict[str, bytes], ParityRecord, Reach]:
@@ -310,7 +260,7 @@ def _features(detector: Detector) -> FeaturesRecord | None:
 def _manifest(
     name: str,
     detector: Detector,
-    calibration: CalibrationRecord,
+    calibrated: Calibrated,
     training: TrainingRecord,
     parity: ParityRecord,
     reach: Reach,
@@ -328,7 +278,8 @@ def _manifest(
         detector=_detector_record(detector).model_copy(update=measured),
         preprocessing=detector.photograph_preprocessing(),
         features=_features(detector),
-        calibration=calibration,
+        calibration=calibrated.record,
+        decisions=(calibrated.decision,),
         training=training,
         libraries=libraries,
         parity=parity,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from blemish.data.catalog import Catalog
     from blemish.data.entries import Problem
     from blemish.detectors.base import Detector
+    from blemish.line.decision import Decision
     from blemish.making.build import BuildSummary
     from blemish.making.near_copies import NearCopies
 
@@ -123,8 +124,6 @@ class FitResult(Outcome):
 
     Attributes:
         summary: of the build.
-        expected, at_most: share of unseen good parts that the inspector rejects, the latter with 95 % confidence; where
-            groups were given, of parts of which it rejects a photograph (see `false_reject_rate`).
         outliers: photographs learnt as good whose scores stand far out of the others, or that show what no other does,
             each with path, score (None where it was not scored as if unseen) and how many robust standard deviations
             score or showing lies above the median.
@@ -132,31 +131,23 @@ class FitResult(Outcome):
         n_test: test photographs in the data.
         report: the training report, if one was asked for.
         problems: what is wrong with the data, as far as a glance tells.
-        independent: the two rates of photographs, were those of a group independent; None without groups.
         near_copies: good photographs that look like two of one part and judged each other; None where there are none,
             or groups were given.
     """
 
     summary: BuildSummary
-    expected: float
-    at_most: float
     outliers: list[dict[str, Any]]
     threshold_without: float | None
     n_test: int
     report: Path | None
     problems: tuple[Problem, ...] = ()
-    independent: tuple[float, float] | None = None
     near_copies: NearCopies | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-ready values."""
         return {
             **self.summary.to_json(),
-            "false_reject_rate": {
-                "expected": self.expected,
-                "at_most_with_95_percent_confidence": self.at_most,
-                **self._by_groups,
-            },
+            "decision": self.decision.model_dump(mode="json", exclude_none=True),
             "near_copies": self.near_copies and self.near_copies.to_json(),
             "outliers": self.outliers,
             "threshold_without_outliers": self.threshold_without,
@@ -166,18 +157,9 @@ class FitResult(Outcome):
         }
 
     @property
-    def _by_groups(self) -> dict[str, Any]:
-        """What the rates are of, where groups were given."""
-        if self.independent is None:
-            return {}
-        expected, at_most = self.independent
-        return {
-            "groups": self.summary.manifest.calibration.n_groups,
-            "were_photographs_independent": {
-                "expected": expected,
-                "at_most_with_95_percent_confidence": at_most,
-            },
-        }
+    def decision(self) -> Decision:
+        """What the inspector makes of scores, and what that promises."""
+        return self.summary.manifest.decision
 
 
 def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
@@ -192,7 +174,6 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
         CatalogError: there is nothing to learn from.
         BlemishError: the parity gate refused, or a file could not be written.
     """
-    from blemish.core.calibration import false_reject_rate
     from blemish.data.categories import open_category
     from blemish.data.copies import copies_in_words
     from blemish.data.entries import named
@@ -226,25 +207,20 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
         say(f"Left out as suspicious, {len(summary.left_out)} of the good photographs: {names}.")
     if summary.copies:
         say(copies_in_words(summary.copies, summary.n_train))
-    calibration = summary.manifest.calibration
-    n_groups, near_copies = calibration.n_groups, _near_copies(summary, catalog, detector)
-    independent = false_reject_rate(calibration.n_scores, calibration.quantile)
-    rates = false_reject_rate(calibration.n_scores, calibration.quantile, n_groups=n_groups)
+    near_copies = _near_copies(summary, catalog, detector)
     result = FitResult(
         summary,
-        *rates,
         *_outliers(summary),
         len(catalog.test()),
         request.report,
         problems,
-        independent=independent if n_groups else None,
         near_copies=near_copies,
     )
     for sentence in (set_aside_in_words(summary.set_aside), near_copies and near_copies.sentence):
         if sentence:
             say(sentence)
     if result.outliers:
-        say(outliers_in_words(summary.normal, calibration.threshold, calibration.quantile))
+        say(outliers_in_words(summary.normal, summary.manifest.decision))
     if request.report is not None:
         try:
             with task("Writing the report"):
@@ -257,13 +233,11 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
 
 def _outliers(summary: BuildSummary) -> tuple[list[dict[str, Any]], float | None]:
     """The photographs that stand far out of the good ones, and the threshold without their scores."""
-    from blemish.core.calibration import quantile_threshold
     from blemish.making.build import suspects_of
 
-    normal, quantile = summary.normal, summary.manifest.calibration.quantile
-    found = suspects_of(normal)
-    without = normal.without_outliers
-    return found, quantile_threshold(without, quantile) if normal.outliers else None
+    normal, decision = summary.normal, summary.manifest.decision
+    rate = decision.false_reject_rate or decision.expected
+    return suspects_of(normal), normal.threshold_without_outliers(rate) if normal.outliers else None
 
 
 def _near_copies(summary: BuildSummary, catalog: Catalog, detector: Detector) -> NearCopies | None:
@@ -314,12 +288,8 @@ def _write_report(result: FitResult, out: Path) -> None:
         n_train=summary.n_train,
         normal=summary.normal,
         how_unseen=how_unseen,
-        threshold=calibration.threshold,
-        quantile=calibration.quantile,
-        expected=result.expected,
-        at_most=result.at_most,
+        decision=manifest.decision,
         map_scale=(calibration.map_low, calibration.map_high),
-        pixel_threshold=calibration.pixel_threshold,
         gives_maps=manifest.detector.gives_maps,
         bit_depth=manifest.preprocessing.bit_depth,
         skipped=summary.skipped,

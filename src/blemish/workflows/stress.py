@@ -155,8 +155,6 @@ def _judge_of(inspector: Inspector) -> Judge:
 
 def _promise(manifest: Manifest) -> Promise:
     """What the threshold promises of unseen good parts."""
-    from blemish.core.calibration import false_reject_rate
     from blemish.evaluation.stress_result import Promise
 
-    calibration = manifest.calibration
-    return Promise(*false_reject_rate(calibration.n_scores, calibration.quantile))
+    return Promise(manifest.decision.expected, manifest.decision.at_most)

@@ -143,14 +143,12 @@ class TrainTab:
 def training_summary(job: Job) -> str:
     """What a training has learnt, as a table."""
     result = cast("dict[str, Any]", job.result or {})
-    rate = result.get("false_reject_rate") or {}
+    decision = result.get("decision") or {}
     rows = [["Learnt from", f"{result.get('n_train', 0):,} photographs of good parts"]]
     rows.append(["Threshold", number(float(result.get("threshold", 0)))])
-    if rate:
-        most = rate["at_most_with_95_percent_confidence"]
-        rows.append(
-            ["Good parts rejected", f"{rate['expected']:.1%} expected, {most:.1%} at most (95 % confidence)"]
-        )
+    if decision:
+        expected, most = decision["expected"], decision["at_most"]
+        rows.append(["Good parts rejected", f"{expected:.1%} expected, {most:.1%} at most (95 % confidence)"])
     rows.append(["Laboratory and line agree to", f"{result.get('parity_error', 0):.1e}"])
     rows.append(["Time, size", f"{result.get('seconds', 0):.1f} s, {result.get('megabytes', 0):.1f} MB"])
     if chosen := result.get("chosen"):

@@ -11,7 +11,7 @@ from blemish.line.inspection import Inspection
 
 _MOST_TYPES = 6
 
-VERDICT_WORDS = {Verdict.PASS: "PASS", Verdict.REVIEW: "REVIEW", Verdict.REJECT: "REJECT"}
+VERDICT_WORDS = {verdict: verdict.upper() for verdict in Verdict}
 
 
 def reason(inspection: Inspection, n_scores: int) -> str:
