@@ -109,7 +109,7 @@ def _pocket(colour: ByteArray, height: FloatArray, brushed: ByteArray) -> None:
     label = label_artwork(1500)
     rows, columns = np.nonzero(label.coverage > 0.5)
     art = label.colour[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    art = cv2.convertScaleAbs(art, alpha=_EXPOSED)
+    art = (art * _EXPOSED).astype(np.uint8)
     across, down = 1180, 640
     x, y = (left + right - across) // 2, (top + bottom - down) // 2
     colour[y : y + down, x : x + across] = cv2.resize(art, (across, down), interpolation=cv2.INTER_AREA)
