@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from blemish.core.known_defects import Escapes
     from blemish.line.decision import Decision
 
+_RULES = {
+    "threshold": "given by hand",
+    "quantile": "as an earlier Blemish chose it",
+    "f1": "the best F1",
+    "cost": "the least cost",
+}
+
 
 @verb(DecideRequest)
 def decide(request: DecideRequest) -> DecideResult:
@@ -58,6 +65,7 @@ def decide(request: DecideRequest) -> DecideResult:
 
 def _facts(result: DecideResult) -> list[tuple[str, str]]:
     """What the decision in effect is and does, each with a name."""
+    from blemish.core.conformal import told
     from blemish.line.decision_table import shares, too_small
 
     decision, calibration = result.decision, result.calibration
@@ -66,7 +74,7 @@ def _facts(result: DecideResult) -> list[tuple[str, str]]:
         more = decision.review_expected - decision.expected
         facts.append(("to review above", f"{decision.review_threshold:.4g}: {more:.1%} of good parts more"))
     counted = "groups of good photographs" if calibration.groups is not None else "good photographs"
-    said = f"{calibration.n} {counted}, which promise no rate under {calibration.smallest_rate:.4f}"
+    said = f"{calibration.n} {counted}, which promise no rate under {told(calibration.smallest_rate)}"
     if short := too_small(calibration):
         said += f"; {short[0]:g} takes {short[1]} more"
     facts.append(("rests on", said))
@@ -98,18 +106,8 @@ def rejects_in_words(decision: Decision) -> str:
 
 def rule_in_words(decision: Decision) -> str:
     """How a decision's threshold came about, and what it saw."""
-    seen, said = (
-        decision.seen,
-        {
-            "rate": f"for a false-reject rate of {decision.false_reject_rate}",
-            "tail": f"for a false-reject rate of {decision.false_reject_rate}",
-            "threshold": "given by hand",
-            "quantile": "as an earlier Blemish chose it",
-            "f1": "the best F1",
-            "cost": "the least cost",
-            "recall": "for a recall",
-        }[decision.rule],
-    )
+    rate = f"{decision.false_reject_rate or decision.expected:.4g}"
+    seen, said = decision.seen, _RULES.get(decision.rule, f"for a false-reject rate of {rate}")
     if seen is None:
         return said
     if decision.rule == "recall":
@@ -145,6 +143,7 @@ def _missed(escapes: Escapes) -> list[str]:
 def _changes(before: Decision, now: Decision) -> list[str]:
     """What is another than it was."""
     pairs = {
+        "false-reject rate": (_rate(before), _rate(now)),
         "rejects above": (f"{before.threshold:.4g}", f"{now.threshold:.4g}"),
         "good parts rejected": (f"{before.expected:.2%}", f"{now.expected:.2%}"),
         "to review above": (_review(before), _review(now)),
@@ -152,6 +151,10 @@ def _changes(before: Decision, now: Decision) -> list[str]:
     changed = [f"  {name:<20} {old} -> {new}" for name, (old, new) in pairs.items() if old != new]
     head = f"Decision {now.version} instead of {before.version}:"
     return [head, *changed] if changed else [f"{head} it decides as that one does."]
+
+
+def _rate(decision: Decision) -> str:
+    return "none asked for" if decision.false_reject_rate is None else f"{decision.false_reject_rate:.4g}"
 
 
 def _review(decision: Decision) -> str:

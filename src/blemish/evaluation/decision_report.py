@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, THRESHOLD_COLOUR, chart_layout, chart_line
-from blemish.core.conformal import Calibration
+from blemish.core.conformal import Calibration, told
 from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
 from blemish.core.types import FloatArray
@@ -85,7 +85,7 @@ def headline(shown: Shown) -> str:
         said += f" Above {decision.review_threshold:.4g} it is shown to a person, {more} of good parts."
     if shown.defects is not None:
         rejected, reviewed, passed = shares(decision, shown.defects)
-        said += f" Of {len(shown.defects)} known defects {rejected} are rejected, {reviewed} reviewed and {passed} passed."
+        said += f" Of {len(shown.defects)} known defects {rejected} are rejected, {reviewed} reviewed, {passed} passed."
     if shown.before is not None:
         said += f" Until now the threshold was {shown.before.threshold:.4g}."
     return said
@@ -140,5 +140,6 @@ def _rate_chart(shown: Shown) -> dict[str, Any]:
         )
     figure.update_xaxes(type="log", tickformat=".1%")
     figure.update_yaxes(tickformat=".0%", range=[0, 1] if known else None, rangemode="tozero")
-    note = f"{shown.calibration.n} independent good parts promise no rate under {shown.calibration.smallest_rate:.4f}."
+    smallest = told(shown.calibration.smallest_rate)
+    note = f"{shown.calibration.n} independent good parts promise no rate under {smallest}."
     return chart("What a rate costs", note, figure.update_layout(margin_t=72, legend_y=1.42))

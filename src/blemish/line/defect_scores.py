@@ -76,7 +76,7 @@ def score_defects(inspector: Inspector, images: Sequence[ImageInput]) -> DefectS
 
 
 def learnt_digests(manifest: Manifest) -> frozenset[str]:
-    """SHA-256 of all that an inspector has learnt from or is calibrated on; of over 10,000 photographs none is known."""
+    """SHA-256 of what an inspector has learnt from or is calibrated on; of over 10,000 photographs none is known."""
     supervision = manifest.training.supervision
     return frozenset(
         {

@@ -14,7 +14,7 @@ from blemish.core.records import Text
 from blemish.data.told import NOTHING_TOLD
 from blemish.workflows.data_request import DataRequest
 from blemish.workflows.evaluate import kept_version
-from blemish.workflows.fields import InspectorFile
+from blemish.workflows.fields import FalseRejectRate, InspectorFile, ReviewRate
 from blemish.workflows.request import Option, Outcome
 
 if TYPE_CHECKING:
@@ -34,15 +34,8 @@ class DecideRequest(DataRequest):
     """Show the decision of an inspector; with options, make another."""
 
     inspector: InspectorFile
-    false_reject_rate: float | None = Field(
-        None, gt=0, lt=1, description="Share of good parts that may be rejected, as 0.01."
-    )
-    review_rate: float | None = Field(
-        None,
-        ge=0,
-        lt=1,
-        description="Share of good parts that may be rejected or shown to a person; 0 for no review.",
-    )
+    false_reject_rate: FalseRejectRate = None
+    review_rate: ReviewRate = None
     threshold: float | None = Field(None, description="Reject above this score, whatever its rate.")
     review_threshold: float | None = Field(None, description="Show to a person above this score.")
     from_defects: Annotated[Path | None, Option(metavar="DATA")] = Field(
