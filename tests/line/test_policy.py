@@ -130,6 +130,9 @@ def test_a_tail_is_marked_as_a_model_and_its_bound_is_none_of_its() -> None:
     assert now.tail is not None
     assert 0 < now.tail.goodness <= 1
     assert now.at_most >= CALIBRATION.promise(now.threshold).at_most
+    outlier = Calibration(np.append(SCORES[:-1], SCORES[-1] + 50))
+    far = decided(manifest_of(outlier), outlier, Policy(false_reject_rate=0.003, tail=True)).decision
+    assert far.threshold >= outlier.threshold(outlier.smallest_rate)  # a smaller rate, no lower threshold
     with pytest.raises(UsageError, match=r"cannot promise a rate of 0\.001: .* or 679 more"):
         after(Policy(false_reject_rate=0.001))
 
