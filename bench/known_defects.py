@@ -33,6 +33,7 @@ HEAD = (
     "rejected",
     "known missed",
     "others missed",
+    "expected at most",
     "others in the interval said",
 )
 POLICIES = {
@@ -77,6 +78,7 @@ def drawn(
                 np.mean(good > decision.threshold),
                 seen.missed / seen.n,
                 share,
+                (seen.missed + 1) / (seen.n + 1),
                 seen.missed_low <= share <= seen.missed_high,
             )
         )
