@@ -104,6 +104,11 @@ class Calibration:
         place = int(np.searchsorted(self.scores, score, side="left"))
         return float((1 + self._weight_from[place]) / (1 + self.n))
 
+    def expected_above(self, thresholds: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Mean share of unseen good images above each of K thresholds, in (0, 1]: what `promise` expects."""
+        places = np.searchsorted(self.scores, np.asarray(thresholds, np.float64), side="right")
+        return (1 + self._weight_from[places]) / (1 + self.n)
+
     def threshold(self, rate: float) -> float:
         """The score above which the p-value is at or under `rate`, and nowhere else; one of the scores itself.
 
