@@ -6,9 +6,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from blemish.core.errors import ArtifactError
+from blemish.core.errors import ArtifactError, NotFoundError
+from blemish.line.artifact import read_artifact
 from blemish.line.runtime import Inspector
 from blemish.station.audit import Action, Change
 from blemish.station.shelf import InspectorShelf, InspectorVersion
@@ -70,6 +72,22 @@ class Inspectors:
             ArtifactError: the file is not a sound inspector.
         """
         added = self.add(path, by=by)
+        return self.activate(added.name, added.version, by)
+
+    def keep_or_activate(self, path: Path, by: str = "local") -> InspectorVersion:
+        """As `add_and_activate`, unless the active version was made of this file by decisions since: that one stays.
+
+        Raises:
+            ArtifactError: the file is not a sound inspector.
+        """
+        added = self.add(path, by=by)
+        with suppress(NotFoundError, ArtifactError):
+            active = self._shelf.active(added.name)
+            scoring = read_artifact(added.path).manifest.scoring_digest
+            if added.version < active.version and (
+                read_artifact(active.path, digest=active.digest).manifest.scoring_digest == scoring
+            ):
+                return self.activate(active.name, active.version, by)
         return self.activate(added.name, added.version, by)
 
     def supersede(self, path: Path, change: Change) -> InspectorVersion:
