@@ -24,6 +24,11 @@ from blemish.core.errors import UsageError
 _ROUNDING = 1e-9
 
 
+def told(rate: float) -> str:
+    """A smallest rate in four digits behind the point, rounded up, so that what is read can be asked for."""
+    return f"{math.ceil(rate * 10_000 - _ROUNDING) / 10_000:.4f}"
+
+
 @dataclass(frozen=True)
 class Promise:
     """What a threshold promises of good images that nobody has seen.
@@ -120,7 +125,7 @@ class Calibration:
         if rate < self.smallest_rate - _ROUNDING:
             raise UsageError(
                 f"{self.n} {'groups of ' if self.groups is not None else ''}good photographs cannot promise a rate of "
-                f"{rate:g}: the smallest that they can is {self.smallest_rate:.4f}. Give that, or "
+                f"{rate:g}: the smallest that they can is {told(self.smallest_rate)}. Give that, or "
                 f"{self.needed(rate) - self.n} more."
             )
         # Strictly above the i-th score the p-value is that of the weight behind it.

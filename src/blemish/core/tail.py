@@ -12,6 +12,7 @@ References:
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Annotated
 
@@ -36,8 +37,12 @@ DOUBTFUL = 0.05
 """A tail whose goodness of fit is at or under this is marked as doubtful."""
 
 _MOST_SHARE = 0.4
+_MOST_EXCEEDANCES = 500
+_FARTHEST = 10
 _BOOTSTRAPS = 999
 _SEED = 0
+_LEAST = 1e-9
+_ROUNDING = 1e-9
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -68,20 +73,31 @@ class Tail(Record):
         """Whether the fit is rejected at 5 %: the thresholds are then no better than a guess."""
         return self.goodness <= DOUBTFUL
 
+    @property
+    def smallest_rate(self) -> float:
+        """The smallest rate that it is asked for: a tenth of what the scores themselves can promise."""
+        return 1 / (_FARTHEST * (self.n + 1))
+
     def threshold(self, rate: float) -> float:
-        """The score that `rate` of unseen good parts exceed, if the model holds.
+        """The score that `rate` of unseen good parts exceed, if the model holds and the fit is taken at its word.
+
+        More exceed it on average, as a fit that ends too early costs more than one that ends too late gains: `promise`
+        says how many.
 
         Raises:
-            UsageError: the rate is outside (0, `share`], where the scores themselves say more.
+            UsageError: the rate is outside [`smallest_rate`, `share`].
         """
-        if not 0 < rate <= self.share:
+        if not self.smallest_rate * (1 - _ROUNDING) <= rate <= self.share * (1 + _ROUNDING):
             raise UsageError(
-                f"The tail knows rates up to {self.share:.4f}, not {rate:g}: give a smaller one, or do without the tail."
+                f"The tail of {self.n} good scores reaches from a rate of {self.smallest_rate:.2g} to "
+                f"{self.share:.2g}, not {rate:g}: choose one between, or photograph more good parts."
             )
-        return self.location + self.scale * float(_excess(self.shape, np.asarray(rate / self.share)))
+        return self.location + self.scale * float(
+            _excess(self.shape, np.asarray(min(rate / self.share, 1.0)))
+        )
 
     def rate(self, score: float) -> float:
-        """Share of unseen good parts that exceed a score, in [0, `share`], if the model holds.
+        """Share of unseen good parts that exceed a score, in [0, `share`], if model and fit hold.
 
         Raises:
             UsageError: the score is below the tail, or not a number.
@@ -92,20 +108,18 @@ class Tail(Record):
             )
         return self.share * float(_survival(np.asarray((score - self.location) / self.scale), self.shape))
 
-    def promise(self, rate: float, confidence: float = 0.95) -> Promise:
-        """What its threshold for a rate promises, if the model holds: by fitting it to samples of itself anew.
+    def promise(self, threshold: float, confidence: float = 0.95) -> Promise:
+        """What rejecting above a threshold of this rule promises, if the model holds.
+
+        The mean and the bound are over other samples of as many good parts, each fitted anew.
 
         Raises:
-            UsageError: the rate is outside (0, `share`].
+            UsageError: the threshold is below the tail, or not a number.
         """
-        self.threshold(rate)
-        rng = np.random.default_rng(_SEED)
-        count, n = self.exceedances, self.n
-        # The share above the level is Beta whatever the scores' distribution: only what is beyond it is the model's.
-        shares = rng.beta(count + 1, n - count, _BOOTSTRAPS)
-        shape, scale = fitted(_samples(rng, self.shape, count))
-        above = shares * _survival(scale * _excess(shape, np.asarray(rate / self.share)), self.shape)
-        return Promise(float(above.mean()), float(np.quantile(above, confidence)), n, confidence)
+        nominal = max(self.rate(threshold) / self.share, _LEAST)
+        shares, shape, scale = _refitted(self.shape, self.exceedances, self.n)
+        above = shares * _survival(scale * _excess(shape, np.asarray(nominal)), self.shape)
+        return Promise(float(above.mean()), float(np.quantile(above, confidence)), self.n, confidence)
 
     def sentence(self) -> str:
         """What it is and how far it can be trusted, for people."""
@@ -124,7 +138,7 @@ def fit_tail(calibration: Calibration) -> Tail:
     """
     scores = highest_of_groups(calibration)
     n = len(scores)
-    count = max(LEAST_EXCEEDANCES, round(SHARE * n))
+    count = min(max(LEAST_EXCEEDANCES, round(SHARE * n)), _MOST_EXCEEDANCES)
     if count > _MOST_SHARE * n:
         needed = math.ceil(LEAST_EXCEEDANCES / _MOST_SHARE)
         raise UsageError(
@@ -192,7 +206,7 @@ def anderson_darling(excess: FloatArray, shape: FloatArray, scale: FloatArray) -
     above = np.clip(_survival(excess / scale[:, None], shape[:, None]), 1e-12, 1 - 1e-12)
     count = excess.shape[1]
     odd = 2 * np.arange(count) + 1
-    return -count - (odd * (np.log1p(-above) + np.log(above[:, ::-1]))).mean(1)
+    return np.asarray(-count - (odd * (np.log1p(-above) + np.log(above[:, ::-1]))).mean(1), np.float64)
 
 
 def _goodness(excess: FloatArray, shape: float, scale: float) -> float:
@@ -203,6 +217,17 @@ def _goodness(excess: FloatArray, shape: float, scale: float) -> float:
     return float((1 + np.count_nonzero(distances >= own)) / (1 + _BOOTSTRAPS))
 
 
+@functools.lru_cache(maxsize=16)
+def _refitted(shape: float, count: int, n: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Of other samples of n: the share above where their tail begins, and the shape and scale of its fit.
+
+    That share is Beta whatever the scores' distribution: only what is beyond is the model's.
+    """
+    rng = np.random.default_rng(_SEED)
+    shares = rng.beta(count + 1, n - count, _BOOTSTRAPS)
+    return shares, *fitted(_samples(rng, shape, count))
+
+
 def _samples(rng: np.random.Generator, shape: float, count: int) -> FloatArray:
     """Samples of scale 1, bootstraps x count, sorted upwards."""
     return np.sort(_excess(shape, 1 - rng.random((_BOOTSTRAPS, count))), 1)
@@ -211,7 +236,7 @@ def _samples(rng: np.random.Generator, shape: float, count: int) -> FloatArray:
 def _profile(theta: FloatArray, excess: FloatArray) -> FloatArray:
     """Log-likelihood of each theta, B x M, the shape being the likeliest for it."""
     shape = np.stack([np.log1p(-column[:, None] * excess).mean(1) for column in theta.T], 1)
-    return excess.shape[1] * (np.log(-theta / shape) - shape - 1)
+    return np.asarray(excess.shape[1] * (np.log(-theta / shape) - shape - 1), np.float64)
 
 
 def _excess(shape: float | FloatArray, share: FloatArray) -> FloatArray:
@@ -223,12 +248,13 @@ def _excess(shape: float | FloatArray, share: FloatArray) -> FloatArray:
 
 
 def _survival(excess: FloatArray, shape: float | FloatArray) -> FloatArray:
-    """Share of a distribution of scale 1 that exceeds it."""
+    """Share of a distribution of scale 1 that exceeds it; none behind its end."""
     excess, shape = np.broadcast_arrays(np.asarray(excess, np.float64), np.asarray(shape, np.float64))
     exponential = np.abs(shape) < 1e-9
     safe = np.where(exponential, 1.0, shape)
     inside = np.log1p(np.maximum(safe * excess, -1 + 1e-15)) / safe
-    return np.exp(-np.where(exponential, excess, inside)) * ((exponential) | (safe * excess > -1))
+    ended = ~exponential & (safe * excess <= -1)
+    return np.asarray(np.where(ended, 0.0, np.exp(-np.where(exponential, excess, inside))), np.float64)
 
 
 def _quartile(count: int) -> int:

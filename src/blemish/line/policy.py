@@ -6,6 +6,7 @@ round. Decisions are appended, never rewritten: undoing appends the one before o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -20,6 +21,8 @@ from blemish.core.tail import Tail, fit_tail
 from blemish.core.types import FloatArray
 from blemish.line.decision import Decision, Rate, SeenDefects
 from blemish.line.manifest import Manifest
+
+_NEED_DEFECTS = {"recall", "cost_missed", "cost_false_reject", "best_f1"}
 
 
 class Policy(Record):
@@ -57,7 +60,26 @@ class Policy(Record):
     @property
     def needs_defects(self) -> bool:
         """Whether it can only be followed where defects are known."""
-        return bool(self.asked & {"recall", "cost_missed", "cost_false_reject", "best_f1"})
+        return bool(self.asked & _NEED_DEFECTS)
+
+
+def policy_of(asked: Mapping[str, Any]) -> Policy:
+    """A policy of values by name.
+
+    Raises:
+        UsageError: a name is unknown, or a value is not possible.
+    """
+    try:
+        return Policy.model_validate(dict(asked))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0])
+        if name not in Policy.model_fields:
+            known = ", ".join(Policy.model_fields)
+            raise UsageError(f"A policy has no {name!r}: give one of {known}.") from error
+        raise UsageError(
+            f"{name} {first['input']!r} is not possible: {first['msg'].removeprefix('Value error, ').lower()}."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -104,15 +126,12 @@ def decided(
         "note": None if note is None else _line(note, "note"),
     }
     if policy.undo:
-        if len(policy.asked) > 1:
-            raise UsageError(
-                "Undoing brings the decision before back as it was: ask for nothing else with it."
-            )
+        require_possible(policy, calibration)
         before = _before(manifest)
         return manifest.decided(
             before.model_copy(update=made | {"restores": before.restores or before.version})
         )
-    _require_consistent(policy, defects)
+    require_possible(policy, calibration, defects is not None and len(defects) > 0)
     rejecting = _rejecting(current, calibration, policy, defects)
     review_threshold, review_rate = _reviewing(current, calibration, policy, rejecting.threshold)
     reviews = review_threshold < rejecting.threshold
@@ -160,18 +179,29 @@ def _before(manifest: Manifest) -> Decision:
     return before[-1]
 
 
-def _require_consistent(policy: Policy, defects: FloatArray | None) -> None:
-    """Refuse what cannot be meant.
+def require_possible(policy: Policy, calibration: Calibration, defects: bool = False) -> None:
+    """Refuse what contradicts itself or cannot be promised, before known defects are scored.
+
+    Args:
+        policy: what is asked for.
+        calibration: scores of good parts.
+        defects: whether defects are known.
 
     Raises:
         UsageError: see the sentences.
     """
     asked = policy.asked
+    if policy.undo:
+        if len(asked) > 1:
+            raise UsageError(
+                "Undoing brings the decision before back as it was: ask for nothing else with it."
+            )
+        return
     if not asked - {"tail", "defective_share"}:
         raise UsageError(
             "Nothing is asked for: give a false-reject rate, a review rate, a threshold, a recall, costs or best F1."
         )
-    others = asked & {"false_reject_rate", "recall", "cost_missed", "cost_false_reject", "best_f1", "tail"}
+    others = asked & (_NEED_DEFECTS | {"false_reject_rate", "tail"})
     if "threshold" in asked and others:
         raise UsageError(f"A threshold and {_named(others)} are two ways to one decision: give one of them.")
     if {"review_threshold", "review_rate"} <= asked:
@@ -189,10 +219,12 @@ def _require_consistent(policy: Policy, defects: FloatArray | None) -> None:
         )
     if policy.defective_share is not None and not (policy.best_f1 or policy.cost_missed is not None):
         raise UsageError("A share of defective parts weighs costs or the F1: give one of them with it.")
-    if policy.needs_defects and (defects is None or not len(defects)):
-        raise UsageError(
-            f"There are no known defects, which {_named(asked)} needs: give photographs of some."
-        )
+    if policy.needs_defects and not defects:
+        needing = _named(asked & _NEED_DEFECTS)
+        raise UsageError(f"There are no known defects, which {needing} needs: give photographs of some.")
+    for rate in (None if policy.tail else policy.false_reject_rate, policy.review_rate):
+        if rate:
+            calibration.threshold(rate)
 
 
 def _named(names: frozenset[str]) -> str:
