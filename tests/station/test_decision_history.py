@@ -57,8 +57,9 @@ def _logged(log: InspectionLog, make: Callable[..., NewInspection], parts: list[
 
 
 def _after(record: InspectionRecord, decision: Decision) -> Verdict:
-    kept = record.verdict is Verdict.NOT_JUDGED
-    return Verdict.NOT_JUDGED if kept else decision.verdict(record.score)
+    verdict = decision.verdict(record.score)
+    kept = record.verdict is Verdict.NOT_JUDGED and verdict is not Verdict.REJECT
+    return Verdict.NOT_JUDGED if kept else verdict
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])

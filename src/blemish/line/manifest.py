@@ -245,13 +245,6 @@ class Manifest(Record):
         """The same with another decision in effect; those before are remembered."""
         return self.model_copy(update={"decisions": (*self.decisions, decision)[-MOST_DECISIONS:]})
 
-    @property
-    def scoring_digest(self) -> str:
-        """SHA-256 of all but the decisions: inspectors that agree in it give the same scores and maps."""
-        # Without defaults, so that a field of a newer Blemish changes no older digest.
-        text = self.model_dump_json(exclude={"decisions"}, exclude_defaults=True)
-        return hashlib.sha256(text.encode()).hexdigest()
-
     @model_validator(mode="before")
     @classmethod
     def _decide_as_before(cls, given: Any) -> Any:
@@ -282,6 +275,13 @@ class Manifest(Record):
         if self.features is not None:
             return "pixels"
         return "features" if self.detector.parts or "backbone" in self.detector.parameters else "pixels"
+
+    @property
+    def scoring_digest(self) -> str:
+        """SHA-256 of all but the decisions: inspectors that agree in it give the same scores and maps."""
+        # Without defaults, so that a field of a newer Blemish changes no older digest.
+        text = self.model_dump_json(exclude={"decisions"}, exclude_defaults=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @model_validator(mode="after")
     def _check_types(self) -> Manifest:

@@ -169,10 +169,10 @@ class DecisionHistory:
 
 
 def _verdict(decision: Decision) -> ColumnElement[str]:
-    """`Decision.verdict` as an expression; what could not be judged stays so."""
+    """`Decision.verdict` as an expression; what is not judged could only be rejected."""
     return case(
-        (_ROW.verdict == Verdict.NOT_JUDGED.value, literal(Verdict.NOT_JUDGED.value)),
         (_ROW.score > decision.threshold, literal(Verdict.REJECT.value)),
+        (_ROW.verdict == Verdict.NOT_JUDGED.value, literal(Verdict.NOT_JUDGED.value)),
         (_ROW.score > decision.review_threshold, literal(Verdict.REVIEW.value)),
         else_=literal(Verdict.PASS.value),
     )
