@@ -39,6 +39,7 @@ from blemish.core.tail import fit_tail
 from blemish.data.catalog import open_catalog
 from blemish.data.elpv import installed_cells
 from blemish.evaluation.intervals import binomial_interval
+from blemish.line.decision import PixelDecision, by_rates
 
 NUMBERS, RATES, SPLITS = (20, 50, 100, 300), (0.01, 0.02, 0.05, 0.1), 200
 DARKER, DARKENED, SIZE = 0.8, 120, 256
@@ -48,6 +49,7 @@ BEYOND = 4
 """How much smaller than what the scores can promise the rate is that the tail is asked for."""
 ALLOWANCE = 0.01
 PAGE = ROOT / "docs" / "decisions" / "0052-the-promise-measured.md"
+DEFAULTS = PAGE.with_name("0051-rates-not-scores.md")
 PICTURE = ROOT / "docs" / "images" / "promise.svg"
 
 FloatArray = npt.NDArray[np.float64]
@@ -205,6 +207,22 @@ def cells(good: GoodSet, plain: FloatArray, darker: FloatArray) -> Iterator[Cell
             yield Cell(good.name, n, rate, promised, rejected, interval, over_bound, dark_rejected)
 
 
+def default_rows(good: GoodSet, plain: FloatArray) -> Iterator[list[str]]:
+    """What the default decision promises and does: expected and measured, rejected and reviewed."""
+    for place, (n, chosen) in enumerate(splits_of(good).items()):
+        found = []
+        for choice, values in zip(chosen, plain[place * SPLITS :], strict=False):
+            calibration = calibrated(good, choice, values)
+            decision = by_rates(calibration, PixelDecision(threshold=0))
+            rejected, either = (
+                share_above(good, choice, values, level)
+                for level in (decision.threshold, decision.review_threshold)
+            )
+            expected = decision.expected, decision.review_expected - decision.expected
+            found.append((expected[0], rejected, expected[1], either - rejected))
+        yield [f"{good.name}, {n}", *(f"{share:.2%}" for share in np.mean(found, axis=0).tolist())]
+
+
 def tail_rows(good: GoodSet, plain: FloatArray) -> Iterator[list[str]]:
     """What the tail says of rates that the scores cannot promise, and what happens; of parts of which any is above."""
     for place, (n, chosen) in enumerate(splits_of(good).items()):
@@ -247,31 +265,34 @@ def summary(found: Sequence[Cell]) -> str:
 
 
 def main() -> None:
-    """Measure, print, and with --write put tables and picture onto the page of the decision."""
+    """Measure, print, and with --write put tables and picture onto the pages of the decisions."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("sets", nargs="+", help="PATH, PATH=GROUPS, elpv:mono or elpv:poly")
     parser.add_argument("--keep", type=Path, required=True, help="folder for scores, to go on from")
-    parser.add_argument("--write", action="store_true", help="write onto the page of the decision")
+    parser.add_argument("--write", action="store_true", help="write onto the pages of the decisions")
     options = parser.parse_args()
     options.keep.mkdir(parents=True, exist_ok=True)
-    found, tails = list[Cell](), list[list[str]]()
+    found, tails, defaults = list[Cell](), list[list[str]](), list[list[str]]()
     for written in options.sets:
         good = good_set(written)
         plain, darker = measured(good, options.keep)
         found += cells(good, plain, darker)
         tails += tail_rows(good, plain)
+        defaults += default_rows(good, plain)
     head = ["set, n, rate", "promised", "rejected", "interval", "promise", "over bound", "darker"]
     tail_head = ["set, n", "asked", "expected by the tail", "rejected", "shape", "doubtful"]
+    default_head = ["set, n", "rejected, expected", "measured", "reviewed, expected", "measured"]
     blocks = {
         "promise": f"{summary(found)}\n\n{table(head, [cell.row() for cell in found])}\n\n{origin()}",
         "tails": table(tail_head, tails),
+        "defaults": f"{table(default_head, defaults)}\n\n{origin()}",
     }
     print("\n\n".join(blocks.values()))
     if options.write:
         for name, text in blocks.items():
-            write_block(PAGE, name, text)
+            write_block(DEFAULTS if name == "defaults" else PAGE, name, text)
         write_text(
             PICTURE,
             chart(
