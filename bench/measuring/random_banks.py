@@ -20,7 +20,6 @@ from blemish.core.folds import fold_positions
 from blemish.core.progress import track
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.layers import enlarging_matrix
-from blemish.detectors.memory.context import learn_context
 from blemish.detectors.memory.nearest_patch import EUCLIDEAN, patch_embedding
 from blemish.detectors.memory.patch_pool import choose_bank
 from blemish.detectors.memory.patchcore import PatchCore
@@ -122,14 +121,17 @@ def scores(
         to_each = photographs.to_each(rows)
         nearest = np.empty((len(choices), to_each.shape[1]), np.uint16)
         for place, choice in enumerate(choices):
-            of_folds = np.minimum.reduceat(to_each[choice.order], choice.starts, axis=0)
+            of_folds = np.stack([to_each[part].min(0) for part in np.split(choice.order, choice.starts[1:])])
             own = folds[place][image]
             nearest[place] = (of_folds if own < 0 else np.delete(of_folds, own, 0)).min(0)
         yield photographs.score(nearest)
 
 
 def in_context(photographs: Photographs, choice: Choice, plain: FloatArray, others: FloatArray) -> None:
-    """Make scores relative to those of similar good photographs, in place, as the product does.
+    """Make scores relative to those of similar good photographs, in place.
+
+    As `blemish.detectors.memory.context` does, for all at once; only that it does not put photographs together that
+    look exactly alike.
 
     Args:
         photographs: of the set.
@@ -137,15 +139,18 @@ def in_context(photographs: Photographs, choice: Choice, plain: FloatArray, othe
         plain: their scores and those of the rest, N.
         others: the same of the rest in other light, N; their likeness is taken from these photographs as they are.
     """
-    if len(choice.order) < _FEWEST_FOR_CONTEXT:
+    held, n = choice.order, len(choice.order)
+    if n < _FEWEST_FOR_CONTEXT:
         return
-    descriptors = photographs.descriptors
-    held = torch.from_numpy(plain[choice.order]).float()
-    learnt = learn_context(descriptors[choice.order], held, SIMILAR)
-    for row, image in enumerate(choice.order.tolist()):
-        plain[image] -= float(learnt.network(without=row)(descriptors[image][None])[0])
-    whole = learnt.network()
-    for image in np.setdiff1d(np.arange(len(plain)), choice.order).tolist():
-        offset = float(whole(descriptors[image][None])[0])
-        plain[image] -= offset
-        others[image] -= offset
+    descriptors = photographs.descriptors / (photographs.descriptors[held].std(0) + 1e-6)
+    distances = torch.cdist(descriptors, descriptors[held])
+    distances[held, torch.arange(n)] = torch.inf
+    nearest = torch.topk(distances, max(1, min(SIMILAR, n // 5)), largest=False).indices.numpy()
+    actual = plain[held]
+    foretold = actual[nearest].mean(1)
+    general = np.full(len(plain), actual.mean())
+    general[held] = (actual.sum() - actual) / (n - 1)
+    expected = foretold[held] - foretold[held].mean()
+    slope = float(np.clip(expected @ (actual - actual.mean()) / max(expected @ expected, 1e-12), 0, 1))
+    plain -= slope * (foretold - general)
+    others -= slope * (foretold - general)
