@@ -13,9 +13,10 @@ each photograph (or group) of the set had been judged once. A cell holds where t
 "over bound" is the share of splits in which more was rejected than the 95 % bound says; as few are judged in each, it
 may be above 5 % without any fault. "darker" is what is rejected of the same photographs with grey levels times 0.8.
 
-What is not as in the product: photographs are read at 256 pixels, not 448; the bank is what each photograph's own
-coreset of 24 patches holds, without the choice among them, without copies, and without the search for suspicious
-photographs; the view is planned once for the whole set. With `--keep` a run that was stopped goes on where it was.
+What is not as in the product: photographs are read at 256 pixels (`--size`), not 448; the bank is what each
+photograph's own coreset of 24 patches (`--patches`) holds, without the choice among them, without copies, and without
+the search for suspicious photographs; the view is planned once for the whole set. With `--keep` a run that was stopped
+goes on where it was: a folder for each size and number of patches.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from blemish.evaluation.intervals import binomial_interval
 from blemish.line.decision import PixelDecision, by_rates
 
 NUMBERS, RATES, SPLITS = (20, 50, 100, 300), (0.01, 0.02, 0.05, 0.1), 200
-DARKER, DARKENED, SIZE = 0.8, 120, 256
+DARKER, DARKENED = 0.8, 120
 LEAST_LEFT = 20
 """Photographs, or groups, that have to be left to be judged."""
 BEYOND = 4
@@ -115,6 +116,14 @@ class Cell:
         ]
 
 
+def at_most(good: GoodSet, most: int) -> GoodSet:
+    """Whole groups of the set, drawn by chance, of so many photographs and no more."""
+    order = np.random.default_rng(1).permutation(np.unique(good.groups))
+    sizes = np.bincount(good.groups)[order]
+    kept = np.flatnonzero(np.isin(good.groups, order[np.cumsum(sizes) <= most]))
+    return GoodSet(good.name, [good.paths[image] for image in kept], good.groups[kept])
+
+
 def good_set(written: str) -> GoodSet:
     """Good photographs of a folder, PATH or PATH=GROUPS, or of solar cells, elpv:mono or elpv:poly."""
     if written.startswith("elpv:"):
@@ -135,14 +144,14 @@ def splits_of(good: GoodSet) -> dict[int, list[Choice]]:
     return {n: [drawn(good.groups, n, seed) for seed in range(SPLITS)] for n in good.numbers()}
 
 
-def measured(good: GoodSet, keep: Path) -> tuple[FloatArray, FloatArray]:
+def measured(good: GoodSet, keep: Path, size: int, patches: int) -> tuple[FloatArray, FloatArray]:
     """Scores of all photographs under all choices, splits x N, as they are and darker; nan where not darkened."""
     whole = keep / f"{good.name}.npz"
     if whole.is_file():
         with np.load(whole) as known:
             return known["plain"], known["darker"]
     choices = [choice for chosen in splits_of(good).values() for choice in chosen]
-    photographs = Photographs(good.paths, SIZE)
+    photographs = Photographs(good.paths, size, patches)
     everything = np.arange(len(good.paths), dtype=np.intp)
     few = np.sort(np.random.default_rng(0).permutation(everything)[:DARKENED])
     plain = _going_on(keep / f"{good.name}-plain.npy", photographs, choices, everything, 1.0)
@@ -272,20 +281,30 @@ def main() -> None:
     parser.add_argument("sets", nargs="+", help="PATH, PATH=GROUPS, elpv:mono or elpv:poly")
     parser.add_argument("--keep", type=Path, required=True, help="folder for scores, to go on from")
     parser.add_argument("--write", action="store_true", help="write onto the pages of the decisions")
+    parser.add_argument("--size", type=int, default=256, help="pixels that photographs are read with")
+    parser.add_argument("--patches", type=int, default=24, help="patches in each photograph's own coreset")
+    parser.add_argument("--most", type=int, default=1000, help="photographs of a set, in whole groups")
     options = parser.parse_args()
     options.keep.mkdir(parents=True, exist_ok=True)
-    found, tails, defaults = list[Cell](), list[list[str]](), list[list[str]]()
+    found, tails, defaults, seen = list[Cell](), list[list[str]](), list[list[str]](), list[str]()
     for written in options.sets:
-        good = good_set(written)
-        plain, darker = measured(good, options.keep)
+        good = at_most(good_set(written), options.most)
+        plain, darker = measured(good, options.keep, options.size, options.patches)
+        seen.append(
+            f"{len(good.paths)} of {good.name}" + (f" in {good.independent} groups" if good.grouped else "")
+        )
         found += cells(good, plain, darker)
         tails += tail_rows(good, plain)
         defaults += default_rows(good, plain)
     head = ["set, n, rate", "promised", "rejected", "interval", "promise", "over bound", "darker"]
     tail_head = ["set, n", "asked", "expected by the tail", "rejected", "shape", "doubtful"]
     default_head = ["set, n", "rejected, expected", "measured", "reviewed, expected", "measured"]
+    read = (
+        f"Good photographs: {', '.join(seen)}; read with {options.size} x {options.size} pixels, {options.patches} "
+        "patches of each in a bank."
+    )
     blocks = {
-        "promise": f"{summary(found)}\n\n{table(head, [cell.row() for cell in found])}\n\n{origin()}",
+        "promise": f"{summary(found)}\n\n{table(head, [cell.row() for cell in found])}\n\n{read} {origin()}",
         "tails": table(tail_head, tails),
         "defaults": f"{table(default_head, defaults)}\n\n{origin()}",
     }

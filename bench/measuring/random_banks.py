@@ -27,7 +27,7 @@ from blemish.evaluation.disturbances import in_other_brightness
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
 from blemish.features.pixels import PixelCache
 
-FOLDS, SIMILAR, EACH = PatchCore.calibration_folds, PatchCore.context, 24
+FOLDS, SIMILAR = PatchCore.calibration_folds, PatchCore.context
 _FEWEST_FOR_CONTEXT = 20
 _FINER = 2
 """The map is smoothed on this many points a patch, not on every pixel."""
@@ -62,7 +62,7 @@ def drawn(groups: npt.NDArray[np.integer], n: int, seed: int) -> Choice:
 class Photographs:
     """The features of a set's good photographs: their own coresets, and all patches when they are wanted."""
 
-    def __init__(self, paths: Sequence[Path], size: int, seed: int = 0) -> None:
+    def __init__(self, paths: Sequence[Path], size: int, each: int, seed: int = 0) -> None:
         detector = PatchCore(size=size)
         detector.look_as(detector.plan_view(list(paths)))
         self.paths = list(paths)
@@ -70,7 +70,7 @@ class Photographs:
         self.embedding = patch_embedding(detector.neighbourhood, EUCLIDEAN)
         banks, means = [], []
         for patches in track(self.patches(1.0), "Choosing coresets", len(paths)):
-            banks.append(choose_bank(patches, EACH, seed))
+            banks.append(choose_bank(patches, each, seed))
             means.append(patches.mean(0))
         self.descriptors, self.centre = torch.stack(means), torch.stack(means).mean(0)
         self.bank = torch.cat(banks) - self.centre
