@@ -3,9 +3,9 @@
     python bench/promise.py ../shared/data/screw ../shared/data/magnetic_tile=number:100 ../shared/data/metal_plate \\
         elpv:mono --keep scores [--write]
 
-Of each set's good photographs (groups of them, where a way to group stands behind "=") n are drawn 200 times. A memory
-bank of these is calibrated by ten folds, as `blemish fit` does, and judges the rest. No defective photograph is looked
-at.
+Of each set's good photographs (groups of them, where a way to group stands behind "=", and so many of them at most as
+stand behind "@") n are drawn 200 times. A memory bank of these is calibrated by ten folds, as `blemish fit` does, and
+judges the rest. No defective photograph is looked at.
 
 A cell is a set, a number and a rate. "promised" is the expected share of good parts that the calibration states,
 "rejected" the share that really was, the mean over splits; groups count as one each. The interval is binomial, as if
@@ -278,17 +278,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("sets", nargs="+", help="PATH, PATH=GROUPS, elpv:mono or elpv:poly")
+    parser.add_argument("sets", nargs="+", help="PATH, PATH=GROUPS, elpv:mono or elpv:poly, and @MOST")
     parser.add_argument("--keep", type=Path, required=True, help="folder for scores, to go on from")
     parser.add_argument("--write", action="store_true", help="write onto the pages of the decisions")
     parser.add_argument("--size", type=int, default=256, help="pixels that photographs are read with")
     parser.add_argument("--patches", type=int, default=24, help="patches in each photograph's own coreset")
-    parser.add_argument("--most", type=int, default=1000, help="photographs of a set, in whole groups")
     options = parser.parse_args()
     options.keep.mkdir(parents=True, exist_ok=True)
     found, tails, defaults, seen = list[Cell](), list[list[str]](), list[list[str]](), list[str]()
     for written in options.sets:
-        good = at_most(good_set(written), options.most)
+        name, _, most = written.partition("@")
+        good = at_most(good_set(name), int(most)) if most else good_set(name)
         plain, darker = measured(good, options.keep, options.size, options.patches)
         seen.append(
             f"{len(good.paths)} of {good.name}" + (f" in {good.independent} groups" if good.grouped else "")
