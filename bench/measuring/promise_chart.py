@@ -10,8 +10,8 @@ from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, THRESHOLD_COLOU
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 460, 64, 16, 40, 48
 GREY, COLOURS = "#888888", (NORMAL_COLOUR, ANOMALOUS_COLOUR, THRESHOLD_COLOUR, "#2f9e6e", "#c2506a")
-LOW_X, HIGH_X, LOW, HIGH = 0.007, 0.13, 0.002, 1.0
-TICKS_X, TICKS = (0.01, 0.02, 0.05, 0.1), (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+LOW_X, HIGH_X, LOW, HIGH = 0.007, 0.13, 0.002, 0.3
+TICKS_X, TICKS = (0.01, 0.02, 0.05, 0.1), (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 APART = 3.0
 """Points between marks of different sets at one rate."""
 
