@@ -160,11 +160,16 @@ def _inspect_one(
 
 
 def _regions(inspection: Inspection, pixel_threshold: float) -> tuple[Region, ...]:
-    """Where the map is above its threshold, whatever the verdict: a detection is ranked, not decided."""
+    """Where the map is above its threshold, whatever the verdict: a detection is ranked, not decided.
+
+    At the inspector's own threshold regions are as it reports them.
+    """
     if not inspection.gives_map:
         return ()
     size = inspection.width, inspection.height
-    return find_regions(inspection.anomaly_map, pixel_threshold, *size, counted=inspection.counted)
+    own = inspection.pixels.threshold == pixel_threshold
+    pixels = inspection.pixels if own else pixel_threshold
+    return find_regions(inspection.anomaly_map, pixels, *size, counted=inspection.counted)
 
 
 def _grid_step(n_pixels: int, cap: int) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from blemish.core.conformal import Calibration
 from blemish.core.records import Finite, Moment, Record, Text
 from blemish.core.types import Verdict
+from blemish.line.pixel_decision import PixelDecision, Rate, Share
 
 FALSE_REJECT_RATE = 0.01
 """Share of good parts that are rejected where nobody says otherwise: see docs/decisions/0051-rates-not-scores.md."""
@@ -19,21 +20,6 @@ REVIEW_RATE = 0.05
 
 MOST_DECISIONS = 200
 """That an artifact remembers; the oldest go first."""
-
-Rate = Annotated[float, Field(gt=0, lt=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class PixelDecision(Record):
-    """Where on a map a defect is.
-
-    Attributes:
-        threshold: map values above it are anomalous.
-        rate: share of good parts that show any such pixel; None where nobody knows.
-    """
-
-    threshold: Finite
-    rate: Rate | None = None
 
 
 class Decision(Record):

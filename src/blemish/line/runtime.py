@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from blemish.core.calibration import percentile
+from blemish.core.conformal import Calibration
 from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.image_inputs import ImageInput, pixels_of
 from blemish.core.images import DEFAULT_LIMITS, DecodedPhotograph, DecodeLimits, read_content
@@ -30,6 +31,8 @@ from blemish.line.features import BackboneFeatures
 from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
+from blemish.line.region_statistics import region_statistics
+from blemish.line.region_verdicts import judged_regions
 from blemish.line.regions import find_regions, peak_region
 from blemish.line.rows import (
     NetworkInput,
@@ -48,6 +51,8 @@ class Inspector:
     Attributes:
         manifest: all that the artifact says of itself.
         calibration: scores of good parts as if unseen.
+        region_statistics: how large the anomalous areas of these parts are; None where an older Blemish did not keep
+            it, and for detectors that show no place.
         map_scale: map values of the heatmap's coldest and warmest colour.
         features: the backbone inside the artifact, compiled when first asked for.
         history: losses of each epoch of the training; empty where there was none.
@@ -64,6 +69,8 @@ class Inspector:
         self.history = artifact.history()
         self.features = BackboneFeatures(artifact, threads)
         self.calibration = artifact.calibration()
+        self.region_statistics = region_statistics(artifact)
+        self._areas_at: tuple[float, Calibration] | None = None
         self._outputs = self.manifest.detector.outputs
         try:
             self._run = _compiled(artifact, threads)
@@ -265,10 +272,7 @@ class Inspector:
         gives_map = self.manifest.detector.gives_maps
         regions: tuple[Region, ...] = ()
         if verdict is not Verdict.PASS and gives_map:
-            found = prediction.anomaly_map, self.pixel_threshold, width, height
-            regions = find_regions(*found, counted=prediction.counted) or (
-                peak_region(prediction.anomaly_map, width, height, prediction.counted),
-            )
+            regions = self._regions_of(prediction, width, height)
         types = prediction.types if verdict is Verdict.REJECT else {}
         return Inspection(
             verdict=verdict,
@@ -285,13 +289,35 @@ class Inspector:
             type=self._type_of(prediction) if types else None,
             mask_probability=prediction.mask_probability,
             gives_map=gives_map,
-            pixel_threshold=self.pixel_threshold,
+            pixels=self.decision.pixels,
             map_scale=self.map_scale,
             photograph=photograph,
             counted=prediction.counted,
             part_count=prediction.part_count,
             expected_parts=self.expected_parts,
         )
+
+    def _regions_of(self, prediction: Prediction, width: int, height: int) -> tuple[Region, ...]:
+        """Where a part that is no pass is unusual: at its map's peak, where that is nowhere above the threshold."""
+        anomaly_map, counted, manifest = prediction.anomaly_map, prediction.counted, self.manifest
+        found = find_regions(
+            anomaly_map,
+            self.decision.pixels,
+            width,
+            height,
+            counted=counted,
+            normal_areas=self._normal_areas(self.decision.pixels.growth),
+        ) or (peak_region(anomaly_map, width, height, counted),)
+        by_peak = manifest.detector.score_is_maximum
+        return judged_regions(found, self.decision, by_peak, manifest.millimetres)
+
+    def _normal_areas(self, level: float) -> Calibration | None:
+        """The largest areas of good parts above a level of the map; None where they are not known."""
+        if self.region_statistics is None:
+            return None
+        if self._areas_at is None or self._areas_at[0] != level:
+            self._areas_at = level, self.region_statistics.largest_areas(level)
+        return self._areas_at[1]
 
     def _type_of(self, prediction: Prediction) -> str:
         """The likeliest type of a rejected part, unless it is like no labelled defect."""
