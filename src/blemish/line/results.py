@@ -111,9 +111,13 @@ def _json_pieces(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _write_table(text: io.TextIOWrapper, results: Sequence[Result]) -> None:
-    told = {key for result in results for key in result.to_json().keys() & _FURTHER}
+    told = set[str]()
+    for result in results:
+        document = result.to_json()
+        told |= document.keys() & _FURTHER
+        told |= {name for name in _OF_LARGEST if _largest(document, name) is not None}
     further = [name for key, names in _FURTHER.items() if key in told for name in names]
-    further += [name for name in _OF_LARGEST if any(_largest(result.to_json(), name) for result in results)]
+    further += [name for name in _OF_LARGEST if name in told]
     writer = csv.DictWriter(text, (*_COLUMNS, *further), restval="", extrasaction="ignore")
     writer.writeheader()
     for result in results:
