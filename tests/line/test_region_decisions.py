@@ -343,7 +343,7 @@ def test_a_fit_keeps_the_areas_of_good_parts_and_an_inspection_compares_with_the
     assert statistics is not None and len(statistics.maxima) == len(inspector.calibration.scores)
     assert pixels.rate == pytest.approx(statistics.calibration.smallest_rate)
     assert pixels.threshold == statistics.maxima.max()
-    assert pixels.low is not None and pixels.low < pixels.threshold
+    assert (pixels.low, pixels.smallest_side, pixels.merge_distance) == (None, 0, 0), "off by default"
     inspection = inspector.inspect(fitted[1])
     assert inspection.verdict is Verdict.REJECT
     region = inspection.regions[0]
@@ -352,28 +352,29 @@ def test_a_fit_keeps_the_areas_of_good_parts_and_an_inspection_compares_with_the
     document = inspection.to_json()["regions"][0]
     assert document["contour"] == [list(point) for point in region.contour]
     assert document["verdict"] == region.verdict and document["p_value"] == region.p_value
-    assert np.count_nonzero(inspection.anomalous_pixels()) > np.count_nonzero(
-        inspection.anomaly_map > pixels.threshold
-    )
 
 
 def test_a_decision_on_regions_is_in_effect_without_a_fit(fitted: tuple[Path, Path], tmp_path: Path) -> None:
     artifact = read_artifact(fitted[0])
     statistics = region_statistics(artifact)
     assert statistics is not None
-    policy = PixelPolicy(rate=0.2, hysteresis=1.0, smallest_region="0.5mm")
+    policy = PixelPolicy(rate=0.2, hysteresis=0.6, smallest_region="0.5mm")
     changed = decided_pixels(
         artifact.manifest, statistics.calibration, policy, by="anna", note="fewer specks"
     )
     before, after = artifact.manifest.decision, changed.decision
     assert (after.version, after.by, after.note) == (before.version + 1, "anna", "fewer specks")
     assert (after.threshold, after.review_threshold) == (before.threshold, before.review_threshold)
-    assert after.pixels.low is None and after.pixels.smallest_side == pytest.approx(5.0)
+    assert after.pixels.low is not None and after.pixels.low < after.pixels.threshold
+    assert after.pixels.smallest_side == pytest.approx(5.0)
     assert after.pixels.threshold < before.pixels.threshold
     path = tmp_path / "changed.blemish"
     write_artifact(path, changed, artifact.members)
     found = Inspector.load(path).inspect(fitted[1])
     assert found.pixels == after.pixels and all((one.area or 0) >= 25 for one in found.regions)
+    assert np.count_nonzero(found.anomalous_pixels()) > np.count_nonzero(
+        found.anomaly_map > after.pixels.threshold
+    )
     with pytest.raises(UsageError, match="Nothing is asked for"):
         decided_pixels(artifact.manifest, statistics.calibration, PixelPolicy())
 

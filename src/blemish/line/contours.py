@@ -40,7 +40,7 @@ def enclosing_polygon(
         polygon = _cut(placed, box)
         if len(polygon) <= MOST_POINTS:
             break
-    return tuple((round(float(x), 2), round(float(y), 2)) for x, y in polygon)
+    return tuple((x, y) for x, y in np.round(polygon, 2).tolist())
 
 
 def _outlines(mask: BoolArray) -> Iterator[_Polygon]:
@@ -68,13 +68,10 @@ def _cut(polygon: _Polygon, box: Box) -> _Polygon:
     """
     for axis, bound, sign in ((0, box[0], 1), (1, box[1], 1), (0, box[2], -1), (1, box[3], -1)):
         depth = sign * (polygon[:, axis] - bound)
-        kept: list[npt.NDArray[np.float64]] = []
-        for place in range(len(polygon)):
-            before, after = depth[place - 1], depth[place]
-            if (before < 0) != (after < 0):
-                share = before / (before - after)
-                kept.append(polygon[place - 1] + share * (polygon[place] - polygon[place - 1]))
-            if after >= 0:
-                kept.append(polygon[place])
-        polygon = np.array(kept).reshape(-1, 2)
+        came, came_from = np.roll(depth, 1), np.roll(polygon, 1, axis=0)
+        crosses = (came < 0) != (depth < 0)
+        share = np.divide(came, came - depth, out=np.zeros_like(came), where=crosses)
+        # Before each corner comes where the edge that leads to it crosses the bound.
+        corners = np.stack([came_from + share[:, None] * (polygon - came_from), polygon], axis=1)
+        polygon = corners[np.stack([crosses, depth >= 0], axis=1)]
     return polygon

@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from blemish.core.records import Finite, NotNegative, Record
 
-HYSTERESIS = 0.7
-"""Where nobody says otherwise: see docs/decisions/0054-regions.md."""
+HYSTERESIS = 1.0
+"""No growth, where nobody says otherwise: see docs/decisions/0054-regions.md."""
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
