@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -285,10 +286,10 @@ BEFORE = PixelDecision(threshold=99.0, rate=0.01, low=99.0 * 0.7)
 
 def test_another_rate_keeps_the_growth_and_the_sizes() -> None:
     before = BEFORE.model_copy(update={"smallest_side": 4.0})
-    changed = changed_pixels(before, PixelPolicy(rate=0.1), 0.0, MAXIMA)
+    changed = changed_pixels(before, PixelPolicy(pixel_rate=0.1), 0.0, MAXIMA)
     assert changed.threshold == 90.0 and changed.rate == 0.1
     assert changed.low == pytest.approx(63.0) and changed.smallest_side == 4.0
-    by_hand = changed_pixels(before, PixelPolicy(threshold=95.0), 0.0, MAXIMA)
+    by_hand = changed_pixels(before, PixelPolicy(pixel_threshold=95.0), 0.0, MAXIMA)
     assert by_hand.threshold == 95.0 and by_hand.rate == pytest.approx(0.05)
 
 
@@ -304,9 +305,9 @@ def test_hysteresis_and_lengths_are_set_alone() -> None:
 @pytest.mark.parametrize(
     ("policy", "maxima", "said"),
     [
-        (PixelPolicy(rate=0.001), MAXIMA, "the smallest that they can is 0.0100"),
-        (PixelPolicy(rate=0.05), None, "fit it anew"),
-        (PixelPolicy(rate=0.05, threshold=3.0), MAXIMA, "give one"),
+        (PixelPolicy(pixel_rate=0.001), MAXIMA, "the smallest that they can is 0.0100"),
+        (PixelPolicy(pixel_rate=0.05), None, "fit it anew"),
+        (PixelPolicy(pixel_rate=0.05, pixel_threshold=3.0), MAXIMA, "give one"),
         (PixelPolicy(smallest_region="0.4mm"), MAXIMA, "needs the scale"),
         (PixelPolicy(merge_distance="wide"), MAXIMA, "no length"),
     ],
@@ -358,7 +359,7 @@ def test_a_decision_on_regions_is_in_effect_without_a_fit(fitted: tuple[Path, Pa
     artifact = read_artifact(fitted[0])
     statistics = region_statistics(artifact)
     assert statistics is not None
-    policy = PixelPolicy(rate=0.2, hysteresis=0.6, smallest_region="0.5mm")
+    policy = PixelPolicy(pixel_rate=0.2, hysteresis=0.6, smallest_region="0.5mm")
     changed = decided_pixels(
         artifact.manifest, statistics.calibration, policy, by="anna", note="fewer specks"
     )
@@ -377,6 +378,31 @@ def test_a_decision_on_regions_is_in_effect_without_a_fit(fitted: tuple[Path, Pa
     )
     with pytest.raises(UsageError, match="Nothing is asked for"):
         decided_pixels(artifact.manifest, statistics.calibration, PixelPolicy())
+
+
+def test_regions_are_decided_on_by_command_and_in_python_alike(
+    blemish: Callable[..., Any], fitted: tuple[Path, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "washer.blemish"
+    asked = ("--pixel-rate", 0.2, "--smallest-region", "0.5mm", "--merge-distance", "6px")
+    outcome = blemish("decide", fitted[0], *asked, "--false-reject-rate", 0.1, "--out", path, "--json")
+    assert outcome.status == 0, outcome.stderr
+    now, before = outcome.document["decision"], outcome.document["before"]
+    assert (now["version"], before["version"]) == (2, 1) and now["false_reject_rate"] == 0.1
+    assert now["pixels"]["rate"] == 0.2 and now["pixels"]["smallest_side"] == pytest.approx(5)
+    lengths = {"smallest_region": "0.5mm", "merge_distance": "6px"}
+    inspector = Inspector.load(fitted[0]).decide(pixel_rate=0.2, false_reject_rate=0.1, **lengths)
+    assert inspector.decision.pixels.model_dump() == {"low": None, **now["pixels"]}
+    shown = blemish("decide", path).stdout
+    assert "20.00% of good parts" in shown and "5 x 5 pixels" in shown
+    undone = blemish("decide", path, "--undo", "--json").document["decision"]
+    assert undone["pixels"] == before["pixels"]
+    refused = blemish("decide", path, "--pixel-rate", 0.001)
+    assert refused.status == 2 and "the smallest that they can" in refused.stderr
+    refused = blemish("decide", path, "--undo", "--pixel-rate", 0.2)
+    assert refused.status == 2 and "nothing else" in refused.stderr
+    with pytest.raises(UsageError, match="hysteresis 2"):
+        inspector.decide(hysteresis=2)
 
 
 def test_an_older_inspector_has_no_p_values_and_judges_as_before(

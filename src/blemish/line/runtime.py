@@ -27,10 +27,13 @@ from blemish.core.types import (
 )
 from blemish.line.artifact import MODEL, SCORING, Artifact, read_artifact, write_artifact
 from blemish.line.decision import Decision
+from blemish.line.defect_scores import score_defects
 from blemish.line.features import BackboneFeatures
 from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
+from blemish.line.pixel_policy import PixelPolicy, decided_whole, pixel_policy_of
+from blemish.line.policy import policy_of
 from blemish.line.region_statistics import region_statistics
 from blemish.line.region_verdicts import judged_regions
 from blemish.line.regions import find_regions, peak_region
@@ -243,6 +246,34 @@ class Inspector:
         changed._of = self  # whose file may be there only for as long as it is used
         changed.manifest = ignoring(
             self.manifest, tuple(ignore), tuple(include), Path(mask) if mask else None
+        )
+        return changed
+
+    def decide(
+        self, *, defects: Sequence[ImageInput] = (), by: str = "local", note: str | None = None, **policy: Any
+    ) -> Self:
+        """The same inspector with another decision in effect, without learning anew; `save` writes it.
+
+        What is not asked for stays as it is, and `undo=True` brings the decision before back.
+
+        Args:
+            defects: photographs of known defects, as `inspect` takes them, for a recall, costs or the best F1.
+            by, note: who decides, and why.
+            **policy: what is asked for, as `false_reject_rate=0.01`, `review_rate=0.05`, `threshold=12.5`,
+                `recall=0.95`, or `cost_missed=50, cost_false_reject=1`; see `blemish.line.policy.Policy`, and for
+                regions, as `pixel_rate=0.05` or `smallest_region="14px"`, `blemish.line.pixel_policy.PixelPolicy`.
+
+        Raises:
+            UsageError: it contradicts itself or cannot be promised, or no photograph counts as a known defect.
+        """
+        of_regions = {name: policy.pop(name) for name in PixelPolicy.model_fields if name in policy}
+        asked = policy_of(policy), pixel_policy_of(of_regions)
+        maxima = None if self.region_statistics is None else self.region_statistics.calibration
+        scores = score_defects(self, defects).scores if defects else None
+        changed = copy.copy(self)
+        changed._of = self
+        changed.manifest = decided_whole(
+            self.manifest, self.calibration, *asked, maxima, scores, by=by, note=note
         )
         return changed
 

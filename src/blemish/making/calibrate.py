@@ -16,7 +16,7 @@ from blemish.detectors.base import Detector
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.evaluation.result import image_name
 from blemish.line.artifact import NORMAL_GROUPS, NORMAL_SCORES, array_content
-from blemish.line.decision import FALSE_REJECT_RATE, Decision, by_rates
+from blemish.line.decision import FALSE_REJECT_RATE, Decision
 from blemish.line.manifest import CalibrationRecord, training_digests
 from blemish.line.pixel_decision import HYSTERESIS, PixelDecision, grown_from
 from blemish.line.region_statistics import (
@@ -26,6 +26,7 @@ from blemish.line.region_statistics import (
     RegionStatistics,
     area_curve,
 )
+from blemish.making.first_decision import ANY_RATES, Rates, first_decision
 from blemish.making.reading import Readable
 from blemish.view.regions import covered
 
@@ -61,7 +62,7 @@ class Calibrated:
         return members | ({} if groups is None else {NORMAL_GROUPS: array_content(groups.astype(np.int32))})
 
 
-def calibrate(detector: Detector, readable: Readable, folds: int) -> Calibrated:
+def calibrate(detector: Detector, readable: Readable, folds: int, rates: Rates = ANY_RATES) -> Calibrated:
     """Score good images as if unseen: by detectors of the other folds, or those that were set aside."""
     normal, maxima, medians = NormalScores(detector.suspicious()), list[float](), list[float]()
     belonging, groups, curves = list[str](), readable.groups, list[tuple[FloatArray, FloatArray]]()
@@ -80,7 +81,7 @@ def calibrate(detector: Detector, readable: Readable, folds: int) -> Calibrated:
     threshold, rate = _pixel_threshold(_sorted(np.asarray(maxima, np.float32), numbers))
     low, high = heatmap_scale(np.asarray(medians), threshold)
     pixels = PixelDecision(threshold=threshold, rate=rate, low=grown_from(threshold, low, HYSTERESIS))
-    decision = by_rates(calibration, pixels)
+    decision = first_decision(calibration, pixels, rates)
     set_aside = readable.calibration
     method = "validation" if set_aside.enough else detector.calibration
     record = CalibrationRecord(
