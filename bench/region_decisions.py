@@ -170,9 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--detectors", default="knn:24,padim:24,padim:40", help="that show places, as NAME:N"
-    )
+    parser.add_argument("--detectors", default="knn:24,padim:24,padim:40", help="that show places, as NAME:N")
     parser.add_argument("--categories", default="washer,label,brick", help="of the sample line")
     parser.add_argument("--real", default="screw,metal_plate,magnetic_tile", help="folders of real sets")
     parser.add_argument("--store", type=Path, help="file of what is measured already, to go on from")

@@ -14,7 +14,7 @@ from blemish.core.records import Finite, Record, Text
 from blemish.core.types import FloatArray
 from blemish.line.manifest import Manifest
 from blemish.line.pixel_decision import PixelDecision, Rate, Share, grown_from
-from blemish.line.policy import Policy, decided
+from blemish.line.policy import Policy, decided, one_line
 from blemish.view.quantities import length_pixels
 
 
@@ -39,7 +39,11 @@ class PixelPolicy(Record):
     @property
     def asked(self) -> bool:
         """Whether anything is asked for."""
-        return self != PixelPolicy()
+        return self != SAME_REGIONS
+
+
+SAME_REGIONS = PixelPolicy()
+"""Nothing is asked for."""
 
 
 def pixel_policy_of(asked: Mapping[str, Any]) -> PixelPolicy:
@@ -77,7 +81,7 @@ def decided_pixels(
 
     Raises:
         UsageError: the detector shows no place; nothing is asked for, or a rate and a threshold at once; a rate without
-            maxima, or smaller than they can promise; millimetres without a scale; or no length.
+            maxima, or smaller than they can promise; millimetres without a scale; no length; or `note` is not a line.
     """
     pixels = asked_pixels(manifest, maxima, policy)
     current = manifest.decision
@@ -86,8 +90,8 @@ def decided_pixels(
         "parent": current.version,
         "restores": None,
         "made": datetime.now(UTC),
-        "by": by,
-        "note": note,
+        "by": one_line(by, "by"),
+        "note": None if note is None else one_line(note, "note"),
     }
     return manifest.decided(current.model_copy(update=made | {"pixels": pixels}))
 

@@ -123,8 +123,8 @@ def decided(
         "version": current.version + 1,
         "parent": current.version,
         "made": datetime.now(UTC),
-        "by": _line(by, "by"),
-        "note": None if note is None else _line(note, "note"),
+        "by": one_line(by, "by"),
+        "note": None if note is None else one_line(note, "note"),
     }
     if policy.undo:
         require_possible(policy, calibration)
@@ -154,7 +154,7 @@ def decided(
     return manifest.decided(decision)
 
 
-def _line(said: str, name: str) -> str:
+def one_line(said: str, name: str) -> str:
     """One line, as records keep it."""
     try:
         return TypeAdapter(Text).validate_python(said)

@@ -59,8 +59,8 @@ class RegionDocument(BaseModel):
         default=None, description="x and y of its highest map value, in pixels of the photograph."
     )
     mean: float | None = Field(default=None, description="Mean of its map values.")
-    contour: list[tuple[float, float]] = Field(
-        default=[], description="Corners of a polygon around it, at most 32, in pixels of the photograph."
+    contour: tuple[tuple[float, float], ...] = Field(
+        default=(), description="Corners of a polygon around it, at most 32, in pixels of the photograph."
     )
     p_value: float | None = Field(
         default=None, description="Share of unseen good parts expected to show an area at least as large."
@@ -99,7 +99,7 @@ class InspectionDocument(_Recorded):
         address = f"{prefix}/v1/inspections/{record.id}"
         kept = record.image_suffix is not None
         values = vars(record) | {
-            "regions": [RegionDocument.model_construct(**region.to_json()) for region in record.regions],
+            "regions": [RegionDocument.model_construct(**vars(region)) for region in record.regions],
             "milliseconds": {step: round(value, 3) for step, value in record.milliseconds.items()},
             "image": f"{address}/image" if kept else None,
             "heatmap": heatmap or (f"{address}/heatmap" if kept and record.gives_map else None),
