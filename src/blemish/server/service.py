@@ -251,7 +251,7 @@ class Service:
         return self.past_defects
 
     def _after_commit(self, judged: Judged) -> None:
-        if self.past_defects and judged.record.verdict is not Verdict.PASS:
+        if self.past_defects and judged.record.verdict is Verdict.REJECT:
             self.past_defects.wake()
 
     def _keep_house(self) -> None:
