@@ -18,7 +18,8 @@ import numpy as np
 from sqlalchemy import case
 
 from blemish.core.types import Region, Verdict
-from blemish.line.decision import Decision, PixelDecision
+from blemish.line.decision import Decision
+from blemish.line.pixel_decision import PixelDecision
 from blemish.station.database import Database
 from blemish.station.decision_history import DecisionHistory
 from blemish.station.log import InspectionLog

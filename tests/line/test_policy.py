@@ -15,7 +15,7 @@ from blemish.core.conformal import Calibration
 from blemish.core.errors import UsageError
 from blemish.core.types import FloatArray
 from blemish.line.artifact import array_content, read_artifact, write_artifact
-from blemish.line.decision import Decision, PixelDecision, by_rates
+from blemish.line.decision import Decision, by_rates
 from blemish.line.manifest import (
     CalibrationRecord,
     DetectorRecord,
@@ -23,6 +23,7 @@ from blemish.line.manifest import (
     ParityRecord,
     TrainingRecord,
 )
+from blemish.line.pixel_decision import PixelDecision
 from blemish.line.policy import Policy, decided, policy_of
 from blemish.view.preprocessing import Preprocessing
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from blemish.core.conformal import Calibration
-from blemish.line.decision import PixelDecision
+from blemish.line.pixel_decision import PixelDecision
 from blemish.making.first_decision import Rates, first_decision
 
 PIXELS = PixelDecision(threshold=1.0)

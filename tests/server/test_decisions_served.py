@@ -138,6 +138,24 @@ def test_undo_goes_back_step_by_step(operator: httpx.Client, admin: httpx.Client
     assert actions == ["undo-decision", "undo-decision", "decide", "decide", "activate", "add"]
 
 
+def test_regions_are_decided_on_alone_and_shown_at_once(
+    operator: httpx.Client, admin: httpx.Client, clear: list[bytes]
+) -> None:
+    before = operator.get(DECISION).json()["decision"]
+    decision = _put(operator, regions={"pixel_rate": 0.3, "smallest_region": "8px"})["decision"]
+    assert decision["threshold"] == before["threshold"]
+    assert decision["pixels"]["rate"] == 0.3 and decision["pixels"]["smallest_side"] == 8
+    (entry,) = (one for one in admin.get("/v1/audit").json()["entries"] if one["action"] == "decide")
+    assert entry["detail"]["policy"] == {"pixel_rate": 0.3, "smallest_region": "8px"}
+    (judged,) = _judged(operator, clear[0])
+    assert judged["verdict"] == "reject" and judged["regions"]
+    for region in judged["regions"]:
+        assert region["area"] >= 64 and 0 < region["p_value"] <= 1 and len(region["contour"]) >= 3
+        assert region["verdict"] in ("pass", "review", "reject")
+    stored = operator.get(f"/v1/inspections/{judged['id']}").json()
+    assert stored["regions"] == judged["regions"]
+
+
 def test_nobody_overwrites_what_somebody_else_has_changed(
     operator: httpx.Client, admin: httpx.Client
 ) -> None:
@@ -160,6 +178,9 @@ def test_nobody_overwrites_what_somebody_else_has_changed(
         ({"recall": 0.9}, "no known defects"),
         ({"threshold": 3, "review_threshold": 4}, "above that of rejects"),
         ({"threshhold": 3}, "is threshold meant"),
+        ({"regions": {"pixel_rate": 1e-4}}, "cannot promise a rate of 0.0001"),
+        ({"regions": {"smallest_region": "0.4mm"}}, "needs the scale"),
+        ({"regions": {"hysteresis": 0.5}, "note": "a\x85b"}, "note must be one line"),
         ({"threshold": 3, "note": "a\nb"}, "note cannot be used"),
         ({"threshold": 3, "note": "a\x85b"}, "note must be one line"),
     ],

@@ -16,8 +16,9 @@ from sqlalchemy import insert, select
 from blemish.core.conformal import Calibration
 from blemish.core.errors import ConflictError, NotFoundError, UsageError
 from blemish.line.artifact import array_content, read_artifact, write_artifact
-from blemish.line.decision import PixelDecision, by_rates
+from blemish.line.decision import by_rates
 from blemish.line.manifest import CalibrationRecord, DetectorRecord, Manifest, ParityRecord, TrainingRecord
+from blemish.line.pixel_decision import PixelDecision
 from blemish.station.audit import Action, AuditLog, Change
 from blemish.station.database import Database
 from blemish.station.home import Home

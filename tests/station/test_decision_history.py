@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from blemish.core.errors import UsageError
 from blemish.core.types import Verdict
-from blemish.line.decision import Decision, PixelDecision
+from blemish.line.decision import Decision
+from blemish.line.pixel_decision import PixelDecision
 from blemish.station.database import Database
 from blemish.station.decision_history import DecisionHistory
 from blemish.station.log import InspectionLog

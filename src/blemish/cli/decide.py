@@ -13,6 +13,7 @@ from blemish.workflows.decide import DecideRequest, DecideResult
 if TYPE_CHECKING:
     from blemish.core.known_defects import Escapes
     from blemish.line.decision import Decision
+    from blemish.line.pixel_decision import PixelDecision
 
 _RULES = {
     "threshold": "given by hand",
@@ -34,6 +35,7 @@ def decide(request: DecideRequest) -> DecideResult:
     blemish decide part.blemish --false-reject-rate 0.02 --review-rate 0.1
     blemish decide part.blemish --from-defects defects/ --recall 0.95 --report decide.html
     blemish decide part.blemish --from-defects defects/ --cost-missed 50 --cost-false-reject 1
+    blemish decide part.blemish --pixel-rate 0.05 --smallest-region 14px
     blemish decide part.blemish --undo
     """
     from blemish.cli.histogram import score_lines
@@ -74,6 +76,8 @@ def _facts(result: DecideResult) -> list[tuple[str, str]]:
     if decision.review_threshold < decision.threshold:
         more = decision.review_expected - decision.expected
         facts.append(("to review above", f"{decision.review_threshold:.4g}: {more:.1%} of good parts more"))
+    if result.manifest.detector.gives_maps:
+        facts.append(("regions", regions_in_words(decision.pixels)))
     counted = "groups of good photographs" if calibration.groups is not None else "good photographs"
     said = f"{calibration.n} {counted}, which promise no rate under {told(calibration.smallest_rate)}"
     if short := too_small(calibration):
@@ -105,6 +109,20 @@ def rejects_in_words(decision: Decision) -> str:
         f"{decision.at_most:.2%} at most (95 %)"
     )
     return f"{said}; {decision.tail.sentence()}" if decision.tail else said
+
+
+def regions_in_words(pixels: PixelDecision) -> str:
+    """Where on the map a region is."""
+    said = f"above {pixels.threshold:.4g}"
+    if pixels.rate is not None:
+        said += f", which {pixels.rate:.2%} of good parts reach"
+    if pixels.low is not None:
+        said += f", grown down to {pixels.low:.4g}"
+    if pixels.smallest_side:
+        said += f", none smaller than {pixels.smallest_side:.4g} x {pixels.smallest_side:.4g} pixels"
+    if pixels.merge_distance:
+        said += f", one where no farther apart than {pixels.merge_distance:.4g} pixels"
+    return said
 
 
 def rule_in_words(decision: Decision) -> str:
@@ -150,6 +168,7 @@ def _changes(before: Decision, now: Decision) -> list[str]:
         "rejects above": (f"{before.threshold:.4g}", f"{now.threshold:.4g}"),
         "good parts rejected": (f"{before.expected:.2%}", f"{now.expected:.2%}"),
         "to review above": (_review(before), _review(now)),
+        "regions": (regions_in_words(before.pixels), regions_in_words(now.pixels)),
     }
     changed = [f"  {name:<20} {old} -> {new}" for name, (old, new) in pairs.items() if old != new]
     head = f"Decision {now.version} instead of {before.version}:"

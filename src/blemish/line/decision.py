@@ -11,6 +11,7 @@ from blemish.core.conformal import Calibration
 from blemish.core.records import Finite, Moment, NotNegative, Record, Text
 from blemish.core.tail import Tail
 from blemish.core.types import Verdict
+from blemish.line.pixel_decision import PixelDecision, Rate, Share
 
 FALSE_REJECT_RATE = 0.01
 """Share of good parts that are rejected where nobody says otherwise: see docs/decisions/0051-rates-not-scores.md."""
@@ -20,21 +21,6 @@ REVIEW_RATE = 0.05
 
 MOST_DECISIONS = 200
 """That an artifact remembers; the oldest go first."""
-
-Rate = Annotated[float, Field(gt=0, lt=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class PixelDecision(Record):
-    """Where on a map a defect is.
-
-    Attributes:
-        threshold: map values above it are anomalous.
-        rate: share of good parts that show any such pixel; None where nobody knows.
-    """
-
-    threshold: Finite
-    rate: Rate | None = None
 
 
 class SeenDefects(Record):

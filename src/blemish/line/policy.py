@@ -19,8 +19,9 @@ from blemish.core.known_defects import DEFECTIVE_SHARE, Choice, Costs, Threshold
 from blemish.core.records import Finite, NotNegative, Record, Text
 from blemish.core.tail import Tail, fit_tail
 from blemish.core.types import FloatArray
-from blemish.line.decision import Decision, Rate, SeenDefects
+from blemish.line.decision import Decision, SeenDefects
 from blemish.line.manifest import Manifest
+from blemish.line.pixel_decision import Rate
 
 _NEED_DEFECTS = {"recall", "cost_missed", "cost_false_reject", "best_f1"}
 
@@ -122,8 +123,8 @@ def decided(
         "version": current.version + 1,
         "parent": current.version,
         "made": datetime.now(UTC),
-        "by": _line(by, "by"),
-        "note": None if note is None else _line(note, "note"),
+        "by": one_line(by, "by"),
+        "note": None if note is None else one_line(note, "note"),
     }
     if policy.undo:
         require_possible(policy, calibration)
@@ -153,7 +154,7 @@ def decided(
     return manifest.decided(decision)
 
 
-def _line(said: str, name: str) -> str:
+def one_line(said: str, name: str) -> str:
     """One line, as records keep it."""
     try:
         return TypeAdapter(Text).validate_python(said)

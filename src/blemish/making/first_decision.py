@@ -7,7 +7,8 @@ from pathlib import Path
 
 from blemish.core.conformal import Calibration, told
 from blemish.core.errors import UsageError
-from blemish.line.decision import Decision, PixelDecision, by_rates
+from blemish.line.decision import Decision, by_rates
+from blemish.line.pixel_decision import PixelDecision
 from blemish.making.reading import Readable
 
 _ROUNDING = 1e-9

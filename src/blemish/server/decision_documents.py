@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from blemish.core.types import Verdict
 from blemish.line.decision import Decision
+from blemish.line.pixel_policy import SAME_REGIONS, PixelPolicy
 from blemish.line.policy import Policy
 from blemish.server.decisions import DecisionState, Seen
 from blemish.station.audit import Action, AuditPage
@@ -37,6 +38,9 @@ class PolicyRequest(Policy):
 class DecideRequest(PolicyRequest):
     """A policy, why, and which version it changes."""
 
+    regions: PixelPolicy = Field(
+        SAME_REGIONS, description="What is asked of regions; it may be all that is asked."
+    )
     note: Note | None = Field(None, description="Why, for those who look at it later.")
     expected_version: Expected | None = Field(
         None,

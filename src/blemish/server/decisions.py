@@ -17,7 +17,9 @@ from blemish.core.known_defects import Escapes, escapes
 from blemish.line.artifact import read_artifact, write_artifact
 from blemish.line.decision import Decision
 from blemish.line.manifest import Manifest
+from blemish.line.pixel_policy import SAME_REGIONS, PixelPolicy, decided_whole
 from blemish.line.policy import Policy, decided
+from blemish.line.region_statistics import region_statistics
 from blemish.server.inspectors import Inspectors
 from blemish.station.audit import Action, Change
 from blemish.station.database import Database
@@ -108,7 +110,13 @@ class Decisions:
         )
 
     def change(
-        self, name: str, policy: Policy, by: str, note: str | None = None, expected_version: int | None = None
+        self,
+        name: str,
+        policy: Policy,
+        by: str,
+        note: str | None = None,
+        expected_version: int | None = None,
+        regions: PixelPolicy = SAME_REGIONS,
     ) -> DecisionState:
         """Make a version that decides by a policy, and let it judge from now on.
 
@@ -117,6 +125,7 @@ class Decisions:
             policy: what is asked for, or that the last decision is to be undone.
             by, note: who, and why.
             expected_version: the one that is to be active still; whichever is when None.
+            regions: what is asked of them.
 
         Raises:
             NotFoundError: there is no such inspector.
@@ -132,14 +141,18 @@ class Decisions:
             )
         artifact = read_artifact(active.path, digest=active.digest)
         before, defects = artifact.manifest.decision, _known(self._history(active).corrected())
-        changed = decided(artifact.manifest, artifact.calibration(), policy, defects, by=by, note=note)
+        statistics = region_statistics(artifact) if regions.asked else None
+        maxima = None if statistics is None else statistics.calibration
+        manifest, calibration = artifact.manifest, artifact.calibration()
+        changed = decided_whole(manifest, calibration, policy, regions, maxima, defects, by=by, note=note)
         change = Change(
             action=Action.UNDO_DECISION if policy.undo else Action.DECIDE,
             by=by,
             inspector=name,
             version_before=active.version,
             detail={
-                "policy": policy.model_dump(mode="json", exclude_defaults=True),
+                "policy": policy.model_dump(mode="json", exclude_defaults=True)
+                | regions.model_dump(mode="json", exclude_defaults=True),
                 "before": before.model_dump(mode="json", exclude_none=True),
                 "after": changed.decision.model_dump(mode="json", exclude_none=True),
             },

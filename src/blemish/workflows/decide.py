@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from blemish.line.decision_table import Row
     from blemish.line.defect_scores import DefectScores
     from blemish.line.manifest import Manifest
+    from blemish.line.pixel_policy import PixelPolicy
     from blemish.line.policy import Policy
 
 _MOST_TOLD = 3
@@ -58,6 +59,26 @@ class DecideRequest(DataRequest):
         False,
         description="Extrapolate a rate that so few photographs cannot promise by a model of their tail.",
     )
+    pixel_rate: float | None = Field(
+        None, gt=0, lt=1, description="Share of good parts that may show an anomalous region, as 0.05."
+    )
+    pixel_threshold: float | None = Field(
+        None, description="Regions reach above this value of the map, whatever its rate."
+    )
+    hysteresis: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Regions grow down to this share of the way from a good part's usual map value to the pixel "
+        "threshold; 1 for no growth.",
+    )
+    smallest_region: Text | None = Field(
+        None,
+        description="Report no region smaller than a square of this side, as 14px or 0.4mm; 0px for all.",
+    )
+    merge_distance: Text | None = Field(
+        None, description="Regions no farther apart are one, as 10px or 0.3mm; 0px for none."
+    )
     undo: bool = Field(False, description="Bring the decision before back; again goes back further.")
     out: Path | None = Field(
         None, description="Write the changed inspector here, and leave INSPECTOR as it is."
@@ -74,6 +95,12 @@ class DecideRequest(DataRequest):
         from blemish.line.policy import Policy, policy_of
 
         return policy_of({name: getattr(self, name) for name in Policy.model_fields})
+
+    def pixel_policy(self) -> PixelPolicy:
+        """What is asked for of regions."""
+        from blemish.line.pixel_policy import PixelPolicy, pixel_policy_of
+
+        return pixel_policy_of({name: getattr(self, name) for name in PixelPolicy.model_fields})
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,10 +174,13 @@ def decide(request: DecideRequest) -> DecideResult:
     """
     from blemish.line.artifact import read_artifact
     from blemish.line.decision_table import decision_table
-    from blemish.line.policy import decided, require_possible
+    from blemish.line.pixel_policy import decided_whole
+    from blemish.line.policy import require_possible
+    from blemish.line.region_statistics import region_statistics
 
-    policy = request.policy()
-    _check_names(request, changes=bool(policy.asked))
+    policy, of_regions = request.policy(), request.pixel_policy()
+    asked = bool(policy.asked) or of_regions.asked
+    _check_names(request, changes=asked)
     artifact = read_artifact(request.inspector)
     calibration, manifest = artifact.calibration(), artifact.manifest
     if policy.asked:
@@ -158,9 +188,12 @@ def decide(request: DecideRequest) -> DecideResult:
     known = None if request.from_defects is None else _known_defects(request, artifact)
     scores = None if known is None else known.scores
     out, before = None, None
-    if policy.asked:
+    if asked:
         before = manifest.decision
-        manifest = decided(manifest, calibration, policy, scores, by=request.by, note=request.note)
+        statistics = region_statistics(artifact) if of_regions.asked else None
+        maxima = None if statistics is None else statistics.calibration
+        asked_for = policy, of_regions, maxima, scores
+        manifest = decided_whole(manifest, calibration, *asked_for, by=request.by, note=request.note)
         out = request.out or request.inspector
         _write(artifact, manifest, out)
     rows = decision_table(manifest.decision, calibration, scores)

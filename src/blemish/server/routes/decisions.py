@@ -28,7 +28,9 @@ def decision(service: Running, name: PathName, caller: Viewer) -> DecisionDocume
 @router.put("/v1/inspectors/{name}/decision")
 def decide(service: Running, name: PathName, wanted: DecideRequest, caller: Operator) -> DecisionDocument:
     """Decide by another policy from now on; a new version of the inspector, made without learning anew, judges."""
-    changed = service.decisions.change(name, wanted.policy, caller.name, wanted.note, wanted.expected_version)
+    changed = service.decisions.change(
+        name, wanted.policy, caller.name, wanted.note, wanted.expected_version, wanted.regions
+    )
     return DecisionDocument.of(changed)
 
 
