@@ -14,7 +14,7 @@ from blemish.station.log import InspectionLog
 from blemish.station.records import NewInspection
 from blemish.station.schema import INSPECTIONS
 
-ADDED = ("type", "types", "mask_probability")
+ADDED = ("type", "types", "mask_probability", "reason")
 
 
 def test_inspections_of_before_have_no_type(
@@ -38,8 +38,11 @@ def test_inspections_of_before_have_no_type(
     (old,) = log.page().records
     assert (old.file_name, old.regions, old.parts) == (before.file_name, before.regions, before.parts)
     assert old.type is None and old.types == {} and old.mask_probability is None
-    (number,) = log.add([inspection(3, type="scratch", types={"scratch": 0.75, "hole": 0.25})])
+    assert old.reason is None
+    told = "much darker than the photographs learnt from: mean brightness 21, learnt 88 to 131"
+    (number,) = log.add([inspection(3, type="scratch", types={"scratch": 0.75, "hole": 0.25}, reason=told)])
     new = log.get(number)
     assert new.type == "scratch" and new.types == {"scratch": 0.75, "hole": 0.25}
+    assert new.reason == told
     assert opened.check_integrity() == []
     opened.close()

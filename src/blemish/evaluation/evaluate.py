@@ -156,6 +156,7 @@ def _inspect_one(
         types=inspection.types,
         type=inspection.type,
         counted=inspection.counted,
+        reason=inspection.reason,
     )
 
 

@@ -37,6 +37,7 @@ class ScoredImage:
         regions: where its map is above the pixel threshold, in pixels of the photograph, highest first.
         types, type: probabilities of the defect types known and what it is called, as in `Inspection`.
         counted: where it was looked at, bool array of any size that covers it; None for everywhere.
+        reason: why it is unlike the photographs learnt from, as in `Inspection`; None where it is like them.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class ScoredImage:
     types: Mapping[str, float] = field(default_factory=dict)
     type: str | None = None
     counted: BoolArray | None = None
+    reason: str | None = None
 
     def counted_on(self, shape: tuple[int, ...]) -> BoolArray | None:
         """Where it was looked at, on a grid of this shape; None for everywhere."""
@@ -145,6 +147,16 @@ class Evaluation:
         """How many defective parts passed."""
         return Rate(self.decision.false_negatives, self.ranking.n_anomalous)
 
+    @property
+    def not_judged(self) -> tuple[ScoredImage, ...]:
+        """Images that were not judged: unlike those learnt from, and not rejected.
+
+        Every figure counts them by their scores, as if they had passed: an escape stays one, and is listed here too.
+        """
+        return tuple(
+            image for image in self.images if image.reason is not None and image.score <= self.threshold
+        )
+
     @cached_property
     def type_confusion(self) -> TypeConfusion | None:
         """What each type of defect was called; None where the inspector tells no types apart."""
@@ -203,6 +215,7 @@ class Evaluation:
             },
             "false_reject": self.false_rejects.to_json(),
             "escape": self.escapes.to_json(),
+            "not_judged": _not_judged(self.not_judged),
             "pixel_auroc": number_or_none(pixels.auroc) if pixels else None,
             "pixel_ap": number_or_none(pixels.average_precision) if pixels else None,
             "pixel_f1": number_or_none(pixels.f1) if pixels else None,
@@ -217,6 +230,13 @@ class Evaluation:
             **({"types": types.to_json()} if types else {}),
             "failed": [{"path": str(failure.path), "detail": failure.detail} for failure in self.failed],
         }
+
+
+def _not_judged(images: Sequence[ScoredImage]) -> dict[str, Any]:
+    """How many images were not judged, by their label, and why."""
+    anomalous = sum(image.anomalous for image in images)
+    reasons = [{"path": str(image.path), "reason": image.reason} for image in images]
+    return {"normal": len(images) - anomalous, "anomalous": anomalous, "images": reasons}
 
 
 def _of_type(evaluation: Evaluation) -> dict[str, Any]:

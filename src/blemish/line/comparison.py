@@ -91,7 +91,8 @@ class ImageComparison:
                 {
                     "inspector": view.name,
                     "detector": view.detector,
-                    "verdict": "reject" if view.rejected else "pass",
+                    "verdict": "reject" if view.rejected else "not judged" if said.reason else "pass",
+                    **({"reason": said.reason} if said.reason else {}),
                     "score": view.score,
                     "threshold": view.threshold,
                     "percentile": view.percentile,

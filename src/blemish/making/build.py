@@ -45,6 +45,7 @@ from blemish.making.calibration_set import CalibrationSet
 from blemish.making.parity import check_parity, check_tiled_parity
 from blemish.making.reach import Reach, measure_reach
 from blemish.making.reading import LABELLED_SHARE, Readable, read_for_learning
+from blemish.making.suitability import suitability_of
 from blemish.view.preprocessing import Preprocessing
 
 _PARITY_IMAGES = 4
@@ -119,6 +120,7 @@ def build_inspector(
     labelled_share: float = LABELLED_SHARE,
     readable: Readable | None = None,
     leave_out_suspicious: bool = False,
+    check_photographs: bool = True,
 ) -> BuildSummary:
     """Fit a detector on the catalog's training images and write it as an inspector.
 
@@ -138,6 +140,8 @@ def build_inspector(
         labelled_share: see `learning_catalog`.
         leave_out_suspicious: learn again without the good images that stand far out (`NormalScores.outliers`), and
             calibrate without them.
+        check_photographs: learn what photographs must be like to be judged (`blemish.making.suitability`), where enough
+            of them were measured when they were read.
         readable: what `readable_for` gives of the `learning_catalog`, where somebody has already read it.
 
     Raises:
@@ -146,7 +150,7 @@ def build_inspector(
     """
     started = time.perf_counter()
     if readable is None:
-        readable = read_for_learning(catalog, detector, labelled_share)
+        readable = read_for_learning(catalog, detector, labelled_share, measure=check_photographs)
     supervision = _supervision(catalog, readable, labelled_share, detector.seed)
     detector.fit(readable.catalog)
     parts = folds or detector.calibration_folds
@@ -167,9 +171,12 @@ def build_inspector(
         supervision=supervision,
         measured=getattr(detector, "metrics_", {}),
     )
+    suitable = suitability_of(readable) if check_photographs else None
     manifest = _manifest(name or Path(out).stem, detector, calibrated, training, parity, reach)
+    manifest = manifest.model_copy(update={"suitability": suitable and suitable.record})
     history = getattr(detector, "history_", [])
     members = {**networks, FEATURES: exported_backbone(), **calibrated.members()}
+    members |= suitable.members() if suitable else {}
     write_artifact(out, manifest, members | ({HISTORY: json.dumps(history).encode()} if history else {}))
     return BuildSummary(
         path=str(out),

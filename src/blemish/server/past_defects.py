@@ -128,7 +128,8 @@ class PastDefects:
             exclude_digest=exclude_digest,
         )  # fmt: skip
         said = judgement.inspection
-        proposal = NO_PROPOSAL if is_good(said.verdict, truth) else propose(neighbours)
+        nothing = is_good(said.verdict, truth) or (truth is None and said.verdict is Verdict.NOT_JUDGED)
+        proposal = NO_PROPOSAL if nothing else propose(neighbours)
         return Similar(said.verdict, said.score, said.threshold, truth, neighbours, proposal)
 
     def clusters(self, category: str | None, min_cluster_size: int) -> Clusters:
@@ -172,7 +173,7 @@ class PastDefects:
             return
         if said is not None:
             self.gallery.set_defect_type(record.image_digest, said.defect_type)
-        elif record.verdict is Verdict.PASS:
+        elif record.verdict in (Verdict.PASS, Verdict.NOT_JUDGED):
             return
         kept = record.image_suffix is not None and record.gives_map
         if may_judge and kept and not self.gallery.holds(record.inspector, record.image_digest):

@@ -245,7 +245,7 @@ class Service:
         return self.past_defects
 
     def _after_commit(self, judged: Judged) -> None:
-        if self.past_defects and judged.record.verdict is not Verdict.PASS:
+        if self.past_defects and judged.record.verdict in (Verdict.REVIEW, Verdict.REJECT):
             self.past_defects.wake()
 
     def _keep_house(self) -> None:

@@ -72,6 +72,10 @@ class FitRequest(ViewRequest, GroupedRequest):
         description="Learn again without the good photographs that stand far out of the others, and leave them out of "
         "the threshold.",
     )
+    check_photographs: bool = Field(
+        True,
+        description="Learn what photographs must be like to be judged, as light, focus and place of the part.",
+    )
     resume: bool = Field(False, description="Go on with an interrupted training of the same inspector.")
     tensorboard: Path | None = Field(None, description="Folder for TensorBoard's event files.")
     mlflow: str | None = Field(None, description="MLflow's tracking address.")
@@ -198,6 +202,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
             detector,
             labelled_share=request.labelled_share,
             leave_out_suspicious=request.leave_out_suspicious,
+            check_photographs=request.check_photographs,
         )
     shutil.rmtree(checkpoints, ignore_errors=True)
     for skipped in summary.skipped:
