@@ -22,7 +22,7 @@ FIGURES = ("shape", "detail", "brightness", "contrast", "focus", "colour", "part
 """Names of the figures, in order.
 
 shape: log of width by height of the photograph; detail: log of its shorter side in pixels.
-brightness, contrast: mean of the grey levels, and log of (1 + their standard deviation).
+brightness, contrast: logs of (1 + mean) and (1 + standard deviation) of the grey levels.
 focus: log of (1 + standard deviation of the Laplacian) by (1 + that of the grey levels), at the network's input scale.
 colour: mean chroma in the CIE Lab space of 8-bit images.
 part, left, top: log of the share that the part covers, and its middle as shares of width and height; not a number where
@@ -62,7 +62,7 @@ def measures_of(picture: ByteArray, counted: BoolArray | None, width: int, heigh
     figures = [
         np.log(width / height),
         np.log(min(width, height)),
-        mean,
+        np.log1p(mean),
         np.log1p(spread),
         np.log1p(_sharpness(picture, None if mask is None else counted)) - np.log1p(spread),
         chroma,

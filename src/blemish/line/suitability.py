@@ -134,8 +134,8 @@ def _spread(value: float) -> str:
     return f"{math.expm1(min(value, 50.0)):.3g}"
 
 
-def _whole(value: float) -> str:
-    return f"{value:.0f}"
+def _level(value: float) -> str:
+    return f"{math.expm1(min(value, 50.0)):.0f}"
 
 
 def _share(value: float) -> str:
@@ -151,7 +151,7 @@ _THOSE = "than the photographs learnt from"
 _WORDS: dict[str, tuple[str, str, str, Callable[[float], str]]] = {
     "shape": (f"much narrower {_THOSE}", f"much wider {_THOSE}", "width by height", _power),
     "detail": (f"much smaller {_THOSE}", f"much larger {_THOSE}", "pixels on the shorter side", _power),
-    "brightness": (f"much darker {_THOSE}", f"much brighter {_THOSE}", "mean brightness", _whole),
+    "brightness": (f"much darker {_THOSE}", f"much brighter {_THOSE}", "mean brightness", _level),
     "contrast": (
         f"much flatter {_THOSE}",
         f"of much more contrast {_THOSE}",

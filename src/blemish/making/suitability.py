@@ -26,7 +26,7 @@ ONE_SIDED = frozenset({"detail", *DESCRIPTIONS})
 LEAST_MARGIN = {
     "shape": 0.1,
     "detail": 0.7,
-    "brightness": 8.0,
+    "brightness": 0.1,
     "contrast": 0.1,
     "focus": 0.15,
     "colour": 4.0,
