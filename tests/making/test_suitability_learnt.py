@@ -15,7 +15,7 @@ from blemish.data.catalog import open_catalog
 from blemish.detectors.registry import create_detector
 from blemish.line.photograph_measures import COLUMNS, DESCRIPTIONS, FIGURES, measures_of
 from blemish.line.runtime import Inspector
-from blemish.line.suitability import are_known_photographs
+from blemish.line.suitability import KnownPhotographs, are_known_photographs
 from blemish.making.build import build_inspector
 from blemish.making.reading import read_for_learning
 from blemish.making.suitability import FEWEST, RATE, learn_suitability, suitability_of, upper_limit
@@ -39,7 +39,7 @@ def test_limits_hold_on_the_photographs_that_they_were_learnt_from(measures: Flo
 
     assert learnt is not None and are_known_photographs(learnt.known)
     for one in measures:
-        assert learnt.record.reason(one, learnt.known) is None
+        assert learnt.record.reason(one, KnownPhotographs(learnt.known)) is None
     by_check = {limit.check: limit for limit in learnt.record.limits}
     for figure in FIGURES:
         values = measures[:, FIGURES.index(figure)]
@@ -52,8 +52,8 @@ def test_as_many_good_photographs_are_outside_as_is_stated_and_no_more(n: int) -
     for _ in range(20):
         learnt = learn_suitability(drawn(random, n), rate=0.05)
         assert learnt is not None
-        others = drawn(random, 100)
-        outside += sum(learnt.record.reason(one, learnt.known) is not None for one in others)
+        others, known = drawn(random, 100), KnownPhotographs(learnt.known)
+        outside += sum(learnt.record.reason(one, known) is not None for one in others)
         asked += len(others)
     assert outside / asked <= 0.05
 

@@ -40,7 +40,7 @@ from blemish.line.rows import (
     photograph_input,
     require_computable,
 )
-from blemish.line.suitability import CHECKS, OF_THE_FILE
+from blemish.line.suitability import CHECKS, OF_THE_FILE, KnownPhotographs
 from blemish.line.tiled import TiledNetwork
 
 
@@ -66,7 +66,8 @@ class Inspector:
         self.history = artifact.history()
         self.features = BackboneFeatures(artifact, threads)
         self.calibration = artifact.calibration()
-        self._known_photographs = artifact.known_photographs()
+        known = artifact.known_photographs()
+        self._known_photographs = None if known is None else KnownPhotographs(known)
         self._outputs = self.manifest.detector.outputs
         try:
             self._run = _compiled(artifact, threads)
@@ -237,9 +238,8 @@ class Inspector:
         picture, counted = (photograph.pixels, None) if look is None else (look.picture, look.counted)
         view = self.manifest.preprocessing.view
         checks = CHECKS if view is None or view.ignored_later is None else OF_THE_FILE
-        return suitability.reason(
-            measures_of(picture, counted, photograph.width, photograph.height), known, checks
-        )
+        size, part = (photograph.width, photograph.height), suitability.places_part
+        return suitability.reason(measures_of(picture, counted, *size, place_part=part), known, checks)
 
     def with_ignored(
         self, ignore: Sequence[str] = (), *, include: Sequence[str] = (), mask: Path | str | None = None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -22,6 +24,8 @@ CHECKS = (*FIGURES, LAYOUT, TEXTURE)
 
 OF_THE_FILE = ("shape", "detail")
 """Checks that need no pixel."""
+
+OF_THE_PART = ("part", "left", "top")
 
 Check = Literal[
     "shape", "detail", "brightness", "contrast", "focus", "colour", "part", "left", "top", "layout", "texture"
@@ -69,6 +73,29 @@ class Limit(Record):
         return f"{few if low else many}: {figure} {shown(value)}, learnt {between}"
 
 
+@dataclass(frozen=True, eq=False)
+class KnownPhotographs:
+    """Photographs learnt from, whose descriptions others are compared with.
+
+    Attributes:
+        measures: float32 N x `COLUMNS`.
+    """
+
+    measures: FloatArray
+
+    def distance(self, description: str, measures: FloatArray) -> float:
+        """Distance of a photograph's description, one of `DESCRIPTIONS`, from the nearest of these."""
+        known, squares = self._described[description]
+        one = measures[DESCRIPTIONS[description]]
+        return math.sqrt(max(0.0, float((squares - 2 * (known @ one)).min() + one @ one)))
+
+    @functools.cached_property
+    def _described(self) -> dict[str, tuple[FloatArray, FloatArray]]:
+        """Each description of all, N x D in one piece, and their squared lengths, N."""
+        pieces = {name: np.ascontiguousarray(self.measures[:, where]) for name, where in DESCRIPTIONS.items()}
+        return {name: (piece, (piece**2).sum(axis=1)) for name, piece in pieces.items()}
+
+
 class Suitability(Record):
     """What photographs must be like to be judged; the descriptions of those known are `known_photographs.npy`.
 
@@ -90,30 +117,30 @@ class Suitability(Record):
             raise ValueError("a check has two limits")
         return self
 
-    def reason(self, measures: FloatArray, known: FloatArray, checks: tuple[str, ...] = CHECKS) -> str | None:
+    @property
+    def places_part(self) -> bool:
+        """Whether size and place of the part are checked."""
+        return any(limit.check in OF_THE_PART for limit in self.limits)
+
+    def reason(
+        self, measures: FloatArray, known: KnownPhotographs, checks: tuple[str, ...] = CHECKS
+    ) -> str | None:
         """Why a photograph is unlike those learnt from, in one sentence with figures; None where it is like them.
 
         Args:
             measures: float32 `COLUMNS`, of the photograph.
-            known: float32 N x `COLUMNS`, of photographs learnt from.
+            known: those learnt from.
             checks: those to make.
         """
         by_check = {limit.check: limit for limit in self.limits}
         for check in CHECKS:
             if check not in checks or check not in by_check:
                 continue
-            value = value_of(check, measures, known)
-            if not by_check[check].holds(value):
-                return by_check[check].told(value)
+            described = check in DESCRIPTIONS
+            value = known.distance(check, measures) if described else measures[FIGURES.index(check)]
+            if not by_check[check].holds(float(value)):
+                return by_check[check].told(float(value))
         return None
-
-
-def value_of(check: str, measures: FloatArray, known: FloatArray) -> float:
-    """A figure among the measures of a photograph, or the distance of its description from the nearest one known."""
-    if check in DESCRIPTIONS:
-        where = DESCRIPTIONS[check]
-        return float(np.sqrt(((known[:, where] - measures[where]) ** 2).sum(axis=1)).min())
-    return float(measures[FIGURES.index(check)])
 
 
 def are_known_photographs(known: npt.NDArray[Any]) -> bool:
