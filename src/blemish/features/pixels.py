@@ -84,11 +84,11 @@ class PixelCache:
     def measures(self, digest: str, picture_key: str) -> FloatArray | None:
         """Measures (`blemish.line.photograph_measures`) of a picture of the photograph whose file has this SHA-256, if
         they are kept."""
-        return self._cache.get(f"{digest}|measures {VERSION}|{picture_key}", COLUMNS)
+        return self._cache.get(f"{digest}|photograph measures {VERSION}|{picture_key}", COLUMNS)
 
     def put_measures(self, digest: str, picture_key: str, measures: FloatArray) -> None:
         """Keep the measures of a picture of a photograph."""
-        self._cache.put(f"{digest}|measures {VERSION}|{picture_key}", measures)
+        self._cache.put(f"{digest}|photograph measures {VERSION}|{picture_key}", measures)
 
 
 def contents_of(paths: Sequence[Path], bit_depth: int, pixels: PixelCache) -> dict[Path, str]:
