@@ -114,25 +114,45 @@ def inspected(inspector: Inspector, image: Path | ByteArray) -> Shown:
 
 
 def checked(inspector: Inspector, image: Path | ByteArray) -> Shown:
-    """The checks alone."""
+    """The checks; the network is asked of spoilt photographs alone, where these say nothing."""
     if isinstance(image, Path):
         photograph = inspector.open_photograph(image.read_bytes(), str(image))
-    else:
-        photograph = DecodedPhotograph(image, image.shape[1], image.shape[0])
-    return Shown(inspector.unlike(photograph, inspector.input_of(photograph.pixels)))
+        return Shown(inspector.unlike(photograph, inspector.input_of(photograph.pixels)))
+    photograph = DecodedPhotograph(image, image.shape[1], image.shape[0])
+    reason = inspector.unlike(photograph, inspector.input_of(photograph.pixels))
+    return Shown(reason) if reason else inspected(inspector, image)
+
+
+HEAD = ("n", "outside", "not judged", "others rejected", "outside or rejected", "reasons")
 
 
 def counted(found: Sequence[Shown]) -> list[str]:
-    """Cells: how many, outside, not judged, rejected, either, and the commonest reasons without their figures."""
-    n = len(found)
-    counts = [sum(one.reason is not None for one in found)]
-    if all(one.verdict for one in found):
-        counts += [sum(one.verdict is v for one in found) for v in (Verdict.NOT_JUDGED, Verdict.REJECT)]
-        counts.append(counts[1] + counts[2])
-    shares = [f"{count} ({count / n:.1%})" for count in counts]
-    reasons = Counter(one.reason.split(":")[0].split(" than ")[0] for one in found if one.reason)
-    said = ", ".join(f"{name} {count}" for name, count in reasons.most_common(3))
-    return [str(n), *shares, *["-"] * (4 - len(shares)), said]
+    """Cells of `HEAD`: counts with shares, "-" where no network was asked, and the commonest reasons."""
+    n, outside = len(found), [one for one in found if one.reason is not None]
+    others = [one for one in found if one.reason is None]
+    rejected = sum(one.verdict is Verdict.REJECT for one in others)
+    hidden = sum(one.verdict is Verdict.NOT_JUDGED for one in outside)
+    asked = all(one.verdict for one in others)
+    counts = (
+        len(outside),
+        hidden if all(one.verdict for one in outside) else None,
+        rejected if asked else None,
+        len(outside) + rejected if asked else None,
+    )
+    shares = ["-" if count is None else f"{count} ({count / n:.1%})" for count in counts]
+    reasons = Counter(one.reason.split(":")[0].split(" than ")[0] for one in outside if one.reason)
+    return [str(n), *shares, ", ".join(f"{name} {count}" for name, count in reasons.most_common(3))]
+
+
+def own_outside(inspector: Inspector, paths: Sequence[Path], root: Path) -> list[str]:
+    """A line for each of the inspector's own photographs that is outside, with its verdict."""
+    lines = []
+    for path in paths:
+        if checked(inspector, path).reason is not None:
+            found = inspector.inspect(path)
+            figures = f"{found.verdict}, score {found.score:.1f} / {found.threshold:.1f}"
+            lines.append(f"- {inspector.name}, {path.relative_to(root)}: {figures}; {found.reason}")
+    return lines
 
 
 def spoilt(show: Show, inspector: Inspector, paths: Sequence[Path]) -> list[list[str]]:
@@ -171,11 +191,14 @@ def main() -> None:
     asked.add_argument("pairs", nargs="+", metavar="INSPECTOR=SET")
     asked.add_argument("--held-out", type=int, default=20)
     asked.add_argument("--spoilt", type=int, default=20)
-    asked.add_argument("--checks-alone", action="store_true", help="ask no network: quick, and no verdicts")
+    asked.add_argument(
+        "--checks-alone",
+        action="store_true",
+        help="ask the network only where they say nothing of a spoilt photograph",
+    )
     options = asked.parse_args()
     show: Show = checked if options.checks_alone else inspected
     pairs = [(Inspector.load(one.split("=")[0]), open_catalog(one.split("=")[1])) for one in options.pairs]
-    head = ["outside", "not judged", "rejected", "either", "reasons"]
     names = [inspector.name for inspector, _ in pairs]
 
     rows = [[i.name, *held_out(i, good(c, "train"), options.held_out)] for i, c in pairs]
@@ -194,7 +217,11 @@ def main() -> None:
                 paths = good(others, "train") + good(others, "test")
                 rows.append([inspector.name, other, *counted([show(inspector, path) for path in paths])])
     print("\nTest photographs, and good ones of other parts\n")
-    print(table(["inspector", "shown", "n", *head], rows))
+    print(table(["inspector", "shown", *HEAD], rows))
+    print("\nOwn test photographs outside, and their verdicts\n")
+    for inspector, catalog in pairs:
+        paths = [Path(path) for path in catalog.test()["path"]]
+        print("\n".join(own_outside(inspector, paths, catalog.root)))
 
     rows = [
         row
@@ -202,7 +229,7 @@ def main() -> None:
         for row in spoilt(show, inspector, good(catalog, "test")[: options.spoilt])
     ]
     print("\nGood test photographs, spoilt\n")
-    print(table(["inspector", "spoilt", "n", *head], rows))
+    print(table(["inspector", "spoilt", *HEAD], rows))
 
     rows = [[inspector.name, *cost(inspector, good(catalog, "test"))] for inspector, catalog in pairs]
     print("\nCPU milliseconds, without the checks and for them: least, and median\n")
