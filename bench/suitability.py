@@ -1,15 +1,17 @@
 """Measure what is not judged: other parts, spoilt photographs, and what must be judged all the same.
 
-    python bench/suitability.py INSPECTOR=SET [INSPECTOR=SET ...] [--held-out 20] [--spoilt 20] [--checks-alone]
+    python bench/suitability.py [INSPECTOR=SET ...] [--held-out 20] [--spoilt 20] [--checks-alone]
 
 An inspector is a file that `blemish fit SET` has written, a set a folder in the MVTec AD layout. Limits are chosen by
 training photographs alone: first they are learnt from a random half of these and asked of the other, so many times.
 Then each inspector is shown its own test photographs, the good ones of the others, and its own good ones spoilt.
+Without inspectors limits are learnt on the sample line, and asked of it.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -23,11 +25,13 @@ from measuring.pages import table
 from blemish.core.images import DecodedPhotograph, read_image
 from blemish.core.types import ByteArray, FloatArray, Verdict
 from blemish.data.catalog import Catalog, open_catalog
+from blemish.data.sample_line import SAMPLE_CATEGORIES, write_sample_line
 from blemish.line.photograph_measures import measures_of
 from blemish.line.runtime import Inspector
 from blemish.line.suitability import KnownPhotographs
 from blemish.making.suitability import RATE, learn_suitability
 from blemish.view.foreground import ground_of
+from blemish.view.preprocessing import Preprocessing, look
 
 _TIMED = 30
 
@@ -164,6 +168,36 @@ def spoilt(show: Show, inspector: Inspector, paths: Sequence[Path]) -> list[list
     return rows
 
 
+def sample_line(train: int) -> list[list[str]]:
+    """A row for each category of the sample line: what is outside of limits learnt from so many photographs."""
+    contract = Preprocessing(height=256, width=256, mean=(0, 0, 0), std=(1, 1, 1))
+
+    def of(image: ByteArray) -> FloatArray:
+        return measures_of(look(image, contract).picture, None, image.shape[1], image.shape[0])
+
+    with tempfile.TemporaryDirectory() as folder:
+        roots = write_sample_line(Path(folder), SAMPLE_CATEGORIES, train, 16, 4, 256)
+        catalogs = {root.name: open_catalog(root) for root in roots}
+        shown = {name: [read_image(path) for path in good(one, "test")] for name, one in catalogs.items()}
+        rows = []
+        for name, catalog in catalogs.items():
+            learnt = learn_suitability(np.stack([of(read_image(path)) for path in good(catalog, "train")]))
+            assert learnt is not None
+            record, known = learnt.record, KnownPhotographs(learnt.known)
+
+            def outside(images: Sequence[ByteArray], record=record, known=known) -> str:  # type: ignore[no-untyped-def]
+                return f"{sum(record.reason(of(image), known) is not None for image in images)}/{len(images)}"
+
+            test = catalog.test()
+            defective = [read_image(path) for path in test.loc[test["label"] == "anomalous", "path"]]
+            others = [(other, outside(images)) for other, images in shown.items() if other != name]
+            told = [f"{other} {share}" for other, share in others if len(set(share.split("/"))) > 1]
+            spoiled = [outside([spoil(image) for image in shown[name]]) for spoil in SPOILT.values()]
+            cells = [outside(shown[name]), outside(defective), ", ".join(told) or "all told", *spoiled]
+            rows.append([name, *cells])
+    return rows
+
+
 def cost(inspector: Inspector, paths: Sequence[Path]) -> list[str]:
     """A row: least and median CPU milliseconds of an inspection without its checks and of these, measured in turn."""
     whole, checks = [], []
@@ -188,7 +222,7 @@ def cost(inspector: Inspector, paths: Sequence[Path]) -> list[str]:
 def main() -> None:
     """Print the tables."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("pairs", nargs="+", metavar="INSPECTOR=SET")
+    asked.add_argument("pairs", nargs="*", metavar="INSPECTOR=SET")
     asked.add_argument("--held-out", type=int, default=20)
     asked.add_argument("--spoilt", type=int, default=20)
     asked.add_argument(
@@ -197,6 +231,11 @@ def main() -> None:
         help="ask the network only where they say nothing of a spoilt photograph",
     )
     options = asked.parse_args()
+    if not options.pairs:
+        head = ["category", "own good", "own defective", "other categories not all told", *SPOILT]
+        print("\nThe sample line, outside of limits learnt from 40 photographs\n")
+        print(table(head, sample_line(40)))
+        return
     show: Show = checked if options.checks_alone else inspected
     pairs = [(Inspector.load(one.split("=")[0]), open_catalog(one.split("=")[1])) for one in options.pairs]
     names = [inspector.name for inspector, _ in pairs]
