@@ -196,7 +196,7 @@ def test_the_command_line_tells_the_reason(
     assert said.status == 1
     assert "NOT JUDGED" in said.stdout and "1 not judged" in said.stdout
     assert "much darker than the photographs learnt from: mean brightness" in " ".join(said.stdout.split())
-    (row,) = csv.DictReader((tmp_path / "out" / "results.csv").open())
+    (row,) = csv.DictReader((tmp_path / "out" / "results.csv").read_text().splitlines())
     assert row["verdict"] == "not judged" and row["reason"].startswith("much darker than")
     (document,) = blemish("inspect", lenient, dark, "--json").document
     assert document["verdict"] == "not judged" and document["reason"] == row["reason"]

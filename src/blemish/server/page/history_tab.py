@@ -142,6 +142,7 @@ class HistoryTab:
         figures = {
             "inspected": f"{summary.n:,}",
             "passed": f"{summary.passed:,}",
+            "for review": f"{summary.reviewed:,}",
             "rejected": f"{summary.rejected:,}",
             "not judged": f"{summary.not_judged:,}",
             "reject rate": f"{summary.reject_rate:.1%}" if summary.n > summary.not_judged else "none",

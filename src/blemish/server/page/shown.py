@@ -65,6 +65,7 @@ def comparison(judgements: Sequence[Judgement]) -> str:
     )
     verdicts = {one.version.name: one.inspection.verdict for one in judgements}
     found = sensitivity.pattern(views)
+    verdicts = {one.version.name: one.inspection.verdict for one in judgements}
     has_masks = any(view.mask_probability is not None for view in views)
     highest = max(1.5, *(min(view.level, 6.0) for view in views))
     rows = [
