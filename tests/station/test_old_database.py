@@ -14,7 +14,7 @@ from blemish.station.log import InspectionLog
 from blemish.station.records import NewInspection
 from blemish.station.schema import INSPECTIONS
 
-ADDED = ("type", "types", "mask_probability", "review_threshold")
+ADDED = ("type", "types", "mask_probability", "review_threshold", "reason")
 
 
 def test_inspections_of_before_have_no_type(
@@ -38,12 +38,12 @@ def test_inspections_of_before_have_no_type(
     (old,) = log.page().records
     assert (old.file_name, old.regions, old.parts) == (before.file_name, before.regions, before.parts)
     assert old.type is None and old.types == {} and old.mask_probability is None
-    assert old.review_threshold is None
-    (number,) = log.add(
-        [inspection(3, type="scratch", types={"scratch": 0.75, "hole": 0.25}, review_threshold=1.5)]
-    )
+    assert old.review_threshold is None and old.reason is None
+    told = "much darker than the photographs learnt from: mean brightness 21, learnt 88 to 131"
+    said = {"types": {"scratch": 0.75, "hole": 0.25}, "review_threshold": 1.5, "reason": told}
+    (number,) = log.add([inspection(3, type="scratch", **said)])
     new = log.get(number)
     assert new.type == "scratch" and new.types == {"scratch": 0.75, "hole": 0.25}
-    assert new.review_threshold == 1.5
+    assert new.review_threshold == 1.5 and new.reason == told
     assert opened.check_integrity() == []
     opened.close()

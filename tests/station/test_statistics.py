@@ -80,7 +80,8 @@ def test_counts_agree_with_counting_by_hand(
     by_verdict = Counter(record.verdict for record in records)
     assert summary.passed == by_verdict[Verdict.PASS]
     assert (summary.reviewed, summary.rejected) == (by_verdict[Verdict.REVIEW], by_verdict[Verdict.REJECT])
-    assert summary.reject_rate == by_verdict[Verdict.REJECT] / len(records)
+    assert summary.not_judged == by_verdict[Verdict.NOT_JUDGED]
+    assert summary.reject_rate == by_verdict[Verdict.REJECT] / (len(records) - summary.not_judged)
     assert summary.confirmed == pairs[Verdict.PASS, "good"] + pairs[Verdict.REJECT, "bad"]
     assert (summary.false_rejects, summary.missed) == (
         pairs[Verdict.REJECT, "good"],
@@ -111,7 +112,8 @@ def test_rates_agree_with_counting_by_hand(
     seen: dict[object, list[bool]] = {}
     for record in log.records():
         start = record.time.replace(minute=0, second=0, microsecond=0, **zeroed)
-        seen.setdefault(start, []).append(record.verdict is Verdict.REJECT)
+        if record.verdict is not Verdict.NOT_JUDGED:
+            seen.setdefault(start, []).append(record.verdict is Verdict.REJECT)
     rates = statistics.reject_rates(bucket=bucket)
     assert [(rate.start, rate.n, rate.rejected) for rate in rates] == [
         (start, len(found), sum(found)) for start, found in seen.items()

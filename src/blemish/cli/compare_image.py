@@ -75,7 +75,7 @@ def _print(comparison: ImageComparison) -> None:
                 one.metric,
                 one.sensitivity,
                 f"{one.value:.4g}",
-                "reject" if view.rejected else "pass",
+                comparison.verdicts[view.name].partition(":")[0],
                 f"{view.score:.4g}",
                 f"{view.threshold:.4g}",
                 f"{view.percentile:.1f}",

@@ -24,8 +24,8 @@ def inspect(request: InspectRequest) -> InspectResult:
     """Pass or reject photographs, and show where.
 
     Folders are searched for images, sub-folders too. A file that cannot be inspected is named, and the others
-    go on. Exit status 1 if anything was rejected, failed or left out, 130 after Ctrl-C: what was judged is kept,
-    and --resume goes on.
+    go on. Exit status 1 if anything was rejected, not judged, failed or left out, 130 after Ctrl-C: what was
+    judged is kept, and --resume goes on.
 
     \b
     blemish inspect part.blemish photo.png new/ --out verdicts/
@@ -86,6 +86,8 @@ def _tell(result: Result) -> None:
     kind = f"  {named}" if (named := inspection.type_in_words()) else ""
     if counted := inspection.parts_in_words():
         regions = f"  {counted}{regions}"
+    if inspection.reason is not None:
+        said = f"  {inspection.reason}{said}"
     if inspection.mask_probability is not None:
         said = f"  mask probability {inspection.mask_probability:.3g}{said}"
     style = {"pass": "green", "review": "yellow", "reject": "bold red", "not judged": "magenta"}[

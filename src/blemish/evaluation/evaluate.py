@@ -158,6 +158,7 @@ def _inspect_one(
         type=inspection.type,
         counted=inspection.counted,
         pixels=_pixels(inspection, pixel_threshold),
+        reason=inspection.reason,
     )
 
 

@@ -30,8 +30,21 @@ def inspector_facts(manifest: Manifest) -> dict[str, str]:
         **({"Chosen by the fit": chosen} if chosen else {}),
         **({"On images held out from training": measured} if measured else {}),
         "Threshold": f"{manifest.decision.threshold:.4g}",
+        **({"Not judged": checked} if (checked := checked_in_words(manifest)) else {}),
         "Fitted": f"{manifest.training.created:%Y-%m-%d %H:%M} UTC",
     }
+
+
+def checked_in_words(manifest: Manifest) -> str:
+    """What photographs are checked for before they are judged; empty where none is."""
+    suitability = manifest.suitability
+    if suitability is None:
+        return ""
+    checks = ", ".join(limit.check for limit in suitability.limits)
+    return (
+        f"photographs unlike {suitability.n_photographs} good ones in {checks}: {suitability.rate:.1%} of good ones "
+        "expected at most"
+    )
 
 
 def looked_at(manifest: Manifest) -> str:

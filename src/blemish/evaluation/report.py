@@ -91,7 +91,20 @@ def headline(evaluation: Evaluation) -> str:
     if bad.n:
         parts.append(f"of {bad.n} defective part{_s(bad.n)} it missed {_counted(bad)}")
     sentence = "; ".join(parts) + "."
-    return sentence[0].upper() + sentence[1:]
+    return sentence[0].upper() + sentence[1:] + not_judged_in_words(evaluation)
+
+
+def not_judged_in_words(evaluation: Evaluation) -> str:
+    """What else happened: how many photographs are not judged, and how they count; empty where none is."""
+    images = evaluation.not_judged
+    if not images:
+        return ""
+    bad = sum(image.anomalous for image in images)
+    one = len(images) == 1
+    return (
+        f" {len(images)} ({len(images) - bad} good, {bad} defective) {'is' if one else 'are'} not judged, being unlike "
+        f"the photographs learnt from, and {'counts' if one else 'count'} above as not rejected."
+    )
 
 
 def types_headline(confusion: TypeConfusion) -> str:

@@ -39,6 +39,7 @@ class ScoredImage:
         types, type: probabilities of the defect types known and what it is called, as in `Inspection`.
         counted: where it was looked at, bool array of any size that covers it; None for everywhere.
         pixels: where on the map a region is; None where the evaluation's pixel threshold alone says.
+        reason: why it is unlike the photographs learnt from, as in `Inspection`; None where it is like them.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class ScoredImage:
     type: str | None = None
     counted: BoolArray | None = None
     pixels: PixelDecision | None = None
+    reason: str | None = None
 
     def counted_on(self, shape: tuple[int, ...]) -> BoolArray | None:
         """Where it was looked at, on a grid of this shape; None for everywhere."""
@@ -148,6 +150,16 @@ class Evaluation:
         """How many defective parts passed."""
         return Rate(self.decision.false_negatives, self.ranking.n_anomalous)
 
+    @property
+    def not_judged(self) -> tuple[ScoredImage, ...]:
+        """Images that were not judged: unlike those learnt from, and not rejected.
+
+        Every figure counts them by their scores, as if they had passed: an escape stays one, and is listed here too.
+        """
+        return tuple(
+            image for image in self.images if image.reason is not None and image.score <= self.threshold
+        )
+
     @cached_property
     def type_confusion(self) -> TypeConfusion | None:
         """What each type of defect was called; None where the inspector tells no types apart."""
@@ -206,6 +218,7 @@ class Evaluation:
             },
             "false_reject": self.false_rejects.to_json(),
             "escape": self.escapes.to_json(),
+            "not_judged": _not_judged(self.not_judged),
             "pixel_auroc": number_or_none(pixels.auroc) if pixels else None,
             "pixel_ap": number_or_none(pixels.average_precision) if pixels else None,
             "pixel_f1": number_or_none(pixels.f1) if pixels else None,
@@ -220,6 +233,13 @@ class Evaluation:
             **({"types": types.to_json()} if types else {}),
             "failed": [{"path": str(failure.path), "detail": failure.detail} for failure in self.failed],
         }
+
+
+def _not_judged(images: Sequence[ScoredImage]) -> dict[str, Any]:
+    """How many images were not judged, by their label, and why."""
+    anomalous = sum(image.anomalous for image in images)
+    reasons = [{"path": str(image.path), "reason": image.reason} for image in images]
+    return {"normal": len(images) - anomalous, "anomalous": anomalous, "images": reasons}
 
 
 def _of_type(evaluation: Evaluation) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from blemish.core.ahead import look_ahead
 from blemish.core.errors import ImageError
 from blemish.core.images import DEFAULT_LIMITS, decode_image, pixel_digest, read_content
 from blemish.core.settings import cache_folder
-from blemish.core.types import ByteArray
+from blemish.core.types import ByteArray, FloatArray
 from blemish.features.cache import FeatureCache
 from blemish.features.digests import digest_of, known_digest
+from blemish.line.photograph_measures import COLUMNS, VERSION
 from blemish.view.preprocessing import Preprocessing, look
 from blemish.view.reading import open_photograph
 
@@ -79,6 +80,15 @@ class PixelCache:
         words = np.frombuffer(bytes.fromhex(content), np.float32)
         self._cache.put(_content_key(digest, bit_depth), words)
         return content
+
+    def measures(self, digest: str, picture_key: str) -> FloatArray | None:
+        """Measures (`blemish.line.photograph_measures`) of a picture of the photograph whose file has this SHA-256, if
+        they are kept."""
+        return self._cache.get(f"{digest}|photograph measures {VERSION}|{picture_key}", COLUMNS)
+
+    def put_measures(self, digest: str, picture_key: str, measures: FloatArray) -> None:
+        """Keep the measures of a picture of a photograph."""
+        self._cache.put(f"{digest}|photograph measures {VERSION}|{picture_key}", measures)
 
 
 def contents_of(paths: Sequence[Path], bit_depth: int, pixels: PixelCache) -> dict[Path, str]:

@@ -15,6 +15,8 @@ from blemish.core.types import ByteArray, FloatArray
 from blemish.features.digests import digest_of
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
+from blemish.line.photograph_measures import measures_of
+from blemish.view.look import Look
 from blemish.view.preprocessing import Preprocessing, look, standardise
 from blemish.view.reading import enough_for
 
@@ -36,6 +38,7 @@ class Together:
         contents: `pixel_digest` of each of these: files that show the same pixels have the same.
         problems: why each of the others cannot.
         decoded: photographs that were decoded; of the others everything was in the caches.
+        measures: of those that can be read, by path, float32 `COLUMNS`; empty where nobody asked.
         seconds: for each extractor, the network's mean time on a photograph; None if it never had to run.
     """
 
@@ -44,6 +47,35 @@ class Together:
     problems: dict[Path, ImageError]
     decoded: int
     seconds: list[float | None]
+    measures: dict[Path, FloatArray] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What is measured of every photograph, see `blemish.line.photograph_measures`.
+
+    Attributes:
+        contract: how it is looked at; where it is cut into parts, all of it is measured.
+        rows: whether a row of features is made of it, of all its pixels, which are then measured.
+    """
+
+    contract: Preprocessing
+    rows: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of a photograph is measured, and not the picture that a network sees."""
+        return self.rows or (self.contract.view is not None and self.contract.view.parts is not None)
+
+    @property
+    def least(self) -> tuple[int, int] | None:
+        """Pixels that the line decodes of a photograph at least."""
+        return None if self.rows else enough_for(self.contract)
+
+    @property
+    def key(self) -> str:
+        """What the picture that is measured depends on besides the photograph, in one string."""
+        return f"whole|{self.least}|{self.contract.bit_depth}" if self.whole else self.contract.picture_key
 
 
 @dataclasses.dataclass
@@ -55,6 +87,7 @@ class _Wanted:
     content: str = ""
     decoded: bool = False
     inputs: dict[int, FloatArray] = dataclasses.field(default_factory=dict)
+    measures: FloatArray | None = None
     problem: ImageError | None = None
 
 
@@ -65,6 +98,7 @@ def read_together(
     bit_depth: int = 16,
     pixels: PixelCache | None = None,
     description: str = "Reading photographs",
+    measured: Measured | None = None,
 ) -> Together:
     """Fill the caches: features of every extractor, and pixels of every contract, decoding each photograph once.
 
@@ -78,17 +112,22 @@ def read_together(
         bit_depth: bits that 16-bit photographs really use.
         pixels: where pixels are kept; the usual cache when None.
         description: of the progress shown.
+        measured: what is measured of each; nothing when None.
     """
     pixels = PixelCache() if pixels is None else pixels
     together = Together({}, {}, {}, 0, [None] * len(extractors))
     spent, runs = [0.0] * len(extractors), [0] * len(extractors)
-    prepared = look_ahead(lambda path: _prepare(path, extractors, contracts, bit_depth, pixels), paths)
+    prepared = look_ahead(
+        lambda path: _prepare(path, extractors, contracts, bit_depth, pixels, measured), paths
+    )
     for wanted in track(prepared, description, len(paths)):
         if wanted.problem is not None:
             together.problems[wanted.path] = wanted.problem
         else:
             together.digests[wanted.path] = wanted.digest
             together.contents[wanted.path] = wanted.content
+            if wanted.measures is not None:
+                together.measures[wanted.path] = wanted.measures
         together.decoded += wanted.decoded
         for position, planes in wanted.inputs.items():
             started = time.perf_counter()
@@ -133,6 +172,7 @@ def _prepare(
     contracts: Sequence[Preprocessing],
     bit_depth: int,
     pixels: PixelCache,
+    measured: Measured | None,
 ) -> _Wanted:
     """Decode a photograph if anything of it is missing, keep its pixels, and make the networks' inputs."""
     wanted = _Wanted(path)
@@ -142,7 +182,11 @@ def _prepare(
         unread = [n for n, extractor in enumerate(extractors) if extractor.known(wanted.digest) is None]
         unkept = [contract for contract in contracts if pixels.get(wanted.digest, contract) is None]
         kept = pixels.content(wanted.digest, bit_depth)
-        if not unread and not unkept and kept is not None and (extractors or contracts):
+        if measured is not None:
+            wanted.measures = pixels.measures(wanted.digest, measured.key)
+        unmeasured = measured is not None and wanted.measures is None
+        wants_more = bool(unread or unkept or unmeasured)
+        if not wants_more and kept is not None and (extractors or contracts):
             wanted.content = kept
             return wanted
         decoded = _Decoded(content, str(path), bit_depth)
@@ -150,7 +194,11 @@ def _prepare(
             kept = pixels.put_content(wanted.digest, decoded.at(None), bit_depth)
         for contract in unkept:
             pixels.put(wanted.digest, decoded.at(enough_for(contract)), contract)
-        wanted.inputs = _inputs(decoded, {n: extractors[n].contract for n in unread})
+        looks: dict[str, Look] = {}
+        wanted.inputs = _inputs(decoded, {n: extractors[n].contract for n in unread}, looks)
+        if measured is not None and wanted.measures is None:
+            wanted.measures = _measures(decoded, measured, looks)
+            pixels.put_measures(wanted.digest, measured.key, wanted.measures)
     except ImageError as error:
         wanted.problem = error
         return wanted
@@ -159,27 +207,42 @@ def _prepare(
 
 
 class _Decoded:
-    """A file's photograph, decoded once for each scale that is asked for."""
+    """A file's photograph, decoded once for each scale that is asked for; `size` is its width and height then."""
 
     def __init__(self, content: bytes, name: str, bit_depth: int) -> None:
         self._content, self._name, self._bit_depth = content, name, bit_depth
         self._pixels: dict[tuple[int, int] | None, ByteArray] = {}
+        self.size = 0, 0
 
     def at(self, least: tuple[int, int] | None) -> ByteArray:
         """Its pixels, at least so many (see `decode_photograph`); all for None."""
         if least not in self._pixels:
             photograph = decode_photograph(self._content, self._name, bit_depth=self._bit_depth, least=least)
             self._pixels[least] = photograph.pixels
+            self.size = photograph.width, photograph.height
         return self._pixels[least]
 
 
-def _inputs(decoded: _Decoded, contracts: Mapping[int, Preprocessing]) -> dict[int, FloatArray]:
-    """What networks are given of a photograph, by position, each picture being made once."""
-    pictures: dict[str, ByteArray] = {}
-    inputs = {}
-    for position, contract in contracts.items():
-        key = contract.picture_key
-        if key not in pictures:
-            pictures[key] = look(decoded.at(enough_for(contract)), contract).picture
-        inputs[position] = standardise(pictures[key], contract)
-    return inputs
+def _inputs(
+    decoded: _Decoded, contracts: Mapping[int, Preprocessing], looks: dict[str, Look]
+) -> dict[int, FloatArray]:
+    """What networks are given of a photograph, by position, each picture being made once and put into `looks`."""
+    return {
+        position: standardise(_look(decoded, contract, looks).picture, contract)
+        for position, contract in contracts.items()
+    }
+
+
+def _look(decoded: _Decoded, contract: Preprocessing, looks: dict[str, Look]) -> Look:
+    key = contract.picture_key
+    if key not in looks:
+        looks[key] = look(decoded.at(enough_for(contract)), contract)
+    return looks[key]
+
+
+def _measures(decoded: _Decoded, measured: Measured, looks: dict[str, Look]) -> FloatArray:
+    """Measures of a photograph as `blemish.line.runtime.Inspector.unlike` takes them."""
+    if measured.whole:
+        return measures_of(decoded.at(measured.least), None, *decoded.size)
+    seen = _look(decoded, measured.contract, looks)
+    return measures_of(seen.picture, seen.counted, *decoded.size)

@@ -34,6 +34,7 @@ from blemish.core.image_files import open_regular
 from blemish.core.storage import atomic_file, stream_digest
 from blemish.core.types import FloatArray
 from blemish.line.manifest import FORMAT_VERSION, MEMBER_NAME_PATTERN, FormatVersion, Manifest, Member
+from blemish.line.suitability import are_known_photographs
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
@@ -44,6 +45,9 @@ FEATURES = "features.onnx"
 NORMAL_SCORES = "normal_scores.npy"
 NORMAL_GROUPS = "normal_groups.npy"
 """Which of the normal scores are of one part, where that was said."""
+
+KNOWN_PHOTOGRAPHS = "known_photographs.npy"
+"""Measures of photographs learnt from, which others are compared with; see `blemish.line.suitability`."""
 
 HISTORY = "history.json"
 
@@ -184,6 +188,21 @@ class Artifact:
                 f"{self.path} cannot be used ({NORMAL_GROUPS} is not a group for each score): fit it anew."
             )
         return Calibration(scores, groups)
+
+    def known_photographs(self) -> FloatArray | None:
+        """Measures of photographs learnt from, float32 N x `COLUMNS`; None where photographs are not checked.
+
+        Raises:
+            ArtifactError: they are absent although they are to be compared with, or no such measures.
+        """
+        if self.manifest.suitability is None:
+            return None
+        known = self.array(KNOWN_PHOTOGRAPHS)
+        if not are_known_photographs(known):
+            raise ArtifactError(
+                f"{self.path} cannot be used ({KNOWN_PHOTOGRAPHS} holds no measures of photographs): fit it anew."
+            )
+        return known
 
 
 def array_content(array: npt.NDArray[Any]) -> bytes:

@@ -66,6 +66,14 @@ class ImageComparison:
         return {name: words for name, words in said.items() if words}
 
     @property
+    def verdicts(self) -> dict[str, str]:
+        """The verdicts by the inspectors' names, with the reason of what was not judged."""
+        return {
+            one.view.name: ": ".join(filter(None, (str(one.inspection.verdict), one.inspection.reason)))
+            for one in self.seen
+        }
+
+    @property
     def pattern(self) -> Pattern:
         """What they mean together."""
         return sensitivity.pattern(self.views)
@@ -91,7 +99,8 @@ class ImageComparison:
                 {
                     "inspector": view.name,
                     "detector": view.detector,
-                    "verdict": "reject" if view.rejected else "pass",
+                    "verdict": str(said.verdict),
+                    **({"reason": said.reason} if said.reason else {}),
                     "score": view.score,
                     "threshold": view.threshold,
                     "percentile": view.percentile,
@@ -178,6 +187,7 @@ def write_page(comparison: ImageComparison, out: Path) -> None:
         "pattern": comparison.pattern,
         "views": order,
         "types": comparison.types,
+        "verdicts": comparison.verdicts,
         "widths": [100 * min(max(view.level, 0), highest) / highest for view in order],
         "threshold_at": 100 / highest,
         "agreements": comparison.agreements,

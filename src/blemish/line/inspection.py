@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import cv2
@@ -36,7 +37,7 @@ class Inspection:
     """What an inspector says of one photograph; a notebook shows it as verdict and picture.
 
     Attributes:
-        verdict: pass, review or reject.
+        verdict: pass, review, reject, or not judged.
         score: anomaly score; the part is rejected above `threshold`.
         threshold: the inspector's decision threshold.
         review_threshold: above it and not above `threshold` a part is to be reviewed.
@@ -58,6 +59,8 @@ class Inspection:
         part_count: like parts that were found and judged, the score being the worst one's; None where the photograph
             was judged as one.
         expected_parts: fewest, usual and most parts of the good photographs; None likewise.
+        reason: why the photograph is unlike those learnt from, in one sentence with figures; None where it is like
+            them. It is then not judged, unless its score is above the threshold: that stays a reject.
     """
 
     verdict: Verdict
@@ -80,6 +83,7 @@ class Inspection:
     part_count: int | None = None
     expected_parts: tuple[int, int, int] | None = None
     review_threshold: float | None = None
+    reason: str | None = None
 
     @property
     def unusual_count(self) -> bool:
@@ -153,6 +157,8 @@ class Inspection:
             "height": self.height,
             "regions": [region.to_json() for region in self.regions],
         }
+        if self.reason is not None:
+            document["reason"] = self.reason
         if self.parts:
             document["parts"] = dict(self.parts)
         if self.types:
@@ -187,10 +193,12 @@ class Inspection:
         if self.photograph is not None:
             uri = data_uri(self.overlay_pixels(), ".jpg")
             picture = f'<br><img src="{uri}" alt="Photograph and heatmap" style="max-width: 100%">'
-        return f"<div>{word} {', '.join(self._figures())}{picture}</div>"
+        return f"<div>{word} {escape(', '.join(self._figures()))}{picture}</div>"
 
     def _figures(self) -> list[str]:
         figures = [f"score {self.score:.4g} / {self.threshold:.4g}", f"p {self.p_value:.3f}"]
+        if self.reason is not None:
+            figures.append(self.reason)
         if said := self.type_in_words():
             figures.append(said)
         if self.mask_probability is not None:

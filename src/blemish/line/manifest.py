@@ -22,6 +22,7 @@ from blemish.core.errors import BlemishError, UsageError
 from blemish.core.records import Finite, Moment, NotNegative, Record, Sha256, Text
 from blemish.line.decision import MOST_DECISIONS, Decision
 from blemish.line.pixel_decision import PixelDecision
+from blemish.line.suitability import Suitability
 from blemish.view.preprocessing import Preprocessing
 from blemish.view.quantities import millimetres_per_pixel
 
@@ -221,7 +222,8 @@ class Member(Record):
 class Manifest(Record):
     """All that an artifact says of itself; immutable, and refused when any field is unknown or out of range.
 
-    `members` is filled in by `blemish.line.artifact.write_artifact`. The last of the `decisions` is in effect.
+    `members` is filled in by `blemish.line.artifact.write_artifact`. The last of the `decisions` is in effect. Without
+    `suitability`, as in older artifacts, every photograph is judged.
     Where the network reads `features`, of `preprocessing` only the bit depth counts for its input; height and width are
     those of its map.
     """
@@ -233,6 +235,7 @@ class Manifest(Record):
     features: FeaturesRecord | None = None
     calibration: CalibrationRecord
     decisions: Annotated[tuple[Decision, ...], FailFast(), Field(min_length=1, max_length=MOST_DECISIONS)]
+    suitability: Suitability | None = None
     training: TrainingRecord
     libraries: dict[Text, Text]
     parity: ParityRecord

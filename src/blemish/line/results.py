@@ -20,7 +20,7 @@ from blemish.line.photographs import LEFT_OUT
 
 _COLUMNS = ("path", "verdict", "score", "threshold", "p_value", "regions", "overlay", "error", "kind")
 _FURTHER = {"types": ("type", "type_probability"), "mask_probability": ("mask_probability",)}
-_FURTHER |= {"part_count": ("part_count",)}
+_FURTHER |= {"part_count": ("part_count",), "reason": ("reason",)}
 """Columns where a result has more to tell; they follow the others, which keep their places."""
 
 _OF_LARGEST = {"largest_region": "area", "largest_region_mm2": "square_millimetres"}

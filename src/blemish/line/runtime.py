@@ -32,6 +32,7 @@ from blemish.line.features import BackboneFeatures
 from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
+from blemish.line.photograph_measures import measures_of
 from blemish.line.pixel_policy import PixelPolicy, decided_whole, pixel_policy_of
 from blemish.line.policy import policy_of
 from blemish.line.region_statistics import region_statistics
@@ -45,6 +46,7 @@ from blemish.line.rows import (
     photograph_input,
     require_computable,
 )
+from blemish.line.suitability import CHECKS, OF_THE_FILE, KnownPhotographs
 from blemish.line.tiled import TiledNetwork
 
 
@@ -74,6 +76,8 @@ class Inspector:
         self.calibration = artifact.calibration()
         self.region_statistics = region_statistics(artifact)
         self._areas_at: tuple[float, Calibration] | None = None
+        known = artifact.known_photographs()
+        self._known_photographs = None if known is None else KnownPhotographs(known)
         self._outputs = self.manifest.detector.outputs
         try:
             self._run = _compiled(artifact, threads)
@@ -222,8 +226,30 @@ class Inspector:
 
     def inspect_photograph(self, photograph: DecodedPhotograph, name: str = "the photograph") -> Inspection:
         """Judge a photograph that `open_photograph` has decoded."""
-        prediction = self.predict_input(self.input_of(photograph.pixels, name))
-        return self.judge(prediction, photograph.width, photograph.height, photograph.pixels)
+        given = self.input_of(photograph.pixels, name)
+        reason = self.unlike(photograph, given)
+        prediction = self.predict_input(given)
+        return self.judge(prediction, photograph.width, photograph.height, photograph.pixels, reason)
+
+    def unlike(self, photograph: DecodedPhotograph, given: NetworkInput | PartsInput) -> str | None:
+        """Why a photograph is unlike those learnt from; None where it is like them, or nobody checks.
+
+        Where more is ignored than when the limits were learnt, shape and detail alone are compared. What the network
+        sees is measured; of a row of features, and of parts that are cut out, it is the whole photograph.
+
+        Args:
+            photograph: as `open_photograph` has decoded it.
+            given: what `input_of` gives of it.
+        """
+        suitability, known = self.manifest.suitability, self._known_photographs
+        if suitability is None or known is None:
+            return None
+        look = given.look if isinstance(given, NetworkInput) else None
+        picture, counted = (photograph.pixels, None) if look is None else (look.picture, look.counted)
+        view = self.manifest.preprocessing.view
+        checks = CHECKS if view is None or view.ignored_later is None else OF_THE_FILE
+        size, part = (photograph.width, photograph.height), suitability.places_part
+        return suitability.reason(measures_of(picture, counted, *size, place_part=part), known, checks)
 
     def with_ignored(
         self, ignore: Sequence[str] = (), *, include: Sequence[str] = (), mask: Path | str | None = None
@@ -297,13 +323,23 @@ class Inspector:
         return percentile(self.calibration.scores, score)
 
     def judge(
-        self, prediction: Prediction, width: int, height: int, photograph: ByteArray | None = None
+        self,
+        prediction: Prediction,
+        width: int,
+        height: int,
+        photograph: ByteArray | None = None,
+        reason: str | None = None,
     ) -> Inspection:
-        """The decision on a prediction for a photograph of `width` x `height` pixels, which is kept where given."""
+        """The decision on a prediction for a photograph of `width` x `height` pixels, which is kept where given.
+
+        Where it is unlike those learnt from, for the `reason` given, it is not judged unless it is rejected.
+        """
         verdict = self.decision.verdict(prediction.score)
+        if reason is not None and verdict is not Verdict.REJECT:
+            verdict = Verdict.NOT_JUDGED
         gives_map = self.manifest.detector.gives_maps
         regions: tuple[Region, ...] = ()
-        if verdict is not Verdict.PASS and gives_map:
+        if verdict in (Verdict.REVIEW, Verdict.REJECT) and gives_map:
             regions = self._regions_of(prediction, width, height)
         types = prediction.types if verdict is Verdict.REJECT else {}
         return Inspection(
@@ -327,6 +363,7 @@ class Inspector:
             counted=prediction.counted,
             part_count=prediction.part_count,
             expected_parts=self.expected_parts,
+            reason=reason,
         )
 
     def _regions_of(self, prediction: Prediction, width: int, height: int) -> tuple[Region, ...]:

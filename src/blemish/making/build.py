@@ -46,6 +46,7 @@ from blemish.making.first_decision import ANY_RATES, Rates, require_promised
 from blemish.making.parity import check_parity, check_tiled_parity
 from blemish.making.reach import Reach, measure_reach
 from blemish.making.reading import LABELLED_SHARE, Readable, read_for_learning
+from blemish.making.suitability import suitability_of
 from blemish.view.preprocessing import Preprocessing
 
 _PARITY_IMAGES = 4
@@ -120,6 +121,7 @@ def build_inspector(
     labelled_share: float = LABELLED_SHARE,
     readable: Readable | None = None,
     leave_out_suspicious: bool = False,
+    check_photographs: bool = True,
     rates: Rates = ANY_RATES,
 ) -> BuildSummary:
     """Fit a detector on the catalog's training images and write it as an inspector.
@@ -140,8 +142,9 @@ def build_inspector(
         labelled_share: see `learning_catalog`.
         leave_out_suspicious: learn again without the good images that stand far out (`NormalScores.outliers`), and
             calibrate without them.
+        check_photographs: learn what photographs must be like to be judged (`blemish.making.suitability`), where enough
+            of them were measured when they were read.
         readable: what `readable_for` gives of the `learning_catalog`, where somebody has already read it.
-
         rates: of good parts that are rejected and reviewed.
 
     Raises:
@@ -151,7 +154,7 @@ def build_inspector(
     """
     started = time.perf_counter()
     if readable is None:
-        readable = read_for_learning(catalog, detector, labelled_share)
+        readable = read_for_learning(catalog, detector, labelled_share, measure=check_photographs)
     require_promised(rates, readable)
     supervision = _supervision(catalog, readable, labelled_share, detector.seed)
     detector.fit(readable.catalog)
@@ -173,9 +176,12 @@ def build_inspector(
         supervision=supervision,
         measured=getattr(detector, "metrics_", {}),
     )
+    suitable = suitability_of(readable) if check_photographs else None
     manifest = _manifest(name or Path(out).stem, detector, calibrated, training, parity, reach)
+    manifest = manifest.model_copy(update={"suitability": suitable and suitable.record})
     history = getattr(detector, "history_", [])
     members = {**networks, FEATURES: exported_backbone(), **calibrated.members()}
+    members |= suitable.members() if suitable else {}
     write_artifact(out, manifest, members | ({HISTORY: json.dumps(history).encode()} if history else {}))
     return BuildSummary(
         path=str(out),

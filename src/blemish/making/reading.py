@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from blemish.core.errors import CatalogError, ImageError
 from blemish.core.images import require_bit_depth
 from blemish.core.progress import track
+from blemish.core.types import FloatArray
 from blemish.data.catalog import Catalog
 from blemish.data.copies import counted_once
 from blemish.data.entries import ANOMALOUS, TRAIN
@@ -19,7 +20,7 @@ from blemish.data.splits import require_defects_to_move, supervised_split
 from blemish.detectors.base import Detector
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
-from blemish.features.together import Reads, Together, read_together
+from blemish.features.together import Measured, Reads, Together, read_together
 from blemish.making.calibration_set import (
     NO_CALIBRATION_SET,
     CalibrationSet,
@@ -43,6 +44,8 @@ class Readable:
         copies: those left out as copies, each with path and the one that it shows the same pixels as.
         calibration: good photographs that the layout sets aside; none of them is in the catalog.
         groups: of all photographs, where it was said which belong together.
+        measures: of all that can be read, by path, float32 (`blemish.line.photograph_measures`); empty where nobody
+            asked.
     """
 
     catalog: Catalog
@@ -51,6 +54,7 @@ class Readable:
     copies: list[dict[str, str]]
     calibration: CalibrationSet = NO_CALIBRATION_SET
     groups: Mapping[Path, str] = dataclasses.field(default_factory=dict)
+    measures: Mapping[Path, FloatArray] = dataclasses.field(default_factory=dict)
 
     def without(self, paths: Sequence[Path]) -> Readable:
         """The same without some of the photographs, to learn from and to calibrate on."""
@@ -89,9 +93,11 @@ def learning_catalog(
 
 
 def read_for_learning(
-    catalog: Catalog, detector: Detector, labelled_share: float = LABELLED_SHARE
+    catalog: Catalog, detector: Detector, labelled_share: float = LABELLED_SHARE, *, measure: bool = False
 ) -> Readable:
     """Decode every photograph of the `learning_catalog` once, and keep in the caches all that will be read of it.
+
+    Where `measure` says so, each is measured for `blemish.making.suitability` too.
 
     Raises:
         UsageError: the detector cannot read at its bit depth, or its backbone at its size.
@@ -101,8 +107,9 @@ def read_for_learning(
     detector.look_as(detector.plan_view(catalog.train_normal()))
     detector.check_tiles()
     if detector.cuts is not None:
-        return _read_parts(catalog, detector, labelled_share)
+        return _read_parts(catalog, detector, labelled_share, measure)
     table, pixels, wanted = catalog.table, PixelCache(), _reads_of(detector)
+    measured = _measured_of(detector) if measure else None
     if detector.calibration == "k-fold" and not catalog.group_by:
         wanted = dataclasses.replace(
             wanted, contracts=(*wanted.contracts, small_contract(detector.bit_depth))
@@ -111,13 +118,15 @@ def read_for_learning(
         paths = [Path(path) for path in table.loc[table["split"] == TRAIN, "path"]]
         paths += validation_paths(catalog)
         reads = _that_fits(wanted, len(paths), pixels)
-        together = read_together(paths, reads.extractors, reads.contracts, detector.bit_depth, pixels)
+        together = read_together(
+            paths, reads.extractors, reads.contracts, detector.bit_depth, pixels, measured=measured
+        )
         return readable_for(catalog, together)
     require_defects_to_move(catalog, labelled_share)
     # Which test photographs are learnt from depends on the pixels of all: networks wait until that is known.
     paths = [Path(path) for path in table["path"]]
     reads = _that_fits(_as_pixels(wanted), len(paths), pixels)
-    together = read_together(paths, (), reads.contracts, detector.bit_depth, pixels)
+    together = read_together(paths, (), reads.contracts, detector.bit_depth, pixels, measured=measured)
     return readable_for(learning_catalog(catalog, detector, labelled_share, together.contents), together)
 
 
@@ -145,17 +154,20 @@ def readable_for(catalog: Catalog, together: Together) -> Readable:
     once = counted_once(whole, together.contents)
     left_out = once.problems[len(whole.problems) :]
     copies = [{"path": one.path, "same_as": str(one.other)} for one in left_out]
-    return Readable(once, digests, skipped, copies, calibration_set(catalog, together), catalog.groups())
+    set_aside = calibration_set(catalog, together)
+    return Readable(once, digests, skipped, copies, set_aside, catalog.groups(), together.measures)
 
 
-def _read_parts(catalog: Catalog, detector: Detector, labelled_share: float) -> Readable:
+def _read_parts(catalog: Catalog, detector: Detector, labelled_share: float, measure: bool) -> Readable:
     """As `read_for_learning`, where photographs are cut into parts: those that show none are left out too."""
     pixels, takes = PixelCache(), _takes_from_test(catalog, detector)
     if takes:
         require_defects_to_move(catalog, labelled_share)
     table = catalog.table if takes else catalog.table[catalog.table["split"] == TRAIN]
     paths = [*(Path(path) for path in table["path"]), *validation_paths(catalog)]
-    together = read_together(list(dict.fromkeys(paths)), (), (), detector.bit_depth, pixels)
+    measured = _measured_of(detector) if measure else None
+    different = list(dict.fromkeys(paths))
+    together = read_together(different, (), (), detector.bit_depth, pixels, measured=measured)
     learning = learning_catalog(catalog, detector, labelled_share, together.contents) if takes else catalog
     wanted = {Path(path) for path in learning.table.loc[learning.table["split"] == TRAIN, "path"]}
     wanted |= set(validation_paths(catalog))
@@ -185,6 +197,14 @@ def _reads_of(detector: Detector) -> Reads:
         return detector.reads()
     except ValidationError:
         return Reads()
+
+
+def _measured_of(detector: Detector) -> Measured | None:
+    """What is measured of photographs; nothing where `_reads_of` has nothing."""
+    try:
+        return Measured(detector.photograph_preprocessing(), detector.row_features is not None)
+    except ValidationError:
+        return None
 
 
 def _as_pixels(reads: Reads) -> Reads:

@@ -210,6 +210,7 @@ class SummaryDocument(_Given):
     missed: int
     without_feedback: int
     without_defect_type: int
+    not_judged: int = Field(description="Photographs unlike those learnt from; in no rate.")
 
 
 class RateDocument(_Given):

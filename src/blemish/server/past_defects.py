@@ -128,7 +128,8 @@ class PastDefects:
             exclude_digest=exclude_digest,
         )  # fmt: skip
         said = judgement.inspection
-        proposal = NO_PROPOSAL if is_good(said.verdict, truth) else propose(neighbours)
+        nothing = is_good(said.verdict, truth) or (truth is None and said.verdict is Verdict.NOT_JUDGED)
+        proposal = NO_PROPOSAL if nothing else propose(neighbours)
         return Similar(said.verdict, said.score, said.threshold, truth, neighbours, proposal)
 
     def clusters(self, category: str | None, min_cluster_size: int) -> Clusters:

@@ -293,10 +293,11 @@ def _judged(task: Task, inspector: Inspector, limits: DecodeLimits, started: flo
     photograph = inspector.open_photograph(content, name, limits)
     decoded = time.perf_counter()
     given = inspector.input_of(photograph.pixels, name)
+    reason = inspector.unlike(photograph, given)
     prepared = time.perf_counter()
     prediction = inspector.predict_input(given)
     predicted = time.perf_counter()
-    inspection = inspector.judge(prediction, photograph.width, photograph.height)
+    inspection = inspector.judge(prediction, photograph.width, photograph.height, reason=reason)
     digest = hashlib.sha256(content).hexdigest()
     ended = time.perf_counter()
     new = NewInspection.of(

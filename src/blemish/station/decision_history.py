@@ -172,7 +172,7 @@ def _verdict(decision: Decision) -> ColumnElement[str]:
     """`Decision.verdict` as an expression; what is not judged could only be rejected."""
     return case(
         (_ROW.score > decision.threshold, literal(Verdict.REJECT.value)),
-        (_ROW.verdict == Verdict.NOT_JUDGED.value, literal(Verdict.NOT_JUDGED.value)),
+        (_ROW.reason.is_not(None), literal(Verdict.NOT_JUDGED.value)),
         (_ROW.score > decision.review_threshold, literal(Verdict.REVIEW.value)),
         else_=literal(Verdict.PASS.value),
     )

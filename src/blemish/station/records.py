@@ -51,7 +51,7 @@ class NewInspection:
         time: when it was judged; aware.
         inspector, version: who judged it.
         verdict, score, threshold, p_value, regions, width, height, parts, gives_map, type, types,
-            mask_probability, review_threshold: as in `Inspection`.
+            mask_probability, review_threshold, reason: as in `Inspection`.
         percentile: share of normal images with a lower score, 0 to 100.
         image_digest: SHA-256 of the file's bytes, 64 hexadecimal digits.
         image_suffix: such as ".png" if the image is kept, else None.
@@ -109,6 +109,14 @@ class NewInspection:
     types: Mapping[str, float] = field(
         default_factory=dict,
         metadata={"description": "Probability of each defect type that the inspector tells apart."},
+    )
+
+    reason: str | None = field(
+        default=None,
+        metadata={
+            "description": "Why the photograph is unlike those learnt from, so that it is not judged unless rejected; "
+            "null where it is like them."
+        },
     )
 
     def __post_init__(self) -> None:

@@ -39,8 +39,8 @@ class Summary:
     """Counts of inspections.
 
     Attributes:
-        n: all; passed, reviewed, rejected: by verdict.
-        reject_rate: rejected / n; NaN where there are none.
+        n: all; passed, reviewed, rejected, not_judged: by verdict.
+        reject_rate: rejected / those judged; NaN where there are none.
         confirmed: passed and found good, or rejected and found bad.
         false_rejects: rejected, but found good; missed: passed, but found bad.
         without_feedback: of which nobody has said anything.
@@ -57,6 +57,7 @@ class Summary:
     missed: int
     without_feedback: int
     without_defect_type: int
+    not_judged: int
 
     @property
     def contradicted(self) -> int:
@@ -65,7 +66,10 @@ class Summary:
 
 
 class RateBucket(NamedTuple):
-    """One hour or day of a control chart: its start in UTC, counts, reject rate, control limits, and if it is out."""
+    """One hour or day of a control chart: its start in UTC, counts, reject rate, control limits, and if it is out.
+
+    Photographs that were not judged are left out.
+    """
 
     start: datetime
     n: int
@@ -99,7 +103,8 @@ class Drift:
 
     Attributes:
         inspector, version: which one.
-        n: latest scores that were compared, at most 200; parts that people found bad are left out.
+        n: latest scores that were compared, at most 200; parts that people found bad are left out, and photographs that
+            were not judged.
         stability_index: population stability index in ten bins; NaN with fewer than 50 scores.
         statistic, p_value: of the Kolmogorov-Smirnov test; NaN likewise.
         median_percentile: where the median of the latest scores lies among the normal ones, 0 to 100; 50 without drift.
@@ -140,13 +145,14 @@ class HistoryStatistics:
                 if verdict in (None, found) and (not truths or truth in truths)
             )
 
-        n, rejected = count(), count(Verdict.REJECT)
+        n, rejected, not_judged = count(), count(Verdict.REJECT), count(Verdict.NOT_JUDGED)
+        judged = n - not_judged
         return Summary(
             n=n,
             passed=count(Verdict.PASS),
             reviewed=count(Verdict.REVIEW),
             rejected=rejected,
-            reject_rate=rejected / n if n else math.nan,
+            reject_rate=rejected / judged if judged else math.nan,
             confirmed=count(Verdict.PASS, "good") + count(Verdict.REJECT, "bad"),
             false_rejects=count(Verdict.REJECT, "good"),
             missed=count(Verdict.PASS, "bad"),
@@ -156,6 +162,7 @@ class HistoryStatistics:
                 for found, truth, _, n in counted
                 if truth == "bad" or (found == Verdict.REJECT and truth is None)
             ),
+            not_judged=not_judged,
         )
 
     def reject_rates(
@@ -177,7 +184,7 @@ class HistoryStatistics:
                 func.count(),
                 func.sum(case((_ROW.verdict == Verdict.REJECT.value, 1), else_=0)),
             )
-            .where(*conditions(which))
+            .where(_ROW.verdict != Verdict.NOT_JUDGED.value, *conditions(which))
             .group_by("number")
             .order_by(number.desc())
             .limit(_MOST_BUCKETS)
@@ -259,6 +266,7 @@ class HistoryStatistics:
                     _ROW.inspector == inspector,
                     _ROW.version == version,
                     func.coalesce(_ROW.truth, "") != "bad",
+                    _ROW.verdict != Verdict.NOT_JUDGED.value,
                 )
                 .order_by(_ROW.time.desc(), _ROW.id.desc())
                 .limit(_DRIFT_SCORES)

@@ -74,6 +74,10 @@ class FitRequest(ViewRequest, GroupedRequest):
         description="Learn again without the good photographs that stand far out of the others, and leave them out of "
         "the threshold.",
     )
+    check_photographs: bool = Field(
+        True,
+        description="Learn what photographs must be like to be judged, as light, focus and place of the part.",
+    )
     false_reject_rate: FalseRejectRate = None
     review_rate: ReviewRate = None
     resume: bool = Field(False, description="Go on with an interrupted training of the same inspector.")
@@ -204,6 +208,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
             detector,
             labelled_share=request.labelled_share,
             leave_out_suspicious=request.leave_out_suspicious,
+            check_photographs=request.check_photographs,
             rates=Rates(request.false_reject_rate, request.review_rate),
         )
     shutil.rmtree(checkpoints, ignore_errors=True)

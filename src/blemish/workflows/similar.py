@@ -84,6 +84,7 @@ def similar(request: SimilarRequest) -> SimilarResult:
     """
     from blemish.core.images import read_image
     from blemish.core.storage import file_digest
+    from blemish.core.types import Verdict
     from blemish.gallery.embedding import AnomalyEmbedder
     from blemish.gallery.gallery import Gallery
     from blemish.gallery.proposal import NO_PROPOSAL, is_good, propose
@@ -104,5 +105,6 @@ def similar(request: SimilarRequest) -> SimilarResult:
             request.since,
             exclude_digest=file_digest(request.image),
         )
-    proposal = NO_PROPOSAL if is_good(inspection.verdict) else propose(found)
+    nothing = is_good(inspection.verdict) or inspection.verdict is Verdict.NOT_JUDGED
+    proposal = NO_PROPOSAL if nothing else propose(found)
     return SimilarResult(request.image, inspection, tuple(found), proposal)

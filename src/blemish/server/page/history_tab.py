@@ -144,7 +144,8 @@ class HistoryTab:
             "passed": f"{summary.passed:,}",
             "for review": f"{summary.reviewed:,}",
             "rejected": f"{summary.rejected:,}",
-            "reject rate": f"{summary.reject_rate:.1%}" if summary.n else "none",
+            "not judged": f"{summary.not_judged:,}",
+            "reject rate": f"{summary.reject_rate:.1%}" if summary.n > summary.not_judged else "none",
             "confirmed": f"{summary.confirmed:,}",
             "contradicted": f"{summary.contradicted:,}",
         }

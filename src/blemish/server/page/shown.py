@@ -63,6 +63,7 @@ def comparison(judgements: Sequence[Judgement]) -> str:
     views = sensitivity.ranked(
         [inspector_view(one.version.name, one.inspector, one.inspection) for one in judgements]
     )
+    verdicts = {one.version.name: one.inspection.verdict for one in judgements}
     found = sensitivity.pattern(views)
     verdicts = {one.version.name: one.inspection.verdict for one in judgements}
     has_masks = any(view.mask_probability is not None for view in views)

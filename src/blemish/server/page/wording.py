@@ -17,17 +17,21 @@ VERDICT_WORDS = {verdict: verdict.upper() for verdict in Verdict}
 def reason(inspection: Inspection, n_scores: int) -> str:
     """Why the verdict is what it is: score, how usual it is among `n_scores` good parts, and where."""
     sentences = [_score_sentence(inspection), _rarity_sentence(inspection.p_value, n_scores)]
+    if inspection.reason is not None:
+        sentences.insert(0, f"{inspection.reason[0].upper()}{inspection.reason[1:]}.")
     if inspection.type is not None:
         sentences.append(_type_sentence(inspection))
     if inspection.regions:
         sentences.append(_place_sentence(inspection))
-    elif inspection.verdict is not Verdict.PASS and not inspection.gives_map:
+    elif inspection.verdict in (Verdict.REVIEW, Verdict.REJECT) and not inspection.gives_map:
         sentences.append("This detector does not show where.")
     return " ".join(sentences)
 
 
 def _score_sentence(inspection: Inspection) -> str:
     score, threshold = number(inspection.score), number(inspection.threshold)
+    if inspection.verdict is Verdict.NOT_JUDGED:
+        return f"Score {score}, threshold {threshold}: it says nothing of such a photograph."
     if inspection.verdict is Verdict.REVIEW:
         beyond = number(
             inspection.threshold if inspection.review_threshold is None else inspection.review_threshold
