@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -33,7 +33,17 @@ class CompiledNetwork:
     therefore asked for.
     """
 
-    def __init__(self, model: bytes, threads: int | None = None) -> None:
+    def __init__(self, model: bytes, threads: int | None = None, without: Collection[str] = ()) -> None:
+        """Compile a model.
+
+        Args:
+            model: ONNX.
+            threads: CPU threads; all when None.
+            without: names of outputs that are not computed, nor whatever leads to them alone.
+
+        Raises:
+            RuntimeError: it cannot be read or run.
+        """
         core = _core()
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         threads = threads or _usual_threads
@@ -41,7 +51,11 @@ class CompiledNetwork:
             settings["INFERENCE_NUM_THREADS"] = threads
             # Pinned, the threads of all networks would share the first cores, and the others stand idle.
             settings["ENABLE_CPU_PINNING"] = False
-        compiled = core.compile_model(core.read_model(model), "CPU", settings)
+        graph = core.read_model(model)
+        for result in graph.get_results():
+            if without and not result.output(0).get_names().isdisjoint(without):
+                graph.remove_result(result)
+        compiled = core.compile_model(graph, "CPU", settings)
         self._request = compiled.create_infer_request()
         self._compiled = compiled
         self._outputs = len(compiled.outputs)

@@ -35,7 +35,7 @@ from blemish.detectors.timing import measured_seconds
 from blemish.detectors.view_parameters import ViewParameters
 from blemish.features.pixels import PixelCache, contents_of
 from blemish.features.together import Reads
-from blemish.line.manifest import TypeCalibrationRecord
+from blemish.line.manifest import Explains, TypeCalibrationRecord
 from blemish.view.counting import counting
 from blemish.view.look import Look
 from blemish.view.preprocessing import Preprocessing, look, standardise
@@ -280,8 +280,13 @@ class Detector(ViewParameters, Folding, ABC):
         """How far these types can be believed; None where there are none."""
         return None
 
+    @property
+    def explains(self) -> tuple[Explains, ...]:
+        """Names of the outputs of `whole_network` behind the others, which only explanations fetch."""
+        return ()
+
     def whole_network(self) -> nn.Module:
-        """The graph with all outputs that `blemish.line.manifest.DetectorRecord.outputs` names.
+        """The graph with all outputs that `blemish.line.manifest.DetectorRecord.outputs` names, then `explains`.
 
         Where there are parts, -log10 of the p-value by each of them; where there are defect types, the probability of
         each, and the distance to the nearest labelled defect.

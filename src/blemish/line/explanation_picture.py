@@ -53,7 +53,7 @@ def explanation_picture(explanation: Explanation) -> ByteArray:
 
 
 def reconstruction_panels(explanation: Explanation) -> list[tuple[str, ByteArray]]:
-    """Original, reconstruction and difference, each with its label, uint8 RGB of one size; none where there are none."""
+    """Original, reconstruction and difference with their labels, uint8 RGB of one size; none where there are none."""
     looked, drawn = explanation.looked, explanation.reconstruction
     if looked is None or drawn is None or explanation.difference is None:
         return []
@@ -104,7 +104,7 @@ def _found(explanation: Explanation, photograph: ByteArray) -> ByteArray:
 
 
 def _close_up(explanation: Explanation, photograph: ByteArray) -> list[ByteArray]:
-    """A row for each of the highest regions: the region, and beside it the most similar good patch where it is known."""
+    """A row for each of the highest regions: the region, and beside it the most similar good patch where known."""
     rows = []
     inspection = explanation.inspection
     for number, reason in enumerate(explanation.regions[:MOST_REGIONS], 1):

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from blemish.core.calibration import percentile
-from blemish.core.errors import ArtifactError, BlemishError
+from blemish.core.errors import ArtifactError, BlemishError, UsageError
 from blemish.core.image_inputs import ImageInput, pixels_of
 from blemish.core.images import DEFAULT_LIMITS, DecodedPhotograph, DecodeLimits, read_content
 from blemish.core.network import CompiledNetwork
@@ -26,6 +26,8 @@ from blemish.core.types import (
 )
 from blemish.line.artifact import MODEL, SCORING, Artifact, read_artifact, write_artifact
 from blemish.line.decision import Decision
+from blemish.line.explaining import ExplainingNetwork, explanation_of
+from blemish.line.explanation import Explanation
 from blemish.line.features import BackboneFeatures
 from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
@@ -65,6 +67,7 @@ class Inspector:
         self.features = BackboneFeatures(artifact, threads)
         self.calibration = artifact.calibration()
         self._outputs = self.manifest.detector.outputs
+        self._explaining = ExplainingNetwork(artifact, threads)
         try:
             self._run = _compiled(artifact, threads)
         except RuntimeError as error:
@@ -199,6 +202,28 @@ class Inspector:
         height, width = pixels.shape[:2]
         return self.inspect_photograph(DecodedPhotograph(pixels, width, height))
 
+    def explain(self, image: ImageInput | Inspection) -> Explanation:
+        """Why a photograph is judged as it is: for each region, and by what the network made of the photograph.
+
+        A plain inspection computes nothing of it. The first explanation takes longer, as the network with all outputs
+        is compiled then.
+
+        Args:
+            image: as of `inspect`; or an inspection that it has made, with its photograph.
+
+        Raises:
+            ImageError: as `inspect`.
+            UsageError: it is none of these, or the inspection's photograph was not kept.
+            ArtifactError: the network cannot explain.
+        """
+        inspection = image if isinstance(image, Inspection) else self.inspect(image)
+        if inspection.photograph is None:
+            raise UsageError(
+                "This inspection has no photograph to explain: inspect it anew with Inspector.inspect."
+            )
+        shown = self._explaining.shown(self.input_of(inspection.photograph))
+        return explanation_of(inspection, shown, self.calibration, self.manifest.detector.score_is_maximum)
+
     def open_photograph(
         self, content: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS
     ) -> DecodedPhotograph:
@@ -312,5 +337,5 @@ def _compiled(artifact: Artifact, threads: int | None) -> Callable[[Any], list[F
     contract, model = artifact.manifest.preprocessing, artifact.content(MODEL)
     if contract.tiled:
         return TiledNetwork(model, artifact.content(SCORING), contract, artifact.path, threads)
-    network = CompiledNetwork(model, threads)
+    network = CompiledNetwork(model, threads, artifact.manifest.detector.explains)
     return lambda given: network(given[None])

@@ -228,14 +228,14 @@ def suspects_of(normal: NormalScores) -> list[dict[str, Any]]:
 def _export(detector: Detector, catalog: Catalog) -> tuple[dict[str, bytes], ParityRecord, Reach]:
     """The fitted detector as ONNX members, and what was measured of it on a few of the photographs."""
     contract, features = detector.preprocessing(), _features(detector)
-    outputs = _detector_record(detector).outputs
+    outputs, explains = _detector_record(detector).outputs, detector.explains
     paths = _spread(detector.files_seen(_spread(catalog.train_normal(), _PARITY_IMAGES)), _PARITY_IMAGES)
     with task("Exporting and checking the inspector"):
         if contract.tiled:
             return _export_tiles(detector.tile_networks(), contract, outputs, paths)
         network = detector.whole_network()
         shape = (3, contract.height, contract.width) if features is None else (features.columns,)
-        model = to_onnx(network, torch.zeros(1, *shape), outputs)
+        model = to_onnx(network, torch.zeros(1, *shape), (*outputs, *explains))
         parity, reach = check_parity(network, model, contract, paths, features), Reach(False)
         if detector.gives_maps and outputs == ("score", "map") and features is None:
             reach = measure_reach(model, contract, paths)
@@ -299,6 +299,7 @@ def _detector_record(detector: Detector) -> DetectorRecord:
         types=detector.defect_types,
         gives_maps=detector.gives_maps,
         gives_mask_probability=detector.gives_mask_probability,
+        explains=detector.explains,
         metric=detector.measures,
         chosen=detector.chosen(),
     )
