@@ -76,6 +76,11 @@ class CompiledNetwork:
         return tuple(self._compiled.inputs[0].shape)
 
     @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
+        return tuple(output.get_any_name() for output in self._compiled.outputs)
+
+    @property
     def outputs(self) -> dict[str, tuple[int, ...]]:
         """Shape of each output by its name, in order; a RuntimeError where the model leaves one open."""
         return {output.get_any_name(): tuple(output.shape) for output in self._compiled.outputs}

@@ -25,7 +25,7 @@ class Verdict(StrEnum):
 
 
 NONE_OF_THESE = "none of these"
-"""What the defect type of a rejected part is called that is like no type known."""
+"""What the defect type of a part that does not pass is called where it is like no type known."""
 
 
 @dataclass(frozen=True)

@@ -32,14 +32,14 @@ class RegionReason:
     share: float
 
     def in_words(self) -> str:
-        """One sentence, as `peak 38.1, 1.4 times the pixel threshold, above 100 % of the good parts, 34 x 20 pixels at
-        102, 44 (0.9 % of the photograph)`."""
+        """Figures in words, as `peak 38.1, 1.40 times the pixel threshold, 34 x 20 pixels at 102, 44 (0.90% of the
+        photograph)`."""
         one = self.region
         said = [f"peak {one.score:.4g}"]
         if self.times is not None:
             said.append(f"{self.times:.2f} times the pixel threshold")
         if self.percentile is not None:
-            said.append(f"above {self.percentile:.3g} % of the good parts")
+            said.append(f"above {self.percentile:.3g} % of the good parts' scores")
         said.append(
             f"{one.width} x {one.height} pixels at {one.x}, {one.y} ({self.share:.2%} of the photograph)"
         )
@@ -99,7 +99,8 @@ class Explanation:
             Verdict.REVIEW: f"the score {score} is between {lower:.4g} and the threshold {limit}",
             Verdict.PASS: f"the score {score} is not above {lower:.4g}",
         }.get(said.verdict, f"the score is {score}")
-        of_good = f"above {self.percentile:.3g} % of {self.n_scores} good parts' (p {said.p_value:.3f})"
+        share = "all" if self.percentile == 100 else f"{self.percentile:.3g} % of the"
+        of_good = f"above {share} {self.n_scores} good parts' scores (p {said.p_value:.3f})"
         kind = f"; it looks like {named}" if (named := said.type_in_words()) else ""
         return f"{said.verdict}: {where}, {of_good}{kind}"
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from blemish.core.errors import UsageError
 from blemish.core.overlay import captioned, contour_overlay, heatmap_overlay
-from blemish.core.pictures import fitted
 from blemish.core.types import BoolArray, ByteArray, FloatArray, Region
 
 if TYPE_CHECKING:
@@ -46,7 +45,8 @@ def explanation_picture(explanation: Explanation) -> ByteArray:
             "This explanation has no photograph to draw on: make it anew with Inspector.explain."
         )
     rows = [_found(explanation, inspection.photograph), *reconstruction_row(explanation)]
-    rows += _close_up(explanation, inspection.photograph)
+    width = max(row.shape[1] for row in rows)
+    rows += _close_up(explanation, inspection.photograph, width)
     width = max(row.shape[1] for row in rows)
     framed = _stacked([_padded(row, width) for row in rows])
     return captioned(framed, explanation.sentence, _LABEL)
@@ -91,7 +91,7 @@ def attention_picture(explanation: Explanation, photograph: ByteArray) -> ByteAr
 def _found(explanation: Explanation, photograph: ByteArray) -> ByteArray:
     """The photograph with its regions numbered, the heatmap, and the attention."""
     inspection = explanation.inspection
-    image = fitted(photograph, 2 * WIDEST)
+    image = _scaled(photograph)
     boxes = [one.region for one in explanation.regions]
     panels = [("photograph", _numbered(image, boxes, inspection.width, inspection.height))]
     if inspection.gives_map:
@@ -103,13 +103,16 @@ def _found(explanation: Explanation, photograph: ByteArray) -> ByteArray:
     return _row(panels)
 
 
-def _close_up(explanation: Explanation, photograph: ByteArray) -> list[ByteArray]:
+def _close_up(explanation: Explanation, photograph: ByteArray, width: int) -> list[ByteArray]:
     """A row for each of the highest regions: the region, and beside it the most similar good patch where known."""
     rows = []
     inspection = explanation.inspection
     for number, reason in enumerate(explanation.regions[:MOST_REGIONS], 1):
         crop = _around(photograph, reason.region, inspection.width, inspection.height)
-        rows.append(captioned(_row([(f"region {number}", crop)]), reason.in_words(), _LABEL))
+        row = _row([(f"region {number}", crop)])
+        rows.append(
+            captioned(_padded(row, max(width, row.shape[1])), f"{number}: {reason.in_words()}", _LABEL)
+        )
     return rows
 
 
@@ -132,9 +135,8 @@ def _around(photograph: ByteArray, region: Region, width: int, height: int) -> B
 
 def _numbered(image: ByteArray, regions: Sequence[Region], width: int, height: int) -> ByteArray:
     """A photograph of `width` x `height`, at any scale, with a box and a number for each region."""
-    scaled = _scaled(image)
-    across, down = scaled.shape[1] / width, scaled.shape[0] / height
-    drawn = scaled.copy()
+    across, down = image.shape[1] / width, image.shape[0] / height
+    drawn = image.copy()
     for number, one in enumerate(regions, 1):
         begin = (round(one.x * across), round(one.y * down))
         end = (round((one.x + one.width) * across), round((one.y + one.height) * down))

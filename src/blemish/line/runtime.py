@@ -294,7 +294,7 @@ class Inspector:
             regions = find_regions(*found, counted=prediction.counted) or (
                 peak_region(prediction.anomaly_map, width, height, prediction.counted),
             )
-        types = prediction.types if verdict is Verdict.REJECT else {}
+        types = prediction.types if verdict is not Verdict.PASS else {}
         return Inspection(
             verdict=verdict,
             score=prediction.score,
@@ -319,7 +319,7 @@ class Inspector:
         )
 
     def _type_of(self, prediction: Prediction) -> str:
-        """The likeliest type of a rejected part, unless it is like no labelled defect."""
+        """The likeliest type of a part that does not pass, unless it is like no labelled defect."""
         known = self.manifest.calibration.types
         limit = known.limit if known else None
         if limit is not None and prediction.type_distance is not None and prediction.type_distance > limit:
@@ -337,5 +337,10 @@ def _compiled(artifact: Artifact, threads: int | None) -> Callable[[Any], list[F
     contract, model = artifact.manifest.preprocessing, artifact.content(MODEL)
     if contract.tiled:
         return TiledNetwork(model, artifact.content(SCORING), contract, artifact.path, threads)
-    network = CompiledNetwork(model, threads, artifact.manifest.detector.explains)
+    detector = artifact.manifest.detector
+    network = CompiledNetwork(model, threads, detector.explains)
+    if detector.explains and network.output_names != detector.outputs:
+        raise ArtifactError(
+            f"{artifact.path} cannot be used (its {MODEL} has other outputs than its manifest names): fit it anew."
+        )
     return lambda given: network(given[None])

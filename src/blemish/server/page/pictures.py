@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from blemish.core.errors import BlemishError
 from blemish.core.overlay import contour_overlay, hatched, heatmap_layer
 from blemish.core.pictures import data_uri, fitted, uri_of
-from blemish.core.types import ByteArray
+from blemish.core.types import ByteArray, Verdict
+from blemish.line.explanation_picture import attention_picture, reconstruction_panels
 from blemish.line.inspection import Inspection
 from blemish.server.judgement import Judgement
-from blemish.server.page.wording import escaped, number, place, table, type_bars
+from blemish.server.page.wording import escaped, note, number, place, table, type_bars
 
 SIDE = 960
 THUMBNAIL = 96
@@ -47,7 +49,7 @@ def pictures(judgement: Judgement) -> str:
         f"are the regions below</figcaption>{slider}</figure>"
         f'<div class="bl-side">{_figure(_image(original, "Photograph of the part"), "Original")}'
         f"{_figure(_image(segmented, 'What lies above the pixel threshold'), 'Segmentation')}</div></div>"
-        f"{_region_table(inspection, width, height)}"
+        f"{_region_table(inspection, width, height)}{_made_of_it(judgement)}"
     )
 
 
@@ -99,6 +101,33 @@ def _region_table(inspection: Inspection, width: int, height: int) -> str:
         for rank, region in enumerate(inspection.regions[:8], 1)
     ]
     return table(["Region", "Where", "Left, top (px)", "Size (px)", "Highest value"], rows, "Regions")
+
+
+def _made_of_it(judgement: Judgement) -> str:
+    """What an autoencoder gave back, or what speaks for the defect to a classifier, where a part does not pass."""
+    inspector, inspection = judgement.inspector, judgement.inspection
+    if inspection.verdict is Verdict.PASS or not inspector.manifest.detector.explains:
+        return ""
+    try:
+        explanation = inspector.explain(inspection)
+    except BlemishError as error:
+        return note(str(error))
+    panels = reconstruction_panels(explanation)
+    if explanation.attention is not None:
+        small = fitted(judgement.image, SIDE)
+        panels = [
+            *panels,
+            (f"attention: {explanation.attention_of}", attention_picture(explanation, small)),
+        ]
+    figures = "".join(
+        _figure(_image(data_uri(one, ".jpg"), label.capitalize()), label.capitalize())
+        for label, one in panels
+    )
+    return (
+        f'<div class="bl-made" role="group" aria-label="What the network made of it">{figures}</div>'
+        if figures
+        else ""
+    )
 
 
 def _figure(inside: str, caption: str) -> str:
