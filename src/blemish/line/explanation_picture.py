@@ -64,6 +64,15 @@ def reconstruction_panels(explanation: Explanation) -> list[tuple[str, ByteArray
     ]
 
 
+def made_of_it(explanation: Explanation, photograph: ByteArray) -> list[tuple[str, ByteArray]]:
+    """What the network made of a photograph, as panels to stand beside it: original, reconstruction and difference of
+    an autoencoder, attention of a classifier; none of others."""
+    panels = reconstruction_panels(explanation)
+    if explanation.attention is not None:
+        panels.append((f"attention: {explanation.attention_of}", attention_picture(explanation, photograph)))
+    return panels
+
+
 def difference_picture(difference: FloatArray) -> ByteArray:
     """A difference, float32 H x W, in the heatmap's colours on black, uint8 RGB: `FULL_DIFFERENCE` is the warmest."""
     black = np.zeros((*difference.shape, 3), np.uint8)

@@ -15,6 +15,7 @@ from blemish.core.errors import ArtifactError, BlemishError, UsageError
 from blemish.core.image_inputs import ImageInput, pixels_of
 from blemish.core.images import DEFAULT_LIMITS, DecodedPhotograph, DecodeLimits, read_content
 from blemish.core.network import CompiledNetwork
+from blemish.core.pictures import fitted
 from blemish.core.types import (
     NONE_OF_THESE,
     ByteArray,
@@ -28,6 +29,7 @@ from blemish.line.artifact import MODEL, SCORING, Artifact, read_artifact, write
 from blemish.line.decision import Decision
 from blemish.line.explaining import ExplainingNetwork, explanation_of
 from blemish.line.explanation import Explanation
+from blemish.line.explanation_picture import made_of_it
 from blemish.line.features import BackboneFeatures
 from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
@@ -223,6 +225,20 @@ class Inspector:
             )
         shown = self._explaining.shown(self.input_of(inspection.photograph))
         return explanation_of(inspection, shown, self.calibration, self.manifest.detector.score_is_maximum)
+
+    def made_of(self, path: Path) -> list[tuple[str, ByteArray]]:
+        """What the network made of a photograph, as labelled pictures for a report: see `made_of_it`.
+
+        Raises:
+            ImageError: the file cannot be read.
+            ArtifactError: the network cannot explain.
+        """
+        if not self.manifest.detector.explains:
+            return []
+        explanation = self.explain(path)
+        photograph = explanation.inspection.photograph
+        assert photograph is not None  # `explain` has kept it
+        return made_of_it(explanation, fitted(photograph))
 
     def open_photograph(
         self, content: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS

@@ -98,7 +98,9 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
         say(f"{failure.path}: {failure.detail}")
     result = EvaluateResult(evaluation, request.folder / "report.html", said)
     facts = inspector_facts(manifest) | {"Inspector": title}
-    write_report([evaluation], result.report, f"{title}: evaluation", facts, inspector.history)
+    write_report(
+        [evaluation], result.report, f"{title}: evaluation", facts, inspector.history, inspector.made_of
+    )
     write_json(request.folder / "metrics.json", result.to_json())
     return result
 

@@ -274,6 +274,7 @@ def _write_report(result: FitResult, out: Path) -> None:
     """
     from blemish.evaluation.facts import inspector_facts
     from blemish.evaluation.training_report import Training, write_training_report
+    from blemish.line.runtime import Inspector
 
     summary, manifest = result.summary, result.summary.manifest
     calibration = manifest.calibration
@@ -294,6 +295,7 @@ def _write_report(result: FitResult, out: Path) -> None:
         bit_depth=manifest.preprocessing.bit_depth,
         skipped=summary.skipped,
         history=summary.history,
+        made=Inspector.load(Path(summary.path)).made_of if manifest.detector.explains else None,
     )
     known = {"Category": summary.category} | inspector_facts(manifest)
     known |= {

@@ -8,7 +8,7 @@ from blemish.core.errors import BlemishError
 from blemish.core.overlay import contour_overlay, hatched, heatmap_layer
 from blemish.core.pictures import data_uri, fitted, uri_of
 from blemish.core.types import ByteArray, Verdict
-from blemish.line.explanation_picture import attention_picture, reconstruction_panels
+from blemish.line.explanation_picture import made_of_it
 from blemish.line.inspection import Inspection
 from blemish.server.judgement import Judgement
 from blemish.server.page.wording import escaped, note, number, place, table, type_bars
@@ -112,13 +112,7 @@ def _made_of_it(judgement: Judgement) -> str:
         explanation = inspector.explain(inspection)
     except BlemishError as error:
         return note(str(error))
-    panels = reconstruction_panels(explanation)
-    if explanation.attention is not None:
-        small = fitted(judgement.image, SIDE)
-        panels = [
-            *panels,
-            (f"attention: {explanation.attention_of}", attention_picture(explanation, small)),
-        ]
+    panels = made_of_it(explanation, fitted(judgement.image, SIDE))
     figures = "".join(
         _figure(_image(data_uri(one, ".jpg"), label.capitalize()), label.capitalize())
         for label, one in panels
