@@ -170,12 +170,13 @@ def typed(plates: Path, made_once: Callable[[str, Callable[[Path], Any]], Path])
 
 @pytest.fixture(scope="session")
 def drawn_back(washers: Path, made_once: Callable[[str, Callable[[Path], Any]], Path]) -> Path:
-    """An autoencoder of `washers` that has learnt just enough to draw a grey ring, made by `blemish fit`."""
+    """An autoencoder of `washers` that has learnt just enough to draw a grey ring, and the report beside it."""
 
     def make(out: Path) -> None:
         settings = ("size=64", "epochs=6", "examples_per_epoch=96", "learning_rate=0.005")
         sets = [word for setting in settings for word in ("--set", setting)]
-        outcome = call_blemish("fit", washers, "--out", out / "washer.blemish", "--detector", "cae", *sets)
+        written = ("--out", out / "washer.blemish", "--report", out / "washer.html")
+        outcome = call_blemish("fit", washers, *written, "--detector", "cae", *sets)
         assert outcome.status == 0, outcome.stderr
 
     return made_once("drawn-back", make) / "washer.blemish"

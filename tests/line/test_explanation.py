@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -114,6 +116,33 @@ def test_the_picture_shows_all_rows(why: Explanation, drawing: Inspector, washer
         assert max(drawn.shape) < 6000
 
 
+def test_reports_and_comparisons_show_original_reconstruction_and_difference(
+    blemish: Callable[..., Any], drawn_back: Path, fitted: Path, painted: Path, washers: Path, tmp_path: Path
+) -> None:
+    blemish("evaluate", drawn_back, washers, "--out", tmp_path / "drawn")
+    blemish("evaluate", fitted, washers, "--out", tmp_path / "plain")
+    compared = blemish(
+        "compare-image", painted, "--inspectors", drawn_back, fitted, "--out", tmp_path / "compared"
+    )
+    assert compared.status == 0, compared.stderr
+    pages = {
+        "training": drawn_back.with_suffix(".html"),
+        "evaluation": tmp_path / "drawn" / "report.html",
+        "comparison": tmp_path / "compared" / "compare.html",
+    }
+    for name, page in pages.items():
+        said = page.read_text().lower()
+        counts = {said.count(f"{label}</span>") for label in ("original", "reconstruction", "difference")}
+        assert len(counts) == 1 and min(counts) == {"training": 2, "evaluation": 18, "comparison": 1}[name], (
+            name
+        )
+    assert "reconstruction</span>" not in (tmp_path / "plain" / "report.html").read_text().lower()
+    (drawn,) = (tmp_path / "compared").glob("*-reconstruction.png")
+    difference = cv2.imread(str(drawn.with_name(drawn.name.replace("reconstruction", "difference"))))
+    assert cv2.imread(str(drawn)).shape == difference.shape == (64, 64, 3)
+    assert difference[INSIDE].mean() > 4 * difference[40:, :20].mean()
+
+
 def test_an_inspector_without_such_outputs_explains_by_its_regions(fitted: Path, washers: Path) -> None:
     inspector = Inspector.load(fitted)
     found = [inspector.explain(path) for path in sorted((washers / "test").glob("*/*.png"))]
@@ -161,6 +190,7 @@ def test_attention_is_of_the_type_that_is_told(typed: Path, plates: Path) -> Non
     hits = []
     for path in sorted((plates / "test" / "spot").glob("*.png")):
         why = inspector.explain(path)
+        assert why.defect_probability == pytest.approx(1 / (1 + np.exp(-why.inspection.score)), rel=1e-4)
         assert why.types.keys() == {"frame", "line", "spot"} and sum(why.types.values()) == pytest.approx(
             1, abs=1e-4
         )

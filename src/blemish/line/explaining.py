@@ -14,7 +14,7 @@ from blemish.core.calibration import percentile
 from blemish.core.conformal import Calibration
 from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.network import CompiledNetwork
-from blemish.core.types import ByteArray, FloatArray, Prediction
+from blemish.core.types import ByteArray, FloatArray, Prediction, mean_probability
 from blemish.line.artifact import MODEL, Artifact
 from blemish.line.explanation import Explanation, RegionReason
 from blemish.line.inspection import Inspection
@@ -33,6 +33,7 @@ class Shown:
     """What the network made of a photograph: of several parts of the worst one, but for the attention.
 
     Attributes:
+        log_odds: whether its score is the log odds of a defect, so that it is a probability too.
         types: probability of each defect type known, if the part is defective, by name.
         looked, reconstruction: what the network saw and gave back, uint8 RGB H x W x 3.
         difference: how far they are apart, float32 H x W, mean over the colours, 0 to 1; 0 where nobody looks.
@@ -40,6 +41,7 @@ class Shown:
         part: which of several parts, from 1.
     """
 
+    log_odds: bool = False
     types: dict[str, float] = field(default_factory=dict)
     looked: ByteArray | None = None
     reconstruction: ByteArray | None = None
@@ -83,6 +85,7 @@ class ExplainingNetwork:
         types = said[worst]["types"].ravel().tolist() if self._detector.types else []
         looked, drawn, difference = _given_back(inputs[worst], said[worst].get(RECONSTRUCTION))
         return Shown(
+            log_odds=bool(self.classes),  # who has attention is a classifier
             types=dict(zip(self._detector.types, types, strict=True)),
             looked=looked,
             reconstruction=drawn,
@@ -165,6 +168,9 @@ def explanation_of(
         n_scores=len(scores),
         regions=regions,
         types=shown.types,
+        defect_probability=mean_probability(np.array([inspection.score], np.float32))
+        if shown.log_odds
+        else None,
         looked=shown.looked,
         reconstruction=shown.reconstruction,
         difference=shown.difference,

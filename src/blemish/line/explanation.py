@@ -63,6 +63,7 @@ class Explanation:
         n_scores: how many good parts' scores these are.
         regions: a reason for each region, highest first; empty for a pass.
         types: probability of each defect type known, if the part is defective, by name, whatever the verdict.
+        defect_probability: of a classifier, that the part is defective if as many are as are good, 0 to 1.
         nearest: for each region the most similar good patch.
         looked: what the network saw, uint8 RGB H x W x 3 of its input: of several parts the worst one.
         reconstruction: what an autoencoder gives back of it, likewise.
@@ -77,6 +78,7 @@ class Explanation:
     n_scores: int
     regions: tuple[RegionReason, ...] = ()
     types: Mapping[str, float] = field(default_factory=dict)
+    defect_probability: float | None = None
     nearest: tuple[Any, ...] = ()
     looked: ByteArray | None = None
     reconstruction: ByteArray | None = None
@@ -136,6 +138,8 @@ class Explanation:
         }
         if self.types:
             document["types"] = dict(self.types)
+        if self.defect_probability is not None:
+            document["defect_probability"] = self.defect_probability
         if self.nearest:
             document["nearest"] = [one.to_json() for one in self.nearest]
         if self.difference is not None:

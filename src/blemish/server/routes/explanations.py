@@ -61,6 +61,10 @@ class ExplanationDocument(BaseModel):
     types: dict[str, float] = Field(
         default_factory=dict, description="Probability of each defect type known, if the part is defective."
     )
+    defect_probability: float | None = Field(
+        None,
+        description="Of a classifier, that the part is defective if as many are as are good; null of others.",
+    )
     nearest: list[dict[str, Any]] = Field(
         default_factory=list, description="For each region the most similar good patch."
     )
