@@ -17,6 +17,7 @@ from blemish.data.catalog import open_catalog
 from blemish.evaluation.evaluate import evaluate
 from blemish.evaluation.metrics import pixel_metrics, saturated_overlap
 from blemish.line.inspection import Inspection
+from blemish.line.pixel_decision import PixelDecision
 
 
 @settings(max_examples=30)
@@ -81,7 +82,7 @@ def test_an_evaluation_says_how_many_pixels_and_defects_nobody_sees(plates: Path
             (),
             32,
             20,
-            pixel_threshold=0.5,
+            pixels=PixelDecision(threshold=0.5),
             counted=counted,
         )
 

@@ -18,7 +18,8 @@ from blemish.core.types import Prediction
 from blemish.evaluation.figures import overlap_figure
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.evaluation.training_report import Training, headline, write_training_report
-from blemish.line.decision import PixelDecision, by_rates
+from blemish.line.decision import by_rates
+from blemish.line.pixel_decision import PixelDecision
 
 ATTACK = "<img src=x onerror='window.attacked=1'><script>window.attacked=1<"
 HISTORY = [{"epoch": epoch, "training_loss": 1 / epoch, "validation_loss": 2 / epoch} for epoch in (1, 2, 3)]

@@ -34,7 +34,7 @@ from blemish.line.artifact import (
     read_artifact,
     write_artifact,
 )
-from blemish.line.decision import Decision, PixelDecision
+from blemish.line.decision import Decision
 from blemish.line.manifest import (
     CalibrationRecord,
     DetectorRecord,
@@ -43,6 +43,7 @@ from blemish.line.manifest import (
     TrainingRecord,
     training_digests,
 )
+from blemish.line.pixel_decision import PixelDecision
 from blemish.view.preprocessing import Preprocessing
 
 WAYS_OUT = ("copy it again", "fit it anew", "blemish fit", "chmod +r", "pip install --upgrade blemish")

@@ -91,7 +91,7 @@ def test_the_words_and_figures_are_those_of_the_inspection(drawing: Inspector, w
     first, region = document["regions"][0], said.regions[0]
     assert first["times_threshold"] == pytest.approx(region.score / drawing.pixel_threshold)
     assert first["times_threshold"] >= 1 and first["percentile"] is None, "its score is no maximum of the map"
-    assert first["share"] == pytest.approx(region.width * region.height / 128**2)
+    assert region.area is not None and f"area {region.area:.0f} pixels" in first["sentence"]
     assert f"{region.width} x {region.height} pixels at {region.x}, {region.y}" in first["sentence"]
     assert document["reconstruction"]["highest_difference"] == pytest.approx(float(why.difference.max()))
     assert why.sentence in repr(why) and "region 1: peak" in why._repr_html_()
@@ -111,7 +111,7 @@ def test_the_picture_shows_all_rows(why: Explanation, drawing: Inspector, washer
         shape = replace(
             why.inspection, photograph=np.zeros((height, width, 3), np.uint8), width=width, height=height
         )
-        region = RegionReason(Region(0, 0, width, 1, 1.0), 1.0, 50.0, 0.5)
+        region = RegionReason(Region(0, 0, width, 1, 1.0), 1.0, 50.0)
         drawn = np.asarray(replace(why, inspection=shape, regions=(region,)).picture())
         assert max(drawn.shape) < 6000
 

@@ -15,7 +15,7 @@ from blemish.core.conformal import Calibration
 from blemish.core.errors import ArtifactError, BlemishError, NotFoundError, UsageError
 from blemish.core.storage import file_digest
 from blemish.line.artifact import array_content, write_artifact
-from blemish.line.decision import PixelDecision, by_rates
+from blemish.line.decision import by_rates
 from blemish.line.manifest import (
     CalibrationRecord,
     DetectorRecord,
@@ -24,6 +24,7 @@ from blemish.line.manifest import (
     TrainingRecord,
     training_digests,
 )
+from blemish.line.pixel_decision import PixelDecision
 from blemish.station.compiled import CompiledInspectors
 from blemish.station.database import Database
 from blemish.station.home import Home

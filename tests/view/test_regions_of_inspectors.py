@@ -22,7 +22,7 @@ from blemish.detectors.chosen import choose_detectors
 from blemish.evaluation.facts import inspector_facts
 from blemish.evaluation.unseen import evaluate_inspector
 from blemish.line.artifact import read_artifact
-from blemish.line.decision import PixelDecision
+from blemish.line.pixel_decision import PixelDecision
 from blemish.line.runtime import Inspector
 from blemish.making.build import build_inspector
 from blemish.making.reach import RISE, reach_of

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from blemish.core.errors import UsageError
 from blemish.detectors.memory.patchcore import PatchCore
 from blemish.detectors.registry import create_detector
+from blemish.view.quantities import budget_seconds, defect_pixels, in_pixels, millimetres_per_pixel
 from blemish.view_planning.plan import ViewOptions, plan_view
-from blemish.view_planning.quantities import budget_seconds, defect_pixels, in_pixels, millimetres_per_pixel
 from blemish.view_planning.scale import MOST_ENLARGED, MOST_TILED, MOST_WHOLE, Reading, plan_scale
 from blemish.view_planning.sides import LONGEST_SIDE, Sides, input_shape
 

@@ -28,19 +28,49 @@ NONE_OF_THESE = "none of these"
 """What the defect type of a part that does not pass is called where it is like no type known."""
 
 
+Point = tuple[float, float]
+"""x and y, in pixels of the photograph."""
+
+
 @dataclass(frozen=True)
 class Region:
-    """A connected anomalous area: its bounding box in pixels of the photograph, and its highest map value."""
+    """A connected anomalous area of a photograph.
+
+    Attributes:
+        x, y, width, height: its bounding box in pixels of the photograph.
+        score: its highest map value.
+        area: pixels of the photograph that it covers; None, as all that follows, in records of older versions.
+        share: share of the map that it covers, in (0, 1].
+        peak: x and y of its highest map value, in pixels of the photograph.
+        mean: mean of its map values.
+        contour: corners of a polygon around it, at most 32, in pixels of the photograph; it lies within the box.
+        p_value: share of unseen good parts expected to show an area at least as large, in (0, 1]; None where the
+            inspector does not know how large those of good parts are.
+        verdict: what is to be done with a part that shows nothing else; None where nothing says so.
+        square_millimetres: the area, where the scale of the photographs was given.
+    """
 
     x: int
     y: int
     width: int
     height: int
     score: float
+    area: float | None = None
+    share: float | None = None
+    peak: tuple[int, int] | None = None
+    mean: float | None = None
+    contour: tuple[Point, ...] = ()
+    p_value: float | None = None
+    verdict: Verdict | None = None
+    square_millimetres: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The region as JSON-ready numbers."""
-        return {"x": self.x, "y": self.y, "width": self.width, "height": self.height, "score": self.score}
+        """The region as JSON-ready values; null for what is not known."""
+        return vars(self) | {
+            "peak": None if self.peak is None else list(self.peak),
+            "contour": [list(point) for point in self.contour],
+            "verdict": None if self.verdict is None else str(self.verdict),
+        }
 
 
 @dataclass(frozen=True)

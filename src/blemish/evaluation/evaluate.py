@@ -19,6 +19,7 @@ from blemish.evaluation.detections import Boxes, Detections, boxes_of, measure_d
 from blemish.evaluation.metrics import PixelMetrics, pixel_metrics, saturated_overlap
 from blemish.evaluation.result import Evaluation, Failure, ScoredImage, image_name
 from blemish.line.inspection import Inspection
+from blemish.line.pixel_decision import PixelDecision
 from blemish.line.regions import find_regions
 
 if TYPE_CHECKING:
@@ -152,19 +153,26 @@ def _inspect_one(
         inspect_ms=(inspected - started) * 1e3,
         decode_ms=(decoded - inspected) * 1e3 if time_decoding else 0.0,
         gives_map=inspection.gives_map,
-        regions=_regions(inspection, pixel_threshold),
+        regions=_regions(inspection, _pixels(inspection, pixel_threshold)),
         types=inspection.types,
         type=inspection.type,
         counted=inspection.counted,
+        pixels=_pixels(inspection, pixel_threshold),
     )
 
 
-def _regions(inspection: Inspection, pixel_threshold: float) -> tuple[Region, ...]:
+def _pixels(inspection: Inspection, pixel_threshold: float) -> PixelDecision:
+    """Where a region is: as the inspector reports them at its own threshold, and all above any other."""
+    own = inspection.pixels
+    return own if own.threshold == pixel_threshold else PixelDecision(threshold=pixel_threshold)
+
+
+def _regions(inspection: Inspection, pixels: PixelDecision) -> tuple[Region, ...]:
     """Where the map is above its threshold, whatever the verdict: a detection is ranked, not decided."""
     if not inspection.gives_map:
         return ()
     size = inspection.width, inspection.height
-    return find_regions(inspection.anomaly_map, pixel_threshold, *size, counted=inspection.counted)
+    return find_regions(inspection.anomaly_map, pixels, *size, counted=inspection.counted)
 
 
 def _grid_step(n_pixels: int, cap: int) -> int:

@@ -24,7 +24,7 @@ from blemish.core.charts import (
 )
 from blemish.core.errors import ImageError
 from blemish.core.images import read_image, read_mask
-from blemish.core.overlay import Colour, contour_overlay, hatched, heatmap_overlay, segmentation
+from blemish.core.overlay import Colour, contour_overlay, hatched, heatmap_overlay
 from blemish.core.pictures import Picture, data_uri, fitted, picture
 from blemish.core.types import BoolArray, ByteArray
 from blemish.evaluation.curves import add_histograms, rate_figure, roc_axes
@@ -32,6 +32,8 @@ from blemish.evaluation.evaluate import mask_on_grid
 from blemish.evaluation.result import Evaluation, ScoredImage
 from blemish.evaluation.thresholds import Threshold
 from blemish.line.inspection import type_in_words
+from blemish.line.pixel_decision import PixelDecision
+from blemish.line.regions import anomalous_pixels
 
 _SEGMENTATION: Colour = (232, 60, 60)
 _GROUND_TRUTH: Colour = (40, 200, 120)
@@ -246,10 +248,11 @@ def _pictures(evaluation: Evaluation, image: ScoredImage, made: Made | None) -> 
     photograph = fitted(read_image(image.path))
     drawn = [("Photograph", photograph)]
     if image.gives_map:
-        found = segmentation(image.anomaly_map, evaluation.pixel_threshold)
+        pixels = image.pixels or PixelDecision(threshold=evaluation.pixel_threshold)
+        found = anomalous_pixels(image.anomaly_map, pixels, image.counted)
         heat = heatmap_overlay(photograph, image.anomaly_map, *evaluation.map_scale)
-        if (seen := image.counted_on(image.anomaly_map.shape)) is not None and image.counted is not None:
-            found, heat = found & seen, hatched(heat, ~image.counted)
+        if image.counted is not None:
+            heat = hatched(heat, ~image.counted)
         outlined = contour_overlay(photograph, found, _SEGMENTATION)
         drawn += [
             ("Heatmap", heat),

@@ -19,6 +19,7 @@ from blemish.evaluation.metrics import Decision, PixelMetrics, Ranking, decide, 
 from blemish.evaluation.rate import Rate
 from blemish.evaluation.type_confusion import TypeConfusion
 from blemish.evaluation.undefined import why_undefined
+from blemish.line.pixel_decision import PixelDecision
 from blemish.view.regions import covered
 
 
@@ -37,6 +38,7 @@ class ScoredImage:
         regions: where its map is above the pixel threshold, in pixels of the photograph, highest first.
         types, type: probabilities of the defect types known and what it is called, as in `Inspection`.
         counted: where it was looked at, bool array of any size that covers it; None for everywhere.
+        pixels: where on the map a region is; None where the evaluation's pixel threshold alone says.
     """
 
     path: Path
@@ -53,6 +55,7 @@ class ScoredImage:
     types: Mapping[str, float] = field(default_factory=dict)
     type: str | None = None
     counted: BoolArray | None = None
+    pixels: PixelDecision | None = None
 
     def counted_on(self, shape: tuple[int, ...]) -> BoolArray | None:
         """Where it was looked at, on a grid of this shape; None for everywhere."""

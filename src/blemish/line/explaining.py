@@ -151,14 +151,13 @@ def explanation_of(
     of = inspection.type if inspection.type in shown.attention else None
     if of is None and shown.attention:
         of = max(shown.types, key=lambda name: shown.types[name], default=DEFECTIVE)
-    scores, area = calibration.scores, inspection.width * inspection.height
+    scores = calibration.scores
     limit = inspection.pixel_threshold
     regions = tuple(
         RegionReason(
             region=one,
             times=one.score / limit if limit > 0 else None,
             percentile=percentile(scores, one.score) if score_is_maximum else None,
-            share=one.width * one.height / area,
         )
         for one in inspection.regions
     )

@@ -23,31 +23,31 @@ class RegionReason:
         times: its highest map value over the pixel threshold, 1 and more; None where the threshold is not above 0.
         percentile: share of the good parts' scores below its highest map value, 0 to 100; None where the score is not
             the highest value of the map, so that the two cannot be compared.
-        share: of the photograph that its box covers, 0 to 1.
     """
 
     region: Region
     times: float | None
     percentile: float | None
-    share: float
 
     def in_words(self) -> str:
-        """Figures in words, as `peak 38.1, 1.40 times the pixel threshold, 34 x 20 pixels at 102, 44 (0.90% of the
-        photograph)`."""
+        """Figures in words, as `peak 38.1, 1.40 times the pixel threshold, 34 x 20 pixels at 102, 44, area 510 pixels
+        (p 0.012)`."""
         one = self.region
         said = [f"peak {one.score:.4g}"]
         if self.times is not None:
             said.append(f"{self.times:.2f} times the pixel threshold")
         if self.percentile is not None:
             said.append(f"above {self.percentile:.3g} % of the good parts' scores")
-        said.append(
-            f"{one.width} x {one.height} pixels at {one.x}, {one.y} ({self.share:.2%} of the photograph)"
-        )
+        said.append(f"{one.width} x {one.height} pixels at {one.x}, {one.y}")
+        if one.area is not None:
+            millimetres = "" if one.square_millimetres is None else f", {one.square_millimetres:.3g} mm²"
+            rarity = "" if one.p_value is None else f" (p {one.p_value:.3f})"
+            said.append(f"area {one.area:.0f} pixels{millimetres}{rarity}")
         return ", ".join(said)
 
     def to_json(self) -> dict[str, Any]:
         """The region with its figures, JSON-ready."""
-        figures = {"times_threshold": self.times, "percentile": self.percentile, "share": self.share}
+        figures = {"times_threshold": self.times, "percentile": self.percentile}
         return self.region.to_json() | figures | {"sentence": self.in_words()}
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from PIL import Image
 
 from blemish.core.errors import UsageError
-from blemish.core.overlay import captioned, contour_overlay, hatched, heatmap_overlay, segmentation
+from blemish.core.overlay import captioned, contour_overlay, hatched, heatmap_overlay
 from blemish.core.pictures import data_uri, encoded, fitted
 from blemish.core.types import BoolArray, ByteArray, FloatArray, Region, Verdict
-from blemish.view.regions import covered
+from blemish.line.pixel_decision import PixelDecision
+from blemish.line.regions import anomalous_pixels
 
 LONGEST_SIDE = 1600
 """Larger photographs are scaled down, so that a shift's overlays fit on a disk."""
@@ -27,6 +28,7 @@ _COLOURS = {
     Verdict.NOT_JUDGED: (110, 118, 129),
 }
 _OUTLINE = (255, 255, 255)
+_ABOVE_ZERO = PixelDecision(threshold=0.0)
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,7 +51,7 @@ class Inspection:
             None where `types` is empty.
         mask_probability: mean probability of a defect over the pixels, 0 to 1; None unless the detector finds a mask.
         gives_map: False if the detector shows no place: then the map is the score everywhere and means nothing.
-        pixel_threshold: map values above it belong to regions.
+        pixels: where on the map a region is.
         map_scale: map values of the heatmap's coldest and warmest colour.
         photograph: uint8 RGB H x W x 3, where it was kept: all of it, at the scale that it was decoded at.
         counted: where the photograph was looked at, bool array of any size that covers it; None for everywhere.
@@ -71,7 +73,7 @@ class Inspection:
     type: str | None = None
     mask_probability: float | None = None
     gives_map: bool = True
-    pixel_threshold: float = 0.0
+    pixels: PixelDecision = _ABOVE_ZERO
     map_scale: tuple[float, float] = (0.0, 1.0)
     photograph: ByteArray | None = None
     counted: BoolArray | None = None
@@ -127,9 +129,13 @@ class Inspection:
         return heat if self.counted is None else hatched(heat, ~self.counted)
 
     def anomalous_pixels(self) -> BoolArray:
-        """Pixels of the map, bool H x W, that are looked at and above the pixel threshold."""
-        anomalous = segmentation(self.anomaly_map, self.pixel_threshold)
-        return anomalous if self.counted is None else anomalous & covered(self.counted, *anomalous.shape)
+        """Pixels of the map, bool H x W, that are looked at and belong to regions."""
+        return anomalous_pixels(self.anomaly_map, self.pixels, self.counted)
+
+    @property
+    def pixel_threshold(self) -> float:
+        """Regions have map values above it."""
+        return self.pixels.threshold
 
     def type_in_words(self) -> str:
         """The defect type with its probability, as `scratch 87%`; empty where none is told."""

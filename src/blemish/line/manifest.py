@@ -20,8 +20,10 @@ from pydantic import (
 from blemish.core.calibration import false_reject_rate
 from blemish.core.errors import BlemishError
 from blemish.core.records import Finite, Moment, NotNegative, Record, Sha256, Text
-from blemish.line.decision import MOST_DECISIONS, Decision, PixelDecision
+from blemish.line.decision import MOST_DECISIONS, Decision
+from blemish.line.pixel_decision import PixelDecision
 from blemish.view.preprocessing import Preprocessing
+from blemish.view.quantities import millimetres_per_pixel
 
 FORMAT_VERSION = 1
 MEMBER_NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,79}\.(onnx|npy|json)$"
@@ -252,6 +254,12 @@ class Manifest(Record):
     def decided(self, decision: Decision) -> Manifest:
         """The same with another decision in effect; those before are remembered."""
         return self.model_copy(update={"decisions": (*self.decisions, decision)[-MOST_DECISIONS:]})
+
+    @property
+    def millimetres(self) -> float | None:
+        """Millimetres for each pixel of the photographs; None where no scale was given."""
+        scale = self.detector.parameters.get("scale")
+        return millimetres_per_pixel(scale) if isinstance(scale, str) else None
 
     @model_validator(mode="before")
     @classmethod

@@ -23,6 +23,9 @@ _FURTHER = {"types": ("type", "type_probability"), "mask_probability": ("mask_pr
 _FURTHER |= {"part_count": ("part_count",), "why": ("why",)}
 """Columns where a result has more to tell; they follow the others, which keep their places."""
 
+_OF_LARGEST = {"largest_region": "area", "largest_region_mm2": "square_millimetres"}
+"""Columns of a largest region, where one is known, by what is measured of it."""
+
 
 NO_OVERLAY, NO_EXPLANATION, FAILED = "no-overlay", "no-explanation", "failed"
 """Kinds of errors besides those of photographs: the overlay, or the picture of an explanation, could not be written;
@@ -122,13 +125,25 @@ def _json_pieces(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _write_table(text: io.TextIOWrapper, results: Sequence[Result]) -> None:
-    has = {key for result in results for key in result.to_json().keys() & _FURTHER}
-    further = (name for key, names in _FURTHER.items() if key in has for name in names)
+    told = set[str]()
+    for result in results:
+        document = result.to_json()
+        told |= document.keys() & _FURTHER
+        told |= {name for name in _OF_LARGEST if _largest(document, name) is not None}
+    further = [name for key, names in _FURTHER.items() if key in told for name in names]
+    further += [name for name in _OF_LARGEST if name in told]
     writer = csv.DictWriter(text, (*_COLUMNS, *further), restval="", extrasaction="ignore")
     writer.writeheader()
     for result in results:
         document = result.to_json()
         counted = {"regions": len(document["regions"]) if "regions" in document else ""}
         probability = document.get("types", {}).get(document.get("type"), "")
-        told = {"type_probability": probability, "why": document.get("why", {}).get("sentence", "")}
-        writer.writerow(document | counted | told)
+        largest = {name: _largest(document, name) or "" for name in _OF_LARGEST}
+        why = document.get("why", {}).get("sentence", "")
+        writer.writerow(document | counted | largest | {"type_probability": probability, "why": why})
+
+
+def _largest(document: dict[str, Any], column: str) -> float | None:
+    """Of the regions the largest value that a column of `_OF_LARGEST` is of; None where none is known."""
+    name = _OF_LARGEST[column]
+    return max((one[name] for one in document.get("regions", ()) if one.get(name) is not None), default=None)

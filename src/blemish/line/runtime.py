@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from blemish.core.calibration import percentile
+from blemish.core.conformal import Calibration
 from blemish.core.errors import ArtifactError, BlemishError, UsageError
 from blemish.core.image_inputs import ImageInput, pixels_of
 from blemish.core.images import DEFAULT_LIMITS, DecodedPhotograph, DecodeLimits, read_content
@@ -27,6 +28,7 @@ from blemish.core.types import (
 )
 from blemish.line.artifact import MODEL, SCORING, Artifact, read_artifact, write_artifact
 from blemish.line.decision import Decision
+from blemish.line.defect_scores import score_defects
 from blemish.line.explaining import ExplainingNetwork, explanation_of
 from blemish.line.explanation import Explanation
 from blemish.line.explanation_picture import made_of_it
@@ -34,6 +36,10 @@ from blemish.line.features import BackboneFeatures
 from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
+from blemish.line.pixel_policy import PixelPolicy, decided_whole, pixel_policy_of
+from blemish.line.policy import policy_of
+from blemish.line.region_statistics import region_statistics
+from blemish.line.region_verdicts import judged_regions
 from blemish.line.regions import find_regions, peak_region
 from blemish.line.rows import (
     NetworkInput,
@@ -52,6 +58,8 @@ class Inspector:
     Attributes:
         manifest: all that the artifact says of itself.
         calibration: scores of good parts as if unseen.
+        region_statistics: how large the anomalous areas of these parts are; None where an older Blemish did not keep
+            it, and for detectors that show no place.
         map_scale: map values of the heatmap's coldest and warmest colour.
         features: the backbone inside the artifact, compiled when first asked for.
         history: losses of each epoch of the training; empty where there was none.
@@ -68,6 +76,8 @@ class Inspector:
         self.history = artifact.history()
         self.features = BackboneFeatures(artifact, threads)
         self.calibration = artifact.calibration()
+        self.region_statistics = region_statistics(artifact)
+        self._areas_at: tuple[float, Calibration] | None = None
         self._outputs = self.manifest.detector.outputs
         self._explaining = ExplainingNetwork(artifact, threads)
         try:
@@ -280,6 +290,34 @@ class Inspector:
         )
         return changed
 
+    def decide(
+        self, *, defects: Sequence[ImageInput] = (), by: str = "local", note: str | None = None, **policy: Any
+    ) -> Self:
+        """The same inspector with another decision in effect, without learning anew; `save` writes it.
+
+        What is not asked for stays as it is, and `undo=True` brings the decision before back.
+
+        Args:
+            defects: photographs of known defects, as `inspect` takes them, for a recall, costs or the best F1.
+            by, note: who decides, and why.
+            **policy: what is asked for, as `false_reject_rate=0.01`, `review_rate=0.05`, `threshold=12.5`,
+                `recall=0.95`, or `cost_missed=50, cost_false_reject=1`; see `blemish.line.policy.Policy`, and for
+                regions, as `pixel_rate=0.05` or `smallest_region="14px"`, `blemish.line.pixel_policy.PixelPolicy`.
+
+        Raises:
+            UsageError: it contradicts itself or cannot be promised, or no photograph counts as a known defect.
+        """
+        of_regions = {name: policy.pop(name) for name in PixelPolicy.model_fields if name in policy}
+        asked = policy_of(policy), pixel_policy_of(of_regions)
+        maxima = None if self.region_statistics is None else self.region_statistics.calibration
+        scores = score_defects(self, defects).scores if defects else None
+        changed = copy.copy(self)
+        changed._of = self
+        changed.manifest = decided_whole(
+            self.manifest, self.calibration, *asked, maxima, scores, by=by, note=note
+        )
+        return changed
+
     def save(self, path: Path | str) -> None:
         """Write the inspector as a file, NAME.blemish; it appears whole or not at all.
 
@@ -306,10 +344,7 @@ class Inspector:
         gives_map = self.manifest.detector.gives_maps
         regions: tuple[Region, ...] = ()
         if verdict is not Verdict.PASS and gives_map:
-            found = prediction.anomaly_map, self.pixel_threshold, width, height
-            regions = find_regions(*found, counted=prediction.counted) or (
-                peak_region(prediction.anomaly_map, width, height, prediction.counted),
-            )
+            regions = self._regions_of(prediction, width, height)
         types = prediction.types if verdict is not Verdict.PASS else {}
         return Inspection(
             verdict=verdict,
@@ -326,13 +361,35 @@ class Inspector:
             type=self._type_of(prediction) if types else None,
             mask_probability=prediction.mask_probability,
             gives_map=gives_map,
-            pixel_threshold=self.pixel_threshold,
+            pixels=self.decision.pixels,
             map_scale=self.map_scale,
             photograph=photograph,
             counted=prediction.counted,
             part_count=prediction.part_count,
             expected_parts=self.expected_parts,
         )
+
+    def _regions_of(self, prediction: Prediction, width: int, height: int) -> tuple[Region, ...]:
+        """Where a part that is no pass is unusual: at its map's peak, where that is nowhere above the threshold."""
+        anomaly_map, counted, manifest = prediction.anomaly_map, prediction.counted, self.manifest
+        found = find_regions(
+            anomaly_map,
+            self.decision.pixels,
+            width,
+            height,
+            counted=counted,
+            normal_areas=self._normal_areas(self.decision.pixels.growth),
+        ) or (peak_region(anomaly_map, width, height, counted),)
+        by_peak = manifest.detector.score_is_maximum
+        return judged_regions(found, self.decision, by_peak, manifest.millimetres)
+
+    def _normal_areas(self, level: float) -> Calibration | None:
+        """The largest areas of good parts above a level of the map; None where they are not known."""
+        if self.region_statistics is None:
+            return None
+        if self._areas_at is None or self._areas_at[0] != level:
+            self._areas_at = level, self.region_statistics.largest_areas(level)
+        return self._areas_at[1]
 
     def _type_of(self, prediction: Prediction) -> str:
         """The likeliest type of a part that does not pass, unless it is like no labelled defect."""

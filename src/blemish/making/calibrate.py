@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,22 @@ import numpy as np
 from blemish.core.calibration import heatmap_scale
 from blemish.core.conformal import Calibration
 from blemish.core.progress import track
-from blemish.core.types import Prediction
+from blemish.core.types import FloatArray, Prediction
 from blemish.detectors.base import Detector
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.evaluation.result import image_name
 from blemish.line.artifact import NORMAL_GROUPS, NORMAL_SCORES, array_content
-from blemish.line.decision import FALSE_REJECT_RATE, Decision, PixelDecision, by_rates
+from blemish.line.decision import FALSE_REJECT_RATE, Decision
 from blemish.line.manifest import CalibrationRecord, training_digests
+from blemish.line.pixel_decision import HYSTERESIS, PixelDecision, grown_from
+from blemish.line.region_statistics import (
+    NORMAL_AREAS,
+    NORMAL_LEVELS,
+    NORMAL_MAXIMA,
+    RegionStatistics,
+    area_curve,
+)
+from blemish.making.first_decision import ANY_RATES, Rates, first_decision
 from blemish.making.reading import Readable
 from blemish.view.regions import covered
 
@@ -31,24 +40,32 @@ class Calibrated:
         calibration: the scores as an artifact holds them.
         record: what the manifest says of them.
         decision: the one that holds until somebody makes another.
+        regions: how large the areas of their maps are, in the order of the calibration; None without a map.
     """
 
     normal: NormalScores
     calibration: Calibration
     record: CalibrationRecord
     decision: Decision
+    regions: RegionStatistics | None = None
 
     def members(self) -> dict[str, bytes]:
         """The artifact's members, by name."""
         members = {NORMAL_SCORES: array_content(np.asarray(self.calibration.scores, np.float32))}
+        if self.regions is not None:
+            members |= {
+                NORMAL_MAXIMA: array_content(self.regions.maxima),
+                NORMAL_LEVELS: array_content(self.regions.levels),
+                NORMAL_AREAS: array_content(self.regions.areas),
+            }
         groups = self.calibration.groups
         return members | ({} if groups is None else {NORMAL_GROUPS: array_content(groups.astype(np.int32))})
 
 
-def calibrate(detector: Detector, readable: Readable, folds: int) -> Calibrated:
+def calibrate(detector: Detector, readable: Readable, folds: int, rates: Rates = ANY_RATES) -> Calibrated:
     """Score good images as if unseen: by detectors of the other folds, or those that were set aside."""
     normal, maxima, medians = NormalScores(detector.suspicious()), list[float](), list[float]()
-    belonging, groups = list[str](), readable.groups
+    belonging, groups, curves = list[str](), readable.groups, list[tuple[FloatArray, FloatArray]]()
     for path, prediction in _unseen_predictions(detector, readable, folds):
         belonging.append(groups.get(path, f"/{path}"))
         normal.add(path, image_name(path, readable.catalog.root), prediction, detector.gives_maps)
@@ -56,10 +73,15 @@ def calibrate(detector: Detector, readable: Readable, folds: int) -> Calibrated:
         counted = prediction.counted
         where = ... if counted is None else covered(counted, *prediction.anomaly_map.shape)
         medians.append(float(np.median(prediction.anomaly_map[where])))
+        if detector.gives_maps:
+            curves.append(area_curve(prediction.anomaly_map, counted))
     numbers = np.unique(belonging, return_inverse=True)[1].astype(np.int32) if groups else None
     calibration = _sorted(np.asarray(normal.in_order, np.float32), numbers)
-    decision = by_rates(calibration, _pixels(_sorted(np.asarray(maxima), numbers)))
-    low, high = heatmap_scale(np.asarray(medians), decision.pixels.threshold)
+    regions = _regions(np.argsort(normal.in_order, kind="stable"), maxima, curves, calibration.groups)
+    threshold, rate = _pixel_threshold(_sorted(np.asarray(maxima, np.float32), numbers))
+    low, high = heatmap_scale(np.asarray(medians), threshold)
+    pixels = PixelDecision(threshold=threshold, rate=rate, low=grown_from(threshold, low, HYSTERESIS))
+    decision = first_decision(calibration, pixels, rates)
     set_aside = readable.calibration
     method = "validation" if set_aside.enough else detector.calibration
     record = CalibrationRecord(
@@ -72,13 +94,26 @@ def calibrate(detector: Detector, readable: Readable, folds: int) -> Calibrated:
         digests=training_digests(set_aside.digests) if set_aside.enough else (),
         types=detector.type_calibration(),
     )
-    return Calibrated(normal, calibration, record, decision)
+    return Calibrated(normal, calibration, record, decision, regions)
 
 
-def _pixels(maxima: Calibration) -> PixelDecision:
-    """As many good parts show an anomalous pixel as are rejected."""
+def _pixel_threshold(maxima: Calibration) -> tuple[float, float]:
+    """The map's threshold, and its rate: as many good parts show an anomalous pixel as are rejected."""
     rate = max(FALSE_REJECT_RATE, maxima.smallest_rate)
-    return PixelDecision(threshold=maxima.threshold(rate), rate=rate)
+    return maxima.threshold(rate), rate
+
+
+def _regions(
+    order: np.ndarray,
+    maxima: Sequence[float],
+    curves: Sequence[tuple[FloatArray, FloatArray]],
+    groups: np.ndarray | None,
+) -> RegionStatistics | None:
+    """The areas of good parts in an order, which that of `groups` is already; None where there are none."""
+    if not curves:
+        return None
+    levels, areas = (np.stack([curve[place] for curve in curves])[order] for place in (0, 1))
+    return RegionStatistics(np.asarray(maxima, np.float32)[order], levels, areas, groups)
 
 
 def _sorted(scores: np.ndarray, groups: np.ndarray | None) -> Calibration:

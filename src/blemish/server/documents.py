@@ -46,13 +46,31 @@ class _Given(BaseModel):
 
 
 class RegionDocument(BaseModel):
-    """An anomalous area in pixels of the photograph, and its highest map value."""
+    """An anomalous area of the photograph; null for what its inspector, or an older version, did not know."""
 
     x: int
     y: int
     width: int
     height: int
-    score: float
+    score: float = Field(description="Its highest map value.")
+    area: float | None = Field(default=None, description="Pixels of the photograph that it covers.")
+    share: float | None = Field(default=None, description="Share of the map that it covers.")
+    peak: tuple[int, int] | None = Field(
+        default=None, description="x and y of its highest map value, in pixels of the photograph."
+    )
+    mean: float | None = Field(default=None, description="Mean of its map values.")
+    contour: list[tuple[float, float]] = Field(
+        default=[], description="Corners of a polygon around it, at most 32, in pixels of the photograph."
+    )
+    p_value: float | None = Field(
+        default=None, description="Share of unseen good parts expected to show an area at least as large."
+    )
+    verdict: Verdict | None = Field(
+        default=None, description="What is to be done with a part that shows this region alone."
+    )
+    square_millimetres: float | None = Field(
+        default=None, description="Its area, where the scale of the photographs was given."
+    )
 
 
 def fields_of(record: type) -> dict[str, Any]:

@@ -84,18 +84,48 @@ class VerdictText(TypeDecorator[Verdict]):
 
 
 class Regions(TypeDecorator[tuple[Region, ...]]):
-    """Regions as lists of their values: left, top, width, height, score."""
+    """Regions as lists of their values in the order of `Region`'s fields, the contour's corners one after another.
+
+    Databases of older versions hold left, top, width, height and score alone; a newer version may add values at the
+    end, which are passed over here.
+    """
 
     impl = JSON
     cache_ok = True
 
     def process_bind_param(self, value: tuple[Region, ...] | None, dialect: Dialect) -> list[Any]:
         """Lists of regions."""
-        return [list(vars(region).values()) for region in value or ()]
+        return [_region_values(region) for region in value or ()]
 
     def process_result_value(self, value: list[Any] | None, dialect: Dialect) -> tuple[Region, ...]:
         """Regions of lists."""
-        return tuple(Region(*region) for region in value or ())
+        return tuple(_region_of(values) for values in value or ())
+
+
+def _region_values(region: Region) -> list[Any]:
+    """A region's values, those in front alone where nothing behind them is known."""
+    named = vars(region) | {
+        "peak": None if region.peak is None else list(region.peak),
+        "contour": [number for point in region.contour for number in point],
+        "verdict": None if region.verdict is None else str(region.verdict),
+    }
+    values = [named[one.name] for one in fields(Region)]
+    while values[-1] in (None, []):
+        values.pop()
+    return values
+
+
+def _region_of(values: list[Any]) -> Region:
+    named: dict[str, Any] = dict(zip((one.name for one in fields(Region)), values, strict=False))
+    peak, contour, verdict = named.get("peak"), named.get("contour") or (), named.get("verdict")
+    return Region(
+        **named
+        | {
+            "peak": None if peak is None else tuple(peak),
+            "contour": tuple(zip(contour[::2], contour[1::2], strict=True)),
+            "verdict": None if verdict is None else Verdict(verdict),
+        }
+    )
 
 
 class Numbers(TypeDecorator[Mapping[str, float]]):

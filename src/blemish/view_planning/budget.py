@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from blemish.core.errors import UsageError
-from blemish.view_planning.quantities import in_milliseconds
+from blemish.view.quantities import in_milliseconds
 from blemish.view_planning.sides import Sides
 
 _SMALL, _MEDIUM = 192, 384

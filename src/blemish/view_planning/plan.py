@@ -11,12 +11,12 @@ import numpy as np
 from blemish.core.errors import ImageError, UsageError
 from blemish.core.images import upright_size
 from blemish.view.asked_regions import regions_in_words, require_something
+from blemish.view.quantities import budget_seconds, defect_pixels
 from blemish.view.reading import is_much_larger
 from blemish.view.view import View
 from blemish.view_planning.alignment import require_alignment, with_alignment
 from blemish.view_planning.grounds import MARGIN, learn_foreground
 from blemish.view_planning.parts import ONE, grid_of, learn_parts
-from blemish.view_planning.quantities import budget_seconds, defect_pixels
 from blemish.view_planning.regions import plan_regions
 from blemish.view_planning.scale import PlannedScale, Reading, plan_scale, scale_of
 from blemish.view_planning.sides import Sides

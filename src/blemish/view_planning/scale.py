@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from blemish.core.errors import UsageError
+from blemish.view.quantities import in_milliseconds, in_pixels
 from blemish.view_planning.budget import within_budget
-from blemish.view_planning.quantities import in_milliseconds, in_pixels
 from blemish.view_planning.sides import LONGEST_SIDE, Sides, WidthHeight, fitting_sides, input_shape, sides_at
 
 PATCHES = 2

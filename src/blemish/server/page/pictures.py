@@ -7,7 +7,7 @@ import numpy as np
 from blemish.core.errors import BlemishError
 from blemish.core.overlay import contour_overlay, hatched, heatmap_layer
 from blemish.core.pictures import data_uri, fitted, uri_of
-from blemish.core.types import ByteArray, Verdict
+from blemish.core.types import ByteArray, Region, Verdict
 from blemish.line.explanation_picture import made_of_it
 from blemish.line.inspection import Inspection
 from blemish.server.judgement import Judgement
@@ -96,11 +96,32 @@ def _region_table(inspection: Inspection, width: int, height: int) -> str:
             escaped(place(region, width, height)),
             f"{region.x}, {region.y}",
             f"{region.width} x {region.height}",
+            _area(region),
             number(region.score),
+            "" if region.p_value is None else f"{region.p_value:.3f}",
+            "" if region.verdict is None else escaped(region.verdict),
         ]
         for rank, region in enumerate(inspection.regions[:8], 1)
     ]
-    return table(["Region", "Where", "Left, top (px)", "Size (px)", "Highest value"], rows, "Regions")
+    head = [
+        "Region",
+        "Where",
+        "Left, top (px)",
+        "Size (px)",
+        "Area",
+        "Highest value",
+        "p of its area",
+        "Alone",
+    ]
+    return table(head, rows, "Regions")
+
+
+def _area(region: Region) -> str:
+    """A region's area in pixels, in square millimetres too where the scale is known."""
+    if region.area is None:
+        return ""
+    pixels = f"{region.area:,.0f} px"
+    return pixels if region.square_millimetres is None else f"{pixels}, {region.square_millimetres:.3g} mm²"
 
 
 def _made_of_it(judgement: Judgement) -> str:

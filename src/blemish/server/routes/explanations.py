@@ -29,7 +29,6 @@ class RegionReasonDocument(RegionDocument):
     percentile: float | None = Field(
         description="Share of the good parts' scores below it, 0 to 100; null where the two cannot be compared."
     )
-    share: float = Field(description="Share of the photograph that its box covers, 0 to 1.")
     sentence: str
 
 

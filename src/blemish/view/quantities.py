@@ -25,24 +25,37 @@ def defect_pixels(smallest_defect: str, scale: str) -> float | None:
     millimetres = millimetres_per_pixel(scale)
     if not smallest_defect.strip():
         return None
-    value, unit = _parsed(smallest_defect)
-    if unit == "px":
-        pixels = value
-    elif unit in _MILLIMETRES:
-        if millimetres is None:
-            raise UsageError(
-                f"smallest_defect={smallest_defect} needs the scale of the photographs: give it as scale=0.05mm/px, or "
-                "name the defect in pixels, as 12px."
-            )
-        pixels = value * _MILLIMETRES[unit] / millimetres
-    else:
-        raise UsageError(f"smallest_defect={smallest_defect} is no length: write it as 12px, 0.4mm or 400um.")
+    pixels = length_pixels("smallest_defect", smallest_defect, millimetres)
     if pixels < 1:
         raise UsageError(
             f"smallest_defect={smallest_defect} is {pixels:.2g} pixels of the photograph, and under one nothing is "
             "seen: give a larger one, or photographs of a higher resolution."
         )
     return pixels
+
+
+def length_pixels(name: str, length: str, millimetres: float | None) -> float:
+    """A length in pixels of the photograph, 0 or more.
+
+    Args:
+        name: what the length is of, for messages.
+        length: as "12px", "0.4mm" or "400um".
+        millimetres: for each pixel of the photographs; None where nobody said.
+
+    Raises:
+        UsageError: it is no length, or millimetres are named and nobody said how many a pixel has.
+    """
+    value, unit = _parsed(length)
+    if unit == "px":
+        return value
+    if unit not in _MILLIMETRES:
+        raise UsageError(f"{name}={length} is no length: write it as 12px, 0.4mm or 400um.")
+    if millimetres is None:
+        raise UsageError(
+            f"{name}={length} needs the scale of the photographs: give it as scale=0.05mm/px, or "
+            "name the length in pixels, as 12px."
+        )
+    return value * _MILLIMETRES[unit] / millimetres
 
 
 def millimetres_per_pixel(scale: str) -> float | None:
