@@ -27,6 +27,7 @@ from blemish.core.types import (
 from blemish.line.artifact import MODEL, SCORING, Artifact, read_artifact, write_artifact
 from blemish.line.decision import Decision
 from blemish.line.features import BackboneFeatures
+from blemish.line.good_patches import GoodPatches
 from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
@@ -50,6 +51,7 @@ class Inspector:
         calibration: scores of good parts as if unseen.
         map_scale: map values of the heatmap's coldest and warmest colour.
         features: the backbone inside the artifact, compiled when first asked for.
+        good_patches: what the artifact keeps of its memory bank, opened when first asked for.
         history: losses of each epoch of the training; empty where there was none.
     """
 
@@ -63,6 +65,7 @@ class Inspector:
         self.map_scale = (calibration.map_low, calibration.map_high)
         self.history = artifact.history()
         self.features = BackboneFeatures(artifact, threads)
+        self.good_patches = GoodPatches(artifact, threads)
         self.calibration = artifact.calibration()
         self._outputs = self.manifest.detector.outputs
         try:
@@ -312,5 +315,5 @@ def _compiled(artifact: Artifact, threads: int | None) -> Callable[[Any], list[F
     contract, model = artifact.manifest.preprocessing, artifact.content(MODEL)
     if contract.tiled:
         return TiledNetwork(model, artifact.content(SCORING), contract, artifact.path, threads)
-    network = CompiledNetwork(model, threads)
+    network = CompiledNetwork(model, threads, artifact.manifest.detector.outputs)
     return lambda given: network(given[None])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,12 +31,14 @@ class Calibrated:
         calibration: the scores as an artifact holds them.
         record: what the manifest says of them.
         decision: the one that holds until somebody makes another.
+        farthest: of each photograph the largest distance of a patch, where the detector says it of all.
     """
 
     normal: NormalScores
     calibration: Calibration
     record: CalibrationRecord
     decision: Decision
+    farthest: Sequence[float] = ()
 
     def members(self) -> dict[str, bytes]:
         """The artifact's members, by name."""
@@ -48,10 +50,11 @@ class Calibrated:
 def calibrate(detector: Detector, readable: Readable, folds: int) -> Calibrated:
     """Score good images as if unseen: by detectors of the other folds, or those that were set aside."""
     normal, maxima, medians = NormalScores(detector.suspicious()), list[float](), list[float]()
-    belonging, groups = list[str](), readable.groups
+    belonging, groups, farthest = list[str](), readable.groups, list[float | None]()
     for path, prediction in _unseen_predictions(detector, readable, folds):
         belonging.append(groups.get(path, f"/{path}"))
         normal.add(path, image_name(path, readable.catalog.root), prediction, detector.gives_maps)
+        farthest.append(prediction.farthest)
         maxima.append(float(prediction.anomaly_map.max()))
         counted = prediction.counted
         where = ... if counted is None else covered(counted, *prediction.anomaly_map.shape)
@@ -72,7 +75,8 @@ def calibrate(detector: Detector, readable: Readable, folds: int) -> Calibrated:
         digests=training_digests(set_aside.digests) if set_aside.enough else (),
         types=detector.type_calibration(),
     )
-    return Calibrated(normal, calibration, record, decision)
+    known = [one for one in farthest if one is not None]
+    return Calibrated(normal, calibration, record, decision, known if len(known) == len(farthest) else ())
 
 
 def _pixels(maxima: Calibration) -> PixelDecision:

@@ -72,6 +72,10 @@ class FitRequest(ViewRequest, GroupedRequest):
         description="Learn again without the good photographs that stand far out of the others, and leave them out of "
         "the threshold.",
     )
+    pictures: bool = Field(
+        True,
+        description="Keep small pictures of good patches in the inspector, up to 3 MB, to show beside a defect.",
+    )
     resume: bool = Field(False, description="Go on with an interrupted training of the same inspector.")
     tensorboard: Path | None = Field(None, description="Folder for TensorBoard's event files.")
     mlflow: str | None = Field(None, description="MLflow's tracking address.")
@@ -198,6 +202,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
             detector,
             labelled_share=request.labelled_share,
             leave_out_suspicious=request.leave_out_suspicious,
+            pictures=request.pictures,
         )
     shutil.rmtree(checkpoints, ignore_errors=True)
     for skipped in summary.skipped:
