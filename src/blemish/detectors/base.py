@@ -27,6 +27,7 @@ from blemish.data.copies import counted_once
 from blemish.data.entries import TRAIN
 from blemish.detectors.augmentation import AUTO, NONE, TRANSFORMS, Augmentation, can_be_meant
 from blemish.detectors.augmentation_choice import AugmentationChoice, choose_augmentation
+from blemish.detectors.bank_sources import BankSources
 from blemish.detectors.folding import Folding
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
 from blemish.detectors.joined_parts import joined_predictions, joined_unseen
@@ -292,6 +293,13 @@ class Detector(ViewParameters, Folding, ABC):
         each, and the distance to the nearest labelled defect.
         """
         return self.network()
+
+    def bank_sources(self) -> BankSources | None:
+        """Where the vectors of the fitted memory bank come from; None of a detector without one.
+
+        With one, `network` and `tile_networks().tile` have a `backbone`, and a `head` that knows `LocalHead.nearest`.
+        """
+        return None
 
     def reads(self) -> Reads:
         """What learning reads of every photograph, so that one pass decodes it once for all: its pixels, unless said.

@@ -6,20 +6,24 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from blemish.core.calibration import percentile
-from blemish.core.conformal import Calibration
-from blemish.core.errors import ArtifactError, BlemishError
+from blemish.core.errors import ArtifactError, BlemishError, UsageError
 from blemish.core.network import CompiledNetwork
 from blemish.core.types import ByteArray, FloatArray, Prediction, mean_probability
 from blemish.line.artifact import MODEL, Artifact
 from blemish.line.explanation import Explanation, RegionReason
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import ATTENTION, RECONSTRUCTION, DetectorRecord
+from blemish.line.nearest_good import NearestGood, explain_regions
 from blemish.line.rows import NetworkInput, PartsInput
+
+if TYPE_CHECKING:
+    from blemish.line.runtime import Inspector
 
 DEFECTIVE = "defective"
 """What attention is of where no defect types are known."""
@@ -118,12 +122,13 @@ class ExplainingNetwork:
     @cached_property
     def _network(self) -> CompiledNetwork:
         try:
-            network = CompiledNetwork(self._model, self._threads)
+            names = (*self._detector.outputs, *self._detector.explains)
+            network = CompiledNetwork(self._model, self._threads, names)
             shapes = network.outputs
         except RuntimeError as error:
             raise self._unusable(str(error).splitlines()[0]) from error
-        if tuple(shapes) != (*self._detector.outputs, *self._detector.explains):
-            raise self._unusable("its outputs are not those that its manifest names")
+        if tuple(shapes) != names:
+            raise self._unusable("its outputs are not in the order that its manifest names")
         if shapes.get(RECONSTRUCTION, (1, 3, *self._shape)) != (1, 3, *self._shape):
             raise self._unusable("its reconstruction is not of its input's size")
         if self.classes:
@@ -137,21 +142,32 @@ class ExplainingNetwork:
         return ArtifactError(f"{self._path} holds a network that cannot explain here ({cause}): fit it anew.")
 
 
-def explanation_of(
-    inspection: Inspection, shown: Shown, calibration: Calibration, score_is_maximum: bool
-) -> Explanation:
-    """An inspection explained by what was shown.
+def explanation_by(inspector: Inspector, network: ExplainingNetwork, inspection: Inspection) -> Explanation:
+    """An inspection explained by the inspector that made it.
 
     Args:
-        inspection: with its photograph.
-        shown: what the network made of it.
-        calibration: scores of good parts.
-        score_is_maximum: whether scores can be compared with map values.
+        inspector: who has judged.
+        network: its own, with the outputs that explain.
+        inspection: what came of it, with its photograph.
+
+    Raises:
+        UsageError: the photograph was not kept.
+        ArtifactError: the network cannot explain, or what the artifact keeps of good patches cannot be used.
     """
+    if inspection.photograph is None:
+        raise UsageError(
+            "This inspection has no photograph to explain: inspect it anew with Inspector.inspect."
+        )
+    shown = network.shown(inspector.input_of(inspection.photograph))
+    nearest: tuple[NearestGood, ...] = ()
+    if inspection.regions and inspector.good_patches.known:
+        said = Prediction(inspection.score, inspection.anomaly_map, counted=inspection.counted)
+        nearest = explain_regions(inspector, said, inspection)
+    score_is_maximum = inspector.manifest.detector.score_is_maximum
     of = inspection.type if inspection.type in shown.attention else None
     if of is None and shown.attention:
         of = max(shown.types, key=lambda name: shown.types[name], default=DEFECTIVE)
-    scores = calibration.scores
+    scores = inspector.calibration.scores
     limit = inspection.pixel_threshold
     regions = tuple(
         RegionReason(
@@ -170,6 +186,7 @@ def explanation_of(
         defect_probability=mean_probability(np.array([inspection.score], np.float32))
         if shown.log_odds
         else None,
+        nearest=nearest,
         looked=shown.looked,
         reconstruction=shown.reconstruction,
         difference=shown.difference,

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from blemish.core.pictures import data_uri, encoded
 from blemish.core.types import ByteArray, FloatArray, Region, Verdict
 from blemish.line.inspection import Inspection
+
+if TYPE_CHECKING:
+    from blemish.line.nearest_good import NearestGood
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,9 @@ class RegionReason:
         return ", ".join(said)
 
     def to_json(self) -> dict[str, Any]:
-        """The region with its figures, JSON-ready."""
+        """The region with its figures as JSON-ready values."""
         figures = {"times_threshold": self.times, "percentile": self.percentile}
-        return self.region.to_json() | figures | {"sentence": self.in_words()}
+        return self.region.to_json() | figures
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,7 +82,7 @@ class Explanation:
     regions: tuple[RegionReason, ...] = ()
     types: Mapping[str, float] = field(default_factory=dict)
     defect_probability: float | None = None
-    nearest: tuple[Any, ...] = ()
+    nearest: tuple[NearestGood, ...] = ()
     looked: ByteArray | None = None
     reconstruction: ByteArray | None = None
     difference: FloatArray | None = None
@@ -111,8 +114,16 @@ class Explanation:
         """Why, and for each region why it is one."""
         return [
             self.sentence,
-            *(f"region {number}: {one.in_words()}" for number, one in enumerate(self.regions, 1)),
+            *(
+                f"region {number}: {self.region_in_words(number)}"
+                for number in range(1, len(self.regions) + 1)
+            ),
         ]
+
+    def region_in_words(self, number: int) -> str:
+        """Why a region is one, counted from 1: its figures, and how far it is from the most similar good patch."""
+        near = [one.in_words() for one in self.nearest if one.region == number - 1]
+        return "; ".join([self.regions[number - 1].in_words(), *near])
 
     def picture(self) -> Image.Image:
         """All that can be shown, as one picture of labelled rows.
@@ -134,7 +145,10 @@ class Explanation:
             "sentence": self.sentence,
             "percentile": self.percentile,
             "n_scores": self.n_scores,
-            "regions": [one.to_json() for one in self.regions],
+            "regions": [
+                one.to_json() | {"sentence": self.region_in_words(number)}
+                for number, one in enumerate(self.regions, 1)
+            ],
         }
         if self.types:
             document["types"] = dict(self.types)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -10,10 +11,13 @@ import numpy as np
 
 from blemish.core.errors import UsageError
 from blemish.core.overlay import captioned, contour_overlay, heatmap_overlay
+from blemish.core.pictures import fitted
 from blemish.core.types import BoolArray, ByteArray, FloatArray, Region
+from blemish.line.nearest_good_picture import pair_picture
 
 if TYPE_CHECKING:
     from blemish.line.explanation import Explanation
+    from blemish.line.runtime import Inspector
 
 PANEL = 420
 """Height of a panel without its label, in pixels."""
@@ -73,6 +77,21 @@ def made_of_it(explanation: Explanation, photograph: ByteArray) -> list[tuple[st
     return panels
 
 
+def made_of(inspector: Inspector, path: Path) -> list[tuple[str, ByteArray]]:
+    """What the network of an inspector makes of a photograph, as panels for a report: see `made_of_it`.
+
+    Raises:
+        ImageError: the file cannot be read.
+        ArtifactError: the network cannot explain.
+    """
+    if not inspector.manifest.detector.explains:
+        return []
+    explanation = inspector.explain(path)
+    photograph = explanation.inspection.photograph
+    assert photograph is not None  # `explain` has kept it
+    return made_of_it(explanation, fitted(photograph))
+
+
 def difference_picture(difference: FloatArray) -> ByteArray:
     """A difference, float32 H x W, in the heatmap's colours on black, uint8 RGB: `FULL_DIFFERENCE` is the warmest."""
     black = np.zeros((*difference.shape, 3), np.uint8)
@@ -116,7 +135,14 @@ def _close_up(explanation: Explanation, photograph: ByteArray, width: int) -> li
     """A row for each of the highest regions: the region, and beside it the most similar good patch where known."""
     rows = []
     inspection = explanation.inspection
+    near = {one.region: one for one in explanation.nearest}
     for number, reason in enumerate(explanation.regions[:MOST_REGIONS], 1):
+        if (nearest := near.get(number - 1)) is not None:
+            pair = pair_picture(photograph, reason.region, nearest)
+            rows.append(
+                captioned(_padded(pair, max(width, pair.shape[1])), f"{number}: {reason.in_words()}", _LABEL)
+            )
+            continue
         crop = _around(photograph, reason.region, inspection.width, inspection.height)
         row = _row([(f"region {number}", crop)])
         rows.append(

@@ -12,11 +12,10 @@ import numpy as np
 
 from blemish.core.calibration import percentile
 from blemish.core.conformal import Calibration
-from blemish.core.errors import ArtifactError, BlemishError, UsageError
+from blemish.core.errors import ArtifactError, BlemishError
 from blemish.core.image_inputs import ImageInput, pixels_of
 from blemish.core.images import DEFAULT_LIMITS, DecodedPhotograph, DecodeLimits, read_content
 from blemish.core.network import CompiledNetwork
-from blemish.core.pictures import fitted
 from blemish.core.types import (
     NONE_OF_THESE,
     ByteArray,
@@ -29,10 +28,10 @@ from blemish.core.types import (
 from blemish.line.artifact import MODEL, SCORING, Artifact, read_artifact, write_artifact
 from blemish.line.decision import Decision
 from blemish.line.defect_scores import score_defects
-from blemish.line.explaining import ExplainingNetwork, explanation_of
+from blemish.line.explaining import ExplainingNetwork, explanation_by
 from blemish.line.explanation import Explanation
-from blemish.line.explanation_picture import made_of_it
 from blemish.line.features import BackboneFeatures
+from blemish.line.good_patches import GoodPatches
 from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
@@ -62,6 +61,7 @@ class Inspector:
             it, and for detectors that show no place.
         map_scale: map values of the heatmap's coldest and warmest colour.
         features: the backbone inside the artifact, compiled when first asked for.
+        good_patches: what the artifact keeps of its memory bank, opened when first asked for.
         history: losses of each epoch of the training; empty where there was none.
     """
 
@@ -75,6 +75,7 @@ class Inspector:
         self.map_scale = (calibration.map_low, calibration.map_high)
         self.history = artifact.history()
         self.features = BackboneFeatures(artifact, threads)
+        self.good_patches = GoodPatches(artifact, threads)
         self.calibration = artifact.calibration()
         self.region_statistics = region_statistics(artifact)
         self._areas_at: tuple[float, Calibration] | None = None
@@ -229,26 +230,7 @@ class Inspector:
             ArtifactError: the network cannot explain.
         """
         inspection = image if isinstance(image, Inspection) else self.inspect(image)
-        if inspection.photograph is None:
-            raise UsageError(
-                "This inspection has no photograph to explain: inspect it anew with Inspector.inspect."
-            )
-        shown = self._explaining.shown(self.input_of(inspection.photograph))
-        return explanation_of(inspection, shown, self.calibration, self.manifest.detector.score_is_maximum)
-
-    def made_of(self, path: Path) -> list[tuple[str, ByteArray]]:
-        """What the network made of a photograph, as labelled pictures for a report: see `made_of_it`.
-
-        Raises:
-            ImageError: the file cannot be read.
-            ArtifactError: the network cannot explain.
-        """
-        if not self.manifest.detector.explains:
-            return []
-        explanation = self.explain(path)
-        photograph = explanation.inspection.photograph
-        assert photograph is not None  # `explain` has kept it
-        return made_of_it(explanation, fitted(photograph))
+        return explanation_by(self, self._explaining, inspection)
 
     def open_photograph(
         self, content: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS
@@ -410,10 +392,5 @@ def _compiled(artifact: Artifact, threads: int | None) -> Callable[[Any], list[F
     contract, model = artifact.manifest.preprocessing, artifact.content(MODEL)
     if contract.tiled:
         return TiledNetwork(model, artifact.content(SCORING), contract, artifact.path, threads)
-    detector = artifact.manifest.detector
-    network = CompiledNetwork(model, threads, detector.explains)
-    if detector.explains and network.output_names != detector.outputs:
-        raise ArtifactError(
-            f"{artifact.path} cannot be used (its {MODEL} has other outputs than its manifest names): fit it anew."
-        )
+    network = CompiledNetwork(model, threads, artifact.manifest.detector.outputs)
     return lambda given: network(given[None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,6 +77,10 @@ class FitRequest(ViewRequest, GroupedRequest):
     )
     false_reject_rate: FalseRejectRate = None
     review_rate: ReviewRate = None
+    pictures: bool = Field(
+        True,
+        description="Keep small pictures of good patches in the inspector, up to 3 MB, to show beside a defect.",
+    )
     resume: bool = Field(False, description="Go on with an interrupted training of the same inspector.")
     tensorboard: Path | None = Field(None, description="Folder for TensorBoard's event files.")
     mlflow: str | None = Field(None, description="MLflow's tracking address.")
@@ -205,6 +210,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
             labelled_share=request.labelled_share,
             leave_out_suspicious=request.leave_out_suspicious,
             rates=Rates(request.false_reject_rate, request.review_rate),
+            pictures=request.pictures,
         )
     shutil.rmtree(checkpoints, ignore_errors=True)
     for skipped in summary.skipped:
@@ -281,6 +287,7 @@ def _write_report(result: FitResult, out: Path) -> None:
     """
     from blemish.evaluation.facts import inspector_facts
     from blemish.evaluation.training_report import Training, write_training_report
+    from blemish.line.explanation_picture import made_of
     from blemish.line.runtime import Inspector
 
     summary, manifest = result.summary, result.summary.manifest
@@ -302,7 +309,7 @@ def _write_report(result: FitResult, out: Path) -> None:
         bit_depth=manifest.preprocessing.bit_depth,
         skipped=summary.skipped,
         history=summary.history,
-        made=Inspector.load(Path(summary.path)).made_of if manifest.detector.explains else None,
+        made=partial(made_of, Inspector.load(Path(summary.path))) if manifest.detector.explains else None,
     )
     known = {"Category": summary.category} | inspector_facts(manifest)
     known |= {
