@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from blemish.core.errors import UsageError
 from blemish.core.overlay import captioned, contour_overlay, heatmap_overlay
@@ -32,6 +33,7 @@ FULL_DIFFERENCE = 0.5
 """Difference of pixels in [0, 1] that has the warmest colour: one scale for all parts, so that they can be compared."""
 
 _GAP = 8
+_LETTERS = 15
 _LABEL = (52, 58, 64)
 _OUTLINE = (255, 255, 255)
 _WHITE = 255
@@ -53,7 +55,7 @@ def explanation_picture(explanation: Explanation) -> ByteArray:
     rows += _close_up(explanation, inspection.photograph, width)
     width = max(row.shape[1] for row in rows)
     framed = _stacked([_padded(row, width) for row in rows])
-    return captioned(framed, explanation.sentence, _LABEL)
+    return _titled(framed, explanation.sentence)
 
 
 def reconstruction_panels(explanation: Explanation) -> list[tuple[str, ByteArray]]:
@@ -137,17 +139,14 @@ def _close_up(explanation: Explanation, photograph: ByteArray, width: int) -> li
     inspection = explanation.inspection
     near = {one.region: one for one in explanation.nearest}
     for number, reason in enumerate(explanation.regions[:MOST_REGIONS], 1):
+        words = f"region {number}: {explanation.region_in_words(number)}"
         if (nearest := near.get(number - 1)) is not None:
             pair = pair_picture(photograph, reason.region, nearest)
-            rows.append(
-                captioned(_padded(pair, max(width, pair.shape[1])), f"{number}: {reason.in_words()}", _LABEL)
-            )
+            rows.append(_titled(_padded(pair, max(width, pair.shape[1])), words))
             continue
         crop = _around(photograph, reason.region, inspection.width, inspection.height)
         row = _row([(f"region {number}", crop)])
-        rows.append(
-            captioned(_padded(row, max(width, row.shape[1])), f"{number}: {reason.in_words()}", _LABEL)
-        )
+        rows.append(_titled(_padded(row, max(width, row.shape[1])), words))
     return rows
 
 
@@ -200,6 +199,24 @@ def _scaled(picture: ByteArray) -> ByteArray:
         return picture
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)
+
+
+def _titled(picture: ByteArray, text: str) -> ByteArray:
+    """A picture with text on a bar above it, on as many lines as it takes."""
+    font = ImageFont.load_default(_LETTERS)
+    room = picture.shape[1] - _LETTERS
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and font.getlength(longer) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    bar = Image.new("RGB", (picture.shape[1], round((len(lines) * 1.35 + 0.5) * _LETTERS)), _LABEL)
+    for number, line in enumerate(lines):
+        at = (_LETTERS // 2, round((number * 1.35 + 0.95) * _LETTERS))
+        ImageDraw.Draw(bar).text(at, line, (255, 255, 255), font, anchor="lm")
+    return np.concatenate([np.asarray(bar, np.uint8), picture])
 
 
 def _raised(picture: ByteArray, height: int) -> ByteArray:
