@@ -281,7 +281,8 @@ class Inspector:
 
         Args:
             defects: photographs of known defects, as `inspect` takes them, for a recall, costs or the best F1.
-            by, note: who decides, and why.
+            by: who decides.
+            note: why.
             **policy: what is asked for, as `false_reject_rate=0.01`, `review_rate=0.05`, `threshold=12.5`,
                 `recall=0.95`, or `cost_missed=50, cost_false_reject=1`; see `blemish.line.policy.Policy`, and for
                 regions, as `pixel_rate=0.05` or `smallest_region="14px"`, `blemish.line.pixel_policy.PixelPolicy`.
