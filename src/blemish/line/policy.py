@@ -259,6 +259,8 @@ def _by_tail(calibration: Calibration, rate: float, defects: FloatArray | None) 
     """A rate by the model of the highest scores: it says what to expect, the bound needs no model."""
     tail = fit_tail(calibration)
     threshold = tail.threshold(rate)
+    if rate < calibration.smallest_rate:  # the model may lie below a score that alone promises more
+        threshold = max(threshold, float(calibration.scores[-1]))
     at_most = max(rate, calibration.promise(threshold).at_most)
     return _Rejecting("tail", threshold, rate, rate, at_most, seen=_seen(defects, threshold), tail=tail)
 
