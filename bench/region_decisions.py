@@ -1,8 +1,8 @@
 """How regions should grow, and what is one region: measured on defects painted into good photographs.
 
-    python bench/region_decisions.py [--detectors patchcore,padim] [--categories washer,label] [--real screw] [--write]
+    python bench/region_decisions.py [--detectors padim:24,padim:40] [--categories washer] [--real screw] [--write]
 
-Of each category 24 good photographs are learnt from; 24 others are scored as they are, and once more with a defect
+Of each category N good photographs are learnt from; N others are scored as they are, and once more with a defect
 painted into each. The threshold of maps is the highest value of these good photographs, as in a fit. A row
 is a hysteresis h: regions grow down to usual + h (threshold - usual). No test image is looked at. Over the painted
 photographs whose map reaches above the threshold:
@@ -45,29 +45,29 @@ from blemish.line.regions import anomalous_pixels, find_regions
 
 PAGE = ROOT / "docs" / "decisions" / "0054-regions.md"
 DATA = Path(os.environ.get("BLEMISH_REAL_DATA") or ROOT.parent / "shared" / "data")
-LEARNT = HELD = 24
+MOST = 40
 GROWTHS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
 LOOSE, NARROWED = 0.9, 0.6
 FIGURES = ("iou", "box", "covered", "outside", "pieces", "joined")
 Maps = list[FloatArray]
 
 
-def good_photographs(name: str, real: bool, folder: Path) -> tuple[list[Path], list[Path]]:
+def good_photographs(name: str, real: bool, n: int, folder: Path) -> tuple[list[Path], list[Path]]:
     """Good training photographs of a category: those learnt from, and others."""
     if real:
         good = open_catalog(DATA / name).train_normal()
     else:
-        (root,) = write_sample_line(folder / "line", [name], train=LEARNT + HELD, good=2, per_defect_type=1)
+        (root,) = write_sample_line(folder / "line", [name], train=2 * MOST, good=2, per_defect_type=1)
         good = open_catalog(root).train_normal()
-    order = np.random.default_rng(0).permutation(len(good))[: LEARNT + HELD]
+    order = np.random.default_rng(0).permutation(len(good))[: 2 * n]
     drawn = [good[place] for place in order]
-    half = min(LEARNT, len(drawn) // 2)
+    half = len(drawn) // 2
     return drawn[:half], drawn[half:]
 
 
-def measured(detector_name: str, name: str, real: bool, folder: Path) -> dict[str, Any]:
+def measured(detector_name: str, n: int, name: str, real: bool, folder: Path) -> dict[str, Any]:
     """Figures by hysteresis, and sizes, of one detector on one category."""
-    learnt, held = good_photographs(name, real, folder)
+    learnt, held = good_photographs(name, real, n, folder)
     painted = painted_images(held, folder / "painted" / name)
     detector = create_detector(detector_name).fit(learnt)
     good = [np.array(one.anomaly_map) for one in detector.predict(held)]
@@ -147,7 +147,7 @@ def growth_rows(found: dict[str, dict[str, Any]]) -> Iterator[tuple[str, ...]]:
         for growth in (f"{one:g}" for one in GROWTHS):
             means = np.mean([rows[growth] for rows in of_it], axis=0)
             each = " ".join(f"{rows[growth][0]:.2f}" for rows in of_it)
-            yield f"`{detector}`", growth, *(f"{value:.2f}" for value in means), each
+            yield detector, growth, *(f"{value:.2f}" for value in means), each
 
 
 def size_rows(found: dict[str, dict[str, Any]]) -> Iterator[tuple[str, ...]]:
@@ -162,7 +162,7 @@ def size_rows(found: dict[str, dict[str, Any]]) -> Iterator[tuple[str, ...]]:
         )
         false = [f"{100 * np.quantile(good, share):.2f} %" for share in (0.5, 1.0)] if len(good) else ["", ""]
         ious = [f"{one['rows']['1'][0]:.2f}", f"{one['narrowed']:.2f}"]
-        yield f"`{detector}`", name, f"{one['found']} of {one['painted']}", *small, *false, *ious
+        yield detector, name, f"{one['found']} of {one['painted']}", *small, *false, *ious
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -170,7 +170,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--detectors", default="patchcore,padim", help="that show places")
+    parser.add_argument(
+        "--detectors", default="patchcore:24,padim:24,padim:40", help="that show places, as NAME:N"
+    )
     parser.add_argument("--categories", default="washer,label,brick", help="of the sample line")
     parser.add_argument("--real", default="screw,metal_plate,magnetic_tile", help="folders of real sets")
     parser.add_argument("--store", type=Path, help="file of what is measured already, to go on from")
@@ -185,14 +187,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
             key = f"{detector}|{name}"
             if key not in known:
                 with tempfile.TemporaryDirectory() as folder:
-                    known[key] = measured(detector, name, real, Path(folder))
+                    kind, _, n = detector.partition(":")
+                    known[key] = measured(kind, int(n), name, real, Path(folder))
                 if options.store:
                     options.store.write_text(json.dumps(known))
             found[key] = known[key]
             print(key, {growth: round(row[0], 2) for growth, row in found[key]["rows"].items()}, flush=True)
-    header = ("detector", "h", "IoU", "box", "covered", "outside", "pieces", "joined", "IoU of each category")
+    header = (
+        "detector:N",
+        "h",
+        "IoU",
+        "box",
+        "covered",
+        "outside",
+        "pieces",
+        "joined",
+        "IoU of each category",
+    )
     sizes = (
-        "detector",
+        "detector:N",
         "category",
         "found",
         "painted: 5 %",

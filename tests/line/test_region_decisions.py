@@ -25,6 +25,7 @@ from blemish.detectors.registry import create_detector
 from blemish.line.artifact import array_content, read_artifact, write_artifact
 from blemish.line.contours import MOST_POINTS
 from blemish.line.decision import Decision
+from blemish.line.inspection import Inspection
 from blemish.line.pixel_decision import PixelDecision
 from blemish.line.pixel_policy import PixelPolicy, changed_pixels, decided_pixels
 from blemish.line.region_statistics import (
@@ -189,6 +190,25 @@ def test_smaller_regions_are_not_reported_unless_nothing_else_is_left() -> None:
     assert [region.score for region in find_regions(anomaly_map, larger, 80, 80)] == [2]
     none_left = pixels.model_copy(update={"smallest_side": 60.0})
     assert [region.score for region in find_regions(anomaly_map, none_left, 80, 80)] == [9]
+
+
+def test_an_overlay_outlines_what_is_reported() -> None:
+    anomaly_map = np.zeros((40, 40), np.float32)
+    anomaly_map[5:8, 5:8] = 2
+    anomaly_map[20:30, 20:30] = 2
+
+    def overlay(smallest_side: float) -> Map:
+        pixels = PixelDecision(threshold=1.0, smallest_side=smallest_side)
+        regions = find_regions(anomaly_map, pixels, 400, 400)
+        return Inspection(
+            Verdict.REJECT, 2.0, 1.0, 0.01, anomaly_map, regions, 400, 400,
+            pixels=pixels, map_scale=(0.0, 4.0), photograph=np.full((400, 400, 3), 90, np.uint8),
+        ).overlay_pixels()  # fmt: skip
+
+    changed = np.argwhere((overlay(0.0) != overlay(50.0)).any(axis=2))
+    assert len(changed) and np.ptp(changed, axis=0).max() < 60, (
+        "the outline of the speck is gone, and no more"
+    )
 
 
 # ---------------------------------------------------------------- sizes beside those of good parts

@@ -202,13 +202,22 @@ class Inspection:
         return figures
 
     def _outlined(self) -> BoolArray:
-        """Map pixels to outline: those above the threshold, or the regions' boxes where there are none."""
+        """Map pixels to outline: those of the regions, or the regions' boxes where none is above the threshold."""
         anomalous = self.anomalous_pixels()
-        if anomalous.any():
-            return anomalous
-        boxes = np.zeros((self.height, self.width), np.bool_)
+        if not anomalous.any():
+            return self._boxes(self.height, self.width)
+        return anomalous & self._boxes(*anomalous.shape) if self.pixels.smallest_side else anomalous
+
+    def _boxes(self, rows: int, columns: int) -> BoolArray:
+        """Where the regions' boxes are, bool on a grid that covers the photograph."""
+        boxes = np.zeros((rows, columns), np.bool_)
         for region in self.regions:
-            boxes[region.y : region.y + region.height, region.x : region.x + region.width] = True
+            top, bottom = region.y * rows // self.height, -(-(region.y + region.height) * rows // self.height)
+            left, right = (
+                region.x * columns // self.width,
+                -(-(region.x + region.width) * columns // self.width),
+            )
+            boxes[top:bottom, left:right] = True
         return boxes
 
 

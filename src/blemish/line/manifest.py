@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from blemish.core.calibration import false_reject_rate
-from blemish.core.errors import BlemishError
+from blemish.core.errors import BlemishError, UsageError
 from blemish.core.records import Finite, Moment, NotNegative, Record, Sha256, Text
 from blemish.line.decision import MOST_DECISIONS, Decision
 from blemish.line.pixel_decision import PixelDecision
@@ -259,7 +259,10 @@ class Manifest(Record):
     def millimetres(self) -> float | None:
         """Millimetres for each pixel of the photographs; None where no scale was given."""
         scale = self.detector.parameters.get("scale")
-        return millimetres_per_pixel(scale) if isinstance(scale, str) else None
+        try:
+            return millimetres_per_pixel(scale) if isinstance(scale, str) else None
+        except UsageError:  # somebody's own detector means another thing by it
+            return None
 
     @model_validator(mode="before")
     @classmethod

@@ -160,7 +160,8 @@ def changed_pixels(
     if policy.hysteresis is not None:
         low = grown_from(threshold, usual, policy.hysteresis)
     else:
-        way = 1.0 if before.low is None else (before.low - usual) / (before.threshold - usual)
+        grows = before.low is not None and before.threshold > usual
+        way = (before.growth - usual) / (before.threshold - usual) if grows else 1.0
         low = grown_from(threshold, usual, way)
     return PixelDecision(
         threshold=threshold,
