@@ -13,6 +13,7 @@ with --picture that of docs/inspecting.md is drawn, from the sample line.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -29,15 +30,17 @@ from blemish.core.images import read_image
 from blemish.core.network import CompiledNetwork
 from blemish.core.pictures import encoded
 from blemish.core.storage import write_bytes
-from blemish.core.types import ByteArray
+from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import open_catalog
 from blemish.data.painted_images import paint
 from blemish.data.sample_line import write_sample_line
 from blemish.detectors.registry import create_detector
 from blemish.line.artifact import MODEL, read_artifact
 from blemish.line.good_patches import BANK, CELLS, NORMAL_PATCHES, PICTURES, SOURCES
+from blemish.line.inspection import Inspection
 from blemish.line.nearest_good import NearestGood, explain_regions
 from blemish.line.nearest_good_picture import pair_picture
+from blemish.line.regions import peak_region
 from blemish.line.rows import NetworkInput
 from blemish.line.runtime import Inspector
 from blemish.making.build import build_inspector
@@ -54,9 +57,19 @@ def milliseconds(work: Callable[[], object]) -> float:
     return 1e3 * (time.perf_counter() - started)
 
 
+def inspected(inspector: Inspector, image: ByteArray) -> tuple[Inspection, Prediction]:
+    """An inspection and its prediction; of a part that passes the map's peak is its region."""
+    inspection, prediction = inspector.inspect(image), inspector.predict(image)
+    if not inspection.regions:
+        size = inspection.width, inspection.height
+        peak = peak_region(prediction.anomaly_map, *size, prediction.counted)
+        inspection = dataclasses.replace(inspection, regions=(peak,))
+    return inspection, prediction
+
+
 def explained(inspector: Inspector, image: ByteArray) -> tuple[list[ByteArray], tuple[NearestGood, ...]]:
     """A photograph's regions drawn, and why."""
-    inspection, prediction = inspector.inspect(image), inspector.predict(image)
+    inspection, prediction = inspected(inspector, image)
     whys = explain_regions(inspector, prediction, inspection)
     drawn = [pair_picture(image, *one) for one in zip(inspection.regions, whys, strict=True)]
     return drawn, whys
@@ -73,11 +86,10 @@ def costs(path: Path, images: list[ByteArray]) -> dict[str, str]:
     first = milliseconds(lambda: explained(inspector, images[0]))
     plain, why = [], []
     for image in images:
-        inspection, prediction = inspector.inspect(image), inspector.predict(image)
+        inspection, prediction = inspected(inspector, image)
         plain.append(milliseconds(lambda image=image: inspector.inspect(image)))
         given = inspector, prediction, inspection
-        if inspection.regions:
-            why.append(milliseconds(lambda given=given: explain_regions(*given)))
+        why.append(milliseconds(lambda given=given: explain_regions(*given)))
     return {
         "inspector": f"{path.stem}, {path.stat().st_size / 1e6:.1f} MB",
         "places, names": f"{sum(sizes[name] for name in (BANK, SOURCES, NORMAL_PATCHES)) / 1e6:.2f} MB",
