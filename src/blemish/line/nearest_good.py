@@ -63,11 +63,14 @@ class NearestGood:
     marks: tuple[tuple[int, int], tuple[int, int], int]
 
     def in_words(self) -> str:
-        """One sentence, as `distance 3.1 from the nearest good patch (good/004.png at 210, 96), farther than any patch
-        of 98.5 % of the good parts`."""
+        """One sentence, as `distance 3.1, farther than any patch of 98.5 % of the good parts; nearest good patch:
+        good/004.png at 210, 96`."""
         copied = f", {self.copied}" if self.copied else ""
-        place = f"{self.photograph} at {self.x}, {self.y}{copied}"
-        said = f"distance {self.distance:.3g} from the nearest good patch ({place})"
+        return f"{self.how_far()}; nearest good patch: {self.photograph} at {self.x}, {self.y}{copied}"
+
+    def how_far(self) -> str:
+        """Distance and percentile, as `distance 3.1, farther than any patch of 98.5 % of the good parts`."""
+        said = f"distance {self.distance:.3g}"
         if self.percentile is None:
             return said
         return f"{said}, farther than any patch of {self.percentile:.3g} % of the good parts"

@@ -43,7 +43,7 @@ def pair_picture(photograph: ByteArray, region: Region, nearest: NearestGood) ->
         for one in shown
     ]
     whole = np.asarray(np.concatenate(row, axis=1)[:, :-_GAP], np.uint8)
-    words = nearest.in_words()
+    words = nearest.how_far()
     return captioned(whole, words[0].upper() + words[1:], _BAR)
 
 
