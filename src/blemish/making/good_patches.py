@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import simplejpeg
 
 from blemish.core.images import read_image, upright_size
-from blemish.core.pictures import encoded
 from blemish.core.progress import say, track
 from blemish.core.types import ByteArray
 from blemish.detectors.bank_sources import BankSources
@@ -223,4 +223,6 @@ def _sheets(cells: Sequence[ByteArray], quality: int) -> Iterator[bytes]:
         filled = np.zeros((rows * SHEET, CELL, CELL, 3), np.uint8)
         filled[: len(some)] = some
         sheet = filled.reshape(rows, SHEET, CELL, CELL, 3).swapaxes(1, 2)
-        yield encoded(sheet.reshape(rows * CELL, SHEET * CELL, 3), ".jpg", quality)
+        pixels = np.ascontiguousarray(sheet.reshape(rows * CELL, SHEET * CELL, 3))
+        # With fewer colours than pixels a decoder would mix those of neighbours, which are of other places.
+        yield simplejpeg.encode_jpeg(pixels, quality, "RGB", "444", fastdct=False)
