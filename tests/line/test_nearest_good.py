@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import pytest
 import torch
+from onnx.utils import Extractor
 
 from blemish.core.errors import ArtifactError, BlemishError, UsageError
 from blemish.core.images import read_image
+from blemish.core.network import CompiledNetwork
 from blemish.core.storage import file_digest
 from blemish.core.types import ByteArray, FloatArray, Region, Verdict
 from blemish.data.catalog import Catalog, open_catalog
@@ -23,7 +27,7 @@ from blemish.detectors.copies import Copies
 from blemish.detectors.registry import create_detector
 from blemish.detectors.turned_copies import places_inside
 from blemish.features.pixels import PixelCache
-from blemish.line.artifact import array_content, read_artifact, write_artifact
+from blemish.line.artifact import MODEL, array_content, read_artifact, write_artifact
 from blemish.line.good_patches import BANK, CELLS, NORMAL_PATCHES, PICTURES, SOURCES, window
 from blemish.line.inspection import Inspection
 from blemish.line.nearest_good import NearestGood, explain_regions
@@ -125,6 +129,23 @@ def test_distance_and_vector_are_those_of_a_search_through_the_bank(
         _, smoothed = scoring(torch.from_numpy(distances)[None, None])
         said = inspector.predict(image).anomaly_map
         np.testing.assert_allclose(smoothed.numpy(), said, rtol=1e-3, atol=1e-3 * said.max())
+
+
+def test_an_inspection_computes_nothing_for_it(built: Path) -> None:
+    """Compiled, the graph is the one that it would be without the output, operation for operation."""
+    artifact = read_artifact(built)
+    outputs = artifact.manifest.detector.outputs
+    model = onnx.load_from_string(artifact.content(MODEL))
+    without = Extractor(model).extract_model(["image"], list(outputs)).SerializeToString()
+    kinds = [
+        Counter(
+            operation.get_rt_info()["layerType"].astype(str)
+            for operation in network._compiled.get_runtime_model().get_ops()
+        )
+        for network in (CompiledNetwork(artifact.content(MODEL), outputs=outputs), CompiledNetwork(without))
+    ]
+    assert kinds[0] == kinds[1]
+    assert len(CompiledNetwork(artifact.content(MODEL)).outputs) == len(outputs) + 1
 
 
 def test_of_a_region_it_is_the_farthest_patch_before_any_smoothing(

@@ -1,7 +1,7 @@
 """What an artifact keeps of the good patches in its memory bank: where each was seen, and pictures of them.
 
 Pictures are cells of 16 x 16 pixels of what the network saw, each once however many patches it is beside, in sheets of
-JPEG: a cell is a block of its own there, so that neighbours on a sheet do not run into each other.
+JPEG, with colours at full scale: so neighbours on a sheet, which are of other places, do not run into each other.
 """
 
 from __future__ import annotations

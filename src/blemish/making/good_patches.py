@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import simplejpeg
 
+from blemish.core.file_names import shown
 from blemish.core.images import read_image, upright_size
-from blemish.core.pictures import encoded
 from blemish.core.progress import say, track
 from blemish.core.types import ByteArray
 from blemish.detectors.bank_sources import BankSources
@@ -96,7 +97,8 @@ def bank_members(
             [way[:, :2] @ place + way[:, 2] for way, place in zip(ways, middles[mine], strict=True)]
         )
         rows[mine, 1:3], scale = _on_photograph(places, origin, file, contract)
-        name = re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", image_name(origin.path, readable.catalog.root))[-200:]
+        name = shown(image_name(origin.path, readable.catalog.root))
+        name = re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", name)[-200:]
         photographs.append(BankPhotograph(name=name, digest=readable.digests[str(origin.path)], scale=scale))
     words = tuple(str(sources.copies[copy]) for copy in seen)
     record = BankRecord(photographs=tuple(photographs), copies=words, margin=sources.margin)
@@ -223,4 +225,6 @@ def _sheets(cells: Sequence[ByteArray], quality: int) -> Iterator[bytes]:
         filled = np.zeros((rows * SHEET, CELL, CELL, 3), np.uint8)
         filled[: len(some)] = some
         sheet = filled.reshape(rows, SHEET, CELL, CELL, 3).swapaxes(1, 2)
-        yield encoded(sheet.reshape(rows * CELL, SHEET * CELL, 3), ".jpg", quality)
+        pixels = np.ascontiguousarray(sheet.reshape(rows * CELL, SHEET * CELL, 3))
+        # With fewer colours than pixels a decoder would mix those of neighbours, which are of other places.
+        yield simplejpeg.encode_jpeg(pixels, quality, "RGB", "444", fastdct=False)
