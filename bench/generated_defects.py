@@ -139,7 +139,7 @@ def distances(
     """Patch distances of photographs, the highest first."""
     with torch.inference_mode():
         return [
-            np.sort(head.nearest(head.embedding(batch_of_one(maps))).numpy().ravel())[::-1]
+            np.sort(head.to_bank(head.embedding(batch_of_one(maps))).numpy().ravel())[::-1]
             for maps in detector.extractor().stream(paths)
         ]
 

@@ -168,6 +168,33 @@ def typed(plates: Path, made_once: Callable[[str, Callable[[Path], Any]], Path])
     return made_once("typed", make) / "plate.blemish"
 
 
+@pytest.fixture(scope="session")
+def drawn_back(washers: Path, made_once: Callable[[str, Callable[[Path], Any]], Path]) -> Path:
+    """An autoencoder of `washers` that has learnt just enough to draw a grey ring, and the report beside it."""
+
+    def make(out: Path) -> None:
+        settings = ("size=64", "epochs=6", "examples_per_epoch=96", "learning_rate=0.005")
+        sets = [word for setting in settings for word in ("--set", setting)]
+        written = ("--out", out / "washer.blemish", "--report", out / "washer.html")
+        outcome = call_blemish("fit", washers, *written, "--detector", "cae", *sets)
+        assert outcome.status == 0, outcome.stderr
+
+    return made_once("drawn-back", make) / "washer.blemish"
+
+
+@pytest.fixture(scope="session")
+def painted(washers: Path, made_once: Callable[[str, Callable[[Path], Any]], Path]) -> Path:
+    """A good washer with a square in a colour that no washer has: rows 32 to 55, columns 68 to 91 of 128 x 128."""
+    import cv2
+
+    def make(out: Path) -> None:
+        image = cv2.imread(str(sorted((washers / "test" / "good").glob("*.png"))[0]))
+        image[32:56, 68:92] = (250, 250, 20)
+        assert cv2.imwrite(str(out / "painted.png"), image)
+
+    return made_once("painted", make) / "painted.png"
+
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((Path(found) for name in BROWSERS if (found := shutil.which(name))), None)
 CHROMIUM_ARGUMENTS = [

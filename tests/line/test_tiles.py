@@ -31,7 +31,9 @@ from blemish.features.extraction import FeatureExtractor
 from blemish.features.halo import TOLERANCE, needed_halo
 from blemish.features.onnx_export import to_onnx
 from blemish.line.artifact import MODEL, SCORING, read_artifact, write_artifact
+from blemish.line.nearest_good import explain_regions
 from blemish.line.regions import peak_region
+from blemish.line.rows import NetworkInput
 from blemish.line.runtime import Inspector
 from blemish.line.tiled import TiledNetwork
 from blemish.making.build import build_inspector
@@ -193,6 +195,31 @@ def test_a_defect_slid_across_every_seam_is_scored_as_in_one_piece(
         assert seen.anomaly_map[around].max() == pytest.approx(expected[around].max(), rel=0.02)
     assert np.abs(seen.anomaly_map - expected).max() < 0.05 * expected.std()
     assert inspector.inspect(image).verdict == "reject"
+
+
+def test_the_nearest_good_patch_is_told_across_tiles(inspector: Inspector, good: list[ByteArray]) -> None:
+    image, known = good[0].copy(), inspector.good_patches
+    cv2.circle(image, (480, 350), 9, (40, 40, 40), -1)
+    inspection, prediction = inspector.inspect(image), inspector.predict(image)
+    given = inspector.input_of(image)
+    assert isinstance(given, NetworkInput)
+
+    distances, numbers = known.nearest(given.values, inspector.manifest.preprocessing)
+    network = TiledNetwork(
+        *(read_artifact(inspector.path).content(name) for name in (MODEL, SCORING)),
+        inspector.manifest.preprocessing,
+        inspector.path,
+    )
+    np.testing.assert_allclose(
+        distances, network.map_of(np.asarray(given.values))[0, 0], rtol=1e-4, atol=1e-3
+    )
+    assert numbers.max() < len(known.sources) == 300
+    # Their places are spread over the whole photographs, not over the corner that a tile is.
+    assert (known.sources[:, 4:].max(0) > (0.9 * WIDTH, 0.9 * HEIGHT)).all()
+    (why, *_) = explain_regions(inspector, prediction, inspection)
+    assert np.hypot(why.part_x - 480, why.part_y - 350) < 40
+    assert why.picture is not None
+    assert why.picture.shape == why.part.shape
 
 
 def test_the_laboratory_says_what_the_line_says(

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _NAMED = 12
 """At most so many names of files left out in the summary."""
 
+_REGIONS = 3
+"""At most so many regions are explained in text; results.json has them all."""
+
 
 @verb(InspectRequest)
 def inspect(request: InspectRequest) -> InspectResult:
@@ -29,6 +32,7 @@ def inspect(request: InspectRequest) -> InspectResult:
 
     \b
     blemish inspect part.blemish photo.png new/ --out verdicts/
+    blemish inspect part.blemish new/ --out verdicts/ --explain
     """
     found = workflow.inspect(request, _tell)
     counts = Counter(str(result.verdict or "failed") for result in found.results if not result.left_out)
@@ -64,6 +68,7 @@ def _stopped(request: InspectRequest, found: InspectResult) -> str:
     if request.out is None:
         return f"{said}: their results stand above; with --out they would be kept for --resume."
     command = ["blemish", "inspect", request.inspector, *request.paths, "--out", request.out]
+    command += ["--explain"] if request.explain else []
     command += [] if request.save == workflow.Save.ALL else ["--save", request.save]
     command += [word for pattern in request.ignore for word in ("--ignore", pattern)]
     written = " ".join(shlex.quote(str(word)) for word in [*command, "--resume"])
@@ -98,3 +103,7 @@ def _tell(result: Result) -> None:
         f"p {inspection.p_value:.3f}{kind}  {result.path}{regions}{said}",
         style=style,
     )
+    if result.why is not None:
+        console.print(f"        {result.why['sentence']}", style="dim")
+        for number, region in enumerate(result.why["regions"][:_REGIONS], 1):
+            console.print(f"        region {number}: {region['sentence']}", style="dim")

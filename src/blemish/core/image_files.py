@@ -32,6 +32,9 @@ _OWN_SUFFIX = ".blemish"
 OVERLAY_MARK = b"Blemish overlay"
 """A comment at the beginning of every overlay, by which it is known and never judged or learnt."""
 
+WHY_SUFFIX = "_why.png"
+"""How the picture of an explanation is called beside the overlay; it has the same comment."""
+
 RESULTS, TABLE, JOURNAL = "results.json", "results.csv", ".results.jsonl"
 """Names of what `blemish inspect` writes beside its overlays; each begins as below."""
 
@@ -210,17 +213,17 @@ def _holds_results(start: str, files: Sequence[str], photographs: Sequence[str])
 
 def _is_written_by_inspect(path: str) -> bool:
     """Whether a file is an overlay, `results.json` or `results.csv` of `blemish inspect`, by how it begins."""
-    if path.endswith(".jpg"):
+    if path.endswith((".jpg", WHY_SUFFIX)):
         return OVERLAY_MARK in _beginning(path)
     start = _RESULTS_STARTS.get(os.path.basename(path))  # noqa: PTH119 (as above)
     return start is not None and _beginning(path).startswith(start)
 
 
 def _beginning(path: str) -> bytes:
-    """The first 64 bytes of a file; none of what cannot be read."""
+    """The first bytes of a file, its comment among them; none of what cannot be read."""
     try:
         with open_regular(path) as stream:
-            return stream.read(64)
+            return stream.read(96)
     except (ImageError, OSError):
         return b""
 

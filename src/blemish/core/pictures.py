@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import zlib
 from dataclasses import dataclass
 
 import cv2
@@ -14,6 +15,8 @@ PICTURE_SIDE = 448
 """Longer side of a picture in a report, in pixels."""
 
 _JPEG_QUALITY = 82
+_PNG_HEADER = 33
+"""Bytes of a PNG file's signature and first chunk."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,13 @@ def with_comment(jpeg: bytes, comment: bytes) -> bytes:
     """A JPEG file with a comment behind its first segment (JFIF), as ITU-T T.81 B.2.4.5 describes it."""
     place = 4 + int.from_bytes(jpeg[4:6], "big")
     return jpeg[:place] + b"\xff\xfe" + (2 + len(comment)).to_bytes(2, "big") + comment + jpeg[place:]
+
+
+def png_with_comment(png: bytes, comment: bytes) -> bytes:
+    """A PNG file with a comment (ASCII) behind its header, as the W3C's specification describes text chunks."""
+    body = b"tEXtComment\0" + comment
+    chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    return png[:_PNG_HEADER] + chunk + png[_PNG_HEADER:]
 
 
 def data_uri(image: ByteArray, extension: str) -> str:

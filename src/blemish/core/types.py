@@ -25,7 +25,7 @@ class Verdict(StrEnum):
 
 
 NONE_OF_THESE = "none of these"
-"""What the defect type of a rejected part is called that is like no type known."""
+"""What the defect type of a part that does not pass is called where it is like no type known."""
 
 
 Point = tuple[float, float]
@@ -90,6 +90,8 @@ class Prediction:
         counted: where the photograph was looked at, bool array of any size that covers it whole; None for everywhere.
             Elsewhere the map has its lowest value.
         part_count: like parts that were found in the photograph and judged one by one; None where it was judged as one.
+        farthest: largest distance of a patch from what is good, before any smoothing; None where the detector, or the
+            runtime, does not say.
     """
 
     score: float
@@ -100,6 +102,7 @@ class Prediction:
     mask_probability: float | None = None
     counted: BoolArray | None = None
     part_count: int | None = None
+    farthest: float | None = None
 
 
 def mean_probability(logits: FloatArray) -> float:

@@ -27,6 +27,7 @@ from blemish.data.copies import counted_once
 from blemish.data.entries import TRAIN
 from blemish.detectors.augmentation import AUTO, NONE, TRANSFORMS, Augmentation, can_be_meant
 from blemish.detectors.augmentation_choice import AugmentationChoice, choose_augmentation
+from blemish.detectors.bank_sources import BankSources
 from blemish.detectors.folding import Folding
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
 from blemish.detectors.joined_parts import joined_predictions, joined_unseen
@@ -35,7 +36,7 @@ from blemish.detectors.timing import measured_seconds
 from blemish.detectors.view_parameters import ViewParameters
 from blemish.features.pixels import PixelCache, contents_of
 from blemish.features.together import Reads
-from blemish.line.manifest import TypeCalibrationRecord
+from blemish.line.manifest import Explains, TypeCalibrationRecord
 from blemish.view.counting import counting
 from blemish.view.look import Look
 from blemish.view.preprocessing import Preprocessing, look, standardise
@@ -280,13 +281,25 @@ class Detector(ViewParameters, Folding, ABC):
         """How far these types can be believed; None where there are none."""
         return None
 
+    @property
+    def explains(self) -> tuple[Explains, ...]:
+        """Names of the outputs of `whole_network` behind the others, which only explanations fetch."""
+        return ()
+
     def whole_network(self) -> nn.Module:
-        """The graph with all outputs that `blemish.line.manifest.DetectorRecord.outputs` names.
+        """The graph with all outputs that `blemish.line.manifest.DetectorRecord.outputs` names, then `explains`.
 
         Where there are parts, -log10 of the p-value by each of them; where there are defect types, the probability of
         each, and the distance to the nearest labelled defect.
         """
         return self.network()
+
+    def bank_sources(self) -> BankSources | None:
+        """Where the vectors of the fitted memory bank come from; None of a detector without one.
+
+        With one, `network` and `tile_networks().tile` have a `backbone`, and a `head` that knows `LocalHead.nearest`.
+        """
+        return None
 
     def reads(self) -> Reads:
         """What learning reads of every photograph, so that one pass decodes it once for all: its pixels, unless said.

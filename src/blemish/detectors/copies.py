@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Iterator
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from blemish.core.types import ByteArray
 from blemish.detectors.turned_copies import shifted, turned
@@ -26,6 +27,7 @@ _SHIFTS = (
     (0.0, 0.5),
     (0.5, 0.5),
 )  # in strides of the finest patches: the farthest from all of them
+_MIRRORED = (("left to right", -1.0, 1.0), ("top to bottom", 1.0, -1.0), ("both ways", -1.0, -1.0))
 _TURN = re.compile(r"turn([1-9]\d{0,2})")
 
 
@@ -105,6 +107,38 @@ class Copies:
         for number, (make, angle) in enumerate(self._makers(stride)):
             if number in wanted:
                 yield np.ascontiguousarray(make(picture)), angle
+
+    def in_words(self, number: int) -> str:
+        """How copy `number` is made, as "turned by 45 degrees"."""
+        return self._made(number, 1.0)[0]
+
+    def way_back(self, number: int, width: int, height: int, stride: float) -> npt.NDArray[np.float64]:
+        """From places on copy `number` to those on a photograph of `width` x `height` pixels, both in pixels: 2 x 3."""
+        motion, middle = self._made(number, stride)[1], np.array([width / 2, height / 2])
+        shift = middle - motion[:, :2] @ middle + motion[:, 2]
+        return np.column_stack([motion[:, :2], shift])
+
+    def _made(self, number: int, stride: float) -> tuple[str, npt.NDArray[np.float64]]:
+        """How a copy is made, in words, and the motion about its middle that leads back from it, 2 x 3."""
+        still = np.eye(3)[:2]
+        made: list[tuple[str, npt.NDArray[np.float64]]] = []
+        for turn in range(1, self.turns):
+            angle = 360 * turn / self.turns
+            cosine, sine = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+            back = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0]])
+            made.append((f"turned by {angle:.4g} degrees", back))
+        if self.mirror:
+            for words, across, down in _MIRRORED:
+                made.append((f"mirrored {words}", np.array([[across, 0.0, 0.0], [0.0, down, 0.0]])))
+        if self.shift:
+            for right, down in _SHIFTS:
+                pixels = [[-round(right * stride)], [-round(down * stride)]]
+                made.append(("moved by half a patch", np.hstack([np.eye(2), pixels])))
+        if self.relit:
+            made += [
+                (f"{abs(gain - 1):.0%} {'brighter' if gain > 1 else 'darker'}", still) for gain in _GAINS
+            ]
+        return made[number]
 
     def _makers(self, stride: float) -> Iterator[tuple[Callable[[ByteArray], ByteArray], float]]:
         """What makes each copy, and by which angle it turns."""

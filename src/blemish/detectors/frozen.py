@@ -167,7 +167,9 @@ class FrozenFeatureDetector(BackboneDetector):
         if self.extractor().contract.tiled:
             assert isinstance(head, LocalHead)  # `reads_tiles` says so
             for tiles in self.extractor().stream_tiles(paths):
-                yield said_by(head.scoring, stitched_distances(self.extractor(), head, tiles))
+                distances = stitched_distances(self.extractor(), head, tiles)
+                said = said_by(head.scoring, distances)
+                yield dataclasses.replace(said, farthest=float(distances.max()))
             return
         for maps in self.extractor().stream(paths):
             yield said_by(head, batch_of_one(maps))
@@ -232,9 +234,13 @@ def batch_of_one(maps: FeatureMaps) -> list[Tensor]:
 def said_by(head: nn.Module, *inputs: Any) -> Prediction:
     """What a head says; computed here, for a generator that yields inside `inference_mode` spreads it to its caller."""
     with torch.inference_mode():
+        if isinstance(head, LocalHead):
+            score, anomaly_map, distances = head.said(*inputs)
+            return prediction_of(score, anomaly_map, float(distances.max()))
         return prediction_of(*head(*inputs))
 
 
-def prediction_of(score: Tensor, anomaly_map: Tensor) -> Prediction:
+def prediction_of(score: Tensor, anomaly_map: Tensor, farthest: float | None = None) -> Prediction:
     """A head's outputs, score (1) and map (H x W), as a prediction of its own memory."""
-    return Prediction(float(score[0]), anomaly_map.numpy().astype(np.float32, copy=True))
+    found = anomaly_map.numpy().astype(np.float32, copy=True)
+    return Prediction(float(score[0]), found, farthest=farthest)

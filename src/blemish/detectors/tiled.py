@@ -19,6 +19,7 @@ from blemish.detectors.layers import PatchScoring
 from blemish.features.backbones import Backbone
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
 from blemish.features.onnx_export import to_onnx
+from blemish.line.artifact import NEAREST
 from blemish.view.preprocessing import Preprocessing
 from blemish.view.tiles import Tile, put_together, tiling
 
@@ -36,10 +37,38 @@ class LocalHead(nn.Module):
     def local(self, maps: Sequence[Tensor]) -> Tensor:
         """Distances 1 x 1 x h x w of feature maps, 1 x C x h x w each, of a photograph or one tile of it."""
 
+    def nearest(self, maps: Sequence[Tensor]) -> Tensor:
+        """Of a head with a memory bank: distances as of `local`, and which vector is nearest, 1 x 2 x h x w."""
+        raise NotImplementedError
+
+    def said(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Score (1), map (H x W), and the distances as of `local`, of one image's feature maps, 1 x C x h x w each."""
+        distances = self.local(maps)
+        return *self.scoring(distances), distances
+
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of one image's feature maps, 1 x C x h x w each."""
-        score, anomaly_map = self.scoring(self.local(maps))
+        score, anomaly_map, _ = self.said(maps)
         return score, anomaly_map
+
+
+class WithNearest(nn.Module):
+    """A network of a detector with a memory bank, and behind its outputs what `LocalHead.nearest` of its head says.
+
+    In ONNX the two share their weights, and whoever leaves the last output out does not pay for it.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The network's outputs for a 1 x 3 x H x W image; distances and numbers of vectors, 1 x 2 x h x w."""
+        said, head, backbone = self.network(image), self.network.head, self.network.backbone
+        assert isinstance(head, LocalHead)
+        assert isinstance(backbone, nn.Module)
+        outputs = (said,) if isinstance(said, Tensor) else tuple(said)
+        return *outputs, head.nearest(backbone(image))
 
 
 @dataclass(frozen=True)
@@ -78,14 +107,20 @@ def stitched_distances(
 
 
 def exported_tiles(
-    networks: TileNetworks, contract: Preprocessing, outputs: Sequence[str]
+    networks: TileNetworks, contract: Preprocessing, outputs: Sequence[str], nearest: bool = False
 ) -> tuple[bytes, bytes]:
-    """Both graphs as ONNX: of a tile, and of what all tiles give together, with these outputs."""
+    """Both graphs as ONNX: of a tile, and of what all tiles give together, with these outputs.
+
+    Where the detector has a memory bank that of a tile can give `nearest` too.
+    """
     parts = tiling(contract)
     tile = torch.zeros(1, 3, parts.tile_height, parts.tile_width)
     with torch.inference_mode():
         whole = torch.zeros(parts.whole_shape(networks.tile(tile).shape))
-    return to_onnx(networks.tile, tile, ["map"]), to_onnx(networks.scoring, whole, outputs)
+    model = to_onnx(networks.tile, tile, ["map"])
+    if nearest:
+        model = to_onnx(WithNearest(networks.tile), tile, ["map", NEAREST])
+    return model, to_onnx(networks.scoring, whole, outputs)
 
 
 def tiles_of_good(

@@ -209,13 +209,18 @@ class TrainedDetector(Detector, Generic[Found]):
         """The fitted graph as the line runs it, compiled once."""
         network, contract = self.whole_network(), self.preprocessing()
         further = TYPE_OUTPUTS if self.defect_types else ()
-        return self._compiled.recall(self.get_params(), lambda: compiled(network, contract, further))
+        unread = self.explains
+        return self._compiled.recall(self.get_params(), lambda: compiled(network, contract, further, unread))
 
 
-def compiled(network: nn.Module, contract: Preprocessing, further: Sequence[str] = ()) -> CompiledNetwork:
-    """A detector's graph as the line runs it; `further` are names of outputs behind score and map."""
+def compiled(
+    network: nn.Module, contract: Preprocessing, further: Sequence[str] = (), unread: Sequence[str] = ()
+) -> CompiledNetwork:
+    """A detector's graph as the line runs it: `further` are names of outputs behind score and map, and `unread` of
+    those behind them, which are not computed."""
     example = torch.zeros(1, 3, contract.height, contract.width)
-    return CompiledNetwork(to_onnx(network, example, ["score", "map", *further]))
+    names = ("score", "map", *further)
+    return CompiledNetwork(to_onnx(network, example, (*names, *unread)), outputs=names)
 
 
 def prediction_of(network: CompiledNetwork, planes: FloatArray, types: Sequence[str] = ()) -> Prediction:

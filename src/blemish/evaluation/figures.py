@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from blemish.core.errors import ImageError
 from blemish.core.images import read_image, read_mask
 from blemish.core.overlay import Colour, contour_overlay, hatched, heatmap_overlay
 from blemish.core.pictures import Picture, data_uri, fitted, picture
-from blemish.core.types import BoolArray
+from blemish.core.types import BoolArray, ByteArray
 from blemish.evaluation.curves import add_histograms, rate_figure, roc_axes
 from blemish.evaluation.evaluate import mask_on_grid
 from blemish.evaluation.result import Evaluation, ScoredImage
@@ -172,7 +173,16 @@ def overlap_figure(history: Sequence[Mapping[str, float]]) -> go.Figure:
     return figure.update_yaxes(range=[0, 1])
 
 
-def gallery(evaluation: Evaluation, most: int) -> list[Group]:
+Made = Callable[[Path], Sequence[tuple[str, ByteArray]]]
+"""What an inspector's network made of a photograph: labelled pictures, none where it shows nothing of it."""
+
+
+def made_pictures(made: Made | None, path: Path) -> list[tuple[str, ByteArray]]:
+    """What a network made of a photograph, as pictures of a report with their captions."""
+    return [(label.capitalize(), fitted(pixels)) for label, pixels in (made(path) if made else ())]
+
+
+def gallery(evaluation: Evaluation, most: int, made: Made | None = None) -> list[Group]:
     """At most `most` parts with pictures: worst misses first, then false rejects, found defects, good parts.
 
     Misses take up to half of the places and false rejects a quarter; what they leave goes to the others. A
@@ -201,7 +211,7 @@ def gallery(evaluation: Evaluation, most: int) -> list[Group]:
         ("Good parts passed", "Good and passed; from the nearest to the threshold down.", good, shown_good),
     ]
     return [
-        Group(title, sentence, len(images), _exhibits(evaluation, shown))
+        Group(title, sentence, len(images), _exhibits(evaluation, shown, made))
         for title, sentence, images, shown in plan
         if images
     ]
@@ -217,11 +227,13 @@ def colour_scale(low: float, high: float, threshold: float) -> dict[str, Any]:
     return {"uri": data_uri(drawn, ".png"), "low": low, "high": high, "threshold": threshold}
 
 
-def _exhibits(evaluation: Evaluation, images: Iterable[ScoredImage]) -> tuple[Exhibit, ...]:
+def _exhibits(
+    evaluation: Evaluation, images: Iterable[ScoredImage], made: Made | None
+) -> tuple[Exhibit, ...]:
     exhibits = []
     for image in images:
         try:
-            pictures = _pictures(evaluation, image)
+            pictures = _pictures(evaluation, image, made)
         except ImageError:
             continue
         said = type_in_words(image.type, image.types)
@@ -230,8 +242,9 @@ def _exhibits(evaluation: Evaluation, images: Iterable[ScoredImage]) -> tuple[Ex
     return tuple(exhibits)
 
 
-def _pictures(evaluation: Evaluation, image: ScoredImage) -> tuple[Picture, ...]:
-    """Photograph, heatmap and segmentation where the detector has maps, and ground truth where it is known."""
+def _pictures(evaluation: Evaluation, image: ScoredImage, made: Made | None) -> tuple[Picture, ...]:
+    """Photograph, heatmap and segmentation where the detector has maps, what its network made of it where it shows
+    that, and ground truth where it is known."""
     photograph = fitted(read_image(image.path))
     drawn = [("Photograph", photograph)]
     if image.gives_map:
@@ -245,6 +258,7 @@ def _pictures(evaluation: Evaluation, image: ScoredImage) -> tuple[Picture, ...]
             ("Heatmap", heat),
             ("Segmentation" if found.any() else "Segmentation: nothing", outlined),
         ]
+    drawn += made_pictures(made, image.path)
     if image.mask_path is not None:
         truth: BoolArray = mask_on_grid(read_mask(image.mask_path), *photograph.shape[:2])
         drawn.append(("Ground truth", contour_overlay(photograph, truth, _GROUND_TRUTH)))

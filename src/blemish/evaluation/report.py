@@ -45,6 +45,7 @@ def write_report(
     title: str,
     facts: Mapping[str, str],
     history: Sequence[Mapping[str, float]] = (),
+    made: figures.Made | None = None,
 ) -> None:
     """Write one self-contained HTML report on one or several categories.
 
@@ -54,6 +55,7 @@ def write_report(
         title: heading and window title.
         facts: what a reader must know to trust the numbers: detector, backbone, training images, date.
         history: losses of each epoch where the detector was trained; its curves are drawn.
+        made: what the inspector's network makes of a photograph, to be shown beside it.
 
     Raises:
         UsageError: there is nothing to report.
@@ -63,7 +65,8 @@ def write_report(
         raise UsageError("There is no evaluation to report: evaluate at least one category.")
     most = max(_FEWEST_EXHIBITS, _MOST_EXHIBITS // len(evaluations))
     sections = [
-        _section(index, evaluation, most) for index, evaluation in enumerate(track(evaluations, "Report"))
+        _section(index, evaluation, most, made)
+        for index, evaluation in enumerate(track(evaluations, "Report"))
     ]
     if history:
         sections[0]["charts"] += training_charts(history)
@@ -131,7 +134,7 @@ def _counted(rate: Rate) -> str:
     return f"{rate.count or 'none'} ({percent(rate.value)}, 95 % interval {100 * low:.1f} to {percent(high)})"
 
 
-def _section(index: int, evaluation: Evaluation, most: int) -> dict[str, Any]:
+def _section(index: int, evaluation: Evaluation, most: int, made: figures.Made | None) -> dict[str, Any]:
     """Everything the template shows of one category."""
     figures_of = evaluation.to_json()
     return {
@@ -144,7 +147,7 @@ def _section(index: int, evaluation: Evaluation, most: int) -> dict[str, Any]:
         "types": figures_of["per_defect_type"],
         "undefined": in_words(figures_of["undefined"]),
         "named": _named(evaluation.type_confusion),
-        "gallery": figures.gallery(evaluation, most),
+        "gallery": figures.gallery(evaluation, most, made),
         "scale": figures.colour_scale(*evaluation.map_scale, evaluation.pixel_threshold),
         "evaluation": evaluation,
     }

@@ -42,6 +42,7 @@ class Training:
         bit_depth: bits that 16-bit photographs really use.
         skipped: photographs that could not be read, each with path and detail.
         history: losses and IoU of each epoch; empty where the detector does not train.
+        made: what the inspector's network makes of a photograph, to be shown beside it.
     """
 
     inspector: str
@@ -55,6 +56,7 @@ class Training:
     bit_depth: int
     skipped: Sequence[Mapping[str, str]]
     history: Sequence[Mapping[str, float]]
+    made: figures.Made | None = None
 
 
 def write_training_report(training: Training, out: Path, title: str, facts: Mapping[str, str]) -> None:
@@ -198,6 +200,7 @@ def _exhibits(training: Training, images: Sequence[NormalImage]) -> tuple[figure
             if image.counted is not None:
                 heat = hatched(heat, ~image.counted)
             drawn.append(("Heatmap", heat))
+        drawn += figures.made_pictures(training.made, image.path)
         pictures = tuple(picture(caption, pixels, image.name) for caption, pixels in drawn)
         exhibits.append(
             figures.Exhibit(

@@ -51,6 +51,10 @@ KNOWN_PHOTOGRAPHS = "known_photographs.npy"
 
 HISTORY = "history.json"
 
+NEAREST = "nearest"
+"""Output of a graph with a memory bank, which no inspection computes: of each patch its distance to the bank and the
+number of the nearest vector."""
+
 _START = b"PK\x03\x04"
 _COMMENT = b"blemish-manifest-sha256:"
 _END = struct.Struct("<4s4H2LH")  # the end record of a zip

@@ -21,6 +21,7 @@ from blemish.core.storage import file_digest, write_bytes, write_text
 from blemish.core.types import ByteArray
 from blemish.line import sensitivity
 from blemish.line.artifact import Artifact, read_artifact
+from blemish.line.explanation_picture import made_of_it
 from blemish.line.inspection import Inspection
 from blemish.line.runtime import Inspector
 from blemish.line.sensitivity import Agreement, Pattern, View
@@ -32,12 +33,14 @@ _OUTLINE = (255, 255, 255)
 
 @dataclass(frozen=True)
 class Seen:
-    """What one inspector made of the photograph: what it says, its view, and the pictures, uint8 RGB H x W x 3."""
+    """What one inspector made of the photograph: what it says, its view, and the pictures, uint8 RGB H x W x 3; `made`
+    are those of its network, with their labels: of an autoencoder original, reconstruction and difference."""
 
     inspection: Inspection
     view: View
     map_picture: ByteArray
     overlay: ByteArray
+    made: tuple[tuple[str, ByteArray], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,11 +156,13 @@ def compare_image(image: Path, inspectors: Sequence[Path]) -> ImageComparison:
 
 
 def write_pictures(comparison: ImageComparison, out: Path) -> list[Path]:
-    """Write `original.png`, and `NAME-map.png` and `NAME-overlay.png` of each inspector; their paths."""
+    """Write `original.png`, and `NAME-map.png` and `NAME-overlay.png` of each inspector, and what its network made of
+    it, as `NAME-reconstruction.png`; their paths."""
     pictures = {"original.png": comparison.photograph}
     for number, one in enumerate(comparison.seen, 1):
         stem = f"{number}-" + re.sub(r"[^A-Za-z0-9_.-]+", "_", one.view.name)[:60]
         pictures |= {f"{stem}-map.png": one.map_picture, f"{stem}-overlay.png": one.overlay}
+        pictures |= {f"{stem}-{label.partition(':')[0]}.png": pixels for label, pixels in one.made}
     for name, pixels in pictures.items():
         write_bytes(out / name, encoded(pixels, ".png"))
     return [out / name for name in pictures]
@@ -228,6 +233,9 @@ def _seen(name: str, inspector: Inspector, path: Path, photograph: ByteArray) ->
     low, high = inspector.map_scale
     view, light = inspector_view(name, inspector, inspection), replace(inspection, photograph=None)
     small = fitted(photograph, PICTURE_SIDE)
+    made: list[tuple[str, ByteArray]] = []
+    if inspector.manifest.detector.explains:
+        made = made_of_it(inspector.explain(inspection), small)
     if not inspection.gives_map:
         return Seen(light, view, map_picture=np.zeros_like(small), overlay=small)
     found = inspection.anomalous_pixels()
@@ -237,6 +245,7 @@ def _seen(name: str, inspector: Inspector, path: Path, photograph: ByteArray) ->
         view,
         map_picture=heatmap_overlay(np.zeros_like(small), inspection.anomaly_map, low, high, opacity=1),
         overlay=contour_overlay(overlay, found, _OUTLINE) if found.any() else overlay,
+        made=tuple(made),
     )
 
 
@@ -266,5 +275,8 @@ def _row(comparison: ImageComparison, one: Seen) -> dict[str, Any]:
         photograph,
         picture(f"{name}: map", fitted(one.map_picture), comparison.path.name),
         picture(f"{name}: overlay", fitted(one.overlay), comparison.path.name),
+    ]
+    pictures += [
+        picture(f"{name}: {label}", fitted(pixels), comparison.path.name) for label, pixels in one.made
     ]
     return {"view": one.view, "pictures": pictures}

@@ -48,8 +48,8 @@ class Inspection:
         parts: p-values by the detectors that an ensemble is made of, by name.
         types: probability of each defect type known, by name, if the part is defective; empty for a pass, and where the
             detector knows no types.
-        type: the likeliest type of a rejected part, or "none of these" where it is like no labelled defect; None where
-            `types` is empty.
+        type: the likeliest type of a part that does not pass, or "none of these" where it is like no labelled defect;
+            None where `types` is empty.
         mask_probability: mean probability of a defect over the pixels, 0 to 1; None unless the detector finds a mask.
         gives_map: False if the detector shows no place: then the map is the score everywhere and means nothing.
         pixels: where on the map a region is.

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -32,6 +32,12 @@ MEMBER_NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,79}\.(onnx|npy|json)$"
 
 TYPE_OUTPUTS = ("types", "type_distance")
 """A network's outputs on defect types: the probability of each, and the distance to the nearest labelled defect."""
+
+RECONSTRUCTION: Final = "reconstruction"
+ATTENTION: Final = "attention"
+Explains = Literal["reconstruction", "attention"]
+"""A network's outputs that only explanations fetch: the input as an autoencoder gives it back, 1 x 3 x H x W in [0, 1];
+and what speaks for each defect type, or for any where none is known, K x h x w, 0 and more."""
 
 _MOST_DIGESTS = 10_000
 
@@ -60,6 +66,7 @@ class DetectorRecord(Record):
         gives_mask_probability: whether the map holds the logits of a mask, and their mean probability has a meaning.
         chosen: what parameters that were left to the fit came to mean, as {"scoring": "robust"}.
         score_is_maximum: whether the score is the highest value of the map, so that it can be taken of a part of it.
+        explains: names of the outputs, behind the others, that only explanations fetch.
         reach: pixels of the network's input from the edge of a filled area beyond which maps of good parts hardly rise;
             None where it was not measured, or is everywhere.
     """
@@ -72,12 +79,13 @@ class DetectorRecord(Record):
     gives_mask_probability: bool = False
     chosen: Annotated[dict[Text, JsonValue], AfterValidator(_finite)] = Field(default_factory=dict)
     score_is_maximum: bool = False
+    explains: tuple[Explains, ...] = Field((), max_length=2)
     reach: int | None = Field(None, ge=0, le=16_384)
     parameters: Annotated[dict[str, JsonValue], AfterValidator(_finite)] = Field(default_factory=dict)
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of the network's outputs, in order."""
+        """Names of the network's outputs that judge, in order; those that explain follow them."""
         types = TYPE_OUTPUTS if self.types else ()
         return ("score", "map", *(("parts",) if self.parts else ()), *types)
 

@@ -11,7 +11,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from blemish.core.errors import ImageError, UsageError
-from blemish.core.image_files import Listing, is_litter, list_folder, litter_in_words, open_regular
+from blemish.core.image_files import (
+    WHY_SUFFIX,
+    Listing,
+    is_litter,
+    list_folder,
+    litter_in_words,
+    open_regular,
+)
 from blemish.core.image_formats import foreign_format
 from blemish.core.images import decode_image
 from blemish.core.progress import say
@@ -142,18 +149,28 @@ def _placed(photographs: list[Photograph], out: Path) -> list[Photograph]:
             continue
         stem, number = _short(photograph.place.stem), 1
         place = photograph.place.with_name(f"{stem}.jpg")
-        while str((out / place).absolute()).lower() in taken:
+        while not taken.isdisjoint(own := _lower(out, place)):
             number += 1
             place = photograph.place.with_name(f"{stem}-{number}.jpg")
-        taken.add(str((out / place).absolute()).lower())
+        taken.update(own)
         placed.append(Photograph(photograph.path, place))
     return placed
+
+
+def why_place(place: Path) -> Path:
+    """Where the picture of an explanation lies, by the place of the overlay."""
+    return place.with_name(f"{place.stem}{WHY_SUFFIX}")
+
+
+def _lower(out: Path, place: Path) -> set[str]:
+    """The files that are written of a photograph, in lower case."""
+    return {str((out / one).absolute()).lower() for one in (place, why_place(place))}
 
 
 def _short(stem: str) -> str:
     """A name that leaves room for a number and `.jpg`; of a longer one its beginning and a digest."""
     name = os.fsencode(stem)
-    room = LONGEST_NAME - len("-1000000.jpg")
+    room = LONGEST_NAME - len(f"-1000000{WHY_SUFFIX}")
     if len(name) <= room:
         return stem
     digest = hashlib.sha256(name).hexdigest()[:16]

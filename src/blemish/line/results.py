@@ -20,15 +20,16 @@ from blemish.line.photographs import LEFT_OUT
 
 _COLUMNS = ("path", "verdict", "score", "threshold", "p_value", "regions", "overlay", "error", "kind")
 _FURTHER = {"types": ("type", "type_probability"), "mask_probability": ("mask_probability",)}
-_FURTHER |= {"part_count": ("part_count",), "reason": ("reason",)}
+_FURTHER |= {"part_count": ("part_count",), "reason": ("reason",), "why": ("why",)}
 """Columns where a result has more to tell; they follow the others, which keep their places."""
 
 _OF_LARGEST = {"largest_region": "area", "largest_region_mm2": "square_millimetres"}
 """Columns of a largest region, where one is known, by what is measured of it."""
 
 
-NO_OVERLAY, FAILED = "no-overlay", "failed"
-"""Kinds of errors besides those of photographs: the overlay could not be written; nobody expected it."""
+NO_OVERLAY, NO_EXPLANATION, FAILED = "no-overlay", "no-explanation", "failed"
+"""Kinds of errors besides those of photographs: the overlay, or the picture of an explanation, could not be written;
+nobody expected it."""
 
 _NO_MAP = np.empty((0, 0), np.float32)
 
@@ -42,8 +43,11 @@ class Result:
         inspection: without its map; None if it could not be inspected, or was by an earlier run.
         overlay: the overlay that was written, if any.
         error: why it could not be inspected; `kind` is one of `blemish.core.images.IMAGE_PROBLEM_KINDS`, "left-out"
-            for a file that is no photograph, or "failed". With an inspection: why there is no overlay, "no-overlay".
+            for a file that is no photograph, or "failed". With an inspection: why there is no overlay, "no-overlay", or
+            no explanation, "no-explanation".
         earlier: the result as JSON-ready values, where it is of an earlier run.
+        why: the explanation as JSON-ready values, with the path of its `picture` where that was written; None where
+            none was asked for, or the part passed.
     """
 
     path: Path
@@ -52,6 +56,7 @@ class Result:
     error: str = ""
     kind: str = ""
     earlier: dict[str, Any] | None = None
+    why: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, path: Path, inspection: Inspection, overlay: Path | None = None, error: str = "") -> Result:
@@ -61,6 +66,14 @@ class Result:
         """
         light = replace(inspection, anomaly_map=_NO_MAP, photograph=None, counted=None)
         return cls(path, light, overlay, error, NO_OVERLAY if error else "")
+
+    def explained(self, why: dict[str, Any]) -> Result:
+        """The same with its explanation."""
+        return replace(self, why=why)
+
+    def unexplained(self, error: str) -> Result:
+        """The same, whose explanation has failed with a sentence; that of a missing overlay comes first."""
+        return self if self.error else replace(self, error=error, kind=NO_EXPLANATION)
 
     @property
     def left_out(self) -> bool:
@@ -80,6 +93,7 @@ class Result:
         if self.inspection is not None:
             document |= self.inspection.to_json()
         document |= {"overlay": str(self.overlay)} if self.overlay else {}
+        document |= {"why": self.why} if self.why else {}
         return document | ({"error": self.error, "kind": self.kind} if self.error else {})
 
 
@@ -125,7 +139,8 @@ def _write_table(text: io.TextIOWrapper, results: Sequence[Result]) -> None:
         counted = {"regions": len(document["regions"]) if "regions" in document else ""}
         probability = document.get("types", {}).get(document.get("type"), "")
         largest = {name: _largest(document, name) or "" for name in _OF_LARGEST}
-        writer.writerow(document | counted | largest | {"type_probability": probability})
+        why = document.get("why", {}).get("sentence", "")
+        writer.writerow(document | counted | largest | {"type_probability": probability, "why": why})
 
 
 def _largest(document: dict[str, Any], column: str) -> float | None:

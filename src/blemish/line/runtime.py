@@ -28,7 +28,10 @@ from blemish.core.types import (
 from blemish.line.artifact import MODEL, SCORING, Artifact, read_artifact, write_artifact
 from blemish.line.decision import Decision
 from blemish.line.defect_scores import score_defects
+from blemish.line.explaining import ExplainingNetwork, explanation_by
+from blemish.line.explanation import Explanation
 from blemish.line.features import BackboneFeatures
+from blemish.line.good_patches import GoodPatches
 from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
@@ -60,6 +63,7 @@ class Inspector:
             it, and for detectors that show no place.
         map_scale: map values of the heatmap's coldest and warmest colour.
         features: the backbone inside the artifact, compiled when first asked for.
+        good_patches: what the artifact keeps of its memory bank, opened when first asked for.
         history: losses of each epoch of the training; empty where there was none.
     """
 
@@ -73,12 +77,14 @@ class Inspector:
         self.map_scale = (calibration.map_low, calibration.map_high)
         self.history = artifact.history()
         self.features = BackboneFeatures(artifact, threads)
+        self.good_patches = GoodPatches(artifact, threads)
         self.calibration = artifact.calibration()
         self.region_statistics = region_statistics(artifact)
         self._areas_at: tuple[float, Calibration] | None = None
         known = artifact.known_photographs()
         self._known_photographs = None if known is None else KnownPhotographs(known)
         self._outputs = self.manifest.detector.outputs
+        self._explaining = ExplainingNetwork(artifact, threads)
         try:
             self._run = _compiled(artifact, threads)
         except RuntimeError as error:
@@ -213,6 +219,23 @@ class Inspector:
         height, width = pixels.shape[:2]
         return self.inspect_photograph(DecodedPhotograph(pixels, width, height))
 
+    def explain(self, image: ImageInput | Inspection) -> Explanation:
+        """Why a photograph is judged as it is: for each region, and by what the network made of the photograph.
+
+        A plain inspection computes nothing of it. The first explanation takes longer, as the network with all outputs
+        is compiled then.
+
+        Args:
+            image: as of `inspect`; or an inspection that it has made, with its photograph.
+
+        Raises:
+            ImageError: as `inspect`.
+            UsageError: it is none of these, or the inspection's photograph was not kept.
+            ArtifactError: the network cannot explain.
+        """
+        inspection = image if isinstance(image, Inspection) else self.inspect(image)
+        return explanation_by(self, self._explaining, inspection)
+
     def open_photograph(
         self, content: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS
     ) -> DecodedPhotograph:
@@ -341,7 +364,7 @@ class Inspector:
         regions: tuple[Region, ...] = ()
         if verdict in (Verdict.REVIEW, Verdict.REJECT) and gives_map:
             regions = self._regions_of(prediction, width, height)
-        types = prediction.types if verdict is Verdict.REJECT else {}
+        types = prediction.types if verdict is not Verdict.PASS else {}
         return Inspection(
             verdict=verdict,
             score=prediction.score,
@@ -389,7 +412,7 @@ class Inspector:
         return self._areas_at[1]
 
     def _type_of(self, prediction: Prediction) -> str:
-        """The likeliest type of a rejected part, unless it is like no labelled defect."""
+        """The likeliest type of a part that does not pass, unless it is like no labelled defect."""
         known = self.manifest.calibration.types
         limit = known.limit if known else None
         if limit is not None and prediction.type_distance is not None and prediction.type_distance > limit:
@@ -407,5 +430,5 @@ def _compiled(artifact: Artifact, threads: int | None) -> Callable[[Any], list[F
     contract, model = artifact.manifest.preprocessing, artifact.content(MODEL)
     if contract.tiled:
         return TiledNetwork(model, artifact.content(SCORING), contract, artifact.path, threads)
-    network = CompiledNetwork(model, threads)
+    network = CompiledNetwork(model, threads, artifact.manifest.detector.outputs)
     return lambda given: network(given[None])

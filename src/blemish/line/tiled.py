@@ -31,7 +31,7 @@ class TiledNetwork:
         self, model: bytes, scoring: bytes, contract: Preprocessing, path: Path, threads: int | None = None
     ) -> None:
         self._contract = contract
-        self._tile = CompiledNetwork(model, threads)
+        self._tile = CompiledNetwork(model, threads, ("map",))
         self._scoring = CompiledNetwork(scoring, threads)
         try:
             parts = tiling(contract)

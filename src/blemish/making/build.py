@@ -18,13 +18,14 @@ from blemish.core.progress import task
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN
 from blemish.detectors.base import Detector
-from blemish.detectors.tiled import TileNetworks, exported_tiles
+from blemish.detectors.tiled import TileNetworks, WithNearest, exported_tiles
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.features.onnx_export import to_onnx
 from blemish.line.artifact import (
     FEATURES,
     HISTORY,
     MODEL,
+    NEAREST,
     SCORING,
     write_artifact,
 )
@@ -43,6 +44,7 @@ from blemish.making.backbone import exported_backbone
 from blemish.making.calibrate import Calibrated, calibrate
 from blemish.making.calibration_set import CalibrationSet
 from blemish.making.first_decision import ANY_RATES, Rates, require_promised
+from blemish.making.good_patches import bank_members
 from blemish.making.parity import check_parity, check_tiled_parity
 from blemish.making.reach import Reach, measure_reach
 from blemish.making.reading import LABELLED_SHARE, Readable, read_for_learning
@@ -123,6 +125,7 @@ def build_inspector(
     leave_out_suspicious: bool = False,
     check_photographs: bool = True,
     rates: Rates = ANY_RATES,
+    pictures: bool = True,
 ) -> BuildSummary:
     """Fit a detector on the catalog's training images and write it as an inspector.
 
@@ -144,6 +147,7 @@ def build_inspector(
             calibrate without them.
         check_photographs: learn what photographs must be like to be judged (`blemish.making.suitability`), where enough
             of them were measured when they were read.
+        pictures: whether pictures of the good patches in a memory bank go into the file, to be shown beside defects.
         readable: what `readable_for` gives of the `learning_catalog`, where somebody has already read it.
         rates: of good parts that are rejected and reviewed.
 
@@ -180,7 +184,8 @@ def build_inspector(
     manifest = _manifest(name or Path(out).stem, detector, calibrated, training, parity, reach)
     manifest = manifest.model_copy(update={"suitability": suitable and suitable.record})
     history = getattr(detector, "history_", [])
-    members = {**networks, FEATURES: exported_backbone(), **calibrated.members()}
+    bank = bank_members(detector, readable, calibrated.farthest, pictures)
+    members = {**networks, FEATURES: exported_backbone(), **calibrated.members(), **bank}
     members |= suitable.members() if suitable else {}
     write_artifact(out, manifest, members | ({HISTORY: json.dumps(history).encode()} if history else {}))
     return BuildSummary(
@@ -240,25 +245,32 @@ def suspects_of(normal: NormalScores) -> list[dict[str, Any]]:
 def _export(detector: Detector, catalog: Catalog) -> tuple[dict[str, bytes], ParityRecord, Reach]:
     """The fitted detector as ONNX members, and what was measured of it on a few of the photographs."""
     contract, features = detector.preprocessing(), _features(detector)
-    outputs = _detector_record(detector).outputs
+    outputs, explains = _detector_record(detector).outputs, detector.explains
     paths = _spread(detector.files_seen(_spread(catalog.train_normal(), _PARITY_IMAGES)), _PARITY_IMAGES)
     with task("Exporting and checking the inspector"):
+        has_bank = detector.bank_sources() is not None
         if contract.tiled:
-            return _export_tiles(detector.tile_networks(), contract, outputs, paths)
+            return _export_tiles(detector.tile_networks(), contract, outputs, paths, has_bank)
         network = detector.whole_network()
         shape = (3, contract.height, contract.width) if features is None else (features.columns,)
-        model = to_onnx(network, torch.zeros(1, *shape), outputs)
-        parity, reach = check_parity(network, model, contract, paths, features), Reach(False)
+        whole = (*outputs, *explains)
+        exported, names = (WithNearest(network), (*whole, NEAREST)) if has_bank else (network, whole)
+        model = to_onnx(exported, torch.zeros(1, *shape), names)
+        parity, reach = check_parity(network, model, contract, paths, features, whole), Reach(False)
         if detector.gives_maps and outputs == ("score", "map") and features is None:
             reach = measure_reach(model, contract, paths)
         return {MODEL: model}, parity, reach
 
 
 def _export_tiles(
-    networks: TileNetworks, contract: Preprocessing, outputs: Sequence[str], paths: Sequence[Path]
+    networks: TileNetworks,
+    contract: Preprocessing,
+    outputs: Sequence[str],
+    paths: Sequence[Path],
+    has_bank: bool,
 ) -> tuple[dict[str, bytes], ParityRecord, Reach]:
     """A detector that reads tiles: a graph of one tile, and one of what all tiles give together."""
-    model, scoring = exported_tiles(networks, contract, outputs)
+    model, scoring = exported_tiles(networks, contract, outputs, has_bank)
     runtime = TiledNetwork(model, scoring, contract, Path("the inspector"))
     parity = check_tiled_parity(networks, runtime, contract, paths)
     return {MODEL: model, SCORING: scoring}, parity, Reach(False)
@@ -311,6 +323,7 @@ def _detector_record(detector: Detector) -> DetectorRecord:
         types=detector.defect_types,
         gives_maps=detector.gives_maps,
         gives_mask_probability=detector.gives_mask_probability,
+        explains=detector.explains,
         metric=detector.measures,
         chosen=detector.chosen(),
     )

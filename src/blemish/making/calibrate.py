@@ -41,6 +41,7 @@ class Calibrated:
         record: what the manifest says of them.
         decision: the one that holds until somebody makes another.
         regions: how large the areas of their maps are, in the order of the calibration; None without a map.
+        farthest: of each photograph the largest distance of a patch, where the detector says it of all.
     """
 
     normal: NormalScores
@@ -48,6 +49,7 @@ class Calibrated:
     record: CalibrationRecord
     decision: Decision
     regions: RegionStatistics | None = None
+    farthest: Sequence[float] = ()
 
     def members(self) -> dict[str, bytes]:
         """The artifact's members, by name."""
@@ -65,10 +67,12 @@ class Calibrated:
 def calibrate(detector: Detector, readable: Readable, folds: int, rates: Rates = ANY_RATES) -> Calibrated:
     """Score good images as if unseen: by detectors of the other folds, or those that were set aside."""
     normal, maxima, medians = NormalScores(detector.suspicious()), list[float](), list[float]()
-    belonging, groups, curves = list[str](), readable.groups, list[tuple[FloatArray, FloatArray]]()
+    belonging, groups, farthest = list[str](), readable.groups, list[float | None]()
+    curves = list[tuple[FloatArray, FloatArray]]()
     for path, prediction in _unseen_predictions(detector, readable, folds):
         belonging.append(groups.get(path, f"/{path}"))
         normal.add(path, image_name(path, readable.catalog.root), prediction, detector.gives_maps)
+        farthest.append(prediction.farthest)
         maxima.append(float(prediction.anomaly_map.max()))
         counted = prediction.counted
         where = ... if counted is None else covered(counted, *prediction.anomaly_map.shape)
@@ -94,7 +98,9 @@ def calibrate(detector: Detector, readable: Readable, folds: int, rates: Rates =
         digests=training_digests(set_aside.digests) if set_aside.enough else (),
         types=detector.type_calibration(),
     )
-    return Calibrated(normal, calibration, record, decision, regions)
+    known = [one for one in farthest if one is not None]
+    farthest_known = known if len(known) == len(farthest) else ()
+    return Calibrated(normal, calibration, record, decision, regions, farthest_known)
 
 
 def _pixel_threshold(maxima: Calibration) -> tuple[float, float]:

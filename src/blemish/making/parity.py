@@ -29,16 +29,18 @@ def check_parity(
     contract: Preprocessing,
     paths: Sequence[Path],
     features: FeaturesRecord | None = None,
+    outputs: Sequence[str] | None = None,
 ) -> ParityRecord:
     """Score photographs with the torch network and with the runtime's, and compare scores and maps.
 
     Their negatives are shown: what a detector has learnt by heart scores about zero, where rounding is all there is.
-    The error is the largest difference relative to the largest value of the torch path on that image.
+    The error is the largest difference relative to the largest value of the torch path on that image. Of the runtime's
+    only these outputs are computed; all when None.
 
     Raises:
         BlemishError: they differ by more than `TOLERANCE`; the photograph and its two scores are named.
     """
-    runtime, gate = CompiledNetwork(model), _Gate()
+    runtime, gate = CompiledNetwork(model, outputs=outputs), _Gate()
     for path in paths:
         negative = _negative(path, contract, features)
         given = np.asarray(network_input(negative, contract, features).values[None], np.float32)

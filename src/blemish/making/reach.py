@@ -49,7 +49,7 @@ def measure_reach(model: bytes, contract: Preprocessing, paths: Sequence[Path]) 
         contract: what it is given.
         paths: a few photographs of good parts.
     """
-    runtime = CompiledNetwork(model)
+    runtime = CompiledNetwork(model, outputs=("score", "map"))
 
     def map_of(picture: ByteArray) -> FloatArray | None:
         score, anomaly_map, *_ = runtime(standardise(picture, contract)[None])

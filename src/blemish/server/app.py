@@ -18,6 +18,7 @@ from blemish.server.proxies import Proxies, route_path
 from blemish.server.routes import (
     audit,
     decisions,
+    explanations,
     gallery,
     health,
     inspect,
@@ -62,7 +63,8 @@ def create_app(service: Service) -> FastAPI:
     app.state.streams = EventStreams()
     problems.install(app)
     answering = (
-        inspect, inspectors, decisions, inspections, gallery, statistics, jobs, audit, health, documentation,
+        inspect, inspectors, decisions, inspections, explanations, gallery, statistics, jobs, audit, health,
+        documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)

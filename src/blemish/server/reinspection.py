@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from blemish.core.errors import BlemishError, NotFoundError
 from blemish.core.images import DecodeLimits, decode_image, whole_pixels
 from blemish.core.types import ByteArray
+from blemish.line.explanation import Explanation
 from blemish.server.judgement import Judgement
 from blemish.server.queue import Photograph
 from blemish.station.compiled import CompiledInspectors
@@ -67,6 +68,18 @@ class Reinspection:
         """
         with self._turn:
             return self._judged(self._shared, version, photograph)
+
+    def explained(self, record: InspectionRecord) -> Explanation:
+        """As `of_record`, and why; one at a time.
+
+        Raises:
+            NotFoundError: the photograph is not kept, or the version is gone.
+            ArtifactError: the version's file is not the one that was added, or cannot explain.
+        """
+        version, photograph = self._version(record), self.kept(record)
+        with self._turn:
+            judgement = self._judged(self._shared, version, photograph)
+            return judgement.inspector.explain(judgement.inspection)
 
     def for_gallery(self, record: InspectionRecord) -> Judgement:
         """As `of_record`, on one core and with networks that are the gallery's alone."""

@@ -103,7 +103,8 @@ class NewInspection:
     type: str | None = field(
         default=None,
         metadata={
-            "description": "The likeliest defect type of a rejected part, or `none of these`; null where none is told."
+            "description": "The likeliest defect type of a part that does not pass, or `none of these`; null where "
+            "none is told."
         },
     )
     types: Mapping[str, float] = field(

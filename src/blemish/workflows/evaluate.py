@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,6 +83,7 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
     from blemish.evaluation.facts import inspector_facts
     from blemish.evaluation.report import write_report
     from blemish.evaluation.unseen import evaluate_inspector
+    from blemish.line.explanation_picture import made_of
     from blemish.line.runtime import Inspector
     from blemish.workflows.problems import said_problems
 
@@ -98,7 +100,14 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
         say(f"{failure.path}: {failure.detail}")
     result = EvaluateResult(evaluation, request.folder / "report.html", said)
     facts = inspector_facts(manifest) | {"Inspector": title}
-    write_report([evaluation], result.report, f"{title}: evaluation", facts, inspector.history)
+    write_report(
+        [evaluation],
+        result.report,
+        f"{title}: evaluation",
+        facts,
+        inspector.history,
+        partial(made_of, inspector),
+    )
     write_json(request.folder / "metrics.json", result.to_json())
     return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,6 +81,10 @@ class FitRequest(ViewRequest, GroupedRequest):
     )
     false_reject_rate: FalseRejectRate = None
     review_rate: ReviewRate = None
+    pictures: bool = Field(
+        True,
+        description="Keep small pictures of good patches in the inspector, up to 3 MB, to show beside a defect.",
+    )
     resume: bool = Field(False, description="Go on with an interrupted training of the same inspector.")
     tensorboard: Path | None = Field(None, description="Folder for TensorBoard's event files.")
     mlflow: str | None = Field(None, description="MLflow's tracking address.")
@@ -210,6 +215,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
             leave_out_suspicious=request.leave_out_suspicious,
             check_photographs=request.check_photographs,
             rates=Rates(request.false_reject_rate, request.review_rate),
+            pictures=request.pictures,
         )
     shutil.rmtree(checkpoints, ignore_errors=True)
     for skipped in summary.skipped:
@@ -286,6 +292,8 @@ def _write_report(result: FitResult, out: Path) -> None:
     """
     from blemish.evaluation.facts import inspector_facts
     from blemish.evaluation.training_report import Training, write_training_report
+    from blemish.line.explanation_picture import made_of
+    from blemish.line.runtime import Inspector
 
     summary, manifest = result.summary, result.summary.manifest
     calibration = manifest.calibration
@@ -306,6 +314,7 @@ def _write_report(result: FitResult, out: Path) -> None:
         bit_depth=manifest.preprocessing.bit_depth,
         skipped=summary.skipped,
         history=summary.history,
+        made=partial(made_of, Inspector.load(Path(summary.path))) if manifest.detector.explains else None,
     )
     known = {"Category": summary.category} | inspector_facts(manifest)
     known |= {

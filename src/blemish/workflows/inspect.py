@@ -20,6 +20,7 @@ from blemish.workflows.fields import InspectorFile
 from blemish.workflows.request import Argument, Option, Outcome, Request
 
 if TYPE_CHECKING:
+    from blemish.line.inspection import Inspection
     from blemish.line.journal import Journal
     from blemish.line.photographs import Photograph
     from blemish.line.results import Result
@@ -51,6 +52,10 @@ class InspectRequest(Request):
     ignore: Annotated[tuple[str, ...], Option(metavar="GLOB", repeated=True)] = Field(
         (),
         description="Leave out what has such a name or lies in such a folder, as '*.txt'; repeat for more.",
+    )
+    explain: bool = Field(
+        False,
+        description="Say why each part that does not pass is called so, and draw it as NAME_why.png in --out.",
     )
     resume: bool = Field(
         False, description="Go on with the results in --out: judge only what is new, changed or failed."
@@ -151,10 +156,13 @@ def _result(
         return _judged(inspector, photograph, request)
     state = state_of(photograph.path)
     earlier = journal.result_of(photograph.path, state)
-    if earlier and not photograph.error and _has_overlay(earlier, photograph, request):
+    has = _has_overlay, _has_explanation
+    if earlier and not photograph.error and all(one(earlier, photograph, request) for one in has):
         overlay = request.out / photograph.place if request.out and "overlay" in earlier else None
-        kept = {key: value for key, value in earlier.items() if key not in ("path", "overlay")}
-        return Result(photograph.path, overlay=overlay, earlier=kept)
+        kept = {key: value for key, value in earlier.items() if key not in ("path", "overlay", "why")}
+        return Result(
+            photograph.path, overlay=overlay, earlier=kept, why=_earlier_why(earlier, photograph, request)
+        )
     result = _judged(inspector, photograph, request)
     journal.add(photograph.path, state, result.to_json())
     return result
@@ -175,7 +183,7 @@ def _written(out: Path | None, results: Sequence[Result], journal: Journal | Non
 
 
 def _judged(inspector: Inspector, photograph: Photograph, request: InspectRequest) -> Result:
-    """Judge one photograph and write its overlay; an error becomes a result too."""
+    """Judge one photograph, write its overlay, and explain it; an error becomes a result too."""
     from blemish.core.image_files import OVERLAY_MARK
     from blemish.core.pictures import encoded, with_comment
     from blemish.core.storage import write_bytes
@@ -187,7 +195,7 @@ def _judged(inspector: Inspector, photograph: Photograph, request: InspectReques
             raise photograph.error
         inspection = inspector.inspect(path)
         if request.out is None or not _is_saved(inspection.verdict, request):
-            return Result.of(path, inspection)
+            return _explained(Result.of(path, inspection), inspector, inspection, photograph, request)
         overlay = with_comment(encoded(inspection.overlay_pixels(), ".jpg", _QUALITY), OVERLAY_MARK)
     except ImageError as error:
         return Result(path, error=str(error), kind=error.kind)
@@ -195,9 +203,64 @@ def _judged(inspector: Inspector, photograph: Photograph, request: InspectReques
         return Result(path, error=f"{path}: {explained(error, 'blemish inspect')[1]}", kind=FAILED)
     try:
         write_bytes(request.out / photograph.place, overlay)
+        result = Result.of(path, inspection, request.out / photograph.place)
     except BlemishError as error:
-        return Result.of(path, inspection, error=str(error))
-    return Result.of(path, inspection, request.out / photograph.place)
+        result = Result.of(path, inspection, error=str(error))
+    return _explained(result, inspector, inspection, photograph, request)
+
+
+def _explained(
+    result: Result,
+    inspector: Inspector,
+    inspection: Inspection,
+    photograph: Photograph,
+    request: InspectRequest,
+) -> Result:
+    """The result with its explanation, where one is to be; what goes wrong with that takes no verdict away."""
+    from blemish.core.image_files import OVERLAY_MARK
+    from blemish.core.pictures import encoded, png_with_comment
+    from blemish.core.storage import write_bytes
+    from blemish.line.photographs import why_place
+
+    if not _is_explained(inspection.verdict, request):
+        return result
+    try:
+        explanation = inspector.explain(inspection)
+        why = explanation.to_json()
+        if request.out is not None:
+            place = request.out / why_place(photograph.place)
+            picture = encoded(explanation.picture_pixels(), ".png")
+            write_bytes(place, png_with_comment(picture, OVERLAY_MARK))
+            why["picture"] = str(place)
+    except Exception as error:  # the part is judged, and the others go on
+        return result.unexplained(f"{photograph.path}: {explained(error, 'blemish inspect')[1]}")
+    return result.explained(why)
+
+
+def _is_explained(verdict: str, request: InspectRequest) -> bool:
+    """Whether a photograph with this verdict gets an explanation."""
+    return request.explain and verdict in ("review", "reject")
+
+
+def _has_explanation(earlier: dict[str, Any], photograph: Photograph, request: InspectRequest) -> bool:
+    """Whether an earlier result has its explanation with its picture where it is to be, or none where none is to be."""
+    from blemish.line.photographs import why_place
+
+    if not _is_explained(earlier["verdict"], request):
+        return "why" not in earlier
+    return "why" in earlier and (request.out is None or (request.out / why_place(photograph.place)).is_file())
+
+
+def _earlier_why(
+    earlier: dict[str, Any], photograph: Photograph, request: InspectRequest
+) -> dict[str, Any] | None:
+    """The explanation of an earlier result, with its picture where that lies now."""
+    from blemish.line.photographs import why_place
+
+    why: dict[str, Any] | None = earlier.get("why")
+    if why is None or request.out is None:
+        return why
+    return why | {"picture": str(request.out / why_place(photograph.place))}
 
 
 def _is_saved(verdict: str, request: InspectRequest) -> bool:

@@ -9,7 +9,7 @@ principal components, here its length, not its square. Both on any backbone.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,7 +20,10 @@ from torch import Tensor, nn
 from blemish.core.progress import task, track
 from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
+from blemish.detectors.augmentation import COPIES
+from blemish.detectors.bank_sources import ITSELF, BankSources, Copy, grid_places
 from blemish.detectors.base import normal_images, refuse, require_fitted
+from blemish.detectors.copies import Copies
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, said_by
 from blemish.detectors.layers import PatchScoring
 from blemish.detectors.memo import Memo
@@ -33,7 +36,7 @@ from blemish.detectors.memory.nearest_patch import (
     NearestPatch,
     patch_embedding,
 )
-from blemish.detectors.memory.patch_pool import augmented_patches, choose_bank, turned_patches
+from blemish.detectors.memory.patch_pool import augmented_patches, bank_rows, turned_patches
 from blemish.detectors.memory.subspace import SubspaceResidual, learn_subspace
 from blemish.detectors.turned_copies import exact_copies
 from blemish.features.pixels import PixelCache
@@ -42,21 +45,24 @@ from blemish.features.together import Reads
 
 @dataclasses.dataclass(frozen=True)
 class _Shot:
-    """A good photograph: patches of its turned copies (N x D each), of itself (D x h x w), and of augmented copies."""
+    """A good photograph: patches of its turned copies (N x D each), of itself (D x h x w), and of augmented copies; and
+    of the patches of all copies the places (N x 3 each)."""
 
     copies: list[Tensor]
     upright: Tensor
     augmented: list[Tensor] = dataclasses.field(default_factory=list)
+    places: list[Tensor] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Good:
-    """What is known of good patches: the memory bank or the subspace, which are the part, and how many (h, w) an image
-    has."""
+    """What is known of good patches: the memory bank or the subspace, which are the part, how many (h, w) an image
+    has, and which of all patches the bank holds."""
 
     known: Tensor | SubspaceResidual
     foreground: Foreground | None
     grid: tuple[int, int]
+    rows: Tensor | None = None
 
 
 @dataclasses.dataclass
@@ -82,7 +88,7 @@ class FewShot(FrozenFeatureDetector):
         sigma: smoothing of the map, in pixels of the input.
         calibration_images: most photographs scored as if unseen beyond those learnt from.
 
-    After `fit`: `good_` (what is known of good patches).
+    After `fit`: `good_` (what is known of good patches) and `sources_` (where those of a memory bank come from).
     """
 
     name: ClassVar[str] = "few-shot"
@@ -117,6 +123,12 @@ class FewShot(FrozenFeatureDetector):
         shots = self._shots.keep(self.key_of(paths), self._shots_of(paths))
         with task("Choosing the memory bank", None):
             self.good_ = self._learn(shots.values())
+        self.sources_ = None if self.good_.rows is None else self._sources(shots, self.good_.rows, paths)
+
+    def bank_sources(self) -> BankSources | None:
+        """Where the stored vectors come from; None of a subspace."""
+        require_fitted(self, "good_")
+        return self.sources_
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Score photographs one by one, in order."""
@@ -191,12 +203,30 @@ class FewShot(FrozenFeatureDetector):
     def _shot_of(self, path: Path, most: int) -> _Shot:
         """Patches of a photograph, of its turned and of its augmented copies, at most `most` of each copy."""
         upright, embedding, augmentation = self._patches_of(path), self._embedding(), self.augmented_by()
-        others = turned_patches(self.extractor(), embedding, path, self.rotations)
-        copies = [self._thinned(rows, most) for rows in (upright.flatten(2)[0].T, *others)]
-        more: Iterable[Tensor] = ()
+        grid = int(upright.shape[2]), int(upright.shape[3])
+        copies, augmented, places = list[Tensor](), list[Tensor](), list[Tensor]()
+        itself = upright.flatten(2)[0].T, torch.from_numpy(grid_places(*grid))
+        for rows, at in (itself, *turned_patches(self.extractor(), embedding, path, self.rotations)):
+            kept = self._thinned(rows := rows.contiguous(), most)
+            copies.append(rows[kept])
+            places.append(at[kept])
         if augmentation is not None:
             more = augmented_patches(self.extractor(), embedding, path, augmentation)
-        return _Shot(copies, upright[0], [self._thinned(rows, most) for rows in more])
+            for number, rows in enumerate(more, self.rotations):
+                kept = self._thinned(rows := rows.contiguous(), most)
+                augmented.append(rows[kept])
+                places.append(torch.from_numpy(grid_places(*grid, number))[kept])
+        return _Shot(copies, upright[0], augmented, places)
+
+    def _sources(self, shots: Mapping[int, _Shot], rows: Tensor, paths: list[Path]) -> BankSources:
+        """Where rows of all that the shots hold come from."""
+        places = torch.cat([torch.cat(shot.places) for shot in shots.values()])[rows]
+        counts = torch.tensor([sum(map(len, shot.places)) for shot in shots.values()])
+        owners = torch.tensor(list(shots)).repeat_interleave(counts)[rows]
+        turns, augmentation = Copies(turns=self.rotations), self.augmented_by()
+        made = [Copy(turns, number) for number in range(len(turns))]
+        made += [] if augmentation is None else [Copy(augmentation, number) for number in range(COPIES)]
+        return BankSources(paths, owners.numpy(), places.numpy(), (ITSELF, *made), self.good_.grid)
 
     def _image_of(self, path: Path) -> ByteArray:
         """The photograph at the input's size, uint8 RGB."""
@@ -212,11 +242,10 @@ class FewShot(FrozenFeatureDetector):
         return patches
 
     def _thinned(self, rows: Tensor, most: int) -> Tensor:
-        """Some of the patches: far ones to find the nearest among, random ones to learn a variance from."""
+        """Which of the patches are kept: far ones to find the nearest among, random ones to learn a variance from."""
         if self.method == "nearest" or len(rows) <= most:
-            return choose_bank(rows.contiguous(), most, self.seed)
-        chosen = np.random.default_rng(self.seed).permutation(len(rows))[:most]
-        return rows[torch.from_numpy(chosen)]
+            return bank_rows(rows, most, self.seed)
+        return torch.from_numpy(np.random.default_rng(self.seed).permutation(len(rows))[:most])
 
     def _learn(self, shots: Iterable[_Shot]) -> _Good:
         """What photographs teach."""
@@ -230,7 +259,8 @@ class FewShot(FrozenFeatureDetector):
             )
         if self.method == "subspace":
             return _Good(learn_subspace(rows, self.explained), foreground, grid)
-        return _Good(choose_bank(rows, self.bank_size, self.seed), foreground, grid)
+        chosen = bank_rows(rows, self.bank_size, self.seed)
+        return _Good(rows[chosen], foreground, grid, chosen)
 
     def _of_own_copies(self, path: Path, shot: _Shot) -> Iterator[Prediction]:
         """The only photograph's exact copies, each scored without itself and without augmented ones."""

@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
+from blemish.detectors.bank_sources import BankSources
 from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, IndexArray
 from blemish.detectors.layers import PatchEmbedding
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
-from blemish.detectors.memory.patch_pool import PatchPool, choose_bank, gather_patches
+from blemish.detectors.memory.patch_pool import PatchPool, bank_rows, choose_bank, gather_patches
 from blemish.detectors.tiled import TileNetworks
 
 
@@ -43,7 +44,7 @@ class NearestNeighbours(FrozenFeatureDetector):
         sigma: smoothing of the map, in pixels of the input.
         calibration_images: most training images scored as if unseen.
 
-    After `fit`: `memory_bank_` (vectors x D) and `grid_` (h, w).
+    After `fit`: `memory_bank_` (vectors x D), `sources_` (where these come from) and `grid_` (h, w).
     """
 
     name: ClassVar[str] = "knn"
@@ -67,7 +68,8 @@ class NearestNeighbours(FrozenFeatureDetector):
         paths = normal_images(catalog)
         pool = self._patches.keep(self.key_of(paths), self._pool_of(paths))
         with task("Choosing the memory bank", None):
-            self.memory_bank_ = choose_bank(pool.vectors, self.coreset_size, self.seed)
+            rows = bank_rows(pool.vectors, self.coreset_size, self.seed)
+        self.memory_bank_, self.sources_ = pool.vectors[rows], pool.sources(paths, rows)
         self.grid_ = pool.grid
 
     def predict_files(self, paths: Sequence[Path]) -> Iterator[Prediction]:
@@ -90,6 +92,11 @@ class NearestNeighbours(FrozenFeatureDetector):
         """The fitted detector as one graph."""
         head = self._head(require_fitted(self, "memory_bank_"), self.grid_)
         return BackboneWithHead(self.extractor().backbone, head).eval()
+
+    def bank_sources(self) -> BankSources:
+        """Where the stored vectors come from."""
+        sources: BankSources = require_fitted(self, "sources_")
+        return sources
 
     def tile_networks(self) -> TileNetworks:
         """The fitted detector as two graphs, one of a tile."""

@@ -67,6 +67,11 @@ class NearestPatch(nn.Module):
             2,
         )
 
+    def numbers(self, patches: Tensor) -> Tensor:
+        """Which vector is the nearest of each patch, of patches 1 x D x h x w: float32 1 x 1 x h x w, whole numbers."""
+        relative = F.conv2d(patches - self.centre, self.weight, self.bias)
+        return relative.argmin(1, keepdim=True).to(torch.float32)
+
     def _of(self, patches: Tensor) -> Tensor:
         centred = patches - self.centre
         relative = F.conv2d(centred, self.weight, self.bias)
@@ -100,6 +105,14 @@ class DistanceHead(LocalHead):
 
     def local(self, maps: Sequence[Tensor]) -> Tensor:
         """Distances 1 x 1 x h x w of feature maps, 1 x C x h x w each."""
+        return self._distances(self.embedding(maps))
+
+    def nearest(self, maps: Sequence[Tensor]) -> Tensor:
+        """Distances of patches, and which vector of the bank is nearest: 1 x 2 x h x w."""
+        assert isinstance(self.distance, NearestPatch)  # whoever has a bank says so
         patches = self.embedding(maps)
+        return torch.cat([self._distances(patches), self.distance.numbers(patches)], 1)
+
+    def _distances(self, patches: Tensor) -> Tensor:
         distances: Tensor = self.distance(patches)
         return distances if self.foreground is None else distances * self.foreground(patches)

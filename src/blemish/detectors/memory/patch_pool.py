@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from blemish.core.progress import task, track
-from blemish.detectors.augmentation import Augmentation
+from blemish.detectors.augmentation import COPIES, Augmentation
+from blemish.detectors.bank_sources import ITSELF, BankSources, Copy, grid_places
 from blemish.detectors.copies import Copies
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.memory.coreset import drawn_row, first_of_equals, greedy_coreset, random_projection
@@ -40,30 +41,65 @@ class PatchPool:
         suspicious: images of which some vectors are left out, with how far they stand out (see
             `blemish.detectors.memory.suspicious`).
         begun: rows of the bank that was chosen to see that; None where nobody has looked.
+        places: of each vector the position of its copy in `copies`, its row and its column there, int32 N x 3.
+        copies: the photographs themselves, and copies of them.
     """
 
     vectors: Tensor
     owners: Tensor
     grid: tuple[int, int]
     patches: int
+    places: Tensor
+    copies: tuple[Copy, ...] = (ITSELF,)
     suspicious: Mapping[int, float] = dataclasses.field(default_factory=dict)
     begun: Tensor | None = None
 
     def __add__(self, other: PatchPool) -> PatchPool:
         """The candidates of both, which are of the same images."""
         vectors, owners = torch.cat([self.vectors, other.vectors]), torch.cat([self.owners, other.owners])
-        return PatchPool(vectors, owners, self.grid, self.patches + other.patches)
+        theirs = other.places + torch.tensor([len(self.copies), 0, 0], dtype=torch.int32)
+        places, copies = torch.cat([self.places, theirs]), self.copies + other.copies
+        return PatchPool(vectors, owners, self.grid, self.patches + other.patches, places, copies)
+
+    def kept(self, rows: Tensor) -> PatchPool:
+        """Some of the candidates, by their rows."""
+        return dataclasses.replace(
+            self, vectors=self.vectors[rows], owners=self.owners[rows], places=self.places[rows]
+        )
+
+    def sources(self, paths: Sequence[Path], rows: Tensor, margin: int = 0) -> BankSources:
+        """Where some of the candidates come from; `margin` pixels of the input around the patches are not read."""
+        owners, places = self.owners[rows].numpy(), self.places[rows].numpy()
+        return BankSources(paths, owners, places, self.copies, self.grid, margin)
 
     def thinned(self, each: int, seed: int) -> PatchPool:
         """At most so many candidates of an image: its own greedy coreset of them."""
-        kept = [choose_bank(rows, each, seed) for rows in self._by_owner()]
-        owners = torch.unique_consecutive(self.owners)
-        counts = torch.tensor([len(rows) for rows in kept])
-        return dataclasses.replace(self, vectors=torch.cat(kept), owners=owners.repeat_interleave(counts))
-
-    def _by_owner(self) -> Sequence[Tensor]:
         counts = torch.unique_consecutive(self.owners, return_counts=True)[1]
-        return torch.split(self.vectors, counts.tolist())
+        parts = torch.split(torch.arange(len(self.owners)), counts.tolist())
+        return self.kept(torch.cat([part[bank_rows(self.vectors[part], each, seed)] for part in parts]))
+
+
+class _Gathered:
+    """Candidates as they come, of which each lot is thinned at once."""
+
+    def __init__(self, each: int, seed: int) -> None:
+        self._each, self._seed = each, seed
+        self._vectors: list[Tensor] = []
+        self._owners: list[Tensor] = []
+        self._places: list[Tensor] = []
+        self.patches = 0
+
+    def add(self, owner: int, rows: Tensor, places: Tensor) -> None:
+        """The greedy coreset of patches N x D at their places N x 3."""
+        chosen = bank_rows(rows := rows.contiguous(), self._each, self._seed)
+        self._vectors.append(rows[chosen])
+        self._places.append(places[chosen])
+        self._owners.append(torch.full((len(chosen),), owner))
+
+    def pool(self, grid: tuple[int, int], copies: tuple[Copy, ...] = (ITSELF,)) -> PatchPool:
+        """All of them."""
+        vectors, owners, places = map(torch.cat, (self._vectors, self._owners, self._places))
+        return PatchPool(vectors, owners, grid, self.patches, places, copies)
 
 
 def gather_patches(
@@ -83,19 +119,20 @@ def gather_patches(
     """
     if extractor.contract.tiled:
         return _gather_tiles(extractor, embedding, paths, most, seed)
-    vectors, owners, grid, count = [], [], (0, 0), 0
+    gathered, grid = _Gathered(max(1, most // len(paths)), seed), (0, 0)
     stream = extractor.stream(paths)
     for position, maps in enumerate(track(stream, "Reading good images", len(paths))):
         patches = embedding(batch_of_one(maps))
         grid = (int(patches.shape[2]), int(patches.shape[3]))
-        rows = patches.flatten(2)[0].T
-        count += len(rows)
+        rows, own = patches.flatten(2)[0].T, torch.from_numpy(grid_places(*grid))
+        gathered.patches += len(rows)
+        others: list[Tensor] = []
         if augmentation is not None:
-            rows = torch.cat([rows, *augmented_patches(extractor, embedding, paths[position], augmentation)])
-        rows = choose_bank(rows.contiguous(), max(1, most // len(paths)), seed)
-        vectors.append(rows)
-        owners.append(torch.full((len(rows),), position))
-    return PatchPool(torch.cat(vectors), torch.cat(owners), grid, count)
+            others = list(augmented_patches(extractor, embedding, paths[position], augmentation))
+        places = [torch.from_numpy(grid_places(*grid, number)) for number in range(1, len(others) + 1)]
+        gathered.add(position, torch.cat([rows, *others]), torch.cat([own, *places]))
+    changed = () if augmentation is None else (Copy(augmentation, number) for number in range(COPIES))
+    return gathered.pool(grid, (ITSELF, *changed))
 
 
 def gather_copies(
@@ -119,42 +156,44 @@ def gather_copies(
     wanted: dict[int, set[int]] = {}
     for position, number in (divmod(int(pair), len(copies)) for pair in pairs):
         wanted.setdefault(position, set()).add(number)
-    vectors, owners, grid, count, pixels = [], [], (0, 0), 0, PixelCache()
+    gathered, grid, pixels = _Gathered(each, seed), (0, 0), PixelCache()
     with task(f"Reading copies: {copies}", len(pairs)) as advance:
         for position in sorted(wanted):
             picture = pixels.read(paths[position], extractor.contract)
             stride = extractor.contract.width / extractor.shapes[0][-1]
-            for copy, angle in copies.of(picture, stride, wanted[position]):
+            made = copies.of(picture, stride, wanted[position])
+            for number, (copy, angle) in zip(sorted(wanted[position]), made, strict=True):
                 patches = embedding(batch_of_one(extractor.extract_once(copy)))
                 grid = (int(patches.shape[2]), int(patches.shape[3]))
-                rows = patches.flatten(2)[0].T
+                rows, places = patches.flatten(2)[0].T, torch.from_numpy(grid_places(*grid, number))
                 if angle:
-                    rows = rows[torch.from_numpy(places_inside(grid, angle).ravel())]
-                count += len(rows)
-                vectors.append(choose_bank(rows.contiguous(), each, seed))
-                owners.append(torch.full((len(vectors[-1]),), position))
+                    inside = torch.from_numpy(places_inside(grid, angle).ravel())
+                    rows, places = rows[inside], places[inside]
+                gathered.patches += len(rows)
+                gathered.add(position, rows, places)
                 advance(1)
-    return PatchPool(torch.cat(vectors), torch.cat(owners), grid, count)
+    return gathered.pool(grid, tuple(Copy(copies, number) for number in range(len(copies))))
 
 
 def _gather_tiles(
     extractor: FeatureExtractor, embedding: nn.Module, paths: Sequence[Path], most: int, seed: int
 ) -> PatchPool:
     """Candidates from the tiles of all images, of which only one is held at a time."""
-    vectors, owners = [], []
-    most_each = max(1, most // (len(paths) * len(extractor.tiling.tiles)))
-    for position, tile, maps in tiles_of_good(extractor, paths):
-        rows = choose_bank(kept_patches(embedding, tile, maps), most_each, seed)
-        vectors.append(rows)
-        owners.append(torch.full((len(rows),), position))
+    gathered = _Gathered(max(1, most // (len(paths) * len(extractor.tiling.tiles))), seed)
     _, height, width = extractor.shapes[0]
-    return PatchPool(torch.cat(vectors), torch.cat(owners), (height, width), len(paths) * height * width)
+    stride, whole = extractor.contract.height // height, grid_places(height, width)
+    for position, tile, maps in tiles_of_good(extractor, paths):
+        places = whole.reshape(height, width, 3)[tile.places(stride)].reshape(-1, 3)
+        gathered.add(position, kept_patches(embedding, tile, maps), torch.from_numpy(places))
+    gathered.patches = len(paths) * height * width
+    return gathered.pool((height, width))
 
 
 def turned_patches(
     extractor: FeatureExtractor, embedding: nn.Module, path: Path, rotations: int
-) -> Iterator[Tensor]:
-    """Patches of a photograph's turned copies at equal angles, itself left out: N x D of each.
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Patches of a photograph's turned copies at equal angles, itself left out: N x D of each, and their places, N x 3,
+    of which the first number is the copy's, from 1.
 
     Places that a turned copy does not reach are left out.
 
@@ -166,7 +205,8 @@ def turned_patches(
         angle = 360 * number / rotations
         patches = embedding(batch_of_one(extractor.extract_resized(turned(image, angle))))
         grid = (int(patches.shape[2]), int(patches.shape[3]))
-        yield patches.flatten(2)[0].T[torch.from_numpy(places_inside(grid, angle).ravel())]
+        inside = torch.from_numpy(places_inside(grid, angle).ravel())
+        yield patches.flatten(2)[0].T[inside], torch.from_numpy(grid_places(*grid, number))[inside]
 
 
 def augmented_patches(

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
+from blemish.detectors.bank_sources import BankSources
 from blemish.detectors.base import normal_images, refuse, require_fitted
 from blemish.detectors.copies import AUTO, NONE, Copies, can_be_meant
 from blemish.detectors.frozen import (
@@ -115,10 +116,10 @@ class PatchCore(FrozenFeatureDetector):
         sigma: smoothing of the map, in pixels of the input; 8 is one patch.
         calibration_images: most training images scored as if unseen.
 
-    After `fit`: `memory_bank_` (vectors x D), `grid_` (h, w), `suspicious_` (photographs with patches that no other
-    has and the bank does not hold, and how far they stand out), `projection_` (None unless patches are reduced by
-    principal components), `copies_choice_` (None unless `copies` is "auto"), `context_` (None where there are too few
-    images for one), and `foreground_` (None unless it is masked by).
+    After `fit`: `memory_bank_` (vectors x D), `sources_` (where these come from), `grid_` (h, w), `suspicious_`
+    (photographs with patches that no other has and the bank does not hold, and how far they stand out), `projection_`
+    (None unless patches are reduced by principal components), `copies_choice_` (None unless `copies` is "auto"),
+    `context_` (None where there are too few images for one), and `foreground_` (None unless it is masked by).
     """
 
     name: ClassVar[str] = "patchcore"
@@ -183,6 +184,8 @@ class PatchCore(FrozenFeatureDetector):
             scores, descriptors = self._scores_of(held, self._scoring(pool.grid))
             context = learn_context(descriptors, scores, self.context)
         self.memory_bank_, self.projection_, self.context_ = bank.vectors, bank.projection, context
+        assert bank.rows is not None  # only a fitted bank has forgotten them
+        self.sources_ = pool.sources(paths, bank.rows, (self.size - self.read_size) // 2)
         self.grid_, self.suspicious_ = pool.grid, {paths[one]: away for one, away in pool.suspicious.items()}
 
     def suspicious(self) -> dict[Path, float]:
@@ -206,15 +209,20 @@ class PatchCore(FrozenFeatureDetector):
             scores, descriptors = self._scores_of(held.values(), scoring)
             context = dataclasses.replace(context, scores=scores, descriptors=descriptors)
         for row, (position, one) in enumerate(held.items()):
-            distances = one.distances[None, None]
+            distances, farthest = one.distances[None, None], float(one.distances.max())
             if context is not None:
                 distances = distances - context.network(without=row)(one.descriptor[None])
             score, anomaly_map = scoring(distances)
-            yield position, prediction_of(score * one.weight, anomaly_map)
+            yield position, prediction_of(score * one.weight, anomaly_map, farthest)
 
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
         return BackboneWithHead(self.extractor().backbone, self._fitted_head()).eval()
+
+    def bank_sources(self) -> BankSources:
+        """Where the stored vectors come from."""
+        sources: BankSources = require_fitted(self, "sources_")
+        return sources
 
     def tile_networks(self) -> TileNetworks:
         """The fitted detector as two graphs, one of a tile."""

@@ -91,14 +91,14 @@ class PatchCoreHead(LocalHead):
         super().__init__()
         self.embedding = embedding
         self.projection = projection or nn.Identity()
-        self.nearest = NearestPatch(bank, cosine=cosine)
+        self.to_bank = NearestPatch(bank, cosine=cosine)
         self.foreground = foreground
         self.scoring = scoring
         self.reweighting = Reweighting(bank, min(reweighting, len(bank))) if reweighting else None
         self.context = context
 
-    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Score (1) and map (H x W) of one image's feature maps, 1 x C x h x w each."""
+    def said(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Score (1), map (H x W) and distances, of which context and weight have made nothing yet."""
         embedded = self.embedding(maps)
         patches, nearest = self.distances(embedded)
         relative = nearest
@@ -107,14 +107,19 @@ class PatchCoreHead(LocalHead):
         score, anomaly_map = self.scoring(relative)
         if self.reweighting is not None:  # the paper's weight is of plain distances
             score = score * self.reweighting(patches, nearest)
-        return score, anomaly_map
+        return score, anomaly_map, nearest
 
     def local(self, maps: Sequence[Tensor]) -> Tensor:
         """Distances 1 x 1 x h x w of feature maps, 1 x C x h x w each, without what context and weight make of them."""
         return self.distances(self.embedding(maps))[1]
 
+    def nearest(self, maps: Sequence[Tensor]) -> Tensor:
+        """Distances of patches, and which vector of the bank is nearest: 1 x 2 x h x w."""
+        patches, distances = self.distances(self.embedding(maps))
+        return torch.cat([distances, self.to_bank.numbers(patches)], 1)
+
     def distances(self, embedded: Tensor) -> tuple[Tensor, Tensor]:
         """Patches as the bank holds them, 1 x K x h x w, and their distances, 1 x 1 x h x w, of patch vectors."""
         patches = self.projection(embedded)
-        nearest = self.nearest(patches)
+        nearest = self.to_bank(patches)
         return patches, nearest if self.foreground is None else nearest * self.foreground(embedded)

@@ -132,9 +132,7 @@ def trusted_pool(
     bank = trusted_bank(pool.vectors, owners, parts, lambda rows: bank_rows(rows, size, seed), seed, own)
     rows = torch.nonzero(bank.trusted)[:, 0]
     return dataclasses.replace(
-        pool,
-        vectors=pool.vectors[rows] if bank.photographs else pool.vectors,
-        owners=owners[rows],
+        pool.kept(rows) if bank.photographs else pool,
         suspicious=bank.photographs,
         begun=torch.searchsorted(rows, bank.rows),
     )

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from blemish.detectors.base import refuse
-from blemish.detectors.reconstruction.head import RESIDUALS, ReconstructionHead, edge_energy
+from blemish.detectors.reconstruction.head import RESIDUALS, ReconstructionHead, Shown, edge_energy
 from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.loop import Material, Objective
 from blemish.detectors.training.photographs import TrainingPhotographs
+from blemish.line.manifest import RECONSTRUCTION, Explains
 
 
 class ReconstructionObjective(Objective):
@@ -92,6 +93,15 @@ class ReconstructionDetector(TrainedDetector[None]):
             # Never 0: a reconstruction without any edge has none to excuse.
             head.usual_edges.fill_(max(float(np.mean(energies)), 1e-8))
         return head
+
+    @property
+    def explains(self) -> tuple[Explains, ...]:
+        """The reconstruction."""
+        return (RECONSTRUCTION,)
+
+    def whole_network(self) -> nn.Module:
+        """The graph with the reconstruction."""
+        return Shown(self.network()).eval()
 
     def check_parameters(self) -> None:
         """Refuse values that cannot be meant."""

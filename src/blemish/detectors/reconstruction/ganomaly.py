@@ -19,10 +19,12 @@ from torch import Tensor, nn
 from blemish.detectors.base import refuse
 from blemish.detectors.layers import enlarging_matrix
 from blemish.detectors.reconstruction.ganomaly_network import Discriminator, GanomalyNetwork
+from blemish.detectors.reconstruction.head import Shown
 from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch, ImageExamples
 from blemish.detectors.training.loop import Material, Objective, Recipe
 from blemish.detectors.training.photographs import TrainingPhotographs
+from blemish.line.manifest import RECONSTRUCTION, Explains
 
 
 class GanomalyObjective(Objective):
@@ -90,9 +92,15 @@ class GanomalyHead(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of a 1 x 3 x H x W image."""
+        score, anomaly_map, _ = self.shown(image)
+        return score, anomaly_map
+
+    def shown(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Score (1), map (H x W) and reconstruction (1 x 3 x H x W, in [0, 1]) of a 1 x 3 x H x W image."""
         reconstruction, latent, again = self.generator(image)
         error = (image - reconstruction).abs().mean(1)[0]
-        return (latent - again).abs().mean(1), self.smoothing @ error @ self.smoothing.T
+        anomaly_map = self.smoothing @ error @ self.smoothing.T
+        return (latent - again).abs().mean(1), anomaly_map, reconstruction
 
 
 @dataclasses.dataclass
@@ -144,6 +152,15 @@ class Ganomaly(TrainedDetector[None]):
     def finish(self, objective: Objective, prepared: Prepared[None]) -> nn.Module:
         """The generator with score and map."""
         return GanomalyHead(objective.get_submodule("generator"), self.size, self.sigma)
+
+    @property
+    def explains(self) -> tuple[Explains, ...]:
+        """The reconstruction."""
+        return (RECONSTRUCTION,)
+
+    def whole_network(self) -> nn.Module:
+        """The graph with the reconstruction."""
+        return Shown(self.network()).eval()
 
     def recipe(self) -> Recipe:
         """To the end."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -105,6 +107,11 @@ class ReconstructionHead(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Score (1) and map (H x W) of a 1 x 3 x H x W image."""
+        score, anomaly_map, _ = self.shown(image)
+        return score, anomaly_map
+
+    def shown(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Score (1), map (H x W) and reconstruction (1 x 3 x H x W, in [0, 1]) of a 1 x 3 x H x W image."""
         reconstruction = self.autoencoder(image)
         error = self.residual(image, reconstruction)
         if self.edges:
@@ -115,6 +122,19 @@ class ReconstructionHead(nn.Module):
             error = F.pad(self.inside(error), (self.border,) * 4, mode="replicate")
         anomaly_map = self.smoothing @ error[0, 0] @ self.smoothing.T
         if self.all:
-            return error.mean().reshape(1), anomaly_map
+            return error.mean().reshape(1), anomaly_map, reconstruction
         highest = torch.topk(anomaly_map.flatten(), self.count).values
-        return highest.mean(0, keepdim=True), anomaly_map
+        return highest.mean(0, keepdim=True), anomaly_map, reconstruction
+
+
+class Shown(nn.Module):
+    """A head with its reconstruction as a third output, for explanations."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head  # with a method `shown`
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Score (1), map (H x W) and reconstruction (1 x 3 x H x W) of a 1 x 3 x H x W image."""
+        shown: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]] = self.head.shown  # type: ignore[assignment]
+        return shown(image)

@@ -25,6 +25,7 @@ from blemish.detectors.moments import PositionMoments
 from blemish.detectors.of_backbone import OfBackbone
 from blemish.detectors.supervised.base import SupervisedDetector, balanced_weights
 from blemish.detectors.supervised.classifier_network import (
+    AttentiveClassifier,
     ClassifierHead,
     PlainTrunk,
     PrincipalAxes,
@@ -52,7 +53,7 @@ from blemish.features.backbones import DEFAULT_BACKBONE, Backbone
 from blemish.features.extraction import FeatureExtractor
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
-from blemish.line.manifest import TypeCalibrationRecord
+from blemish.line.manifest import ATTENTION, Explains, TypeCalibrationRecord
 from blemish.view.preprocessing import Preprocessing, standardise
 
 PLAIN = "cnn"
@@ -255,9 +256,14 @@ class Classifier(OfBackbone, SupervisedDetector[Looked]):
         return types.calibration if types else None
 
     def whole_network(self) -> nn.Module:
-        """The graph, with types and the distance to them where types are learnt."""
+        """The graph, with types and the distance to them where types are learnt, and with attention."""
         network, types = self._fitted(), self._types()
-        return TypedClassifier(network, types).eval() if types else network
+        return (TypedClassifier(network, types) if types else AttentiveClassifier(network)).eval()
+
+    @property
+    def explains(self) -> tuple[Explains, ...]:
+        """The attention, for each type or for defects as such."""
+        return (ATTENTION,)
 
     def predict_types(self, paths: Sequence[Path]) -> Iterator[dict[str, float]]:
         """Probability of each class, "good" too and not calibrated, by name, for photographs one by one.

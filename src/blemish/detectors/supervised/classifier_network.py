@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -126,6 +126,7 @@ class ClassifierHead(nn.Module):
         self.enlarging = [f"rows{number}" for number in range(len(grids))]
         for name, grid in zip(self.enlarging, grids, strict=True):
             self.register_buffer(name, enlarging_matrix(grid, size, 0.0), persistent=False)
+            self.register_buffer(f"finest_{name}", enlarging_matrix(grid, grids[0], 0.0), persistent=False)
 
     def class_names(self) -> list[str]:
         """Names of the classes, the good one first."""
@@ -154,19 +155,40 @@ class ClassifierHead(nn.Module):
         maps = self.axes(maps)
         features = self.features(pool(maps))
         logits = self._logits_of(features)
-        deviation = torch.sqrt(self.norm.get_buffer("running_var") + self.norm.eps)
-        by_pooled = (score_gradient(logits) @ self.linear.weight)[0] / deviation
-        shares = torch.split(by_pooled, [len(POOLINGS) * width for width in self.channels])
         shown = []
-        for one, share, name in zip(maps, shares, self.enlarging, strict=True):
+        for coarse, name in zip(self._activations(maps, score_gradient(logits)), self.enlarging, strict=True):
+            rows = self.get_buffer(name)
+            shown.append(rows @ coarse[0] @ rows.T)
+        return logits, torch.stack(shown).sum(0), features
+
+    def attention(self, maps: Sequence[Tensor]) -> Tensor:
+        """Grad-CAM of the log odds of each class but "good" against "good", K x h x w on the finest map's grid.
+
+        Negative where a place speaks for "good". Their mean, weighted with the shares that a softmax over these classes
+        gives them, is the score's map.
+        """
+        maps = self.axes(maps)
+        classes = self.linear.out_features
+        against_good = (
+            torch.eye(classes, device=maps[0].device)[1:] - torch.eye(classes, device=maps[0].device)[0]
+        )
+        shown = []
+        for coarse, name in zip(self._activations(maps, against_good), self.enlarging, strict=True):
+            rows = self.get_buffer(f"finest_{name}")
+            shown.append(rows @ coarse @ rows.T)
+        return torch.stack(shown).sum(0)
+
+    def _activations(self, maps: Sequence[Tensor], by_logits: Tensor) -> Iterator[Tensor]:
+        """Each rotated map's channels weighted by the gradients that follow from those by the logits, K x classes."""
+        deviation = torch.sqrt(self.norm.get_buffer("running_var") + self.norm.eps)
+        by_pooled = (by_logits @ self.linear.weight) / deviation
+        shares = torch.split(by_pooled, [len(POOLINGS) * width for width in self.channels], 1)
+        for one, share in zip(maps, shares, strict=True):
             # A pooled value's gradients by the positions sum to 1, be it a mean, a maximum or a minimum.
-            importance = share.reshape(len(POOLINGS), -1).sum(0)
+            importance = share.reshape(len(share), len(POOLINGS), -1).sum(1)
             # Relative to the image's own mean: a constant is no place.
             local = one[0] - one[0].mean((1, 2), keepdim=True)
-            coarse = (importance[:, None, None] * local).sum(0)
-            rows = self.get_buffer(name)
-            shown.append(rows @ coarse @ rows.T)
-        return logits, torch.stack(shown).sum(0), features
+            yield (importance[:, :, None, None] * local).sum(1)
 
     def _logits_of(self, features: Tensor) -> Tensor:
         logits: Tensor = self.linear(self.dropout(features))
@@ -204,10 +226,22 @@ class TrunkWithHead(nn.Module):
 
     def explained(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (1 x classes) and map (H x W) of a 1 x 3 x H x W image, and the features (1 x D) of itself alone."""
-        each = [self.head.explained(maps) for maps in self._maps(image)]
-        logits, shown, features = zip(*each, strict=True)
+        return self._explained(self._maps(image))
+
+    def attended(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """As `explained`, and the attention (K x h x w, 0 and more) for each class but "good"."""
+        maps = self._maps(image)
+        attention = self._upright([self.head.attention(one) for one in maps])
+        return *self._explained(maps), torch.relu(attention)
+
+    def _explained(self, maps: Sequence[Sequence[Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+        logits, shown, features = zip(*(self.head.explained(one) for one in maps), strict=True)
+        return torch.cat(logits).mean(0, keepdim=True), self._upright(shown), features[0]
+
+    def _upright(self, shown: Sequence[Tensor]) -> Tensor:
+        """The mean of what is shown of the copies, each flipped back."""
         upright = [_flipped(one, mirror) for one, mirror in zip(shown, self.mirrors, strict=True)]
-        return torch.cat(logits).mean(0, keepdim=True), torch.stack(upright).mean(0), features[0]
+        return torch.stack(upright).mean(0)
 
     def features(self, image: Tensor) -> Tensor:
         """Features (1 x D) of a 1 x 3 x H x W image, without its mirrored copies."""
@@ -216,6 +250,19 @@ class TrunkWithHead(nn.Module):
     def _maps(self, image: Tensor) -> list[list[Tensor]]:
         """Feature maps of each copy; one after the other, so that a graph is no larger in memory for them."""
         return [self.trunk(_flipped(image, mirror)) for mirror in self.mirrors]
+
+
+class AttentiveClassifier(nn.Module):
+    """The whole classifier of good and defective: score (1), map (H x W) and attention (1 x h x w)."""
+
+    def __init__(self, network: TrunkWithHead) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The outputs for a 1 x 3 x H x W image."""
+        logits, shown, _, attention = self.network.attended(image)
+        return log_odds_of_defect(logits), shown, attention
 
 
 def _flipped(tensor: Tensor, dimensions: tuple[int, ...]) -> Tensor:

@@ -76,17 +76,19 @@ class DefectTypes(nn.Module):
 
 
 class TypedClassifier(nn.Module):
-    """The whole classifier with all that it tells: score (1), map (H x W), types (K) and the distance to them (1)."""
+    """The whole classifier with all that it tells: score (1), map (H x W), types (K), the distance to them (1), and
+    attention for each type (K x h x w)."""
 
     def __init__(self, network: TrunkWithHead, types: DefectTypes) -> None:
         super().__init__()
         self.network = network
         self.types = types
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """The outputs for a 1 x 3 x H x W image; of mirrored copies the distance is that of the image itself."""
-        logits, shown, features = self.network.explained(image)
-        return log_odds_of_defect(logits), shown, *self.types(logits, features)
+        logits, shown, features, attention = self.network.attended(image)
+        probabilities, distance = self.types(logits, features)
+        return log_odds_of_defect(logits), shown, probabilities, distance, attention
 
 
 def told_by(types: DefectTypes, head: ClassifierHead, maps: Sequence[Tensor]) -> Prediction:

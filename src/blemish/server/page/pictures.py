@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from blemish.core.errors import BlemishError
 from blemish.core.overlay import contour_overlay, hatched, heatmap_layer
 from blemish.core.pictures import data_uri, fitted, uri_of
-from blemish.core.types import ByteArray, Region
+from blemish.core.types import ByteArray, Region, Verdict
+from blemish.line.explanation_picture import made_of_it
 from blemish.line.inspection import Inspection
 from blemish.server.judgement import Judgement
-from blemish.server.page.wording import escaped, number, place, table, type_bars
+from blemish.server.page.wording import escaped, note, number, place, table, type_bars
 
 SIDE = 960
 THUMBNAIL = 96
@@ -47,7 +49,7 @@ def pictures(judgement: Judgement) -> str:
         f"are the regions below</figcaption>{slider}</figure>"
         f'<div class="bl-side">{_figure(_image(original, "Photograph of the part"), "Original")}'
         f"{_figure(_image(segmented, 'What lies above the pixel threshold'), 'Segmentation')}</div></div>"
-        f"{_region_table(inspection, width, height)}"
+        f"{_region_table(inspection, width, height)}{_made_of_it(judgement)}"
     )
 
 
@@ -120,6 +122,27 @@ def _area(region: Region) -> str:
         return ""
     pixels = f"{region.area:,.0f} px"
     return pixels if region.square_millimetres is None else f"{pixels}, {region.square_millimetres:.3g} mm²"
+
+
+def _made_of_it(judgement: Judgement) -> str:
+    """What an autoencoder gave back, or what speaks for the defect to a classifier, where a part does not pass."""
+    inspector, inspection = judgement.inspector, judgement.inspection
+    if inspection.verdict is Verdict.PASS or not inspector.manifest.detector.explains:
+        return ""
+    try:
+        explanation = inspector.explain(inspection)
+    except BlemishError as error:
+        return note(str(error))
+    panels = made_of_it(explanation, fitted(judgement.image, SIDE))
+    figures = "".join(
+        _figure(_image(data_uri(one, ".jpg"), label.capitalize()), label.capitalize())
+        for label, one in panels
+    )
+    return (
+        f'<div class="bl-made" role="group" aria-label="What the network made of it">{figures}</div>'
+        if figures
+        else ""
+    )
 
 
 def _figure(inside: str, caption: str) -> str:
