@@ -362,9 +362,10 @@ class Inspector:
             verdict = Verdict.NOT_JUDGED
         gives_map = self.manifest.detector.gives_maps
         regions: tuple[Region, ...] = ()
-        if verdict in (Verdict.REVIEW, Verdict.REJECT) and gives_map:
+        unusual = verdict in (Verdict.REVIEW, Verdict.REJECT)
+        if unusual and gives_map:
             regions = self._regions_of(prediction, width, height)
-        types = prediction.types if verdict is not Verdict.PASS else {}
+        types = prediction.types if unusual else {}
         return Inspection(
             verdict=verdict,
             score=prediction.score,
