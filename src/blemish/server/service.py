@@ -25,6 +25,7 @@ from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, T
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
 from blemish.station.database import Database
+from blemish.station.drift import DriftWatch
 from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.home import Home
 from blemish.station.image_store import ImageStore, KeepPolicy
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from blemish.gallery.clusters import Clusters
 
 PRUNE_SECONDS = 600.0
+_DRIFT_SECONDS = 5.0
 
 logger = logging.getLogger("blemish.server")
 
@@ -49,6 +51,7 @@ class Service:
         settings: what it was told at its start.
         home, database: where it keeps things.
         log, statistics, images, keys, shelf: the history.
+        drift: whether light, lens or parts have changed.
         inspectors: which version judges.
         queue: photographs on their way to a verdict.
         reinspection: photographs judged beside the line, without a record.
@@ -74,6 +77,7 @@ class Service:
         station = self.home.station
         self.log = InspectionLog(self.database, station)
         self.statistics = HistoryStatistics(self.database)
+        self.drift = DriftWatch(self.database)
         policy = KeepPolicy(settings.keep, settings.keep_days, settings.keep_gigabytes)
         self.images = ImageStore(self.home.images, policy)
         self.keys = KeyStore(self.database)
@@ -97,6 +101,8 @@ class Service:
         self.ready = False
         self._stopped = threading.Event()
         self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
+        self._logged = threading.Event()
+        self._drift_watching = threading.Thread(target=self._watch_drift, name="drift", daemon=True)
 
     def start(self) -> None:
         """Compile the active inspectors and start judging."""
@@ -109,6 +115,7 @@ class Service:
         if self.past_defects:
             self.past_defects.start()
         self._housekeeping.start()
+        self._drift_watching.start()
         self.ready = True
 
     def stop(self) -> None:
@@ -117,12 +124,14 @@ class Service:
             return
         self.ready = False
         self._stopped.set()
+        self._logged.set()
         self.queue.stop(self.settings.stop_seconds)
         self.jobs.close()
         if self.past_defects:
             self.past_defects.stop()
-        if self._housekeeping.is_alive():
-            self._housekeeping.join(30)
+        for thread in (self._housekeeping, self._drift_watching):
+            if thread.is_alive():
+                thread.join(30)
         self.database.close()
 
     def submit(
@@ -245,6 +254,7 @@ class Service:
         return self.past_defects
 
     def _after_commit(self, judged: Judged) -> None:
+        self._logged.set()
         if self.past_defects and judged.record.verdict is not Verdict.PASS:
             self.past_defects.wake()
 
@@ -257,3 +267,22 @@ class Service:
                 logger.exception("Old photographs could not be removed; it is tried again later.")
             if self._stopped.wait(PRUNE_SECONDS):
                 return
+
+    def _watch_drift(self) -> None:
+        """Read on after what was logged, and write to the server's log what has changed."""
+        said: dict[str, str] = {}
+        while self._logged.wait() and not self._stopped.is_set():
+            self._logged.clear()
+            try:
+                for version in self.shelf.active_all():
+                    drift = self.drift.drift(version.name)
+                    state = "; ".join(one.statistic for one in drift.moved)
+                    if state != said.get(version.name, ""):
+                        level = logging.WARNING if state else logging.INFO
+                        logger.log(level, "%s: %s", version.title, drift.message)
+                    said[version.name] = state
+            except Exception:
+                logger.exception(
+                    "Drift could not be looked for; it is tried again after the next inspection."
+                )
+            self._stopped.wait(_DRIFT_SECONDS)

@@ -119,7 +119,7 @@ class InspectorShelf:
                         created=manifest.training.created,
                         added=datetime.now(UTC),
                         by=by,
-                        n_normal_scores=len(scores),
+                        n_normal_scores=artifact.calibration().n,
                         normal_scores=_thinned(scores),
                     )
                     session.add(row)
