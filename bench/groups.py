@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 from measuring.pages import ROOT, origin, table, write_block
 
-from blemish.core.calibration import false_reject_rate, quantile_threshold
+from blemish.core.conformal import Calibration
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.detectors.registry import DEFAULT_DETECTOR, create_detector
 from blemish.evaluation.metrics import image_auroc
+from blemish.line.decision import FALSE_REJECT_RATE
 
 PAGE = ROOT / "docs" / "decisions" / "0045-a-part-is-not-judged-by-itself.md"
 HEAD = (
@@ -39,9 +40,11 @@ def row(catalog: Catalog, by: str, parts: str, detector: str) -> tuple[str, ...]
     fitted = create_detector(detector).fit(learnt)
     paths, groups = learnt.train_normal(), learnt.groups()
     held = dict(fitted.cross_predict(learnt, fitted.calibration_folds))
-    threshold = quantile_threshold([prediction.score for prediction in held.values()])
-    n_groups = len({groups[paths[position]] for position in held}) if groups else None
-    expected, at_most = false_reject_rate(len(held), n_groups=n_groups)
+    found = sorted((one.score, groups.get(paths[position], "")) for position, one in held.items())
+    belonging = np.unique([group for _, group in found], return_inverse=True)[1] if groups else None
+    calibration = Calibration(np.array([score for score, _ in found]), belonging)
+    threshold = calibration.threshold(max(FALSE_REJECT_RATE, calibration.smallest_rate))
+    promise = calibration.promise(threshold)
     of_parts = catalog.grouped(parts).groups()
     known = {of_parts[path] for path in paths}
     tested = catalog.test()
@@ -51,10 +54,10 @@ def row(catalog: Catalog, by: str, parts: str, detector: str) -> tuple[str, ...]
     rejected = scores > threshold
     return (
         f"`{by}`" if by else "nothing",
-        str(n_groups or "-"),
+        str(calibration.n if groups else "-"),
         f"{threshold:.4g}",
-        f"{expected:.1%}",
-        f"{at_most:.1%}",
+        f"{promise.expected:.1%}",
+        f"{promise.at_most:.1%}",
         f"{(rejected & ~defective & unseen).sum()} of {(~defective & unseen).sum()}",
         f"{rejected[defective].mean():.3f}",
         f"{image_auroc(defective, scores):.4f}",

@@ -176,7 +176,7 @@ def test_fit_says_what_it_did_and_what_comes_next(blemish: Call, washers: Path, 
     assert again["report"] is None
     assert again["n_train"] == 11
     assert [Path(entry["path"]).name for entry in again["skipped"]] == ["000.png"]
-    assert 0 < again["false_reject_rate"]["expected"] < 0.2
+    assert 0 < again["decision"]["expected"] < 0.2
     assert f"{again['threshold']:.4g}" in outcome.stdout, "the same seed learns the same"
     assert again["megabytes"] == pytest.approx(out.stat().st_size / 1e6, rel=0.1)
 

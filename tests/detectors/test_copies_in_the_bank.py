@@ -157,7 +157,7 @@ def test_too_few_photographs_are_not_chosen_on(lying_still: Catalog) -> None:
     detector = PatchCore(size=64, context=0, coreset_size=50).fit(few)
     assert detector.chosen() == {
         "copies": "relit",
-        "copies because": "3 good photographs are too few to choose on; relit always",
+        "copies because": "3 good photographs are too few to choose on; relit ones always",
     }
 
 

@@ -13,10 +13,12 @@ import cv2
 import numpy as np
 import pytest
 
+from blemish.core.conformal import Calibration
 from blemish.core.types import Prediction
 from blemish.evaluation.figures import overlap_figure
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.evaluation.training_report import Training, headline, write_training_report
+from blemish.line.decision import PixelDecision, by_rates
 
 ATTACK = "<img src=x onerror='window.attacked=1'><script>window.attacked=1<"
 HISTORY = [{"epoch": epoch, "training_loss": 1 / epoch, "validation_loss": 2 / epoch} for epoch in (1, 2, 3)]
@@ -48,12 +50,8 @@ def some_training(folder: Path, count: int = 20, gives_maps: bool = True, name: 
         n_train=count,
         normal=normal,
         how_unseen="each by a detector that had learnt from others",
-        threshold=float(normal.scores[-1]),
-        quantile=0.995,
-        expected=0.0476,
-        at_most=0.139,
+        decision=by_rates(Calibration(normal.scores), PixelDecision(threshold=1.0)),
         map_scale=(0.3, 1.7),
-        pixel_threshold=1.0,
         gives_maps=gives_maps,
         bit_depth=16,
         skipped=[],
@@ -78,7 +76,8 @@ def test_the_odd_photograph_is_the_first_of_the_most_unusual(tmp_path: Path) -> 
     assert len(shown) == 12 and len({name for name, _ in shown}) == 12
     assert shown[0] == ("plate-18.png", "its score is the threshold")
     assert {standing for _, standing in shown[1:]} == {"below the threshold"}
-    lower = replace(training, threshold=0.5)
+    decision = training.decision.model_copy(update={"threshold": 0.5, "review_threshold": 0.5})
+    lower = replace(training, decision=decision)
     assert exhibits_in(page_of(lower, tmp_path))[0] == ("plate-18.png", "over the threshold")
 
 

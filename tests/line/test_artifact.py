@@ -34,6 +34,7 @@ from blemish.line.artifact import (
     read_artifact,
     write_artifact,
 )
+from blemish.line.decision import Decision, PixelDecision
 from blemish.line.manifest import (
     CalibrationRecord,
     DetectorRecord,
@@ -47,6 +48,17 @@ from blemish.view.preprocessing import Preprocessing
 WAYS_OUT = ("copy it again", "fit it anew", "blemish fit", "chmod +r", "pip install --upgrade blemish")
 COMMENT = b"blemish-manifest-sha256:"
 SCORES = np.sort(np.random.default_rng(0).gamma(4, 1, 320)).astype(np.float32)
+DECISION = Decision(
+    threshold=float(SCORES[318]),
+    review_threshold=float(SCORES[300]),
+    false_reject_rate=0.01,
+    review_rate=0.05,
+    expected=0.009,
+    at_most=0.02,
+    review_expected=0.049,
+    pixels=PixelDecision(threshold=2.5, rate=0.01),
+    made=datetime(2025, 3, 4, 5, 6, 7, tzinfo=UTC),
+)
 
 
 def make_manifest(**changes: Any) -> Manifest:
@@ -55,9 +67,9 @@ def make_manifest(**changes: Any) -> Manifest:
         "detector": DetectorRecord(name="patchcore", parameters={"taps": [8, 16], "coreset": 0.1}),
         "preprocessing": Preprocessing(height=448, width=448, mean=(127, 127, 127), std=(128, 128, 128)),
         "calibration": CalibrationRecord(
-            threshold=float(SCORES[318]), pixel_threshold=2.5, map_low=0.7, map_high=4.3, quantile=0.995,
-            n_scores=320, method="k-fold", folds=5,
+            map_low=0.7, map_high=4.3, n_scores=320, method="k-fold", folds=5,
         ),
+        "decisions": (DECISION,),
         "training": TrainingRecord(
             category="screw", n_images=2, digests=("0" * 64, "f" * 64), seed=7,
             created=datetime(2025, 3, 4, 5, 6, 7, tzinfo=UTC), seconds=61.25,
@@ -163,13 +175,13 @@ def test_an_artifact_that_was_read_can_be_written_with_another_calibration(
     written: Path, tmp_path: Path
 ) -> None:
     artifact = read_artifact(written)
-    calibration = artifact.manifest.calibration.model_copy(update={"threshold": 9.0})
+    calibration = artifact.manifest.calibration.model_copy(update={"map_high": 9.0})
     members = {**artifact.members, "model.onnx": b"another"}
     write_artifact(
         tmp_path / "new.blemish", artifact.manifest.model_copy(update={"calibration": calibration}), members
     )
     again = read_artifact(tmp_path / "new.blemish")
-    assert again.manifest.calibration.threshold == 9.0
+    assert again.manifest.calibration.map_high == 9.0
     assert again.members == members
 
 
@@ -205,14 +217,14 @@ def test_columns_stay_columns() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False), st.floats(1e-300, 1 - 1e-9))
-def test_no_number_of_the_manifest_changes_by_a_single_bit(threshold: float, quantile: float) -> None:
-    calibration = make_manifest().calibration.model_copy(
-        update={"threshold": threshold, "quantile": quantile}
+def test_no_number_of_the_manifest_changes_by_a_single_bit(threshold: float, rate: float) -> None:
+    decision = DECISION.model_copy(
+        update={"threshold": threshold, "review_threshold": threshold, "false_reject_rate": rate}
     )
-    manifest = make_manifest(calibration=calibration)
+    manifest = make_manifest(decisions=(decision,))
     again = Manifest.model_validate_json(manifest.model_dump_json())
-    assert again.calibration.threshold == threshold
-    assert again.calibration.quantile == quantile
+    assert again.decision.threshold == threshold
+    assert again.decision.false_reject_rate == rate
 
 
 def test_20_megabytes_are_read_within_100_milliseconds(tmp_path: Path) -> None:
@@ -398,7 +410,7 @@ def test_a_newer_format_is_told_from_damage_whatever_else_it_brings(
     [
         (b'"threshold": ', b'"threshold": NaN, "was": '),
         (b'"map_low": 0.7', b'"map_low": 4.3'),
-        (b'"quantile": 0.995', b'"quantile": 1.5'),
+        (b'"review_rate": 0.05', b'"review_rate": 1.5'),
         (b'"max_relative_error": 3.1e-6', b'"max_relative_error": Infinity'),
         (b'"coreset": 0.1', b'"coreset": [[1e999]]'),
         (b'"height": 448', b'"height": 448000000'),
@@ -680,13 +692,14 @@ def test_what_could_not_be_read_back_is_not_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("record", "changes"),
     [
-        (CalibrationRecord, {"threshold": float("nan")}),
-        (CalibrationRecord, {"pixel_threshold": float("inf")}),
+        (Decision, {"threshold": float("nan")}),
+        (Decision, {"review_threshold": 1e9}),
+        (Decision, {"review_rate": 1.0}),
+        (PixelDecision, {"threshold": float("inf")}),
         (CalibrationRecord, {"map_low": 5.0}),
-        (CalibrationRecord, {"quantile": 1.0}),
         (CalibrationRecord, {"n_scores": 0}),
         (CalibrationRecord, {"folds": -1}),
-        (CalibrationRecord, {"threshhold": 1.0}),
+        (CalibrationRecord, {"threshold": 1.0}),
         (TrainingRecord, {"digests": ()}),
         (TrainingRecord, {"digests": ("A" * 64,)}),
         (TrainingRecord, {"n_images": 1}),

@@ -18,6 +18,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from blemish.core.calibration import p_value
 from blemish.core.errors import ArtifactError, BlemishError, CatalogError, UsageError
 from blemish.core.images import read_image
 from blemish.core.types import Prediction, Verdict
@@ -100,12 +101,15 @@ def test_the_summary_says_what_was_written(built: BuildSummary, inspector: Inspe
     assert {"torch", "timm", "openvino", "numpy"} <= inspector.manifest.libraries.keys()
 
 
-def test_the_threshold_is_the_quantile_of_the_unseen_scores(built: BuildSummary) -> None:
+def test_the_threshold_is_where_the_p_value_of_unseen_scores_reaches_the_rate(built: BuildSummary) -> None:
     artifact = read_artifact(Path(built.path))
     scores = artifact.array(NORMAL_SCORES)
     assert len(scores) == built.n_scores == built.n_train
-    assert artifact.manifest.calibration.quantile == 0.995
-    assert built.threshold == pytest.approx(np.quantile(scores, 0.995, method="higher"))
+    decision = artifact.manifest.decision
+    assert decision.false_reject_rate == pytest.approx(max(0.01, 1 / (len(scores) + 1)))
+    (behind,) = np.nonzero(scores > built.threshold)
+    assert (1 + len(behind)) / (1 + len(scores)) <= decision.false_reject_rate + 1e-9
+    assert p_value(scores, built.threshold) > decision.false_reject_rate
 
 
 def test_good_parts_mostly_pass(catalog: Catalog, inspector: Inspector) -> None:

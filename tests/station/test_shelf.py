@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from blemish.core.conformal import Calibration
 from blemish.core.errors import ArtifactError, BlemishError, NotFoundError, UsageError
 from blemish.core.storage import file_digest
 from blemish.line.artifact import array_content, write_artifact
+from blemish.line.decision import PixelDecision, by_rates
 from blemish.line.manifest import (
     CalibrationRecord,
     DetectorRecord,
@@ -38,9 +40,9 @@ def write_inspector(path: Path, name: str = "screw", seed: int = 0) -> Path:
         detector=DetectorRecord(name="patchcore"),
         preprocessing=Preprocessing(height=64, width=64, mean=(127, 127, 127), std=(128, 128, 128)),
         calibration=CalibrationRecord(
-            threshold=9.0, pixel_threshold=2.5, map_low=0.7, map_high=4.3, quantile=0.995,
-            n_scores=320, method="k-fold", folds=5,
+            map_low=0.7, map_high=4.3, n_scores=320, method="k-fold", folds=5,
         ),
+        decisions=(by_rates(Calibration(SCORES), PixelDecision(threshold=2.5)),),
         training=TrainingRecord(
             category="screw", n_images=1, digests=training_digests(["0" * 64]), seed=seed,
             created=datetime(2026, 1, 2, tzinfo=UTC), seconds=1.0,

@@ -22,6 +22,7 @@ from blemish.detectors.chosen import choose_detectors
 from blemish.evaluation.facts import inspector_facts
 from blemish.evaluation.unseen import evaluate_inspector
 from blemish.line.artifact import read_artifact
+from blemish.line.decision import PixelDecision
 from blemish.line.runtime import Inspector
 from blemish.making.build import build_inspector
 from blemish.making.reach import RISE, reach_of
@@ -104,7 +105,8 @@ def test_every_bit_is_the_same_whatever_stands_outside(
 def test_verdicts_point_nowhere_outside(fitted_with_regions: Any, washers: Path, name: str) -> None:
     _, path = fitted_with_regions(name)
     inspector = Inspector.load(path)
-    inspector.threshold = inspector.pixel_threshold = -1e9  # everything is anomalous
+    everything = {"threshold": -1e9, "review_threshold": -1e9, "pixels": PixelDecision(threshold=-1e9)}
+    inspector.manifest = inspector.manifest.decided(inspector.decision.model_copy(update=everything))
     x, y, width, height = BOX
     for file in photographs_of(washers)[::4]:
         found = inspector.inspect(file)

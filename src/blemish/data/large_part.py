@@ -35,6 +35,10 @@ _POCKET = (1180, 900, 2830, 1720)
 _SLOTS = ((500, 980, 940), (500, 1180, 940), (500, 1380, 940), (500, 1580, 940), (500, 1780, 940))
 
 
+_EXPOSED = 0.85
+"""Of the label's white: a camera at a line is set so that no good part is clipped in any light."""
+
+
 @dataclass(frozen=True)
 class _Drawing:
     """What is milled and printed: colour, height in pixels, coverage, and how much the brushing shows, H x W each."""
@@ -105,6 +109,7 @@ def _pocket(colour: ByteArray, height: FloatArray, brushed: ByteArray) -> None:
     label = label_artwork(1500)
     rows, columns = np.nonzero(label.coverage > 0.5)
     art = label.colour[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    art = (art * _EXPOSED).astype(np.uint8)
     across, down = 1180, 640
     x, y = (left + right - across) // 2, (top + bottom - down) // 2
     colour[y : y + down, x : x + across] = cv2.resize(art, (across, down), interpolation=cv2.INTER_AREA)

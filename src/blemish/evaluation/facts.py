@@ -93,6 +93,7 @@ def chosen_in_words(chosen: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in chosen.items()
+        if not isinstance(value, Mapping)
     )
 
 

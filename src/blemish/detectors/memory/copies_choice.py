@@ -121,7 +121,7 @@ class CopiesChoice:
 
     Attributes:
         copies: the kinds that are used.
-        why: in words, with the figures of all that was tried.
+        why: in a sentence.
         judged: of each value that was tried, what was measured.
         more: what more photographs would bring; None where nothing was measured.
     """
@@ -133,11 +133,17 @@ class CopiesChoice:
 
     def to_json(self) -> dict[str, JsonValue]:
         """The choice as JSON-ready values."""
-        return {"copies": str(self.copies), "copies because": self.why}
+        tried: dict[str, JsonValue] = {
+            name: {"upper": one.upper, "clearance": one.clearance, "auroc": one.auroc}
+            for name, one in self.judged.items()
+        }
+        return {"copies": str(self.copies), "copies because": self.why} | (
+            {"copies tried": tried} if tried else {}
+        )
 
     def with_always(self) -> CopiesChoice:
         """With the kinds that are made whatever was chosen."""
-        return dataclasses.replace(self, copies=self.copies | ALWAYS, why=f"{self.why}; {ALWAYS} always")
+        return dataclasses.replace(self, copies=self.copies | ALWAYS, why=f"{self.why}; {ALWAYS} ones always")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -291,7 +297,7 @@ def choose_copies(trial: Trial) -> tuple[CopiesChoice, list[PatchPool]]:
             advance(1)
     half = trial.judge(pools.values(), share=0.5)
     more = _more(trial.photographs, half, judged[str(kept)])
-    return CopiesChoice(kept, _why(trial, judged), judged, more), list(pools.values())
+    return CopiesChoice(kept, _why(trial, kept, judged), judged, more), list(pools.values())
 
 
 def helps(before: Judged, after: Judged, known: bool = False) -> bool:
@@ -308,16 +314,20 @@ def _more(photographs: int, half: Judged, whole: Judged) -> MorePhotographs:
     return MorePhotographs(photographs, whole.upper, half.upper, whole.recall, half.recall, falls)
 
 
-def _why(trial: Trial, judged: Mapping[str, Judged]) -> str:
-    """What was measured, in words."""
-    figures = "; ".join(
-        f"{name} {one.upper:.3g}, {one.clearance:.2f} times as much, AUROC {one.auroc:.3f}"
-        for name, one in judged.items()
-    )
-    return (
-        f"of {trial.held_out} good photographs held out the highest quarter scores, and {trial.painted} painted "
-        f"defects score: {figures}"
-    )
+def _why(trial: Trial, kept: Copies, judged: Mapping[str, Judged]) -> str:
+    """What was measured, in a sentence."""
+    on = f"on {trial.held_out} good photographs held out and {trial.painted} defects painted on them"
+    without, chosen = judged[str(Copies())], judged[str(kept)]
+    if kept != Copies():
+        lower = 1 - chosen.upper / max(without.upper, 1e-12)
+        return (
+            f"with {kept} good parts score {lower:.0%} lower, and defects stand out {chosen.clearance:.2f} times "
+            f"instead of {without.clearance:.2f}, {on}"
+        )
+    if len(judged) == 1:
+        return f"every defect was told without, {on}"
+    others = ", ".join(name for name in judged if name != str(Copies()))
+    return f"{others} did not help {on}"
 
 
 def _painted(
