@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from blemish.gallery.clusters import Clusters
 
 PRUNE_SECONDS = 600.0
-_DRIFT_SECONDS = 5.0
+_DRIFT_SECONDS = 2.0
 
 logger = logging.getLogger("blemish.server")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,11 +80,7 @@ class DriftTests:
         of passed parts alone, as defects belong to the others.
         """
         self.n += 1
-        values = {
-            name: part.photograph_statistics[name]
-            for name in STATISTICS
-            if name in part.photograph_statistics
-        }
+        values = dict(part.photograph_statistics)
         if passed := part.verdict is Verdict.PASS:
             self.n_passed += 1
             values[SCORE] = part.score
@@ -91,10 +88,9 @@ class DriftTests:
         for (name, test), chance in zip(
             self.changes.items(), chances(part.number, len(self.changes)), strict=True
         ):
-            if name in values and np.isfinite(values[name]):
-                # In the precision that they are kept in, so that the same are ties after a restart.
-                said |= test.observe(float(np.float32(values[name])), part.moment, chance)
-        return (passed and self.calibration.observe(part.p_value, part.moment)) or said
+            if name in values and math.isfinite(values[name]):
+                said |= test.observe(_as_kept(values[name]), part.moment, chance)
+        return (passed and self.calibration.observe(_as_kept(part.p_value), part.moment)) or said
 
     def to_json(self) -> dict[str, Any]:
         """All that they know."""
@@ -138,6 +134,11 @@ class DriftTests:
             test.reference.cut(MOST_LEARNT)
             test.recent = deque(_read_values(said["recent"], RECENT), RECENT)
             test.ranks = deque(_read_values(said["ranks"], 2 * RECENT), 2 * RECENT)
+
+
+def _as_kept(value: float) -> float:
+    """A number in the precision of the kept state, so that the same are ties after a restart."""
+    return float(np.float32(value))
 
 
 def _evidence_json(evidence: Evidence, change: Change | None) -> dict[str, Any]:
