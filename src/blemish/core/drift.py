@@ -38,7 +38,7 @@ MOST_LEARNT = 5000
 """Parts that ranks are taken among; from then on the reference stands still."""
 
 RECENT = 50
-"""Latest parts that tell how large a change is, and whether all is as before."""
+"""Latest parts that tell how large a change is."""
 
 _UNCERTAIN = 1e-3
 """Probability that a calibration lies further from the truth than `calibration_margin` says."""
@@ -103,12 +103,14 @@ class Evidence:
         slopes: of the bets, B.
         shiryaev_roberts: B, non-negative.
         cusum: B, logarithm of the largest product of bets up to now, 0 where none is above 1.
-        since: B, the part from which on that product is taken: its number, and when it was judged.
+        lengths: B, how many parts that product is taken over.
+        since: B, the first of them: its number, and when it was judged.
     """
 
     slopes: npt.NDArray[np.float64] = field(default_factory=SLOPES.copy)
     shiryaev_roberts: npt.NDArray[np.float64] = field(init=False)
     cusum: npt.NDArray[np.float64] = field(init=False)
+    lengths: npt.NDArray[np.int64] = field(init=False)
     since: list[tuple[int, datetime] | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -118,6 +120,7 @@ class Evidence:
         """As if no part had been seen."""
         self.shiryaev_roberts = np.zeros(len(self.slopes))
         self.cusum = np.zeros(len(self.slopes))
+        self.lengths = np.zeros(len(self.slopes), np.int64)
         self.since = [None] * len(self.slopes)
 
     @property
@@ -137,6 +140,8 @@ class Evidence:
         self.shiryaev_roberts = np.minimum((1 + self.shiryaev_roberts) * odds, 1e100)
         for begins in np.flatnonzero(self.cusum == 0):
             self.since[begins] = number, moment
+            self.lengths[begins] = 0
+        self.lengths += 1
         self.cusum = np.maximum(self.cusum + np.log(odds), 0)
 
 
@@ -146,18 +151,24 @@ class ChangeTest:
 
     Attributes:
         limit: of `Evidence.total`, at which a change is told.
+        learnt: numbers that are only learnt from, before the first bet.
         reference: numbers of before.
         evidence: of a change.
         change: the one that holds; None while there is none.
-        recent: the latest numbers, and their ranks since a change.
+        recent: the latest numbers, of since the change where there is one.
+        ranks: of the latest numbers since a change was told.
     """
 
     limit: float
+    learnt: int = LEARNT
     reference: Reference = field(default_factory=Reference)
     evidence: Evidence = field(default_factory=Evidence)
     change: Change | None = None
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
-    ranks: deque[float] = field(default_factory=lambda: deque(maxlen=2 * RECENT))
+    ranks: deque[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ranks = deque(maxlen=self.learnt)
 
     @property
     def now(self) -> float:
@@ -182,7 +193,7 @@ class ChangeTest:
         if self.change is not None:
             self.ranks.append(rank)
             return self._ended()
-        if len(self.reference) >= LEARNT:
+        if len(self.reference) >= self.learnt:
             self.evidence.bet(rank, len(self.reference), moment)
         if self.evidence.total >= self.limit:
             self._tell(moment)
@@ -195,12 +206,14 @@ class ChangeTest:
         number, since = self.evidence.since[strongest] or (len(self.reference), moment)
         self.change = Change(since, moment, bool(self.evidence.slopes[strongest] > 0))
         self.reference.cut(number)  # what came since then is not as before
+        while len(self.recent) > self.evidence.lengths[strongest]:
+            self.recent.popleft()
 
     def _ended(self) -> bool:
         """Whether the latest ranks are uniform again, within two standard deviations of their mean."""
         k = len(self.ranks)
         spread = math.sqrt((1 / k + 1 / len(self.reference)) / 12)
-        if k < 2 * RECENT or abs(float(np.mean(self.ranks)) - 0.5) > 2 * spread:
+        if k < self.learnt or abs(float(np.mean(self.ranks)) - 0.5) > 2 * spread:
             return False
         self.change = None
         self.evidence.clear()
@@ -277,12 +290,17 @@ def calibration_margin(n: int) -> float:
     return math.sqrt(math.log(1 / _UNCERTAIN) / (6 * n))
 
 
-def limit_of(parts_per_false_alarm: float, n_tests: int) -> float:
+def limit_of(parts_per_false_alarm: float, n_tests: int, batch: int = 1) -> float:
     """The limit of each of several tests of the same parts, of which any is a false alarm once in so many parts.
 
-    Where one of them is at this limit, the mean of all is at `parts_per_false_alarm`.
+    Where one of them is at this limit, the mean of all has gone through as many units as a false alarm is rare.
+
+    Args:
+        parts_per_false_alarm: the mean number of parts to a false alarm is this at least.
+        n_tests: how many tests there are.
+        batch: parts whose mean is one number to a test.
     """
-    return parts_per_false_alarm * n_tests
+    return max(parts_per_false_alarm * n_tests / batch, 2.0)
 
 
 def shown_share(total: float, limit: float, change: Change | None) -> float:

@@ -77,7 +77,7 @@ class Service:
         station = self.home.station
         self.log = InspectionLog(self.database, station)
         self.statistics = HistoryStatistics(self.database)
-        self.drift = DriftWatch(self.database)
+        self.drift = DriftWatch(self.database, settings.parts_per_false_alarm, settings.parts_alike)
         policy = KeepPolicy(settings.keep, settings.keep_days, settings.keep_gigabytes)
         self.images = ImageStore(self.home.images, policy)
         self.keys = KeyStore(self.database)

@@ -11,7 +11,6 @@ from typing import Any, Literal
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from blemish.core.drift import LEARNT
 from blemish.core.errors import NotFoundError
 from blemish.station.database import Database
 from blemish.station.drift_tests import (
@@ -53,7 +52,7 @@ class Drift:
     Attributes:
         inspector, version: which one.
         n, n_passed: parts that the tests have read, without those found bad, and how many of them passed.
-        state: "learning" before `blemish.core.drift.LEARNT` parts, "steady", or "drifted".
+        state: "learning" before enough parts (100), "steady", or "drifted".
         message: what moved first, by how much and since when, in words.
         parts_per_false_alarm: mean number of parts to a false alarm, at least.
         moved: what has changed, in the order in which it was told.
@@ -89,10 +88,17 @@ class DriftWatch:
     Args:
         database: of the log.
         parts_per_false_alarm: mean number of parts to a false alarm, of all tests of an inspector together.
+        batch: consecutive parts that are more alike than others; see `DriftTests`.
     """
 
-    def __init__(self, database: Database, parts_per_false_alarm: float = PARTS_PER_FALSE_ALARM) -> None:
-        self._database, self._parts_per_false_alarm = database, parts_per_false_alarm
+    def __init__(
+        self,
+        database: Database,
+        parts_per_false_alarm: float = PARTS_PER_FALSE_ALARM,
+        batch: int = 1,
+    ) -> None:
+        self._database = database
+        self._parts_per_false_alarm, self._batch = parts_per_false_alarm, batch
         self._lock = threading.Lock()
         self._known: dict[tuple[str, int], _Watched] = {}
 
@@ -178,7 +184,7 @@ class DriftWatch:
             if known is not None and known.learns_after == (begun or 0):
                 return known
             row = _drift_row(session, inspector, version)
-            tests = DriftTests(n_calibration, self._parts_per_false_alarm)
+            tests = DriftTests(n_calibration, self._parts_per_false_alarm, self._batch)
             known = _Watched(tests, begun or 0, begun or 0, 0)
             if row is not None and tests.read(row.tests):
                 known.read_up_to, known.kept_up_to = row.read_up_to, tests.n
@@ -214,7 +220,7 @@ def _drift_row(session: Session, inspector: str, version: int) -> DriftRow | Non
 def _report(inspector: str, version: int, tests: DriftTests) -> Drift:
     moved = _moved(tests)
     state: Literal["learning", "steady", "drifted"] = "drifted" if moved else "steady"
-    if not moved and tests.n < LEARNT:
+    if not moved and tests.n < tests.learnt:
         state = "learning"
     calibration = tests.calibration
     statistics = [
@@ -255,5 +261,5 @@ def _known_number(value: float) -> float | None:
 
 def _quiet(state: str, tests: DriftTests) -> str:
     if state == "learning":
-        return f"What is normal is being learnt: {tests.n} of {LEARNT} parts."
+        return f"What is normal is being learnt: {tests.n} of {tests.learnt} parts."
     return f"Nothing has changed in {tests.n:,} parts."

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blemish.core.drift import (
+    LEARNT,
     MOST_LEARNT,
     RECENT,
     CalibrationTest,
@@ -33,6 +34,8 @@ NAMES = (SCORE, *STATISTICS, CALIBRATION)
 
 PARTS_PER_FALSE_ALARM = 1_000_000
 """Mean number of photographs to a false alarm, at least, of all tests together."""
+
+_FEWEST_BATCHES = 20
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,31 @@ class DriftTests:
         changes: a test of each of `SCORE` and `STATISTICS`, by name.
         calibration: of the p-values.
         n, n_passed: parts that were read, and that passed.
+        learnt: parts that are only learnt from.
 
     Args:
         n_calibration: independent scores of the version's calibration.
         parts_per_false_alarm: mean number of photographs to a false alarm.
+        batch: consecutive parts that are more alike than others, as those of one pallet: the tests read the mean of so
+            many, and take one batch for exchangeable with another.
     """
 
-    def __init__(self, n_calibration: int, parts_per_false_alarm: float = PARTS_PER_FALSE_ALARM) -> None:
-        self.parts_per_false_alarm = parts_per_false_alarm
-        limit = limit_of(parts_per_false_alarm, len(NAMES))
-        self.changes = {name: ChangeTest(limit) for name in (SCORE, *STATISTICS)}
+    def __init__(
+        self,
+        n_calibration: int,
+        parts_per_false_alarm: float = PARTS_PER_FALSE_ALARM,
+        batch: int = 1,
+    ) -> None:
+        self.parts_per_false_alarm, self.batch = parts_per_false_alarm, batch
+        limit, learnt = (
+            limit_of(parts_per_false_alarm, len(NAMES), batch),
+            max(_FEWEST_BATCHES, LEARNT // batch),
+        )
+        self.learnt = learnt * batch
+        self.changes = {name: ChangeTest(limit, learnt) for name in (SCORE, *STATISTICS)}
         self.calibration = CalibrationTest(limit, n_calibration)
         self.n = self.n_passed = 0
+        self._waiting: dict[str, list[float]] = {name: [] for name in NAMES}
 
     def observe(self, part: InspectedPart) -> bool:
         """Read one more part; True where a change is told by it, or ends with it.
@@ -81,22 +97,32 @@ class DriftTests:
         """
         self.n += 1
         values = dict(part.photograph_statistics)
-        if passed := part.verdict is Verdict.PASS:
+        if part.verdict is Verdict.PASS:
             self.n_passed += 1
             values[SCORE] = part.score
+            values[CALIBRATION] = part.p_value
         said = False
-        for (name, test), chance in zip(
-            self.changes.items(), chances(part.number, len(self.changes)), strict=True
-        ):
-            if name in values and math.isfinite(values[name]):
-                said |= test.observe(_as_kept(values[name]), part.moment, chance)
-        return (passed and self.calibration.observe(_as_kept(part.p_value), part.moment)) or said
+        for name, chance in zip(NAMES, chances(part.number, len(NAMES)), strict=True):
+            if name not in values or not math.isfinite(values[name]):
+                continue
+            waiting = self._waiting[name]
+            waiting.append(_as_kept(values[name]))
+            if len(waiting) == self.batch:
+                mean = _as_kept(sum(waiting) / self.batch)
+                waiting.clear()
+                if name == CALIBRATION:
+                    said |= self.calibration.observe(mean, part.moment)
+                else:
+                    said |= self.changes[name].observe(mean, part.moment, chance)
+        return said
 
     def to_json(self) -> dict[str, Any]:
         """All that they know."""
         calibration = self.calibration
         return {
             "n": [self.n, self.n_passed],
+            "batch": self.batch,
+            "waiting": {name: _written(values) for name, values in self._waiting.items()},
             "calibration": _evidence_json(calibration.evidence, calibration.change)
             | {"recent": _written(calibration.recent), "seen": calibration.seen},
             **{
@@ -112,7 +138,7 @@ class DriftTests:
 
     def read(self, state: Mapping[str, Any]) -> bool:
         """Go on from what `to_json` gave; False, and nothing changed, where it is not of this version of Blemish."""
-        fresh = DriftTests(self.calibration.n, self.parts_per_false_alarm)
+        fresh = DriftTests(self.calibration.n, self.parts_per_false_alarm, self.batch)
         try:
             fresh._read(state)
         except (KeyError, TypeError, ValueError, binascii.Error):
@@ -121,7 +147,10 @@ class DriftTests:
         return True
 
     def _read(self, state: Mapping[str, Any]) -> None:
+        if state["batch"] != self.batch:
+            raise ValueError("the batches are of another size")
         self.n, self.n_passed = map(int, state["n"])
+        self._waiting = {name: _read_values(state["waiting"][name], self.batch - 1) for name in NAMES}
         calibration, said = self.calibration, state["calibration"]
         calibration.change = _read_evidence(calibration.evidence, said)
         calibration.recent = deque(_read_values(said["recent"], 2 * RECENT), 2 * RECENT)
@@ -133,7 +162,7 @@ class DriftTests:
                 test.reference.values.append(value)
             test.reference.cut(MOST_LEARNT)
             test.recent = deque(_read_values(said["recent"], RECENT), RECENT)
-            test.ranks = deque(_read_values(said["ranks"], 2 * RECENT), 2 * RECENT)
+            test.ranks.extend(_read_values(said["ranks"], test.learnt))
 
 
 def _as_kept(value: float) -> float:
@@ -147,6 +176,7 @@ def _evidence_json(evidence: Evidence, change: Change | None) -> dict[str, Any]:
     return {
         "shiryaev_roberts": evidence.shiryaev_roberts.tolist(),
         "cusum": evidence.cusum.tolist(),
+        "lengths": evidence.lengths.tolist(),
         "since": since,
         "change": told,
     }
@@ -154,10 +184,11 @@ def _evidence_json(evidence: Evidence, change: Change | None) -> dict[str, Any]:
 
 def _read_evidence(evidence: Evidence, state: Mapping[str, Any]) -> Change | None:
     bets = len(evidence.slopes)
-    numbers = np.array([state["shiryaev_roberts"], state["cusum"]], np.float64)
-    if numbers.shape != (2, bets) or not np.isfinite(numbers).all() or len(state["since"]) != bets:
+    numbers = np.array([state["shiryaev_roberts"], state["cusum"], state["lengths"]], np.float64)
+    if numbers.shape != (3, bets) or not np.isfinite(numbers).all() or len(state["since"]) != bets:
         raise ValueError("the evidence is of other bets")
-    evidence.shiryaev_roberts, evidence.cusum = numbers
+    evidence.shiryaev_roberts, evidence.cusum, lengths = numbers
+    evidence.lengths = lengths.astype(np.int64)
     evidence.since = [
         None if one is None else (int(one[0]), datetime.fromisoformat(one[1])) for one in state["since"]
     ]
