@@ -24,6 +24,7 @@ from measuring.fading import COLUMNS, LEVELS, Bank, Numbers, bank
 from measuring.pages import ROOT, origin, table, write_block
 
 from blemish.core.progress import track
+from blemish.core.types import Verdict
 from blemish.detectors.registry import DEFAULT_DETECTOR
 from blemish.line.photograph_statistics import STATISTICS
 from blemish.line.runtime import Inspector
@@ -35,6 +36,13 @@ JITTER = 0.01
 SEEDS = 20
 IN_EACH_LIGHT = 20_000
 SUDDEN = 0.05
+PALLETS = ((10, 0.1), (10, 0.3), (50, 0.1), (50, 0.3))
+PALLETS_HEAD = (
+    "parts of a pallet",
+    "of the variance between pallets",
+    "told, 2,200 parts without drift",
+    "with `--parts-alike`",
+)
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -136,6 +144,28 @@ def _after(runs: list[Told]) -> str:
     return f"{np.median(parts):.0f} ({max(parts)}), {len(parts)} of {len(runs)}" if parts else "-"
 
 
+def of_pallets(size: int, share: float, known: int) -> int:
+    """How many of the runs without drift tell one, where pallets differ and the station knows of so many parts each.
+
+    Args:
+        size: parts of a pallet.
+        share: of the variance of a normal number that is between pallets.
+        known: parts of a pallet as the station was told.
+    """
+    told_of = 0
+    for seed in range(SEEDS):
+        rng = np.random.default_rng(seed)
+        pallets = np.repeat(rng.standard_normal((STEADY + FADING) // size + 1), size)[: STEADY + FADING]
+        values = np.sqrt(share) * pallets + np.sqrt(1 - share) * rng.standard_normal(STEADY + FADING)
+        tests = DriftTests(n_calibration=100, batch=known)
+        parts = (
+            InspectedPart(number, _START, Verdict.PASS, 1.0, 0.5, {"brightness": value})
+            for number, value in enumerate(values.tolist(), 1)
+        )
+        told_of += any(tests.observe(part) for part in parts)
+    return told_of
+
+
 HEAD = (
     "photographs",
     "brightness differs by",
@@ -167,10 +197,18 @@ def main() -> None:
         rows = [row(one, arguments, arguments.kept or Path(folder)) for one in arguments.sets]
     # A set a column: the sets are fewer than the figures.
     turned = [list(cells) for cells in zip(HEAD, *rows, strict=True)]
-    text = f"{table(turned[0], turned[1:])}\n\n{origin()}"
-    if arguments.write:
-        write_block(PAGE, "drift", text)
-    print(text)
+    pallets = [
+        [f"{size}", f"{share:.0%}", *(f"{of_pallets(size, share, known)} of {SEEDS}" for known in (1, size))]
+        for size, share in PALLETS
+    ]
+    blocks = {
+        "drift": f"{table(turned[0], turned[1:])}\n\n{origin()}",
+        "pallets": f"{table(PALLETS_HEAD, pallets)}\n\n{origin()}",
+    }
+    for name, text in blocks.items():
+        if arguments.write:
+            write_block(PAGE, name, text)
+        print(text)
 
 
 if __name__ == "__main__":
