@@ -1,13 +1,14 @@
 """How soon a fading lamp is told, and how often one is told that does not fade, on photographs of good parts.
 
-    python bench/drift.py ../shared/data/magnetic_tile ../shared/data/screw [--write]
+    python bench/drift.py --row ../shared/data/screw patchcore 200 100 --row ../shared/data/screw padim 200 60 [--write]
 
-An inspector learns from `--learn` good training photographs; `--parts` others, which it has not seen, are judged by it
-in 14 lights, and once with the camera's noise. A line is drawn from these: each part one of the photographs at random,
-in the lamp's light of that moment and 1 % more or less of it, score and statistics interpolated between the two nearest
-lights, and the camera's noise added. Test photographs are not read. First 200 parts in a steady light, then 2,000 in
-which the lamp fades by 20 %; or all of them in a steady light. A rate "doubles" in the light in which twice as many
-good parts are rejected, or do not pass, as in full light, or as were promised where these are more, of 20,000 in each.
+A row is a folder, a detector, and two numbers. An inspector learns from the first number of good training photographs;
+the second number of others, which it has not seen, are judged by it in 14 lights, and once with the camera's noise. A
+line is drawn from these: each part one of the photographs at random, in the lamp's light of that moment and 1 % more or
+less of it, score and statistics interpolated between the two nearest lights, and the camera's noise added. Test
+photographs are not read. First 200 parts in a steady light, then 2,000 in which the lamp fades by 20 %; or all of them
+in a steady light. A rate "doubles" in the light in which twice as many good parts are rejected, or do not pass, as in
+full light, or as were promised where these are more, of 20,000 in each light.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from measuring.pages import ROOT, origin, table, write_block
 
 from blemish.core.progress import track
 from blemish.core.types import Verdict
-from blemish.detectors.registry import DEFAULT_DETECTOR
 from blemish.line.photograph_statistics import STATISTICS
 from blemish.line.runtime import Inspector
 from blemish.station.drift_tests import SCORE, DriftTests, InspectedPart
@@ -92,9 +92,9 @@ def doubling(fades: Numbers, shares: Numbers, promised: float) -> float | None:
     return float(fades[reached[0]]) if len(reached) else None
 
 
-def row(folder: Path, arguments: argparse.Namespace, kept: Path) -> list[str]:
+def row(folder: Path, detector: str, learnt: int, parts: int, kept: Path) -> list[str]:
     """A set's figures."""
-    lights = bank(folder, arguments.learn, arguments.parts, arguments.detector, kept)
+    lights = bank(folder, learnt, parts, detector, kept)
     inspector = Inspector.load(lights.inspector)
     fades = np.arange(0, FADE + 1e-9, 0.005)
     rejected, not_passed = rates(inspector, lights, fades)
@@ -120,7 +120,7 @@ def row(folder: Path, arguments: argparse.Namespace, kept: Path) -> list[str]:
     first = Counter(one.statistic for one in runs["fading"])
     p_values = [inspector.calibration.p_value(score) for score in shown[:, 0]]
     return [
-        folder.name,
+        f"{folder.name}, {detector}",
         f"{bright.std() / bright.mean():.1%}",
         f"{np.mean(p_values):.2f}",
         " to ".join(f"{shares:.1%}" for shares in (rejected[0], rejected[-1])),
@@ -186,15 +186,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("sets", type=Path, nargs="+")
-    parser.add_argument("--learn", type=int, default=200)
-    parser.add_argument("--parts", type=int, default=100)
-    parser.add_argument("--detector", default=DEFAULT_DETECTOR)
+    parser.add_argument(
+        "--row", nargs=4, action="append", required=True, metavar=("FOLDER", "DETECTOR", "N", "N")
+    )
     parser.add_argument("--kept", type=Path, help="folder for what was judged, used again")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = [row(one, arguments, arguments.kept or Path(folder)) for one in arguments.sets]
+        kept = arguments.kept or Path(folder)
+        rows = [
+            row(Path(shown), detector, int(learnt), int(parts), kept)
+            for shown, detector, learnt, parts in arguments.row
+        ]
     # A set a column: the sets are fewer than the figures.
     turned = [list(cells) for cells in zip(HEAD, *rows, strict=True)]
     pallets = [

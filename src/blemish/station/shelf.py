@@ -100,7 +100,7 @@ class InspectorShelf:
             return self.get(name, known.version)
         waiting = self._folder / name / f".{digest[:12]}-{secrets.token_hex(4)}.waiting"
         _copy(artifact.path, waiting, digest)
-        manifest = artifact.manifest
+        manifest, independent = artifact.manifest, artifact.calibration().n
         try:
             with self._database.transaction() as session:
                 row = _row(session, name, digest=digest)
@@ -119,7 +119,7 @@ class InspectorShelf:
                         created=manifest.training.created,
                         added=datetime.now(UTC),
                         by=by,
-                        n_normal_scores=artifact.calibration().n,
+                        n_normal_scores=independent,
                         normal_scores=_thinned(scores),
                     )
                     session.add(row)
