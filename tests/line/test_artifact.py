@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 from pydantic import ValidationError
 
+from blemish.core.calibration import false_reject_rate
 from blemish.core.errors import ArtifactError, BlemishError
 from blemish.line.artifact import (
     Artifact,
@@ -158,11 +159,20 @@ def test_any_zip_program_and_numpy_can_open_it(written: Path, tmp_path: Path) ->
     assert b'"created": "2025-03-04T05:06:07Z"' in manifest_text(written)
 
 
-def test_thresholds_that_decided_nothing_are_dropped_from_older_inspectors() -> None:
+def test_older_inspectors_decide_as_their_calibration_says() -> None:
     older = json.loads(make_manifest().model_dump_json())
+    del older["decisions"]
+    older["calibration"] |= {"threshold": 9.0, "pixel_threshold": 2.5, "quantile": 0.995}
     older["calibration"]["other_thresholds"] = {"scikit-learn": 0.25}
-    assert Manifest.model_validate(older) == make_manifest()
-    assert "other_thresholds" not in make_manifest().model_dump_json()
+    for manifest in (Manifest.model_validate(older), Manifest.model_validate_json(json.dumps(older))):
+        decision = manifest.decision
+        assert (decision.threshold, decision.review_threshold, decision.pixels.threshold) == (9.0, 9.0, 2.5)
+        assert (decision.expected, decision.at_most) == false_reject_rate(320, 0.995)
+        assert decision.rule == "quantile" and decision.made == manifest.training.created
+        assert Manifest.model_validate_json(manifest.model_dump_json()) == manifest
+    older["calibration"]["quantile"] = 1.5
+    with pytest.raises(ValidationError):
+        Manifest.model_validate(older)
 
 
 def test_equal_input_gives_equal_bytes_in_any_order_of_members(written: Path, tmp_path: Path) -> None:
@@ -718,7 +728,15 @@ def test_numbers_out_of_range_and_unknown_fields_are_refused(
     record: type[Any], changes: dict[str, Any]
 ) -> None:
     whole = make_manifest()
-    parts = [whole, whole.calibration, whole.training, whole.parity, whole.detector]
+    parts = [
+        whole,
+        whole.calibration,
+        whole.training,
+        whole.parity,
+        whole.detector,
+        DECISION,
+        DECISION.pixels,
+    ]
     (part,) = [part for part in parts if type(part) is record]
     fields = {name: getattr(part, name) for name in record.model_fields}
     assert record(**fields) == part

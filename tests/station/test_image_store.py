@@ -29,7 +29,7 @@ def keep(store: ImageStore, content: bytes, days_ago: float = 0) -> str:
 
 @pytest.mark.parametrize(
     ("policy", "kept"),
-    [("all", list(Verdict)), ("rejects", [Verdict.REVIEW, Verdict.REJECT]), ("none", [])],
+    [("all", list(Verdict)), ("rejects", [Verdict.REVIEW, Verdict.REJECT, Verdict.NOT_JUDGED]), ("none", [])],
 )
 def test_the_policy_says_what_is_kept(tmp_path: Path, policy: str, kept: list[Verdict]) -> None:
     store = ImageStore(tmp_path, KeepPolicy(policy))

@@ -31,6 +31,7 @@ from blemish.station.shelf import InspectorShelf
 from blemish.view.preprocessing import Preprocessing
 
 SCORES = np.sort(np.random.default_rng(0).gamma(4, 1, 320)).astype(np.float32)
+DECISION = by_rates(Calibration(SCORES), PixelDecision(threshold=2.5))
 
 
 def write_inspector(path: Path, name: str = "screw", seed: int = 0) -> Path:
@@ -42,7 +43,7 @@ def write_inspector(path: Path, name: str = "screw", seed: int = 0) -> Path:
         calibration=CalibrationRecord(
             map_low=0.7, map_high=4.3, n_scores=320, method="k-fold", folds=5,
         ),
-        decisions=(by_rates(Calibration(SCORES), PixelDecision(threshold=2.5)),),
+        decisions=(DECISION,),
         training=TrainingRecord(
             category="screw", n_images=1, digests=training_digests(["0" * 64]), seed=seed,
             created=datetime(2026, 1, 2, tzinfo=UTC), seconds=1.0,

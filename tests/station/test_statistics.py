@@ -35,7 +35,7 @@ def fill(log: InspectionLog, inspection: Make) -> None:
             inspection(
                 n,
                 time=inspection(0).time + timedelta(minutes=13 * n),
-                verdict=chance.choices(list(Verdict), [8, 1, 2])[0],
+                verdict=chance.choices(list(Verdict), [8, 1, 2, 1])[0],
                 inspector=chance.choice(["screw", "nut"]),
             )
             for n in range(400)

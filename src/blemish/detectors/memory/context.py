@@ -9,8 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from blemish.core.outliers import deviations
 from blemish.data.copies import close_pairs
 from blemish.detectors.memory.patchcore_network import Context
+
+MOST_DEVIATIONS = 2.0
+"""Robust standard deviations above the median up to which a score counts as it is: a defect among the good photographs
+must not excuse all that look like it."""
 
 _ALIKE = 0.01
 """Distance, in spreads of each value, up to which mean patches are one: photographs of different parts differ by 3 and
@@ -43,11 +48,17 @@ class LearntContext:
         keep = torch.ones(len(self.scores), dtype=torch.bool)
         if without is not None:
             keep[without] = False
-        scores = self.scores[keep]
+        scores = self.usual_scores[keep]
         for alike in self._alike:
             places = (torch.cumsum(keep, 0) - 1)[alike[keep[alike]]]
             scores[places] = scores[places].mean()
         return Context(self.descriptors[keep], scores, self.scale, self.similar, self.slope)
+
+    @functools.cached_property
+    def usual_scores(self) -> Tensor:
+        """The scores, of which those that stand out count as the highest of the others."""
+        usual = torch.from_numpy(deviations(self.scores.numpy()) <= MOST_DEVIATIONS)
+        return self.scores.clamp(max=float(self.scores[usual].max()))
 
     @functools.cached_property
     def _alike(self) -> list[Tensor]:
@@ -65,7 +76,8 @@ def learn_context(descriptors: Tensor, scores: Tensor, similar: int) -> LearntCo
 
     The slope is that of the least-squares line from the leave-one-out mean of similar images to the score, kept
     within [0, 1]: where similarity foretells nothing the context does nothing, and it can never take away more than
-    the difference between good images. Of few images, at most a fifth are taken for similar.
+    the difference between good images. Of few images, at most a fifth are taken for similar. Scores that stand out by
+    more than `MOST_DEVIATIONS` count as the highest of the others.
 
     Args:
         descriptors: mean patch of each good image, N x D, N >= 2.
@@ -75,6 +87,7 @@ def learn_context(descriptors: Tensor, scores: Tensor, similar: int) -> LearntCo
     similar = max(1, min(similar, len(scores) // 5))
     scale = descriptors.std(0) + 1e-6
     whole = LearntContext(descriptors, scale, scores, similar, slope=1.0)
+    scores = whole.usual_scores
     offsets = torch.cat([whole.network(row)(descriptors[row][None]) for row in range(len(scores))])
     # Offsets are from the mean of the others, which tells an image's own score: that must not foretell it.
     foretold = offsets + (scores.sum() - scores) / (len(scores) - 1)
