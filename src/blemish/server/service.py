@@ -271,8 +271,11 @@ class Service:
     def _watch_drift(self) -> None:
         """Read on after what was logged, and write to the server's log what has changed."""
         said: dict[str, str] = {}
-        while self._logged.wait() and not self._stopped.is_set():
+        while True:
+            self._logged.wait()
             self._logged.clear()
+            if self._stopped.is_set():
+                return
             try:
                 for version in self.shelf.active_all():
                     drift = self.drift.drift(version.name)
@@ -285,4 +288,5 @@ class Service:
                 logger.exception(
                     "Drift could not be looked for; it is tried again after the next inspection."
                 )
-            self._stopped.wait(_DRIFT_SECONDS)
+            if self._stopped.wait(_DRIFT_SECONDS):
+                return
