@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ def evaluate(request: EvaluateRequest) -> EvaluateResult:
     console.print(f"Report: {result.report}")
     verdicts = request.folder.parent / "verdicts"
     console.print(f"Next: blemish inspect {request.inspector} PHOTOGRAPHS --out {verdicts}")
+    defects = f"--from-defects {shlex.quote(str(request.data))}{request.told_again}"
+    console.print(f"Decide: blemish decide {shlex.quote(str(request.inspector))} {defects}")
     return result
 
 

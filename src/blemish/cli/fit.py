@@ -72,6 +72,8 @@ def fit(request: FitRequest) -> FitResult:
         console.print(
             f"  to review above      {decision.review_threshold:.4g}: {reviewed:.1%} of good parts more"
         )
+    if decision.gave_way:
+        console.print(f"  gave way             {decision.gave_way}", style="yellow")
     if result.report is not None:
         console.print(f"Report: {result.report}")
     following = f"blemish evaluate {summary.path} {request.data}{request.told_again}"

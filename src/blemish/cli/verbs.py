@@ -14,6 +14,7 @@ VERBS = {
     "evaluate": "Measure an inspector on test photographs.",
     "stress": "Measure an inspector on disturbed photographs.",
     "inspect": "Pass or reject photographs, and show where.",
+    "decide": "Show or change where an inspector rejects.",
     "view": "Show or narrow what an inspector looks at.",
     "check": "Find what is wrong with a folder of images.",
     "explore": "Know the images before trusting a model.",

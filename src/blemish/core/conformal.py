@@ -24,6 +24,11 @@ from blemish.core.errors import UsageError
 _ROUNDING = 1e-9
 
 
+def told(rate: float) -> str:
+    """A smallest rate in four digits behind the point, rounded up, so that what is read can be asked for."""
+    return f"{math.ceil(rate * 10_000 - _ROUNDING) / 10_000:.4f}"
+
+
 @dataclass(frozen=True)
 class Promise:
     """What a threshold promises of good images that nobody has seen.
@@ -104,6 +109,11 @@ class Calibration:
         place = int(np.searchsorted(self.scores, score, side="left"))
         return float((1 + self._weight_from[place]) / (1 + self.n))
 
+    def expected_above(self, thresholds: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Mean share of unseen good images above each of K thresholds, in (0, 1]: what `promise` expects."""
+        places = np.searchsorted(self.scores, np.asarray(thresholds, np.float64), side="right")
+        return (1 + self._weight_from[places]) / (1 + self.n)
+
     def threshold(self, rate: float) -> float:
         """The score above which the p-value is at or under `rate`, and nowhere else; one of the scores itself.
 
@@ -115,7 +125,7 @@ class Calibration:
         if rate < self.smallest_rate - _ROUNDING:
             raise UsageError(
                 f"{self.n} {'groups of ' if self.groups is not None else ''}good photographs cannot promise a rate of "
-                f"{rate:g}: the smallest that they can is {self.smallest_rate:.4f}. Give that, or "
+                f"{rate:g}: the smallest that they can is {told(self.smallest_rate)}. Give that, or "
                 f"{self.needed(rate) - self.n} more."
             )
         # Strictly above the i-th score the p-value is that of the weight behind it.

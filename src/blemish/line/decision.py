@@ -8,7 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from blemish.core.conformal import Calibration
-from blemish.core.records import Finite, Moment, Record, Text
+from blemish.core.records import Finite, Moment, NotNegative, Record, Text
+from blemish.core.tail import Tail
 from blemish.core.types import Verdict
 
 FALSE_REJECT_RATE = 0.01
@@ -36,13 +37,44 @@ class PixelDecision(Record):
     rate: Rate | None = None
 
 
+class SeenDefects(Record):
+    """Known defects that a decision was made with.
+
+    Attributes:
+        n, missed: how many there were, and how many the threshold misses.
+        missed_low, missed_high: Clopper-Pearson interval, 95 %, of the share of such defects that is missed.
+        recall: share of them that was to be found; None where none was asked for.
+        cost_missed, cost_false_reject: of one error each; None where costs were not weighed.
+        defective_share: share of parts that was taken to be defective, for costs or F1.
+        cost: mean cost of a part at the threshold, on what was seen.
+        f1: at the threshold, on what was seen.
+    """
+
+    n: int = Field(ge=1)
+    missed: int = Field(ge=0)
+    missed_low: Share
+    missed_high: Share
+    recall: Annotated[float, Field(gt=0, le=1)] | None = None
+    cost_missed: NotNegative | None = None
+    cost_false_reject: NotNegative | None = None
+    defective_share: Rate | None = None
+    cost: NotNegative | None = None
+    f1: Share | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.missed > self.n:
+            raise ValueError("more defects are missed than there are")
+        return self
+
+
 class Decision(Record):
     """What makes a verdict of a score; one version of it.
 
     Attributes:
         version: counts from 1 within the inspector.
-        rule: how the threshold came about: "rate" from the calibration, "threshold" given by hand, "quantile" by
-            inspectors before 0.3.
+        rule: how the threshold came about: "rate" from the calibration, "threshold" given by hand, "cost", "recall" and
+            "f1" from known defects too, "tail" from a model of the highest scores, "quantile" by inspectors before 0.3.
         threshold: a part is rejected when its score is above.
         review_threshold: it is to be reviewed when its score is above this and it is not rejected; at most `threshold`,
             and the same where nothing is reviewed.
@@ -53,10 +85,15 @@ class Decision(Record):
         pixels: where on the map a defect is.
         made, by: when, and by whom.
         note: why, in the words of a person or of the rule.
+        parent: version of the decision that it was made from; None of the first.
+        restores: version of the decision that it is equal to, where it undoes others.
+        gave_way: which of two promises that could not both be kept gave way, in a sentence.
+        seen: known defects that it was made with.
+        tail: the model that a rate was extrapolated by; `expected` is then what it says, `at_most` holds without it.
     """
 
     version: int = Field(default=1, ge=1, le=1_000_000)
-    rule: Literal["rate", "threshold", "quantile"] = "rate"
+    rule: Literal["rate", "threshold", "cost", "recall", "f1", "tail", "quantile"] = "rate"
     threshold: Finite
     review_threshold: Finite
     false_reject_rate: Rate | None = None
@@ -68,11 +105,18 @@ class Decision(Record):
     made: Moment
     by: Text = "local"
     note: Text | None = None
+    parent: int | None = Field(None, ge=1)
+    restores: int | None = Field(None, ge=1)
+    gave_way: Text | None = None
+    seen: SeenDefects | None = None
+    tail: Tail | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.review_threshold > self.threshold:
             raise ValueError("review_threshold must not be above threshold")
+        if max(self.parent or 0, self.restores or 0) >= self.version:
+            raise ValueError("parent and restores must be earlier versions")
         return self
 
     def verdict(self, score: float) -> Verdict:

@@ -26,10 +26,12 @@ from blemish.core.types import (
 )
 from blemish.line.artifact import MODEL, SCORING, Artifact, read_artifact, write_artifact
 from blemish.line.decision import Decision
+from blemish.line.defect_scores import score_defects
 from blemish.line.features import BackboneFeatures
 from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
 from blemish.line.manifest import Manifest
+from blemish.line.policy import decided, policy_of
 from blemish.line.regions import find_regions, peak_region
 from blemish.line.rows import (
     NetworkInput,
@@ -237,6 +239,30 @@ class Inspector:
         changed.manifest = ignoring(
             self.manifest, tuple(ignore), tuple(include), Path(mask) if mask else None
         )
+        return changed
+
+    def decide(
+        self, *, defects: Sequence[ImageInput] = (), by: str = "local", note: str | None = None, **policy: Any
+    ) -> Self:
+        """The same inspector with another decision in effect, without learning anew; `save` writes it.
+
+        What is not asked for stays as it is, and `undo=True` brings the decision before back.
+
+        Args:
+            defects: photographs of known defects, as `inspect` takes them, for a recall, costs or the best F1.
+            by: who decides.
+            note: why.
+            **policy: what is asked for, as `false_reject_rate=0.01`, `review_rate=0.05`, `threshold=12.5`,
+                `recall=0.95`, or `cost_missed=50, cost_false_reject=1`; see `blemish.line.policy.Policy`.
+
+        Raises:
+            UsageError: it contradicts itself or cannot be promised, or no photograph counts as a known defect.
+        """
+        asked = policy_of(policy)
+        scores = score_defects(self, defects).scores if defects else None
+        changed = copy.copy(self)
+        changed._of = self
+        changed.manifest = decided(self.manifest, self.calibration, asked, scores, by=by, note=note)
         return changed
 
     def save(self, path: Path | str) -> None:

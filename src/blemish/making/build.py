@@ -42,6 +42,7 @@ from blemish.line.tiled import TiledNetwork
 from blemish.making.backbone import exported_backbone
 from blemish.making.calibrate import Calibrated, calibrate
 from blemish.making.calibration_set import CalibrationSet
+from blemish.making.first_decision import ANY_RATES, Rates, require_promised
 from blemish.making.parity import check_parity, check_tiled_parity
 from blemish.making.reach import Reach, measure_reach
 from blemish.making.reading import LABELLED_SHARE, Readable, read_for_learning
@@ -119,6 +120,7 @@ def build_inspector(
     labelled_share: float = LABELLED_SHARE,
     readable: Readable | None = None,
     leave_out_suspicious: bool = False,
+    rates: Rates = ANY_RATES,
 ) -> BuildSummary:
     """Fit a detector on the catalog's training images and write it as an inspector.
 
@@ -140,22 +142,26 @@ def build_inspector(
             calibrate without them.
         readable: what `readable_for` gives of the `learning_catalog`, where somebody has already read it.
 
+        rates: of good parts that are rejected and reviewed.
+
     Raises:
         CatalogError: too few readable good images.
+        UsageError: so few can never promise the rates.
         BlemishError: the parity gate refused, or the file could not be written.
     """
     started = time.perf_counter()
     if readable is None:
         readable = read_for_learning(catalog, detector, labelled_share)
+    require_promised(rates, readable)
     supervision = _supervision(catalog, readable, labelled_share, detector.seed)
     detector.fit(readable.catalog)
     parts = folds or detector.calibration_folds
-    calibrated = calibrate(detector, readable, parts)
+    calibrated = calibrate(detector, readable, parts, rates)
     left_out: list[dict[str, Any]] = []
     if leave_out_suspicious and (left_out := suspects_of(calibrated.normal)):
         readable = readable.without([Path(one["path"]) for one in left_out])
         detector.fit(readable.catalog)
-        calibrated = calibrate(detector, readable, parts)
+        calibrated = calibrate(detector, readable, parts, rates)
     networks, parity, reach = _export(detector, readable.catalog)
     training = TrainingRecord(
         category=catalog.category,

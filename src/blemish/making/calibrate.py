@@ -16,8 +16,9 @@ from blemish.detectors.base import Detector
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.evaluation.result import image_name
 from blemish.line.artifact import NORMAL_GROUPS, NORMAL_SCORES, array_content
-from blemish.line.decision import FALSE_REJECT_RATE, Decision, PixelDecision, by_rates
+from blemish.line.decision import FALSE_REJECT_RATE, Decision, PixelDecision
 from blemish.line.manifest import CalibrationRecord, training_digests
+from blemish.making.first_decision import ANY_RATES, Rates, first_decision
 from blemish.making.reading import Readable
 from blemish.view.regions import covered
 
@@ -45,7 +46,7 @@ class Calibrated:
         return members | ({} if groups is None else {NORMAL_GROUPS: array_content(groups.astype(np.int32))})
 
 
-def calibrate(detector: Detector, readable: Readable, folds: int) -> Calibrated:
+def calibrate(detector: Detector, readable: Readable, folds: int, rates: Rates = ANY_RATES) -> Calibrated:
     """Score good images as if unseen: by detectors of the other folds, or those that were set aside."""
     normal, maxima, medians = NormalScores(detector.suspicious()), list[float](), list[float]()
     belonging, groups = list[str](), readable.groups
@@ -58,7 +59,7 @@ def calibrate(detector: Detector, readable: Readable, folds: int) -> Calibrated:
         medians.append(float(np.median(prediction.anomaly_map[where])))
     numbers = np.unique(belonging, return_inverse=True)[1].astype(np.int32) if groups else None
     calibration = _sorted(np.asarray(normal.in_order, np.float32), numbers)
-    decision = by_rates(calibration, _pixels(_sorted(np.asarray(maxima), numbers)))
+    decision = first_decision(calibration, _pixels(_sorted(np.asarray(maxima), numbers)), rates)
     low, high = heatmap_scale(np.asarray(medians), decision.pixels.threshold)
     set_aside = readable.calibration
     method = "validation" if set_aside.enough else detector.calibration

@@ -137,6 +137,8 @@ class TrainRequest(ViewOptions, DetectorOptions, GroupOptions):
     augment: Augment | None = None
     copies: Copies | None = None
     quick: bool = False
+    false_reject_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    review_rate: Annotated[float, Field(ge=0, lt=1)] | None = None
 
 
 class ExploreRequest(BackboneOptions, FolderOptions):
@@ -234,6 +236,8 @@ def workflow(
             copies=request.copies,
             category=request.category,
             quick=request.quick,
+            false_reject_rate=request.false_reject_rate,
+            review_rate=request.review_rate,
             report=folder / REPORT,
             evaluation=folder,
             **request.options(),

@@ -52,6 +52,22 @@ CopiesKinds = Annotated[
         "with commas between."
     ),
 ]
+FalseRejectRate = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        lt=1,
+        description="Share of good parts that may be rejected, as 0.01; `blemish decide` changes it later.",
+    ),
+]
+ReviewRate = Annotated[
+    float | None,
+    Field(
+        ge=0,
+        lt=1,
+        description="Share of good parts that may be rejected or shown to a person; 0 for no review.",
+    ),
+]
 Preset = Annotated[
     str | None, Field(description="A named set of the detector's parameters, as NAME:PRESET names it too.")
 ]

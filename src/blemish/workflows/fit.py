@@ -21,8 +21,10 @@ from blemish.workflows.fields import (
     BitDepth,
     CategoryName,
     CopiesKinds,
+    FalseRejectRate,
     GoodParts,
     Preset,
+    ReviewRate,
     Settings,
     WeightsFiles,
 )
@@ -72,6 +74,8 @@ class FitRequest(ViewRequest, GroupedRequest):
         description="Learn again without the good photographs that stand far out of the others, and leave them out of "
         "the threshold.",
     )
+    false_reject_rate: FalseRejectRate = None
+    review_rate: ReviewRate = None
     resume: bool = Field(False, description="Go on with an interrupted training of the same inspector.")
     tensorboard: Path | None = Field(None, description="Folder for TensorBoard's event files.")
     mlflow: str | None = Field(None, description="MLflow's tracking address.")
@@ -170,7 +174,8 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
         catalog: the photographs, where they are opened already; `data` and `category` are not read then.
 
     Raises:
-        UsageError: a file's name, the detector or one of its parameters is not possible.
+        UsageError: a file's name, the detector or one of its parameters is not possible, or the photographs are too few
+            for the rate asked for.
         CatalogError: there is nothing to learn from.
         BlemishError: the parity gate refused, or a file could not be written.
     """
@@ -181,6 +186,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
     from blemish.evaluation.training_report import outliers_in_words
     from blemish.making.build import build_inspector
     from blemish.making.calibration_set import set_aside_in_words
+    from blemish.making.first_decision import Rates
     from blemish.workflows.problems import said_problems
 
     _check_names(request)
@@ -198,6 +204,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
             detector,
             labelled_share=request.labelled_share,
             leave_out_suspicious=request.leave_out_suspicious,
+            rates=Rates(request.false_reject_rate, request.review_rate),
         )
     shutil.rmtree(checkpoints, ignore_errors=True)
     for skipped in summary.skipped:

@@ -48,6 +48,8 @@ def fit(
     ignore: Sequence[str] = (),
     group_by: str | None = None,
     leave_out_suspicious: bool = False,
+    false_reject_rate: float | None = None,
+    review_rate: float | None = None,
     **parameters: Any,
 ) -> Inspector:
     """Learn an inspector from photographs of good parts.
@@ -70,13 +72,15 @@ def fit(
         group_by: what photographs of one part have in common, as `folder`, `5s`, `number:100` or a regular expression
             of their names; a part is then judged by others.
         leave_out_suspicious: learn again without the good photographs that stand far out of the others.
+        false_reject_rate: share of good parts that may be rejected; 0.01 where None, or the smallest that can be.
+        review_rate: share of good parts that may be rejected or shown to a person; 0.05 where None, 0 for no review.
         **parameters: of the detector, as `size=448`.
 
     Returns:
         The inspector, ready to judge.
 
     Raises:
-        UsageError: no such detector, preset or parameter, or what was given is no photograph.
+        UsageError: no such detector, preset or parameter, what was given is no photograph, or too few for the rate.
         CatalogError: there is nothing to learn from.
         ImageError: an image in memory cannot be used.
         BlemishError: the parity gate refused, or a file could not be written.
@@ -110,6 +114,8 @@ def fit(
             quick=quick,
             labelled_share=labelled_share,
             leave_out_suspicious=leave_out_suspicious,
+            false_reject_rate=false_reject_rate,
+            review_rate=review_rate,
             report=report and Path(report),
         )
         fit_and_write(request, catalog)

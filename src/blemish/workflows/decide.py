@@ -1,0 +1,319 @@
+"""Show and change the decision of an inspector. Without data set or report it imports only what runs on the line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from blemish.core.errors import ArtifactError, CatalogError, UsageError
+from blemish.core.progress import say, task
+from blemish.core.records import Text
+from blemish.data.told import NOTHING_TOLD
+from blemish.workflows.data_request import DataRequest
+from blemish.workflows.evaluate import kept_version
+from blemish.workflows.fields import FalseRejectRate, InspectorFile, ReviewRate
+from blemish.workflows.request import Option, Outcome
+
+if TYPE_CHECKING:
+    from blemish.core.conformal import Calibration
+    from blemish.core.types import FloatArray
+    from blemish.line.artifact import Artifact
+    from blemish.line.decision import Decision
+    from blemish.line.decision_table import Row
+    from blemish.line.defect_scores import DefectScores
+    from blemish.line.manifest import Manifest
+    from blemish.line.policy import Policy
+
+_MOST_TOLD = 3
+
+
+class DecideRequest(DataRequest):
+    """Show the decision of an inspector; with options, make another."""
+
+    inspector: InspectorFile
+    false_reject_rate: FalseRejectRate = None
+    review_rate: ReviewRate = None
+    threshold: float | None = Field(None, description="Reject above this score, whatever its rate.")
+    review_threshold: float | None = Field(None, description="Show to a person above this score.")
+    from_defects: Annotated[Path | None, Option(metavar="DATA")] = Field(
+        None,
+        description="Photographs of known defects: a folder of nothing else, or a data set with defective test "
+        "photographs.",
+    )
+    recall: float | None = Field(
+        None, gt=0, le=1, description="Share of the known defects to be found, as 0.95."
+    )
+    cost_missed: float | None = Field(None, ge=0, description="What a defective part that passes costs.")
+    cost_false_reject: float | None = Field(
+        None, ge=0, description="What a good part that is rejected costs, in the same unit."
+    )
+    defective_share: float | None = Field(
+        None, gt=0, lt=1, description="Share of parts that is defective, for costs (0.01 if absent) and F1."
+    )
+    best_f1: bool = Field(False, description="The threshold of the best F1 on what is known.")
+    tail: bool = Field(
+        False,
+        description="Extrapolate a rate that so few photographs cannot promise by a model of their tail.",
+    )
+    undo: bool = Field(False, description="Bring the decision before back; again goes back further.")
+    out: Path | None = Field(
+        None, description="Write the changed inspector here, and leave INSPECTOR as it is."
+    )
+    report: Path | None = Field(None, description="Also write table and charts to this HTML file.")
+    by: Text = Field("local", description="Who decides, for the record.")
+    note: Text | None = Field(None, description="Why, for the record.")
+    category: str | None = Field(
+        None, description="Of several categories in DATA, this one; the inspector's if absent."
+    )
+
+    def policy(self) -> Policy:
+        """What is asked for."""
+        from blemish.line.policy import Policy, policy_of
+
+        return policy_of({name: getattr(self, name) for name in Policy.model_fields})
+
+
+@dataclass(frozen=True, eq=False)
+class DecideResult(Outcome):
+    """The decision in effect, and what others would do.
+
+    Attributes:
+        manifest: of the inspector, changed where that was asked for.
+        before: the decision that was in effect; None where nothing was asked for.
+        calibration: scores of good parts.
+        rows: from the highest threshold to the lowest.
+        defects: known defects; None where none were given.
+        out: the file that was written, if any.
+        report: the report, if one was asked for.
+    """
+
+    manifest: Manifest
+    before: Decision | None
+    calibration: Calibration
+    rows: tuple[Row, ...]
+    defects: DefectScores | None = None
+    out: Path | None = None
+    report: Path | None = None
+
+    @property
+    def decision(self) -> Decision:
+        """The one in effect now."""
+        return self.manifest.decision
+
+    @property
+    def scores(self) -> FloatArray | None:
+        """Of known defects."""
+        return None if self.defects is None else self.defects.scores
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as JSON-ready values."""
+        from blemish.line.decision_table import shares
+
+        known = None
+        if self.defects is not None:
+            counts = zip(
+                ("rejected", "to_review", "passed"), shares(self.decision, self.defects.scores), strict=True
+            )
+            known = {
+                "n": len(self.defects.scores),
+                **dict(counts),
+                "left_out": [{"path": one.name, "detail": one.detail} for one in self.defects.left_out],
+            }
+        return {
+            "inspector": self.manifest.name,
+            "decision": _document(self.decision),
+            "before": self.before and _document(self.before),
+            "n_good": self.calibration.n,
+            "smallest_rate": self.calibration.smallest_rate,
+            "table": [row.to_json() for row in self.rows],
+            "known_defects": known,
+            "history": [_document(one) for one in self.manifest.decisions],
+            "out": self.out and str(self.out),
+            "report": self.report and str(self.report),
+        }
+
+
+def decide(request: DecideRequest) -> DecideResult:
+    """Show what the decision does to good parts and known defects; where another is asked for, make and write it.
+
+    Raises:
+        ArtifactError: the inspector cannot be used, or was replaced while this ran.
+        CatalogError: there are no known defects where they are said to be.
+        UsageError: what is asked for contradicts itself or cannot be promised, or a name is wrong.
+        BlemishError: a file cannot be written.
+    """
+    from blemish.line.artifact import read_artifact
+    from blemish.line.decision_table import decision_table
+    from blemish.line.policy import decided, require_possible
+
+    policy = request.policy()
+    _check_names(request, changes=bool(policy.asked))
+    artifact = read_artifact(request.inspector)
+    calibration, manifest = artifact.calibration(), artifact.manifest
+    if policy.asked:
+        require_possible(policy, calibration, request.from_defects is not None)
+    known = None if request.from_defects is None else _known_defects(request, artifact)
+    scores = None if known is None else known.scores
+    out, before = None, None
+    if policy.asked:
+        before = manifest.decision
+        manifest = decided(manifest, calibration, policy, scores, by=request.by, note=request.note)
+        out = request.out or request.inspector
+        _write(artifact, manifest, out)
+    rows = decision_table(manifest.decision, calibration, scores)
+    result = DecideResult(manifest, before, calibration, rows, known, out, request.report)
+    if request.report is not None:
+        _write_report(result, request.report)
+    return result
+
+
+def _document(decision: Decision) -> dict[str, Any]:
+    return decision.model_dump(mode="json", exclude_none=True)
+
+
+def _write(artifact: Artifact, manifest: Manifest, out: Path) -> None:
+    """Write the changed inspector, unless the one it was made of has changed meanwhile.
+
+    Raises:
+        ArtifactError: it has.
+        BlemishError: the file cannot be written.
+    """
+    from blemish.line.artifact import read_artifact, write_artifact
+
+    if read_artifact(artifact.path).manifest != artifact.manifest:
+        raise ArtifactError(
+            f"{artifact.path} was changed while this was decided: look at it, and decide again."
+        )
+    write_artifact(out, manifest, artifact.members)
+
+
+def _known_defects(request: DecideRequest, artifact: Artifact) -> DefectScores:
+    """Photographs of known defects, scored; says which do not count.
+
+    Raises:
+        CatalogError: there are none.
+        UsageError: none of them counts.
+    """
+    from blemish.line.defect_scores import score_defects
+    from blemish.line.runtime import Inspector
+
+    paths = defect_photographs(request, artifact.manifest.training.category)
+    found = score_defects(Inspector(artifact), paths)
+    for one in found.left_out[:_MOST_TOLD]:
+        say(f"Does not count as a known defect: {one.name}: {one.detail}")
+    if len(found.left_out) > _MOST_TOLD:
+        say(f"{len(found.left_out)} photographs in all do not count; --json lists them.")
+    return found
+
+
+def defect_photographs(request: DecideRequest, category: str) -> list[Path]:
+    """The photographs of DATA that show defects: its defective ones, or all of a folder that is no data set.
+
+    Args:
+        request: what was asked for; `from_defects` is given.
+        category: of the inspector, meant where DATA holds several.
+
+    Raises:
+        CatalogError: there are none.
+        UsageError: DATA does not exist.
+    """
+    from blemish.line.photographs import find_photographs
+
+    data = request.from_defects
+    assert data is not None
+    if not data.exists():
+        raise UsageError(f"{data} does not exist: name a folder with photographs of defects.")
+    try:
+        labelled = _labelled(request, data, category)
+    except (
+        ModuleNotFoundError
+    ):  # without the laboratory, a folder without folders in it can only be of one kind
+        if request.told != NOTHING_TOLD or not data.is_dir() or any(one.is_dir() for one in data.iterdir()):
+            raise
+        labelled = None
+    if labelled is not None:
+        return labelled
+    found = [one.path for one in find_photographs([data], ignore=request.left_out) if one.error is None]
+    if not found:
+        raise CatalogError(f"{data} holds no photograph: name a folder with photographs of defects.")
+    say(
+        f"All {len(found)} photographs of {data} count as known defects, as nothing in it says which are good."
+    )
+    return found
+
+
+def _labelled(request: DecideRequest, data: Path, category: str) -> list[Path] | None:
+    """The defective photographs of a data set; None where a folder is none.
+
+    Raises:
+        CatalogError: it is one, and has none, or not the category.
+    """
+    from blemish.data.catalog import open_catalogs
+    from blemish.data.categories import open_category
+    from blemish.data.entries import ANOMALOUS
+    from blemish.workflows.problems import said_problems
+
+    told = request.told
+    try:
+        catalog = open_category(data, request.category, category, told)
+    except CatalogError:
+        if request.category or told != NOTHING_TOLD:
+            raise
+        try:
+            several = len(open_catalogs(data)) > 1
+        except CatalogError:
+            several = False
+        if several:
+            raise
+        return None
+    if catalog.layout == "images" and told == NOTHING_TOLD:
+        return None
+    defective = [Path(path) for path in catalog.table.loc[catalog.table["label"] == ANOMALOUS, "path"]]
+    if not defective:
+        raise CatalogError(
+            f"{data} has no photographs that are known to show defects: name their folder itself, or say which it is "
+            "with --defective."
+        )
+    said_problems(catalog)
+    return defective
+
+
+def _check_names(request: DecideRequest, changes: bool) -> None:
+    """Refuse names of files before any work.
+
+    Raises:
+        UsageError: one has the wrong suffix, or nothing is asked for that could be written.
+    """
+    out, report = request.out, request.report
+    if out is not None and out.suffix != ".blemish":
+        raise UsageError(f"{out} does not end in .blemish: name the file to write, as --out part.blemish.")
+    if out is not None and not changes:
+        raise UsageError(f"Nothing is changed for {out}: ask for something, as --false-reject-rate 0.02.")
+    if report is not None and (report.suffix != ".html" or report.is_dir()):
+        raise UsageError(f"{report} is not the name of an HTML file: write it as --report decide.html.")
+    kept = kept_version(request.inspector)
+    if changes and out is None and kept:
+        raise UsageError(
+            f"{request.inspector} is version {kept[1]} of {kept[0]} at a station, whose files never change: decide "
+            "there, or write another file with --out."
+        )
+
+
+def _write_report(result: DecideResult, out: Path) -> None:
+    """Write the report.
+
+    Raises:
+        BlemishError: the file cannot be written.
+    """
+    from blemish.evaluation.decision_report import Shown, write_decision_report
+    from blemish.evaluation.facts import inspector_facts
+
+    with task("Writing the report"):
+        shown = Shown(
+            result.manifest.decisions, result.before, result.calibration, result.rows, result.scores
+        )
+        title = f"{result.manifest.name}: decision"
+        write_decision_report(shown, out, title, inspector_facts(result.manifest))
