@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from blemish.core.images import read_image
 from blemish.core.types import ByteArray
+from blemish.evaluation.disturbances import in_other_brightness, out_of_focus
 from blemish.line.photograph_statistics import STATISTICS, photograph_statistics
 from blemish.line.rows import NetworkInput
 from blemish.view.look import Look
@@ -93,3 +97,21 @@ def test_an_alignment_says_where_the_part_lies() -> None:
     picture, way = part(), np.array([[0.5, 0, 0.1], [0, 0.5, 0.3]])
     found = photograph_statistics(NetworkInput(picture, Look(picture, to_photograph=way)), picture)
     assert (found["horizontal"], found["vertical"]) == pytest.approx((0.35, 0.55))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["screw", "magnetic_tile", "metal_plate"])
+def test_one_cause_moves_one_of_them_on_real_photographs(name: str, real_data: Path) -> None:
+    def mean(change: Callable[[ByteArray], ByteArray]) -> dict[str, float]:
+        found = []
+        for path in sorted((real_data / name / "train" / "good").iterdir())[:6]:
+            changed = change(read_image(path))
+            found.append(measured(cv2.resize(changed, (448, 448), interpolation=cv2.INTER_AREA)))
+        return {one: float(np.mean([each[one] for each in found])) for one in STATISTICS}
+
+    before = mean(lambda image: image)
+    dark = mean(lambda image: in_other_brightness(image, 0.9))
+    blurred = mean(lambda image: out_of_focus(image, 2.5))
+    assert moved(before, dark, 0.015) == {"brightness"}
+    assert dark["brightness"] / before["brightness"] == pytest.approx(0.9, abs=0.01)
+    assert moved(before, blurred, 0.06) == {"focus"} and blurred["focus"] < 0.5 * before["focus"]
