@@ -45,6 +45,19 @@ def test_the_interval_holds_in_simulated_lots() -> None:
     assert held >= 0.95 * 400
 
 
+@pytest.mark.parametrize(("n", "recall"), [(1, 1.0), (9, 0.9), (20, 0.9), (40, 0.6)])
+def test_others_are_missed_as_often_as_is_expected(n: int, recall: float) -> None:
+    rng = np.random.default_rng(n)
+    calibration = calibration_of(list(np.linspace(0, 1, 400)))  # so fine that no room is given away
+    shares, expected = [], []
+    for _ in range(600):
+        chosen = Thresholds.of(calibration, 0.01 + 0.98 * rng.random(n)).by_recall(recall)
+        shares.append((chosen.threshold - 0.01) / 0.98)  # of uniform defects: the chance that one is missed
+        expected.append(chosen.escapes.expected)
+    error = 4 * np.std(shares) / np.sqrt(len(shares))
+    assert np.mean(expected) - error - 0.01 <= np.mean(shares) <= np.mean(expected) + error
+
+
 def test_a_score_on_the_threshold_is_missed() -> None:
     assert escapes([2.0, 3.0], 2.0).missed == 1
 

@@ -125,7 +125,8 @@ def test_a_recall_a_cost_and_the_f1_say_what_they_saw() -> None:
 
 def test_a_tail_is_marked_as_a_model_and_its_bound_is_none_of_its() -> None:
     now = after(Policy(false_reject_rate=0.001, tail=True)).decision
-    assert (now.rule, now.false_reject_rate, now.expected) == ("tail", 0.001, 0.001)
+    assert (now.rule, now.false_reject_rate) == ("tail", 0.001)
+    assert 0.001 < now.expected < 0.003, "a tail fitted to so few is exceeded more often than it says"
     assert now.threshold > CALIBRATION.threshold(0.01)
     assert now.tail is not None
     assert 0 < now.tail.goodness <= 1

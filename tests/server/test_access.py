@@ -22,6 +22,10 @@ EXPECTED = {
     ("POST", "/v1/inspect"): Role.OPERATOR,
     ("POST", "/v1/inspections/{number}/feedback"): Role.OPERATOR,
     ("POST", "/v1/inspectors"): Role.ADMIN,
+    ("PUT", "/v1/inspectors/{name}/decision"): Role.OPERATOR,
+    ("POST", "/v1/inspectors/{name}/decision/undo"): Role.OPERATOR,
+    ("POST", "/v1/inspectors/{name}/decision/preview"): Role.VIEWER,
+    ("GET", "/v1/audit"): Role.ADMIN,
     ("POST", "/v1/inspectors/{name}/activate"): Role.ADMIN,
     ("POST", "/v1/inspectors/{name}/roll-back"): Role.ADMIN,
 }

@@ -117,3 +117,10 @@ def test_a_server_for_all_needs_a_key_first(blemish: Any, tmp_path: Path) -> Non
     assert [key["name"] for key in listed.document] == ["line"] and made["key"] not in listed.stdout
     blemish("key", "revoke", "line", "--home", tmp_path)
     assert blemish("serve", "--host", "0.0.0.0", "--port", 0, "--home", tmp_path).status == 2
+    entries = blemish("audit", "--home", tmp_path, "--json").document["entries"]
+    assert [(one["action"], one["by"], one["detail"]["key"]) for one in entries] == [
+        ("revoke-key", "local", "line"), ("create-key", "local", "line"),
+    ]  # fmt: skip
+    assert made["key"] not in str(entries)
+    (newest, older) = blemish("audit", "--home", tmp_path, "--limit", 1).stdout.splitlines()
+    assert newest.endswith("local  revoke-key  line") and "--cursor 2" in older

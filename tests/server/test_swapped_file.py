@@ -19,8 +19,8 @@ def swapped(path: Path) -> Iterator[None]:
     """Another sound inspector in the file's place: the same but for a threshold that lets everything pass."""
     original = path.read_bytes()
     artifact = read_artifact(path)
-    lenient = artifact.manifest.calibration.model_copy(update={"threshold": 1e9})
-    changed = artifact.manifest.model_copy(update={"calibration": lenient, "members": ()})
+    lenient = artifact.manifest.decision.model_copy(update={"threshold": 1e9, "review_threshold": 1e9})
+    changed = artifact.manifest.decided(lenient).model_copy(update={"members": ()})
     write_artifact(path, changed, artifact.members)
     try:
         yield

@@ -19,8 +19,8 @@ def lenient(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The inspector `washer` with a threshold that lets everything pass, of a category of the same name."""
     path = tmp_path_factory.mktemp("lenient") / "washer.blemish"
     artifact = read_artifact(fitted)
-    calibration = artifact.manifest.calibration.model_copy(update={"threshold": 1e9})
-    changed = artifact.manifest.model_copy(update={"calibration": calibration, "members": ()})
+    lenient = artifact.manifest.decision.model_copy(update={"threshold": 1e9, "review_threshold": 1e9})
+    changed = artifact.manifest.decided(lenient).model_copy(update={"members": ()})
     write_artifact(path, changed, artifact.members)
     return path
 

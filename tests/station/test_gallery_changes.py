@@ -23,29 +23,30 @@ MakeInspection = Callable[..., NewInspection]
 def test_defects_and_words_are_noted_oldest_first(database: Database, inspection: MakeInspection) -> None:
     log, changes = InspectionLog(database, "here"), GalleryChanges(database, "here")
     defect = replace(inspection(), verdict=Verdict.REJECT, image_suffix=".png", gives_map=True)
-    passed, first, not_kept, no_place, unsure = log.add(
+    passed, first, not_kept, no_place, second, unsure = log.add(
         [
             replace(defect, verdict=Verdict.PASS),
             defect,
             replace(defect, image_suffix=None),
             replace(defect, gives_map=False),
+            defect,
             replace(defect, verdict=Verdict.REVIEW),
         ]
     )
-    assert list(changes.oldest(10)) == [first, unsure]
+    assert list(changes.oldest(10)) == [first, second]
     assert list(changes.oldest(1)) == [first]
     log.give_feedback(passed, NewFeedback("bad"))
     log.give_feedback(first, NewFeedback("good"))
     notes = changes.oldest(10)
-    assert list(notes) == [first, unsure, passed] and len(notes[first]) == 2
+    assert list(notes) == [first, second, passed] and len(notes[first]) == 2
     assert changes.count() == 3
     log.give_feedback(first, NewFeedback("bad"))
     changes.forget(notes[first])
-    assert list(changes.oldest(10)) == [unsure, passed, first]  # what was said after they were read
+    assert list(changes.oldest(10)) == [second, passed, first]  # what was said after they were read
     for numbers in changes.oldest(10).values():
         changes.forget(numbers)
     assert changes.count() == 0 and changes.oldest(10) == {}
-    assert not_kept and no_place
+    assert not_kept and no_place and unsure
 
 
 def test_stations_that_share_a_database_have_notes_of_their_own(

@@ -14,7 +14,7 @@ from blemish.station.log import InspectionLog
 from blemish.station.records import NewInspection
 from blemish.station.schema import INSPECTIONS
 
-ADDED = ("type", "types", "mask_probability", "photograph_statistics")
+ADDED = ("type", "types", "mask_probability", "review_threshold", "photograph_statistics")
 
 
 def test_inspections_of_before_have_no_type(
@@ -38,8 +38,12 @@ def test_inspections_of_before_have_no_type(
     (old,) = log.page().records
     assert (old.file_name, old.regions, old.parts) == (before.file_name, before.regions, before.parts)
     assert old.type is None and old.types == {} and old.mask_probability is None
-    (number,) = log.add([inspection(3, type="scratch", types={"scratch": 0.75, "hole": 0.25})])
+    assert old.review_threshold is None
+    (number,) = log.add(
+        [inspection(3, type="scratch", types={"scratch": 0.75, "hole": 0.25}, review_threshold=1.5)]
+    )
     new = log.get(number)
     assert new.type == "scratch" and new.types == {"scratch": 0.75, "hole": 0.25}
+    assert new.review_threshold == 1.5
     assert opened.check_integrity() == []
     opened.close()

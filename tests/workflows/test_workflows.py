@@ -24,7 +24,7 @@ from blemish.workflows.inspect import InspectRequest, Save, inspect
 
 Command = Callable[..., Any]
 
-TIMES = {"seconds", "latency_ms", "decode_ms", "fit_seconds"}
+TIMES = {"seconds", "made", "latency_ms", "decode_ms", "fit_seconds"}
 
 
 def without_times(document: Any) -> Any:

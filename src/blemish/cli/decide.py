@@ -66,6 +66,7 @@ def decide(request: DecideRequest) -> DecideResult:
 def _facts(result: DecideResult) -> list[tuple[str, str]]:
     """What the decision in effect is and does, each with a name."""
     from blemish.core.conformal import told
+    from blemish.core.known_defects import escapes
     from blemish.line.decision_table import shares, too_small
 
     decision, calibration = result.decision, result.calibration
@@ -80,10 +81,12 @@ def _facts(result: DecideResult) -> list[tuple[str, str]]:
     facts.append(("rests on", said))
     if result.scores is not None:
         rejected, reviewed, passed = shares(decision, result.scores)
+        expected = escapes(result.scores, decision.threshold).expected
         facts.append(
             (
                 "known defects",
-                f"{len(result.scores)}: {rejected} rejected, {reviewed} to review, {passed} passed",
+                f"{len(result.scores)}: {rejected} rejected, {reviewed} to review, {passed} passed; expect up to "
+                f"{expected:.1%} of others like them to be missed",
             )
         )
     if decision.gave_way:

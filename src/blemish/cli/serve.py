@@ -17,7 +17,8 @@ class ServeRequest(ServerSettings):
     """A server with inspectors."""
 
     inspector: Annotated[tuple[Path, ...], Option(repeated=True)] = Field(
-        (), description="Inspector to put on the shelf and activate; repeatable."
+        (),
+        description="Inspector to put on the shelf and activate, unless its decision was changed since; repeatable.",
     )
 
 
@@ -35,7 +36,7 @@ def serve(request: ServeRequest, json_output: bool) -> None:
     service = open_service(request)
     try:
         for path in request.inspector:
-            service.inspectors.add_and_activate(path)
+            service.inspectors.keep_or_activate(path)
     except BaseException:
         service.stop()
         raise

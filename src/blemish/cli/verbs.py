@@ -32,6 +32,7 @@ VERBS = {
     "demo": "Go the whole way once, on generated parts.",
     "data": "Get real data sets that others publish.",
     "key": "API keys of the service.",
+    "audit": "Show who changed which inspector, decision or key of the service.",
     "gallery": "Keep defects, to find similar ones.",
 }
 """Every verb with what it does in a line, in the order of the help."""

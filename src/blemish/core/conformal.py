@@ -120,7 +120,7 @@ class Calibration:
         Raises:
             UsageError: the rate is outside (0, 1), or smaller than these can promise.
         """
-        if not 0 < rate < 1:
+        if not _ROUNDING < rate < 1:
             raise UsageError(f"A rate of {rate:g} is not possible: choose one between 0 and 1, as 0.01.")
         if rate < self.smallest_rate - _ROUNDING:
             raise UsageError(

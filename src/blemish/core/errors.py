@@ -69,6 +69,10 @@ class NotFoundError(BlemishError):
     """What was asked for by its name or number does not exist."""
 
 
+class ConflictError(BlemishError):
+    """What was asked for rests on something that somebody else has changed meanwhile."""
+
+
 class DatabaseError(BlemishError):
     """The database cannot be used; the sentence never shows the password of its URL."""
 

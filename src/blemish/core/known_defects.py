@@ -48,6 +48,14 @@ class Escapes:
         """Share of the known defects that is above."""
         return 1 - self.missed / self.n
 
+    @property
+    def expected(self) -> float:
+        """Share of other such defects that is missed in the mean, at most: (missed + 1) / (n + 1), in (0, 1].
+
+        Exact, as a conformal p-value is, where the threshold was chosen to miss so many; costs and F1 lean on them.
+        """
+        return (self.missed + 1) / (self.n + 1)
+
 
 @dataclass(frozen=True)
 class Costs:

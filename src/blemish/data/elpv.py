@@ -93,6 +93,15 @@ def read_cells(package: Path) -> list[Cell]:
     return cells
 
 
+def installed_cells() -> list[Cell]:
+    """Every cell of the installed package.
+
+    Raises:
+        BlemishError: it is not installed or not complete.
+    """
+    return read_cells(_installed_package())
+
+
 def _splits(cells: list[Cell], test_share: float, seed: int) -> list[str]:
     """Train or test for every cell; only normal ones are ever trained on."""
     normal = [index for index, cell in enumerate(cells) if cell.thirds == 0]

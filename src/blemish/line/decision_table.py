@@ -40,7 +40,10 @@ class Row:
 
     def to_json(self) -> dict[str, Any]:
         """The row as JSON-ready values."""
-        return asdict(self)
+        row = asdict(self)
+        if self.escapes is not None:
+            row["escapes"]["expected"] = self.escapes.expected
+        return row
 
 
 def decision_table(

@@ -276,6 +276,13 @@ class Manifest(Record):
             return "pixels"
         return "features" if self.detector.parts or "backbone" in self.detector.parameters else "pixels"
 
+    @property
+    def scoring_digest(self) -> str:
+        """SHA-256 of all but the decisions: inspectors that agree in it give the same scores and maps."""
+        # Without defaults, so that a field of a newer Blemish changes no older digest.
+        text = self.model_dump_json(exclude={"decisions"}, exclude_defaults=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
     @model_validator(mode="after")
     def _check_types(self) -> Manifest:
         if bool(self.detector.types) != (self.calibration.types is not None):

@@ -260,8 +260,9 @@ def _by_tail(calibration: Calibration, rate: float, defects: FloatArray | None) 
     threshold = tail.threshold(rate)
     if rate < calibration.smallest_rate:  # the model may lie below a score that alone promises more
         threshold = max(threshold, float(calibration.scores[-1]))
-    at_most = max(rate, calibration.promise(threshold).at_most)
-    return _Rejecting("tail", threshold, rate, rate, at_most, seen=_seen(defects, threshold), tail=tail)
+    expected = tail.promise(threshold).expected
+    at_most = max(expected, calibration.promise(threshold).at_most)
+    return _Rejecting("tail", threshold, rate, expected, at_most, seen=_seen(defects, threshold), tail=tail)
 
 
 def _by_defects(calibration: Calibration, policy: Policy, defects: FloatArray) -> _Rejecting:

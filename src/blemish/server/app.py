@@ -15,7 +15,17 @@ from blemish.server import documentation, openapi, problems
 from blemish.server.authentication import Authentication
 from blemish.server.guard import Guard
 from blemish.server.proxies import Proxies, route_path
-from blemish.server.routes import gallery, health, inspect, inspections, inspectors, jobs, statistics
+from blemish.server.routes import (
+    audit,
+    decisions,
+    gallery,
+    health,
+    inspect,
+    inspections,
+    inspectors,
+    jobs,
+    statistics,
+)
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
 from blemish.server.streams import EventStreams
@@ -51,7 +61,10 @@ def create_app(service: Service) -> FastAPI:
     app.state.arriving = Arriving(service.settings.queue_bytes)
     app.state.streams = EventStreams()
     problems.install(app)
-    for routes in (inspect, inspectors, inspections, gallery, statistics, jobs, health, documentation):
+    answering = (
+        inspect, inspectors, decisions, inspections, gallery, statistics, jobs, audit, health, documentation,
+    )  # fmt: skip
+    for routes in answering:
         app.include_router(routes.router)
     openapi.install(app, service.settings.keys_required)
     uploads = service.home.path

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from blemish.core.errors import ArtifactError
+from blemish.core.errors import ArtifactError, NotFoundError
+from blemish.line.artifact import read_artifact
 from blemish.line.runtime import Inspector
+from blemish.station.audit import Action, Change
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 
 ACTIVE_SECONDS = 1.0
@@ -26,6 +30,7 @@ class Inspectors:
     def __init__(self, shelf: InspectorShelf, prepare: Callable[[InspectorVersion], None]) -> None:
         self._shelf, self._prepare = shelf, prepare
         self._active: dict[str, tuple[float, InspectorVersion]] = {}
+        self._turn = threading.Lock()  # so that what was read before a change is never remembered after it
 
     def active(self, name: str) -> InspectorVersion:
         """The active version of an inspector.
@@ -36,7 +41,8 @@ class Inspectors:
         known = self._active.get(name)
         if known and time.monotonic() - known[0] < ACTIVE_SECONDS:
             return known[1]
-        return self._remember(self._shelf.active(name))
+        with self._turn:
+            return self._remember(self._shelf.active(name))
 
     def add(self, path: Path, name: str | None = None, by: str = "local") -> InspectorVersion:
         """Put an artifact on the shelf; unlike the shelf alone, only one whose network can be run here.
@@ -48,7 +54,7 @@ class Inspectors:
         Inspector.load(path)
         return self._shelf.add(path, name, by)
 
-    def activate(self, name: str, version: int) -> InspectorVersion:
+    def activate(self, name: str, version: int, by: str = "local") -> InspectorVersion:
         """Let a version judge from now on.
 
         Raises:
@@ -56,7 +62,8 @@ class Inspectors:
             ArtifactError: its file is damaged; nothing is changed then.
         """
         self._prepare(self._shelf.get(name, version))
-        return self._remember(self._shelf.activate(name, version))
+        with self._turn:
+            return self._remember(self._shelf.activate(name, version, by))
 
     def add_and_activate(self, path: Path, by: str = "local") -> InspectorVersion:
         """Put an artifact on the shelf under its own name, and let it judge from now on.
@@ -65,7 +72,35 @@ class Inspectors:
             ArtifactError: the file is not a sound inspector.
         """
         added = self.add(path, by=by)
-        return self.activate(added.name, added.version)
+        return self.activate(added.name, added.version, by)
+
+    def keep_or_activate(self, path: Path, by: str = "local") -> InspectorVersion:
+        """As `add_and_activate`, unless the active version was made of this file by decisions since: that one stays.
+
+        Raises:
+            ArtifactError: the file is not a sound inspector.
+        """
+        added = self.add(path, by=by)
+        with suppress(NotFoundError, ArtifactError):
+            active = self._shelf.active(added.name)
+            scoring = read_artifact(added.path).manifest.scoring_digest
+            if added.version < active.version and (
+                read_artifact(active.path, digest=active.digest).manifest.scoring_digest == scoring
+            ):
+                return self.activate(active.name, active.version, by)
+        return self.activate(added.name, added.version, by)
+
+    def supersede(self, path: Path, change: Change) -> InspectorVersion:
+        """Put a version on the shelf that differs by its decision alone, and let it judge from now on.
+
+        Raises:
+            ConflictError: another version than the one that `change` names before is active by now.
+        """
+        name = str(change.inspector)
+        with self._turn:
+            version = self._remember(self._shelf.supersede(path, name, change))
+        self._prepare(version)  # no network is compiled for it: who judges has that already
+        return version
 
     def narrow(
         self,
@@ -87,9 +122,15 @@ class Inspectors:
         with tempfile.TemporaryDirectory(dir=known.path.parent, prefix=".narrowed-") as folder:
             path = Path(folder) / f"{name}.blemish"
             inspector.save(path)
-            return self._shelf.add(path, name, by)
+            change = Change(
+                action=Action.NARROW,
+                by=by,
+                version_before=known.version,
+                detail={"ignore": list(ignore), "include": list(include)},
+            )
+            return self._shelf.add(path, name, change=change)
 
-    def roll_back(self, name: str) -> InspectorVersion:
+    def roll_back(self, name: str, by: str = "local") -> InspectorVersion:
         """Let the version judge that was active before.
 
         Raises:
@@ -97,13 +138,14 @@ class Inspectors:
             ArtifactError: its file is damaged; the present one goes on then.
         """
         present = self._shelf.active(name)
-        before = self._shelf.roll_back(name)
+        before = self._shelf.roll_back(name, by)
         try:
             self._prepare(before)
         except ArtifactError:
-            self._shelf.activate(name, present.version)
+            self._shelf.activate(name, present.version, by)
             raise
-        return self._remember(before)
+        with self._turn:
+            return self._remember(before)
 
     def _remember(self, version: InspectorVersion) -> InspectorVersion:
         self._active[version.name] = (time.monotonic(), version)

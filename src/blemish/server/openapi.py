@@ -28,6 +28,11 @@ _WITH_FORM = {
     "400": "The body cannot be read.",
     "415": "The body is not a form, or a file in it is not an image.",
 }
+_CONFLICT = {"409": "Somebody else has changed the inspector meanwhile; nothing is changed."}
+_CHANGES_DECISION = (
+    ("/v1/inspectors/{name}/decision", "put"),
+    ("/v1/inspectors/{name}/decision/undo", "post"),
+)
 _ADDRESSED = ("/v1/inspect", "/v1/inspections/", "/v1/inspectors/", "/v1/jobs/")
 
 
@@ -54,6 +59,8 @@ def _document(app: FastAPI, keys_required: bool) -> dict[str, Any]:
     for path, operations in found["paths"].items():
         for operation in operations.values():
             _describe(path, operation, keys_required)
+    for operation in (found["paths"][path][method] for path, method in _CHANGES_DECISION):
+        _add_problems(operation, _CONFLICT)
     return found
 
 
@@ -68,6 +75,10 @@ def _describe(path: str, operation: dict[str, Any], keys_required: bool) -> None
         problems |= _NOT_FOUND
     if "requestBody" in operation:
         problems |= _WITH_FORM
+    _add_problems(operation, problems)
+
+
+def _add_problems(operation: dict[str, Any], problems: dict[str, str]) -> None:
     responses = operation["responses"]
     for status, said in problems.items():
         content = {CONTENT_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}

@@ -172,7 +172,7 @@ class PastDefects:
             return
         if said is not None:
             self.gallery.set_defect_type(record.image_digest, said.defect_type)
-        elif record.verdict is Verdict.PASS:
+        elif record.verdict is not Verdict.REJECT:
             return
         kept = record.image_suffix is not None and record.gives_map
         if may_judge and kept and not self.gallery.holds(record.inspector, record.image_digest):

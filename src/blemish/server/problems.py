@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from blemish.core.errors import (
     ArtifactError,
     BlemishError,
+    ConflictError,
     DatabaseError,
     GalleryError,
     ImageError,
@@ -112,7 +113,8 @@ def _status_of(error: BlemishError) -> int:
     if isinstance(stated, int):
         return stated
     kinds: tuple[tuple[type[BlemishError], int], ...] = (
-        (NotFoundError, 404), (DatabaseError, 503), (GalleryError, 503), (ArtifactError, 422), (UsageError, 422),
+        (NotFoundError, 404), (ConflictError, 409), (DatabaseError, 503), (GalleryError, 503),
+        (ArtifactError, 422), (UsageError, 422),
     )  # fmt: skip
     return next((status for kind, status in kinds if isinstance(error, kind)), 500)
 

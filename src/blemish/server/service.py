@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
+from blemish.server.decisions import Decisions
 from blemish.server.errors import Overloaded
 from blemish.server.inspectors import Inspectors
 from blemish.server.job import Job
@@ -24,6 +25,7 @@ from blemish.server.past_defects import PastDefects, Similar, open_past_defects
 from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, Task
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
+from blemish.station.audit import AuditLog
 from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
 from blemish.station.gallery_changes import GalleryChanges
@@ -53,6 +55,8 @@ class Service:
         log, statistics, images, keys, shelf: the history.
         drift: whether light, lens or parts have changed.
         inspectors: which version judges.
+        decisions: how it makes verdicts of scores.
+        audit: who changed what.
         queue: photographs on their way to a verdict.
         reinspection: photographs judged beside the line, without a record.
         past_defects: the gallery; None where there is none, and `gallery_trouble` says why in one sentence.
@@ -90,6 +94,8 @@ class Service:
         self.metrics.queued.set_function(lambda: self.queue.length)
         self.metrics.queue_size.set(settings.queue_size)
         self.inspectors = Inspectors(self.shelf, self.queue.prepare)
+        self.decisions = Decisions(self.database, self.shelf, self.inspectors)
+        self.audit = AuditLog(self.database)
         self.reinspection = Reinspection(self.shelf, self.images, limits)
         self.past_defects, self.gallery_trouble = open_past_defects(
             settings.gallery or self.home.gallery,
@@ -255,7 +261,7 @@ class Service:
 
     def _after_commit(self, judged: Judged) -> None:
         self._logged.set()
-        if self.past_defects and judged.record.verdict is not Verdict.PASS:
+        if self.past_defects and judged.record.verdict is Verdict.REJECT:
             self.past_defects.wake()
 
     def _keep_house(self) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
+from typing import Self
 
 from blemish.core.types import Prediction
-from blemish.line.artifact import Artifact
+from blemish.line.artifact import Artifact, read_artifact
 from blemish.line.rows import NetworkInput, PartsInput
 from blemish.line.runtime import Inspector
 from blemish.station.shelf import InspectorVersion
@@ -26,6 +28,12 @@ class SharedInspector(Inspector):
         """As `Inspector.predict_input`."""
         with self._turn:
             return super().predict_input(given)
+
+    def deciding_as(self, artifact: Artifact) -> Self:
+        """The same network under the decision of another artifact, which scores alike; both take turns."""
+        changed = copy.copy(self)
+        changed.path, changed.manifest, changed._as_read = artifact.path, artifact.manifest, artifact.manifest
+        return changed
 
 
 class CompiledInspectors:
@@ -51,9 +59,18 @@ class CompiledInspectors:
                 self._loaded.move_to_end(version.digest)
                 return found
         # Not under the lock: those that are loaded already go on judging.
-        found = SharedInspector.load(version.path, self._threads, version.digest)
+        artifact = read_artifact(version.path, digest=version.digest)
+        alike = self._alike(artifact)
+        found = alike.deciding_as(artifact) if alike else SharedInspector(artifact, self._threads)
         with self._lock:
             self._loaded[version.digest] = found
             while len(self._loaded) > MOST_LOADED:
                 self._loaded.popitem(last=False)
         return found
+
+    def _alike(self, artifact: Artifact) -> SharedInspector | None:
+        """An inspector that is loaded and differs by its decision alone: compiling takes seconds and memory."""
+        scoring = artifact.manifest.scoring_digest
+        with self._lock:
+            loaded = list(self._loaded.values())
+        return next((one for one in loaded if one.manifest.scoring_digest == scoring), None)

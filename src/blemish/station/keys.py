@@ -12,6 +12,7 @@ from enum import StrEnum
 from sqlalchemy import select, update
 
 from blemish.core.errors import DatabaseError, NotFoundError, UsageError
+from blemish.station.audit import Action, Change, note_change
 from blemish.station.database import Database
 from blemish.station.records import check_name
 from blemish.station.schema import KeyRow
@@ -52,7 +53,7 @@ class KeyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, name: str, role: Role | str) -> str:
+    def create(self, name: str, role: Role | str, by: str = "local") -> str:
         """Make a key and return its token, which can never be shown again.
 
         Raises:
@@ -66,6 +67,8 @@ class KeyStore:
             if session.get(KeyRow, name) is not None:
                 raise UsageError(f"There is, or was, a key named {name}: choose another name.")
             session.add(KeyRow(name=name, role=str(role), digest=_digest(token), created=datetime.now(UTC)))
+            detail = {"key": name, "role": str(role)}
+            note_change(session, Change(action=Action.CREATE_KEY, by=by, detail=detail))
         return token
 
     def find(self, token: str) -> Key | None:
@@ -89,7 +92,7 @@ class KeyStore:
                 session.execute(update(KeyRow).where(KeyRow.name == key.name).values(last_used=now))
         return key
 
-    def revoke(self, name: str) -> None:
+    def revoke(self, name: str, by: str = "local") -> None:
         """Make a key worthless from now on.
 
         Raises:
@@ -99,7 +102,9 @@ class KeyStore:
             row = session.get(KeyRow, name)
             if row is None:
                 raise NotFoundError(f"There is no key named {name[:80]!a}: blemish key list shows them.")
-            row.revoked = row.revoked or datetime.now(UTC)
+            if row.revoked is None:
+                row.revoked = datetime.now(UTC)
+                note_change(session, Change(action=Action.REVOKE_KEY, by=by, detail={"key": name}))
 
     def list(self) -> list[Key]:
         """All keys, revoked ones too, by name."""

@@ -232,7 +232,7 @@ def _no_inspection(inspection_id: int) -> NotFoundError:
 
 def _is_defect(new: NewInspection) -> bool:
     """Whether a gallery takes the part in, while nobody has said anything of it."""
-    return new.verdict is not Verdict.PASS and new.image_suffix is not None and new.gives_map
+    return new.verdict is Verdict.REJECT and new.image_suffix is not None and new.gives_map
 
 
 def _record(row: Row[Any]) -> InspectionRecord:

@@ -51,7 +51,7 @@ class NewInspection:
         time: when it was judged; aware.
         inspector, version: who judged it.
         verdict, score, threshold, p_value, regions, width, height, parts, gives_map, type, types,
-            mask_probability: as in `Inspection`.
+            mask_probability, review_threshold: as in `Inspection`.
         percentile: share of normal images with a lower score, 0 to 100.
         photograph_statistics: `blemish.line.photograph_statistics.STATISTICS` of the photograph; empty where they were
             not measured.
@@ -93,6 +93,12 @@ class NewInspection:
         default=None,
         metadata={
             "description": "Mean probability of a defect over the pixels; null unless the detector finds a mask."
+        },
+    )
+    review_threshold: float | None = field(
+        default=None,
+        metadata={
+            "description": "Score above which the part was to be reviewed; null in what an earlier Blemish logged."
         },
     )
 

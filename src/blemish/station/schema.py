@@ -120,7 +120,7 @@ _TYPES: dict[Any, Any] = {
     tuple[Region, ...]: Regions,
     Mapping[str, float]: Numbers,
     list[Any]: JSON,
-    Mapping[str, Any]: JSON,
+    dict[str, Any]: JSON,
 }
 """Types of columns by those of values."""
 
@@ -221,6 +221,9 @@ class InspectorVersionRow(Base):
     by: Mapped[str]
     n_normal_scores: Mapped[int]  # that are independent: images, or groups of them that show one part
     normal_scores: Mapped[list[Any]]  # sorted; thinned to quantiles where there are many
+    scoring_digest: Mapped[
+        str | None
+    ]  # of all but the decision; None until it is asked for, in older histories
 
     __table_args__ = (UniqueConstraint("name", "version"), UniqueConstraint("name", "digest"))
 
@@ -251,7 +254,7 @@ class DriftRow(Base):
         int
     ]  # the inspection after which they began, the first time or when somebody let them
     read_up_to: Mapped[int]  # the latest inspection that they have read
-    tests: Mapped[Mapping[str, Any]]
+    tests: Mapped[dict[str, Any]]
 
     __table_args__ = (UniqueConstraint("name", "version"),)
 
@@ -267,3 +270,20 @@ class KeyRow(Base):
     created: Mapped[datetime]
     last_used: Mapped[datetime | None]
     revoked: Mapped[datetime | None]
+
+
+class AuditRow(Base):
+    """Something that somebody changed; nothing is overwritten."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    time: Mapped[datetime]
+    action: Mapped[str]
+    by: Mapped[str]
+    inspector: Mapped[str | None]
+    version_before: Mapped[int | None]
+    version_after: Mapped[int | None]
+    detail: Mapped[dict[str, Any]]
+
+    __table_args__ = (Index("ix_audit_inspector", "inspector", "id"), {"sqlite_autoincrement": True})

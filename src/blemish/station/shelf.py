@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from blemish.core.errors import ArtifactError, BlemishError, DatabaseError, NotFoundError
+from blemish.core.errors import ArtifactError, BlemishError, ConflictError, DatabaseError, NotFoundError
 from blemish.core.storage import atomic_file, file_digest
 from blemish.core.types import FloatArray
 from blemish.line.artifact import Artifact, read_artifact
+from blemish.station.audit import Action, Change, note_change
 from blemish.station.database import Database
 from blemish.station.home import Home
 from blemish.station.records import check_name
@@ -63,25 +64,48 @@ class InspectorShelf:
         self._folder = home.inspectors
         self._database = database
 
-    def add(self, path: Path, name: str | None = None, by: str = "local") -> InspectorVersion:
+    def add(
+        self, path: Path, name: str | None = None, by: str = "local", *, change: Change | None = None
+    ) -> InspectorVersion:
         """Check a `.blemish` file and copy it to the shelf, not active yet; the same file again is the same version.
 
         Args:
             path: the file; it is left where it is.
             name: of the inspector; its own when None.
             by: who added it.
+            change: what the audit log says of it, and by whom, but for name and new version; that it was added when
+                None.
 
         Raises:
             ArtifactError: the file is not a sound inspector.
             UsageError: the name is not possible.
         """
+        return self._add_patiently(path, name, change or Change(action=Action.ADD, by=by), None)
+
+    def supersede(self, path: Path, name: str, change: Change) -> InspectorVersion:
+        """Copy a `.blemish` file to the shelf and let it judge from now on, both in one transaction.
+
+        Args:
+            path: the file; it is left where it is.
+            name: of the inspector.
+            change: what the audit log says of it; its `version_before` is the one that has to be active still.
+
+        Raises:
+            ArtifactError: the file is not a sound inspector.
+            ConflictError: another version is active by now; nothing is changed then.
+        """
+        return self._add_patiently(path, name, change, change.version_before)
+
+    def _add_patiently(
+        self, path: Path, name: str | None, change: Change, instead_of: int | None
+    ) -> InspectorVersion:
         artifact = read_artifact(path)
         name = check_name(artifact.manifest.name if name is None else name, "An inspector")
-        scores = artifact.normal_scores()
+        artifact.normal_scores()  # checked before anything is written
         digest = file_digest(path)
         for attempt in range(1, _TRIES + 1):
             try:
-                return self._add(artifact, name, digest, scores, by)
+                return self._add(artifact, digest, replace(change, inspector=name), instead_of)
             except DatabaseError as error:
                 # Another process has added one at the same moment: take the next number.
                 if attempt == _TRIES or not isinstance(error.__cause__, IntegrityError):
@@ -89,41 +113,29 @@ class InspectorShelf:
         raise AssertionError("unreachable")
 
     def _add(
-        self, artifact: Artifact, name: str, digest: str, scores: FloatArray, by: str
+        self, artifact: Artifact, digest: str, change: Change, instead_of: int | None
     ) -> InspectorVersion:
+        name = str(change.inspector)
         with self._database.session() as session:
             known = _row(session, name, digest=digest)
         if known is not None:
             path = self._folder / known.file
             if not path.exists():  # somebody has deleted it
                 _copy(artifact.path, path, digest)
-            return self.get(name, known.version)
+            if instead_of is None:
+                return self.get(name, known.version)
         waiting = self._folder / name / f".{digest[:12]}-{secrets.token_hex(4)}.waiting"
         _copy(artifact.path, waiting, digest)
-        manifest, independent = artifact.manifest, artifact.calibration().n
         try:
             with self._database.transaction() as session:
-                row = _row(session, name, digest=digest)
+                row, is_new = _row(session, name, digest=digest), False
                 if row is None:
-                    query = select(func.max(InspectorVersionRow.version)).where(
-                        InspectorVersionRow.name == name
-                    )
-                    version = (session.scalar(query) or 0) + 1
-                    row = InspectorVersionRow(
-                        name=name,
-                        version=version,
-                        digest=digest,
-                        file=f"{name}/{version:04d}-{digest[:12]}.blemish",
-                        detector=manifest.detector.name,
-                        category=manifest.training.category,
-                        created=manifest.training.created,
-                        added=datetime.now(UTC),
-                        by=by,
-                        n_normal_scores=independent,
-                        normal_scores=_thinned(scores),
-                    )
-                    session.add(row)
-                    session.flush()
+                    row, is_new = _new_row(session, artifact, digest, name, change.by), True
+                if instead_of is not None:
+                    _supersede(session, name, row.version, instead_of)
+                if is_new or instead_of is not None:
+                    detail = {"digest": digest, **change.detail}
+                    note_change(session, replace(change, version_after=row.version, detail=detail))
                 # Before the commit: a row must never name a file that is not there.
                 waiting.replace(self._folder / row.file)
                 found = row.version
@@ -131,7 +143,7 @@ class InspectorShelf:
             waiting.unlink(missing_ok=True)
         return self.get(name, found)
 
-    def activate(self, name: str, version: int) -> InspectorVersion:
+    def activate(self, name: str, version: int, by: str = "local") -> InspectorVersion:
         """Let a version judge from now on.
 
         Raises:
@@ -140,19 +152,21 @@ class InspectorShelf:
         with self._database.transaction() as session:
             if _row(session, name, version=version) is None:
                 raise _no_version(name, version)
-            latest = _activation(session, name)
+            latest = _locked_activation(session, name)
             if latest is None or latest.version != version:
-                session.add(ActivationRow(name=name, version=version, time=datetime.now(UTC)))
+                _activate(session, name, version)
+                before = None if latest is None else latest.version
+                note_change(session, _moved(Action.ACTIVATE, by, name, before, version))
         return self.get(name, version)
 
-    def roll_back(self, name: str) -> InspectorVersion:
+    def roll_back(self, name: str, by: str = "local") -> InspectorVersion:
         """Let the version judge that was active before the one that is now; each call goes one step further back.
 
         Raises:
             NotFoundError: no version was active before.
         """
         with self._database.transaction() as session:
-            latest = _activation(session, name)
+            latest = _locked_activation(session, name)
             if latest is None:
                 raise _none_active(name)
             latest.rolled_back = datetime.now(UTC)
@@ -161,6 +175,7 @@ class InspectorShelf:
             if before is None:
                 raise NotFoundError(f"No version of {name} was active before: activate one by its number.")
             version = before.version
+            note_change(session, _moved(Action.ROLL_BACK, by, name, latest.version, version))
         return self.get(name, version)
 
     def active(self, name: str) -> InspectorVersion:
@@ -271,6 +286,68 @@ def _row(session: Session, name: str, **known: Any) -> InspectorVersionRow | Non
     if not 0 < known.get("version", 1) <= _MOST_VERSION:
         return None
     return session.scalar(select(InspectorVersionRow).filter_by(name=name, **known))
+
+
+def _new_row(session: Session, artifact: Artifact, digest: str, name: str, by: str) -> InspectorVersionRow:
+    """The row of another version of an inspector, with the next number."""
+    query = select(func.max(InspectorVersionRow.version)).where(InspectorVersionRow.name == name)
+    version = (session.scalar(query) or 0) + 1
+    manifest, scores = artifact.manifest, artifact.normal_scores()
+    row = InspectorVersionRow(
+        name=name,
+        version=version,
+        digest=digest,
+        file=f"{name}/{version:04d}-{digest[:12]}.blemish",
+        detector=manifest.detector.name,
+        category=manifest.training.category,
+        created=manifest.training.created,
+        added=datetime.now(UTC),
+        by=by,
+        n_normal_scores=artifact.calibration().n,
+        normal_scores=_thinned(scores),
+        scoring_digest=manifest.scoring_digest,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _supersede(session: Session, name: str, version: int, instead_of: int) -> None:
+    """Activate a version where another is active still.
+
+    Raises:
+        ConflictError: it is not.
+    """
+    latest = _locked_activation(session, name)
+    if latest is None or latest.version != instead_of:
+        now = "none" if latest is None else f"version {latest.version}"
+        raise ConflictError(
+            f"{name} was changed meanwhile ({now} is active now, not version {instead_of}): look at it again."
+        )
+    if version != instead_of:
+        _activate(session, name, version)
+
+
+def _activate(session: Session, name: str, version: int) -> None:
+    session.add(ActivationRow(name=name, version=version, time=datetime.now(UTC)))
+
+
+def _moved(action: Action, by: str, name: str, before: int | None, after: int) -> Change:
+    return Change(action=action, by=by, inspector=name, version_before=before, version_after=after)
+
+
+def _locked_activation(session: Session, name: str) -> ActivationRow | None:
+    """The latest activation, which nobody else changes until the transaction ends."""
+    # SQLite's transactions are alone anyway. In PostgreSQL the first version stands for the inspector: what was read
+    # before the lock may be old.
+    session.execute(
+        select(InspectorVersionRow.id)
+        .where(InspectorVersionRow.name == name)
+        .order_by(InspectorVersionRow.id)
+        .limit(1)
+        .with_for_update()
+    )
+    return _activation(session, name)
 
 
 def _activation(session: Session, name: str) -> ActivationRow | None:

@@ -142,6 +142,7 @@ class HistoryTab:
         figures = {
             "inspected": f"{summary.n:,}",
             "passed": f"{summary.passed:,}",
+            "for review": f"{summary.reviewed:,}",
             "rejected": f"{summary.rejected:,}",
             "reject rate": f"{summary.reject_rate:.1%}" if summary.n else "none",
             "confirmed": f"{summary.confirmed:,}",

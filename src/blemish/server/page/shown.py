@@ -64,13 +64,14 @@ def comparison(judgements: Sequence[Judgement]) -> str:
         [inspector_view(one.version.name, one.inspector, one.inspection) for one in judgements]
     )
     found = sensitivity.pattern(views)
+    verdicts = {one.version.name: one.inspection.verdict for one in judgements}
     has_masks = any(view.mask_probability is not None for view in views)
     highest = max(1.5, *(min(view.level, 6.0) for view in views))
     rows = [
         [
             escaped(view.name),
             escaped(view.detector),
-            chip(Verdict.REJECT if view.rejected else Verdict.PASS),
+            chip(verdicts[view.name]),
             _level(view, highest),
             f"{view.level:.2f}",
             f"{number(view.score)} / {number(view.threshold)}",

@@ -29,7 +29,13 @@ def reason(inspection: Inspection, n_scores: int) -> str:
 def _score_sentence(inspection: Inspection) -> str:
     score, threshold = number(inspection.score), number(inspection.threshold)
     if inspection.verdict is Verdict.REVIEW:
-        return f"Score {score} is too close to the threshold {threshold} to decide: look at the part."
+        beyond = number(
+            inspection.threshold if inspection.review_threshold is None else inspection.review_threshold
+        )
+        return (
+            f"Look at the part: score {score} is above {beyond}, where review begins, but not above the threshold "
+            f"{threshold}."
+        )
     where = "above" if inspection.score > inspection.threshold else "not above"
     return f"Score {score} is {where} the threshold {threshold}."
 

@@ -64,7 +64,7 @@ async def add(request: Request, service: Running, caller: Admin) -> VersionDocum
 @router.post("/v1/inspectors/{name}/activate")
 def activate(service: Running, name: PathName, wanted: ActivateRequest, caller: Admin) -> VersionDocument:
     """Let a version judge from now on."""
-    return VersionDocument.of(service.inspectors.activate(name, wanted.version))
+    return VersionDocument.of(service.inspectors.activate(name, wanted.version, caller.name))
 
 
 @router.post("/v1/inspectors/{name}/regions", status_code=201)
@@ -78,4 +78,4 @@ def narrow(service: Running, name: PathName, wanted: RegionsRequest, caller: Adm
 @router.post("/v1/inspectors/{name}/roll-back")
 def roll_back(service: Running, name: PathName, caller: Admin) -> VersionDocument:
     """Let the version judge that was active before."""
-    return VersionDocument.of(service.inspectors.roll_back(name))
+    return VersionDocument.of(service.inspectors.roll_back(name, caller.name))

@@ -1,0 +1,206 @@
+"""The documents of decisions and of the audit log; the OpenAPI page is made from them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from blemish.core.types import Verdict
+from blemish.line.decision import Decision
+from blemish.line.policy import Policy
+from blemish.server.decisions import DecisionState, Seen
+from blemish.station.audit import Action, AuditPage
+from blemish.station.decision_history import MOST_INSPECTIONS, Preview
+from blemish.station.records import LINE_PATTERN
+
+_MOST_VERSION = 2**31 - 1
+
+Note = Annotated[str, Field(min_length=1, max_length=200, pattern=LINE_PATTERN)]
+Expected = Annotated[int, Field(ge=1, le=_MOST_VERSION)]
+
+
+class PolicyRequest(Policy):
+    """What the decision is to be: at least one thing; what is not asked for stays as it is.
+
+    By rates (false_reject_rate, review_rate), by scores (threshold, review_threshold), or by known defects (recall,
+    costs, best_f1), which are the parts that people found bad.
+    """
+
+    @property
+    def policy(self) -> Policy:
+        """The policy alone."""
+        return Policy.model_validate(self.model_dump(include=set(Policy.model_fields)))
+
+
+class DecideRequest(PolicyRequest):
+    """A policy, why, and which version it changes."""
+
+    note: Note | None = Field(None, description="Why, for those who look at it later.")
+    expected_version: Expected | None = Field(
+        None,
+        description="Version of the inspector that was looked at; if another is active by now, nothing is changed.",
+    )
+
+
+class PreviewRequest(PolicyRequest):
+    """A policy, and how many of the latest inspections it is to be tried on."""
+
+    last: int = Field(1000, ge=1, le=MOST_INSPECTIONS)
+
+
+class UndoRequest(BaseModel, extra="forbid"):
+    """Why the last decision is undone, and which version has it."""
+
+    note: Note | None = None
+    expected_version: Expected | None = None
+
+
+class ThresholdDocument(BaseModel):
+    """What a threshold means for good parts, and for parts that people have corrected."""
+
+    rate: float | None = Field(description="Share of good parts to be rejected; null of the one in effect.")
+    threshold: float | None = Field(description="Null where the calibration cannot promise the rate.")
+    more_needed: int = Field(description="Good photographs that are missing for the rate.")
+    expected: float | None = Field(description="Share of unseen good parts that is rejected.")
+    at_most: float | None = Field(description="The same, with 95 % confidence.")
+    missed: int | None = Field(description="Known defects that are not rejected.")
+    missed_low: float | None = Field(description="Share of such defects that is missed, 95 % interval.")
+    missed_high: float | None
+    false_rejects: int | None = Field(description="Parts found good that are rejected.")
+
+    @classmethod
+    def of(cls, seen: Seen) -> ThresholdDocument:
+        """The document of what was seen."""
+        known = seen.known
+        return cls(
+            rate=seen.rate,
+            threshold=seen.threshold,
+            more_needed=seen.more_needed,
+            expected=seen.expected,
+            at_most=seen.at_most,
+            missed=known.missed if known else None,
+            missed_low=known.low if known else None,
+            missed_high=known.high if known else None,
+            false_rejects=seen.false_rejects,
+        )
+
+
+class CalibrationDocument(BaseModel):
+    """What the decision rests on."""
+
+    n: int = Field(
+        description="Good images that are independent, or groups of them: the promise rests on these."
+    )
+    n_scores: int = Field(description="Scores of good images.")
+    grouped: bool = Field(description="Whether several images show one part, so that groups count.")
+    method: str = Field(description="How they came to be scored as if unseen.")
+    smallest_rate: float = Field(description="The smallest false-reject rate that so many can promise.")
+
+
+class DecisionDocument(BaseModel):
+    """The decision in effect, those before, and what others would mean."""
+
+    inspector: str
+    version: int = Field(description="Of the inspector: the one that judges, as expected_version.")
+    decision: Decision
+    earlier: list[Decision] = Field(description="Decisions before it, newest first.")
+    calibration: CalibrationDocument
+    known_defects: int = Field(
+        description="Photographs that people found bad, under versions that score alike."
+    )
+    known_good: int = Field(description="Photographs that they found good.")
+    in_effect: ThresholdDocument
+    table: list[ThresholdDocument]
+
+    @classmethod
+    def of(cls, state: DecisionState) -> DecisionDocument:
+        """The document of a state."""
+        manifest, calibration = state.manifest, state.calibration
+        return cls(
+            inspector=state.version.name,
+            version=state.version.version,
+            decision=manifest.decision,
+            earlier=list(manifest.decisions[-2::-1]),
+            calibration=CalibrationDocument(
+                n=calibration.n,
+                n_scores=len(calibration.scores),
+                grouped=calibration.groups is not None,
+                method=manifest.calibration.method,
+                smallest_rate=calibration.smallest_rate,
+            ),
+            known_defects=len(state.corrected.bad),
+            known_good=len(state.corrected.good),
+            in_effect=ThresholdDocument.of(state.in_effect),
+            table=[ThresholdDocument.of(seen) for seen in state.table],
+        )
+
+
+class TurnDocument(BaseModel):
+    """How many inspections had one verdict, and would have had another, or the same."""
+
+    before: Verdict
+    after: Verdict
+    n: int
+
+
+class CorrectedDocument(BaseModel):
+    """What becomes of photographs of which a person has said what they show; the rest of n is to be reviewed."""
+
+    n: int
+    rejected_before: int
+    rejected_after: int
+    passed_before: int
+    passed_after: int
+
+
+class PreviewDocument(BaseModel):
+    """What a policy would have made of past inspections; nothing is changed by asking."""
+
+    decision: Decision = Field(description="What the policy would become.")
+    n: int = Field(description="The latest inspections that were looked at.")
+    turns: list[TurnDocument]
+    changed: int = Field(description="How many would have had another verdict.")
+    changed_ids: list[int] = Field(description="Numbers of the newest 100 of them.")
+    known_good: CorrectedDocument = Field(description="Parts found good: rejected ones are false rejects.")
+    known_defects: CorrectedDocument = Field(description="Parts found bad: passed ones are missed.")
+
+    @classmethod
+    def of(cls, decision: Decision, preview: Preview) -> PreviewDocument:
+        """The document of a preview."""
+        return cls(
+            decision=decision,
+            n=preview.n,
+            turns=[TurnDocument(**vars(turn)) for turn in preview.turns],
+            changed=preview.changed,
+            changed_ids=list(preview.changed_ids),
+            known_good=CorrectedDocument(**vars(preview.good)),
+            known_defects=CorrectedDocument(**vars(preview.bad)),
+        )
+
+
+class AuditEntryDocument(BaseModel):
+    """Something that somebody changed."""
+
+    id: int
+    time: datetime
+    action: Action
+    by: str = Field(description="Name of the key, or local.")
+    inspector: str | None
+    version_before: int | None
+    version_after: int | None
+    detail: dict[str, Any]
+
+
+class AuditDocument(BaseModel):
+    """Some entries of the audit log, newest first."""
+
+    entries: list[AuditEntryDocument]
+    next_cursor: str | None = Field(description="Asks for those that follow; null at the end.")
+
+    @classmethod
+    def of(cls, page: AuditPage) -> AuditDocument:
+        """The document of a page."""
+        entries = [AuditEntryDocument(**vars(one)) for one in page.entries]
+        return cls(entries=entries, next_cursor=page.next_cursor)

@@ -1,0 +1,208 @@
+"""What decides, and how it is changed: a policy becomes a new version on the shelf, which judges at once."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from blemish.core.conformal import Calibration
+from blemish.core.errors import ConflictError
+from blemish.core.known_defects import Escapes, escapes
+from blemish.line.artifact import read_artifact, write_artifact
+from blemish.line.decision import Decision
+from blemish.line.manifest import Manifest
+from blemish.line.policy import Policy, decided
+from blemish.server.inspectors import Inspectors
+from blemish.station.audit import Action, Change
+from blemish.station.database import Database
+from blemish.station.decision_history import CorrectedScores, DecisionHistory, Preview
+from blemish.station.scoring import scored_alike
+from blemish.station.shelf import InspectorShelf, InspectorVersion
+
+RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+"""Shares of good parts rejected that are looked at, besides the smallest that the calibration can promise."""
+
+_MOST_REMEMBERED = 16
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a threshold means for good parts, and for those that people have corrected.
+
+    Attributes:
+        rate: share of good parts to be rejected; None of a threshold that is given.
+        threshold: where rejecting begins; None where the calibration cannot promise the rate.
+        more_needed: good photographs that are missing for the rate; 0 where none are.
+        expected, at_most: share of unseen good parts that is rejected, the latter with 95 % confidence.
+        known: known defects that it misses; None where none are known, or there is no threshold.
+        false_rejects: parts found good that it rejects; None where there is no threshold.
+    """
+
+    rate: float | None
+    threshold: float | None
+    more_needed: int = 0
+    expected: float | None = None
+    at_most: float | None = None
+    known: Escapes | None = None
+    false_rejects: int | None = None
+
+
+@dataclass(frozen=True)
+class DecisionState:
+    """The decision of an inspector, and what it could be.
+
+    Attributes:
+        version: the one that judges.
+        manifest, calibration: its own.
+        corrected: scores of photographs that people have corrected, by versions that score alike.
+        in_effect: what the threshold in effect means.
+        table: what others would mean, by their rates.
+    """
+
+    version: InspectorVersion
+    manifest: Manifest
+    calibration: Calibration
+    corrected: CorrectedScores
+    in_effect: Seen
+    table: tuple[Seen, ...]
+
+
+class Decisions:
+    """The decisions of the inspectors on a shelf; may be used by many threads.
+
+    Args:
+        database: the history.
+        shelf: where versions are.
+        inspectors: which of them judge.
+    """
+
+    def __init__(self, database: Database, shelf: InspectorShelf, inspectors: Inspectors) -> None:
+        self._database, self._shelf, self._inspectors = database, shelf, inspectors
+        self._remembered: OrderedDict[str, tuple[Manifest, Calibration]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def state(self, name: str) -> DecisionState:
+        """What decides now.
+
+        Raises:
+            NotFoundError: there is no such inspector.
+            ArtifactError: its file is damaged.
+        """
+        version = self._shelf.active(name)
+        manifest, calibration = self._read(version)
+        corrected = self._history(version).corrected()
+        rates = sorted({*RATES, calibration.smallest_rate})
+        return DecisionState(
+            version,
+            manifest,
+            calibration,
+            corrected,
+            _seen(manifest.decision.threshold, None, calibration, corrected),
+            tuple(_seen_at(rate, calibration, corrected) for rate in rates),
+        )
+
+    def change(
+        self, name: str, policy: Policy, by: str, note: str | None = None, expected_version: int | None = None
+    ) -> DecisionState:
+        """Make a version that decides by a policy, and let it judge from now on.
+
+        Args:
+            name: of the inspector.
+            policy: what is asked for, or that the last decision is to be undone.
+            by, note: who, and why.
+            expected_version: the one that is to be active still; whichever is when None.
+
+        Raises:
+            NotFoundError: there is no such inspector.
+            ConflictError: another version is active than the one expected; nothing is changed then.
+            UsageError: the policy is not possible.
+            ArtifactError: the file of the active version is damaged.
+        """
+        active = self._shelf.active(name)
+        if expected_version not in (None, active.version):
+            raise ConflictError(
+                f"{name} was changed meanwhile (version {active.version} is active now, not version "
+                f"{expected_version}): look at it again."
+            )
+        artifact = read_artifact(active.path, digest=active.digest)
+        before, defects = artifact.manifest.decision, _known(self._history(active).corrected())
+        changed = decided(artifact.manifest, artifact.calibration(), policy, defects, by=by, note=note)
+        change = Change(
+            action=Action.UNDO_DECISION if policy.undo else Action.DECIDE,
+            by=by,
+            inspector=name,
+            version_before=active.version,
+            detail={
+                "policy": policy.model_dump(mode="json", exclude_defaults=True),
+                "before": before.model_dump(mode="json", exclude_none=True),
+                "after": changed.decision.model_dump(mode="json", exclude_none=True),
+            },
+        )
+        with tempfile.TemporaryDirectory(dir=active.path.parent, prefix=".decided-") as folder:
+            path = Path(folder) / f"{name}.blemish"
+            write_artifact(path, changed, artifact.members)
+            self._inspectors.supersede(path, change)
+        return self.state(name)
+
+    def preview(self, name: str, policy: Policy, last: int) -> tuple[Decision, Preview]:
+        """The decision that a policy would become, and what it would have made of past inspections.
+
+        Raises:
+            NotFoundError: there is no such inspector.
+            UsageError: the policy or the number of inspections is not possible.
+            ArtifactError: the inspector's file is damaged.
+        """
+        version = self._shelf.active(name)
+        manifest, calibration = self._read(version)
+        history = self._history(version)
+        defects = _known(history.corrected())
+        decision = decided(manifest, calibration, policy, defects).decision
+        return decision, history.preview(decision, last)
+
+    def _history(self, version: InspectorVersion) -> DecisionHistory:
+        alike = scored_alike(self._database, self._shelf, version)
+        return DecisionHistory(self._database, version.name, alike)
+
+    def _read(self, version: InspectorVersion) -> tuple[Manifest, Calibration]:
+        """What a version says of itself, remembered, as a slider asks many times."""
+        with self._lock:
+            if found := self._remembered.get(version.digest):
+                self._remembered.move_to_end(version.digest)
+                return found
+        artifact = read_artifact(version.path, digest=version.digest)
+        found = artifact.manifest, artifact.calibration()
+        with self._lock:
+            self._remembered[version.digest] = found
+            while len(self._remembered) > _MOST_REMEMBERED:
+                self._remembered.popitem(last=False)
+        return found
+
+
+def _known(corrected: CorrectedScores) -> npt.NDArray[np.float32] | None:
+    """Scores of known defects as a policy takes them: networks give float32, so nothing is lost."""
+    return corrected.bad.astype(np.float32) if len(corrected.bad) else None
+
+
+def _seen_at(rate: float, calibration: Calibration, corrected: CorrectedScores) -> Seen:
+    missing = calibration.needed(rate) - calibration.n
+    if missing > 0:
+        return Seen(rate, None, missing)
+    return _seen(calibration.threshold(rate), rate, calibration, corrected)
+
+
+def _seen(threshold: float, rate: float | None, calibration: Calibration, corrected: CorrectedScores) -> Seen:
+    promise = calibration.promise(threshold)
+    return Seen(
+        rate,
+        threshold,
+        expected=promise.expected,
+        at_most=promise.at_most,
+        known=escapes(corrected.bad, threshold) if len(corrected.bad) else None,
+        false_rejects=int(np.count_nonzero(corrected.good > threshold)),
+    )

@@ -1,0 +1,48 @@
+"""`/v1/inspectors/{name}/decision`: what makes verdicts of scores, and how that is changed."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from blemish.line.policy import Policy
+from blemish.server.authentication import Operator, Viewer
+from blemish.server.decision_documents import (
+    DecideRequest,
+    DecisionDocument,
+    PreviewDocument,
+    PreviewRequest,
+    UndoRequest,
+)
+from blemish.server.routes.inspectors import PathName
+from blemish.server.routes.running import Running
+
+router = APIRouter(tags=["decisions"])
+
+
+@router.get("/v1/inspectors/{name}/decision")
+def decision(service: Running, name: PathName, caller: Viewer) -> DecisionDocument:
+    """The decision in effect, those before, and what other thresholds would mean."""
+    return DecisionDocument.of(service.decisions.state(name))
+
+
+@router.put("/v1/inspectors/{name}/decision")
+def decide(service: Running, name: PathName, wanted: DecideRequest, caller: Operator) -> DecisionDocument:
+    """Decide by another policy from now on; a new version of the inspector, made without learning anew, judges."""
+    changed = service.decisions.change(name, wanted.policy, caller.name, wanted.note, wanted.expected_version)
+    return DecisionDocument.of(changed)
+
+
+@router.post("/v1/inspectors/{name}/decision/undo")
+def undo(
+    service: Running, name: PathName, caller: Operator, wanted: UndoRequest | None = None
+) -> DecisionDocument:
+    """Decide as before the last decision; each call goes one step further back."""
+    said = wanted or UndoRequest()
+    changed = service.decisions.change(name, Policy(undo=True), caller.name, said.note, said.expected_version)
+    return DecisionDocument.of(changed)
+
+
+@router.post("/v1/inspectors/{name}/decision/preview")
+def preview(service: Running, name: PathName, wanted: PreviewRequest, caller: Viewer) -> PreviewDocument:
+    """What a policy would have made of the latest inspections, and of all corrected ones; nothing is changed."""
+    return PreviewDocument.of(*service.decisions.preview(name, wanted.policy, wanted.last))
