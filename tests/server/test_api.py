@@ -163,7 +163,7 @@ def test_health_readiness_and_metrics(client: httpx.Client, good: bytes) -> None
     for name in (
         'blemish_requests_total{method="POST",route="/v1/inspect",status="200"}',
         'blemish_inspection_seconds_bucket{inspector="washer"', 'blemish_verdicts_total{inspector="washer"',
-        "blemish_queue_photographs 0.0", 'blemish_score_drift{inspector="washer"',
+        "blemish_queue_photographs 0.0", 'blemish_drift_evidence{inspector="washer",statistic="brightness"}',
     ):  # fmt: skip
         assert name in text
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from blemish.core.types import Verdict
 from blemish.server.job_requests import RegionShapes
+from blemish.station.drift import Drift
 from blemish.station.records import (
     LINE_PATTERN,
     MOST_NOTE_CHARACTERS,
@@ -237,17 +238,46 @@ class DefectShareDocument(_Given):
     cumulative_share: float
 
 
-class DriftDocument(_Given):
-    """How the latest scores compare with those of the inspector's normal images; null with too few scores."""
+class MovedDocument(_Given):
+    """A number of the parts that has changed, from when on, and when that was told."""
+
+    statistic: str
+    since: datetime
+    told: datetime
+    rising: bool
+    before: float | None
+    now: float | None
+
+
+class StatisticDriftDocument(_Given):
+    """A number that is tested; `evidence` is 1 where it has changed."""
+
+    statistic: str
+    evidence: float = Field(ge=0, le=1)
+    before: float | None
+    now: float | None
+
+
+class DriftDocument(BaseModel):
+    """Whether light, lens or parts have changed at the active version of an inspector, and what moved first."""
 
     inspector: str
     version: int
-    n: int
-    stability_index: float | None
-    statistic: float | None
-    p_value: float | None
-    median_percentile: float | None
-    state: str
+    n: int = Field(description="Parts that were read, without those found bad.")
+    n_passed: int
+    state: Literal["learning", "steady", "drifted"]
+    message: str
+    parts_per_false_alarm: float = Field(description="Mean number of parts to a false alarm, at least.")
+    moved: list[MovedDocument] = Field(description="What has changed, in the order in which it was told.")
+    statistics: list[StatisticDriftDocument]
+
+    @classmethod
+    def of(cls, drift: Drift) -> Self:
+        """The document of what the tests say."""
+        values = {name: getattr(drift, name) for name in cls.model_fields}
+        moved = [MovedDocument.of(one) for one in drift.moved]
+        statistics = [StatisticDriftDocument.of(one) for one in drift.statistics]
+        return cls(**values | {"moved": moved, "statistics": statistics})
 
 
 class StatisticsDocument(BaseModel):

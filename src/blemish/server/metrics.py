@@ -46,9 +46,9 @@ class Metrics:
             "blemish_keeping_images", "1 while photographs can be kept, 0 in trouble.", registry=self.registry
         )
         self.drift = Gauge(
-            "blemish_score_drift",
-            "Drift of the latest scores against the inspector's own scores of good parts.",
-            ("inspector",),
+            "blemish_drift_evidence",
+            "Evidence that a number of the parts has changed, 0 to 1; 1 once it is told.",
+            ("inspector", "statistic"),
             registry=self.registry,
         )
         self.gallery_waiting = Gauge(

@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from blemish.core.errors import BlemishError, ImageError
 from blemish.core.image_formats import FORMAT_SUFFIXES, image_format
 from blemish.core.images import DecodeLimits, whole_pixels
+from blemish.line.photograph_statistics import photograph_statistics
 from blemish.line.runtime import Inspector
 from blemish.server.errors import Overloaded
 from blemish.server.judgement import Judgement
@@ -294,6 +295,7 @@ def _judged(task: Task, inspector: Inspector, limits: DecodeLimits, started: flo
     decoded = time.perf_counter()
     given = inspector.input_of(photograph.pixels, name)
     reason = inspector.unlike(photograph, given)
+    statistics = photograph_statistics(given, photograph.pixels)
     prepared = time.perf_counter()
     prediction = inspector.predict_input(given)
     predicted = time.perf_counter()
@@ -317,6 +319,7 @@ def _judged(task: Task, inspector: Inspector, limits: DecodeLimits, started: flo
             "judge": 1e3 * (ended - predicted),
         },
         by=task.by,
+        photograph_statistics=statistics,
     )
     if not task.wants_image:
         return _Finished(task, new, None)

@@ -27,6 +27,7 @@ from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
 from blemish.station.audit import AuditLog
 from blemish.station.database import Database
+from blemish.station.drift import DriftWatch
 from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.home import Home
 from blemish.station.image_store import ImageStore, KeepPolicy
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from blemish.gallery.clusters import Clusters
 
 PRUNE_SECONDS = 600.0
+_DRIFT_SECONDS = 2.0
 
 logger = logging.getLogger("blemish.server")
 
@@ -51,6 +53,7 @@ class Service:
         settings: what it was told at its start.
         home, database: where it keeps things.
         log, statistics, images, keys, shelf: the history.
+        drift: whether light, lens or parts have changed.
         inspectors: which version judges.
         decisions: how it makes verdicts of scores.
         audit: who changed what.
@@ -78,6 +81,7 @@ class Service:
         station = self.home.station
         self.log = InspectionLog(self.database, station)
         self.statistics = HistoryStatistics(self.database)
+        self.drift = DriftWatch(self.database, settings.parts_per_false_alarm, settings.parts_alike)
         policy = KeepPolicy(settings.keep, settings.keep_days, settings.keep_gigabytes)
         self.images = ImageStore(self.home.images, policy)
         self.keys = KeyStore(self.database)
@@ -103,6 +107,8 @@ class Service:
         self.ready = False
         self._stopped = threading.Event()
         self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
+        self._logged = threading.Event()
+        self._drift_watching = threading.Thread(target=self._watch_drift, name="drift", daemon=True)
 
     def start(self) -> None:
         """Compile the active inspectors and start judging."""
@@ -115,6 +121,7 @@ class Service:
         if self.past_defects:
             self.past_defects.start()
         self._housekeeping.start()
+        self._drift_watching.start()
         self.ready = True
 
     def stop(self) -> None:
@@ -123,12 +130,14 @@ class Service:
             return
         self.ready = False
         self._stopped.set()
+        self._logged.set()
         self.queue.stop(self.settings.stop_seconds)
         self.jobs.close()
         if self.past_defects:
             self.past_defects.stop()
-        if self._housekeeping.is_alive():
-            self._housekeeping.join(30)
+        for thread in (self._housekeeping, self._drift_watching):
+            if thread.is_alive():
+                thread.join(30)
         self.database.close()
 
     def submit(
@@ -251,6 +260,7 @@ class Service:
         return self.past_defects
 
     def _after_commit(self, judged: Judged) -> None:
+        self._logged.set()
         if self.past_defects and judged.record.verdict is Verdict.REJECT:
             self.past_defects.wake()
 
@@ -262,4 +272,27 @@ class Service:
             except Exception:
                 logger.exception("Old photographs could not be removed; it is tried again later.")
             if self._stopped.wait(PRUNE_SECONDS):
+                return
+
+    def _watch_drift(self) -> None:
+        """Read on after what was logged, and write to the server's log what has changed."""
+        said: dict[str, str] = {}
+        while True:
+            self._logged.wait()
+            self._logged.clear()
+            if self._stopped.is_set():
+                return
+            try:
+                for version in self.shelf.active_all():
+                    drift = self.drift.drift(version.name)
+                    state = "; ".join(one.statistic for one in drift.moved)
+                    if state != said.get(version.name, ""):
+                        level = logging.WARNING if state else logging.INFO
+                        logger.log(level, "%s: %s", version.title, drift.message)
+                    said[version.name] = state
+            except Exception:
+                logger.exception(
+                    "Drift could not be looked for; it is tried again after the next inspection."
+                )
+            if self._stopped.wait(_DRIFT_SECONDS):
                 return

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from blemish.station.drift_tests import PARTS_PER_FALSE_ALARM
 from blemish.workflows.request import UNLISTED, Option, Request
 
 MEBIBYTE = 2**20
@@ -45,6 +46,12 @@ class ServerSettings(Request):
         512 * MEBIBYTE, ge=1, description="Bytes of those photographs, in sum."
     )
     batch: Annotated[int, UNLISTED] = Field(32, ge=1, description="Most inspections in one transaction.")
+    parts_per_false_alarm: float = Field(
+        PARTS_PER_FALSE_ALARM, ge=1000, description="Drift is told by mistake once in so many parts at most."
+    )
+    parts_alike: int = Field(
+        1, ge=1, le=1000, description="Consecutive parts of one batch, which drift is not told within."
+    )
     max_bytes: int = Field(64 * MEBIBYTE, ge=1, description="Largest photograph, in bytes.")
     max_pixels: int = Field(100_000_000, ge=1, description="Largest width x height.")
     max_images: int = Field(16, ge=1, description="Photographs in one request.")

@@ -53,6 +53,8 @@ class NewInspection:
         verdict, score, threshold, p_value, regions, width, height, parts, gives_map, type, types,
             mask_probability, review_threshold, reason: as in `Inspection`.
         percentile: share of normal images with a lower score, 0 to 100.
+        photograph_statistics: `blemish.line.photograph_statistics.STATISTICS` of the photograph; empty where they were
+            not measured.
         image_digest: SHA-256 of the file's bytes, 64 hexadecimal digits.
         image_suffix: such as ".png" if the image is kept, else None.
         file_name: as the sender named it.
@@ -110,6 +112,10 @@ class NewInspection:
     types: Mapping[str, float] = field(
         default_factory=dict,
         metadata={"description": "Probability of each defect type that the inspector tells apart."},
+    )
+    photograph_statistics: Mapping[str, float] = field(
+        default_factory=dict,
+        metadata={"description": "What the photograph is like: brightness, contrast, focus and more."},
     )
 
     reason: str | None = field(

@@ -249,7 +249,7 @@ class InspectorVersionRow(Base):
     created: Mapped[datetime]
     added: Mapped[datetime]
     by: Mapped[str]
-    n_normal_scores: Mapped[int]
+    n_normal_scores: Mapped[int]  # that are independent: images, or groups of them that show one part
     normal_scores: Mapped[list[Any]]  # sorted; thinned to quantiles where there are many
     scoring_digest: Mapped[
         str | None
@@ -270,6 +270,23 @@ class ActivationRow(Base):
     rolled_back: Mapped[datetime | None]
 
     __table_args__ = (Index("ix_activations_name", "name", "id"), {"sqlite_autoincrement": True})
+
+
+class DriftRow(Base):
+    """How far the tests for drift have read the inspections of a version, and what they know: `station/drift.py`."""
+
+    __tablename__ = "drift"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    name: Mapped[str]
+    version: Mapped[int]
+    learns_after: Mapped[
+        int
+    ]  # the inspection after which they began, the first time or when somebody let them
+    read_up_to: Mapped[int]  # the latest inspection that they have read
+    tests: Mapped[dict[str, Any]]
+
+    __table_args__ = (UniqueConstraint("name", "version"),)
 
 
 class KeyRow(Base):

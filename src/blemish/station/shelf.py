@@ -303,7 +303,7 @@ def _new_row(session: Session, artifact: Artifact, digest: str, name: str, by: s
         created=manifest.training.created,
         added=datetime.now(UTC),
         by=by,
-        n_normal_scores=len(scores),
+        n_normal_scores=artifact.calibration().n,
         normal_scores=_thinned(scores),
         scoring_digest=manifest.scoring_digest,
     )

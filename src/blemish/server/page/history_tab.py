@@ -153,9 +153,17 @@ class HistoryTab:
             f"<div><strong>{value}</strong><span>{name}</span></div>" for name, value in figures.items()
         )
         return (
-            f'<div class="bl-figures">{shown}</div><div class="bl-charts">'
+            f'{self._drifts(which)}<div class="bl-figures">{shown}</div><div class="bl-charts">'
             f"{reject_rate_chart(statistics.reject_rates(which, 'hour' if short else 'day'))}"
             f"{score_chart(statistics.scores(which, 300))}{pareto_chart(statistics.pareto(which))}</div>"
+        )
+
+    def _drifts(self, which: InspectionFilter) -> str:
+        """What has changed at the inspectors that judge, a sentence each; nothing where nothing has."""
+        active = [one for one in self._service.shelf.active_all() if which.inspector in (None, one.name)]
+        drifts = [self._service.drift.drift(version.name) for version in active]
+        return "".join(
+            note(f"{one.inspector}: {one.message}", bad=True) for one in drifts if one.state == "drifted"
         )
 
     def _page(self, which: InspectionFilter, cursor: str | None) -> tuple[str, str | None, Any]:

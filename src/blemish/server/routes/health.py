@@ -60,5 +60,6 @@ def metrics(request: Request, service: Running, caller: Viewer) -> Response:
     if time.monotonic() - getattr(state, "drift_at", -math.inf) > _DRIFT_SECONDS:
         state.drift_at = time.monotonic()
         for version in service.shelf.active_all():
-            found.drift.labels(version.name).set(service.statistics.drift(version.name).stability_index)
+            for one in service.drift.drift(version.name).statistics:
+                found.drift.labels(version.name, one.statistic).set(one.evidence)
     return Response(found.text(), media_type=CONTENT_TYPE)

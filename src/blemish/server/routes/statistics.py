@@ -6,7 +6,7 @@ from typing import Literal
 
 from fastapi import APIRouter
 
-from blemish.server.authentication import Viewer
+from blemish.server.authentication import Operator, Viewer
 from blemish.server.documents import (
     DefectShareDocument,
     DriftDocument,
@@ -24,7 +24,7 @@ router = APIRouter(tags=["statistics"])
 def stats(
     service: Running, caller: Viewer, which: Chosen, bucket: Literal["hour", "day"] = "hour"
 ) -> StatisticsDocument:
-    """Counts, reject rate with control limits, defect types by frequency, and drift of the scores."""
+    """Counts, reject rate with control limits, defect types by frequency, and what has drifted."""
     statistics = service.statistics
     active = [
         version.name for version in service.shelf.active_all() if which.inspector in (None, version.name)
@@ -33,5 +33,11 @@ def stats(
         summary=SummaryDocument.of(statistics.summary(which)),
         reject_rates=[RateDocument.of(one) for one in statistics.reject_rates(which, bucket)],
         pareto=[DefectShareDocument.of(one) for one in statistics.pareto(which)],
-        drift=[DriftDocument.of(statistics.drift(name)) for name in active],
+        drift=[DriftDocument.of(service.drift.drift(name)) for name in active],
     )
+
+
+@router.post("/v1/inspectors/{name}/drift/learn-anew")
+def learn_anew(service: Running, caller: Operator, name: str) -> DriftDocument:
+    """Take all parts from now on for normal, as after a new lamp that is to stay."""
+    return DriftDocument.of(service.drift.learn_anew(name))

@@ -1,0 +1,65 @@
+"""What has drifted, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+_NAMES = {
+    "score": ("the anomaly scores of passed parts", "have"),
+    "brightness": ("the brightness", "has"),
+    "contrast": ("the contrast", "has"),
+    "focus": ("the sharpness", "has"),
+    "warmth": ("red light relative to blue", "has"),
+    "tint": ("green light relative to red and blue", "has"),
+}
+_WAYS = {"horizontal": ("width", "right", "left"), "vertical": ("height", "down", "up")}
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A number of the parts that has changed.
+
+    Attributes:
+        statistic: which: see `blemish.station.drift.StatisticDrift`.
+        since: from when on the evidence has grown.
+        told: when there was enough of it.
+        rising: whether it is higher than before.
+        before, now: median before and of the latest parts; of p-values 1/2 and their latest mean.
+    """
+
+    statistic: str
+    since: datetime
+    told: datetime
+    rising: bool
+    before: float
+    now: float
+
+    @property
+    def in_words(self) -> str:
+        """What has moved, by how much, and since when, as half a sentence."""
+        if self.statistic == "calibration":
+            mean = "" if math.isnan(self.now) else f" (mean p-value {self.now:.2f} instead of 0.5 or more)"
+            said = f"good parts score higher than the calibration promises{mean}"
+        elif self.statistic in _WAYS:
+            side, onward, back = _WAYS[self.statistic]
+            way = onward if self.rising else back
+            said = f"the part has moved {way} by {abs(self.now - self.before):.1%} of the {side}"
+        else:
+            name, has = _NAMES[self.statistic]
+            changed = abs(self.now / self.before - 1) if self.before else math.nan
+            much = f" by {changed:.1%}" if math.isfinite(changed) else ""
+            verb = "risen" if self.rising else "fallen"
+            said = f"{name} {has} {verb}{much} (from {self.before:.4g} to {self.now:.4g})"
+        return f"{said} since {self.since:%Y-%m-%d %H:%M} UTC"
+
+
+def in_words(moved: Sequence[Moved]) -> str:
+    """What moved first and what followed, as one sentence; empty where nothing did."""
+    if not moved:
+        return ""
+    first, *others = [one.in_words for one in moved]
+    followed = f"; told later: {', '.join(others)}" if others else ""
+    return f"{first[0].upper()}{first[1:]}{followed}."
