@@ -18,7 +18,7 @@ from blemish.core.progress import task
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN
 from blemish.detectors.base import Detector
-from blemish.detectors.tiled import TileNetworks, WithNearest, exported_tiles
+from blemish.detectors.tiled import LocalHead, TileNetworks, WithNearest, exported_tiles
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.features.onnx_export import to_onnx
 from blemish.line.artifact import (
@@ -241,6 +241,7 @@ def _export(detector: Detector, catalog: Catalog) -> tuple[dict[str, bytes], Par
             return _export_tiles(detector.tile_networks(), contract, outputs, paths, has_bank)
         network = detector.whole_network()
         shape = (3, contract.height, contract.width) if features is None else (features.columns,)
+        has_bank = has_bank and isinstance(getattr(network, "head", None), LocalHead)
         exported, names = (WithNearest(network), (*outputs, NEAREST)) if has_bank else (network, outputs)
         model = to_onnx(exported, torch.zeros(1, *shape), names)
         parity, reach = check_parity(network, model, contract, paths, features, outputs), Reach(False)
