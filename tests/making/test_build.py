@@ -193,8 +193,9 @@ class Changed(nn.Module):
         self.network = network
         self.change = change
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        return self.change(*self.network(image))
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        score, anomaly_map, *others = self.network(image)
+        return (*self.change(score, anomaly_map), *others)
 
 
 CHANGES: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {

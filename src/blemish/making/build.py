@@ -18,7 +18,7 @@ from blemish.core.progress import task
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN
 from blemish.detectors.base import Detector
-from blemish.detectors.tiled import TileNetworks, WithNearest, exported_tiles
+from blemish.detectors.tiled import LocalHead, TileNetworks, WithNearest, exported_tiles
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.features.onnx_export import to_onnx
 from blemish.line.artifact import (
@@ -253,6 +253,7 @@ def _export(detector: Detector, catalog: Catalog) -> tuple[dict[str, bytes], Par
             return _export_tiles(detector.tile_networks(), contract, outputs, paths, has_bank)
         network = detector.whole_network()
         shape = (3, contract.height, contract.width) if features is None else (features.columns,)
+        has_bank = has_bank and isinstance(getattr(network, "head", None), LocalHead)
         whole = (*outputs, *explains)
         exported, names = (WithNearest(network), (*whole, NEAREST)) if has_bank else (network, whole)
         model = to_onnx(exported, torch.zeros(1, *shape), names)
