@@ -169,7 +169,7 @@ def test_a_refusal_counts_groups_and_names_what_would_do() -> None:
     own = Calibration(np.arange(80.0), np.arange(80) // 4)
     with pytest.raises(
         UsageError,
-        match=r"20 groups of good photographs cannot promise a rate of 0\.01.* 0\.0476.*or 79 more",
+        match=r"20 groups of good photographs cannot promise a rate of 0\.01.* 0\.0477.*or 79 more",
     ):
         own.threshold(0.01)
     assert own.threshold(0.05) == 79

@@ -162,7 +162,7 @@ def test_a_network_trained_whole_tells_types_too(half: Catalog, tmp_path: Path, 
     (said,) = detector.predict([path])
     with torch.inference_mode():
         outputs = detector.whole_network()(torch.from_numpy(detector.read_input(path))[None])
-    score, _, types, distance = (one.numpy() for one in outputs)
+    score, _, types, distance, _ = (one.numpy() for one in outputs)
     assert said.score == pytest.approx(float(score[0]), abs=1e-3)
     assert list(said.types.values()) == pytest.approx(types.tolist(), abs=1e-3)
     assert said.type_distance == pytest.approx(float(distance[0]), abs=1e-3)

@@ -175,7 +175,7 @@ def test_nobody_overwrites_what_somebody_else_has_changed(
         ({}, "Nothing is asked for"),
         ({"false_reject_rate": 1e-4}, "cannot promise a rate of 0.0001"),
         ({"false_reject_rate": 2}, "less than 1"),
-        ({"recall": 0.9}, "no known defects"),
+        ({"recall": 0.9}, "known defects"),
         ({"threshold": 3, "review_threshold": 4}, "above that of rejects"),
         ({"threshhold": 3}, "is threshold meant"),
         ({"regions": {"pixel_rate": 1e-4}}, "cannot promise a rate of 0.0001"),

@@ -40,7 +40,7 @@ def test_every_door_of_the_server_says_that_a_photograph_was_not_judged(
         chosen = client.get("/v1/inspections", params={"verdict": "not judged"}).json()["inspections"]
         assert [one["id"] for one in chosen] == [found["id"]]
         rows = list(csv.DictReader(io.StringIO(client.get("/v1/inspections.csv").text)))
-        assert [row["reason"] for row in rows] == ["", alone.reason]
+        assert sorted(row["reason"] for row in rows) == ["", alone.reason]
 
         stats = client.get("/v1/stats").json()
         assert {name: stats["summary"][name] for name in ("n", "passed", "reviewed", "rejected")} == {

@@ -47,6 +47,7 @@ def _logged(log: InspectionLog, make: Callable[..., NewInspection], parts: list[
     """Numbers of the parts in a log that holds others already."""
     new = [
         make(place, **{key: part[key] for key in ("score", "verdict", "version", "inspector")},
+             reason="too dark" if part["verdict"] is Verdict.NOT_JUDGED else None,
              image_digest=f"{part['photograph']:064d}")
         for place, part in enumerate(parts)
     ]  # fmt: skip
@@ -59,7 +60,7 @@ def _logged(log: InspectionLog, make: Callable[..., NewInspection], parts: list[
 
 def _after(record: InspectionRecord, decision: Decision) -> Verdict:
     verdict = decision.verdict(record.score)
-    kept = record.verdict is Verdict.NOT_JUDGED and verdict is not Verdict.REJECT
+    kept = record.reason is not None and verdict is not Verdict.REJECT
     return Verdict.NOT_JUDGED if kept else verdict
 
 

@@ -270,7 +270,9 @@ class Inspector:
         look = given.look if isinstance(given, NetworkInput) else None
         picture, counted = (photograph.pixels, None) if look is None else (look.picture, look.counted)
         view = self.manifest.preprocessing.view
-        checks = CHECKS if view is None or view.ignored_later is None else OF_THE_FILE
+        # A row of features is of the whole photograph, of which what is ignored must have no influence.
+        whole = view is None or (view.ignored_later is None and (look is not None or not view.all_regions))
+        checks = CHECKS if whole else OF_THE_FILE
         size, part = (photograph.width, photograph.height), suitability.places_part
         return suitability.reason(measures_of(picture, counted, *size, place_part=part), known, checks)
 

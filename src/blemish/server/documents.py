@@ -100,10 +100,7 @@ class InspectionDocument(_Recorded):
         address = f"{prefix}/v1/inspections/{record.id}"
         kept = record.image_suffix is not None
         values = vars(record) | {
-            "regions": [
-                RegionDocument.model_construct(**vars(region) | {"contour": list(region.contour)})
-                for region in record.regions
-            ],
+            "regions": [RegionDocument.model_construct(**vars(region)) for region in record.regions],
             "milliseconds": {step: round(value, 3) for step, value in record.milliseconds.items()},
             "image": f"{address}/image" if kept else None,
             "heatmap": heatmap or (f"{address}/heatmap" if kept and record.gives_map else None),

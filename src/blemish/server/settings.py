@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from blemish.station.drift_tests import PARTS_PER_FALSE_ALARM
+from blemish.station.alarm_rate import PARTS_PER_FALSE_ALARM
 from blemish.workflows.request import UNLISTED, Option, Request
 
 MEBIBYTE = 2**20

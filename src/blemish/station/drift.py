@@ -12,10 +12,10 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from blemish.core.errors import NotFoundError
+from blemish.station.alarm_rate import PARTS_PER_FALSE_ALARM
 from blemish.station.database import Database
 from blemish.station.drift_tests import (
     CALIBRATION,
-    PARTS_PER_FALSE_ALARM,
     SCORE,
     DriftTests,
     InspectedPart,

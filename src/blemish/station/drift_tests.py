@@ -27,13 +27,11 @@ from blemish.core.drift import (
 )
 from blemish.core.types import Verdict
 from blemish.line.photograph_statistics import STATISTICS
+from blemish.station.alarm_rate import PARTS_PER_FALSE_ALARM
 
 SCORE, CALIBRATION = "score", "calibration"
 NAMES = (SCORE, *STATISTICS, CALIBRATION)
 """What is tested: the anomaly scores of passed parts, all of `STATISTICS`, and the p-values of passed parts."""
-
-PARTS_PER_FALSE_ALARM = 1_000_000
-"""Mean number of photographs to a false alarm, at least, of all tests together."""
 
 _FEWEST_BATCHES = 20
 
