@@ -7,6 +7,7 @@ whose hashes agree are then compared by correlation.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import cv2
@@ -57,12 +58,20 @@ def near_duplicates(signatures: ByteArray, least: float = LEAST_CORRELATION) -> 
     if len(signatures) < 2:
         return []
     mean = _mean_structure(signatures)
-    hashes = np.concatenate([perceptual_hashes(block) for block in _structures(signatures, mean)])
+    found = [(perceptual_hashes(block), block.any(axis=(1, 2))) for block in _structures(signatures, mean)]
+    # Where nothing sets a photograph apart, it correlates with none.
+    some = np.flatnonzero(np.concatenate([apart for _, apart in found]))
+    hashes = np.concatenate([hashed for hashed, _ in found])[some]
+
+    @functools.lru_cache(maxsize=_BLOCK)
+    def structure(index: int) -> FloatArray:
+        return np.asarray(_fine(signatures[[index]])[0] - mean)
+
     pairs = []
     # Of vectors of signs the squared distance is four times the number of different ones.
-    for first, second in close_pairs(hashes, 2 * _MOST_DIFFERENT_BITS**0.5):
-        one, other = (_fine(signatures[[index]])[0] - mean for index in (first, second))
-        correlation = _correlation(one, other)
+    for one, other in close_pairs(hashes, 2 * _MOST_DIFFERENT_BITS**0.5):
+        first, second = int(some[one]), int(some[other])
+        correlation = _correlation(structure(first), structure(second))
         if correlation >= least:
             pairs.append((first, second, correlation))
     return sorted(pairs)

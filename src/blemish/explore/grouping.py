@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from blemish.core.errors import UsageError
@@ -19,6 +19,9 @@ may two parts of a kind, which no grouping puts together."""
 
 MOST_COMPARED = 3000
 """Photographs that are compared with each other, the first ones by name."""
+
+MOST_PAIRS = 20_000
+"""Pairs that are counted: of more, evenly spread ones. Photographs that all look alike are millions of pairs."""
 
 _LEAST_PAIRS, _LEAST_GROUPS, _LEAST_TOGETHER, _TIMES_CHANCE = 8, 5, 0.9, 5.0
 _SECONDS = (1, 2, 5, 10, 30, 60)
@@ -82,7 +85,9 @@ def proposed_grouping(paths: Sequence[Path], pairs: Sequence[tuple[int, int, flo
     """
     if len(pairs) < _LEAST_PAIRS:
         return None
-    found = [_judged(by, paths, pairs) for by in _candidates()]
+    counted = pairs[:: -(-len(pairs) // MOST_PAIRS)]
+    judged = (_judged(by, paths, counted) for by in _candidates())
+    found = [None if one is None else replace(one, n_pairs=len(pairs)) for one in judged]
     fit = [
         one
         for one in found
