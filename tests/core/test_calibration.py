@@ -14,7 +14,6 @@ from blemish.core.calibration import (
     false_reject_rate,
     heatmap_scale,
     p_value,
-    pixel_threshold,
     quantile_threshold,
 )
 from blemish.core.errors import UsageError
@@ -32,7 +31,6 @@ def test_the_threshold_is_numpys_higher_quantile_and_one_of_the_scores(
     assert threshold == np.quantile(scores, quantile, method="higher")
     assert threshold in scores
     assert np.mean(np.array(scores) <= threshold) >= quantile or threshold == max(scores)
-    assert pixel_threshold(scores, quantile) == threshold
 
 
 def test_the_documented_sizes_are_where_the_default_threshold_leaves_the_maximum() -> None:

@@ -50,15 +50,6 @@ def deviation_threshold(normal_scores: Scores, deviations: float = 3.0) -> float
     return float(scores.mean()) + deviations * spread
 
 
-def pixel_threshold(map_maxima: Scores, quantile: float = 0.995) -> float:
-    """Threshold of anomaly maps: the `quantile` over normal images of each map's maximum.
-
-    So the share of unseen normal images that show any anomalous pixel is about 1 - quantile; see
-    `quantile_threshold` for the arguments and errors.
-    """
-    return quantile_threshold(map_maxima, quantile)
-
-
 def heatmap_scale(map_medians: Scores, pixel_threshold: float) -> tuple[float, float]:
     """Map values of a heatmap's coldest and warmest colour, the same for every part of a category.
 
@@ -67,7 +58,7 @@ def heatmap_scale(map_medians: Scores, pixel_threshold: float) -> tuple[float, f
 
     Args:
         map_medians: median of each normal image's map, one dimension, finite.
-        pixel_threshold: as `pixel_threshold` gives it.
+        pixel_threshold: map value from which a pixel is anomalous.
 
     Returns:
         low and high, low below high even where all maps are flat.
