@@ -53,6 +53,7 @@ def row(path: Path, turns: int) -> tuple[str, ...]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a row for each inspector."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("inspectors", nargs="+", type=Path, metavar="INSPECTOR")
     parser.add_argument("--turns", type=int, default=120)
