@@ -44,7 +44,8 @@ def row(path: Path, turns: int) -> tuple[str, ...]:
     for network in (bare, whole):
         network(photograph.numpy())
     pairs = [
-        (milliseconds(bare, photograph.numpy()), milliseconds(whole, photograph.numpy())) for _ in range(turns)
+        (milliseconds(bare, photograph.numpy()), milliseconds(whole, photograph.numpy()))
+        for _ in range(turns)
     ]
     ratio = statistics.median(scoring / alone for alone, scoring in pairs)
     alone, scoring = (statistics.median(times) for times in zip(*pairs, strict=True))
@@ -54,7 +55,9 @@ def row(path: Path, turns: int) -> tuple[str, ...]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a row for each inspector."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("inspectors", nargs="+", type=Path, metavar="INSPECTOR")
     parser.add_argument("--turns", type=int, default=120)
     options = parser.parse_args(arguments)

@@ -43,7 +43,7 @@ from blemish.evaluation.facts import measured_in_words
 from blemish.line.artifact import read_artifact
 from blemish.line.runtime import Inspector
 from blemish.server.judgement import Judgement
-from blemish.server.page.shown import comparison, verdict_banner
+from blemish.server.laboratory.shown import comparison, verdict_banner
 from blemish.station.shelf import InspectorVersion
 
 TINY = {"size": 64, "epochs": 1, "examples_per_epoch": 8, "precision": "float32"}

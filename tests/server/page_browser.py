@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from server_process import start_server
 
 
@@ -39,11 +40,6 @@ class Watched:
         self.page.on("response", self._response)
         self.page.goto(address)
 
-    def ready(self) -> Watched:
-        """The page, once it has loaded and knows its inspectors."""
-        self.page.wait_for_function("!!document.querySelector('#inspect-inspector input')?.value")
-        return self
-
     def _console(self, message: Any) -> None:
         if message.type == "error":
             self.troubles.append(f"console: {message.text}")
@@ -60,6 +56,41 @@ class Watched:
         if response.status >= 400:
             self.troubles.append(f"{response.status}: {response.url}")
 
+    def go(self, path: str) -> Watched:
+        """Open an address of the server, and wait until it has all that it loads."""
+        self.page.goto(self.address + path, wait_until="networkidle")
+        return self
+
+    def violations(self) -> list[str]:
+        """What axe-core finds on the page as it is, serious or worse: the rule, and the first place."""
+        found = Axe().run(self.page).response["violations"]
+        return [
+            f"{one['id']}: {one['nodes'][0]['html'][:200]}"
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    def overflow(self) -> int:
+        """Pixels by which the page is wider than its window; a person would have to scroll sideways."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+    def text(self, selector: str) -> str:
+        """What a person reads there."""
+        return str(self.page.locator(selector).first.inner_text())
+
+
+class WatchedLaboratory(Watched):
+    """The laboratory, in which Gradio's elements are found by their names."""
+
+    def __init__(self, browser: Any, address: str, **options: Any) -> None:
+        super().__init__(browser, address, **options)
+        self.page.goto(f"{address}/laboratory/")
+
+    def ready(self) -> WatchedLaboratory:
+        """The page, once it has loaded and knows its inspectors."""
+        self.page.wait_for_function("!!document.querySelector('#inspect-inspector input')?.value")
+        return self
+
     def tab(self, name: str) -> None:
         self.page.get_by_role("tab", name=name, exact=True).click()
 
@@ -72,6 +103,3 @@ class Watched:
 
     def upload(self, element: str, path: Path) -> None:
         self.page.locator(f"#{element} input[type=file]").first.set_input_files(path)
-
-    def text(self, selector: str) -> str:
-        return str(self.page.locator(selector).first.inner_text())

@@ -12,7 +12,8 @@ from typing import Any
 
 from blemish.core.types import NONE_OF_THESE
 from blemish.line.runtime import Inspector
-from blemish.server.page.wording import reason, type_bars
+from blemish.server.laboratory.fragments import type_bars
+from blemish.server.wording import reason
 
 
 def test_the_api_and_the_history_tell_the_type(served: Callable[..., Any], typed: Path, plates: Path) -> None:

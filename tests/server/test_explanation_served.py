@@ -13,7 +13,7 @@ import pytest
 
 from blemish.line.runtime import Inspector
 from blemish.server.judgement import Judgement
-from blemish.server.page.pictures import pictures
+from blemish.server.laboratory.pictures import pictures
 
 
 def judged(client: Any, name: str, photograph: bytes) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from blemish.core.types import Verdict
 from blemish.line.artifact import read_artifact, write_artifact
 from blemish.line.runtime import Inspector
-from blemish.server.page.wording import reason
+from blemish.server.wording import reason
 
 
 def test_every_door_of_the_server_says_that_a_photograph_was_not_judged(

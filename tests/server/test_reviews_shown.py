@@ -14,7 +14,7 @@ from blemish.line.runtime import Inspector
 from blemish.server.judgement import Judgement
 from blemish.station.shelf import InspectorVersion
 
-shown = pytest.importorskip("blemish.server.page.shown")
+shown = pytest.importorskip("blemish.server.laboratory.shown")
 
 
 def _judgement(path: Path, name: str, image: ByteArray) -> Judgement:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.routing import BaseRoute, Match
-from starlette.types import Scope
 
 from blemish import __version__
 from blemish.server import documentation, openapi, problems
 from blemish.server.authentication import Authentication
 from blemish.server.guard import Guard
-from blemish.server.proxies import Proxies, route_path
+from blemish.server.page import page
+from blemish.server.proxies import Proxies
 from blemish.server.routes import (
     audit,
     decisions,
@@ -70,11 +70,14 @@ def create_app(service: Service) -> FastAPI:
         app.include_router(routes.router)
     openapi.install(app, service.settings.keys_required)
     uploads = service.home.path
+    app.state.laboratory = False
     if service.settings.page:
-        from blemish.server.page.page import mount_page
+        page.install_page(app)
+        if laboratory_installed():
+            from blemish.server.laboratory.laboratory import mount_laboratory
 
-        uploads = mount_page(app, service)
-        _leave_to_the_api(app.router.routes[-1])
+            uploads = mount_laboratory(app, service)
+            app.state.laboratory = True
     app.add_middleware(
         Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=uploads
     )
@@ -82,13 +85,6 @@ def create_app(service: Service) -> FastAPI:
     return app
 
 
-def _leave_to_the_api(page: BaseRoute) -> None:
-    """Keep the page at `/` from taking what belongs to the API: unknown addresses and methods there are problems."""
-    matches = page.matches
-
-    def matches_no_api(scope: Scope) -> tuple[Match, Scope]:
-        if scope["type"] in ("http", "websocket") and route_path(scope).startswith("/v1/"):
-            return Match.NONE, {}
-        return matches(scope)
-
-    page.matches = matches_no_api  # type: ignore[method-assign]
+def laboratory_installed() -> bool:
+    """Whether the packages of the laboratory's page are there."""
+    return find_spec("gradio") is not None and find_spec("torch") is not None

@@ -27,9 +27,9 @@ JSON_BYTES = MEBIBYTE
 """Largest body that is not a form with files."""
 
 _DRAINED_BYTES, _DRAINED_SECONDS = 256 * MEBIBYTE, 10.0
-_UPLOADS = ("/v1/inspectors", "/v1/jobs/train", "/gradio_api/upload")
+_UPLOADS = ("/v1/inspectors", "/v1/jobs/train", "/laboratory/gradio_api/upload")
 _UPLOAD_PATIENCE = 20
-_PAGE_UPLOAD = "/gradio_api/upload"
+_PAGE_UPLOAD = "/laboratory/gradio_api/upload"
 _SEND_LESS = "send less at once, or name a folder on the server"
 _RAISE = "send less at once, or start the server with a larger --max-request-bytes"
 _STRANGER = "Another web site's page may not do this"
@@ -152,7 +152,9 @@ class Guard:
         settings, path = self._settings, route_path(scope)
         if scope["method"] == "POST" and path.rstrip("/") in _UPLOADS:
             return _Limits(settings.max_upload_bytes, _UPLOAD_PATIENCE * settings.request_seconds, _SEND_LESS)
-        if headers.get("content-type", "").startswith("multipart/") or path.startswith("/gradio_api"):
+        if headers.get("content-type", "").startswith("multipart/") or path.startswith(
+            "/laboratory/gradio_api"
+        ):
             return _Limits(settings.max_request_bytes, settings.request_seconds, _RAISE)
         if settings.max_request_bytes < JSON_BYTES:
             return _Limits(settings.max_request_bytes, settings.request_seconds, _RAISE)

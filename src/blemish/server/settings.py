@@ -17,9 +17,10 @@ from blemish.workflows.request import UNLISTED, Option, Request
 MEBIBYTE = 2**20
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
-_OWN = frozenset(
-    {"v1", "docs", "openapi.json", "healthz", "readyz", "metrics", "gradio_api", "assets", "static"}
-)
+_OWN = frozenset({
+    "v1", "docs", "openapi.json", "healthz", "readyz", "metrics", "static", "laboratory", "parts", "train", "explore",
+    "benchmark", "settings", "sign-in", "sign-out",
+})  # fmt: skip
 """Addresses of the server's own, which no prefix may begin with."""
 
 

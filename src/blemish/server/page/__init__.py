@@ -1,1 +1,1 @@
-"""The web page, a file for each tab."""
+"""The page at the line: server-rendered, every thing with an address of its own."""

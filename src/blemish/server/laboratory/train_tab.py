@@ -12,12 +12,13 @@ from blemish.detectors.registry import DEFAULT_DETECTOR, detector_info, split_la
 from blemish.evaluation.facts import chosen_in_words, measured_in_words
 from blemish.server.job import Job
 from blemish.server.job_requests import TrainRequest
-from blemish.server.page.access import PRIVATE, QUIET, Access, plainly, refused
-from blemish.server.page.detector_options import OptionFields, detector_choices
-from blemish.server.page.inspect_tab import refreshed
-from blemish.server.page.job_panel import JobPanel
-from blemish.server.page.wording import escaped, number, table
+from blemish.server.laboratory.access import PRIVATE, QUIET, Access, plainly, refused
+from blemish.server.laboratory.detector_options import OptionFields, detector_choices
+from blemish.server.laboratory.fragments import escaped, table
+from blemish.server.laboratory.inspect_tab import refreshed
+from blemish.server.laboratory.job_panel import JobPanel
 from blemish.server.service import Service
+from blemish.server.wording import number
 from blemish.station.keys import Role
 
 AUGMENTATIONS = (

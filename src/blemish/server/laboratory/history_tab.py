@@ -10,14 +10,15 @@ import gradio as gr
 
 from blemish.core.errors import BlemishError
 from blemish.core.types import Verdict
-from blemish.server.page.access import QUIET, Access, plainly
-from blemish.server.page.charts import pareto_chart, reject_rate_chart, score_chart
-from blemish.server.page.feedback import feedback_row, known_types, say
-from blemish.server.page.inspect_tab import inspector_names
-from blemish.server.page.pictures import THUMBNAIL, pictures, thumbnail
-from blemish.server.page.shown import chip, verdict_banner
-from blemish.server.page.wording import VERDICT_WORDS, escaped, moment, note, number, table
+from blemish.server.laboratory.access import QUIET, Access, plainly
+from blemish.server.laboratory.charts import pareto_chart, reject_rate_chart, score_chart
+from blemish.server.laboratory.feedback import feedback_row, known_types, say
+from blemish.server.laboratory.fragments import escaped, note, table
+from blemish.server.laboratory.inspect_tab import inspector_names
+from blemish.server.laboratory.pictures import THUMBNAIL, pictures, thumbnail
+from blemish.server.laboratory.shown import chip, verdict_banner
 from blemish.server.service import Service
+from blemish.server.wording import VERDICT_WORDS, moment, number
 from blemish.station.keys import Role
 from blemish.station.records import InspectionFilter, InspectionRecord, Truth
 

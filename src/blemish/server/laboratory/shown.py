@@ -10,8 +10,9 @@ from blemish.line.comparison import inspector_view
 from blemish.line.sensitivity import View
 from blemish.line.sensitivity_words import answers, bounds_in_words, extremes
 from blemish.server.judgement import Judgement
-from blemish.server.page.pictures import pictures
-from blemish.server.page.wording import VERDICT_WORDS, escaped, note, number, reason, table
+from blemish.server.laboratory.fragments import escaped, note, table
+from blemish.server.laboratory.pictures import pictures
+from blemish.server.wording import VERDICT_WORDS, number, reason
 
 
 def verdict_banner(judgement: Judgement, facts: Sequence[str]) -> str:

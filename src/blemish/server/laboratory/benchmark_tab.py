@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from blemish.detectors.registry import detector_info, detector_names
 from blemish.server.job_requests import BenchmarkRequest
-from blemish.server.page.access import PRIVATE, Access, plainly, refused
-from blemish.server.page.detector_options import OptionFields, detector_choices
-from blemish.server.page.job_panel import JobPanel
+from blemish.server.laboratory.access import PRIVATE, Access, plainly, refused
+from blemish.server.laboratory.detector_options import OptionFields, detector_choices
+from blemish.server.laboratory.job_panel import JobPanel
 from blemish.server.service import Service
 from blemish.station.keys import Role
 

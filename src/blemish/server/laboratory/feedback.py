@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from blemish.server.page.access import QUIET, Access, plainly
+from blemish.server.laboratory.access import QUIET, Access, plainly
 from blemish.server.service import Service
 from blemish.station.keys import Role
 from blemish.station.records import NewFeedback, Truth

@@ -11,11 +11,11 @@ from blemish.core.errors import BlemishError
 from blemish.core.image_formats import image_format
 from blemish.core.pictures import fitted
 from blemish.core.types import Verdict
-from blemish.server.page.access import PRIVATE, Access, plainly
-from blemish.server.page.feedback import feedback_row
-from blemish.server.page.pictures import SIDE
-from blemish.server.page.shown import detector_tabs, refusal_banner, verdict_banner
-from blemish.server.page.wording import note
+from blemish.server.laboratory.access import PRIVATE, Access, plainly
+from blemish.server.laboratory.feedback import feedback_row
+from blemish.server.laboratory.fragments import note
+from blemish.server.laboratory.pictures import SIDE
+from blemish.server.laboratory.shown import detector_tabs, refusal_banner, verdict_banner
 from blemish.server.queue import Judged, Photograph
 from blemish.server.service import Service
 from blemish.station.keys import Role

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, THRESHOLD_COLOUR
-from blemish.server.page.wording import escaped, number
+from blemish.server.laboratory.fragments import escaped
+from blemish.server.wording import number
 from blemish.station.statistics import DefectShare, RateBucket, ScorePoint
 
 WIDTH, HEIGHT = 560, 190

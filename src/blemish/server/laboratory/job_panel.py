@@ -9,9 +9,10 @@ import gradio as gr
 
 from blemish.core.errors import BlemishError, NotFoundError
 from blemish.server.job import Job, JobState
-from blemish.server.page.access import QUIET, Access, plainly
-from blemish.server.page.wording import escaped, moment, note, report_frame
+from blemish.server.laboratory.access import QUIET, Access, plainly
+from blemish.server.laboratory.fragments import escaped, note, report_frame
 from blemish.server.service import Service
+from blemish.server.wording import moment
 from blemish.station.keys import Role
 
 _MOST_LISTED = 30

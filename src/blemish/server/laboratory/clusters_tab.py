@@ -8,10 +8,11 @@ import gradio as gr
 
 from blemish.gallery.clusters import Cluster, Clusters
 from blemish.gallery.defect import Defect
-from blemish.server.page.access import PRIVATE, Access, plainly
-from blemish.server.page.pictures import thumbnail
-from blemish.server.page.wording import escaped, moment, note
+from blemish.server.laboratory.access import PRIVATE, Access, plainly
+from blemish.server.laboratory.fragments import escaped, note
+from blemish.server.laboratory.pictures import thumbnail
 from blemish.server.service import Service
+from blemish.server.wording import moment
 from blemish.station.defect_pictures import close_picture
 from blemish.station.keys import Role
 

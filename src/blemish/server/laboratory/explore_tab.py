@@ -8,10 +8,10 @@ import gradio as gr
 from pydantic import ValidationError
 
 from blemish.server.job_requests import EvaluateRequest, ExploreRequest, JobRequest, StressRequest
-from blemish.server.page.access import PRIVATE, QUIET, Access, plainly, refused
-from blemish.server.page.detector_options import OptionFields
-from blemish.server.page.inspect_tab import inspector_names
-from blemish.server.page.job_panel import JobPanel
+from blemish.server.laboratory.access import PRIVATE, QUIET, Access, plainly, refused
+from blemish.server.laboratory.detector_options import OptionFields
+from blemish.server.laboratory.inspect_tab import inspector_names
+from blemish.server.laboratory.job_panel import JobPanel
 from blemish.server.service import Service
 from blemish.station.keys import Role
 

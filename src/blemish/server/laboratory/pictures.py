@@ -11,7 +11,8 @@ from blemish.core.types import ByteArray, Region, Verdict
 from blemish.line.explanation_picture import made_of_it
 from blemish.line.inspection import Inspection
 from blemish.server.judgement import Judgement
-from blemish.server.page.wording import escaped, note, number, place, table, type_bars
+from blemish.server.laboratory.fragments import escaped, note, table, type_bars
+from blemish.server.wording import number, place
 
 SIDE = 960
 THUMBNAIL = 96

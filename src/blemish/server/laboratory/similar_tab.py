@@ -9,15 +9,16 @@ import gradio as gr
 
 from blemish.core.errors import BlemishError
 from blemish.gallery.proposal import is_good
-from blemish.server.page.access import PRIVATE, Access, plainly
-from blemish.server.page.feedback import known_types
-from blemish.server.page.history_tab import kept_thumbnail
-from blemish.server.page.inspect_tab import inspector_names
-from blemish.server.page.pictures import thumbnail
-from blemish.server.page.shown import chip
-from blemish.server.page.wording import escaped, moment, note, number
+from blemish.server.laboratory.access import PRIVATE, Access, plainly
+from blemish.server.laboratory.feedback import known_types
+from blemish.server.laboratory.fragments import escaped, note
+from blemish.server.laboratory.history_tab import kept_thumbnail
+from blemish.server.laboratory.inspect_tab import inspector_names
+from blemish.server.laboratory.pictures import thumbnail
+from blemish.server.laboratory.shown import chip
 from blemish.server.past_defects import Similar
 from blemish.server.service import Service
+from blemish.server.wording import moment, number
 from blemish.station.defect_pictures import close_picture
 from blemish.station.keys import Role
 
