@@ -25,7 +25,9 @@ from blemish.server.routes import (
     inspections,
     inspectors,
     jobs,
+    parts,
     statistics,
+    versions,
 )
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
@@ -63,7 +65,8 @@ def create_app(service: Service) -> FastAPI:
     app.state.streams = EventStreams()
     problems.install(app)
     answering = (
-        inspect, inspectors, decisions, inspections, explanations, gallery, statistics, jobs, audit, health,
+        parts, inspect, inspectors, versions, decisions, inspections, explanations, gallery, statistics, jobs, audit,
+        health,
         documentation,
     )  # fmt: skip
     for routes in answering:

@@ -69,6 +69,15 @@ class Reinspection:
         with self._turn:
             return self._judged(self._shared, version, photograph)
 
+    def by_version(self, record: InspectionRecord, version: int) -> Judgement:
+        """The photograph of a record, by another version of its inspector; one at a time.
+
+        Raises:
+            NotFoundError: the photograph is not kept, or there is no such version.
+            ArtifactError: the version's file is not the one that was added.
+        """
+        return self.of_photograph(self._shelf.get(record.inspector, version), self.kept(record))
+
     def explained(self, record: InspectionRecord) -> Explanation:
         """As `of_record`, and why; one at a time.
 
