@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _MADE_BY = (Action.NARROW, Action.DECIDE, Action.UNDO_DECISION)
 _MOST_REMEMBERED = 256
 _MOST_AUDITED = 1000
+_FILES = ("weights", "mask")
 _FIGURES = ("n_normal", "n_anomalous", "image_auroc", "image_ap", "image_f1", "pixel_auroc", "aupro")
 
 
@@ -119,6 +120,9 @@ class Versions:
             manifest = self.manifest(version)
         except ArtifactError as error:
             trouble = str(error)
+        changes = self._changes(manifest, parent) if manifest and parent else None
+        # A version that is made of another by anything else has that one's decision, and its note.
+        of_decision = changes is None or changes.kind == "decision"
         return VersionFactsDocument(
             name=version.name,
             version=version.version,
@@ -126,7 +130,7 @@ class Versions:
             bytes=version.path.stat().st_size if manifest else None,
             added=version.added,
             by=version.by,
-            note=manifest and manifest.decision.note,
+            note=manifest.decision.note if manifest and of_decision else None,
             active=version.active,
             periods=[
                 PeriodDocument(since=one.since, until=one.until)
@@ -135,7 +139,7 @@ class Versions:
             ],
             learnt=manifest and _learnt(manifest),
             decision=manifest and manifest.decision,
-            changes=self._changes(manifest, parent) if manifest and parent else None,
+            changes=changes,
             counts=_counts(counts.get(version.version, VersionCount())),
             evaluations=self._evaluations(version),
             trouble=trouble,
@@ -198,7 +202,7 @@ def _learnt(manifest: Manifest) -> LearntDocument:
     detector, training, calibration = manifest.detector, manifest.training, manifest.calibration
     return LearntDocument(
         detector=detector.name,
-        parameters=detector.parameters,
+        parameters={name: _without_folder(name, value) for name, value in detector.parameters.items()},
         chosen=detector.chosen,
         metric=detector.metric,
         types=list(detector.types),
@@ -216,6 +220,12 @@ def _learnt(manifest: Manifest) -> LearntDocument:
         parity=manifest.parity.max_relative_error,
         libraries=manifest.libraries,
     )
+
+
+def _without_folder(name: str, value: Any) -> Any:
+    """A parameter; of a file its name, as where that lay is nobody's business."""
+    of_file = name.rpartition(".")[2] in _FILES and isinstance(value, str)
+    return value.replace("\\", "/").rpartition("/")[2] if of_file else value
 
 
 def _counts(count: VersionCount) -> CountsDocument:

@@ -18,8 +18,8 @@ async function agreed(version, what, yes) {
   const facts = await call(`${here}/versions/${version}`, {search: {against: active}});
   document.getElementById("confirm-title").textContent = `${part}: version ${version} is to judge`;
   document.getElementById("confirm-what").textContent = active
-    ? `${what} Version ${active} stops, from the next photograph on. What changes:`
-    : `${what} From the next photograph on parts are judged.`;
+    ? `${what} From the next photograph on version ${active} judges no longer. What changes:`.trim()
+    : `${what} From the next photograph on parts are judged.`.trim();
   const sentences = active && facts.changes ? facts.changes.sentences : [];
   const changes = sentences.length ? sentences : active ? ["Nothing that its file tells."] : [];
   document.getElementById("confirm-changes").replaceChildren(...changes.map((one) => element("li", {}, one)));
@@ -34,7 +34,7 @@ for (const button of place.querySelectorAll("[data-activate]")) {
   button.addEventListener("click", () =>
     doing(button, said, async () => {
       const version = Number(button.dataset.activate);
-      if (!(await agreed(version, "It was chosen by you.", `Let version ${version} judge`))) return;
+      if (!(await agreed(version, "", `Let version ${version} judge`))) return;
       await call(`${here}/activate`, {method: "POST", body: {version}});
       location.reload();
     }),
