@@ -241,7 +241,8 @@ class Service:
             what: a record (then its own inspector says where the defect is), or the bytes of a file.
             inspector: name of the inspector, for bytes.
             top: how many.
-            category, defect_type, since: only such defects; all when None.
+            category: only defects of this part; of the inspector's own when None.
+            defect_type, since: only such defects; all when None.
 
         Raises:
             NotFoundError: there is no such inspector, the photograph is not kept, or there is no gallery.
@@ -254,7 +255,8 @@ class Service:
             truth, digest = None, None
         else:
             judgement, truth, digest = self.reinspection.of_record(what), what.truth, what.image_digest
-        return past_defects.similar(judgement, truth, top, category, defect_type, since, digest)
+        part = category or judgement.version.name  # what other parts show is no answer
+        return past_defects.similar(judgement, truth, top, part, defect_type, since, digest)
 
     @property
     def troubles(self) -> list[str]:
