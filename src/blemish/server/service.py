@@ -34,6 +34,7 @@ from blemish.station.image_store import ImageStore, KeepPolicy
 from blemish.station.keys import KeyStore
 from blemish.station.log import InspectionLog
 from blemish.station.records import Feedback, InspectionRecord, NewFeedback
+from blemish.station.retention import Retention
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
 
@@ -53,6 +54,7 @@ class Service:
         settings: what it was told at its start.
         home, database: where it keeps things.
         log, statistics, images, keys, shelf: the history.
+        retention: which photographs are kept.
         drift: whether light, lens or parts have changed.
         inspectors: which version judges.
         decisions: how it makes verdicts of scores.
@@ -82,8 +84,9 @@ class Service:
         self.log = InspectionLog(self.database, station)
         self.statistics = HistoryStatistics(self.database)
         self.drift = DriftWatch(self.database, settings.parts_per_false_alarm, settings.parts_alike)
-        policy = KeepPolicy(settings.keep, settings.keep_days, settings.keep_gigabytes)
-        self.images = ImageStore(self.home.images, policy)
+        fixed = {"keep": settings.keep, "days": settings.keep_days, "gigabytes": settings.keep_gigabytes}
+        self.retention = Retention(self.home.path / "retention.json", self.database, fixed)
+        self.images = ImageStore(self.home.images, self.retention.policy())
         self.keys = KeyStore(self.database)
         self.shelf = InspectorShelf(self.home, self.database)
         self.jobs = Jobs(self.home.jobs)
@@ -105,7 +108,7 @@ class Service:
             lambda: self.queue.idle_seconds,
         )
         self.ready = False
-        self._stopped = threading.Event()
+        self._stopped, self._untidy = threading.Event(), threading.Event()
         self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
         self._logged = threading.Event()
         self._drift_watching = threading.Thread(target=self._watch_drift, name="drift", daemon=True)
@@ -130,6 +133,7 @@ class Service:
             return
         self.ready = False
         self._stopped.set()
+        self._untidy.set()
         self._logged.set()
         self.queue.stop(self.settings.stop_seconds)
         self.jobs.close()
@@ -215,6 +219,16 @@ class Service:
             self.past_defects.wake()
         return kept
 
+    def keep(self, policy: KeepPolicy, by: str = "local") -> KeepPolicy:
+        """Keep photographs by another policy from now on; what is older, or more, than it allows goes at once.
+
+        Raises:
+            ConflictError: the command line says something else.
+        """
+        self.images.policy = self.retention.change(policy, by)
+        self._untidy.set()
+        return self.images.policy
+
     def similar(
         self,
         what: InspectionRecord | bytes,
@@ -268,10 +282,15 @@ class Service:
         """Remove photographs by policy, and forget that they were kept."""
         while True:
             try:
+                self.images.policy = (
+                    self.retention.policy()
+                )  # another server of this home may have changed it
                 self.log.forget_image(self.images.prune(datetime.now(UTC)))
             except Exception:
                 logger.exception("Old photographs could not be removed; it is tried again later.")
-            if self._stopped.wait(PRUNE_SECONDS):
+            self._untidy.wait(PRUNE_SECONDS)
+            self._untidy.clear()
+            if self._stopped.is_set():
                 return
 
     def _watch_drift(self) -> None:
