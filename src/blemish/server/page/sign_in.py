@@ -52,6 +52,7 @@ async def signed_in(
 async def signed_out(request: Request, service: Running) -> Response:
     """End the session of this browser."""
     if not from_own_page(request.headers):
+        request.state.person = None  # whoever it is: the page that says so is anybody's
         raise ProblemError(403, "Another web site's page may not sign you out.")
     answer = RedirectResponse(f"{service.settings.prefix}/sign-in?out=yes", 303)
     _authentication(request).sessions.end(answer)

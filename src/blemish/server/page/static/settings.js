@@ -92,8 +92,8 @@ async function showKeys() {
   const valid = known.filter((key) => !key.revoked);
   const revoked = known.filter((key) => key.revoked);
   place("keys-rows").replaceChildren(...valid.map((key) => element("tr", {},
-    element("td", {}, key.name, key.own ? element("span", {class: "muted"}, " (you)") : null),
-    element("td", {}, key.role),
+    element("td", {}, key.name, key.own ? element("span", {class: "muted"}, " (you)") : null, element("span", {class: "beneath muted"}, key.role)),
+    element("td", {class: "role"}, key.role),
     element("td", {}, key.last_used ? moment(key.last_used).slice(0, -3) : "never"),
     element("td", {class: "made"}, moment(key.created).slice(0, 10)),
     element("td", {}, element("button", {type: "button", "aria-label": `Revoke ${key.name}`, onclick: () => askToRevoke(key)}, "Revoke")))));
