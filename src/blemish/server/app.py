@@ -27,8 +27,10 @@ from blemish.server.routes import (
     inspectors,
     jobs,
     keys,
+    parts,
     settings,
     statistics,
+    versions,
 )
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
@@ -68,8 +70,8 @@ def create_app(service: Service) -> FastAPI:
     app.state.streams = EventStreams()
     problems.install(app)
     answering = (
-        inspect, inspectors, decisions, inspections, explanations, gallery, statistics, jobs, audit, keys,
-        settings, health, documentation,
+        inspect, inspectors, decisions, inspections, explanations, gallery, statistics, jobs, audit, keys, settings,
+        health, parts, versions, documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)
