@@ -333,7 +333,7 @@ def _of_field(field: str) -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        raise FieldError(field, str(error)) from error
+        raise FieldError(field, str(error).removeprefix(f"{field}=")) from error
 
 
 def _exists(data: Path) -> bool:
