@@ -8,7 +8,9 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
@@ -18,7 +20,14 @@ from blemish.server.decisions import Decisions
 from blemish.server.errors import Overloaded
 from blemish.server.inspectors import Inspectors
 from blemish.server.job import Job
-from blemish.server.job_requests import EvaluateRequest, JobRequest, StressRequest
+from blemish.server.job_requests import (
+    EvaluateRequest,
+    JobRequest,
+    StressRequest,
+    TrainRequest,
+    check_places,
+    check_values,
+)
 from blemish.server.jobs import Jobs
 from blemish.server.metrics import Metrics
 from blemish.server.part_pictures import PartPictures
@@ -26,6 +35,9 @@ from blemish.server.past_defects import PastDefects, Similar, open_past_defects
 from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, Task
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
+from blemish.server.training import require_training
+from blemish.server.uploaded_sets import UploadedSets
+from blemish.server.uploads import DEFAULT_LIMITS
 from blemish.server.versions import Versions
 from blemish.station.audit import AuditLog
 from blemish.station.database import Database
@@ -37,6 +49,7 @@ from blemish.station.keys import KeyStore
 from blemish.station.log import InspectionLog
 from blemish.station.part_counts import PartCounts
 from blemish.station.records import Feedback, InspectionRecord, NewFeedback
+from blemish.station.retention import Retention
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
 
@@ -56,6 +69,7 @@ class Service:
         settings: what it was told at its start.
         home, database: where it keeps things.
         log, statistics, images, keys, shelf: the history.
+        retention: which photographs are kept.
         drift: whether light, lens or parts have changed.
         inspectors: which version judges.
         decisions: how it makes verdicts of scores.
@@ -66,6 +80,7 @@ class Service:
         versions: what is known of versions.
         past_defects: the gallery; None where there is none, and `gallery_trouble` says why in one sentence.
         jobs: trainings and other long work, in processes of their own.
+        uploads: photographs that were sent for jobs.
         metrics: what Prometheus reads.
 
     Raises:
@@ -87,11 +102,15 @@ class Service:
         self.log = InspectionLog(self.database, station)
         self.statistics = HistoryStatistics(self.database)
         self.drift = DriftWatch(self.database, settings.parts_per_false_alarm, settings.parts_alike)
-        policy = KeepPolicy(settings.keep, settings.keep_days, settings.keep_gigabytes)
-        self.images = ImageStore(self.home.images, policy)
+        fixed = {"keep": settings.keep, "days": settings.keep_days, "gigabytes": settings.keep_gigabytes}
+        self.retention = Retention(self.home.path / "retention.json", self.database, fixed)
+        self.images = ImageStore(self.home.images, self.retention.policy())
         self.keys = KeyStore(self.database)
         self.shelf = InspectorShelf(self.home, self.database)
         self.jobs = Jobs(self.home.jobs)
+        self.uploads = UploadedSets(
+            self.home.uploads, limits, replace(DEFAULT_LIMITS, archive_bytes=settings.max_upload_bytes)
+        )
         self.metrics = Metrics()
         self.queue = InspectionQueue(
             settings, limits, self.log, self.images, self.metrics, self._after_commit
@@ -112,7 +131,7 @@ class Service:
             lambda: self.queue.idle_seconds,
         )
         self.ready = False
-        self._stopped = threading.Event()
+        self._stopped, self._untidy = threading.Event(), threading.Event()
         self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
         self._logged = threading.Event()
         self._drifts: dict[str, Drift] = {}
@@ -139,6 +158,7 @@ class Service:
             return
         self.ready = False
         self._stopped.set()
+        self._untidy.set()
         self._logged.set()
         self.queue.stop(self.settings.stop_seconds)
         self.jobs.close()
@@ -191,16 +211,35 @@ class Service:
         """Start a job, or let it wait for its turn; the active version of an inspector is measured unless one is named.
 
         Raises:
-            NotFoundError: there is no such inspector or version.
-            UsageError: the folder of photographs does not exist.
+            NotFoundError: there is no such inspector, version or upload.
+            MissingExtraError: the laboratory is not installed.
+            UsageError: the folder of photographs does not exist, or another value cannot be used.
             JobsFullError: too many wait already.
         """
+        require_training()
+        check_values(request)
+        check_places(request, self.settings.photographs_below)
         measured = None
         if isinstance(request, EvaluateRequest | StressRequest):
             name, number = request.inspector, request.version
             measured = self.shelf.active(name) if number is None else self.shelf.get(name, number)
             request = request.model_copy(update={"version": measured.version})  # what is active may change
+        if request.upload:
+            return self.jobs.start_uploaded(request, self.uploads, by, measured)
         return self.jobs.start(request, by, measured)
+
+    def start_training(self, request: TrainRequest, archive: Path, by: str = "local") -> Job:
+        """Start a training on the photographs of an uploaded zip.
+
+        Raises:
+            MissingExtraError: the laboratory is not installed.
+            UsageError: the zip or a value is refused.
+            JobsFullError: too many wait already.
+        """
+        require_training()
+        check_values(request)
+        check_places(request.model_copy(update={"folder": ""}), self.settings.photographs_below)
+        return self.jobs.start_training(request, archive, by)
 
     def activate_trained(self, job: str, by: str = "local") -> InspectorVersion:
         """Put the inspector that a job has trained on the shelf, and let it judge from now on.
@@ -209,7 +248,20 @@ class Service:
             NotFoundError: there is no such job, or it has made no inspector.
             ArtifactError: its file is damaged.
         """
-        return self.inspectors.add_and_activate(self.jobs.inspector(job), by)
+        version = self.inspectors.add_and_activate(self.jobs.inspector(job), by)
+        self.jobs.keep_version(job, version.version)
+        return version
+
+    def keep_trained(self, job: str, by: str = "local") -> InspectorVersion:
+        """Put the inspector that a job has trained on the shelf, where it judges only once it is activated.
+
+        Raises:
+            NotFoundError: there is no such job, or it has made no inspector.
+            ArtifactError: its file is damaged.
+        """
+        version = self.inspectors.add(self.jobs.inspector(job), by=by)
+        self.jobs.keep_version(job, version.version)
+        return version
 
     def give_feedback(self, inspection_id: int, feedback: NewFeedback) -> Feedback:
         """Keep what a person says of a part, in the log and in the gallery.
@@ -225,6 +277,16 @@ class Service:
                 logger.warning("The gallery takes the feedback on %d later: %s", inspection_id, error)
             self.past_defects.wake()
         return kept
+
+    def keep(self, policy: KeepPolicy, by: str = "local") -> KeepPolicy:
+        """Keep photographs by another policy from now on; what is older, or more, than it allows goes at once.
+
+        Raises:
+            ConflictError: the command line says something else.
+        """
+        self.images.policy = self.retention.change(policy, by)
+        self._untidy.set()
+        return self.images.policy
 
     def similar(
         self,
@@ -305,10 +367,16 @@ class Service:
         """Remove photographs by policy, and forget that they were kept."""
         while True:
             try:
+                self.images.policy = (
+                    self.retention.policy()
+                )  # another server of this home may have changed it
                 self.log.forget_image(self.images.prune(datetime.now(UTC)))
+                self.uploads.prune()
             except Exception:
                 logger.exception("Old photographs could not be removed; it is tried again later.")
-            if self._stopped.wait(PRUNE_SECONDS):
+            self._untidy.wait(PRUNE_SECONDS)
+            self._untidy.clear()
+            if self._stopped.is_set():
                 return
 
     def _watch_drift(self) -> None:
