@@ -51,7 +51,8 @@ function needs(card, part) {
   place.replaceChildren(
     ...part.needs.map((need) => {
       const area = need.area === "judge" ? "" : `/${need.area}`;
-      return element("li", {}, element("a", {href: address(`/parts/${part.name}${area}`)}, need.message));
+      const search = {queue: need.kind === "review" ? "review" : null};
+      return element("li", {}, element("a", {href: address(`/parts/${part.name}${area}`, search)}, need.message));
     }),
   );
 }
