@@ -75,11 +75,17 @@ def test_headline_states_both_errors_with_their_intervals(evaluation: Evaluation
     assert missed > 0
     sentence = headline(evaluation)
     assert sentence.startswith(
-        f"Of 9 good parts it rejected {rejected} ({100 * rejected / 9:.1f} %, 95 % interval "
+        f"It ranks defective parts above good ones with an image AUROC of {evaluation.ranking.auroc():.3f} (95 % "
     )
-    assert f"of 14 defective parts it missed {missed} (" in sentence
+    assert (
+        f"but at its threshold misses {missed} of 14 defective parts ({100 * missed / 14:.1f} %, 95 %"
+        in sentence
+    )
+    assert f" and rejects {rejected} of 9 good parts ({100 * rejected / 9:.1f} %, 95 % interval " in sentence
     good_only = replace(evaluation, images=evaluation.images[:1], threshold=100.0)
-    assert headline(good_only) == "Of 1 good part it rejected none (0.0 %, 95 % interval 0.0 to 97.5 %)."
+    assert headline(good_only) == (
+        "At its threshold it rejects none of 1 good part (0.0 %, 95 % interval 0.0 to 97.5 %)."
+    )
 
 
 def test_gallery_shows_the_worst_misses_first(evaluation: Evaluation) -> None:

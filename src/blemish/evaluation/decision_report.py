@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, THRESHOLD_COLOUR, chart_layout, chart_line
+from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, chart_layout, chart_line
 from blemish.core.conformal import Calibration, told
 from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
@@ -97,12 +97,14 @@ def _score_chart(shown: Shown) -> dict[str, Any]:
     defects = np.empty(0) if shown.defects is None else shown.defects
     labels = np.repeat([False, True], [len(good), len(defects)])
     decision = shown.decision
-    figure = figures.score_figure(labels, np.append(good, defects), decision.threshold)
+    review = decision.review_threshold if decision.review_threshold < decision.threshold else None
+    scores = np.concatenate([good, np.asarray(defects, np.float64)])
+    figure, axis = figures.score_figure(labels, scores, decision.threshold, review)
     note = f"{len(good)} good photographs scored as if unseen"
     note += f", and {len(defects)} of known defects." if len(defects) else "."
-    if decision.review_threshold < decision.threshold:
-        figure.add_vline(x=decision.review_threshold, line=chart_line(THRESHOLD_COLOUR, 1.5, "dot"))
-        note += f" The dotted line, at {decision.review_threshold:.4g}, begins the review."
+    if review is not None:
+        note += f" The dotted line, at {review:.4g}, begins the review."
+    note = f"{note} {axis}".rstrip()
     figure.update_layout(showlegend=bool(len(defects)))
     return chart("Scores, and where parts are rejected", note, figure)
 

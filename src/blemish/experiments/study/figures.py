@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import plotly.graph_objects as go
 
-from blemish.core.charts import chart_layout, chart_line
+from blemish.core.charts import chart_layout, chart_line, logarithmic_axis
 from blemish.core.json_values import number_or_none
 from blemish.evaluation.curves import RocCurve, add_histograms, roc_comparison
+from blemish.evaluation.score_axis import score_axis
 from blemish.evaluation.thresholds import Threshold
 from blemish.experiments.final import Final
 from blemish.experiments.study.plan import MODELS
@@ -27,7 +27,6 @@ _RULE_LINES = {
 }
 _SYMBOLS = {"test": "circle", "train": "diamond-open"}
 _MOST_POINTS, _BINS = 600, 32
-_LOGARITHMIC_FROM = 20.0  # highest score over the median, from which a linear axis shows one bar
 
 
 def colour(model: str) -> str:
@@ -105,28 +104,26 @@ def roc_figure(found: Mapping[str, Final], rule: str) -> go.Figure:
     return figure.update_layout(showlegend=True, margin_t=76, legend_y=1.45)
 
 
-def score_figure(final: Final) -> go.Figure:
+def score_figure(final: Final) -> tuple[go.Figure, str]:
     """Histograms of the scores on validation, above, and on test, below, with a line for every threshold.
 
-    Both have one axis, logarithmic where the highest scores would leave nothing to see of the others.
+    Both have one axis, and the second value says what a reader must know of it; empty where it is plain.
     """
     shown = [("Validation", final.validation), *([("Test", final.test)] if final.test else [])]
     scores = np.concatenate([of.scores for _, of in shown])
     marks = [threshold.value for threshold in final.thresholds]
-    edges, logarithmic = _edges(np.append(scores, marks))
-    figure = go.Figure(layout=chart_layout("Anomaly score", ""))
+    bins = score_axis(scores, marks, _BINS)
+    figure = go.Figure(layout=chart_layout(bins.title, ""))
     for place, (name, of) in enumerate(shown):
         axis = "y" if place == 0 else "y2"
-        highest = add_histograms(figure, of.labels, of.scores, edges, axis, place == 0)
+        highest = add_histograms(figure, of.labels, of.scores, bins, axis, place == 0)
         for threshold in final.thresholds:
             _add_line(figure, threshold, highest, axis, place == 0)
         figure.update_layout({f"yaxis{axis[1:]}": _axis(name, place, len(shown))})
-    figure.update_xaxes(type="log" if logarithmic else "linear", anchor="y2" if len(shown) > 1 else "y")
-    if logarithmic:
-        decades = math.log10(edges[-1] / edges[0])
-        ticks = {"dtick": math.ceil(decades / 4)} if decades >= 2 else {"nticks": 5}
-        figure.update_xaxes(range=[math.log10(edges[0]), math.log10(edges[-1])], **ticks)
-    return figure.update_layout(barmode="overlay", bargap=0, margin_t=12)
+    low, high = float(bins.edges[0]), float(bins.edges[-1])
+    figure.update_xaxes(anchor="y2" if len(shown) > 1 else "y")
+    figure.update_xaxes(**(logarithmic_axis(low, high) if bins.logarithmic else {"range": [low, high]}))
+    return figure.update_layout(barmode="overlay", bargap=0, margin_t=12), bins.note
 
 
 def _distances(one: Reached) -> tuple[float, float]:
@@ -139,14 +136,6 @@ def _axis(name: str, place: int, count: int) -> dict[str, object]:
     """One of the stacked vertical axes, the first on top."""
     domain = [0.0, 1.0] if count == 1 else [[0.54, 1.0], [0.0, 0.46]][place]
     return {"title": {"text": name}, "domain": domain, "fixedrange": True, "zeroline": False, "nticks": 4}
-
-
-def _edges(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], bool]:
-    """Edges of bins that reach from the lowest to the highest value, and whether they are spread by ratio."""
-    low, high = float(values.min()), float(values.max())
-    if low > 0 and high > _LOGARITHMIC_FROM * float(np.median(values)):
-        return np.geomspace(low * 0.98, high * 1.02, _BINS + 1), True
-    return np.histogram_bin_edges(values, bins=_BINS), False
 
 
 def _add_line(figure: go.Figure, threshold: Threshold, highest: int, axis: str, legend: bool) -> None:

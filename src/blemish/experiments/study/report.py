@@ -234,11 +234,12 @@ def _model(result: CellResult) -> dict[str, Any]:
         None,
     )
     chosen = result.choice.chosen
-    note = f"Validation AUROC {one.validation:.3f} (folds {shown_figures(chosen.aurocs)})."
+    figure, axis = figures.score_figure(result.final)
+    note = f"Validation AUROC {one.validation:.3f} (folds {shown_figures(chosen.aurocs)}). {axis}".rstrip()
     return {
         **model,
         "setting": shown_setting(chosen.setting),
-        "chart": chart("Scores", note, figures.score_figure(result.final)),
+        "chart": chart("Scores", note, figure),
         "confusion": decided[1] if decided else None,
         "figures": [
             ("AUROC", shown_figure(one.test)),

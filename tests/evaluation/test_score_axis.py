@@ -1,0 +1,68 @@
+"""The axis of a histogram: every score is counted, every mark lies on it, and no outlier squeezes the others."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blemish.evaluation.figures import score_figure
+from blemish.evaluation.score_axis import score_axis
+
+SCORES = st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=1, max_size=60).map(np.array)
+
+
+@given(SCORES, st.floats(-1e6, 1e6))
+def test_every_score_is_counted_and_the_mark_lies_on_the_axis(scores: np.ndarray, mark: float) -> None:
+    axis = score_axis(scores, [mark], 30)
+    assert axis.counts(scores).sum() == scores.size
+    assert axis.edges[0] <= mark <= axis.edges[-1]
+    assert (np.diff(axis.edges) > 0).all()
+    assert axis.below == np.count_nonzero(scores < axis.edges[0]) or axis.below == 0
+    assert (axis.below + axis.above > 0) <= ("axis is cut" in axis.note)
+
+
+def squeezed_into(axis: object, scores: np.ndarray) -> int:
+    """Bars that hold the middle nine tenths of the scores."""
+    middle = np.sort(scores)[len(scores) // 20 : -len(scores) // 20]
+    return int(np.count_nonzero(axis.counts(middle)))
+
+
+def test_one_outlier_does_not_leave_one_bar_of_all_others() -> None:
+    usual = np.random.default_rng(1).normal(20, 1, 200)
+    plain = score_axis(usual, [23.0], 36)
+    assert (plain.note, plain.logarithmic) == ("", False)
+    for outlier in (400.0, 1e5):
+        scores = np.append(usual, outlier)
+        axis = score_axis(scores, [23.0], 36)
+        assert axis.note == "The axis is cut: 1 above 29.5 in the last bar." or axis.note.startswith(
+            "The axis is"
+        )
+        assert squeezed_into(axis, scores) >= 6, outlier
+        assert axis.counts(scores)[-1] == 1
+
+
+def test_scores_of_many_sizes_are_spread_by_their_ratio() -> None:
+    scores = np.random.default_rng(2).lognormal(0, 1.5, 300)
+    axis = score_axis(np.append(scores, 900.0), [20.0], 36)
+    assert axis.logarithmic
+    assert axis.title == "Anomaly score (logarithmic)"
+    assert squeezed_into(axis, scores) >= 15
+
+
+def test_the_threshold_is_named_on_every_kind_of_axis() -> None:
+    random = np.random.default_rng(3)
+    kinds = {
+        "plain": random.normal(5, 1, 60),
+        "cut": np.append(random.normal(5, 0.2, 60), 300.0),
+        "logarithmic": np.append(random.lognormal(1, 1.5, 60), 3000.0),
+    }
+    for kind, scores in kinds.items():
+        figure, note = score_figure(scores > 6, scores, 6.0, review=5.5)
+        assert kind in (note or "plain"), (kind, note)
+        assert [one.text for one in figure.layout.annotations] == ["threshold 6", "review 5.5"]
+        assert [shape.x0 for shape in figure.layout.shapes] == [6.0, 5.5]
+        place = np.log10(6.0) if kind == "logarithmic" else 6.0
+        assert figure.layout.annotations[0].x == place
+        assert {bar.marker.pattern.shape or "" for bar in figure.data} == {"", "/"}
+        assert sum(int(np.sum(bar.y)) for bar in figure.data) == scores.size
