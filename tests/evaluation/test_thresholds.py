@@ -110,8 +110,7 @@ def test_the_figure_counts_every_score_and_marks_every_threshold() -> None:
     labels = np.arange(50) >= 30
     scores = np.random.default_rng(1).normal(0, 1, 50) + 2 * labels
     chosen = choose_thresholds(labels, scores, "validation")
-    figure, note = threshold_figure(labels, scores, chosen)
-    assert note == ""
+    figure = threshold_figure(labels, scores, chosen)
     bars, lines = figure.data[:2], figure.data[2:]
     assert {bar.name: int(np.sum(bar.y)) for bar in bars} == {"good": 30, "defective": 20}
     assert [(line.name, *line.x) for line in lines] == [(one.title, one.value, one.value) for one in chosen]

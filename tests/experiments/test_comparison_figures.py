@@ -47,8 +47,8 @@ def test_a_detector_keeps_its_colour_where_another_has_failed() -> None:
 def test_parts_are_counted_in_whole_numbers() -> None:
     few, many = result("patchcore"), result("patchcore")
     many.arrays["scores"], many.arrays["labels"] = np.zeros(50), np.zeros(50, np.bool_)
-    assert score_figure(few)[0].layout.yaxis.dtick == 1
-    assert score_figure(many)[0].layout.yaxis.dtick is None
+    assert score_figure(few).layout.yaxis.dtick == 1
+    assert score_figure(many).layout.yaxis.dtick is None
 
 
 def test_no_two_of_thirty_detectors_look_alike_and_neighbours_do_not_without_colours() -> None:

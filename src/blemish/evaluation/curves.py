@@ -18,8 +18,8 @@ from blemish.core.charts import (
     hatched_bars,
     thinned,
 )
+from blemish.core.histogram_axis import HistogramAxis
 from blemish.evaluation.metrics import Decision, Ranking
-from blemish.evaluation.score_axis import ScoreAxis
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def add_histograms(
     figure: go.Figure,
     labels: npt.NDArray[np.bool_],
     scores: npt.NDArray[np.floating],
-    axis: ScoreAxis,
+    axis: HistogramAxis,
     yaxis: str = "y",
     showlegend: bool = True,
 ) -> int:
@@ -168,7 +168,9 @@ def add_histograms(
     return highest
 
 
-def add_score_line(figure: go.Figure, axis: ScoreAxis, score: float, text: str, dash: str = "dash") -> None:
+def add_score_line(
+    figure: go.Figure, axis: HistogramAxis, score: float, text: str, dash: str = "dash"
+) -> None:
     """A labelled vertical line at a score; the label stands on the side that has more room."""
     place = axis.on_axis(score)
     start, end = axis.on_axis(axis.edges[0]), axis.on_axis(axis.edges[-1])

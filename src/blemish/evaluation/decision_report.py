@@ -99,12 +99,11 @@ def _score_chart(shown: Shown) -> dict[str, Any]:
     decision = shown.decision
     review = decision.review_threshold if decision.review_threshold < decision.threshold else None
     scores = np.concatenate([good, np.asarray(defects, np.float64)])
-    figure, axis = figures.score_figure(labels, scores, decision.threshold, review)
+    figure = figures.score_figure(labels, scores, decision.threshold, review)
     note = f"{len(good)} good photographs scored as if unseen"
     note += f", and {len(defects)} of known defects." if len(defects) else "."
     if review is not None:
         note += f" The dotted line, at {review:.4g}, begins the review."
-    note = f"{note} {axis}".rstrip()
     figure.update_layout(showlegend=bool(len(defects)))
     return chart("Scores, and where parts are rejected", note, figure)
 

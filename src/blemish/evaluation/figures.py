@@ -23,6 +23,7 @@ from blemish.core.charts import (
     thinned,
 )
 from blemish.core.errors import ImageError
+from blemish.core.histogram_axis import HistogramAxis, histogram_axis
 from blemish.core.images import read_image, read_mask
 from blemish.core.overlay import Colour, contour_overlay, hatched, heatmap_overlay
 from blemish.core.pictures import Picture, data_uri, fitted, picture
@@ -30,7 +31,6 @@ from blemish.core.types import BoolArray, ByteArray
 from blemish.evaluation.curves import add_histograms, add_score_line, rate_figure, roc_axes
 from blemish.evaluation.evaluate import mask_on_grid
 from blemish.evaluation.result import Evaluation, ScoredImage
-from blemish.evaluation.score_axis import ScoreAxis, score_axis
 from blemish.evaluation.thresholds import Threshold
 from blemish.line.inspection import type_in_words
 from blemish.line.pixel_decision import PixelDecision
@@ -99,26 +99,22 @@ def score_figure(
     scores: npt.NDArray[np.floating],
     threshold: float,
     review: float | None = None,
-) -> tuple[go.Figure, str]:
-    """Histograms of the scores (N) of good and defective parts, with the threshold, and where a review begins.
-
-    Returns:
-        The chart, and what a reader must know of its axis; empty where it is plain.
-    """
+) -> go.Figure:
+    """Histograms of the scores (N) of good and defective parts, with the threshold, and where a review begins."""
     marks = [threshold] if review is None else [threshold, review]
     figure, _, axis = _histograms(labels, scores, marks)
     add_score_line(figure, axis, threshold, f"threshold {threshold:.4g}")
     if review is not None:
         add_score_line(figure, axis, review, f"review {review:.4g}", "dot")
         figure.layout.annotations[1].update(y=0.9)
-    return figure, axis.note
+    return figure
 
 
 def threshold_figure(
     labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating], thresholds: Sequence[Threshold]
-) -> tuple[go.Figure, str]:
-    """Histograms of the scores (N) of good and defective parts, with a line for every threshold; as `score_figure`."""
-    figure, highest, axis = _histograms(labels, scores, [threshold.value for threshold in thresholds])
+) -> go.Figure:
+    """Histograms of the scores (N) of good and defective parts, with a line for every threshold."""
+    figure, highest, _ = _histograms(labels, scores, [threshold.value for threshold in thresholds])
     for place, threshold in enumerate(thresholds):
         figure.add_scatter(
             x=[threshold.value, threshold.value],
@@ -128,24 +124,19 @@ def threshold_figure(
             line=chart_line(_RULE_COLOURS[place % len(_RULE_COLOURS)], 2, _DASHES[place % len(_DASHES)]),
             hovertemplate=f"{threshold.title}: %{{x:.4g}}<extra></extra>",
         )
-    return figure.update_layout(margin_t=72, legend_y=1.42), axis.note
+    return figure.update_layout(margin_t=72, legend_y=1.42)
 
 
 def _histograms(
     labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating], marks: Sequence[float]
-) -> tuple[go.Figure, int, ScoreAxis]:
+) -> tuple[go.Figure, int, HistogramAxis]:
     """Histograms by class that reach to all `marks`, the largest count, and the axis."""
-    axis = score_axis(scores, marks, _BINS)
-    figure = go.Figure(layout=chart_layout(axis.title, "Parts"))
+    axis = histogram_axis(scores, marks, _BINS)
+    figure = go.Figure(layout=chart_layout("", "Parts"))
     highest = add_histograms(figure, labels, scores, axis)
     figure.update_layout(barmode="overlay", bargap=0, showlegend=True, yaxis_rangemode="tozero", margin_t=54)
     figure.update_yaxes(dtick=count_step(highest))
-    low, high = float(axis.edges[0]), float(axis.edges[-1])
-    if axis.logarithmic:
-        figure.update_xaxes(**logarithmic_axis(low, high))
-    elif axis.below or axis.above:
-        figure.update_xaxes(range=[low, high])
-    return figure, highest, axis
+    return figure.update_xaxes(**axis.layout("Anomaly score")), highest, axis
 
 
 def region_overlap_figure(evaluation: Evaluation) -> go.Figure:

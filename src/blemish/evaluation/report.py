@@ -239,9 +239,13 @@ def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
 def _charts(evaluation: Evaluation) -> list[dict[str, Any]]:
     """Title, note and Plotly JSON of each chart; ranking curves only where both classes were tested."""
     ranking, pixels = evaluation.ranking, evaluation.pixels
-    scores, axis = figures.score_figure(evaluation.labels, evaluation.scores, evaluation.threshold)
-    note = "Good and defective parts by their score: the further apart, the surer the decision."
-    charts: list[tuple[str, str, go.Figure]] = [("Anomaly scores", f"{note} {axis}".rstrip(), scores)]
+    charts: list[tuple[str, str, go.Figure]] = [
+        (
+            "Anomaly scores",
+            "Good and defective parts by their score: the further apart, the surer the decision.",
+            figures.score_figure(evaluation.labels, evaluation.scores, evaluation.threshold),
+        )
+    ]
     if not ranking.one_class:
         charts += [
             (

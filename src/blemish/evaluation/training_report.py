@@ -145,10 +145,8 @@ def _score_chart(training: Training) -> dict[str, Any]:
     if decision.threshold >= scores[-1]:
         where = "The threshold is the highest of these scores: there are too few to go closer"
     note = f"{len(scores)} good photographs scored as if unseen, {training.how_unseen}. {where}."
-    figure, axis = figures.score_figure(np.zeros(len(scores), np.bool_), scores, decision.threshold)
-    return chart(
-        "Anomaly scores of good parts", f"{note} {axis}".rstrip(), figure.update_layout(showlegend=False)
-    )
+    figure = figures.score_figure(np.zeros(len(scores), np.bool_), scores, decision.threshold)
+    return chart("Anomaly scores of good parts", note, figure.update_layout(showlegend=False))
 
 
 def _groups(training: Training) -> list[figures.Group]:

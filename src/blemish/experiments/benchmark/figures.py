@@ -65,11 +65,11 @@ def _curves(results: Mapping[str, CellResult], columns: Mapping[str, int]) -> li
     return curves
 
 
-def score_figure(result: CellResult) -> tuple[go.Figure, str]:
-    """Histograms of the scores of good and defective parts, with the threshold; and what must be known of the axis."""
+def score_figure(result: CellResult) -> go.Figure:
+    """Histograms of the scores of good and defective parts, with the threshold."""
     threshold = float(result.metrics["threshold"])
-    figure, note = figures.score_figure(result.arrays["labels"], result.arrays["scores"], threshold)
-    return figure.update_layout(showlegend=False, margin_t=26), note
+    figure = figures.score_figure(result.arrays["labels"], result.arrays["scores"], threshold)
+    return figure.update_layout(showlegend=False, margin_t=26)
 
 
 def speed_figure(block: Block) -> go.Figure:

@@ -198,11 +198,10 @@ def _detector(result: CellResult, colour: str) -> dict[str, Any]:
     """Histogram and confusion matrix of one detector."""
     label, threshold = result.cell.candidate.label, result.metrics["threshold"]
     note = f"Threshold {threshold:.4g}, from {result.metrics['n_scores']} good parts."
-    figure, axis = figures.score_figure(result)
     return {
         "label": label,
         "colour": colour,
-        "chart": chart(label, f"{note} {axis}".rstrip(), figure),
+        "chart": chart(label, note, figures.score_figure(result)),
         "confusion": decide(result.arrays["labels"], result.arrays["scores"], threshold),
     }
 

@@ -132,13 +132,16 @@ def _charts(result: Search) -> list[dict[str, Any]]:
 
 
 def _threshold_charts(final: Final) -> list[dict[str, Any]]:
-    seen, unseen = final.validation, final.test
-    figure, axis = threshold_figure(seen.labels, seen.scores, final.thresholds)
-    note = f"Scores of {_counted(seen.labels)}. {axis}".rstrip()
-    charts = [chart("Validation: chosen here", note, figure)]
-    if unseen is not None:
-        figure, axis = threshold_figure(unseen.labels, unseen.scores, final.thresholds)
-        note = f"Scores of {_counted(unseen.labels)}; the same thresholds. {axis}".rstrip()
+    charts = [
+        chart(
+            "Validation: chosen here",
+            f"Scores of {_counted(final.validation.labels)}.",
+            threshold_figure(final.validation.labels, final.validation.scores, final.thresholds),
+        )
+    ]
+    if final.test is not None:
+        note = f"Scores of {_counted(final.test.labels)}; the same thresholds."
+        figure = threshold_figure(final.test.labels, final.test.scores, final.thresholds)
         charts.append(chart("Test: judged here", note, figure))
     return charts
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from blemish.core.charts import chart_layout, chart_line, logarithmic_axis
+from blemish.core.charts import chart_layout, chart_line
+from blemish.core.histogram_axis import histogram_axis
 from blemish.core.json_values import number_or_none
 from blemish.evaluation.curves import RocCurve, add_histograms, roc_comparison
-from blemish.evaluation.score_axis import score_axis
 from blemish.evaluation.thresholds import Threshold
 from blemish.experiments.final import Final
 from blemish.experiments.study.plan import MODELS
@@ -104,26 +104,24 @@ def roc_figure(found: Mapping[str, Final], rule: str) -> go.Figure:
     return figure.update_layout(showlegend=True, margin_t=76, legend_y=1.45)
 
 
-def score_figure(final: Final) -> tuple[go.Figure, str]:
+def score_figure(final: Final) -> go.Figure:
     """Histograms of the scores on validation, above, and on test, below, with a line for every threshold.
 
-    Both have one axis, and the second value says what a reader must know of it; empty where it is plain.
+    Both have one axis, which bends or is cut where the highest scores would leave nothing to see of the others.
     """
     shown = [("Validation", final.validation), *([("Test", final.test)] if final.test else [])]
     scores = np.concatenate([of.scores for _, of in shown])
     marks = [threshold.value for threshold in final.thresholds]
-    bins = score_axis(scores, marks, _BINS)
-    figure = go.Figure(layout=chart_layout(bins.title, ""))
+    bins = histogram_axis(scores, marks, _BINS)
+    figure = go.Figure(layout=chart_layout("", ""))
     for place, (name, of) in enumerate(shown):
         axis = "y" if place == 0 else "y2"
         highest = add_histograms(figure, of.labels, of.scores, bins, axis, place == 0)
         for threshold in final.thresholds:
             _add_line(figure, threshold, highest, axis, place == 0)
         figure.update_layout({f"yaxis{axis[1:]}": _axis(name, place, len(shown))})
-    low, high = float(bins.edges[0]), float(bins.edges[-1])
-    figure.update_xaxes(anchor="y2" if len(shown) > 1 else "y")
-    figure.update_xaxes(**(logarithmic_axis(low, high) if bins.logarithmic else {"range": [low, high]}))
-    return figure.update_layout(barmode="overlay", bargap=0, margin_t=12), bins.note
+    figure.update_xaxes(anchor="y2" if len(shown) > 1 else "y", **bins.layout("Anomaly score"))
+    return figure.update_layout(barmode="overlay", bargap=0, margin_t=12)
 
 
 def _distances(one: Reached) -> tuple[float, float]:

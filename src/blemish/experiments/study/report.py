@@ -234,12 +234,11 @@ def _model(result: CellResult) -> dict[str, Any]:
         None,
     )
     chosen = result.choice.chosen
-    figure, axis = figures.score_figure(result.final)
-    note = f"Validation AUROC {one.validation:.3f} (folds {shown_figures(chosen.aurocs)}). {axis}".rstrip()
+    note = f"Validation AUROC {one.validation:.3f} (folds {shown_figures(chosen.aurocs)})."
     return {
         **model,
         "setting": shown_setting(chosen.setting),
-        "chart": chart("Scores", note, figure),
+        "chart": chart("Scores", note, figures.score_figure(result.final)),
         "confusion": decided[1] if decided else None,
         "figures": [
             ("AUROC", shown_figure(one.test)),

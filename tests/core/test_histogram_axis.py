@@ -6,20 +6,20 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blemish.core.histogram_axis import histogram_axis
 from blemish.evaluation.figures import score_figure
-from blemish.evaluation.score_axis import score_axis
 
 SCORES = st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=1, max_size=60).map(np.array)
 
 
 @given(SCORES, st.floats(-1e6, 1e6))
 def test_every_score_is_counted_and_the_mark_lies_on_the_axis(scores: np.ndarray, mark: float) -> None:
-    axis = score_axis(scores, [mark], 30)
+    axis = histogram_axis(scores, [mark], 30)
     assert axis.counts(scores).sum() == scores.size
     assert axis.edges[0] <= mark <= axis.edges[-1]
     assert (np.diff(axis.edges) > 0).all()
     assert axis.below == np.count_nonzero(scores < axis.edges[0]) or axis.below == 0
-    assert (axis.below + axis.above > 0) <= ("axis is cut" in axis.note)
+    assert ("cut: " in axis.title("Score")) == (axis.below + axis.above > 0)
 
 
 def squeezed_into(axis: object, scores: np.ndarray) -> int:
@@ -30,23 +30,21 @@ def squeezed_into(axis: object, scores: np.ndarray) -> int:
 
 def test_one_outlier_does_not_leave_one_bar_of_all_others() -> None:
     usual = np.random.default_rng(1).normal(20, 1, 200)
-    plain = score_axis(usual, [23.0], 36)
-    assert (plain.note, plain.logarithmic) == ("", False)
+    plain = histogram_axis(usual, [23.0], 36)
+    assert (plain.title("Score"), plain.logarithmic) == ("Score", False)
     for outlier in (400.0, 1e5):
         scores = np.append(usual, outlier)
-        axis = score_axis(scores, [23.0], 36)
-        assert axis.note == "The axis is cut: 1 above 29.5 in the last bar." or axis.note.startswith(
-            "The axis is"
-        )
+        axis = histogram_axis(scores, [23.0], 36)
+        assert axis.title("Score") == f"Score (cut: 1 over {axis.edges[-1]:.3g} in the end bar)"
         assert squeezed_into(axis, scores) >= 6, outlier
         assert axis.counts(scores)[-1] == 1
 
 
 def test_scores_of_many_sizes_are_spread_by_their_ratio() -> None:
     scores = np.random.default_rng(2).lognormal(0, 1.5, 300)
-    axis = score_axis(np.append(scores, 900.0), [20.0], 36)
+    axis = histogram_axis(np.append(scores, 900.0), [20.0], 36)
     assert axis.logarithmic
-    assert axis.title == "Anomaly score (logarithmic)"
+    assert axis.title("Score") == "Score (logarithmic)"
     assert squeezed_into(axis, scores) >= 15
 
 
@@ -58,8 +56,8 @@ def test_the_threshold_is_named_on_every_kind_of_axis() -> None:
         "logarithmic": np.append(random.lognormal(1, 1.5, 60), 3000.0),
     }
     for kind, scores in kinds.items():
-        figure, note = score_figure(scores > 6, scores, 6.0, review=5.5)
-        assert kind in (note or "plain"), (kind, note)
+        figure = score_figure(scores > 6, scores, 6.0, review=5.5)
+        assert (kind == "plain") or kind in figure.layout.xaxis.title.text, kind
         assert [one.text for one in figure.layout.annotations] == ["threshold 6", "review 5.5"]
         assert [shape.x0 for shape in figure.layout.shapes] == [6.0, 5.5]
         place = np.log10(6.0) if kind == "logarithmic" else 6.0
