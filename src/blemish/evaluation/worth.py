@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from blemish.evaluation.rate import Rate
 
-MISSES_MUCH = 0.05
+MUCH = 0.05
 """Share of defective parts missed, or of good ones rejected, from which a ranking is followed by `but`."""
 
-NOT_KNOWN = (math.nan, math.nan)
+BEST_F1, THRESHOLD_OF_BEST_F1 = "f1", "the threshold with the best F1 on validation"
+"""The rule by which searches and studies decide, and how their sentences call it."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,14 @@ class Worth:
         return _share(self.missed)
 
     @property
+    def rejected_share(self) -> float:
+        """Share of the good parts that it rejects."""
+        return _share(self.rejected)
+
+    @property
     def errs_much(self) -> bool:
         """Whether the threshold makes so many errors that they stand against the ranking."""
-        return any(_share(errors) > MISSES_MUCH for errors in (self.missed, self.rejected))
+        return any(share > MUCH for share in (self.missed_share, self.rejected_share))
 
     @property
     def ranks_by_chance(self) -> bool:
@@ -69,12 +75,13 @@ def ranking_in_words(worth: Worth) -> str:
     return f"an image AUROC of {worth.auroc:.3f}{between}{doubt}"
 
 
-def ranked_and_decided(ranked: str, worth: Worth) -> str:
+def ranked_and_decided(ranked: str, worth: Worth, threshold: str = "its threshold") -> str:
     """A clause on the ranking, and what the threshold makes of it: one without the other misleads.
 
     Args:
         ranked: the clause, with its subject and its figures; empty where nothing can be ranked.
         worth: ranking and decision.
+        threshold: which one decides, in words.
 
     Returns:
         A sentence without its full stop.
@@ -83,9 +90,9 @@ def ranked_and_decided(ranked: str, worth: Worth) -> str:
     if not decided:
         return ranked
     if not ranked:
-        return f"At its threshold it {decided}"
+        return f"At {threshold} it {decided}"
     against = worth.errs_much and not worth.ranks_by_chance
-    return f"{ranked}, {'but' if against else 'and'} at its threshold {decided}"
+    return f"{ranked}, {'but' if against else 'and'} at {threshold} {decided}"
 
 
 def _share(errors: Rate | float) -> float:

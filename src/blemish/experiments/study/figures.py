@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from blemish.core.charts import chart_layout, chart_line
+from blemish.core.charts import chart_layout, chart_line, hatched_bars
 from blemish.core.histogram_axis import histogram_axis
 from blemish.core.json_values import number_or_none
 from blemish.evaluation.curves import RocCurve, add_histograms, roc_comparison
@@ -19,6 +19,9 @@ from blemish.experiments.study.summary import Reached
 
 # Okabe and Ito's colours, which stay apart for every kind of colour blindness.
 _MODEL_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
+_MODEL_DASHES = ("solid", "dash", "dot", "dashdot")
+_MODEL_SYMBOLS = ("circle", "square", "diamond", "triangle-up")
+_MODEL_PATTERNS = ("", "/", "x", "-")
 _RULE_LINES = {
     "f1": ("#8a63d2", "solid"),
     "youden": ("#009e73", "dash"),
@@ -34,6 +37,16 @@ def colour(model: str) -> str:
     return _MODEL_COLOURS[MODELS.index(model) % len(_MODEL_COLOURS)]
 
 
+def dash(model: str) -> str:
+    """Style of a model's lines, which tells it from the others without colours."""
+    return _MODEL_DASHES[MODELS.index(model) % len(_MODEL_DASHES)]
+
+
+def symbol(model: str) -> str:
+    """A model's mark, which tells it from the others without colours."""
+    return _MODEL_SYMBOLS[MODELS.index(model) % len(_MODEL_SYMBOLS)]
+
+
 def bar_figure(groups: Mapping[str, Mapping[str, Reached]]) -> go.Figure:
     """Test AUROC as bars with 95 % intervals: a group for each key, a bar in it for each model."""
     figure = go.Figure(layout=chart_layout("", "Test AUROC"))
@@ -45,7 +58,10 @@ def bar_figure(groups: Mapping[str, Mapping[str, Reached]]) -> go.Figure:
             x=list(groups),
             y=[number_or_none(one.test) for one in found],
             name=model,
-            marker={"color": colour(model)},
+            marker={
+                "color": colour(model),
+                "pattern": hatched_bars(_MODEL_PATTERNS[MODELS.index(model) % len(_MODEL_PATTERNS)]),
+            },
             error_y={
                 "type": "data",
                 "symmetric": False,
@@ -99,7 +115,17 @@ def roc_figure(found: Mapping[str, Final], rule: str) -> go.Figure:
         if ranking is None:
             continue
         decision = next((on_test for one, _, on_test in final.decisions() if one.rule == rule), None)
-        curves.append(RocCurve(f"{model} {ranking.auroc():.3f}", model, ranking, decision, colour(model)))
+        curves.append(
+            RocCurve(
+                f"{model} {ranking.auroc():.3f}",
+                model,
+                ranking,
+                decision,
+                colour(model),
+                dash(model),
+                symbol(model),
+            )
+        )
     figure = roc_comparison(curves, _MOST_POINTS)
     return figure.update_layout(showlegend=True, margin_t=76, legend_y=1.45)
 
