@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from blemish.core.charts import logarithmic_axis
 
-_MIDDLE = (2.5, 97.5)
+_AT_EACH_END, _FEWEST = 0.05, 8
+"""Share of the values that are left out of the middle at each end, at least one; of so few values none is."""
 _SQUEEZED, _READABLE = 0.2, 0.3
-"""Share of the axis that the middle 95 % of the values take: unreadable below the first, fine from the second on."""
+"""Share of the axis that the middle of the values takes: unreadable below the first, fine from the second on."""
 
 Values = npt.NDArray[np.floating]
 
@@ -39,7 +40,7 @@ class HistogramAxis:
             return f"{name} (logarithmic)"
         cut = [f"{self.below} under {self.edges[0]:.3g}"] if self.below else []
         cut += [f"{self.above} over {self.edges[-1]:.3g}"] if self.above else []
-        return f"{name} (cut: {', '.join(cut)} in the end bar{'s' * (len(cut) - 1)})" if cut else name
+        return f"{name} (end bar{'s' * (len(cut) - 1)}: {', '.join(cut)})" if cut else name
 
     def layout(self, name: str) -> dict[str, Any]:
         """Plotly settings of the axis of a measure."""
@@ -61,14 +62,14 @@ class HistogramAxis:
 def histogram_axis(values: Values, marks: Sequence[float], bins: int) -> HistogramAxis:
     """The axis for N values, finite, that holds all `marks` too.
 
-    Plain where the middle 95 % of the values and the marks take a fifth of it or more; else logarithmic where that
-    shows them and all are positive; else cut, as far beyond this middle as it is wide.
+    Plain where the middle nine tenths of the values and the marks take a fifth of it or more; else logarithmic where
+    that shows them and all are positive; else cut, as far beyond this middle as it is wide.
     """
     every = np.append(np.asarray(values, np.float64), marks)
     low, high = float(every.min()), float(every.max())
     if not values.size or high <= low:
         return HistogramAxis(np.histogram_bin_edges(every, bins=bins))
-    inner = np.append(np.percentile(values, _MIDDLE), marks)
+    inner = np.append(_middle(values), marks)
     first, last = float(inner.min()), float(inner.max())
     if last - first >= _SQUEEZED * (high - low):
         return HistogramAxis(np.histogram_bin_edges(every, bins=bins))
@@ -78,3 +79,9 @@ def histogram_axis(values: Values, marks: Sequence[float], bins: int) -> Histogr
     start, end = max(low, first - reach), min(high, last + reach)
     below, above = int(np.count_nonzero(values < start)), int(np.count_nonzero(values > end))
     return HistogramAxis(np.linspace(start, end, bins + 1), below=below, above=above)
+
+
+def _middle(values: Values) -> Values:
+    """The values without those at both ends, sorted."""
+    left_out = max(1, int(_AT_EACH_END * values.size)) if values.size >= _FEWEST else 0
+    return np.sort(values)[left_out : values.size - left_out]

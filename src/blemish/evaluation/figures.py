@@ -106,7 +106,7 @@ def score_figure(
     add_score_line(figure, axis, threshold, f"threshold {threshold:.4g}")
     if review is not None:
         add_score_line(figure, axis, review, f"review {review:.4g}", "dot")
-        figure.layout.annotations[1].update(y=0.9)
+        figure.layout.annotations[1].update(yshift=15)  # above the other, as both lines are often close
     return figure
 
 

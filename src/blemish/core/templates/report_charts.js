@@ -55,7 +55,7 @@
       this.menu = (layout.updatemenus || [])[0];
       this.named = layout.showlegend === true;
       // Legend and menu stand above the drawing, where they wrap, can be reached by keys, and cover nothing.
-      const margin = { ...layout.margin, t: Math.min(layout.margin.t, 30) };
+      const margin = { ...layout.margin, t: Math.min(layout.margin.t, 14 + 16 * Math.max(1, (layout.annotations || []).length)) };
       this.layout = { ...layout, margin, updatemenus: [], showlegend: false };
       this.choice = 0;
       this.hidden = new Set();

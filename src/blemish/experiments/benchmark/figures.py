@@ -20,8 +20,8 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "star")
 _MOST_POINTS = 600
-# The drawing of a chart between its axes on paper, where it is the smallest, in pixels.
-_SMALLEST_WIDTH, _SMALLEST_HEIGHT = 250.0, 165.0
+# The drawing of a chart between its axes where it is the smallest, in two columns of a tablet, in pixels.
+_SMALLEST_WIDTH, _SMALLEST_HEIGHT = 180.0, 165.0
 
 
 def colour(number: int) -> str:
