@@ -116,7 +116,10 @@ def _rate_chart(shown: Shown) -> dict[str, Any]:
         if row.rate is not None
     ]
     rates = [row.rate for row in rows]
-    figure = go.Figure(layout=chart_layout("False-reject rate asked for", "Share") | {"showlegend": True})
+    figure = go.Figure(
+        layout=chart_layout("False-reject rate asked for (logarithmic)", "Share of parts")
+        | {"showlegend": True}
+    )
     lines = [
         ("good rejected, expected", [row.expected for row in rows], NORMAL_COLOUR, "solid"),
         ("good rejected, 95 % bound", [row.at_most for row in rows], NORMAL_COLOUR, "dot"),
@@ -125,9 +128,9 @@ def _rate_chart(shown: Shown) -> dict[str, Any]:
     if known:
         missed = [one.missed / one.n for one in known]
         lines += [
-            ("known defects missed", missed, ANOMALOUS_COLOUR, "solid"),
-            ("missed, 95 % interval", [one.high for one in known], ANOMALOUS_COLOUR, "dot"),
-            ("missed, lower end", [one.low for one in known], ANOMALOUS_COLOUR, "dot"),
+            ("known defects missed", missed, ANOMALOUS_COLOUR, "dash"),
+            ("missed, 95 % interval", [one.high for one in known], ANOMALOUS_COLOUR, "dashdot"),
+            ("missed, lower end", [one.low for one in known], ANOMALOUS_COLOUR, "dashdot"),
         ]
     for name, values, colour, dash in lines:
         figure.add_scatter(
@@ -137,6 +140,7 @@ def _rate_chart(shown: Shown) -> dict[str, Any]:
             name=name,
             line=chart_line(colour, 2, dash),
             showlegend=name != "missed, lower end",
+            legendgroup=name.replace("lower end", "95 % interval"),
             hovertemplate=f"{name}: %{{y:.2%}} at %{{x:.2%}}<extra></extra>",
         )
     figure.update_xaxes(type="log", tickformat=".1%")

@@ -160,23 +160,23 @@ def loss_figure(history: Sequence[Mapping[str, float]]) -> go.Figure:
     """Training and validation loss by epoch, on a logarithmic axis where all are positive."""
     figure = go.Figure(layout=chart_layout("Epoch", "Loss") | {"showlegend": True})
     lines = (
-        ("training_loss", "training", NORMAL_COLOUR),
-        ("validation_loss", "validation", ANOMALOUS_COLOUR),
+        ("training_loss", "training", NORMAL_COLOUR, "solid"),
+        ("validation_loss", "validation", ANOMALOUS_COLOUR, "dash"),
     )
-    for key, name, colour in lines:
+    for key, name, colour, dash in lines:
         rows = [row for row in history if key in row]
         figure.add_scatter(
             x=[row["epoch"] for row in rows],
             y=[row[key] for row in rows],
             mode="lines+markers" if len(rows) < 30 else "lines",
             name=name,
-            line=chart_line(colour),
+            line=chart_line(colour, dash=dash),
         )
-    losses = [row[key] for key, _, _ in lines for row in history if key in row]
+    losses = [row[key] for key, *_ in lines for row in history if key in row]
     if losses and min(losses) > 0:  # a little room, and at least a factor of 3, so that there are ticks
         middle = math.sqrt(min(losses) * max(losses))
         low, high = min(min(losses) / 1.1, middle / 1.8), max(max(losses) * 1.1, middle * 1.8)
-        figure.update_yaxes(**logarithmic_axis(low, high))
+        figure.update_yaxes(title_text="Loss (logarithmic)", **logarithmic_axis(low, high))
     return figure
 
 
