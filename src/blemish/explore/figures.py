@@ -92,6 +92,7 @@ def pareto_figure(counts: Mapping[str, int]) -> go.Figure:
     )
     figure.update_layout(
         yaxis2={
+            "title": {"text": "Cumulated share"},
             "overlaying": "y",
             "side": "right",
             "range": [0, 1.05],

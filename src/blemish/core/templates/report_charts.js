@@ -11,6 +11,10 @@
     x: "M2 0 6 4 10 0 12 2 8 6 12 10 10 12 6 8 2 12 0 10 4 6 0 2Z", "triangle-up": "M6 0.5 12 11H0Z",
     "triangle-down": "M6 11.5 0 1H12Z", star: "M6 0 7.6 4.1 12 4.3 8.6 7 9.7 11.4 6 9 2.3 11.4 3.4 7 0 4.3 4.4 4.1Z",
   };
+  const HATCHINGS = {
+    "/": "M9 12 21 0M9 6 15 0M15 12 21 6", "\\": "M9 0 21 12M15 0 21 6M9 6 15 12", x: "M9 0 21 12M9 12 21 0", "-": "M9 4H21M9 8H21",
+    "|": "M13 0V12M17 0V12", "+": "M9 6H21M15 0V12", ".": "M12 3.5h1M17 3.5h1M12 8.5h1M17 8.5h1",
+  };
   const drawn = (name, attributes) => {
     const node = document.createElementNS(SVG, name);
     Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
@@ -26,9 +30,8 @@
     const colour = (trace.line && trace.line.color) || first(marker.color) || "#888";
     if (trace.type === "bar") {
       svg.append(drawn("rect", { x: 9, y: 0, width: 12, height: 12, rx: 2, fill: first(marker.color), "fill-opacity": marker.opacity ?? 1 }));
-      if (marker.pattern && marker.pattern.shape) {
-        svg.append(drawn("path", { d: "M9 12 21 0M9 6 15 0M15 12 21 6", stroke: "#fff", "stroke-width": 1.6 }));
-      }
+      const hatching = HATCHINGS[marker.pattern && marker.pattern.shape];
+      if (hatching) svg.append(drawn("path", { d: hatching, stroke: "#fff", "stroke-width": 1.6, fill: "none" }));
       return svg;
     }
     const mode = trace.mode || "lines";

@@ -48,7 +48,7 @@
     });
     const ranged = heads.map((_, place) => rows.some(([, row]) => row.cells[place] && row.cells[place].dataset.low !== undefined));
     const titles = heads.map((head) => head.dataset.key || wordsOf(head));
-    const header = [...(groups ? ["group"] : []), ...titles.flatMap((title, place) => (ranged[place] ? [title, `${title} low`, `${title} high`] : [title]))];
+    const header = [...(groups ? [table.dataset.group || "group"] : []), ...titles.flatMap((title, place) => (ranged[place] ? [title, `${title}_low`, `${title}_high`] : [title]))];
     return [header, ...rows.map(([group, row]) => [...(groups ? [group] : []), ...heads.flatMap((_, place) => {
       const cell = row.cells[place];
       const value = cell ? (cell.dataset.value ?? (wordsOf(cell) === "–" ? "" : wordsOf(cell))) : "";
