@@ -12,8 +12,8 @@ from blemish.core.errors import ArtifactError, CatalogError, UsageError
 from blemish.core.progress import say, task
 from blemish.core.records import Text
 from blemish.data.told import NOTHING_TOLD
+from blemish.line.inspector_title import inspector_title, kept_version
 from blemish.workflows.data_request import DataRequest
-from blemish.workflows.evaluate import kept_version
 from blemish.workflows.fields import FalseRejectRate, InspectorFile, ReviewRate
 from blemish.workflows.request import Option, Outcome
 
@@ -199,7 +199,8 @@ def decide(request: DecideRequest) -> DecideResult:
     rows = decision_table(manifest.decision, calibration, scores)
     result = DecideResult(manifest, before, calibration, rows, known, out, request.report)
     if request.report is not None:
-        _write_report(result, request.report)
+        title = inspector_title(request.inspector, result.manifest.name)
+        _write_report(result, title, request.report)
     return result
 
 
@@ -335,8 +336,8 @@ def _check_names(request: DecideRequest, changes: bool) -> None:
         )
 
 
-def _write_report(result: DecideResult, out: Path) -> None:
-    """Write the report.
+def _write_report(result: DecideResult, title: str, out: Path) -> None:
+    """Write the report; `title` is what the inspector is called.
 
     Raises:
         BlemishError: the file cannot be written.
@@ -348,5 +349,5 @@ def _write_report(result: DecideResult, out: Path) -> None:
         shown = Shown(
             result.manifest.decisions, result.before, result.calibration, result.rows, result.scores
         )
-        title = f"{result.manifest.name}: decision"
-        write_decision_report(shown, out, title, inspector_facts(result.manifest))
+        facts = inspector_facts(result.manifest) | {"Inspector": title}
+        write_decision_report(shown, out, f"{title}: decision", facts)
