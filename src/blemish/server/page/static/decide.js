@@ -36,7 +36,8 @@ class Decide {
   }
 
   listen() {
-    if (Number(this.search.get("last"))) at("last").value = this.search.get("last");
+    const last = this.search.get("last");
+    if ([...at("last").options].some((one) => one.value === last)) at("last").value = last;
     at("last").addEventListener("change", () => {
       this.keep("last", at("last").value === "500" ? null : at("last").value);
       this.later();
@@ -194,6 +195,7 @@ class Decide {
     fill(this.form, this.proposal, seen, state);
     this.offerTail();
     const sentences = [...promises(seen), ...corrected(seen).map((text) => [text, ""]), [changed(seen), ""]];
+    if (seen.regions) sentences.push([seen.regions.in_words, ""]);
     at("sentences").replaceChildren(...sentences.map(([text, kind]) => element("p", {class: kind ? `note ${kind}` : null}, text)));
     at("sentences").setAttribute("aria-busy", "false");
     if (at("save")) at("save").disabled = !this.proposal.asked;
