@@ -14,6 +14,7 @@ const HIT = 28;
 const GRIP = {width: 62, height: 24};
 const MOST_CIRCLES = 400;
 const STEPS = 400;
+const ROOM = 0.4;
 
 /** Steps of an axis that read well: the next of 1, 2, 5 times a power of ten. */
 export function niceStep(wanted) {
@@ -53,11 +54,12 @@ export class Histogram {
     const {good, known_good: okay, known_defects: bad} = this.scores;
     const {threshold, review_threshold: review} = this.inEffect;
     const ends = (kind) => (kind.scores.length ? [kind.scores[0], kind.scores.at(-1)] : []);
-    let low = Math.min(...ends(good), ...ends(okay), ...ends(bad), review);
-    let high = Math.max(...ends(good), ...ends(okay), ...ends(bad), threshold);
+    const usual = good.scores[Math.floor(good.scores.length / 2)];
+    const low = Math.min(...ends(good), ...ends(okay), ...ends(bad), review);
+    // Above the threshold there is room to drag it, also where no score lies there.
+    const high = Math.max(...ends(good), ...ends(okay), ...ends(bad), threshold + ROOM * Math.max(0, threshold - usual));
     const margin = (high - low || Math.abs(high) || 1) * 0.04;
     if (this.near) {
-      const usual = good.scores[Math.floor(good.scores.length / 2)];
       const reach = Math.max((threshold - usual) * 0.6, margin);
       return [Math.max(low - margin, review - reach), Math.min(high + margin, threshold + reach)];
     }

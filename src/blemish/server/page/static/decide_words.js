@@ -65,7 +65,10 @@ export function rule(decision) {
   return RULES[decision.rule] ?? decision.rule;
 }
 
-/** A share as the number of percent in a field. */
+/** A share as the number of percent in a field: three digits, rounded up, so that a rate that is read there can be asked for. */
 export function inPercent(share) {
-  return share === null || share === undefined ? "" : String(Number((100 * share).toPrecision(3)));
+  if (share === null || share === undefined) return "";
+  if (share <= 0) return "0";
+  const digits = 2 - Math.floor(Math.log10(100 * share));
+  return String(Number((Math.ceil(100 * share * 10 ** digits - 1e-6) / 10 ** digits).toPrecision(3)));
 }
