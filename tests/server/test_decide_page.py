@@ -141,9 +141,9 @@ def test_what_is_painted_is_ignored_by_a_version_that_an_admin_activates(looking
     watched, client = looking(Role.ADMIN)
     page = watched.go(PATH).page
     _settled(watched)
-    page.locator("#strip img").first.wait_for()
     drawing = page.locator("#paint svg")
     drawing.scroll_into_view_if_needed()
+    page.locator("#strip img").first.wait_for()
     box = drawing.bounding_box()
     page.mouse.move(box["x"] + 1, box["y"] + 1)
     page.mouse.down()
@@ -159,7 +159,8 @@ def test_what_is_painted_is_ignored_by_a_version_that_an_admin_activates(looking
         page.get_by_label(f"Box 2, {name}", exact=True).input_value()
         for name in ("x", "y", "width", "height")
     ]
-    assert shown == ["100", "110", "20", "8"] and page.locator("#paint img").first.is_visible()
+    assert shown == ["100", "110", "20", "8"]
+    page.locator("#paint img").first.wait_for()
     page.get_by_label("Box 2, x", exact=True).fill("120")
     page.locator("#paint-problem", has_text="reaches to 140, 118").wait_for()
     page.get_by_label("Box 2, x", exact=True).fill("108")

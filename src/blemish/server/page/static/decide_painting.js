@@ -5,6 +5,7 @@ import {boxBetween, cornersInWords, outline, parsed, polygonOf, written} from ".
 import {doing, drawn, element, say} from "./dom.js";
 
 const LEAST = 3;
+const MOST_PHOTOGRAPHS = 16;
 const LAYER_MILLISECONDS = 150;
 const HINTS = {
   box: "Drag across the photograph.",
@@ -46,7 +47,13 @@ export class Painting {
     this.prepare();
     if (this.paints) this.list();
     this.changed();
-    await this.photographs();
+    // Far below what is usually looked at: photographs are fetched for whoever comes near.
+    const near = new IntersectionObserver((entries) => {
+      if (!entries.some((one) => one.isIntersecting)) return;
+      near.disconnect();
+      this.photographs().catch((problem) => say(at("paint-problem"), problem.message, "bad"));
+    }, {rootMargin: "300px"});
+    near.observe(at("painting"));
   }
 
   /** Another version judges by now: go on from that one, with what was painted. */
@@ -293,7 +300,7 @@ export class Painting {
   }
 
   async photographs() {
-    const {inspections} = await call("/v1/inspections", {search: {inspector: this.part, limit: 30}});
+    const {inspections} = await call("/v1/inspections", {search: {inspector: this.part, limit: MOST_PHOTOGRAPHS}});
     const kept = inspections.filter((one) => one.image);
     const first = kept.some((one) => one.id === this.wanted) ? this.wanted : kept[0]?.id;
     at("strip").replaceChildren(...kept.map((one) => this.thumbnail(one)));
