@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,7 +23,11 @@ PATH, DECISION = "/parts/washer/decide", "/v1/inspectors/washer/decision"
 
 @pytest.fixture
 def deciding(
-    served: Callable[..., Any], good: bytes, rejected: list[ByteArray], monkeypatch: pytest.MonkeyPatch
+    served: Callable[..., Any],
+    fitted: Path,
+    good: bytes,
+    rejected: list[ByteArray],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Any]:
     """A server with pages that asks for keys, and knows six defects and a good part; without the laboratory."""
     monkeypatch.setattr(app, "laboratory_installed", lambda: False)
@@ -31,6 +36,7 @@ def deciding(
             files = [(f"{place}.png", one) for place, one in enumerate([good, *photographs(rejected, 6)])]
             for record in inspect(client, *files).json()["inspections"]:
                 say(client, record["id"], "good" if record["file_name"] == "0.png" else "scratch")
+        server.service.shelf.add(fitted, "idle")
         yield server
 
 
@@ -56,6 +62,11 @@ def _settled(watched: Watched) -> str:
     """What the page says once the API has answered."""
     watched.page.locator("#sentences[aria-busy=false]").wait_for()
     return watched.text("#sentences")
+
+
+def _active(client: httpx.Client) -> int:
+    """The version that judges."""
+    return int({one["name"]: one["active"] for one in client.get("/v1/inspectors").json()}["washer"])
 
 
 def test_thresholds_are_moved_tried_saved_kept_and_undone(looking: Any) -> None:
@@ -121,12 +132,14 @@ def test_what_cannot_be_promised_is_said_beside_its_field(looking: Any) -> None:
     page.locator("#tail").check()
     page.locator("#tail-offer .wrong", has_text="too few to extrapolate").wait_for()
     page.fill("#false_reject_rate", "20")
+    page.keyboard.press("Enter")  # which saves nothing
     page.locator("#tail").uncheck()
     said.wait_for(state="detached")
     page.select_option("#by", "recall")
     page.fill("#recall", "100")
     page.wait_for_url(re.compile("recall=1"))
     assert "Catches 6 of your 6 known defects" in _settled(watched)
+    assert client.get(DECISION).json()["version"] == 1
     client.put(DECISION, json={"threshold": 40.0, "note": "somebody else"})
     page.click("#save")
     page.locator("#saved", has_text="version 2 is active now, not version 1").wait_for()
@@ -160,7 +173,9 @@ def test_what_is_painted_is_ignored_by_a_version_that_an_admin_activates(looking
         for name in ("x", "y", "width", "height")
     ]
     assert shown == ["100", "110", "20", "8"]
+    drawing.scroll_into_view_if_needed()
     page.locator("#paint img").first.wait_for()
+    assert watched.violations() == []
     page.get_by_label("Box 2, x", exact=True).fill("120")
     page.locator("#paint-problem", has_text="reaches to 140, 118").wait_for()
     page.get_by_label("Box 2, x", exact=True).fill("108")
@@ -168,13 +183,11 @@ def test_what_is_painted_is_ignored_by_a_version_that_an_admin_activates(looking
     page.locator("#narrowed", has_text="It does not judge yet").wait_for()
     made = client.get("/v1/inspectors/washer/view", params={"version": 2}).json()
     assert made["ignored_later"][1] == "box:108,110,20,8" and made["ignored_later"][0].startswith("box:0,0,")
-    assert client.get("/v1/inspectors").json()[0]["active"] == 1
+    assert _active(client) == 1
     with page.expect_navigation():
         page.get_by_role("button", name="Let version 2 judge").click()
     page.locator("#looks-at", has_text="Version 2 looks at").wait_for()
-    assert client.get("/v1/inspectors").json()[0]["active"] == 2 and "version 2" in watched.text(
-        ".part-head p"
-    )
+    assert _active(client) == 2 and "version 2" in watched.text(".part-head p")
     assert all("422" in one for one in watched.troubles)
 
 
@@ -195,4 +208,5 @@ def test_a_viewer_reads_all_of_it_at_any_size_in_both_themes(looking: Any) -> No
             assert watched.violations() == [], (theme, width)
     page.set_viewport_size({"width": 640, "height": 400})  # 1280 x 800 at 200 %
     assert watched.overflow() == 0
+    assert "No version of idle judges" in watched.go("/parts/idle/decide").text("main .note")
     assert watched.troubles == []

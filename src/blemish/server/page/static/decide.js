@@ -47,6 +47,10 @@ class Decide {
     }
     this.shown(this.search.get("shown") === "near");
     this.form.addEventListener("input", (event) => this.typed(event.target));
+    // Enter ends a number; it does not change what judges.
+    this.form.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.target.matches("input:not([name=note])")) event.preventDefault();
+    });
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (at("save")) this.save();
