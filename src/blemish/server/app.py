@@ -32,6 +32,7 @@ from blemish.server.routes import (
     statistics,
     uploads,
     versions,
+    views,
 )
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
@@ -72,8 +73,8 @@ def create_app(service: Service) -> FastAPI:
     app.state.streams = EventStreams()
     problems.install(app)
     answering = (
-        inspect, inspectors, decisions, inspections, explanations, gallery, statistics, jobs, audit, keys, settings,
-        health, parts, versions, uploads, documentation,
+        inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, audit, keys,
+        settings, health, parts, versions, uploads, documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)
