@@ -60,6 +60,7 @@ NAMES = [
     "create_detector",
     "detector_info",
     "detector_names",
+    "drift",
     "evaluate",
     "explore_images",
     "fit",

@@ -81,11 +81,13 @@ class Service:
         station = self.home.station
         self.log = InspectionLog(self.database, station)
         self.statistics = HistoryStatistics(self.database)
-        self.drift = DriftWatch(self.database, settings.parts_per_false_alarm, settings.parts_alike)
         policy = KeepPolicy(settings.keep, settings.keep_days, settings.keep_gigabytes)
         self.images = ImageStore(self.home.images, policy)
         self.keys = KeyStore(self.database)
         self.shelf = InspectorShelf(self.home, self.database)
+        self.drift = DriftWatch(
+            self.database, self.shelf, settings.parts_per_false_alarm, settings.parts_alike
+        )
         self.jobs = Jobs(self.home.jobs)
         self.metrics = Metrics()
         self.queue = InspectionQueue(

@@ -23,7 +23,7 @@ _MOST_ID = 2**63 - 1
 
 
 class Action(StrEnum):
-    """What was done: to the inspectors on the shelf, or to the keys."""
+    """What was done: to the inspectors on the shelf, to what their drift is told by, or to the keys."""
 
     ADD = "add"
     NARROW = "narrow"
@@ -31,6 +31,7 @@ class Action(StrEnum):
     ROLL_BACK = "roll-back"
     DECIDE = "decide"
     UNDO_DECISION = "undo-decision"
+    LEARN_ANEW = "learn-anew"
     CREATE_KEY = "create-key"
     REVOKE_KEY = "revoke-key"
 
