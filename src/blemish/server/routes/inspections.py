@@ -134,9 +134,13 @@ def heatmap(
     caller: Viewer,
     number: Number,
     opacity: Annotated[float, Query(ge=0, le=1)] = 0.6,
+    style: Annotated[
+        Literal["over", "layer"], Query(description="Over the photograph, or alone with transparency.")
+    ] = "over",
 ) -> Response:
     """The heatmap over the photograph as PNG, made anew by the version that judged; only if the photograph is kept."""
-    drawn = service.reinspection.of_record(service.log.get(number)).heatmap(opacity)
+    judgement = service.reinspection.of_record(service.log.get(number))
+    drawn = judgement.layer() if style == "layer" else judgement.heatmap(opacity)
     return Response(drawn, media_type="image/png", headers={"Cache-Control": "private, max-age=86400"})
 
 
