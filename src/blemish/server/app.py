@@ -26,6 +26,7 @@ from blemish.server.routes import (
     inspectors,
     jobs,
     statistics,
+    views,
 )
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
@@ -63,7 +64,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.streams = EventStreams()
     problems.install(app)
     answering = (
-        inspect, inspectors, decisions, inspections, explanations, gallery, statistics, jobs, audit, health,
+        inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, audit, health,
         documentation,
     )  # fmt: skip
     for routes in answering:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +73,22 @@ class DecisionState:
     corrected: CorrectedScores
     in_effect: Seen
     table: tuple[Seen, ...]
+
+
+@dataclass(frozen=True)
+class Previewed:
+    """A decision that is not in effect yet, and what it would do.
+
+    Attributes:
+        decision: what was asked for has become.
+        history: what it would have made of the past.
+        rejects, reviews: what its thresholds mean; the latter None where nothing is reviewed.
+    """
+
+    decision: Decision
+    history: Preview
+    rejects: Seen
+    reviews: Seen | None
 
 
 class Decisions:
@@ -163,8 +179,9 @@ class Decisions:
             self._inspectors.supersede(path, change)
         return self.state(name)
 
-    def preview(self, name: str, policy: Policy, last: int) -> tuple[Decision, Preview]:
-        """The decision that a policy would become, and what it would have made of past inspections.
+    def preview(self, name: str, policy: Policy, last: int) -> Previewed:
+        """The decision that a policy would become, and what it would have made of past inspections; the one in effect
+        where nothing is asked for.
 
         Raises:
             NotFoundError: there is no such inspector.
@@ -174,9 +191,25 @@ class Decisions:
         version = self._shelf.active(name)
         manifest, calibration = self._read(version)
         history = self._history(version)
-        defects = _known(history.corrected())
-        decision = decided(manifest, calibration, policy, defects).decision
-        return decision, history.preview(decision, last)
+        corrected = history.corrected()
+        decision = manifest.decision
+        if policy.asked:
+            decision = decided(manifest, calibration, policy, _known(corrected)).decision
+        return Previewed(
+            decision,
+            history.preview(decision, last),
+            *_both_seen(decision, calibration, corrected),
+        )
+
+    def manifest(self, name: str, version: int | None = None) -> tuple[InspectorVersion, Manifest]:
+        """A version of an inspector, and what it says of itself; the active one if `version` is None.
+
+        Raises:
+            NotFoundError: there is no such inspector or version.
+            ArtifactError: its file is damaged.
+        """
+        found = self._shelf.active(name) if version is None else self._shelf.get(name, version)
+        return found, self._read(found)[0]
 
     def _history(self, version: InspectorVersion) -> DecisionHistory:
         alike = scored_alike(self._database, self._shelf, version)
@@ -207,6 +240,20 @@ def _seen_at(rate: float, calibration: Calibration, corrected: CorrectedScores) 
     if missing > 0:
         return Seen(rate, None, missing)
     return _seen(calibration.threshold(rate), rate, calibration, corrected)
+
+
+def _both_seen(
+    decision: Decision, calibration: Calibration, corrected: CorrectedScores
+) -> tuple[Seen, Seen | None]:
+    """What the thresholds of a decision mean; a share that a model expects is that of the decision."""
+    rejects = replace(
+        _seen(decision.threshold, decision.false_reject_rate, calibration, corrected),
+        expected=decision.expected,
+        at_most=decision.at_most,
+    )
+    if decision.review_threshold == decision.threshold:
+        return rejects, None
+    return rejects, _seen(decision.review_threshold, decision.review_rate, calibration, corrected)
 
 
 def _seen(threshold: float, rate: float | None, calibration: Calibration, corrected: CorrectedScores) -> Seen:

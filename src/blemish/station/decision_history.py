@@ -46,6 +46,24 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class ChangedVerdict:
+    """An inspection that would have had another verdict.
+
+    Attributes:
+        id: its number.
+        before, after: the verdicts.
+        score: of the photograph.
+        kept: whether its photograph is.
+    """
+
+    id: int
+    before: Verdict
+    after: Verdict
+    score: float
+    kept: bool
+
+
+@dataclass(frozen=True)
 class CorrectedParts:
     """What becomes of photographs of which a person has said what they show; each counts once.
 
@@ -69,16 +87,21 @@ class Preview:
     Attributes:
         n: the latest inspections that were looked at.
         turns: their verdicts before and after.
-        changed: how many would have had another verdict, and `changed_ids`, the numbers of the newest 100 of them.
+        changed: how many would have had another verdict, and `newest`, the newest 100 of them.
         good, bad: all parts with corrections, among the latest or not.
     """
 
     n: int
     turns: tuple[Turn, ...]
     changed: int
-    changed_ids: tuple[int, ...]
+    newest: tuple[ChangedVerdict, ...]
     good: CorrectedParts
     bad: CorrectedParts
+
+    @property
+    def changed_ids(self) -> tuple[int, ...]:
+        """Numbers of the newest."""
+        return tuple(one.id for one in self.newest)
 
 
 class DecisionHistory:
@@ -124,17 +147,21 @@ class DecisionHistory:
         turns = select(latest.c.verdict, latest.c.after, func.count()).group_by(
             latest.c.verdict, latest.c.after
         )
-        ids = (
-            select(latest.c.id)
+        row = latest.c
+        newest = (
+            select(row.id, row.verdict, row.after, row.score, row.image_suffix.is_not(None))
             .where(other)
-            .order_by(latest.c.time.desc(), latest.c.id.desc())
+            .order_by(row.time.desc(), row.id.desc())
             .limit(MOST_IDS)
         )
         with self._database.session() as session:
             counted = [
                 Turn(Verdict(before), Verdict(after), int(n)) for before, after, n in session.execute(turns)
             ]
-            changed = tuple(session.scalars(ids))
+            changed = tuple(
+                ChangedVerdict(int(number), Verdict(before), Verdict(after), float(score), bool(kept))
+                for number, before, after, score, kept in session.execute(newest)
+            )
             by_truth = self._corrected_parts(decision)
             parts = {str(row[0]): CorrectedParts(*map(int, row[1:])) for row in session.execute(by_truth)}
         none = CorrectedParts(0, 0, 0, 0, 0)
@@ -142,15 +169,16 @@ class DecisionHistory:
             n=sum(turn.n for turn in counted),
             turns=tuple(sorted(counted, key=lambda turn: (turn.before, turn.after))),
             changed=sum(turn.n for turn in counted if turn.before != turn.after),
-            changed_ids=changed,
+            newest=changed,
             good=parts.get("good", none),
             bad=parts.get("bad", none),
         )
 
     def _judged_by(self, decision: Decision) -> Select[tuple[object, ...]]:
-        """Number, time, truth and both verdicts of the inspections."""
+        """Number, time, truth, score, both verdicts and where the photographs of the inspections are."""
         after = _verdict(decision).label("after")
-        return select(_ROW.id, _ROW.time, _ROW.truth, _ROW.verdict, after).where(*self._mine)
+        columns = (_ROW.id, _ROW.time, _ROW.truth, _ROW.score, _ROW.image_suffix, _ROW.verdict)
+        return select(*columns, after).where(*self._mine)
 
     def _corrected_ids(self) -> Select[tuple[int]]:
         """The latest inspection of each photograph of which a person has said what it shows."""
