@@ -51,10 +51,12 @@ from blemish.line.inspection import Inspection as Inspection
 from blemish.line.runtime import Inspector as Inspector
 from blemish.workflows.notebook import Measured as Measured
 from blemish.workflows.notebook import benchmark as benchmark
-from blemish.workflows.notebook import drift as drift
 from blemish.workflows.notebook import evaluate as evaluate
 from blemish.workflows.notebook import explore_images as explore_images
 from blemish.workflows.notebook import fit as fit
 from blemish.workflows.notebook import load as load
+from blemish.workflows.notebook_station import corrections as corrections
+from blemish.workflows.notebook_station import drift as drift
+from blemish.workflows.notebook_station import preview_decision as preview_decision
 
 __version__: str

@@ -11,13 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from blemish.core.types import Region, Verdict
+from blemish.core.types import Region
 from blemish.line.decision import Decision
 from blemish.line.pixel_decision import PixelDecision
 from blemish.line.region_verdicts import judged_regions
 
 MOST_LOGGED = 20
 """Regions of a photograph that are logged at most, see `blemish.line.regions.find_regions`."""
+
+NOT_SHOWN, NO_VERDICT = "not shown", "no verdict"
+"""What stands for the verdict of a region that is not shown, and of one that is and has none."""
 
 _ROUNDING = 1e-9
 
@@ -51,11 +54,11 @@ class RegionsAfter:
     """What becomes of the regions of a part.
 
     Attributes:
-        turns: the verdict of each logged region before, and after; None where it is not shown.
+        turns: the verdict of each logged region before, and after, `NOT_SHOWN` or `NO_VERDICT`.
         peak_alone: whether nothing is above the threshold, so that the place of the highest map value is shown alone.
     """
 
-    turns: tuple[tuple[Verdict | None, Verdict | None], ...]
+    turns: tuple[tuple[str, str], ...]
     peak_alone: bool = False
 
 
@@ -80,45 +83,49 @@ def regions_after(
     if not any(shown):
         return RegionsAfter(())
     if not shown[1]:
-        return RegionsAfter(tuple((one.verdict, None) for one in regions))
+        return RegionsAfter(tuple((_said(one), NOT_SHOWN) for one in regions))
     if not shown[0]:
         return Unknown.PASSED
     found = _kept(regions, score, before.pixels, after.pixels, score_is_maximum)
     if isinstance(found, Unknown):
         return found
-    kept, peak_alone = found
-    if peak_alone and kept:  # its area is another, and so it has no p-value
-        kept = [replace(kept[0], p_value=None)]
-    judged = {id(old): new.verdict for old, new in zip(kept, _judged(kept, after, score_is_maximum), strict=True)}
-    top = id(kept[0]) if peak_alone and kept else None
-    verdicts = [judged[top] if top and place == 0 else judged.get(id(one)) for place, one in enumerate(regions)]
-    return RegionsAfter(tuple(zip((one.verdict for one in regions), verdicts, strict=True)), peak_alone)
+    places, peak_alone = found
+    # The area around a peak is another than the region's was, and has no p-value.
+    kept = [replace(regions[place], p_value=None) if peak_alone else regions[place] for place in places]
+    judged = dict(zip(places, judged_regions(kept, after, score_is_maximum, None), strict=True))
+    turns = tuple(
+        (_said(one), _said(judged[place]) if place in judged else NOT_SHOWN)
+        for place, one in enumerate(regions)
+    )
+    return RegionsAfter(turns, peak_alone)
 
 
-def _judged(regions: Sequence[Region], decision: Decision, score_is_maximum: bool) -> tuple[Region, ...]:
-    return judged_regions(regions, decision, score_is_maximum, None)
+def _said(region: Region) -> str:
+    return NO_VERDICT if region.verdict is None else str(region.verdict)
 
 
 def _kept(
     regions: Sequence[Region], score: float, old: PixelDecision, new: PixelDecision, score_is_maximum: bool
-) -> tuple[list[Region], bool] | Unknown:
-    """Which of the regions stay, the first alone where it is only the map's peak by now; and whether it is."""
+) -> tuple[list[int], bool] | Unknown:
+    """Places of the regions that stay, the first alone where it is only the map's peak by now; and whether it is."""
     if not regions:
         return Unknown.OLDER
     of_peak = regions[0].score <= old.threshold  # the map was nowhere above it
     if new == old:
-        return list(regions), of_peak
+        return list(range(len(regions))), of_peak
     if of_peak or regions[0].score <= new.threshold:
         if new.threshold < regions[0].score:
             return Unknown.LOWER
         # The highest of all that is counted: where small areas were left out, only the part's score says so.
         whole = not old.smallest_side or (score_is_maximum and regions[0].score >= score)
-        return (list(regions[:1]), True) if whole or of_peak else Unknown.SMALLER
+        return ([0], True) if whole or of_peak else Unknown.SMALLER
     return _among(regions, old, new)
 
 
-def _among(regions: Sequence[Region], old: PixelDecision, new: PixelDecision) -> tuple[list[Region], bool] | Unknown:
-    """Of regions of which the first is above both thresholds those that stay."""
+def _among(
+    regions: Sequence[Region], old: PixelDecision, new: PixelDecision
+) -> tuple[list[int], bool] | Unknown:
+    """Of regions of which the first is above both thresholds the places of those that stay."""
     if new.threshold < old.threshold:
         return Unknown.LOWER
     if new.growth != old.growth:
@@ -127,13 +134,14 @@ def _among(regions: Sequence[Region], old: PixelDecision, new: PixelDecision) ->
         return Unknown.MERGED
     if new.smallest_side < old.smallest_side:
         return Unknown.SMALLER
-    above = [one for one in regions if one.score > new.threshold]
+    above = [place for place, one in enumerate(regions) if one.score > new.threshold]
     if new.smallest_side == old.smallest_side:
         return above, False
-    if any(one.area is None for one in above):
+    areas = {place: regions[place].area for place in above}
+    if None in areas.values():
         return Unknown.OLDER
     least = new.smallest_side**2 * (1 - _ROUNDING)
-    large = [one for one in above if (one.area or 0) >= least]
+    large = [place for place, area in areas.items() if area is not None and area >= least]
     if len(regions) >= MOST_LOGGED and len(large) < len(above):
         return Unknown.MANY
     if not large and old.smallest_side:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -205,7 +205,9 @@ def _of_photographs(request: DriftRequest, data: Path, inspector: Inspector | No
     left_out = list[tuple[str, str]]()
     is_results = data.suffix.lower() in _RESULTS and not data.is_dir()
     judged = (
-        _earlier(data, inspector, left_out) if is_results else _judged(inspector, data, request, left_out)
+        _earlier(data, inspector, request, left_out)
+        if is_results
+        else _judged(inspector, data, request, left_out)
     )
     rate = request.parts_per_false_alarm or PARTS_PER_FALSE_ALARM
     tests, places = DriftTests(inspector.calibration.n, rate, request.parts_alike or 1), list[Place]()
@@ -244,7 +246,6 @@ def _judged(
     inspector: Inspector, data: Path, request: DriftRequest, left_out: list[tuple[str, str]]
 ) -> Iterator[_Judged]:
     """Photographs of a folder, judged and measured one after another; what cannot be goes to `left_out`."""
-    from blemish.core.photograph_time import taken_at
     from blemish.line.photographs import LEFT_OUT, find_photographs
 
     require_no_shape(request.ignore)
@@ -255,7 +256,7 @@ def _judged(
         (str(one.path), one.error.detail) for one in found if one.error and one.error.kind != LEFT_OUT
     ]
     paths = [one.path for one in found if one.error is None]
-    times = {path: taken_at(path) for path in paths} if request.order == "time" else {}
+    times = _times(paths, request)
     paths.sort(key=lambda path: (times.get(path, 0), _by_name(path)))
     number = 0
     for path in track(paths, f"Watching with {inspector.name}"):
@@ -268,8 +269,29 @@ def _judged(
             left_out.append((str(path), explained(error, "blemish drift")[1]))
             continue
         number += 1
-        time = datetime.fromtimestamp(times[path], UTC) if path in times else None
-        yield _Judged(Place(path.relative_to(data).as_posix() if path != data else path.name, time), part)
+        name = path.relative_to(data).as_posix() if path != data else path.name
+        yield _Judged(Place(name, _time(times, path)), part)
+
+
+def _times(paths: Sequence[Path], request: DriftRequest) -> dict[Path, float]:
+    """When photographs were taken, where they are to be in that order.
+
+    Raises:
+        UsageError: one is not there, which only results can name.
+    """
+    from blemish.core.photograph_time import taken_at
+
+    if request.order == "name":
+        return {}
+    times = {path: taken_at(path) for path in paths}
+    for path, time in times.items():
+        if not time and not path.exists():
+            raise UsageError(f"{path} is not there to say when it was taken: leave --order time out.")
+    return times
+
+
+def _time(times: Mapping[Path, float], path: Path) -> datetime | None:
+    return datetime.fromtimestamp(times[path], UTC) if path in times else None
 
 
 def _by_name(path: Path) -> list[tuple[int, str]]:
@@ -305,8 +327,10 @@ def _part(inspector: Inspector, path: Path, number: int) -> InspectedPart:
     )
 
 
-def _earlier(path: Path, inspector: Inspector, left_out: list[tuple[str, str]]) -> Iterator[_Judged]:
-    """What `blemish inspect` has said of photographs, in its order; of light and focus that says nothing.
+def _earlier(
+    path: Path, inspector: Inspector, request: DriftRequest, left_out: list[tuple[str, str]]
+) -> Iterator[_Judged]:
+    """What `blemish inspect` has said of photographs; of light and focus that says nothing.
 
     Raises:
         BlemishError: the file cannot be read, or holds no results.
@@ -319,8 +343,11 @@ def _earlier(path: Path, inspector: Inspector, left_out: list[tuple[str, str]]) 
         f"{path} has scores and no photographs, so light, focus and place are not watched: name the folder of the "
         "photographs to watch them."
     )
+    results = list(earlier_results(path))
+    times = _times([Path(one.path) for one in results], request)
+    results.sort(key=lambda one: (times.get(Path(one.path), 0), _by_name(Path(one.path))))
     number = 0
-    for one in earlier_results(path):
+    for one in results:
         if one.verdict is None or one.score is None:
             left_out.append((one.path, one.error))
             continue
@@ -342,4 +369,4 @@ def _earlier(path: Path, inspector: Inspector, left_out: list[tuple[str, str]]) 
             suitable,
         )
         number += 1
-        yield _Judged(Place(one.path), part)
+        yield _Judged(Place(one.path, _time(times, Path(one.path))), part)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from blemish.data.told import Told
 from blemish.detectors.registry import DEFAULT_DETECTOR
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from blemish.detectors.inputs import ImageInputs
     from blemish.evaluation.result import Evaluation
     from blemish.workflows.benchmark import BenchmarkResult
-    from blemish.workflows.drift import DriftResult
     from blemish.workflows.explore import ExploreResult
 
 _SHOWN = {"image_auroc": "AUROC", "image_ap": "AP", "f1": "F1", "precision": "precision", "recall": "recall"}
@@ -170,67 +169,6 @@ def evaluate(
         told = Told(layout, tuple(good), tuple(defective), tuple(ignore))
         data = open_category(Path(data), category, inspector.manifest.training.category, told)
     return Measured(inspector, evaluate_inspector(inspector, data))
-
-
-def drift(
-    inspector: Inspector | Path | str | None = None,
-    data: Path | str | None = None,
-    *,
-    home: Path | str | None = None,
-    database: str | None = None,
-    order: Literal["name", "time"] = "name",
-    ignore: Sequence[str] = (),
-    parts_per_false_alarm: float | None = None,
-    parts_alike: int | None = None,
-    learn_anew: bool = False,
-    by: str = "local",
-    note: str | None = None,
-) -> DriftResult:
-    """Say whether light, lens or parts have changed, what moved first, by how much and since when.
-
-    Of what a station has logged, as `drift("screw", home="/var/lib/blemish")`; or of photographs without a station, as
-    `drift("screw.blemish", "photographs/")`: these are judged one after another, and watched as a station would.
-
-    Args:
-        inspector: name of one at the station, all active ones where None; with `data` the inspector, or its file.
-        data: a folder of photographs, or results.json or results.csv of `blemish inspect`.
-        home: folder of the station; `BLEMISH_HOME` where None.
-        database: URL of its history, if that is not in the home.
-        order: of the photographs: by their names, 9.png before 10.png, or by when they were taken.
-        ignore: patterns of files and folders in `data` that are left out.
-        parts_per_false_alarm: in `data` drift is told by mistake once in so many parts at most; 1,000,000 where None.
-        parts_alike: consecutive parts of one batch in `data`; 1 where None.
-        learn_anew: take all that the station inspects from now on for normal, as after a new lamp.
-        by, note: who lets it learn anew, and why, for the record.
-
-    Returns:
-        What the tests say: `message`, `drifted`, `moved`, and `drifts` of each inspector.
-
-    Raises:
-        NotFoundError: the station has no such active inspector.
-        UsageError: what is asked for does not go together, or `data` holds nothing.
-        ArtifactError: the inspector cannot be used.
-        BlemishError: the history or a file cannot be read.
-    """
-    from blemish.workflows.drift import DriftRequest
-    from blemish.workflows.drift import drift as watch
-
-    opened = inspector if isinstance(inspector, Inspector) else None
-    named = opened.path if opened is not None and data is not None else opened.name if opened else inspector
-    request = DriftRequest(
-        inspector=None if named is None else str(named),
-        data=None if data is None else Path(data),
-        home=None if home is None else Path(home),
-        database=database,
-        order=order,
-        ignore=tuple(ignore),
-        parts_per_false_alarm=parts_per_false_alarm,
-        parts_alike=parts_alike,
-        learn_anew=learn_anew,
-        by=by,
-        note=note,
-    )
-    return watch(request, opened)
 
 
 def benchmark(
