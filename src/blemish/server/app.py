@@ -26,11 +26,13 @@ from blemish.server.routes import (
     inspectors,
     jobs,
     statistics,
+    uploads,
     views,
 )
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
 from blemish.server.streams import EventStreams
+from blemish.server.training import training_installed
 
 _DESCRIPTION = (
     "Visual defect inspection. Errors are problem details (RFC 9457). "
@@ -64,23 +66,25 @@ def create_app(service: Service) -> FastAPI:
     app.state.streams = EventStreams()
     problems.install(app)
     answering = (
-        inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, audit, health,
+        inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, uploads, audit,
+        health,
         documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)
     openapi.install(app, service.settings.keys_required)
-    uploads = service.home.path
+    spool = service.home.path
     app.state.laboratory = False
+    app.state.training = training_installed()
     if service.settings.page:
         page.install_page(app)
         if laboratory_installed():
             from blemish.server.laboratory.laboratory import mount_laboratory
 
-            uploads = mount_laboratory(app, service)
+            spool = mount_laboratory(app, service)
             app.state.laboratory = True
     app.add_middleware(
-        Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=uploads
+        Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=spool
     )
     app.add_middleware(Proxies, settings=service.settings)
     return app

@@ -94,6 +94,7 @@ def run_benchmark(
     out: Path,
     tell: Callable[[CellResult], None] = lambda result: None,
     workers: int | None = None,
+    seconds: float | None = None,
 ) -> Benchmark:
     """Measure all cells that `out` does not hold yet.
 
@@ -108,6 +109,7 @@ def run_benchmark(
         tell: called with each cell that was measured now.
         workers: cells measured at a time, each in a process of its own; as many as the machine has room for when None.
             Inspectors are timed afterwards, one by one.
+        seconds: no cell is begun after so many; those that are missing then have failed, and are not kept as such.
 
     Raises:
         BlemishError: `out` cannot be written.
@@ -127,6 +129,8 @@ def run_benchmark(
     with task("Comparison, cell by cell", missing) as advance, Workers(count) as running:
         for one in data:
             unmeasured = [cell for cell in cells[one.name] if results[cell.key] is None]
+            if seconds is not None and time.monotonic() - started > seconds:
+                unmeasured = []
             jobs = _jobs(one, unmeasured, out)
             for job in jobs:
                 running.submit(job)
@@ -136,6 +140,10 @@ def run_benchmark(
                 results[result.cell.key] = result
                 advance(1)
                 tell(result)
+                if seconds is not None and time.monotonic() - started > seconds:
+                    running.drop_waiting()
+    for cell in (cell for of in cells.values() for cell in of if results[cell.key] is None):
+        results[cell.key] = CellResult(cell, error="It was not begun: the time for the comparison was over.")
     timed = [time_cell(kept) for kept in track(list(results.values()), "Timing the inspectors") if kept]
     return Benchmark(
         candidates=tuple(candidates),

@@ -85,6 +85,11 @@ class Workers:
             self._jobs.sort(key=lambda one: one.cost, reverse=True)
             self._dispatch()
 
+    def drop_waiting(self) -> None:
+        """Forget the cells that no worker has begun."""
+        with self._lock:
+            self._jobs.clear()
+
     def results(self, waiting: int = 0) -> Iterator[CellResult]:
         """The results of what was submitted, as they come, until no more than `waiting` cells are not yet measured.
 
