@@ -56,8 +56,7 @@ def test_a_folder_is_watched_in_the_order_of_its_names(
     assert abs(began - STEADY) <= 12 and began < told <= STEADY + DARK
     assert 0.75 < moved["now"] / moved["before"] < 0.9  # the photographs themselves differ
     assert (
-        said["message"].startswith("The brightness has fallen by 1")
-        and f"since {began}.png" in said["message"]
+        said["message"].startswith("The brightness has fallen by") and f"since {began}.png" in said["message"]
     )
     (left_out,) = outcome.document["left_out"]
     assert left_out["path"].endswith("77b.png")
@@ -87,6 +86,21 @@ def test_by_the_time_they_were_taken_the_other_way_round(
     (said,) = blemish("drift", fitted, tmp_path, "--order", "time", "--json", *RATE).document["drift"]
     moved = said["moved"][0]
     assert moved["statistic"] == "brightness" and moved["since_photograph"]["time"].startswith("2026-05-04T1")
+
+
+def test_a_change_that_has_ended_is_told_too(
+    fitted: Path, darkening: Path, tmp_path: Path, blemish: Blemish
+) -> None:
+    import shutil
+
+    order = [*range(1, 121), *range(STEADY + 1, STEADY + 31), *(1 + k % 120 for k in range(130))]
+    for number, one in enumerate(order):
+        shutil.copy(darkening / f"{one}.png", tmp_path / f"{number}.png")
+    outcome = blemish("drift", fitted, tmp_path, "--json", *RATE)
+    said = [one for one in outcome.document["ended"] if one["statistic"] == "brightness"]
+    assert outcome.status == 0 and not said[0]["rising"]
+    since, told, until = (int(Path(said[0][name]["name"]).stem) for name in ("since", "told", "until"))
+    assert 105 <= since < told < 150 < until < 280
 
 
 @pytest.mark.parametrize("name", ["results.json", "results.csv"])

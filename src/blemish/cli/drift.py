@@ -33,6 +33,8 @@ def drift(request: DriftRequest) -> DriftResult:
         if place:
             console.print("")
         _print(one)
+    for past in result.ended:
+        console.print(f"  earlier: {past}")
     if not result.drifts:
         console.print("No inspector is active at this station.")
     return result

@@ -24,6 +24,11 @@ from blemish.station.region_preview import RegionPreview
 _MOST_VERSION = 2**31 - 1
 
 Note = Annotated[str, Field(min_length=1, max_length=200, pattern=LINE_PATTERN)]
+JobName = Annotated[str, Field(pattern=r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}$")]
+DEFECTS_OF_JOB: Any = Field(
+    None,
+    description="A job of the kind decide that is done: the known defects that it has scored count too.",
+)
 Expected = Annotated[int, Field(ge=1, le=_MOST_VERSION)]
 
 
@@ -46,6 +51,7 @@ class DecideRequest(PolicyRequest):
     regions: PixelPolicy = Field(
         SAME_REGIONS, description="What is asked of regions; it may be all that is asked."
     )
+    defects_of_job: JobName | None = DEFECTS_OF_JOB
     note: Note | None = Field(None, description="Why, for those who look at it later.")
     expected_version: Expected | None = Field(
         None,
@@ -57,6 +63,7 @@ class PreviewRequest(PolicyRequest):
     """A policy, and how many of the latest inspections it is to be tried on; of none the decision in effect is."""
 
     last: int = Field(1000, ge=1, le=MOST_INSPECTIONS)
+    defects_of_job: JobName | None = DEFECTS_OF_JOB
     regions: PixelPolicy = Field(
         SAME_REGIONS, description="What is asked of regions; it may be all that is asked."
     )

@@ -18,7 +18,9 @@ from blemish.line.manifest import Manifest
 from blemish.line.pixel_policy import SAME_REGIONS, PixelPolicy, decided_whole
 from blemish.line.policy import Policy
 from blemish.line.region_statistics import region_statistics
+from blemish.server.defects_of_jobs import defects_of
 from blemish.server.inspectors import Inspectors
+from blemish.server.jobs import Jobs
 from blemish.station.audit import Action, Change
 from blemish.station.database import Database
 from blemish.station.decision_history import CorrectedScores, DecisionHistory
@@ -67,10 +69,11 @@ class Decisions:
         database: the history.
         shelf: where versions are.
         inspectors: which of them judge.
+        jobs: that have scored known defects.
     """
 
-    def __init__(self, database: Database, shelf: InspectorShelf, inspectors: Inspectors) -> None:
-        self._database, self._shelf, self._inspectors = database, shelf, inspectors
+    def __init__(self, database: Database, shelf: InspectorShelf, inspectors: Inspectors, jobs: Jobs) -> None:
+        self._database, self._shelf, self._inspectors, self._jobs = database, shelf, inspectors, jobs
         self._remembered: OrderedDict[str, _Known] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -102,6 +105,7 @@ class Decisions:
         note: str | None = None,
         expected_version: int | None = None,
         regions: PixelPolicy = SAME_REGIONS,
+        defects_of_job: str | None = None,
     ) -> DecisionState:
         """Make a version that decides by a policy, and let it judge from now on.
 
@@ -111,10 +115,12 @@ class Decisions:
             by, note: who, and why.
             expected_version: the one that is to be active still; whichever is when None.
             regions: what is asked of them.
+            defects_of_job: a job whose known defects count besides those that people found.
 
         Raises:
-            NotFoundError: there is no such inspector.
-            ConflictError: another version is active than the one expected; nothing is changed then.
+            NotFoundError: there is no such inspector or job.
+            ConflictError: another version is active than the one expected, or than the job scored by; nothing is
+                changed then.
             UsageError: the policy is not possible.
             ArtifactError: the file of the active version is damaged.
         """
@@ -125,7 +131,9 @@ class Decisions:
                 f"{expected_version}): look at it again."
             )
         artifact = read_artifact(active.path, digest=active.digest)
-        before, defects = artifact.manifest.decision, known_scores(self._history(active).corrected())
+        before = artifact.manifest.decision
+        corrected = self._corrected(active, artifact.manifest, defects_of_job)
+        defects = known_scores(corrected)
         statistics = region_statistics(artifact) if regions.asked else None
         maxima = None if statistics is None else statistics.calibration
         manifest, calibration = artifact.manifest, artifact.calibration()
@@ -137,7 +145,8 @@ class Decisions:
             version_before=active.version,
             detail={
                 "policy": policy.model_dump(mode="json", exclude_defaults=True)
-                | regions.model_dump(mode="json", exclude_defaults=True),
+                | regions.model_dump(mode="json", exclude_defaults=True)
+                | ({} if defects_of_job is None else {"defects_of_job": defects_of_job}),
                 "before": before.model_dump(mode="json", exclude_none=True),
                 "after": changed.decision.model_dump(mode="json", exclude_none=True),
             },
@@ -148,7 +157,14 @@ class Decisions:
             self._inspectors.supersede(path, change)
         return self.state(name)
 
-    def preview(self, name: str, policy: Policy, last: int, regions: PixelPolicy = SAME_REGIONS) -> Previewed:
+    def preview(
+        self,
+        name: str,
+        policy: Policy,
+        last: int,
+        regions: PixelPolicy = SAME_REGIONS,
+        defects_of_job: str | None = None,
+    ) -> Previewed:
         """The decision that a policy would become, and what it would have made of past inspections; the one in effect
         where nothing is asked for.
 
@@ -160,7 +176,7 @@ class Decisions:
         version = self._shelf.active(name)
         known = self._read(version)
         history = self._history(version)
-        corrected = history.corrected()
+        corrected = self._corrected(version, known.manifest, defects_of_job)
         asked = policy, regions, last
 
         def decided_by(number: int) -> Decision | None:
@@ -179,6 +195,16 @@ class Decisions:
         """
         found = self._shelf.active(name) if version is None else self._shelf.get(name, version)
         return found, self._read(found).manifest
+
+    def _corrected(
+        self, version: InspectorVersion, manifest: Manifest, defects_of_job: str | None
+    ) -> CorrectedScores:
+        """What people have corrected, and known defects that a job has scored."""
+        corrected = self._history(version).corrected()
+        if defects_of_job is None:
+            return corrected
+        found = defects_of(self._jobs.get(defects_of_job), version.name, manifest)
+        return corrected.with_defects(found.scores, found.digests)
 
     def _history(self, version: InspectorVersion) -> DecisionHistory:
         alike = scored_alike(self._database, self._shelf, version)

@@ -187,6 +187,14 @@ class StressRequest(FolderOptions):
     limit: Annotated[int, Field(ge=1, le=100_000)] = 100
 
 
+class DefectsRequest(FolderOptions):
+    """Score known defects with the active version of an inspector, for a decision that is made with them."""
+
+    kind: Literal["decide"] = "decide"
+    inspector: Name
+    category: Name | None = None
+
+
 class BenchmarkRequest(DetectorOptions, GroupOptions):
     """Compare detectors on the same photographs."""
 
@@ -197,7 +205,7 @@ class BenchmarkRequest(DetectorOptions, GroupOptions):
 
 
 JobRequest = Annotated[
-    TrainRequest | ExploreRequest | EvaluateRequest | StressRequest | BenchmarkRequest,
+    TrainRequest | ExploreRequest | EvaluateRequest | StressRequest | BenchmarkRequest | DefectsRequest,
     Field(discriminator="kind"),
 ]
 
@@ -221,6 +229,7 @@ def workflow(
         UsageError: the folder of photographs does not exist, or the inspector is not given.
     """
     from blemish.workflows.benchmark import BenchmarkRequest as Benchmark
+    from blemish.workflows.decide import DecideRequest as Decide
     from blemish.workflows.evaluate import EvaluateRequest as Evaluate
     from blemish.workflows.explore import ExploreRequest as Explore
     from blemish.workflows.stress import StressRequest as Stress
@@ -269,6 +278,15 @@ def workflow(
         )
     if inspector is None:
         raise UsageError("An evaluation needs an inspector: name one.")
+    if isinstance(request, DefectsRequest):
+        return "decide", Decide(
+            inspector=inspector.path,
+            digest=inspector.digest,
+            from_defects=data,
+            category=request.category,
+            report=folder / REPORT,
+            **request.folder_options(),
+        )
     measured = {
         "inspector": inspector.path,
         "digest": inspector.digest,
@@ -353,6 +371,8 @@ def title(request: JobRequest) -> str:
         return f"Evaluate {request.inspector} on {where}"
     if isinstance(request, StressRequest):
         return f"Stress {request.inspector} on {where}"
+    if isinstance(request, DefectsRequest):
+        return f"Score known defects of {request.inspector} in {where}"
     if isinstance(request, BenchmarkRequest):
         return f"Benchmark {', '.join(request.detectors)} on {where}"
     return f"Explore {where}"

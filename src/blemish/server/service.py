@@ -21,6 +21,7 @@ from blemish.server.errors import Overloaded
 from blemish.server.inspectors import Inspectors
 from blemish.server.job import Job
 from blemish.server.job_requests import (
+    DefectsRequest,
     EvaluateRequest,
     JobRequest,
     StressRequest,
@@ -112,7 +113,7 @@ class Service:
         self.metrics.queued.set_function(lambda: self.queue.length)
         self.metrics.queue_size.set(settings.queue_size)
         self.inspectors = Inspectors(self.shelf, self.queue.prepare)
-        self.decisions = Decisions(self.database, self.shelf, self.inspectors)
+        self.decisions = Decisions(self.database, self.shelf, self.inspectors, self.jobs)
         self.audit = AuditLog(self.database)
         self.reinspection = Reinspection(self.shelf, self.images, limits)
         self.past_defects, self.gallery_trouble = open_past_defects(
@@ -209,7 +210,7 @@ class Service:
         check_values(request)
         check_places(request, self.settings.photographs_below)
         measured = None
-        if isinstance(request, EvaluateRequest | StressRequest):
+        if isinstance(request, EvaluateRequest | StressRequest | DefectsRequest):
             measured = self.shelf.active(request.inspector)
         if request.upload:
             return self.jobs.start_uploaded(request, self.uploads, by, measured)

@@ -92,10 +92,9 @@ class RegionPreview:
         """All of it in words."""
         if not self.parts:
             return "None of these parts shows regions, before or after."
-        said = (
-            f"Of {self.parts} parts that show regions the log tells {self.known} exactly: "
-            f"{self.before} regions before, {self.after} after"
-        )
+        said = f"Of {self.parts} parts that show regions the log tells {self.known or 'none'}"
+        if self.known:
+            said += f" exactly: {self.before} regions before, {self.after} after"
         if self.peak_alone:
             said += f", {self.peak_alone} parts with the place of the highest map value alone"
         for one in self.needs_photograph:

@@ -171,6 +171,7 @@ class DecideResult(Outcome):
             }
         return {
             "inspector": self.manifest.name,
+            "scoring_digest": self.manifest.scoring_digest,
             "decision": _document(self.decision),
             "before": self.before and _document(self.before),
             "n_good": self.calibration.n,
