@@ -45,7 +45,7 @@ def test_known_defects_of_a_folder_or_an_upload_decide_beside_those_that_people_
         say(client, known["id"], "scratch")
         job = _ended(client, {"kind": "decide", "inspector": "washer", "folder": str(folder)})
         assert job["state"] == "done", job
-        assert job["title"] == "Score known defects of washer in defects" and job["report"]
+        assert job["title"] == "Score known defects of washer, version 1, in defects" and job["report"]
         found = job["result"]["known_defects"]["scores"]
         assert sorted(one["score"] for one in found) == pytest.approx(sorted(scores), rel=1e-5)
         wanted = {"recall": 1.0, "defects_of_job": job["id"]}

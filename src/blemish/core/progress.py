@@ -113,10 +113,15 @@ class Progress:
         return min(1.0, self.done / self.total) if self.total and not self.ended else None
 
     def in_words(self) -> str:
-        """`Reading: 120 of 320, 8 s left`, or `Reading: done in 13 s`; then a note in brackets, where there is one."""
+        """`Reading: 120 of 320, 8 s left`, or `Reading: done in 13 s`; then a note in brackets, where there is one.
+
+        A task of which nothing is done, and nobody knows how much there is, is said by its name alone.
+        """
         noted = f" ({self.note})" if self.note else ""
         if self.ended:
             return f"{self.task}: done in {_duration(self.seconds)}{noted}"
+        if not self.done and self.total is None:
+            return f"{self.task}{noted}"
         amounts = [_amount(value, self.unit) for value in (self.done, self.total) if value is not None]
         left = ""
         if self.total and self.done:

@@ -93,11 +93,10 @@ class InspectionDocument(_Recorded):
 
     image: str | None = Field(description="Address of the photograph; null if it is not kept.")
     heatmap: str | None = Field(description="Address of the heatmap, or the PNG itself as a data URI.")
-    sentence: str | None = Field(
-        default=None, description="Why, in words; in answers to an inspection that bring the heatmap."
-    )
+    sentence: str | None = Field(default=None, description="Why, in words; null in lists.")
     map_scale: tuple[float, float] | None = Field(
-        default=None, description="Map values of the heatmap's coldest and warmest colour; as `sentence`."
+        default=None,
+        description="Map values of the heatmap's coldest and warmest colour, in answers that bring it.",
     )
 
     @classmethod

@@ -44,4 +44,4 @@ def learn_anew(
     service: Running, caller: Operator, name: PathName, wanted: LearnAnewRequest | None = None
 ) -> DriftDocument:
     """Take all parts from now on for normal, as after a new lamp that is to stay; the audit log says who and why."""
-    return DriftDocument.of(service.drift.learn_anew(name, caller.name, wanted.note if wanted else None))
+    return DriftDocument.of(service.learn_anew(name, caller.name, wanted.note if wanted else None))

@@ -311,7 +311,7 @@ async function reopen(id) {
     if (inspection.image) {
       const why = await call(`/v1/inspections/${id}/explanation`);
       if (shown.inspection !== inspection) return;
-      Object.assign(inspection, {sentence: why.sentence, map_scale: why.map_scale});
+      inspection.map_scale = why.map_scale;
       show(shown);
     }
   } catch (problem) {
