@@ -76,6 +76,7 @@ class DriftWatch:
         self._parts_per_false_alarm, self._batch = parts_per_false_alarm, batch
         self._lock = threading.Lock()
         self._known: dict[tuple[str, int], _Watched] = {}
+        self._alike: dict[tuple[str, int, int], tuple[int, ...]] = {}
 
     def drift(self, inspector: str) -> Drift:
         """Whether anything has changed at the active version, after all that is in the log by now.
@@ -122,11 +123,15 @@ class DriftWatch:
 
     def _line(self, inspector: str) -> _Line:
         active = self._shelf.active(inspector)
-        alike = scored_alike(self._database, self._shelf, active)
         row = InspectorVersionRow
-        mine = select(row.n_normal_scores).where(row.name == inspector, row.version == active.version)
+        newest = select(func.max(row.version)).where(row.name == inspector).scalar_subquery()
+        mine = select(row.n_normal_scores, newest).where(row.name == inspector, row.version == active.version)
         with self._database.session() as session:
-            return _Line(active, alike, int(session.scalars(mine).one()))
+            n_calibration, of_versions = session.execute(mine).one()
+        key = inspector, active.version, int(of_versions)
+        if key not in self._alike:  # where files are damaged that reads them each time
+            self._alike[key] = scored_alike(self._database, self._shelf, active)
+        return _Line(active, self._alike[key], int(n_calibration))
 
     def _read_on(self, line: _Line) -> _Watched:
         watched = self._watched(line)
