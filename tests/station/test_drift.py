@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -154,6 +155,26 @@ def test_a_restart_and_another_process_know_the_same(
     again = second.drift("screw")
     assert again == first.drift("screw") == DriftWatch(database, shelf).drift("screw")
     assert again.state == "steady"
+
+
+def test_of_two_inspectors_each_has_its_own_and_many_may_look_at_once(
+    shelf: InspectorShelf, database: Database, log: InspectionLog, inspection: Make, tmp_path: Path
+) -> None:
+    shelf.add(write_inspector(tmp_path / "n.blemish", "nut", seed=1))
+    shelf.activate("nut", 1)
+    news = parts(inspection, PARTS)
+    dark = [
+        replace(one, inspector="nut") for one in parts(inspection, 80, seed=1, start=PARTS, brightness=0.8)
+    ]
+    log.add([*news, *(replace(one, inspector="nut") for one in news), *dark])
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda name: DriftWatch(database, shelf).drift(name), ["screw", "nut"] * 4))
+    assert {(one.inspector, one.state, one.n) for one in found} == {
+        ("screw", "steady", PARTS),
+        ("nut", "drifted", 330),
+    }
+    with database.session() as session:
+        assert sorted(session.scalars(select(DriftRow.name))) == ["nut", "screw"]
 
 
 def test_what_is_kept_by_another_version_is_read_anew(

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from blemish.core.errors import DatabaseError
 from blemish.station.alarm_rate import PARTS_PER_FALSE_ALARM
 from blemish.station.audit import Action, Change, note_change
 from blemish.station.database import Database
@@ -195,21 +197,18 @@ class DriftWatch:
     def _keep(self, line: _Line, watched: _Watched) -> None:
         """Write the state, unless another process has read further or was told to learn anew."""
         values: dict[str, Any] = {"read_up_to": watched.read_up_to, "tests": watched.tests.to_json()}
-        with self._database.transaction() as session:
-            changed = session.execute(
-                update(DriftRow)
-                .where(
-                    DriftRow.name == line.active.name,
-                    DriftRow.version == watched.version,
-                    DriftRow.learns_after == watched.learns_after,
-                    DriftRow.read_up_to < watched.read_up_to,
-                )
-                .values(**values)
-                .returning(DriftRow.id)
-            ).all()
-            if not changed and _drift_row(session, line) is None:
-                version, after = watched.version, watched.learns_after
-                session.add(DriftRow(name=line.active.name, version=version, learns_after=after, **values))
+        row = DriftRow
+        mine = row.name == line.active.name, row.version == watched.version
+        further = row.learns_after == watched.learns_after, row.read_up_to < watched.read_up_to
+        try:
+            with self._database.transaction() as session:
+                changed = update(row).where(*mine, *further).values(**values).returning(row.id)
+                if not session.execute(changed).all() and _drift_row(session, line) is None:
+                    version, after = watched.version, watched.learns_after
+                    session.add(row(name=line.active.name, version=version, learns_after=after, **values))
+        except DatabaseError as error:
+            if not isinstance(error.__cause__, IntegrityError):
+                raise  # else another process has begun the row at the same moment, and reads the same log
         watched.kept_up_to = watched.tests.n
 
 
