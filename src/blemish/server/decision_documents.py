@@ -14,14 +14,21 @@ from blemish.line.manifest import Manifest
 from blemish.line.pixel_decision import hysteresis_of
 from blemish.line.pixel_policy import SAME_REGIONS, PixelPolicy
 from blemish.line.policy import Policy
-from blemish.server.decisions import DecisionState, Previewed, Seen
+from blemish.server.decisions import DecisionState
 from blemish.station.audit import Action, AuditPage
 from blemish.station.decision_history import MOST_INSPECTIONS
+from blemish.station.decision_preview import Previewed, Seen
 from blemish.station.records import LINE_PATTERN
+from blemish.station.region_preview import RegionPreview
 
 _MOST_VERSION = 2**31 - 1
 
 Note = Annotated[str, Field(min_length=1, max_length=200, pattern=LINE_PATTERN)]
+JobName = Annotated[str, Field(pattern=r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}$")]
+DEFECTS_OF_JOB: Any = Field(
+    None,
+    description="A job of the kind decide that is done: the known defects that it has scored count too.",
+)
 Expected = Annotated[int, Field(ge=1, le=_MOST_VERSION)]
 
 
@@ -44,6 +51,7 @@ class DecideRequest(PolicyRequest):
     regions: PixelPolicy = Field(
         SAME_REGIONS, description="What is asked of regions; it may be all that is asked."
     )
+    defects_of_job: JobName | None = DEFECTS_OF_JOB
     note: Note | None = Field(None, description="Why, for those who look at it later.")
     expected_version: Expected | None = Field(
         None,
@@ -55,6 +63,10 @@ class PreviewRequest(PolicyRequest):
     """A policy, and how many of the latest inspections it is to be tried on; of none the decision in effect is."""
 
     last: int = Field(1000, ge=1, le=MOST_INSPECTIONS)
+    defects_of_job: JobName | None = DEFECTS_OF_JOB
+    regions: PixelPolicy = Field(
+        SAME_REGIONS, description="What is asked of regions; it may be all that is asked."
+    )
 
 
 class UndoRequest(BaseModel, extra="forbid"):
@@ -201,6 +213,45 @@ class CorrectedDocument(BaseModel):
     passed_after: int
 
 
+class RegionTurnDocument(BaseModel):
+    """How many regions had one verdict, and would have another, or the same; "not shown", or "no verdict"."""
+
+    before: str
+    after: str
+    n: int
+
+
+class NeedsPhotographDocument(BaseModel):
+    """Parts whose regions the log does not tell, why, and of how many the photograph is kept."""
+
+    reason: str
+    in_words: str
+    n: int
+    kept: int
+
+
+class RegionPreviewDocument(BaseModel):
+    """What becomes of the regions of the latest inspections; of those that the log tells exactly."""
+
+    parts: int = Field(description="Parts that show regions, before or after.")
+    known: int = Field(
+        description="Those whose regions follow exactly from the log; the rest needs photographs."
+    )
+    before: int = Field(description="Regions of the known ones that are shown.")
+    after: int
+    peak_alone: int = Field(
+        description="Parts that show the place of the highest map value alone, as nothing is above the threshold."
+    )
+    turns: list[RegionTurnDocument]
+    needs_photograph: list[NeedsPhotographDocument]
+    in_words: str
+
+    @classmethod
+    def of(cls, preview: RegionPreview) -> RegionPreviewDocument:
+        """The document of a preview of regions."""
+        return cls.model_validate(preview.to_json())
+
+
 class PreviewDocument(BaseModel):
     """What a policy would have made of past inspections; nothing is changed by asking."""
 
@@ -219,6 +270,9 @@ class PreviewDocument(BaseModel):
     newest_changed: list[ChangedVerdictDocument] = Field(description="The newest 100 of them.")
     known_good: CorrectedDocument = Field(description="Parts found good: rejected ones are false rejects.")
     known_defects: CorrectedDocument = Field(description="Parts found bad: passed ones are missed.")
+    regions: RegionPreviewDocument | None = Field(
+        description="Of their regions, as far as the log tells it; null where nothing is asked of regions."
+    )
 
     @classmethod
     def of(cls, previewed: Previewed) -> PreviewDocument:
@@ -236,6 +290,7 @@ class PreviewDocument(BaseModel):
             newest_changed=[ChangedVerdictDocument(**vars(one)) for one in preview.newest],
             known_good=CorrectedDocument(**vars(preview.good)),
             known_defects=CorrectedDocument(**vars(preview.bad)),
+            regions=None if previewed.regions is None else RegionPreviewDocument.of(previewed.regions),
         )
 
 

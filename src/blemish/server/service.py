@@ -21,6 +21,7 @@ from blemish.server.errors import Overloaded
 from blemish.server.inspectors import Inspectors
 from blemish.server.job import Job
 from blemish.server.job_requests import (
+    DefectsRequest,
     EvaluateRequest,
     JobRequest,
     StressRequest,
@@ -41,7 +42,8 @@ from blemish.server.uploads import DEFAULT_LIMITS
 from blemish.server.versions import Versions
 from blemish.station.audit import AuditLog
 from blemish.station.database import Database
-from blemish.station.drift import Drift, DriftWatch
+from blemish.station.drift import DriftWatch
+from blemish.station.drift_report import Drift
 from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.home import Home
 from blemish.station.image_store import ImageStore, KeepPolicy
@@ -101,12 +103,14 @@ class Service:
         station = self.home.station
         self.log = InspectionLog(self.database, station)
         self.statistics = HistoryStatistics(self.database)
-        self.drift = DriftWatch(self.database, settings.parts_per_false_alarm, settings.parts_alike)
         fixed = {"keep": settings.keep, "days": settings.keep_days, "gigabytes": settings.keep_gigabytes}
         self.retention = Retention(self.home.path / "retention.json", self.database, fixed)
         self.images = ImageStore(self.home.images, self.retention.policy())
         self.keys = KeyStore(self.database)
         self.shelf = InspectorShelf(self.home, self.database)
+        self.drift = DriftWatch(
+            self.database, self.shelf, settings.parts_per_false_alarm, settings.parts_alike
+        )
         self.jobs = Jobs(self.home.jobs)
         self.uploads = UploadedSets(
             self.home.uploads, limits, replace(DEFAULT_LIMITS, archive_bytes=settings.max_upload_bytes)
@@ -118,7 +122,7 @@ class Service:
         self.metrics.queued.set_function(lambda: self.queue.length)
         self.metrics.queue_size.set(settings.queue_size)
         self.inspectors = Inspectors(self.shelf, self.queue.prepare)
-        self.decisions = Decisions(self.database, self.shelf, self.inspectors)
+        self.decisions = Decisions(self.database, self.shelf, self.inspectors, self.jobs)
         self.audit = AuditLog(self.database)
         self.reinspection = Reinspection(self.shelf, self.images, limits)
         self.part_pictures = PartPictures(PartCounts(self.database), self.images, self.reinspection)
@@ -220,7 +224,7 @@ class Service:
         check_values(request)
         check_places(request, self.settings.photographs_below)
         measured = None
-        if isinstance(request, EvaluateRequest | StressRequest):
+        if isinstance(request, EvaluateRequest | StressRequest | DefectsRequest):
             name, number = request.inspector, request.version
             measured = self.shelf.active(name) if number is None else self.shelf.get(name, number)
             request = request.model_copy(update={"version": measured.version})  # what is active may change
@@ -335,13 +339,13 @@ class Service:
         found = self._drifts.get(name)
         return found if found is not None and found.version == version else None
 
-    def learn_anew(self, name: str) -> Drift:
-        """Take everything from now on for normal.
+    def learn_anew(self, name: str, by: str = "local", note: str | None = None) -> Drift:
+        """Take everything from now on for normal; the audit log says who wants it, and why.
 
         Raises:
             NotFoundError: no version of this inspector is active.
         """
-        self._drifts[name] = self.drift.learn_anew(name)
+        self._drifts[name] = self.drift.learn_anew(name, by, note)
         return self._drifts[name]
 
     def clusters(self, category: str | None = None, min_cluster_size: int = 5) -> Clusters:

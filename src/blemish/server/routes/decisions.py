@@ -36,7 +36,13 @@ def calibration(service: Running, name: PathName, caller: Viewer) -> Calibration
 def decide(service: Running, name: PathName, wanted: DecideRequest, caller: Operator) -> DecisionDocument:
     """Decide by another policy from now on; a new version of the inspector, made without learning anew, judges."""
     changed = service.decisions.change(
-        name, wanted.policy, caller.name, wanted.note, wanted.expected_version, wanted.regions
+        name,
+        wanted.policy,
+        caller.name,
+        wanted.note,
+        wanted.expected_version,
+        wanted.regions,
+        wanted.defects_of_job,
     )
     return DecisionDocument.of(changed)
 
@@ -54,4 +60,6 @@ def undo(
 @router.post("/v1/inspectors/{name}/decision/preview")
 def preview(service: Running, name: PathName, wanted: PreviewRequest, caller: Viewer) -> PreviewDocument:
     """What a policy would have made of the latest inspections, and of all corrected ones; nothing is changed."""
-    return PreviewDocument.of(service.decisions.preview(name, wanted.policy, wanted.last))
+    return PreviewDocument.of(
+        service.decisions.preview(name, wanted.policy, wanted.last, wanted.regions, wanted.defects_of_job)
+    )
