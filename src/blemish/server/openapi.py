@@ -33,7 +33,9 @@ _CHANGES_DECISION = (
     ("/v1/inspectors/{name}/decision", "put"),
     ("/v1/inspectors/{name}/decision/undo", "post"),
 )
-_ADDRESSED = ("/v1/inspect", "/v1/inspections/", "/v1/inspectors/", "/v1/jobs/")
+_NO_LABORATORY = {"501": "The laboratory is not installed here; the answer names the extra."}
+_NEED_LABORATORY = (("/v1/jobs", "post"), ("/v1/jobs/train", "post"), ("/v1/gallery/clusters", "get"))
+_ADDRESSED = ("/v1/inspect", "/v1/inspections/", "/v1/inspectors/", "/v1/jobs", "/v1/uploads/")
 
 
 def install(app: FastAPI, keys_required: bool) -> None:
@@ -61,6 +63,8 @@ def _document(app: FastAPI, keys_required: bool) -> dict[str, Any]:
             _describe(path, operation, keys_required)
     for operation in (found["paths"][path][method] for path, method in _CHANGES_DECISION):
         _add_problems(operation, _CONFLICT)
+    for operation in (found["paths"][path][method] for path, method in _NEED_LABORATORY):
+        _add_problems(operation, _NO_LABORATORY)
     return found
 
 
