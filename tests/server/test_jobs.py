@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from blemish.server.laboratory.train_tab import training_summary
 from pydantic import TypeAdapter, ValidationError
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
@@ -29,7 +30,6 @@ from blemish.server.job_requests import (
     workflow,
 )
 from blemish.server.jobs import Jobs
-from blemish.server.laboratory.train_tab import training_summary
 from blemish.server.uploads import UploadError
 from blemish.station.shelf import InspectorVersion
 

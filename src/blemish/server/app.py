@@ -13,7 +13,7 @@ from blemish import __version__
 from blemish.server import documentation, openapi, problems
 from blemish.server.authentication import Authentication
 from blemish.server.guard import Guard
-from blemish.server.page import page
+from blemish.server.page import no_laboratory, page
 from blemish.server.proxies import Proxies
 from blemish.server.routes import (
     audit,
@@ -78,6 +78,8 @@ def create_app(service: Service) -> FastAPI:
 
             uploads = mount_laboratory(app, service)
             app.state.laboratory = True
+        else:
+            app.include_router(no_laboratory.router)
     app.add_middleware(
         Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=uploads
     )
