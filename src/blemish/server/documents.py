@@ -93,9 +93,21 @@ class InspectionDocument(_Recorded):
 
     image: str | None = Field(description="Address of the photograph; null if it is not kept.")
     heatmap: str | None = Field(description="Address of the heatmap, or the PNG itself as a data URI.")
+    sentence: str | None = Field(default=None, description="Why, in words; null in lists.")
+    map_scale: tuple[float, float] | None = Field(
+        default=None,
+        description="Map values of the heatmap's coldest and warmest colour, in answers that bring it.",
+    )
 
     @classmethod
-    def of(cls, record: InspectionRecord, heatmap: str | None = None, prefix: str = "") -> InspectionDocument:
+    def of(
+        cls,
+        record: InspectionRecord,
+        heatmap: str | None = None,
+        prefix: str = "",
+        sentence: str | None = None,
+        map_scale: tuple[float, float] | None = None,
+    ) -> InspectionDocument:
         """The document of a record, with addresses below `prefix`; a given heatmap stands there in place of its own."""
         address = f"{prefix}/v1/inspections/{record.id}"
         kept = record.image_suffix is not None
@@ -104,6 +116,8 @@ class InspectionDocument(_Recorded):
             "milliseconds": {step: round(value, 3) for step, value in record.milliseconds.items()},
             "image": f"{address}/image" if kept else None,
             "heatmap": heatmap or (f"{address}/heatmap" if kept and record.gives_map else None),
+            "sentence": sentence,
+            "map_scale": map_scale,
         }
         return cls.model_construct(**{name: values[name] for name in cls.model_fields})
 

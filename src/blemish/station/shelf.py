@@ -39,6 +39,7 @@ class InspectorVersion:
         detector, category: from its manifest.
         created, added: when it was fitted and when it came to the shelf, in UTC.
         active: whether it is the one that judges.
+        n_scores: good parts that it was calibrated on, those of one group counting once.
     """
 
     name: str
@@ -50,6 +51,7 @@ class InspectorVersion:
     created: datetime
     added: datetime
     active: bool
+    n_scores: int = 0
 
     @property
     def title(self) -> str:
@@ -254,7 +256,7 @@ class InspectorShelf:
     def _version(self, row: InspectorVersionRow, active: bool) -> InspectorVersion:
         return InspectorVersion(
             row.name, row.version, row.digest, self._folder / row.file, row.detector, row.category,
-            row.created, row.added, active,
+            row.created, row.added, active, row.n_normal_scores,
         )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
+from blemish.core.errors import NotFoundError
 from blemish.core.types import Verdict
 from blemish.server.authentication import Operator, Viewer
 from blemish.server.documents import (
@@ -26,6 +27,7 @@ from blemish.server.documents import (
     SimilarDocument,
 )
 from blemish.server.routes.running import Running
+from blemish.server.wording import reason
 from blemish.station.records import NAME_PATTERN, InspectionFilter, InspectionRecord, NewFeedback
 
 router = APIRouter(tags=["history"])
@@ -101,8 +103,13 @@ def inspections_csv(service: Running, caller: Viewer, which: Chosen) -> Streamin
 
 @router.get("/v1/inspections/{number}")
 def inspection(service: Running, caller: Viewer, number: Number) -> InspectionDocument:
-    """One inspection."""
-    return InspectionDocument.of(service.log.get(number), prefix=service.settings.prefix)
+    """One inspection, with its reason in words."""
+    record = service.log.get(number)
+    try:
+        sentence = reason(record, service.shelf.get(record.inspector, record.version).n_scores)
+    except NotFoundError:  # the version is of a shelf that was replaced
+        sentence = None
+    return InspectionDocument.of(record, prefix=service.settings.prefix, sentence=sentence)
 
 
 @router.get(
@@ -134,9 +141,13 @@ def heatmap(
     caller: Viewer,
     number: Number,
     opacity: Annotated[float, Query(ge=0, le=1)] = 0.6,
+    style: Annotated[
+        Literal["over", "layer"], Query(description="Over the photograph, or alone with transparency.")
+    ] = "over",
 ) -> Response:
     """The heatmap over the photograph as PNG, made anew by the version that judged; only if the photograph is kept."""
-    drawn = service.reinspection.of_record(service.log.get(number)).heatmap(opacity)
+    judgement = service.reinspection.of_record(service.log.get(number))
+    drawn = judgement.layer() if style == "layer" else judgement.heatmap(opacity)
     return Response(drawn, media_type="image/png", headers={"Cache-Control": "private, max-age=86400"})
 
 
