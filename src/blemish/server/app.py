@@ -72,14 +72,14 @@ def create_app(service: Service) -> FastAPI:
     uploads = service.home.path
     app.state.laboratory = False
     if service.settings.page:
+        app.state.laboratory = laboratory_installed()
+        if not app.state.laboratory:
+            app.include_router(no_laboratory.router)  # before the pages that need it
         page.install_page(app)
-        if laboratory_installed():
+        if app.state.laboratory:
             from blemish.server.laboratory.laboratory import mount_laboratory
 
             uploads = mount_laboratory(app, service)
-            app.state.laboratory = True
-        else:
-            app.include_router(no_laboratory.router)
     app.add_middleware(
         Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=uploads
     )

@@ -42,6 +42,7 @@ class DetectorsArea:
 
     Attributes:
         detector: name of the one whose tab is open.
+        seen: by family the detector whose tab was open last.
         fitted: the choice of what was learnt with it.
         ended: counts the jobs that have ended while the page was open.
         groups: what only an admin may do, hidden at first.
@@ -55,7 +56,7 @@ class DetectorsArea:
         first = next(iter(self._families.values()))[0]
         self.detector = gr.State(first)
         self.ended = gr.State(0)
-        self._seen = gr.State({family: names[0] for family, names in self._families.items()})
+        self.seen = gr.State({family: names[0] for family, names in self._families.items()})
         self._job = gr.State("")
         self.groups: list[gr.Column] = []
         self._fields: dict[str, DetectorFields] = {}
@@ -64,7 +65,7 @@ class DetectorsArea:
         with self.tabs:
             for family, names in self._families.items():
                 with gr.Tab(FAMILIES.get(family, family.capitalize()), id=family) as tab:
-                    tab.select(_seen_of(family), self._seen, self.detector, **QUIET)
+                    tab.select(_seen_of(family), self.seen, self.detector, **QUIET)
                     self._family(family, names)
         status = gr.HTML(elem_id="status")
         with gr.Row(equal_height=True, elem_classes="bl-right"):
@@ -109,6 +110,11 @@ class DetectorsArea:
         """The family whose tabs have this detector's; None where there is no such detector."""
         return next((family for family, names in self._families.items() if detector in names), None)
 
+    def seen_with(self, detector: str) -> dict[str, str]:
+        """`seen` where this detector's tab is open."""
+        families = self._families.items()
+        return {family: detector if detector in names else names[0] for family, names in families}
+
     def begun(self) -> tuple[Any, ...]:
         """What `following` is when the page is opened: a training that is on its way is followed."""
         running = [
@@ -129,7 +135,7 @@ class DetectorsArea:
                 with gr.Tab(name, id=name) as tab:
                     fields = self._fields[name] = DetectorFields(name)
                     self.groups.append(fields.group)
-                    tab.select(_opened(family, name), self._seen, [self.detector, self._seen], **QUIET)
+                    tab.select(_opened(family, name), self.seen, [self.detector, self.seen], **QUIET)
 
     def _choices(self, key: str | None, detector: str, request: gr.Request) -> Any:
         self._access.require(request, Role.VIEWER)

@@ -23,7 +23,7 @@ from blemish.server.laboratory.comparison_area import ComparisonArea
 from blemish.server.laboratory.detectors_area import DetectorsArea
 from blemish.server.laboratory.fitted import FittedInspectors
 from blemish.server.laboratory.fragments import escaped
-from blemish.server.laboratory.photographs_area import PhotographsArea
+from blemish.server.laboratory.photographs_area import WELCOME, PhotographsArea
 from blemish.server.laboratory.similar_tab import SimilarTab, refreshed
 from blemish.server.page import static_files
 from blemish.server.problems import answer
@@ -35,8 +35,10 @@ PATH = "/laboratory"
 _FONTS = ("system-ui", "sans-serif")
 _KEEP_UPLOADS_SECONDS = 3600
 
-# The state of the page is in its address, which survives a reload and can be sent to a colleague.
-_KEEP_ADDRESS = """(detector, photographs, photograph) => {
+# What is looked at stands in the address, which survives a reload and can be sent to a colleague.
+_KEEP_ADDRESS = """(photographs, photograph) => {
+  const open = [...document.querySelectorAll('#families [id^=family-] [role=tab][aria-selected=true]')];
+  const detector = open.find((tab) => tab.checkVisibility())?.textContent.trim();
   const address = new URL(window.location.href);
   for (const [name, value] of Object.entries({detector, photographs, photograph})) {
     if (value) { address.searchParams.set(name, value); } else { address.searchParams.delete(name); }
@@ -75,7 +77,9 @@ def build_page(service: Service) -> gr.Blocks:
             return (
                 _head(service),
                 photographs.refreshed(asked.get("photographs")),
+                WELCOME if not asked.get("photographs") else gr.skip(),
                 chosen or gr.skip(),
+                detectors.seen_with(chosen) if chosen else gr.skip(),
                 gr.update(selected=family) if family else gr.skip(),
                 *(gr.update(selected=chosen) if name == family else gr.skip() for name, _ in inner),
                 comparison.panel.refreshed(),
@@ -86,7 +90,9 @@ def build_page(service: Service) -> gr.Blocks:
         shown = [
             head,
             photographs.catalog,
+            photographs.said,
             detectors.detector,
+            detectors.seen,
             detectors.tabs,
             *(tabs for _, tabs in inner),
             comparison.panel.chosen,
@@ -97,7 +103,7 @@ def build_page(service: Service) -> gr.Blocks:
         gr.on(
             [detectors.detector.change, photographs.catalog.change, photographs.photograph.change],
             None,
-            [detectors.detector, photographs.catalog, photographs.photograph],
+            [photographs.catalog, photographs.photograph],
             None,
             js=_KEEP_ADDRESS,
             **QUIET,

@@ -16,6 +16,8 @@ from blemish.server.laboratory.fragments import escaped, note
 from blemish.server.queue import Photograph
 from blemish.station.keys import Role
 
+WELCOME = note("Choose photographs to learn from: the generated parts are there at once, or open your own.")
+
 
 class PhotographsArea:
     """What others need: `catalog`, `photograph` and `own`, whose values `chosen` reads.
@@ -109,7 +111,7 @@ class PhotographsArea:
     def _open(self, key: str | None, request: gr.Request) -> tuple[str, Any, Any]:
         self._access.require(request, Role.VIEWER)
         if not key:
-            return note("Generated parts are there at once; choose them, or open your own."), _none(), None
+            return WELCOME, _none(), None
         try:
             opened = self._catalogs.open(key)
         except BlemishError as error:
