@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
 
 from blemish import __version__
 from blemish.server import documentation, openapi, problems
@@ -25,11 +26,18 @@ from blemish.server.routes import (
     inspections,
     inspectors,
     jobs,
+    keys,
+    parts,
+    settings,
     statistics,
+    uploads,
+    versions,
 )
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
+from blemish.server.sessions import Renewal, Sessions
 from blemish.server.streams import EventStreams
+from blemish.server.training import training_installed
 
 _DESCRIPTION = (
     "Visual defect inspection. Errors are problem details (RFC 9457). "
@@ -58,31 +66,43 @@ def create_app(service: Service) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
-    app.state.authentication = Authentication(service.keys, service.settings)
+    sessions = Sessions(service.home.session_secret, service.settings.prefix)
+    app.state.authentication = Authentication(service.keys, service.settings, sessions)
     app.state.arriving = Arriving(service.settings.queue_bytes)
     app.state.streams = EventStreams()
     problems.install(app)
     answering = (
-        inspect, inspectors, decisions, inspections, explanations, gallery, statistics, jobs, audit, health,
-        documentation,
+        inspect, inspectors, decisions, inspections, explanations, gallery, statistics, jobs, audit, keys, settings,
+        health, parts, versions, uploads, documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)
     openapi.install(app, service.settings.keys_required)
-    uploads = service.home.path
+    spool = service.home.path
     app.state.laboratory = False
+    app.state.training = training_installed()
     if service.settings.page:
-        app.state.laboratory = laboratory_installed()
-        if not app.state.laboratory:
-            app.include_router(no_laboratory.router)  # before the pages that need it
         page.install_page(app)
+        app.state.laboratory = laboratory_installed()
         if app.state.laboratory:
             from blemish.server.laboratory.laboratory import mount_laboratory
 
-            uploads = mount_laboratory(app, service)
+            spool = mount_laboratory(app, service, app.state.authentication)
+        else:
+            app.include_router(no_laboratory.router)
+    app.add_middleware(Renewal)
     app.add_middleware(
-        Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=uploads
+        Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=spool
     )
+    if service.settings.allow_origin:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=service.settings.allow_origin,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            allow_credentials=False,  # a session is for the server's own pages: others send a key
+            expose_headers=["Retry-After", "Content-Disposition"],
+        )
     app.add_middleware(Proxies, settings=service.settings)
     return app
 

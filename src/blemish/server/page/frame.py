@@ -24,6 +24,7 @@ from blemish.server.page import static_files
 from blemish.server.problems import ProblemError, answer
 from blemish.server.proxies import route_path
 from blemish.server.service import Service
+from blemish.server.settings import ServerSettings
 from blemish.station.keys import Role
 
 _POLICY = (
@@ -46,7 +47,7 @@ class PageRoute(APIRoute):
             except (ProblemError, BlemishError, RequestValidationError) as error:
                 answered = await answer(request, error)
                 if answered.status_code == 401:
-                    return _to_sign_in(request)
+                    return to_sign_in(request, request.app.state.service.settings)
                 said = json.loads(bytes(answered.body))["detail"]
                 return await problem_page(request, answered.status_code, said)
 
@@ -69,7 +70,8 @@ def page(request: Request, template: str, /, status_code: int = 200, **context: 
 
     Templates know besides `context`: `url("/parts/x", search="y")` (an address below the proxy's prefix),
     `static("name.js")`, `person` (an `Identity`, or None where nobody has signed in), `may("operator")`, `here` (the
-    path without prefix), `laboratory` (whether there is one), `wording` and `Verdict`.
+    path without prefix), `laboratory` and `training` (whether there is one, and whether jobs can run), `wording` and
+    `Verdict`.
     """
     service: Service = request.app.state.service
     who: Identity | None = getattr(request.state, "person", None)
@@ -89,6 +91,7 @@ def page(request: Request, template: str, /, status_code: int = 200, **context: 
         may=lambda role: who is not None and who.role.allows(Role(role)),
         here=route_path(request.scope),
         laboratory=request.app.state.laboratory,
+        training=request.app.state.training,
         trouble=service.images.trouble,
         version=__version__,
         **context,
@@ -102,7 +105,7 @@ async def problem_page(request: Request, status: int, detail: str) -> Response:
         try:
             await person(request)
         except ProblemError:
-            return _to_sign_in(request)
+            return to_sign_in(request, request.app.state.service.settings)
     return page(request, "problem.html", status, status=status, detail=detail)
 
 
@@ -121,10 +124,9 @@ def environment() -> jinja2.Environment:
     return found
 
 
-def _to_sign_in(request: Request) -> Response:
+def to_sign_in(request: Request, settings: ServerSettings) -> Response:
     """To the page of signing in, and back from there."""
-    settings = request.app.state.service.settings
-    asked = route_path(request.scope)
+    asked = quote(str(request.scope["path"]).removeprefix(settings.prefix))
     if request.url.query:
         asked = f"{asked}?{request.url.query}"
     return RedirectResponse(f"{settings.prefix}/sign-in?{urlencode({'next': asked})}", 303)

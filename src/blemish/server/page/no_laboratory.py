@@ -1,4 +1,4 @@
-"""`/laboratory`, and all else that learns or compares, where its packages are not installed: what it takes."""
+"""`/laboratory` where its packages are not installed: what it takes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 @router.get("/laboratory")
 @router.get("/laboratory/")
-@router.get("/train")
-@router.get("/explore")
-@router.get("/benchmark")
 def no_laboratory(request: Request, caller: Person) -> HTMLResponse:
     """What to install."""
     return page(request, "no_laboratory.html", 404)
