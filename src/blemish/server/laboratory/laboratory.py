@@ -79,6 +79,7 @@ def build_page(service: Service) -> gr.Blocks:
             return (
                 _head(service),
                 photographs.refreshed(asked.get("photographs")),
+                asked.get("photograph", ""),
                 WELCOME if not asked.get("photographs") else gr.skip(),
                 chosen or gr.skip(),
                 detectors.seen_with(chosen) if chosen else gr.skip(),
@@ -92,6 +93,7 @@ def build_page(service: Service) -> gr.Blocks:
         shown = [
             head,
             photographs.catalog,
+            photographs.wanted,
             photographs.said,
             detectors.detector,
             detectors.seen,

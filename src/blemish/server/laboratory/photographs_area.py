@@ -26,11 +26,13 @@ class PhotographsArea:
         catalog: the choice of photographs to learn from; its value is a key of `Catalogs`.
         photograph: the choice of one of the test split; its value is its name.
         own: a photograph of one's own, which comes before that.
+        wanted: name of the photograph that is looked at first, where the catalog has it.
         more: what only an admin may do, hidden at first.
     """
 
     def __init__(self, catalogs: Catalogs, access: Access) -> None:
         self._catalogs, self._access = catalogs, access
+        self.wanted = gr.State("")
         with gr.Row(equal_height=False):
             with gr.Column(scale=2, min_width=280):
                 self.catalog = gr.Dropdown(
@@ -68,7 +70,7 @@ class PhotographsArea:
                 open_folder = gr.Button("Open the folder", elem_id="folder-button")
                 remove = gr.Button("Remove the uploaded photographs chosen above", elem_id="remove")
         opened = [self.said, self.photograph, self.own]
-        self.catalog.change(self._open, self.catalog, opened, **PRIVATE)
+        self.catalog.change(self._open, [self.catalog, self.wanted], opened, **PRIVATE)
         upload.click(self._upload, [name, archive], [self.catalog, archive], **PRIVATE)
         open_folder.click(self._open_folder, folder, self.catalog, **PRIVATE)
         remove.click(self._remove, self.catalog, self.catalog, **QUIET)
@@ -108,7 +110,7 @@ class PhotographsArea:
                 raise refused(f"{found.name} cannot be read any more: choose another.") from error
             return Photograph(content, found.path.name), _marked(found.mask)
 
-    def _open(self, key: str | None, request: gr.Request) -> tuple[str, Any, Any]:
+    def _open(self, key: str | None, wanted: str, request: gr.Request) -> tuple[str, Any, Any]:
         self._access.require(request, Role.VIEWER)
         if not key:
             return WELCOME, _none(), None
@@ -120,7 +122,7 @@ class PhotographsArea:
             (f"{one.defect_type.replace('_', ' ')}: {one.name}", one.name) for one in opened.test.values()
         ]
         defective = [one.name for one in opened.test.values() if one.defect_type != "good"]
-        first = next(iter([*defective, *opened.test]), None)
+        first = wanted if wanted in opened.test else next(iter([*defective, *opened.test]), None)
         return f"<p>{escaped(opened.sentence)}</p>", gr.update(choices=choices, value=first), None
 
     def _upload(self, name: str, archive: str | None, request: gr.Request) -> tuple[Any, Any]:
