@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -104,6 +104,7 @@ class Gallery:
         defect_type: str | None = None,
         since: datetime | None = None,
         exclude_digest: str | None = None,
+        inspector: str | None = None,
     ) -> list[Neighbour]:
         """The nearest defects of the same space, nearest first, those equally near in the order of their identifiers.
 
@@ -113,12 +114,14 @@ class Gallery:
             category, defect_type: only these.
             since: only those inspected at this aware time or later.
             exclude_digest: SHA-256 of an image to leave out, usually the one asked about.
+            inspector: only those that this one has judged; unlike a category, no two parts share its name.
 
         Raises:
             GalleryError: it cannot be read.
         """
         collection = _collection(space, len(vector))
-        wanted = _filter(category, defect_type, since, exclude_digest)
+        equal = {"category": category, "defect_type": defect_type, "inspector": inspector}
+        wanted = _filter(equal, since, exclude_digest)
         with self._working() as client:
             if top < 1 or not client.collection_exists(collection):
                 return []
@@ -174,7 +177,7 @@ class Gallery:
         with self._working() as client:
             records, _ = client.scroll(
                 collection,
-                _filter(category, None, None, None),
+                _filter({"category": category}, None, None),
                 limit=most,
                 order_by=newest,
                 with_vectors=True,
@@ -268,15 +271,11 @@ def _of_image(digest: str) -> models.Filter:
 
 
 def _filter(
-    category: str | None, defect_type: str | None, since: datetime | None, exclude_digest: str | None
+    equal: Mapping[str, str | None], since: datetime | None, exclude_digest: str | None
 ) -> models.Filter | None:
     from qdrant_client import models
 
-    must: list[Any] = [
-        _equal(field, value)
-        for field, value in (("category", category), ("defect_type", defect_type))
-        if value is not None
-    ]
+    must: list[Any] = [_equal(field, value) for field, value in equal.items() if value is not None]
     if since is not None:
         must.append(models.FieldCondition(key="timestamp", range=models.Range(gte=since.timestamp())))
     must_not: list[Any] = [_equal("image_digest", exclude_digest)] if exclude_digest is not None else []

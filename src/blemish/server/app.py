@@ -25,7 +25,9 @@ from blemish.server.routes import (
     inspections,
     inspectors,
     jobs,
+    review_queue,
     statistics,
+    voiding,
 )
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
@@ -63,8 +65,8 @@ def create_app(service: Service) -> FastAPI:
     app.state.streams = EventStreams()
     problems.install(app)
     answering = (
-        inspect, inspectors, decisions, inspections, explanations, gallery, statistics, jobs, audit, health,
-        documentation,
+        inspect, inspectors, decisions, inspections, voiding, review_queue, explanations, gallery, statistics, jobs,
+        audit, health, documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)

@@ -28,10 +28,12 @@ _WITH_FORM = {
     "400": "The body cannot be read.",
     "415": "The body is not a form, or a file in it is not an image.",
 }
-_CONFLICT = {"409": "Somebody else has changed the inspector meanwhile; nothing is changed."}
-_CHANGES_DECISION = (
+_CONFLICT = {"409": "Somebody else has changed it meanwhile; nothing is changed."}
+_CHANGES = (
     ("/v1/inspectors/{name}/decision", "put"),
     ("/v1/inspectors/{name}/decision/undo", "post"),
+    ("/v1/inspections/{number}/void", "post"),
+    ("/v1/inspections/{number}/void/undo", "post"),
 )
 _ADDRESSED = ("/v1/inspect", "/v1/inspections/", "/v1/inspectors/", "/v1/jobs/")
 
@@ -59,7 +61,7 @@ def _document(app: FastAPI, keys_required: bool) -> dict[str, Any]:
     for path, operations in found["paths"].items():
         for operation in operations.values():
             _describe(path, operation, keys_required)
-    for operation in (found["paths"][path][method] for path, method in _CHANGES_DECISION):
+    for operation in (found["paths"][path][method] for path, method in _CHANGES):
         _add_problems(operation, _CONFLICT)
     return found
 

@@ -119,13 +119,14 @@ class PastDefects:
         defect_type: str | None,
         since: datetime | None,
         exclude_digest: str | None,
+        inspector: str | None = None,
     ) -> Similar:
         """The most similar past defects, and the defect type that they propose."""
         with self._lock:
             vector, space = _vector(judgement)
         neighbours = self.gallery.similar(
             vector, space, top=top, category=category, defect_type=defect_type, since=since,
-            exclude_digest=exclude_digest,
+            exclude_digest=exclude_digest, inspector=inspector,
         )  # fmt: skip
         said = judgement.inspection
         nothing = is_good(said.verdict, truth) or (truth is None and said.verdict is Verdict.NOT_JUDGED)
@@ -168,6 +169,10 @@ class PastDefects:
                 return
 
     def _follow_once(self, record: InspectionRecord, said: Feedback | None, may_judge: bool) -> None:
+        if record.voided is not None:
+            if not self._log.counts(record.image_digest):
+                self.gallery.remove(record.image_digest)
+            return
         if said is not None and said.truth == "good":
             self.gallery.remove(record.image_digest)
             return

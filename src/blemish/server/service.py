@@ -25,6 +25,7 @@ from blemish.server.past_defects import PastDefects, Similar, open_past_defects
 from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, Task
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
+from blemish.server.thumbnails import Thumbnails
 from blemish.station.audit import AuditLog
 from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
@@ -34,8 +35,10 @@ from blemish.station.image_store import ImageStore, KeepPolicy
 from blemish.station.keys import KeyStore
 from blemish.station.log import InspectionLog
 from blemish.station.records import Feedback, InspectionRecord, NewFeedback
+from blemish.station.review_queue import ReviewQueue
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
+from blemish.station.voiding import Voiding
 
 if TYPE_CHECKING:
     from blemish.gallery.clusters import Clusters
@@ -52,7 +55,9 @@ class Service:
     Attributes:
         settings: what it was told at its start.
         home, database: where it keeps things.
-        log, statistics, images, keys, shelf: the history.
+        log, statistics, images, thumbnails, keys, shelf: the history.
+        review_queue: what needs a person first.
+        voiding: what shall not count.
         drift: whether light, lens or parts have changed.
         inspectors: which version judges.
         decisions: how it makes verdicts of scores.
@@ -82,8 +87,16 @@ class Service:
         self.log = InspectionLog(self.database, station)
         self.statistics = HistoryStatistics(self.database)
         self.drift = DriftWatch(self.database, settings.parts_per_false_alarm, settings.parts_alike)
-        policy = KeepPolicy(settings.keep, settings.keep_days, settings.keep_gigabytes)
-        self.images = ImageStore(self.home.images, policy)
+        policy = KeepPolicy(
+            settings.keep,
+            settings.keep_days,
+            settings.keep_gigabytes,
+            buffer_megabytes=settings.buffer_megabytes,
+        )
+        self.thumbnails = Thumbnails(self.home.thumbnails, limits)
+        self.images = ImageStore(self.home.images, policy, self.home.buffer, self.thumbnails.remove)
+        self.voiding = Voiding(self.database, self.log, station)
+        self.review_queue = ReviewQueue(self.database, self.drift)
         self.keys = KeyStore(self.database)
         self.shelf = InspectorShelf(self.home, self.database)
         self.jobs = Jobs(self.home.jobs)
@@ -201,11 +214,16 @@ class Service:
         return self.inspectors.add_and_activate(self.jobs.inspector(job), by)
 
     def give_feedback(self, inspection_id: int, feedback: NewFeedback) -> Feedback:
-        """Keep what a person says of a part, in the log and in the gallery.
+        """Keep what a person says of a part, in the log and in the gallery; a missed defect's photograph is kept too.
 
         Raises:
             NotFoundError: there is no such inspection.
         """
+        record = self.log.get(inspection_id)
+        missed = feedback.truth == "bad" and record.image_suffix is None
+        # First on disk among the kept ones, then in the log: what the log says is kept is there.
+        if missed and (suffix := self.images.keep_held(record.image_digest)) is not None:
+            self.log.remember_image(record.image_digest, suffix)
         kept = self.log.give_feedback(inspection_id, feedback)
         if self.past_defects:
             try:  # at once where it is known already; else it enters with this word
@@ -215,6 +233,29 @@ class Service:
             self.past_defects.wake()
         return kept
 
+    def void(self, inspection_id: int, reason: str, by: str = "local") -> InspectionRecord:
+        """Declare an inspection void: it stays in the history, and counts for nothing.
+
+        Raises:
+            NotFoundError, ConflictError, UsageError: as `Voiding.void`.
+        """
+        return self._void_changed(self.voiding.void(inspection_id, reason, by))
+
+    def take_back_void(self, inspection_id: int, by: str = "local") -> InspectionRecord:
+        """Let an inspection count again.
+
+        Raises:
+            NotFoundError, ConflictError: as `Voiding.take_back`.
+        """
+        return self._void_changed(self.voiding.take_back(inspection_id, by))
+
+    def _void_changed(self, record: InspectionRecord) -> InspectionRecord:
+        self.drift.read_again(record.inspector, record.version, record.id)
+        self._logged.set()
+        if self.past_defects:
+            self.past_defects.wake()
+        return record
+
     def similar(
         self,
         what: InspectionRecord | bytes,
@@ -223,6 +264,7 @@ class Service:
         category: str | None = None,
         defect_type: str | None = None,
         since: datetime | None = None,
+        only_inspector: str | None = None,
     ) -> Similar:
         """The past defects most similar to a record's photograph, or to an image file's bytes, nearest first.
 
@@ -230,7 +272,7 @@ class Service:
             what: a record (then its own inspector says where the defect is), or the bytes of a file.
             inspector: name of the inspector, for bytes.
             top: how many.
-            category, defect_type, since: only such defects; all when None.
+            category, defect_type, since, only_inspector: only such defects; all when None.
 
         Raises:
             NotFoundError: there is no such inspector, the photograph is not kept, or there is no gallery.
@@ -243,7 +285,9 @@ class Service:
             truth, digest = None, None
         else:
             judgement, truth, digest = self.reinspection.of_record(what), what.truth, what.image_digest
-        return past_defects.similar(judgement, truth, top, category, defect_type, since, digest)
+        return past_defects.similar(
+            judgement, truth, top, category, defect_type, since, digest, only_inspector
+        )
 
     def clusters(self, category: str | None = None, min_cluster_size: int = 5) -> Clusters:
         """Which past defects look alike, of each category or of one.

@@ -23,7 +23,7 @@ _MOST_ID = 2**63 - 1
 
 
 class Action(StrEnum):
-    """What was done: to the inspectors on the shelf, or to the keys."""
+    """What was done: to the inspectors on the shelf, to the keys, or to an inspection."""
 
     ADD = "add"
     NARROW = "narrow"
@@ -33,6 +33,8 @@ class Action(StrEnum):
     UNDO_DECISION = "undo-decision"
     CREATE_KEY = "create-key"
     REVOKE_KEY = "revoke-key"
+    VOID = "void"
+    TAKE_BACK_VOID = "take-back-void"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ from blemish.station.schema import INSPECTIONS, ActivationRow, DriftRow, Inspect
 
 _ROW = INSPECTIONS.c
 _READ_AT_ONCE = 1000
+_PATIENCE_SECONDS = 1.0
 _KEPT_EVERY = 500  # inspections; a restart reads the others again
 
 
@@ -51,7 +52,7 @@ class Drift:
 
     Attributes:
         inspector, version: which one.
-        n, n_passed: parts that the tests have read, without those found bad, and how many of them passed.
+        n, n_passed: parts that the tests have read, without those found bad and void ones, and how many of them passed.
         state: "learning" before enough parts (100), "steady", or "drifted".
         message: what moved first, by how much and since when, in words.
         parts_per_false_alarm: mean number of parts to a false alarm, at least.
@@ -101,6 +102,7 @@ class DriftWatch:
         self._parts_per_false_alarm, self._batch = parts_per_false_alarm, batch
         self._lock = threading.Lock()
         self._known: dict[tuple[str, int], _Watched] = {}
+        self._reports: dict[str, Drift] = {}
 
     def drift(self, inspector: str) -> Drift:
         """Whether anything has changed at the active version, after all that is in the log by now.
@@ -109,9 +111,38 @@ class DriftWatch:
             NotFoundError: no version of this inspector is active.
             DatabaseError: the database cannot be read or written.
         """
-        with self._lock:
+        if not self._lock.acquire(timeout=_PATIENCE_SECONDS):
+            # Somebody reads much anew: what was known before is more use to a person than waiting.
+            if (before := self._reports.get(inspector)) is not None:
+                return before
+            self._lock.acquire()
+        try:
             version, n_calibration = self._active(inspector)
-            return _report(inspector, version, self._read_on(inspector, version, n_calibration).tests)
+            report = _report(inspector, version, self._read_on(inspector, version, n_calibration).tests)
+            self._reports[inspector] = report
+            return report
+        finally:
+            self._lock.release()
+
+    def read_again(self, inspector: str, version: int, number: int) -> None:
+        """Forget what was read of a version if an inspection is among it that counts no longer, or again.
+
+        It is read once more, without what is void, when drift is asked for next. Another process that watches the same
+        inspector goes on with what it has read until it is started anew.
+
+        Raises:
+            DatabaseError: the database cannot be read or written.
+        """
+        with self._lock:
+            known = self._known.get((inspector, version))
+            with self._database.transaction() as session:
+                row = _drift_row(session, inspector, version)
+                if number <= max(
+                    0 if known is None else known.read_up_to, 0 if row is None else row.read_up_to
+                ):
+                    self._known.pop((inspector, version), None)
+                    if row is not None:
+                        row.read_up_to, row.tests = row.learns_after, {}
 
     def learn_anew(self, inspector: str) -> Drift:
         """Take everything from now on for normal, as after a new lamp that is to stay.
@@ -160,6 +191,7 @@ class DriftWatch:
                     _ROW.inspector == inspector,
                     _ROW.version == version,
                     func.coalesce(_ROW.truth, "") != "bad",
+                    _ROW.voided.is_(None),
                 )
                 .order_by(_ROW.id)
                 .limit(_READ_AT_ONCE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -18,12 +19,18 @@ from blemish.server.problems import ProblemError, problem_response
 from blemish.server.queue import Judged, Refused
 from blemish.server.routes.running import Running
 from blemish.server.service import Service
+from blemish.station.records import MOST_TYPE_CHARACTERS, check_line
 
 router = APIRouter(tags=["inspect"])
 
 _FORM = form(
     ["inspector", "images"],
     inspector={"type": "string", "description": "Name of the inspector."},
+    serial_number={
+        "type": "string",
+        "maxLength": MOST_TYPE_CHARACTERS,
+        "description": "Of the part that the photographs show; the history is searched by it.",
+    },
     images={
         "type": "array",
         "minItems": 1,
@@ -92,11 +99,16 @@ async def _arrived(request: Request, service: Service) -> Form:
 
     try:
         limits = FormLimits(settings.max_images, settings.max_bytes, "--max-images", "--max-bytes")
-        received = await read_form(request, limits, "images", count=count)
+        received = await read_form(
+            request, limits, "images", texts=("inspector", "serial_number"), count=count
+        )
     finally:
         arriving.remove(size)
     if not received.files:
         raise ProblemError(422, "The form has no photographs: add files as the field images.")
+    if serial_number := received.fields.get("serial_number"):
+        check_line(serial_number, "serial number")
+        received.files = [replace(one, serial_number=serial_number) for one in received.files]
     return received
 
 
@@ -111,7 +123,7 @@ async def _answer(results: Sequence[Judged | Refused], inline: bool, service: Se
         pictures = await run_in_threadpool(lambda: [_picture(one) for one in judged])
     document = InspectedDocument.model_construct(
         inspections=[
-            InspectionDocument.of(one.record, drawn, service.settings.prefix)
+            InspectionDocument.of(one.record, service.images, drawn, service.settings.prefix)
             for one, drawn in zip(judged, pictures, strict=True)
         ],
         refused=[RefusedDocument.of(one) for one in refused],
