@@ -3,7 +3,7 @@
     python bench/screenshots.py --write
 
 Needs the extras [train,serve,dev] and Chromium. The parts are from the sample line: real photographs that may be copied
-into a repository are rare. Without --write the pictures stay in runs/page/, beside those in dark and on a tablet.
+into a repository are rare. Without --write the pictures stay in runs/page/, also dark, on a tablet and a phone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ import httpx
 import numpy as np
 from measuring.pages import ROOT
 from measuring.service import ServerProcess
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import select, update
 
 from blemish.core.storage import file_digest
@@ -31,7 +32,7 @@ from blemish.station.home import Home
 from blemish.station.schema import INSPECTIONS
 
 CHROMIUM = Path("/usr/bin/chromium")
-SIZES = {"light": (1280, 800), "dark": (1280, 800), "tablet": (820, 1180)}
+SIZES = {"light": (1280, 800), "dark": (1280, 800), "tablet": (820, 1180), "phone": (390, 844)}
 TYPES = ("foreign_body", "hole", "missing_piece", "scratch", "stain", "twist")
 
 
@@ -70,8 +71,9 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
         )
+        jobs = _jobs(server.address, data, out)
         for look in SIZES:
-            _tour(browser, server.address, look, data, out)
+            _tour(browser, server.address, look, data, jobs, out)
         browser.close()
     if arguments.write:
         for path in sorted(out.glob("page-*-light.png")):
@@ -121,77 +123,65 @@ def _index(home: Path, inspector: Path, data: Path) -> None:
             gallery.set_defect_type(file_digest(path), None)
 
 
-def _tour(browser: Browser, address: str, look: str, data: Path, out: Path) -> None:
-    """Each tab once."""
+def _tour(browser: Browser, address: str, look: str, data: Path, jobs: dict[str, int], out: Path) -> None:
+    """Each page once."""
     width, height = SIZES[look]
     scheme = "dark" if look == "dark" else "light"
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     page = context.new_page()
     page.set_default_timeout(60_000)
-    page.goto(address)
 
-    def shoot(tab: str) -> None:
-        page.wait_for_timeout(1200)
-        page.screenshot(path=out / f"page-{tab}-{look}.png")
+    def shoot(name: str, path: str, ready: str, scrolled_to: str | None = None) -> None:
+        if path:
+            page.goto(address + path, wait_until="networkidle")
+        page.locator(ready).first.wait_for()
+        if scrolled_to:
+            page.locator(scrolled_to).scroll_into_view_if_needed()
+        page.wait_for_timeout(1500)
+        page.screenshot(path=out / f"page-{name}-{look}.png")
 
-    page.wait_for_selector("#inspect-inspector")
-    page.locator("#inspect-inspector input").click()
-    page.get_by_role("option", name="washer", exact=True).click()
-    page.locator("#inspect-photograph input[type=file]").set_input_files(data / "test" / "hole" / "000.png")
-    page.wait_for_selector("#inspect-verdict .bl-reject")
-    page.wait_for_selector("#inspect-pictures .bl-heat:visible")
-    shoot("inspect")
-    page.locator("#inspect-pictures h3").scroll_into_view_if_needed()
-    shoot("compare")
-    page.evaluate("window.scrollTo(0, 0)")
-    page.locator("#inspect-similar").click()
-    page.wait_for_selector(".bl-card")
-    shoot("similar")
-    _clusters(page)
-    shoot("clusters")
-    _tab(page, "History")
-    page.wait_for_selector("#history-table tbody tr")
-    shoot("history")
-    if look == "light":
-        _jobs(page, data, out)
-    for tab, ready in (("Train", "#train-report iframe"), ("Explore", "#explore-report iframe"),
-                       ("Benchmark", "#benchmark-report iframe")):  # fmt: skip
-        _tab(page, tab)
-        page.wait_for_selector(ready)
-        page.wait_for_timeout(2000)
-        shoot(tab.lower())
+    shoot("parts", "/", ".card")
+    page.goto(f"{address}/parts/washer", wait_until="networkidle")
+    page.set_input_files("#files", [str(path) for path in _mixed(data)])
+    page.locator("#counts", has_text="12 of 12 judged").wait_for()
+    shoot("judge", "", "#word:not(:empty)")
+    rejected = httpx.get(f"{address}/v1/inspections?inspector=washer&verdict=reject&limit=1").json()
+    number = rejected["inspections"][0]["id"]
+    shoot("why", f"/parts/washer?inspection={number}", "#reasons img", "#reasons img")
+    shoot("decide", "/parts/washer/decide", "svg")
+    shoot("history", f"/parts/washer/history?inspection={number}", "main img")
+    shoot("versions", "/parts/washer/versions", "main table, main .card")
+    for kind, job in jobs.items():
+        shoot(kind, f"/{kind}?job={job}", "iframe")
+    shoot("settings", "/settings", "main h1")
+    shoot("laboratory", "/laboratory/", ".gradio-container button")
     context.close()
 
 
-def _clusters(page: Page) -> None:
-    _tab(page, "Clusters")
-    page.locator("#clusters-button").click()
-    page.wait_for_selector("#clusters-found .bl-cluster")
+def _mixed(data: Path) -> list[Path]:
+    """A dozen photographs, a defective one first."""
+    good = sorted((data / "test" / "good").glob("*.png"))[:7]
+    bad = [sorted((data / "test" / kind).glob("*.png"))[0] for kind in TYPES[1:]]
+    return [*bad[:1], *good[:3], *bad[1:3], *good[3:], *bad[3:]]
 
 
-def _jobs(page: Page, data: Path, out: Path) -> None:
-    """A training, an exploration and a benchmark, of part of the photographs."""
+def _jobs(address: str, data: Path, out: Path) -> dict[str, int]:
+    """A training, an exploration and a benchmark, that have ended."""
     archive = out / "photographs.zip"
     with zipfile.ZipFile(archive, "w") as packed:
-        for path in sorted(data.rglob("*.png")):
+        for path in sorted((data / "train" / "good").glob("*.png")):
             packed.write(path, path.relative_to(data).as_posix())
-    _tab(page, "Train")
-    page.locator("#train-name input, #train-name textarea").first.fill("washer-new")
-    page.locator("#train-zip input[type=file]").set_input_files(archive)
-    page.wait_for_timeout(1500)
-    page.locator("#train-button").click()
-    page.wait_for_selector("#train-report iframe", timeout=300_000)
-    for tab in ("explore", "benchmark"):
-        _tab(page, tab.capitalize())
-        page.locator(f"#{tab}-folder input, #{tab}-folder textarea").first.fill(str(data))
-        if tab == "benchmark":
-            page.locator("#benchmark-quick input").uncheck()
-        page.locator(f"#{tab}-button").click()
-        page.wait_for_selector(f"#{tab}-report iframe", timeout=600_000)
-
-
-def _tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
+    with httpx.Client(base_url=address, timeout=600) as client:
+        with archive.open("rb") as file:
+            training = client.post("/v1/jobs/train", data={"name": "washer"}, files={"photographs": file})
+        begun = {"train": training.raise_for_status().json()["id"]}
+        for kind in ("explore", "benchmark"):
+            asked = client.post("/v1/jobs", json={"kind": kind, "data": str(data)})
+            begun[kind] = asked.raise_for_status().json()["id"]
+        for job in begun.values():
+            while client.get(f"/v1/jobs/{job}").raise_for_status().json()["state"] in ("waiting", "running"):
+                time.sleep(1)
+    return begun
 
 
 def _publish(path: Path, target: Path) -> None:

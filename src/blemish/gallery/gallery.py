@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -104,7 +104,6 @@ class Gallery:
         defect_type: str | None = None,
         since: datetime | None = None,
         exclude_digest: str | None = None,
-        inspector: str | None = None,
     ) -> list[Neighbour]:
         """The nearest defects of the same space, nearest first, those equally near in the order of their identifiers.
 
@@ -114,14 +113,12 @@ class Gallery:
             category, defect_type: only these.
             since: only those inspected at this aware time or later.
             exclude_digest: SHA-256 of an image to leave out, usually the one asked about.
-            inspector: only those that this one has judged; unlike a category, no two parts share its name.
 
         Raises:
             GalleryError: it cannot be read.
         """
         collection = _collection(space, len(vector))
-        equal = {"category": category, "defect_type": defect_type, "inspector": inspector}
-        wanted = _filter(equal, since, exclude_digest)
+        wanted = _filter(category, defect_type, since, exclude_digest)
         with self._working() as client:
             if top < 1 or not client.collection_exists(collection):
                 return []
@@ -177,7 +174,7 @@ class Gallery:
         with self._working() as client:
             records, _ = client.scroll(
                 collection,
-                _filter({"category": category}, None, None),
+                _filter(category, None, None, None),
                 limit=most,
                 order_by=newest,
                 with_vectors=True,
@@ -209,6 +206,27 @@ class Gallery:
         with self._working() as client:
             for collection in self._collections():
                 client.delete(collection, models.FilterSelector(filter=_of_image(image_digest)))
+
+    def call_by_inspectors(self) -> None:
+        """Let the category of every entry be the name of its inspector.
+
+        Entries of earlier versions have what the folder was called that was learnt from: `good`, of several parts.
+
+        Raises:
+            GalleryError: it cannot be read or written.
+        """
+        from qdrant_client import models
+
+        with self._working() as client:
+            for collection in self._collections():
+                facet = client.facet(collection, "inspector", limit=_MOST_CATEGORIES, exact=True)
+                for hit in facet.hits:
+                    others = models.Filter(
+                        must=[_equal("inspector", str(hit.value))],
+                        must_not=[_equal("category", str(hit.value))],
+                    )
+                    if client.count(collection, count_filter=others, exact=True).count:
+                        client.set_payload(collection, {"category": str(hit.value)}, points=others)
 
     def count(self) -> int:
         """Number of defects, of all spaces.
@@ -249,7 +267,7 @@ class Gallery:
             collection, vectors_config=models.VectorParams(size=size, distance=models.Distance.COSINE)
         )
         if self._on_server:  # embedded Qdrant has none, and says so each time
-            for field in ("category", "defect_type", "image_digest"):
+            for field in ("category", "defect_type", "image_digest", "inspector"):
                 self._client.create_payload_index(collection, field, models.PayloadSchemaType.KEYWORD)
             self._client.create_payload_index(collection, "timestamp", models.PayloadSchemaType.FLOAT)
 
@@ -271,11 +289,15 @@ def _of_image(digest: str) -> models.Filter:
 
 
 def _filter(
-    equal: Mapping[str, str | None], since: datetime | None, exclude_digest: str | None
+    category: str | None, defect_type: str | None, since: datetime | None, exclude_digest: str | None
 ) -> models.Filter | None:
     from qdrant_client import models
 
-    must: list[Any] = [_equal(field, value) for field, value in equal.items() if value is not None]
+    must: list[Any] = [
+        _equal(field, value)
+        for field, value in (("category", category), ("defect_type", defect_type))
+        if value is not None
+    ]
     if since is not None:
         must.append(models.FieldCondition(key="timestamp", range=models.Range(gte=since.timestamp())))
     must_not: list[Any] = [_equal("image_digest", exclude_digest)] if exclude_digest is not None else []

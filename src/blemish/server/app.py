@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
 
 from blemish import __version__
 from blemish.server import documentation, openapi, problems
@@ -25,12 +26,17 @@ from blemish.server.routes import (
     inspections,
     inspectors,
     jobs,
+    keys,
+    parts,
     review_queue,
+    settings,
     statistics,
+    versions,
     voiding,
 )
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
+from blemish.server.sessions import Renewal, Sessions
 from blemish.server.streams import EventStreams
 
 _DESCRIPTION = (
@@ -60,13 +66,14 @@ def create_app(service: Service) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
-    app.state.authentication = Authentication(service.keys, service.settings)
+    sessions = Sessions(service.home.session_secret, service.settings.prefix)
+    app.state.authentication = Authentication(service.keys, service.settings, sessions)
     app.state.arriving = Arriving(service.settings.queue_bytes)
     app.state.streams = EventStreams()
     problems.install(app)
     answering = (
         inspect, inspectors, decisions, inspections, voiding, review_queue, explanations, gallery, statistics, jobs,
-        audit, health, documentation,
+        audit, keys, settings, health, parts, versions, documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)
@@ -78,11 +85,21 @@ def create_app(service: Service) -> FastAPI:
         if laboratory_installed():
             from blemish.server.laboratory.laboratory import mount_laboratory
 
-            uploads = mount_laboratory(app, service)
+            uploads = mount_laboratory(app, service, app.state.authentication)
             app.state.laboratory = True
+    app.add_middleware(Renewal)
     app.add_middleware(
         Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=uploads
     )
+    if service.settings.allow_origin:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=service.settings.allow_origin,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            allow_credentials=False,  # a session is for the server's own pages: others send a key
+            expose_headers=["Retry-After", "Content-Disposition"],
+        )
     app.add_middleware(Proxies, settings=service.settings)
     return app
 

@@ -99,10 +99,21 @@ class InspectionDocument(_Recorded):
         description="`kept` by the policy, or `buffered` among the latest passes until newer ones need the room; null "
         "if it is not there."
     )
+    sentence: str | None = Field(default=None, description="Why, in words; null in lists.")
+    map_scale: tuple[float, float] | None = Field(
+        default=None,
+        description="Map values of the heatmap's coldest and warmest colour, in answers that bring it.",
+    )
 
     @classmethod
     def of(
-        cls, record: InspectionRecord, images: ImageStore, heatmap: str | None = None, prefix: str = ""
+        cls,
+        record: InspectionRecord,
+        images: ImageStore,
+        heatmap: str | None = None,
+        prefix: str = "",
+        sentence: str | None = None,
+        map_scale: tuple[float, float] | None = None,
     ) -> InspectionDocument:
         """The document of a record whose photograph may be among `images`, with addresses below `prefix`.
 
@@ -118,6 +129,8 @@ class InspectionDocument(_Recorded):
             "heatmap": heatmap or (f"{address}/heatmap" if kept and record.gives_map else None),
             "thumbnail": f"{address}/thumbnail" if kept else None,
             "photograph": held,
+            "sentence": sentence,
+            "map_scale": map_scale,
         }
         return cls.model_construct(**{name: values[name] for name in cls.model_fields})
 

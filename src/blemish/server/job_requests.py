@@ -48,6 +48,9 @@ Network = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
 ParameterName = Annotated[str, Field(pattern=r"^([a-z0-9:-]{1,80}\.)?[a-z_][a-z0-9_]{0,79}$")]
 """A parameter, or DETECTOR.PARAMETER of one of several."""
 
+VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)] | None
+"""Of an inspector; None for the one that is active."""
+
 _Plain = bool | int | float | Annotated[str, Field(max_length=4096)]
 
 
@@ -150,19 +153,21 @@ class ExploreRequest(BackboneOptions, FolderOptions):
 
 
 class EvaluateRequest(FolderOptions):
-    """Measure the active version of an inspector on good and defective photographs."""
+    """Measure a version of an inspector on good and defective photographs, the active one where none is named."""
 
     kind: Literal["evaluate"] = "evaluate"
     folder: Folder
     inspector: Name
+    version: VersionNumber = None
 
 
 class StressRequest(FolderOptions):
-    """Measure the active version of an inspector on disturbed photographs."""
+    """Measure a version of an inspector on disturbed photographs, the active one where none is named."""
 
     kind: Literal["stress"] = "stress"
     folder: Folder
     inspector: Name
+    version: VersionNumber = None
     of: Annotated[tuple[DisturbanceName, ...], Field(min_length=1, max_length=20)] | None = None
     steps: Annotated[int, Field(ge=1, le=20)] = 4
     limit: Annotated[int, Field(ge=1, le=100_000)] = 100
@@ -273,9 +278,15 @@ def title(request: JobRequest) -> str:
     if isinstance(request, TrainRequest):
         return f"Train {request.name} with {request.detector}"
     if isinstance(request, EvaluateRequest):
-        return f"Evaluate {request.inspector} on {where}"
+        return f"Evaluate {_measured(request)} on {where}"
     if isinstance(request, StressRequest):
-        return f"Stress {request.inspector} on {where}"
+        return f"Stress {_measured(request)} on {where}"
     if isinstance(request, BenchmarkRequest):
         return f"Benchmark {', '.join(request.detectors)} on {where}"
     return f"Explore {where}"
+
+
+def _measured(request: EvaluateRequest | StressRequest) -> str:
+    return (
+        request.inspector if request.version is None else f"{request.inspector}, version {request.version},"
+    )

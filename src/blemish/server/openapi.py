@@ -28,14 +28,16 @@ _WITH_FORM = {
     "400": "The body cannot be read.",
     "415": "The body is not a form, or a file in it is not an image.",
 }
-_CONFLICT = {"409": "Somebody else has changed it meanwhile; nothing is changed."}
-_CHANGES = (
-    ("/v1/inspectors/{name}/decision", "put"),
-    ("/v1/inspectors/{name}/decision/undo", "post"),
-    ("/v1/inspections/{number}/void", "post"),
-    ("/v1/inspections/{number}/void/undo", "post"),
+_CHANGED_MEANWHILE = "Somebody else has changed the inspector meanwhile; nothing is changed."
+_CONFLICTS = (
+    ("/v1/inspectors/{name}/decision", "put", _CHANGED_MEANWHILE),
+    ("/v1/inspectors/{name}/decision/undo", "post", _CHANGED_MEANWHILE),
+    ("/v1/inspections/{number}/void", "post", "It is void already; nothing is changed."),
+    ("/v1/inspections/{number}/void/undo", "post", "It is not void; nothing is changed."),
+    ("/v1/keys/{name}", "delete", "It is the last key of an admin; nothing is changed."),
+    ("/v1/settings/retention", "put", "The command line has fixed something else; nothing is changed."),
 )
-_ADDRESSED = ("/v1/inspect", "/v1/inspections/", "/v1/inspectors/", "/v1/jobs/")
+_ADDRESSED = ("/v1/inspect", "/v1/inspections/", "/v1/inspectors/", "/v1/jobs/", "/v1/keys/")
 
 
 def install(app: FastAPI, keys_required: bool) -> None:
@@ -61,8 +63,8 @@ def _document(app: FastAPI, keys_required: bool) -> dict[str, Any]:
     for path, operations in found["paths"].items():
         for operation in operations.values():
             _describe(path, operation, keys_required)
-    for operation in (found["paths"][path][method] for path, method in _CHANGES):
-        _add_problems(operation, _CONFLICT)
+    for path, method, said in _CONFLICTS:
+        _add_problems(found["paths"][path][method], {"409": said})
     return found
 
 

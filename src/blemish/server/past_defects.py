@@ -119,14 +119,13 @@ class PastDefects:
         defect_type: str | None,
         since: datetime | None,
         exclude_digest: str | None,
-        inspector: str | None = None,
     ) -> Similar:
         """The most similar past defects, and the defect type that they propose."""
         with self._lock:
             vector, space = _vector(judgement)
         neighbours = self.gallery.similar(
             vector, space, top=top, category=category, defect_type=defect_type, since=since,
-            exclude_digest=exclude_digest, inspector=inspector,
+            exclude_digest=exclude_digest,
         )  # fmt: skip
         said = judgement.inspection
         nothing = is_good(said.verdict, truth) or (truth is None and said.verdict is Verdict.NOT_JUDGED)
@@ -188,7 +187,7 @@ class PastDefects:
         judgement = self._judge(record)
         vector, space = _vector(judgement)
         defect = Defect(
-            category=judgement.version.category,
+            category=record.inspector,
             defect_type=defect_type,
             time=record.time,
             inspector=record.inspector,
@@ -201,6 +200,10 @@ class PastDefects:
 
     def _run(self) -> None:
         in_trouble = False
+        try:
+            self.gallery.call_by_inspectors()
+        except GalleryError as error:
+            logger.warning("Older entries of the gallery keep their categories: %s", error)
         while not self._ended.is_set():
             self._wake.wait(_LOOK_SECONDS)
             self._wake.clear()

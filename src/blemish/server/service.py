@@ -21,20 +21,24 @@ from blemish.server.job import Job
 from blemish.server.job_requests import EvaluateRequest, JobRequest, StressRequest
 from blemish.server.jobs import Jobs
 from blemish.server.metrics import Metrics
+from blemish.server.part_pictures import PartPictures
 from blemish.server.past_defects import PastDefects, Similar, open_past_defects
 from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, Task
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
 from blemish.server.thumbnails import Thumbnails
+from blemish.server.versions import Versions
 from blemish.station.audit import AuditLog
 from blemish.station.database import Database
-from blemish.station.drift import DriftWatch
+from blemish.station.drift import Drift, DriftWatch
 from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.home import Home
 from blemish.station.image_store import ImageStore, KeepPolicy
 from blemish.station.keys import KeyStore
 from blemish.station.log import InspectionLog
+from blemish.station.part_counts import PartCounts
 from blemish.station.records import Feedback, InspectionRecord, NewFeedback
+from blemish.station.retention import Retention
 from blemish.station.review_queue import ReviewQueue
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
@@ -58,12 +62,15 @@ class Service:
         log, statistics, images, thumbnails, keys, shelf: the history.
         review_queue: what needs a person first.
         voiding: what shall not count.
+        retention: which photographs are kept.
         drift: whether light, lens or parts have changed.
         inspectors: which version judges.
         decisions: how it makes verdicts of scores.
         audit: who changed what.
         queue: photographs on their way to a verdict.
         reinspection: photographs judged beside the line, without a record.
+        part_pictures: small pictures of parts.
+        versions: what is known of versions.
         past_defects: the gallery; None where there is none, and `gallery_trouble` says why in one sentence.
         jobs: trainings and other long work, in processes of their own.
         metrics: what Prometheus reads.
@@ -87,14 +94,14 @@ class Service:
         self.log = InspectionLog(self.database, station)
         self.statistics = HistoryStatistics(self.database)
         self.drift = DriftWatch(self.database, settings.parts_per_false_alarm, settings.parts_alike)
-        policy = KeepPolicy(
-            settings.keep,
-            settings.keep_days,
-            settings.keep_gigabytes,
-            buffer_megabytes=settings.buffer_megabytes,
+        fixed = {"keep": settings.keep, "days": settings.keep_days, "gigabytes": settings.keep_gigabytes}
+        self.retention = Retention(
+            self.home.path / "retention.json", self.database, fixed, settings.buffer_megabytes
         )
         self.thumbnails = Thumbnails(self.home.thumbnails, limits)
-        self.images = ImageStore(self.home.images, policy, self.home.buffer, self.thumbnails.remove)
+        self.images = ImageStore(
+            self.home.images, self.retention.policy(), self.home.buffer, self.thumbnails.remove
+        )
         self.voiding = Voiding(self.database, self.log, station)
         self.review_queue = ReviewQueue(self.database, self.drift)
         self.keys = KeyStore(self.database)
@@ -110,6 +117,8 @@ class Service:
         self.decisions = Decisions(self.database, self.shelf, self.inspectors)
         self.audit = AuditLog(self.database)
         self.reinspection = Reinspection(self.shelf, self.images, limits)
+        self.part_pictures = PartPictures(PartCounts(self.database), self.images, self.reinspection)
+        self.versions = Versions(self)
         self.past_defects, self.gallery_trouble = open_past_defects(
             settings.gallery or self.home.gallery,
             self.log,
@@ -118,9 +127,10 @@ class Service:
             lambda: self.queue.idle_seconds,
         )
         self.ready = False
-        self._stopped = threading.Event()
+        self._stopped, self._untidy = threading.Event(), threading.Event()
         self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
         self._logged = threading.Event()
+        self._drifts: dict[str, Drift] = {}
         self._drift_watching = threading.Thread(target=self._watch_drift, name="drift", daemon=True)
 
     def start(self) -> None:
@@ -134,6 +144,7 @@ class Service:
         if self.past_defects:
             self.past_defects.start()
         self._housekeeping.start()
+        self._logged.set()  # what was logged before is read now, not at the first inspection
         self._drift_watching.start()
         self.ready = True
 
@@ -143,6 +154,7 @@ class Service:
             return
         self.ready = False
         self._stopped.set()
+        self._untidy.set()
         self._logged.set()
         self.queue.stop(self.settings.stop_seconds)
         self.jobs.close()
@@ -192,16 +204,18 @@ class Service:
             raise Overloaded("The photographs took too long: send them again later.", 5) from error
 
     def start_job(self, request: JobRequest, by: str = "local") -> Job:
-        """Start a job, or let it wait for its turn; the active version of an inspector is the one measured.
+        """Start a job, or let it wait for its turn; the active version of an inspector is measured unless one is named.
 
         Raises:
-            NotFoundError: there is no such inspector.
+            NotFoundError: there is no such inspector or version.
             UsageError: the folder of photographs does not exist.
             JobsFullError: too many wait already.
         """
         measured = None
         if isinstance(request, EvaluateRequest | StressRequest):
-            measured = self.shelf.active(request.inspector)
+            name, number = request.inspector, request.version
+            measured = self.shelf.active(name) if number is None else self.shelf.get(name, number)
+            request = request.model_copy(update={"version": measured.version})  # what is active may change
         return self.jobs.start(request, by, measured)
 
     def activate_trained(self, job: str, by: str = "local") -> InspectorVersion:
@@ -256,6 +270,16 @@ class Service:
             self.past_defects.wake()
         return record
 
+    def keep(self, policy: KeepPolicy, by: str = "local") -> KeepPolicy:
+        """Keep photographs by another policy from now on; what is older, or more, than it allows goes at once.
+
+        Raises:
+            ConflictError: the command line says something else.
+        """
+        self.images.policy = self.retention.change(policy, by)
+        self._untidy.set()
+        return self.images.policy
+
     def similar(
         self,
         what: InspectionRecord | bytes,
@@ -264,7 +288,6 @@ class Service:
         category: str | None = None,
         defect_type: str | None = None,
         since: datetime | None = None,
-        only_inspector: str | None = None,
     ) -> Similar:
         """The past defects most similar to a record's photograph, or to an image file's bytes, nearest first.
 
@@ -272,7 +295,8 @@ class Service:
             what: a record (then its own inspector says where the defect is), or the bytes of a file.
             inspector: name of the inspector, for bytes.
             top: how many.
-            category, defect_type, since, only_inspector: only such defects; all when None.
+            category: only defects of this part; of the inspector's own when None.
+            defect_type, since: only such defects; all when None.
 
         Raises:
             NotFoundError: there is no such inspector, the photograph is not kept, or there is no gallery.
@@ -285,9 +309,32 @@ class Service:
             truth, digest = None, None
         else:
             judgement, truth, digest = self.reinspection.of_record(what), what.truth, what.image_digest
-        return past_defects.similar(
-            judgement, truth, top, category, defect_type, since, digest, only_inspector
+        part = category or judgement.version.name  # what other parts show is no answer
+        return past_defects.similar(judgement, truth, top, part, defect_type, since, digest)
+
+    @property
+    def troubles(self) -> list[str]:
+        """What the server does without at present, a sentence each; those who have no key are not told more."""
+        said = (
+            ("Images are not kept at present: see the log.", self.images.trouble),
+            ("There is no gallery: see the log.", self.gallery_trouble),
         )
+        return [sentence for sentence, trouble in said if trouble]
+
+    def known_drift(self, name: str, version: int) -> Drift | None:
+        """What was read last of a version's drift, without waiting; None where that is still to come."""
+        self._logged.set()  # another process may have logged something
+        found = self._drifts.get(name)
+        return found if found is not None and found.version == version else None
+
+    def learn_anew(self, name: str) -> Drift:
+        """Take everything from now on for normal.
+
+        Raises:
+            NotFoundError: no version of this inspector is active.
+        """
+        self._drifts[name] = self.drift.learn_anew(name)
+        return self._drifts[name]
 
     def clusters(self, category: str | None = None, min_cluster_size: int = 5) -> Clusters:
         """Which past defects look alike, of each category or of one.
@@ -312,10 +359,15 @@ class Service:
         """Remove photographs by policy, and forget that they were kept."""
         while True:
             try:
+                self.images.policy = (
+                    self.retention.policy()
+                )  # another server of this home may have changed it
                 self.log.forget_image(self.images.prune(datetime.now(UTC)))
             except Exception:
                 logger.exception("Old photographs could not be removed; it is tried again later.")
-            if self._stopped.wait(PRUNE_SECONDS):
+            self._untidy.wait(PRUNE_SECONDS)
+            self._untidy.clear()
+            if self._stopped.is_set():
                 return
 
     def _watch_drift(self) -> None:
@@ -328,7 +380,7 @@ class Service:
                 return
             try:
                 for version in self.shelf.active_all():
-                    drift = self.drift.drift(version.name)
+                    drift = self._drifts[version.name] = self.drift.drift(version.name)
                     state = "; ".join(one.statistic for one in drift.moved)
                     if state != said.get(version.name, ""):
                         level = logging.WARNING if state else logging.INFO

@@ -6,11 +6,16 @@ from datetime import datetime
 
 from blemish.core.types import NONE_OF_THESE, Region, Verdict
 from blemish.line.inspection import Inspection
+from blemish.station.records import InspectionRecord
 
 VERDICT_WORDS = {verdict: verdict.upper() for verdict in Verdict}
 
 
-def reason(inspection: Inspection, n_scores: int) -> str:
+Judged = Inspection | InspectionRecord
+"""What was found, at hand or from the history."""
+
+
+def reason(inspection: Judged, n_scores: int) -> str:
     """Why the verdict is what it is: score, how usual it is among `n_scores` good parts, and where."""
     sentences = [_score_sentence(inspection), _rarity_sentence(inspection.p_value, n_scores)]
     if inspection.reason is not None:
@@ -24,7 +29,7 @@ def reason(inspection: Inspection, n_scores: int) -> str:
     return " ".join(sentences)
 
 
-def _score_sentence(inspection: Inspection) -> str:
+def _score_sentence(inspection: Judged) -> str:
     score, threshold = number(inspection.score), number(inspection.threshold)
     if inspection.verdict is Verdict.NOT_JUDGED:
         return f"Score {score}, threshold {threshold}: it says nothing of such a photograph."
@@ -50,13 +55,13 @@ def _rarity_sentence(p_value: float, n_scores: int) -> str:
     return f"{max(1, round(1000 * p_value))} of 1,000 good parts scores as high."
 
 
-def _type_sentence(inspection: Inspection) -> str:
+def _type_sentence(inspection: Judged) -> str:
     if inspection.type == NONE_OF_THESE:
         return "The defect is like none of the types known: look at it, and name it."
     return f"The defect looks like {inspection.type} ({inspection.types[str(inspection.type)]:.0%})."
 
 
-def _place_sentence(inspection: Inspection) -> str:
+def _place_sentence(inspection: Judged) -> str:
     regions = inspection.regions
     largest = max(regions, key=lambda region: region.width * region.height)
     where = place(largest, inspection.width, inspection.height)
@@ -80,6 +85,13 @@ def place(region: Region, width: int, height: int) -> str:
 def number(value: float) -> str:
     """A score with as many digits as mean something."""
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def share(value: float) -> str:
+    """A share from 0 to 1 as a percentage with two digits that mean something."""
+    percent = 100 * value
+    shown = round(percent) if percent >= 10 or percent == 0 else float(f"{percent:.2g}")
+    return f"{shown:g} %"
 
 
 def moment(time: datetime) -> str:

@@ -23,7 +23,7 @@ _MOST_ID = 2**63 - 1
 
 
 class Action(StrEnum):
-    """What was done: to the inspectors on the shelf, to the keys, or to an inspection."""
+    """What was done: to the inspectors on the shelf, to the keys, to what is kept, or to an inspection."""
 
     ADD = "add"
     NARROW = "narrow"
@@ -33,6 +33,7 @@ class Action(StrEnum):
     UNDO_DECISION = "undo-decision"
     CREATE_KEY = "create-key"
     REVOKE_KEY = "revoke-key"
+    SET_RETENTION = "set-retention"
     VOID = "void"
     TAKE_BACK_VOID = "take-back-void"
 
@@ -44,7 +45,7 @@ class Change:
     Attributes:
         action: what.
         by: name of the key that was used, or "local". A name is never given to a second key, so it says the role too.
-        inspector: which one; None for keys.
+        inspector: which one; None for keys and settings.
         version_before, version_after: of the inspector: which judged before and judges now, or which one was made of
             which; None where there is none.
         detail: what else there is to say, as JSON.

@@ -56,6 +56,11 @@ class BoundedFiles:
         found = self._suffixes.get(digest)
         return None if found is None else found[0]
 
+    def bound(self, most_bytes: int) -> None:
+        """Let all files together take so many bytes from now on; what is more goes at once."""
+        self._most = most_bytes
+        self._make_room()
+
     def put(self, digest: str, suffix: str, content: bytes) -> None:
         """Write a file, or let the one that is there count as new again; what came first makes room for it.
 

@@ -88,7 +88,6 @@ class ImageStore:
         removed: called with the digest of each photograph that is there no longer.
 
     Attributes:
-        policy: what is kept.
         trouble: why images are not kept at present, in one sentence; None when all is well.
     """
 
@@ -100,7 +99,7 @@ class ImageStore:
         removed: Callable[[str], None] = lambda digest: None,
     ) -> None:
         self._folder = Path(folder)
-        self.policy = policy or KeepPolicy()
+        self._policy = policy or KeepPolicy()
         self._removed = removed
         # One of no bytes takes nothing in, and removes what an earlier policy has left.
         self._buffer = None if buffer is None else BoundedFiles(buffer, self.policy.buffer_bytes, removed)
@@ -108,6 +107,17 @@ class ImageStore:
         self._no_try_before = 0.0
         self._lock = threading.Lock()
         self._bytes_used = sum(size for _, size, _ in self._files())
+
+    @property
+    def policy(self) -> KeepPolicy:
+        """What is kept; another one holds at once for passes, and for what is kept once it is pruned."""
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: KeepPolicy) -> None:
+        self._policy = policy
+        if self._buffer is not None:
+            self._buffer.bound(policy.buffer_bytes)
 
     @property
     def bytes_used(self) -> int:

@@ -39,6 +39,8 @@ class InspectorVersion:
         detector, category: from its manifest.
         created, added: when it was fitted and when it came to the shelf, in UTC.
         active: whether it is the one that judges.
+        n_scores: good parts that it was calibrated on, those of one group counting once.
+        by: who added it.
     """
 
     name: str
@@ -50,6 +52,8 @@ class InspectorVersion:
     created: datetime
     added: datetime
     active: bool
+    n_scores: int = 0
+    by: str = "local"
 
     @property
     def title(self) -> str:
@@ -191,6 +195,18 @@ class InspectorShelf:
                 raise _none_active(name)
             return self._version(row, active=True)
 
+    def previous(self, name: str) -> int | None:
+        """Number of the version that `roll_back` would let judge; None where none was active before."""
+        query = (
+            select(ActivationRow.version)
+            .where(ActivationRow.name == name, ActivationRow.rolled_back.is_(None))
+            .order_by(ActivationRow.id.desc())
+            .offset(1)
+            .limit(1)
+        )
+        with self._database.session() as session:
+            return session.scalar(query)
+
     def active_all(self) -> list[InspectorVersion]:
         """The active version of each inspector that has one, by name."""
         latest = (
@@ -216,6 +232,13 @@ class InspectorShelf:
         query = select(InspectorVersionRow.name).distinct().order_by(InspectorVersionRow.name)
         with self._database.session() as session:
             return list(session.scalars(query))
+
+    def counts(self) -> dict[str, int]:
+        """How many versions there are of each inspector, by name."""
+        row = InspectorVersionRow
+        query = select(row.name, func.count()).group_by(row.name).order_by(row.name)
+        with self._database.session() as session:
+            return {str(name): int(n) for name, n in session.execute(query)}
 
     def versions(self, name: str) -> list[InspectorVersion]:
         """All versions of an inspector, oldest first.
@@ -254,7 +277,7 @@ class InspectorShelf:
     def _version(self, row: InspectorVersionRow, active: bool) -> InspectorVersion:
         return InspectorVersion(
             row.name, row.version, row.digest, self._folder / row.file, row.detector, row.category,
-            row.created, row.added, active,
+            row.created, row.added, active, row.n_normal_scores, row.by,
         )  # fmt: skip
 
 

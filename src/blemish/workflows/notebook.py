@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from blemish.data.part_names import UNNAMED, names_part
 from blemish.data.told import Told
 from blemish.detectors.registry import DEFAULT_DETECTOR
 from blemish.line.runtime import Inspector
@@ -104,10 +105,12 @@ def fit(
         catalog = photographs.enter_context(_catalog(data, category, parameters.get("bit_depth", 16), told))
         if out is None:
             temporary = folder.enter_context(TemporaryDirectory(prefix="blemish-"))
-            out = Path(temporary) / f"{catalog.category}.blemish"
+            named = catalog.category if category or names_part(catalog.category) else UNNAMED
+            out = Path(temporary) / f"{named}.blemish"
         request = FitRequest(
             data=catalog.root,
             out=Path(out),
+            category=category,
             detector=name,
             preset=preset,
             parameters=parameters,

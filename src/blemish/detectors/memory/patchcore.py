@@ -138,7 +138,7 @@ class PatchCore(FrozenFeatureDetector):
     masking: bool = False
     dimensions: int = 0
     reduction: str = "pca"
-    coreset_size: int = 3500
+    coreset_size: int = 2800
     coreset_ratio: float = 0.0
     robust: bool = True
     pool: int = 100_000

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
+from blemish.core.errors import NotFoundError
 from blemish.core.pictures import data_uri, encoded
 from blemish.core.types import Verdict
 from blemish.line.explanation import Explanation
+from blemish.line.nearest_good_picture import pair_picture
 from blemish.server.authentication import Viewer
 from blemish.server.documents import RegionDocument
 from blemish.server.routes.running import Running
@@ -70,14 +72,19 @@ class ExplanationDocument(BaseModel):
     reconstruction: ReconstructionDocument | None = None
     attention: AttentionDocument | None = None
     part: int | None = Field(None, description="Which of several parts was the worst, from 1.")
+    map_scale: tuple[float, float] | None = Field(
+        None, description="Map values of the heatmap's coldest and warmest colour; null where there is none."
+    )
     picture: str = Field(description="Address of the picture, or the PNG itself as a data URI.")
 
     @classmethod
     def of(cls, record: InspectionRecord, explanation: Explanation, picture: str) -> ExplanationDocument:
         """The document of a record's explanation."""
         named = {"id": record.id, "inspector": record.inspector, "version": record.version}
-        verdict = explanation.inspection.verdict
-        return cls.model_validate(explanation.to_json() | named | {"verdict": verdict, "picture": picture})
+        said = explanation.inspection
+        scale = said.map_scale if said.gives_map else None
+        shown = {"verdict": said.verdict, "picture": picture, "map_scale": scale}
+        return cls.model_validate(explanation.to_json() | named | shown)
 
 
 @router.get("/v1/inspections/{number}/explanation")
@@ -106,3 +113,26 @@ def explanation_picture(service: Running, caller: Viewer, number: Number) -> Res
     """The explanation as one picture: photograph and heatmap, what the network made of it, each region close up."""
     found = service.reinspection.explained(service.log.get(number))
     return Response(encoded(found.picture_pixels(), ".png"), media_type="image/png", headers=_KEPT_A_DAY)
+
+
+@router.get(
+    "/v1/inspections/{number}/explanation/{region}.png",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def nearest_picture(
+    service: Running,
+    caller: Viewer,
+    number: Number,
+    region: Annotated[int, Path(ge=0, le=99, description="Which region, from 0.")],
+) -> Response:
+    """A region close up beside the good patch that is nearest to it."""
+    found = service.reinspection.explained(service.log.get(number))
+    nearest = next((one for one in found.nearest if one.region == region), None)
+    photograph = found.inspection.photograph
+    if nearest is None or photograph is None:
+        raise NotFoundError(
+            f"Inspection {number} has no nearest good patch for region {region}: see its explanation."
+        )
+    drawn = pair_picture(photograph, found.inspection.regions[region], nearest)
+    return Response(encoded(drawn, ".png"), media_type="image/png", headers=_KEPT_A_DAY)

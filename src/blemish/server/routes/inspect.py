@@ -19,6 +19,7 @@ from blemish.server.problems import ProblemError, problem_response
 from blemish.server.queue import Judged, Refused
 from blemish.server.routes.running import Running
 from blemish.server.service import Service
+from blemish.server.wording import reason
 from blemish.station.records import MOST_TYPE_CHARACTERS, check_line
 
 router = APIRouter(tags=["inspect"])
@@ -67,15 +68,21 @@ async def inspect(
     service: Running,
     caller: Operator,
     heatmap: Annotated[
-        Literal["link", "inline"], Query(description="Heatmaps by their address, or in the answer.")
+        Literal["link", "inline", "layer"],
+        Query(
+            description="Heatmaps by their address, in the answer, or there alone, to be laid over the photograph."
+        ),
     ] = "link",
 ) -> Response:
     """Judge photographs; the answer comes once the inspections are in the log."""
     service.queue.check_room()
-    inline = heatmap == "inline"
     received = await _arrived(request, service)
     answers = await run_in_threadpool(
-        service.submit, received.files, received.text("inspector"), caller.name, wants_images=inline
+        service.submit,
+        received.files,
+        received.text("inspector"),
+        caller.name,
+        wants_images=heatmap != "link",
     )
     waited = [asyncio.wrap_future(answer) for answer in answers]
     try:
@@ -86,7 +93,7 @@ async def inspect(
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    return await _answer([one for one in results if not isinstance(one, BaseException)], inline, service)
+    return await _answer([one for one in results if not isinstance(one, BaseException)], heatmap, service)
 
 
 async def _arrived(request: Request, service: Service) -> Form:
@@ -112,27 +119,33 @@ async def _arrived(request: Request, service: Service) -> Form:
     return received
 
 
-async def _answer(results: Sequence[Judged | Refused], inline: bool, service: Service) -> Response:
+async def _answer(results: Sequence[Judged | Refused], heatmap: str, service: Service) -> Response:
     refused = [one for one in results if isinstance(one, Refused)]
     judged = [one for one in results if isinstance(one, Judged)]
     if not judged:
         first = refused[0]
         return problem_response(first.status, f"{first.file_name!a}: {first.detail}", kind=first.kind)
-    pictures: list[str | None] = [None] * len(judged)
-    if inline:
-        pictures = await run_in_threadpool(lambda: [_picture(one) for one in judged])
-    document = InspectedDocument.model_construct(
-        inspections=[
-            InspectionDocument.of(one.record, service.images, drawn, service.settings.prefix)
-            for one, drawn in zip(judged, pictures, strict=True)
-        ],
-        refused=[RefusedDocument.of(one) for one in refused],
+    documents = await run_in_threadpool(lambda: [_document(one, heatmap, service) for one in judged])
+    found = InspectedDocument.model_construct(
+        inspections=documents, refused=[RefusedDocument.of(one) for one in refused]
     )
-    return Response(document.model_dump_json(), media_type="application/json")
+    return Response(found.model_dump_json(), media_type="application/json")
 
 
-def _picture(judged: Judged) -> str | None:
-    """The heatmap as a data URI; None where the detector shows no place."""
-    if judged.judgement is None or not judged.record.gives_map:
-        return None
-    return uri_of(judged.judgement.heatmap(), ".png")
+def _document(judged: Judged, heatmap: str, service: Service) -> InspectionDocument:
+    """The document of an inspection, with its picture and its reason where the photograph is still at hand."""
+    judgement = judged.judgement
+    if judgement is None:
+        return InspectionDocument.of(judged.record, service.images, prefix=service.settings.prefix)
+    inspection = judgement.inspection
+    drawn = None  # where the detector shows no place
+    if judged.record.gives_map:
+        drawn = judgement.layer() if heatmap == "layer" else judgement.heatmap()
+    return InspectionDocument.of(
+        judged.record,
+        service.images,
+        None if drawn is None else uri_of(drawn, ".png"),
+        service.settings.prefix,
+        sentence=reason(inspection, judgement.inspector.calibration.n),
+        map_scale=judgement.inspector.map_scale if judged.record.gives_map else None,
+    )

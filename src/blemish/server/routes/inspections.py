@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
+from blemish.core.errors import NotFoundError
 from blemish.core.image_formats import FORMAT_SUFFIXES, image_format
 from blemish.core.types import Verdict
 from blemish.server.authentication import Operator, Viewer
@@ -29,6 +30,7 @@ from blemish.server.documents import (
 )
 from blemish.server.routes.running import Running
 from blemish.server.service import Service
+from blemish.server.wording import reason
 from blemish.station.records import (
     LINE_PATTERN,
     NAME_PATTERN,
@@ -132,8 +134,13 @@ def inspections_csv(service: Running, caller: Viewer, which: Chosen) -> Streamin
 
 @router.get("/v1/inspections/{number}")
 def inspection(service: Running, caller: Viewer, number: Number) -> InspectionDocument:
-    """One inspection."""
-    return documented(service, service.log.get(number))
+    """One inspection, with its reason in words."""
+    record = service.log.get(number)
+    try:
+        sentence = reason(record, service.shelf.get(record.inspector, record.version).n_scores)
+    except NotFoundError:  # the version is of a shelf that was replaced
+        sentence = None
+    return documented(service, record, sentence)
 
 
 @router.get(
@@ -176,9 +183,13 @@ def heatmap(
     caller: Viewer,
     number: Number,
     opacity: Annotated[float, Query(ge=0, le=1)] = 0.6,
+    style: Annotated[
+        Literal["over", "layer"], Query(description="Over the photograph, or alone with transparency.")
+    ] = "over",
 ) -> Response:
     """The heatmap over the photograph as PNG, made anew by the version that judged; only if the photograph is kept."""
-    drawn = service.reinspection.of_record(service.log.get(number)).heatmap(opacity)
+    judgement = service.reinspection.of_record(service.log.get(number))
+    drawn = judgement.layer() if style == "layer" else judgement.heatmap(opacity)
     return Response(drawn, media_type="image/png", headers={"Cache-Control": "private, max-age=86400"})
 
 
@@ -206,16 +217,13 @@ def similar(
     category: Annotated[DefectType | None, Query()] = None,
     defect_type: Annotated[DefectType | None, Query()] = None,
     since: Moment | None = None,
-    inspector: Annotated[str | None, Query(pattern=NAME_PATTERN, description="Only of this part.")] = None,
 ) -> SimilarDocument:
     """The most similar past defects, and the defect type that they propose; only if the photograph is kept.
 
     For a part that passes, or that a person found good, no type is proposed.
     """
     record = service.log.get(number)
-    found = service.similar(
-        record, top=top, category=category, defect_type=defect_type, since=since, only_inspector=inspector
-    )
+    found = service.similar(record, top=top, category=category, defect_type=defect_type, since=since)
     return SimilarDocument(
         verdict=found.verdict,
         score=found.score,
@@ -226,9 +234,9 @@ def similar(
     )
 
 
-def documented(service: Service, record: InspectionRecord) -> InspectionDocument:
+def documented(service: Service, record: InspectionRecord, sentence: str | None = None) -> InspectionDocument:
     """The document of a record of this server."""
-    return InspectionDocument.of(record, service.images, prefix=service.settings.prefix)
+    return InspectionDocument.of(record, service.images, prefix=service.settings.prefix, sentence=sentence)
 
 
 def _csv(records: Iterator[InspectionRecord]) -> Iterator[str]:

@@ -57,4 +57,4 @@ def stats(
 @router.post("/v1/inspectors/{name}/drift/learn-anew")
 def learn_anew(service: Running, caller: Operator, name: str) -> DriftDocument:
     """Take all parts from now on for normal, as after a new lamp that is to stay."""
-    return DriftDocument.of(service.drift.learn_anew(name))
+    return DriftDocument.of(service.learn_anew(name))

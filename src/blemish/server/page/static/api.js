@@ -11,9 +11,10 @@ export function address(path, search = {}) {
 
 /** Why something was not done: `message` is one sentence for a person; `fields` maps names of values to what is wrong. */
 export class Problem extends Error {
-  constructor(status, document) {
+  constructor(status, document, retryAfter = null) {
     super(document.detail || "The server gave no answer that can be read: try again.");
     this.status = status;
+    this.retryAfter = retryAfter; // seconds, where the server says when to try again
     this.kind = document.kind;
     this.fields = Object.fromEntries((document.errors || []).map((one) => [one.where.replace(/^(body|query|path)\./, ""), one.reason]));
   }
@@ -48,6 +49,9 @@ export async function call(path, {method = "GET", body, search, signal} = {}) {
   } catch {
     document = {};
   }
-  if (!answer.ok) throw new Problem(answer.status, document || {});
+  if (!answer.ok) {
+    const wait = answer.headers.get("Retry-After");
+    throw new Problem(answer.status, document || {}, wait === null ? null : Number(wait));
+  }
   return document;
 }
