@@ -12,7 +12,7 @@ from blemish.server.proxies import route_path
 
 def install_page(app: FastAPI) -> None:
     """Add the pages to an application, after the API; an address that is nobody's is answered as a page to people."""
-    for module in (static_files, sign_in, settings, parts, judge, versions):
+    for module in (static_files, sign_in, settings, parts, judge, history, versions):
         app.include_router(module.router)
     not_found = app.router.default
 
