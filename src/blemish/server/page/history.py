@@ -27,7 +27,5 @@ def _kept(policy: KeepPolicy) -> str:
         return "No photographs are kept."
     if not policy.buffer_bytes:
         return "Photographs of passes are not kept."
-    return (
-        f"Of passes the latest photographs are held ({policy.buffer_megabytes:,.0f} MB), and kept once you say that the "
-        "part is defective."
-    )
+    room = f"{policy.buffer_megabytes:,.0f} MB"
+    return f"Of passes the latest photographs are held ({room}), and kept once a person finds the part defective."

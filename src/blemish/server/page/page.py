@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from starlette.types import Receive, Scope, Send
 
-from blemish.server.page import judge, parts, settings, sign_in, static_files, versions
+from blemish.server.page import history, judge, parts, settings, sign_in, static_files, versions
 from blemish.server.page.frame import problem_page
 from blemish.server.proxies import route_path
 
