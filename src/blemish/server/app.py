@@ -31,6 +31,7 @@ from blemish.server.routes import (
     review_queue,
     settings,
     statistics,
+    uploads,
     versions,
     voiding,
 )
@@ -38,6 +39,7 @@ from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
 from blemish.server.sessions import Renewal, Sessions
 from blemish.server.streams import EventStreams
+from blemish.server.training import training_installed
 
 _DESCRIPTION = (
     "Visual defect inspection. Errors are problem details (RFC 9457). "
@@ -73,23 +75,24 @@ def create_app(service: Service) -> FastAPI:
     problems.install(app)
     answering = (
         inspect, inspectors, decisions, inspections, voiding, review_queue, explanations, gallery, statistics, jobs,
-        audit, keys, settings, health, parts, versions, documentation,
+        audit, keys, settings, health, parts, versions, uploads, documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)
     openapi.install(app, service.settings.keys_required)
-    uploads = service.home.path
+    spool = service.home.path
     app.state.laboratory = False
+    app.state.training = training_installed()
     if service.settings.page:
         page.install_page(app)
         if laboratory_installed():
             from blemish.server.laboratory.laboratory import mount_laboratory
 
-            uploads = mount_laboratory(app, service, app.state.authentication)
+            spool = mount_laboratory(app, service, app.state.authentication)
             app.state.laboratory = True
     app.add_middleware(Renewal)
     app.add_middleware(
-        Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=uploads
+        Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=spool
     )
     if service.settings.allow_origin:
         app.add_middleware(

@@ -8,7 +8,9 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
@@ -18,7 +20,14 @@ from blemish.server.decisions import Decisions
 from blemish.server.errors import Overloaded
 from blemish.server.inspectors import Inspectors
 from blemish.server.job import Job
-from blemish.server.job_requests import EvaluateRequest, JobRequest, StressRequest
+from blemish.server.job_requests import (
+    EvaluateRequest,
+    JobRequest,
+    StressRequest,
+    TrainRequest,
+    check_places,
+    check_values,
+)
 from blemish.server.jobs import Jobs
 from blemish.server.metrics import Metrics
 from blemish.server.part_pictures import PartPictures
@@ -27,6 +36,9 @@ from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, T
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
 from blemish.server.thumbnails import Thumbnails
+from blemish.server.training import require_training
+from blemish.server.uploaded_sets import UploadedSets
+from blemish.server.uploads import DEFAULT_LIMITS
 from blemish.server.versions import Versions
 from blemish.station.audit import AuditLog
 from blemish.station.database import Database
@@ -73,6 +85,7 @@ class Service:
         versions: what is known of versions.
         past_defects: the gallery; None where there is none, and `gallery_trouble` says why in one sentence.
         jobs: trainings and other long work, in processes of their own.
+        uploads: photographs that were sent for jobs.
         metrics: what Prometheus reads.
 
     Raises:
@@ -107,6 +120,9 @@ class Service:
         self.keys = KeyStore(self.database)
         self.shelf = InspectorShelf(self.home, self.database)
         self.jobs = Jobs(self.home.jobs)
+        self.uploads = UploadedSets(
+            self.home.uploads, limits, replace(DEFAULT_LIMITS, archive_bytes=settings.max_upload_bytes)
+        )
         self.metrics = Metrics()
         self.queue = InspectionQueue(
             settings, limits, self.log, self.images, self.metrics, self._after_commit
@@ -207,16 +223,35 @@ class Service:
         """Start a job, or let it wait for its turn; the active version of an inspector is measured unless one is named.
 
         Raises:
-            NotFoundError: there is no such inspector or version.
-            UsageError: the folder of photographs does not exist.
+            NotFoundError: there is no such inspector, version or upload.
+            MissingExtraError: the laboratory is not installed.
+            UsageError: the folder of photographs does not exist, or another value cannot be used.
             JobsFullError: too many wait already.
         """
+        require_training()
+        check_values(request)
+        check_places(request, self.settings.photographs_below)
         measured = None
         if isinstance(request, EvaluateRequest | StressRequest):
             name, number = request.inspector, request.version
             measured = self.shelf.active(name) if number is None else self.shelf.get(name, number)
             request = request.model_copy(update={"version": measured.version})  # what is active may change
+        if request.upload:
+            return self.jobs.start_uploaded(request, self.uploads, by, measured)
         return self.jobs.start(request, by, measured)
+
+    def start_training(self, request: TrainRequest, archive: Path, by: str = "local") -> Job:
+        """Start a training on the photographs of an uploaded zip.
+
+        Raises:
+            MissingExtraError: the laboratory is not installed.
+            UsageError: the zip or a value is refused.
+            JobsFullError: too many wait already.
+        """
+        require_training()
+        check_values(request)
+        check_places(request.model_copy(update={"folder": ""}), self.settings.photographs_below)
+        return self.jobs.start_training(request, archive, by)
 
     def activate_trained(self, job: str, by: str = "local") -> InspectorVersion:
         """Put the inspector that a job has trained on the shelf, and let it judge from now on.
@@ -225,7 +260,20 @@ class Service:
             NotFoundError: there is no such job, or it has made no inspector.
             ArtifactError: its file is damaged.
         """
-        return self.inspectors.add_and_activate(self.jobs.inspector(job), by)
+        version = self.inspectors.add_and_activate(self.jobs.inspector(job), by)
+        self.jobs.keep_version(job, version.version)
+        return version
+
+    def keep_trained(self, job: str, by: str = "local") -> InspectorVersion:
+        """Put the inspector that a job has trained on the shelf, where it judges only once it is activated.
+
+        Raises:
+            NotFoundError: there is no such job, or it has made no inspector.
+            ArtifactError: its file is damaged.
+        """
+        version = self.inspectors.add(self.jobs.inspector(job), by=by)
+        self.jobs.keep_version(job, version.version)
+        return version
 
     def give_feedback(self, inspection_id: int, feedback: NewFeedback) -> Feedback:
         """Keep what a person says of a part, in the log and in the gallery; a missed defect's photograph is kept too.
@@ -363,6 +411,7 @@ class Service:
                     self.retention.policy()
                 )  # another server of this home may have changed it
                 self.log.forget_image(self.images.prune(datetime.now(UTC)))
+                self.uploads.prune()
             except Exception:
                 logger.exception("Old photographs could not be removed; it is tried again later.")
             self._untidy.wait(PRUNE_SECONDS)

@@ -25,7 +25,7 @@ class Home:
 
     Attributes:
         path: the folder.
-        inspectors, images, gallery, jobs: folders in it.
+        inspectors, images, gallery, jobs, uploads: folders in it.
         buffer, thumbnails: folders in it that come when they are needed, and may be deleted while no service runs.
 
     Raises:
@@ -40,9 +40,11 @@ class Home:
         self.jobs = self.path / "jobs"
         self.buffer = self.path / "buffer"
         self.thumbnails = self.path / "thumbnails"
+        self.uploads = self.path / "uploads"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            for folder in (self.path, self.inspectors, self.images, self.gallery, self.jobs):
+            places = (self.inspectors, self.images, self.gallery, self.jobs, self.uploads)
+            for folder in (self.path, *places):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()

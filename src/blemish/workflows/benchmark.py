@@ -41,6 +41,9 @@ class BenchmarkRequest(GroupedRequest):
     )
     quick: bool = Field(False, description="A small run: 128 pixels, few epochs.")
     bit_depth: BitDepth = 16
+    minutes: float | None = Field(
+        None, gt=0, description="Begin no cell after so many; the report is on what is measured by then."
+    )
     workers: int | None = Field(
         None, ge=1, description="Cells measured at a time; 1 for fit times that nothing else disturbs."
     )
@@ -148,7 +151,8 @@ def benchmark(
     problems = tuple(
         problem for one in categories for problem in said_problems(one.catalog, request.bit_depth)
     )
-    measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers)
+    seconds = 60 * request.minutes if request.minutes else None
+    measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers, seconds)
     result = BenchmarkResult(measured, out / "report.html", problems)
     for path, detail in result.unreadable.items():
         say(f"Left out {path}: {detail}")

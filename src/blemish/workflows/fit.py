@@ -261,10 +261,10 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
 
 
 def called(catalog: Catalog, request: FitRequest) -> Catalog:
-    """The catalog by the name of its part: that of the inspector where no folder says one, and nobody has given one."""
+    """The catalog by the name of its part: the one that was given, or the inspector's where no folder says one."""
     from blemish.data.part_names import names_part
 
-    if request.category is not None or names_part(catalog.category):
+    if request.name is None and (request.category is not None or names_part(catalog.category)):
         return catalog
     # Or two parts that were learnt from folders of one such name would be taken for the same.
     return replace(catalog, category=request.part)
