@@ -27,6 +27,7 @@ EXPECTED = {
     ("POST", "/v1/inspectors/{name}/decision/preview"): Role.VIEWER,
     ("POST", "/v1/inspectors/{name}/drift/learn-anew"): Role.OPERATOR,
     ("GET", "/v1/audit"): Role.ADMIN,
+    ("GET", "/v1/keys"): Role.ADMIN,
     ("POST", "/v1/inspectors/{name}/activate"): Role.ADMIN,
     ("POST", "/v1/inspectors/{name}/roll-back"): Role.ADMIN,
 }

@@ -150,38 +150,68 @@ def judge_by_api(address: str, key: str, photograph: bytes) -> None:
         assert client.get(str(docs.url.join(link))).json() == document
     with httpx.Client(base_url=address, follow_redirects=True, **options) as client:
         assert client.get("/v1/inspectors").status_code == 401
-        assert client.get(address.rstrip("/")).url.path == prefix + "/"
+        assert (
+            client.get(address.rstrip("/"), headers={"Accept": "text/html"}).url.path == prefix + "/sign-in"
+        )
 
 
-def judge_by_page(browser: Any, address: str, name: str, key: str, photograph: bytes, folder: Path) -> None:
-    """What a person does: signs in, has a photograph judged; events come at once, cookies stay where they belong."""
-    (folder / "part.png").write_bytes(photograph)
-    watched = Watched(browser, address, ignore_https_errors=True)
+def judge_by_page(browser: Any, address: str, key: str, photograph: bytes) -> None:
+    """What a person does: signs in, has a photograph judged, looks round; all stays below the prefix."""
+    watched = Watched(browser, f"{address}/", ignore_https_errors=True)
+    watched.address = address
     with closing(watched.context):
         page = watched.page
-        page.get_by_label("username").fill(name)
-        page.get_by_label("password").fill(key)
-        page.get_by_role("button", name="Login").click()
-        watched.ready().upload("inspect-photograph", folder / "part.png")
-        page.wait_for_selector("#inspect-verdict .bl-word")
+        assert page.url == f"{address}/sign-in?next=%2F"
+        assert_below(watched, address)
+        page.get_by_label("Key", exact=True).fill(key)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{address}/")
+        for path in ("/", "/parts/washer", "/settings"):
+            watched.go(path)
+            assert page.url == address + path
+            assert_below(watched, address)
+        judged = page.evaluate(
+            """async ([address, bytes]) => {
+                const form = new FormData();
+                form.append("inspector", "washer");
+                form.append("images", new Blob([new Uint8Array(bytes)]), "part.png");
+                const answer = await fetch(`${address}/v1/inspect`, {method: "POST", body: form});
+                return answer.status;
+            }""",
+            [address, list(photograph)],
+        )
+        assert judged == 200  # by the session alone
         cookies = watched.context.cookies()
-        assert cookies and {one["path"] for one in cookies} == {httpx.URL(address).path.rstrip("/") or "/"}
-        assert all(one["httpOnly"] and one["sameSite"] == "Lax" for one in cookies)
-        assert all(one["secure"] for one in cookies) or address.startswith("http:")
-        sent = "; ".join(f"{one['name']}={one['value']}" for one in cookies)
+        assert len(cookies) == 1 and cookies[0]["path"] == (httpx.URL(address).path.rstrip("/") or "/")
+        assert cookies[0]["httpOnly"] and cookies[0]["sameSite"] == "Lax"
+        assert cookies[0]["secure"] or address.startswith("http:")
+        watched.go("/laboratory/")
+        page.locator(".gradio-container").first.wait_for()
+        sent = f"{cookies[0]['name']}={cookies[0]['value']}"
         options: dict[str, Any] = {
             "verify": False,
             "trust_env": False,
             "headers": {"Cookie": sent},
             "timeout": 10,
         }
-        with httpx.stream("GET", f"{address}/gradio_api/heartbeat/abc", **options) as stream:
+        with httpx.stream("GET", f"{address}/laboratory/gradio_api/heartbeat/abc", **options) as stream:
             assert "ALIVE" in next(stream.iter_text())  # the next comes after 15 s
-        # The console names no address (a browser asks the site, not the prefix, for an icon); the answers do.
-        troubles = [
-            one for one in watched.troubles if not one.startswith(("console: Failed to load", "401: "))
-        ]
-        assert [one for one in troubles if not one.endswith("/blemish")] == []
+        watched.go("/settings")
+        page.locator("header").get_by_role("button", name="Sign out").click()
+        page.get_by_text("You are signed out.").wait_for()
+        assert page.url == f"{address}/sign-in?out=yes" and watched.context.cookies() == []
+        assert watched.troubles == []
+
+
+def assert_below(watched: Watched, address: str) -> None:
+    """Every link, form, script, style and picture of a page is below the prefix; so is all that was asked for."""
+    found = watched.page.evaluate(
+        "[...document.querySelectorAll('[href], [src], [action]')]"
+        ".map((e) => e.href?.baseVal || e.action || e.src || e.href)"
+    )
+    assert len(found) > 5
+    assert [one for one in found if not one.startswith((f"{address}/", f"{address}#", "data:"))] == []
+    assert [one for one in watched.troubles if one.startswith("foreign")] == []
 
 
 @pytest.mark.browser
@@ -207,7 +237,7 @@ def test_a_service_works_behind_the_documented_proxy(
         scheme = "https" if program in ("nginx-root", "caddy") else "http"
         address = f"{scheme}://localhost:{port}" + ("" if program == "nginx-root" else "/blemish")
         judge_by_api(address, key, good)
-        judge_by_page(browser, address, name, key, good, tmp_path)
+        judge_by_page(browser, address, key, good)
         forged = {
             "X-Forwarded-For": "203.0.113.7",
             "Forwarded": "for=203.0.113.7",
@@ -232,10 +262,9 @@ def test_plain_proxy_pass_signs_in_once_the_server_knows_its_name(
 ) -> None:
     def signed_in(server: Any, port: int, **headers: str) -> httpx.Response:
         key = server.service.keys.create(f"anna{len(server.service.keys.list())}", Role.ADMIN)
-        form = {"username": server.service.keys.list()[-1].name, "password": key}
         address = f"http://localhost:{port}"
         return httpx.post(
-            f"{address}/login", data=form, headers={"Origin": address, **headers}, trust_env=False
+            f"{address}/sign-in", data={"key": key}, headers={"Origin": address, **headers}, trust_env=False
         )
 
     with (
@@ -245,7 +274,7 @@ def test_plain_proxy_pass_signs_in_once_the_server_knows_its_name(
         refused = signed_in(server, port)
         assert refused.status_code == 403
         assert f"run the server with --public-url http://localhost:{port}." in refused.json()["detail"]
-        assert signed_in(server, port, **{"Sec-Fetch-Site": "same-origin"}).status_code == 200
+        assert signed_in(server, port, **{"Sec-Fetch-Site": "same-origin"}).status_code == 303
         assert signed_in(server, port, Origin="https://evil.example").status_code == 403
         assert signed_in(server, port, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
         public = server.service.settings.model_copy(
@@ -256,9 +285,9 @@ def test_plain_proxy_pass_signs_in_once_the_server_knows_its_name(
     ) as server:
         (tmp_path / "again").mkdir()
         with plain_nginx(port_of(server), tmp_path / "again") as other:
-            assert signed_in(server, other, Origin=f"http://localhost:{port}").status_code == 200
+            assert signed_in(server, other, Origin=f"http://localhost:{port}").status_code == 303
             assert signed_in(server, other, Origin=f"http://localhost:{other}").status_code == 403
-            assert signed_in(server, port_of(server)).status_code == 200  # without the proxy too
+            assert signed_in(server, port_of(server)).status_code == 303  # without the proxy too
 
 
 CALLERS = [

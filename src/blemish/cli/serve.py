@@ -9,7 +9,7 @@ from pydantic import Field
 
 from blemish.cli.options import with_options
 from blemish.cli.output import console, emit, messages
-from blemish.server.settings import ServerSettings
+from blemish.server.settings import ServerSettings, is_loopback
 from blemish.workflows.request import Option
 
 
@@ -32,9 +32,11 @@ def serve(request: ServeRequest, json_output: bool) -> None:
     blemish serve --inspector screw.blemish
     """
     from blemish.server.run import open_service, run
+    from blemish.server.tls import certificate_for
 
     service = open_service(request)
     try:
+        certificate = certificate_for(request, service.home.path)
         for path in request.inspector:
             service.inspectors.keep_or_activate(path)
     except BaseException:
@@ -46,12 +48,24 @@ def serve(request: ServeRequest, json_output: bool) -> None:
             "address": address,
             "home": str(service.home.path),
             "keys_required": request.keys_required,
+            "certificate": str(certificate.file) if certificate else None,
         }
         if json_output:
             emit(document)
         else:
             console.print(f"Listening on {address}; Ctrl-C ends.")
+            if certificate and certificate.own:
+                console.print(
+                    f"Browsers warn until they trust {certificate.file}: import it there, or go on past the warning."
+                )
 
+    behind = request.public_url or request.trusted_proxy
+    if not (certificate or behind or is_loopback(request.host)):
+        messages.print(
+            "Keys and photographs go over the network in plain text, and browsers lend no camera: add --tls, or let a "
+            "proxy speak https.",
+            style="yellow",
+        )
     if service.gallery_trouble:
         messages.print(service.gallery_trouble, style="yellow")
-    run(service, listens)
+    run(service, listens, certificate)

@@ -17,10 +17,11 @@ from blemish.core.file_names import shown
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+def atomic_file(path: Path, private: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path` for binary writing; on success sync it and rename it to `path`.
 
-    On any error the temporary file is removed and an older file at `path` is left untouched.
+    On any error the temporary file is removed and an older file at `path` is left untouched. A private file is its
+    owner's alone, from the first byte on.
 
     Raises:
         BlemishError: the folder cannot be written or the disk is full, said in one sentence.
@@ -38,9 +39,10 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
+        if not private:  # it is made so
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(temporary).chmod(0o666 & ~umask)
         Path(temporary).replace(path)
         _sync_folder(path.parent)
     except OSError as error:
@@ -52,6 +54,12 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path` atomically (see `atomic_file`)."""
     with atomic_file(path) as stream:
+        stream.write(content)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write `content` to `path` atomically, for its owner alone: mode 600."""
+    with atomic_file(path, private=True) as stream:
         stream.write(content)
 
 

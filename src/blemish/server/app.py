@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
 
 from blemish import __version__
 from blemish.server import documentation, openapi, problems
@@ -25,11 +26,17 @@ from blemish.server.routes import (
     inspections,
     inspectors,
     jobs,
+    keys,
+    parts,
+    settings,
     statistics,
     uploads,
+    versions,
+    views,
 )
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
+from blemish.server.sessions import Renewal, Sessions
 from blemish.server.streams import EventStreams
 from blemish.server.training import training_installed
 
@@ -60,14 +67,14 @@ def create_app(service: Service) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
-    app.state.authentication = Authentication(service.keys, service.settings)
+    sessions = Sessions(service.home.session_secret, service.settings.prefix)
+    app.state.authentication = Authentication(service.keys, service.settings, sessions)
     app.state.arriving = Arriving(service.settings.queue_bytes)
     app.state.streams = EventStreams()
     problems.install(app)
     answering = (
-        inspect, inspectors, decisions, inspections, explanations, gallery, statistics, jobs, uploads, audit,
-        health,
-        documentation,
+        inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, audit, keys,
+        settings, health, parts, versions, uploads, documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)
@@ -80,11 +87,21 @@ def create_app(service: Service) -> FastAPI:
         if laboratory_installed():
             from blemish.server.laboratory.laboratory import mount_laboratory
 
-            spool = mount_laboratory(app, service)
+            spool = mount_laboratory(app, service, app.state.authentication)
             app.state.laboratory = True
+    app.add_middleware(Renewal)
     app.add_middleware(
         Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=spool
     )
+    if service.settings.allow_origin:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=service.settings.allow_origin,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            allow_credentials=False,  # a session is for the server's own pages: others send a key
+            expose_headers=["Retry-After", "Content-Disposition"],
+        )
     app.add_middleware(Proxies, settings=service.settings)
     return app
 

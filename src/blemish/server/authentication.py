@@ -15,14 +15,16 @@ from starlette.concurrency import run_in_threadpool
 
 from blemish.server.problems import ProblemError
 from blemish.server.rate_limit import RateLimit
+from blemish.server.sessions import Sessions, from_own_page
 from blemish.server.settings import ServerSettings
-from blemish.station.keys import KeyStore, Role
+from blemish.station.keys import Key, KeyStore, Role
 
 KEY_SECONDS = 2.0
 """How long a key is believed in without looking it up again: after this a revoked one opens nothing."""
 
 _MOST_KNOWN = 1000
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 logger = logging.getLogger("blemish.server")
 
@@ -49,25 +51,46 @@ class Authentication:
     Args:
         keys: the keys of the station.
         settings: whether keys are needed, and how many requests each may make.
+        sessions: of those who have signed in at the page.
+
+    Attributes:
+        sessions: the same.
     """
 
-    def __init__(self, keys: KeyStore, settings: ServerSettings) -> None:
-        self._keys, self._settings = keys, settings
+    def __init__(self, keys: KeyStore, settings: ServerSettings, sessions: Sessions) -> None:
+        self._keys, self._settings, self.sessions = keys, settings, sessions
         self._rate = RateLimit(settings.rate_per_minute)
-        self._known: dict[bytes, tuple[float, Identity]] = {}
+        self._known: dict[
+            bytes | str, tuple[float, Identity]
+        ] = {}  # by digest of a token, by name of a session's key
 
     def identify(self, token: str) -> Identity | None:
         """The caller with this key; None if it opens nothing. May ask the database."""
-        if (known := self._remembered(token)) is not None:
-            return known
-        key = self._keys.find(token)
-        if key is None:
-            return None
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        identity = Identity(key.name, key.role)
-        self._known[_digest(token)] = (time.monotonic(), identity)
+        return self._remembered(_digest(token)) or self._remember(_digest(token), self._keys.find(token))
+
+    async def shown(self, request: Request, token: str) -> Identity:
+        """The caller who shows this key.
+
+        Raises:
+            ProblemError: 401 if it opens nothing, 429 for too many that open nothing from one address.
+        """
+        identity = self._remembered(_digest(token)) or await run_in_threadpool(self.identify, token)
+        if identity is None:
+            raise self._nothing_opened(request)
         return identity
+
+    async def who(self, request: Request) -> str | None:
+        """Name of a caller who is at least a viewer, by a session or a key; None for all others.
+
+        Raises:
+            ProblemError: 429 for too many requests.
+        """
+        try:
+            return (await self.caller(request, Role.VIEWER)).name
+        except ProblemError as error:
+            if error.status_code in (401, 403):
+                return None
+            raise
 
     async def caller(self, request: Request, needed: Role) -> Identity:
         """The caller of a request.
@@ -105,23 +128,64 @@ class Authentication:
             # What a proxy passes on comes from elsewhere, though the proxy is at this machine.
             if not self._settings.keys_required and not any(name in request.headers for name in _FORWARDED):
                 return LOCAL
-            raise _unauthorized("This needs a key: send the header Authorization: Bearer KEY.")
+            if (identity := await self._signed_in(request)) is not None:
+                return identity
+            raise _unauthorized(
+                "This needs a key: send the header Authorization: Bearer KEY, or sign in at /sign-in with a browser."
+            )
         scheme, _, token = given.partition(" ")
         if scheme.lower() == "bearer" and token:
-            token = token.strip()
-            identity = self._remembered(token) or await run_in_threadpool(self.identify, token)
-            if identity is not None:
-                return identity
+            return await self.shown(request, token.strip())
+        raise self._nothing_opened(request)
+
+    async def _signed_in(self, request: Request) -> Identity | None:
+        """Whoever has signed in with a key that still opens something; the key's role counts, not that of then.
+
+        Raises:
+            ProblemError: 403 if the request would change something, and not a page of this server sends it.
+        """
+        session = self.sessions.of(request)
+        if session is None:
+            return None
+        name = session.name
+        identity = self._remembered(name) or await run_in_threadpool(
+            lambda: self._remember(name, self._keys.named(name))
+        )
+        if identity is None:
+            return None
+        if request.method not in _SAFE and not from_own_page(request.headers):
+            raise ProblemError(
+                403,
+                "Nothing says that a page of this server sends this: a program sends a key instead of a cookie.",
+            )
+        self.sessions.renew(request, session)
+        return identity
+
+    def _nothing_opened(self, request: Request) -> ProblemError:
+        """Why a key opens nothing, which is counted and logged.
+
+        Raises:
+            ProblemError: 429 for too many from one address.
+        """
         address = request.client.host if request.client else "an unknown address"
         self._count(f"from {address}", f"From {address} come")  # no key is called so
         logger.warning("A key that opens nothing came from %s.", address)
-        raise _unauthorized(
+        return _unauthorized(
             "This key opens nothing: check it, or have a new one made with blemish key create."
         )
 
-    def _remembered(self, token: str) -> Identity | None:
-        known = self._known.get(_digest(token))
+    def _remembered(self, place: bytes | str) -> Identity | None:
+        known = self._known.get(place)
         return known[1] if known and time.monotonic() - known[0] < KEY_SECONDS else None
+
+    def _remember(self, place: bytes | str, key: Key | None) -> Identity | None:
+        if key is None:
+            return None
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        identity = Identity(key.name, key.role)
+        self._known[place] = (time.monotonic(), identity)
+        return identity
 
 
 class Needs:

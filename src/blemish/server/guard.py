@@ -137,6 +137,8 @@ class Guard:
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
         if scope["type"] == "http" and scope["method"] in _SAFE:
             return None
+        if origin in self._settings.allow_origin:
+            return None  # a cookie does not count there: `from_own_page`
         if origin is None:
             return None if site in ("none", "same-origin") else f"{_STRANGER}."
         # No page can write Sec-Fetch-Site: it says that only a proxy has changed Host. Browsers send it over https.

@@ -56,6 +56,9 @@ Network = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
 ParameterName = Annotated[str, Field(pattern=r"^([a-z0-9:-]{1,80}\.)?[a-z_][a-z0-9_]{0,79}$")]
 """A parameter, or DETECTOR.PARAMETER of one of several."""
 
+VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)] | None
+"""Of an inspector; None for the one that is active."""
+
 _Plain = bool | int | float | Annotated[str, Field(max_length=4096)]
 
 
@@ -171,20 +174,31 @@ class ExploreRequest(BackboneOptions, FolderOptions):
 
 
 class EvaluateRequest(FolderOptions):
-    """Measure the active version of an inspector on good and defective photographs."""
+    """Measure a version of an inspector on good and defective photographs, the active one where none is named."""
 
     kind: Literal["evaluate"] = "evaluate"
     inspector: Name
+    version: VersionNumber = None
 
 
 class StressRequest(FolderOptions):
-    """Measure the active version of an inspector on disturbed photographs."""
+    """Measure a version of an inspector on disturbed photographs, the active one where none is named."""
 
     kind: Literal["stress"] = "stress"
     inspector: Name
+    version: VersionNumber = None
     of: Annotated[tuple[DisturbanceName, ...], Field(min_length=1, max_length=20)] | None = None
     steps: Annotated[int, Field(ge=1, le=20)] = 4
     limit: Annotated[int, Field(ge=1, le=100_000)] = 100
+
+
+class DefectsRequest(FolderOptions):
+    """Score known defects with a version of an inspector, the active one where none is named, for a decision."""
+
+    kind: Literal["decide"] = "decide"
+    inspector: Name
+    version: VersionNumber = None
+    category: Name | None = None
 
 
 class BenchmarkRequest(DetectorOptions, GroupOptions):
@@ -197,7 +211,7 @@ class BenchmarkRequest(DetectorOptions, GroupOptions):
 
 
 JobRequest = Annotated[
-    TrainRequest | ExploreRequest | EvaluateRequest | StressRequest | BenchmarkRequest,
+    TrainRequest | ExploreRequest | EvaluateRequest | StressRequest | BenchmarkRequest | DefectsRequest,
     Field(discriminator="kind"),
 ]
 
@@ -221,6 +235,7 @@ def workflow(
         UsageError: the folder of photographs does not exist, or the inspector is not given.
     """
     from blemish.workflows.benchmark import BenchmarkRequest as Benchmark
+    from blemish.workflows.decide import DecideRequest as Decide
     from blemish.workflows.evaluate import EvaluateRequest as Evaluate
     from blemish.workflows.explore import ExploreRequest as Explore
     from blemish.workflows.stress import StressRequest as Stress
@@ -257,7 +272,7 @@ def workflow(
             augment=request.augment,
             copies=request.copies,
             category=request.category,
-            part=request.category or request.name,
+            name=request.name,
             quick=request.quick,
             false_reject_rate=request.false_reject_rate,
             review_rate=request.review_rate,
@@ -269,6 +284,15 @@ def workflow(
         )
     if inspector is None:
         raise UsageError("An evaluation needs an inspector: name one.")
+    if isinstance(request, DefectsRequest):
+        return "decide", Decide(
+            inspector=inspector.path,
+            digest=inspector.digest,
+            from_defects=data,
+            category=request.category,
+            report=folder / REPORT,
+            **request.folder_options(),
+        )
     measured = {
         "inspector": inspector.path,
         "digest": inspector.digest,
@@ -350,9 +374,17 @@ def title(request: JobRequest) -> str:
     if isinstance(request, TrainRequest):
         return f"Train {request.name} with {request.detector}"
     if isinstance(request, EvaluateRequest):
-        return f"Evaluate {request.inspector} on {where}"
+        return f"Evaluate {_measured(request)} on {where}"
     if isinstance(request, StressRequest):
-        return f"Stress {request.inspector} on {where}"
+        return f"Stress {_measured(request)} on {where}"
+    if isinstance(request, DefectsRequest):
+        return f"Score known defects of {_measured(request)} in {where}"
     if isinstance(request, BenchmarkRequest):
         return f"Benchmark {', '.join(request.detectors)} on {where}"
     return f"Explore {where}"
+
+
+def _measured(request: EvaluateRequest | StressRequest | DefectsRequest) -> str:
+    return (
+        request.inspector if request.version is None else f"{request.inspector}, version {request.version},"
+    )

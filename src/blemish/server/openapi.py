@@ -28,14 +28,18 @@ _WITH_FORM = {
     "400": "The body cannot be read.",
     "415": "The body is not a form, or a file in it is not an image.",
 }
-_CONFLICT = {"409": "Somebody else has changed the inspector meanwhile; nothing is changed."}
-_CHANGES_DECISION = (
-    ("/v1/inspectors/{name}/decision", "put"),
-    ("/v1/inspectors/{name}/decision/undo", "post"),
+_CHANGED_MEANWHILE = "Somebody else has changed the inspector meanwhile; nothing is changed."
+_CONFLICTS = (
+    ("/v1/inspectors/{name}/decision", "put", _CHANGED_MEANWHILE),
+    ("/v1/inspectors/{name}/decision/undo", "post", _CHANGED_MEANWHILE),
+    ("/v1/keys/{name}", "delete", "It is the last key of an admin; nothing is changed."),
+    ("/v1/settings/retention", "put", "The command line has fixed something else; nothing is changed."),
 )
 _NO_LABORATORY = {"501": "The laboratory is not installed here; the answer names the extra."}
 _NEED_LABORATORY = (("/v1/jobs", "post"), ("/v1/jobs/train", "post"), ("/v1/gallery/clusters", "get"))
-_ADDRESSED = ("/v1/inspect", "/v1/inspections/", "/v1/inspectors/", "/v1/jobs", "/v1/uploads/")
+_ADDRESSED = (
+    "/v1/inspect", "/v1/inspections/", "/v1/inspectors/", "/v1/jobs", "/v1/keys/", "/v1/uploads/",
+)  # fmt: skip
 
 
 def install(app: FastAPI, keys_required: bool) -> None:
@@ -61,10 +65,10 @@ def _document(app: FastAPI, keys_required: bool) -> dict[str, Any]:
     for path, operations in found["paths"].items():
         for operation in operations.values():
             _describe(path, operation, keys_required)
-    for operation in (found["paths"][path][method] for path, method in _CHANGES_DECISION):
-        _add_problems(operation, _CONFLICT)
-    for operation in (found["paths"][path][method] for path, method in _NEED_LABORATORY):
-        _add_problems(operation, _NO_LABORATORY)
+    for path, method, said in _CONFLICTS:
+        _add_problems(found["paths"][path][method], {"409": said})
+    for path, method in _NEED_LABORATORY:
+        _add_problems(found["paths"][path][method], _NO_LABORATORY)
     return found
 
 

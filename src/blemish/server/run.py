@@ -16,6 +16,7 @@ from blemish.server.app import create_app
 from blemish.server.service import Service
 from blemish.server.settings import ServerSettings
 from blemish.server.streams import EventStreams
+from blemish.server.tls import Certificate
 
 _BACKLOG = 512
 _KEEP_ALIVE_SECONDS = 30
@@ -55,12 +56,13 @@ def open_service(settings: ServerSettings) -> Service:
     return service
 
 
-def run(service: Service, listens: Callable[[str], None]) -> None:
+def run(service: Service, listens: Callable[[str], None], certificate: Certificate | None = None) -> None:
     """Serve until told to end; what was accepted is finished.
 
     Args:
         service: not started yet.
         listens: called with the address once the server listens.
+        certificate: what https is served with; plain http when None.
 
     Raises:
         UsageError: the address cannot be used.
@@ -69,7 +71,7 @@ def run(service: Service, listens: Callable[[str], None]) -> None:
     _keep_temporary_files_in(service.home.path / "temporary")
     listening = listener(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"http://{host}:{listening.getsockname()[1]}"
+    address = f"{'https' if certificate else 'http'}://{host}:{listening.getsockname()[1]}"
     app = create_app(service)
     config = uvicorn.Config(
         app,
@@ -81,6 +83,8 @@ def run(service: Service, listens: Callable[[str], None]) -> None:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(settings.stop_seconds) + 1,
         backlog=_BACKLOG,
+        ssl_certfile=certificate.file if certificate else None,
+        ssl_keyfile=certificate.private_key if certificate else None,
     )
     try:
         _Server(config, lambda: listens(address), app.state.streams).run(sockets=[listening])

@@ -36,7 +36,9 @@ class ServerSettings(Request):
     gallery: Annotated[str | None, Option(environment="BLEMISH_GALLERY")] = Field(
         None, description="Folder or URL of the gallery of past defects."
     )
-    keep: Literal["all", "rejects", "none"] = Field("rejects", description="Which photographs are kept.")
+    keep: Literal["all", "rejects", "none"] | None = Field(
+        None, description="Which photographs are kept: rejects, unless the page has chosen otherwise."
+    )
     keep_days: int | None = Field(None, ge=1, description="For how many days.")
     keep_gigabytes: float | None = Field(None, gt=0, description="How many gigabytes of them.")
     workers: int | None = Field(
@@ -79,6 +81,15 @@ class ServerSettings(Request):
         (), description="Proxy whose X-Forwarded-For, -Host and -Proto are believed; repeatable; needs a key."
     )
 
+    allow_origin: Annotated[tuple[str, ...], Option(repeated=True, metavar="ORIGIN")] = Field(
+        (), description="Site whose pages may use the API, such as https://mes.plant.example; repeatable."
+    )
+    tls: bool = Field(False, description="Serve https with a certificate made for this machine, in the home.")
+    certificate: Path | None = Field(None, description="Serve https with this certificate, a PEM file.")
+    private_key: Path | None = Field(
+        None, description="Its private key, a PEM file; in the same file if absent."
+    )
+
     @field_validator("root_path")
     @classmethod
     def _a_prefix(cls, value: str, info: ValidationInfo) -> str:
@@ -112,6 +123,25 @@ class ServerSettings(Request):
                 raise ValueError(
                     f"{one[:60]} is no address or network like 10.0.0.7 or 10.0.0.0/24"
                 ) from error
+        return value
+
+    @field_validator("allow_origin")
+    @classmethod
+    def _exact_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(_origin, value))
+
+    @field_validator("certificate")
+    @classmethod
+    def _one_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value and info.data.get("tls"):
+            raise ValueError("--tls makes a certificate of its own: leave one of them out")
+        return value
+
+    @field_validator("private_key")
+    @classmethod
+    def _with_its_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value and not info.data.get("certificate"):
+            raise ValueError("it belongs to a certificate: add --certificate")
         return value
 
     @property
@@ -154,6 +184,26 @@ def _plain_prefix(path: str) -> str:
     if prefix and prefix.split("/")[1] in _OWN:
         raise ValueError(f"{prefix} is an address of the server's own: choose another prefix")
     return prefix
+
+
+def _origin(value: str) -> str:
+    """An origin as browsers write it: scheme, host, and the port where it is not the scheme's own."""
+    try:
+        parts = urlsplit(value)
+        named = (
+            parts.scheme in ("http", "https")
+            and parts.hostname
+            and "*" not in parts.netloc
+            and (parts.port or 1)
+        )
+    except ValueError:
+        named = False
+    if not named or parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError(
+            f"{value[:60]} is no origin like https://mes.plant.example: name each site by itself"
+        )
+    port = {"http": ":80", "https": ":443"}[parts.scheme]
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(port)}"
 
 
 def is_loopback(host: str) -> bool:

@@ -23,7 +23,7 @@ _MOST_ID = 2**63 - 1
 
 
 class Action(StrEnum):
-    """What was done: to the inspectors on the shelf, or to the keys."""
+    """What was done: to the inspectors on the shelf, their decisions and drift, to the keys, or to what is kept."""
 
     ADD = "add"
     NARROW = "narrow"
@@ -31,8 +31,10 @@ class Action(StrEnum):
     ROLL_BACK = "roll-back"
     DECIDE = "decide"
     UNDO_DECISION = "undo-decision"
+    LEARN_ANEW = "learn-anew"
     CREATE_KEY = "create-key"
     REVOKE_KEY = "revoke-key"
+    SET_RETENTION = "set-retention"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ class Change:
     Attributes:
         action: what.
         by: name of the key that was used, or "local". A name is never given to a second key, so it says the role too.
-        inspector: which one; None for keys.
+        inspector: which one; None for keys and settings.
         version_before, version_after: of the inspector: which judged before and judges now, or which one was made of
             which; None where there is none.
         detail: what else there is to say, as JSON.

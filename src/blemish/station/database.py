@@ -134,6 +134,18 @@ class Database:
                     found.append(f"{self.name}: {count} {what}.")
         return found
 
+    def bytes_used(self) -> int:
+        """Bytes that it takes on its disk, with what has still to be written to its place.
+
+        Raises:
+            DatabaseError: the database cannot be reached.
+        """
+        if not self.is_sqlite:
+            with self.session() as session:
+                return int(session.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+        files = (Path(f"{self.engine.url.database}{end}") for end in ("", "-wal", "-shm"))
+        return sum(path.stat().st_size for path in files if path.is_file())
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import secrets
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 from platformdirs import user_data_path
 
 from blemish.core.errors import UsageError
-from blemish.core.storage import write_text
+from blemish.core.storage import write_private
 
 
 def default_home() -> Path:
@@ -56,20 +58,39 @@ class Home:
         Raises:
             OSError: it cannot be kept.
         """
-        name = self.path / "station"
-        if not name.exists():
-            drawn = self.path / f".station-{uuid.uuid4().hex}"
-            write_text(drawn, uuid.uuid4().hex)
+        return self._drawn_once("station", lambda: uuid.uuid4().hex)
+
+    @property
+    def session_secret(self) -> str:
+        """What statements of who has signed in are signed with, for all servers of this home: 64 hexadecimal digits.
+
+        Drawn at first need and kept for the owner alone; without the file everyone signs in again.
+
+        Raises:
+            BlemishError: it cannot be kept.
+        """
+        found = self._drawn_once("session-secret", lambda: secrets.token_hex(32))
+        if len(found) != 64:  # something else has emptied or cut it: nothing may be signed with what is left
+            (self.path / "session-secret").unlink(missing_ok=True)
+            found = self._drawn_once("session-secret", lambda: secrets.token_hex(32))
+        return found
+
+    def _drawn_once(self, name: str, draw: Callable[[], str]) -> str:
+        """What the file `name` holds; where there is none, it is drawn, by one of several processes for all."""
+        path = self.path / name
+        if not path.exists():
+            drawn = self.path / f".{name}-{uuid.uuid4().hex}"
+            write_private(drawn, draw().encode("ascii"))
             try:
                 os.link(
-                    drawn, name
+                    drawn, path
                 )  # unlike renaming it leaves alone what another process has made meanwhile
             except FileExistsError:
                 pass
             except OSError:  # a file system without links
-                drawn.replace(name)
+                drawn.replace(path)
             drawn.unlink(missing_ok=True)
-        return name.read_text(encoding="ascii")
+        return path.read_text(encoding="ascii")
 
     @property
     def database_url(self) -> str:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
-from blemish.core.errors import DatabaseError, NotFoundError, UsageError
+from blemish.core.errors import ConflictError, DatabaseError, NotFoundError, UsageError
 from blemish.station.audit import Action, Change, note_change
 from blemish.station.database import Database
 from blemish.station.records import check_name
@@ -78,8 +78,19 @@ class KeyStore:
         """
         if len(token) > _MOST_CHARACTERS:
             return None
+        return self._used(KeyRow.digest == _digest(token))
+
+    def named(self, name: str) -> Key | None:
+        """The key of this name, which is used by somebody who has shown it before; None if it opens nothing any more.
+
+        A name is never given to a second key, so it means the same one for ever.
+        """
+        return self._used(KeyRow.name == name)
+
+    def _used(self, which: ColumnElement[bool]) -> Key | None:
+        """A key that opens something; that it is used is noted once a minute."""
         with self._database.session() as session:
-            row = session.scalar(select(KeyRow).where(KeyRow.digest == _digest(token)))
+            row = session.scalar(select(KeyRow).where(which))
             if row is None or row.revoked is not None:
                 return None
             key = _key(row)
@@ -92,16 +103,33 @@ class KeyStore:
                 session.execute(update(KeyRow).where(KeyRow.name == key.name).values(last_used=now))
         return key
 
-    def revoke(self, name: str, by: str = "local") -> None:
+    def revoke(self, name: str, by: str = "local", last_admin: bool = True) -> None:
         """Make a key worthless from now on.
+
+        Args:
+            name: of the key.
+            by: who does so.
+            last_admin: also if it is the last one of an admin, so that only this machine's command line makes others.
 
         Raises:
             NotFoundError: there is no key of this name.
+            ConflictError: it is the last one of an admin, and that was not asked for.
         """
         with self._database.transaction() as session:
+            # Locked: two admins who revoke each other at once do not both succeed.
+            admins = session.scalars(
+                select(KeyRow.name)
+                .where(KeyRow.role == str(Role.ADMIN), KeyRow.revoked.is_(None))
+                .with_for_update()
+            ).all()
             row = session.get(KeyRow, name)
             if row is None:
                 raise NotFoundError(f"There is no key named {name[:80]!a}: blemish key list shows them.")
+            if admins == [name] and not last_admin:
+                raise ConflictError(
+                    f"{name} is the last key of an admin, without which keys are made on the server's own command line "
+                    "alone: make another admin first, or say that it may be the last."
+                )
             if row.revoked is None:
                 row.revoked = datetime.now(UTC)
                 note_change(session, Change(action=Action.REVOKE_KEY, by=by, detail={"key": name}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,7 @@ from pydantic import Field
 
 from blemish.core.explanation import explained
 from blemish.workflows.evaluate import EvaluateRequest, EvaluateResult, evaluate
-from blemish.workflows.fields import CategoryName
-from blemish.workflows.fit import FitRequest, FitResult, fit
+from blemish.workflows.fit import FitRequest, FitResult, called, fit
 from blemish.workflows.request import Outcome
 
 
@@ -19,9 +18,6 @@ class TrainRequest(FitRequest):
     """Learn an inspector and measure it."""
 
     evaluation: Path = Field(description="Folder for the evaluation's report and metrics.")
-    part: CategoryName = Field(
-        None, description="What the part is called, whatever the folder of its photographs is."
-    )
 
 
 @dataclass(frozen=True)
@@ -56,9 +52,7 @@ def train(request: TrainRequest) -> TrainResult:
     """
     from blemish.data.categories import open_category
 
-    catalog = open_category(request.data, request.category, told=request.told)
-    if request.part:
-        catalog = replace(catalog, category=request.part)
+    catalog = called(open_category(request.data, request.category, told=request.told), request)
     fitted = fit(request, catalog)
     if not fitted.n_test:
         return TrainResult(fitted)

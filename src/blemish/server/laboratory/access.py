@@ -24,17 +24,12 @@ class Access:
     """Rights of the person behind a request of the page.
 
     Where no keys are required, everyone on this machine may do everything, as "local". Else a person has signed in
-    with the name of a key and the key; its role is looked up again at each step, so a revoked key ends at once.
+    at the page with a key; its role is looked up again at each step, so a revoked key ends at once.
     """
 
     def __init__(self, service: Service) -> None:
         self._keys = service.keys
         self.keys_required = service.settings.keys_required
-
-    def sign_in(self, name: str, token: str) -> bool:
-        """Whether this is the name of a key, and the key."""
-        found = self._keys.find(token.strip())
-        return found is not None and found.revoked is None and found.name == name.strip()
 
     def require(self, request: gr.Request, needed: Role) -> str:
         """Name of the person, who has at least this role.

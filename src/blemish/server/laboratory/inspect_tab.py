@@ -51,7 +51,7 @@ class InspectTab:
                     label="Inspector", choices=inspector_names(service), elem_id="inspect-inspector"
                 )
                 compare = gr.Checkbox(
-                    label="Show all inspectors of this category", value=True, elem_id="inspect-compare"
+                    label="Show the other versions of this part", value=True, elem_id="inspect-compare"
                 )
                 again = gr.Button("Inspect", variant="primary", elem_id="inspect-button")
                 self.similar = gr.Button("Similar past defects", visible=False, elem_id="inspect-similar")

@@ -13,8 +13,9 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 
+from blemish.server.authentication import Authentication
 from blemish.server.laboratory.access import QUIET, Access
 from blemish.server.laboratory.benchmark_tab import BenchmarkTab
 from blemish.server.laboratory.clusters_tab import ClustersTab, categories
@@ -25,6 +26,7 @@ from blemish.server.laboratory.history_tab import HistoryTab
 from blemish.server.laboratory.inspect_tab import InspectTab, inspector_names, refreshed
 from blemish.server.laboratory.similar_tab import SimilarTab
 from blemish.server.laboratory.train_tab import TrainTab
+from blemish.server.page.frame import to_sign_in
 from blemish.server.problems import answer
 from blemish.server.service import Service
 
@@ -99,20 +101,18 @@ def build_page(service: Service) -> gr.Blocks:
     return page
 
 
-def mount_laboratory(app: FastAPI, service: Service) -> Path:
-    """Mount the laboratory at `/laboratory`; a person signs in where keys are required.
+def mount_laboratory(app: FastAPI, service: Service, authentication: Authentication) -> Path:
+    """Mount the laboratory at `/laboratory`; who has signed in at the page has done so here.
 
     Returns:
         Where uploads to the page go.
     """
-    access = Access(service)
     page = build_page(service)
     gr.mount_gradio_app(
         app,
         page,
         path=PATH,
-        auth=access.sign_in if access.keys_required else None,
-        auth_message="Sign in with the name of your key and the key (blemish key create).",
+        auth_dependency=authentication.who,
         allowed_paths=[],
         blocked_paths=[str(folder) for folder in _kept_folders(service)],
         max_file_size=service.settings.max_upload_bytes,
@@ -128,6 +128,13 @@ def mount_laboratory(app: FastAPI, service: Service) -> Path:
     mounted: Any = app.router.routes[-1]
     for kind in (OSError, MemoryError):  # Gradio would say Internal Server Error
         mounted.app.add_exception_handler(kind, answer)
+
+    async def nobody(request: Request, error: Exception) -> Response:
+        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            return to_sign_in(request, service.settings)
+        return await answer(request, error)
+
+    mounted.app.add_exception_handler(401, nobody)
     return Path(mounted.app.uploaded_file_dir)
 
 

@@ -24,6 +24,7 @@ from blemish.server.page import static_files
 from blemish.server.problems import ProblemError, answer
 from blemish.server.proxies import route_path
 from blemish.server.service import Service
+from blemish.server.settings import ServerSettings
 from blemish.station.keys import Role
 
 _POLICY = (
@@ -46,7 +47,7 @@ class PageRoute(APIRoute):
             except (ProblemError, BlemishError, RequestValidationError) as error:
                 answered = await answer(request, error)
                 if answered.status_code == 401:
-                    return _to_sign_in(request)
+                    return to_sign_in(request, request.app.state.service.settings)
                 said = json.loads(bytes(answered.body))["detail"]
                 return await problem_page(request, answered.status_code, said)
 
@@ -104,7 +105,7 @@ async def problem_page(request: Request, status: int, detail: str) -> Response:
         try:
             await person(request)
         except ProblemError:
-            return _to_sign_in(request)
+            return to_sign_in(request, request.app.state.service.settings)
     return page(request, "problem.html", status, status=status, detail=detail)
 
 
@@ -123,10 +124,9 @@ def environment() -> jinja2.Environment:
     return found
 
 
-def _to_sign_in(request: Request) -> Response:
+def to_sign_in(request: Request, settings: ServerSettings) -> Response:
     """To the page of signing in, and back from there."""
-    settings = request.app.state.service.settings
-    asked = route_path(request.scope)
+    asked = quote(str(request.scope["path"]).removeprefix(settings.prefix))
     if request.url.query:
         asked = f"{asked}?{request.url.query}"
     return RedirectResponse(f"{settings.prefix}/sign-in?{urlencode({'next': asked})}", 303)
