@@ -23,8 +23,9 @@ from pydantic import ValidationError
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
 from blemish.core.storage import write_json, write_text
 from blemish.data.class_words import class_of
-from blemish.data.entries import TEST, TRAIN, named
+from blemish.data.entries import ANOMALOUS, TEST, TRAIN, named
 from blemish.data.layouts.doubts import is_named_like_annotations
+from blemish.server.errors import FieldError
 from blemish.server.job import Job, JobState
 from blemish.server.job_process import JobProcess
 from blemish.server.job_requests import REPORT, JobRequest, TrainRequest, title, trained_inspector, workflow
@@ -109,7 +110,9 @@ class Jobs:
         data = self._folder / identity / PHOTOGRAPHS
         try:
             taken = sets.hand_out(request.upload or "", data)
-            if not request.good:
+            if request.good:
+                _refuse_defective(data, request.good)
+            else:
                 _refuse_annotations(data, [one.name for one in taken.left_out])
             # Where the sender says which folders are good, they are named from the outermost on.
             folder = data if request.good or request.defective else _innermost(data)
@@ -396,6 +399,22 @@ def _innermost(folder: Path) -> Path:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _refuse_defective(data: Path, good: Sequence[str]) -> None:
+    """Refuse what was sent as good parts, and has folders in it whose names say otherwise.
+
+    Raises:
+        FieldError: there is such a folder.
+    """
+    for folder in good:
+        for path in sorted((data / folder).rglob("*")):
+            if path.is_dir() and (class_of(path.name) == ANOMALOUS or path.name.lower() == TEST):
+                raise FieldError(
+                    "good",
+                    f"Among what was sent as good parts is a folder {path.name}, whose name says otherwise: send it "
+                    "apart, or all of it as a data set with folders of its own.",
+                )
 
 
 def _refuse_annotations(data: Path, left_out: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ outlives a restart, and is removed a day after its last file. Jobs get links to 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -43,6 +44,7 @@ ID_PATTERN = r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{12}$"
 
 _LEAST = (64, 64)  # enough to know that a photograph can be read; JPEG is decoded at an eighth for it
 _DECODED_AT_ONCE = 2
+_MOST_NAME_BYTES = 200
 _DRIVE = re.compile(r"[A-Za-z]:")
 _PHOTOGRAPHS, _INCOMING, _LEFT_OUT, _ABOUT = "photographs", ".incoming", "left-out.jsonl", "set.json"
 
@@ -358,20 +360,21 @@ def checked_name(name: str, depth: int = DEFAULT_LIMITS.depth) -> PurePosixPath:
         )
     if any(ord(letter) < 32 or ord(letter) == 127 or "\ud800" <= letter <= "\udfff" for letter in name):
         raise UploadError(f"The name {shown!r} holds control characters: rename that file.")
-    if len(place.parts) > depth or any(len(part.encode()) > 200 for part in place.parts):
-        raise UploadError(f"The name {shown!r} is too long, or in too many folders: shorten it.")
+    if len(place.parts) > depth:
+        raise UploadError(f"The name {shown!r} lies in more than {depth - 1} folders: send it with fewer.")
+    place = PurePosixPath(*map(_shortened, place.parts))
     if os.name == "nt":
         place = PurePosixPath(*(re.sub(r'[<>:"|?*]', "_", part) for part in place.parts))
     return place
 
 
-def left_out_in_words(left_out: Sequence[LeftOut], count: int, photographs: int) -> str:
-    """`3 of 120 were left out: notes.txt (it does not hold an image ...)`; empty where none was."""
-    if not count:
-        return ""
-    named = "; ".join(f"{one.name}: {one.reason.rstrip('.')}" for one in left_out[:3])
-    more = " ..." if count > 3 else ""
-    return f"{count:,} of {count + photographs:,} were left out: {named}{more}."
+def _shortened(part: str) -> str:
+    """A file's or folder's name, if need be as long as every disk takes it, with a number added; not two the same."""
+    if len(part.encode()) <= _MOST_NAME_BYTES:
+        return part
+    suffix = PurePosixPath(part).suffix[:16]
+    start = part.encode()[: _MOST_NAME_BYTES - 64].decode("utf-8", "ignore")
+    return f"{start}~{hashlib.sha256(part.encode()).hexdigest()[:16]}{suffix}"
 
 
 def _found(folder: Path) -> _Set | None:

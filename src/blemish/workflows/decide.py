@@ -11,8 +11,8 @@ from pydantic import Field
 from blemish.core.errors import ArtifactError, UsageError
 from blemish.core.progress import task
 from blemish.core.records import Text
+from blemish.line.inspector_title import inspector_title, kept_version
 from blemish.workflows.data_request import DataRequest
-from blemish.workflows.evaluate import kept_version
 from blemish.workflows.fields import FalseRejectRate, HistoryUrl, InspectorFile, ReviewRate, StationHome
 from blemish.workflows.request import UNLISTED, Option, Outcome
 
@@ -224,7 +224,8 @@ def decide(request: DecideRequest) -> DecideResult:
     rows = decision_table(manifest.decision, calibration, scores)
     result = DecideResult(manifest, before, calibration, rows, known, out, request.report)
     if request.report is not None:
-        _write_report(result, request.report)
+        title = inspector_title(request.inspector, result.manifest.name)
+        _write_report(result, title, request.report)
     return result
 
 
@@ -269,8 +270,8 @@ def _check_names(request: DecideRequest, changes: bool) -> None:
         )
 
 
-def _write_report(result: DecideResult, out: Path) -> None:
-    """Write the report.
+def _write_report(result: DecideResult, title: str, out: Path) -> None:
+    """Write the report; `title` is what the inspector is called.
 
     Raises:
         BlemishError: the file cannot be written.
@@ -282,5 +283,5 @@ def _write_report(result: DecideResult, out: Path) -> None:
         shown = Shown(
             result.manifest.decisions, result.before, result.calibration, result.rows, result.scores
         )
-        title = f"{result.manifest.name}: decision"
-        write_decision_report(shown, out, title, inspector_facts(result.manifest))
+        facts = inspector_facts(result.manifest) | {"Inspector": title}
+        write_decision_report(shown, out, f"{title}: decision", facts)
