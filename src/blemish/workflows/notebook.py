@@ -339,9 +339,11 @@ class Measured:
         """
         from blemish.evaluation.facts import inspector_facts
         from blemish.evaluation.report import write_report
+        from blemish.line.inspector_title import inspector_title
 
-        title, facts = f"{self.inspector.name}: evaluation", inspector_facts(self.inspector.manifest)
-        write_report([self.evaluation], Path(path), title, facts, self.inspector.history)
+        title = inspector_title(self.inspector.path, self.inspector.name)
+        facts = inspector_facts(self.inspector.manifest) | {"Inspector": title}
+        write_report([self.evaluation], Path(path), f"{title}: evaluation", facts, self.inspector.history)
 
     def __repr__(self) -> str:
         """The inspector's name and the main figures."""
