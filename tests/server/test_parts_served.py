@@ -85,7 +85,7 @@ def test_what_needs_a_person_comes_first_and_says_why(served: Any, fitted: Any) 
         assert none_judges["version"] is None and none_judges["drift"] is None
         assert [need["kind"] for need in washer["needs"]] == ["reject-rate", "not-judged"]
         assert washer["usual"]["state"] == "above" and washer["usual"]["judged"] == 1000
-        assert "Above the upper control limit" in washer["needs"][0]["message"]
+        assert "38 % rejected today, above the control limit" in washer["needs"][0]["message"]
         assert "9 of 41 photographs today" in washer["needs"][1]["message"]
         assert (waiting["waiting"], waiting["needs"][0]["message"]) == (
             2,

@@ -112,11 +112,11 @@ def _usual_in_words(found: UsualRate, said: VerdictCounts, before: VerdictCounts
     if found.rate is None or found.lower is None or found.upper is None:
         known = f"{before.judged} of {FEWEST_EARLIER} were judged in the {EARLIER_DAYS} days before"
         return f"What is usual is not known yet: {known}."
-    limits = f"{share(found.lower)} to {share(found.upper)} of {said.judged:,}"
-    if found.state == "usual":
-        return f"Within what is usual: {limits}."
-    beyond = "Above the upper" if found.state == "above" else "Below the lower"
-    return f"{beyond} control limit: {limits} would be usual, around {share(found.rate)}."
+    limits = f"{share(found.lower)} to {share(found.upper)} is usual for {said.judged:,} parts"
+    if found.state == "usual" or said.reject_rate is None:
+        return f"Within the control limits: {limits}."
+    beyond = "above" if found.state == "above" else "below"
+    return f"{share(said.reject_rate)} rejected today, {beyond} the control limit: {limits}."
 
 
 def _needs(
