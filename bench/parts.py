@@ -1,115 +1,128 @@
-"""Trays of washers, judged whole and one by one: figures and the picture of docs/view-parts.md.
+"""Time of asking for all parts at a glance, with 20 parts and 100,000 inspections in the log.
 
-    python bench/parts.py [--write]
+python bench/parts.py [--url postgresql://...] [--rows 100000] [--parts 20] [--inspector NAME.blemish]
 
-20 drawn photographs of four to six good washers are learnt from; 10 of good ones, and 24 of six washers one of which is
-damaged, are judged. Threshold and scores are per photograph in every row; times are the processor's.
+With an inspector a server answers besides: it is put on the shelf once for each part.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import re
 import tempfile
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from measuring.pages import ROOT, origin, table, write_block
+from preview import AT_ONCE, median_ms
 
-from blemish.core.pictures import encoded
-from blemish.core.storage import write_bytes
-from blemish.data.catalog import Catalog, open_catalog
-from blemish.data.defect_files import write_image, write_mask
-from blemish.data.drawn_trays import render_tray
-from blemish.data.synthetic import DEFECT_PAINTERS
-from blemish.detectors.registry import create_detector
-from blemish.evaluation.evaluate import evaluate
-from blemish.line.runtime import Inspector
-from blemish.making.build import build_inspector
+from blemish.core.types import Region, Verdict
+from blemish.station.database import Database
+from blemish.station.log import InspectionLog
+from blemish.station.part_counts import PartCounts
+from blemish.station.records import NewInspection
+from blemish.station.version_counts import VersionCounts
 
-PAGE, PICTURE = ROOT / "docs" / "view-parts.md", ROOT / "docs" / "images" / "view-parts.jpg"
-ROWS, COLUMNS, CELL, SIZE = 2, 3, 128, 160
-LEARNT, GOOD, OF_TYPE = 20, 10, 4
-SHOWN = ("missing_piece", 0)
+REJECTED, REVIEWED = 0.03, 0.07
 
 
-def write_trays(root: Path) -> Catalog:
-    """Photographs of trays, drawn from fixed seeds."""
-    for number in range(LEARNT):
-        rng = np.random.default_rng([1, number])
-        taken = sorted(rng.permutation(ROWS * COLUMNS)[: rng.integers(4, 7)].tolist())
-        write_image(
-            root / "train" / "good" / f"{number:03d}.png", render_tray(rng, ROWS, COLUMNS, CELL, taken).image
+def fill(database: Database, rows: int, parts: int, days: int) -> datetime:
+    """Log so many inspections of parts in turn, evenly over the days up to now; what is returned is their last day."""
+    now = datetime.now(UTC)
+    drawn, log = np.random.default_rng(0).random(rows), InspectionLog(database)
+    step = timedelta(days=days) / rows
+    for start in range(0, rows, AT_ONCE):
+        numbers = range(start, min(rows, start + AT_ONCE))
+        log.add(
+            [_made(number, float(drawn[number]), parts, now - (rows - number) * step) for number in numbers]
         )
-    for number in range(GOOD):
-        tray = render_tray(np.random.default_rng([2, number]), ROWS, COLUMNS, CELL)
-        write_image(root / "test" / "good" / f"{number:03d}.png", tray.image)
-    for kind, defect in enumerate(DEFECT_PAINTERS):
-        for number in range(OF_TYPE):
-            tray = render_tray(np.random.default_rng([3, kind, number]), ROWS, COLUMNS, CELL, defect=defect)
-            write_image(root / "test" / defect / f"{number:03d}.png", tray.image)
-            write_mask(root / "ground_truth" / defect / f"{number:03d}_mask.png", tray.mask)
-    return open_catalog(root)
+    return now - timedelta(days=1)
 
 
-def measured(catalog: Catalog, detector: str, size: int, parts: str, path: Path) -> list[str]:
-    """A row of the table; the inspector is left at `path`."""
-    started = time.process_time()
-    build_inspector(catalog, path, create_detector(detector, size=size, parts=parts))
-    fitted = time.process_time() - started
-    inspector = Inspector.load(path)
-    inspector.warm_up()
-    started = time.process_time()
-    found = evaluate(
-        inspector.inspect,
-        catalog,
-        inspector.threshold,
-        pixel_threshold=inspector.pixel_threshold,
-        time_decoding=False,
-    )
-    milliseconds = 1e3 * (time.process_time() - started) / len(found.images)
-    said = found.to_json()
-    figures = [f"{said[name]:.3f}" for name in ("image_auroc", "recall", "pixel_auroc", "aupro")]
-    return [f"{detector}, {size} px, `{parts}`", *figures, f"{milliseconds:.0f}", f"{fitted:.0f}"]
+def _made(number: int, drawn: float, parts: int, time: datetime) -> NewInspection:
+    verdict = Verdict.REJECT if drawn < REJECTED else Verdict.REVIEW if drawn < REVIEWED else Verdict.PASS
+    return NewInspection(
+        time=time, inspector=f"part-{number % parts:02d}", version=1 + number % 3, verdict=verdict,
+        score=1 - drawn, threshold=1 - REJECTED, p_value=0.3, percentile=70.0,
+        regions=(Region(1, 2, 3, 4, 5.0),) * 3, width=1024, height=1024, image_digest=f"{number:064d}",
+        image_suffix=None, file_name=f"{number:08d}.png",
+    )  # fmt: skip
+
+
+def measure(url: str, rows: int, parts: int, days: int) -> dict[str, object]:
+    """Fill a database and ask."""
+    database = Database(url)
+    database.upgrade()
+    day = fill(database, rows, parts, days)
+    counts, names = PartCounts(database), [f"part-{number:02d}" for number in range(parts)]
+    month = day - timedelta(days=30)
+    found: dict[str, object] = {
+        "rows": rows,
+        "parts": parts,
+        "days": days,
+        "verdicts of the day, ms": median_ms(lambda: counts.verdicts(names, day)),
+        "verdicts of the month before, ms": median_ms(lambda: counts.verdicts(names, month, day)),
+        "waiting for a person, ms": median_ms(lambda: counts.waiting(month)),
+        "latest of each, ms": median_ms(lambda: counts.latest(names)),
+        "by version of one part, ms": median_ms(lambda: VersionCounts(database).of(names[0])),
+    }
+    database.close()
+    return found
+
+
+def measure_served(inspector: Path, home: Path, rows: int, parts: int, days: int) -> dict[str, object]:
+    """Ask a server that has so many parts and so long a history."""
+    from fastapi.testclient import TestClient
+
+    from blemish.server.app import create_app
+    from blemish.server.service import Service
+    from blemish.server.settings import ServerSettings
+
+    service = Service(ServerSettings(home=home, page=True))
+    for number in range(parts):
+        service.shelf.add(inspector, f"part-{number:02d}")
+        service.shelf.activate(f"part-{number:02d}", 1)
+    fill(service.database, rows, parts, days)
+    names = [f"part-{number:02d}" for number in range(parts)]
+    started = time.perf_counter()
+    for name in names:
+        service.drift.drift(name)
+    found: dict[str, object] = {
+        "drift read the first time, ms": round(1000 * (time.perf_counter() - started))
+    }
+    with TestClient(create_app(service), base_url="http://127.0.0.1") as client:
+        page = client.get("/")
+        asked = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
+        found |= {
+            "GET /v1/parts, ms": median_ms(lambda: client.get("/v1/parts").raise_for_status()),
+            "GET /, ms": median_ms(lambda: client.get("/").raise_for_status()),
+            "bytes of the first view": len(page.content) + sum(len(client.get(one).content) for one in asked),
+            "GET /parts/NAME/versions, ms": median_ms(
+                lambda: client.get(f"/parts/{names[0]}/versions").raise_for_status()
+            ),
+            "drift of all, read on, ms": median_ms(lambda: [service.drift.drift(name) for name in names]),
+        }
+    return found
 
 
 def main() -> None:
-    """Draw, fit, judge, and show."""
-    parser = argparse.ArgumentParser(description="Several parts in one photograph.")
-    parser.add_argument(
-        "--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)} and its picture"
-    )
-    parser.add_argument(
-        "--detector", action="append", help="of which to measure; padim and patchcore if absent"
-    )
-    asked = parser.parse_args()
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        catalog = write_trays(work / "trays")
-        for detector in asked.detector or ("padim", "patchcore"):
-            for parts in ("one", "auto", f"grid:{ROWS}x{COLUMNS}"):
-                rows.append(
-                    measured(catalog, detector, SIZE, parts, work / f"{detector}-{parts[:4]}.blemish")
-                )
-                print(rows[-1], flush=True)
-        kind, number = SHOWN
-        shown = work / "trays" / "test" / kind / f"{number:03d}.png"
-        overlays = [
-            Inspector.load(work / f"{detector}-{parts}.blemish").inspect(shown).overlay_pixels()
-            for parts in ("one", "auto")
-        ]
-    picture = np.concatenate(
-        [overlays[0], np.full((24, overlays[0].shape[1], 3), 255, np.uint8), overlays[1]]
-    )
-    out = PICTURE if asked.write else ROOT / "runs" / PICTURE.name
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(out, encoded(np.ascontiguousarray(picture), ".jpg", 88))
-    header = ("detector, size, `parts`", "AUROC", "recall", "pixel AUROC", "AUPRO", "CPU ms", "fit CPU s")
-    text = f"{table(header, rows)}\n\n{origin()}"
-    print(text)
-    if asked.write:
-        write_block(PAGE, "parts", text)
+    """Measure as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url")
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--parts", type=int, default=20)
+    parser.add_argument("--days", type=int, default=10)
+    parser.add_argument("--inspector", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        url = arguments.url or f"sqlite:///{folder}/blemish.db"
+        how = arguments.rows, arguments.parts, arguments.days
+        found = measure(url, *how)
+        if arguments.inspector:
+            found |= measure_served(arguments.inspector, Path(folder) / "home", *how)
+    print(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":

@@ -57,18 +57,18 @@ def test_a_name_that_no_inspector_may_have_is_refused(client: httpx.Client, fitt
         assert "cannot be named" in problem["detail"]
 
 
-def test_others_of_the_category_look_on_and_log_nothing(
+def test_other_versions_of_the_part_look_on_and_strangers_do_not(
     served: Callable[..., Any], fitted: Path, lenient: Path, defective: list[bytes]
 ) -> None:
     with served() as server:
         service = server.service
-        for path, name in ((lenient, "lenient"), (fitted, "again")):
-            service.inspectors.add(path, name)
-            service.inspectors.activate(name, 1)
+        service.inspectors.add(lenient, "stranger")  # fitted from a folder of the same name
+        service.inspectors.activate("stranger", 1)
+        service.inspectors.add(lenient, "washer")  # decides otherwise, and sees the same
+        narrowed = service.inspectors.narrow("washer", 1, ("box:0,0,30,30",), ())
         (judged,) = service.inspect([Photograph(defective[0], "part.png")], "washer")
         mine = judged.judgement
         seen = list(service.reinspection.others(mine, 5))
-        assert [one.version.title for one in seen] == ["again, version 1", "lenient, version 1"]
-        assert [one.inspection.score for one in seen] == [mine.inspection.score] * 2
-        assert len(list(service.reinspection.others(mine, 1))) == 1
+        assert [one.version.title for one in seen] == [narrowed.title] == ["washer, version 3"]
+        assert list(service.reinspection.others(mine, 0)) == []
         assert [record.inspector for record in service.log.page().records] == ["washer"]

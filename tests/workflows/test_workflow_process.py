@@ -51,7 +51,7 @@ def test_a_training_is_measured_too_and_all_of_it_is_said_in_events(washers: Pat
     )
     assert last["result"]["evaluation"] == json.loads((tmp_path / "metrics.json").read_text())
     assert "There is no checkpoint" in " ".join(step.get("said", "") for step in steps)
-    assert all("said" in step or (step["done"] >= 0 and step["seconds"] >= 1) for step in steps)
+    assert all("said" in step or (step["done"] >= 0 and step["seconds"] >= 0) for step in steps)
 
 
 @pytest.mark.parametrize(

@@ -113,10 +113,15 @@ class Progress:
         return min(1.0, self.done / self.total) if self.total and not self.ended else None
 
     def in_words(self) -> str:
-        """`Reading: 120 of 320, 8 s left`, or `Reading: done in 13 s`; then a note in brackets, where there is one."""
+        """`Reading: 120 of 320, 8 s left`, or `Reading: done in 13 s`; then a note in brackets, where there is one.
+
+        A task of which nothing is done, and nobody knows how much there is, is said by its name alone.
+        """
         noted = f" ({self.note})" if self.note else ""
         if self.ended:
             return f"{self.task}: done in {_duration(self.seconds)}{noted}"
+        if not self.done and self.total is None:
+            return f"{self.task}{noted}"
         amounts = [_amount(value, self.unit) for value in (self.done, self.total) if value is not None]
         left = ""
         if self.total and self.done:
@@ -130,28 +135,38 @@ class PeriodicReporter:
     Args:
         show: called with each report.
         say: called with each sentence.
+        first, every: those seconds; where `first` is 0, a task's beginning is reported too.
     """
 
-    def __init__(self, show: Callable[[Progress], None], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        show: Callable[[Progress], None],
+        say: Callable[[str], None],
+        first: float = FIRST_SHOWN,
+        every: float = SHOWN_EVERY,
+    ) -> None:
         self._show, self.say = show, say
+        self._first, self._every = first, every
 
     @contextmanager
     def task(self, description: str, total: float | None, unit: str) -> Iterator[Advance]:
         """Report on one task for as long as the context lasts."""
         started = time.monotonic()
-        done, noted, next_shown = 0.0, "", started + FIRST_SHOWN
+        done, noted, next_shown = 0.0, "", started + (self._first or self._every)
+        if not self._first:
+            self._show(Progress(description, done, total, unit, 0.0))
 
         def advance(step: float, note: str = "") -> None:
             nonlocal done, noted, next_shown
             done, noted = done + step, note or noted
             now = time.monotonic()
             if now >= next_shown:
-                next_shown = now + SHOWN_EVERY
+                next_shown = now + self._every
                 self._show(Progress(description, done, total, unit, now - started, note=noted))
 
         yield advance
         seconds = time.monotonic() - started
-        if seconds >= FIRST_SHOWN:
+        if seconds >= self._first:
             self._show(Progress(description, done, total, unit, seconds, ended=True, note=noted))
 
 

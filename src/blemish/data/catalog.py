@@ -14,12 +14,10 @@ import pandas as pd
 
 from blemish.core.errors import CatalogError, UsageError
 from blemish.core.file_names import as_text
-from blemish.data.class_words import is_class_alone
 from blemish.data.entries import (
     NO_FOLD,
     NORMAL,
     PROBLEM_KINDS,
-    SPLIT_NAMES,
     TEST,
     TRAIN,
     VALIDATION,
@@ -37,6 +35,7 @@ from blemish.data.layouts.registry import categories_in, layout_named, recognise
 from blemish.data.layouts.tree import FolderTree
 from blemish.data.layouts.uses import FolderUse, folder_uses, left_out, not_understood, unread
 from blemish.data.manifest import MANIFEST_SUFFIXES, read_manifest
+from blemish.data.part_names import UNNAMED, names_part
 from blemish.data.subclasses import subclass_of
 from blemish.data.told import NOTHING_TOLD, Told
 
@@ -47,6 +46,8 @@ LAYOUTS_UNDERSTOOD = (
     "MVTec AD (ok and ko as in BTAD); masks beside photographs; published sets and exports of annotations, as VisA, "
     "COCO and YOLO (docs/layouts.md); a CSV or Parquet manifest with the column path"
 )
+
+_MOST_ABOVE = 4  # names: of the folder, and of those above it that may say what is in it
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,8 +165,8 @@ def open_catalog(
 
     Args:
         root: the folder or manifest.
-        category: what the category is called; with None, as the folder is, or a folder above it where that has the
-            name of a class or a split, as `good` or `train`.
+        category: what the category is called; with None, as the folder is, or a folder above it where that has a name
+            that names no part, as `good`, `train` or `images`; "part" where these have too.
         told: what the user says that the folder is.
         guess: open it even where its layout leaves open which images are good; `Catalog.unclear` then says so.
 
@@ -299,16 +300,12 @@ def _open_category(root: Path, category: str | None, told: Told, guess: bool) ->
 
 
 def _name_of(root: Path) -> str:
-    """What a category is called whose folder or manifest this is: never by the name of a class or a split."""
+    """What a category is called whose folder or manifest this is; `UNNAMED` where neither it nor those above say."""
     folders = root.parents if root.is_file() else (root, *root.parents)
     names = [folder.name for folder in folders]
     if root.is_file() and root.stem != "manifest":
         names.insert(0, root.stem)
-    return next((name for name in names if _says_category(name)), names[0])
-
-
-def _says_category(name: str) -> bool:
-    return bool(name) and name.lower() not in SPLIT_NAMES and not is_class_alone(name)
+    return next((name for name in names[:_MOST_ABOVE] if names_part(name)), UNNAMED)
 
 
 def _read(tree: FolderTree, manifest: Path | None, told: Told) -> tuple[Reading, str]:

@@ -207,6 +207,27 @@ class Gallery:
             for collection in self._collections():
                 client.delete(collection, models.FilterSelector(filter=_of_image(image_digest)))
 
+    def call_by_inspectors(self) -> None:
+        """Let the category of every entry be the name of its inspector.
+
+        Entries of earlier versions have what the folder was called that was learnt from: `good`, of several parts.
+
+        Raises:
+            GalleryError: it cannot be read or written.
+        """
+        from qdrant_client import models
+
+        with self._working() as client:
+            for collection in self._collections():
+                facet = client.facet(collection, "inspector", limit=_MOST_CATEGORIES, exact=True)
+                for hit in facet.hits:
+                    others = models.Filter(
+                        must=[_equal("inspector", str(hit.value))],
+                        must_not=[_equal("category", str(hit.value))],
+                    )
+                    if client.count(collection, count_filter=others, exact=True).count:
+                        client.set_payload(collection, {"category": str(hit.value)}, points=others)
+
     def count(self) -> int:
         """Number of defects, of all spaces.
 
@@ -246,7 +267,7 @@ class Gallery:
             collection, vectors_config=models.VectorParams(size=size, distance=models.Distance.COSINE)
         )
         if self._on_server:  # embedded Qdrant has none, and says so each time
-            for field in ("category", "defect_type", "image_digest"):
+            for field in ("category", "defect_type", "image_digest", "inspector"):
                 self._client.create_payload_index(collection, field, models.PayloadSchemaType.KEYWORD)
             self._client.create_payload_index(collection, "timestamp", models.PayloadSchemaType.FLOAT)
 

@@ -299,6 +299,30 @@ def read_artifact(
     return Artifact(path, manifest, members)
 
 
+def read_manifest(path: Path | str, limits: ArtifactLimits = DEFAULT_LIMITS) -> Manifest:
+    """What an artifact says of itself, checked; its members are neither read nor checked, so it must not be run.
+
+    Args:
+        path: the file.
+        limits: sizes beyond which it is refused unread.
+
+    Raises:
+        ArtifactError: as `read_artifact`, as far as the manifest tells.
+    """
+    path = Path(path)
+    try:
+        stream = open_regular(path)
+    except ImageError as error:
+        raise ArtifactError(f"{path} {_CANNOT_OPEN[error.kind]}.") from error
+    with stream:
+        try:
+            manifest_digest = _check_frame(stream, path, limits)
+            with zipfile.ZipFile(stream) as archive:
+                return _read_manifest(archive, manifest_digest, path, limits)
+        except _ZIP_ERRORS as error:
+            raise _damaged(path, "its table of contents cannot be read") from error
+
+
 def _entry(name: str) -> zipfile.ZipInfo:
     """A zip entry that says nothing of when and where it was written."""
     entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))

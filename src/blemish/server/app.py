@@ -14,7 +14,7 @@ from blemish import __version__
 from blemish.server import documentation, openapi, problems
 from blemish.server.authentication import Authentication
 from blemish.server.guard import Guard
-from blemish.server.page import page
+from blemish.server.page import no_laboratory, page
 from blemish.server.proxies import Proxies
 from blemish.server.routes import (
     audit,
@@ -27,13 +27,18 @@ from blemish.server.routes import (
     inspectors,
     jobs,
     keys,
+    parts,
     settings,
     statistics,
+    uploads,
+    versions,
+    views,
 )
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
 from blemish.server.sessions import Renewal, Sessions
 from blemish.server.streams import EventStreams
+from blemish.server.training import training_installed
 
 _DESCRIPTION = (
     "Visual defect inspection. Errors are problem details (RFC 9457). "
@@ -68,24 +73,27 @@ def create_app(service: Service) -> FastAPI:
     app.state.streams = EventStreams()
     problems.install(app)
     answering = (
-        inspect, inspectors, decisions, inspections, explanations, gallery, statistics, jobs, audit, keys,
-        settings, health, documentation,
+        inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, audit, keys,
+        settings, health, parts, versions, uploads, documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)
     openapi.install(app, service.settings.keys_required)
-    uploads = service.home.path
+    spool = service.home.path
     app.state.laboratory = False
+    app.state.training = training_installed()
     if service.settings.page:
         page.install_page(app)
-        if laboratory_installed():
+        app.state.laboratory = laboratory_installed()
+        if app.state.laboratory:
             from blemish.server.laboratory.laboratory import mount_laboratory
 
-            uploads = mount_laboratory(app, service, app.state.authentication)
-            app.state.laboratory = True
+            spool = mount_laboratory(app, service, app.state.authentication)
+        else:
+            app.include_router(no_laboratory.router)
     app.add_middleware(Renewal)
     app.add_middleware(
-        Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=uploads
+        Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=spool
     )
     if service.settings.allow_origin:
         app.add_middleware(

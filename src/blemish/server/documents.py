@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from blemish.core.types import Verdict
 from blemish.server.job_requests import RegionShapes
-from blemish.station.drift import Drift
+from blemish.station.drift_report import Drift
 from blemish.station.records import (
     LINE_PATTERN,
     MOST_NOTE_CHARACTERS,
@@ -275,7 +275,7 @@ class DriftDocument(BaseModel):
     inspector: str
     version: int
     n: int = Field(description="Parts that were read, without those found bad.")
-    n_passed: int
+    n_passed: int = Field(description="That passed, by the decision with which the tests began.")
     state: Literal["learning", "steady", "drifted"]
     message: str
     parts_per_false_alarm: float = Field(description="Mean number of parts to a false alarm, at least.")
@@ -289,6 +289,12 @@ class DriftDocument(BaseModel):
         moved = [MovedDocument.of(one) for one in drift.moved]
         statistics = [StatisticDriftDocument.of(one) for one in drift.statistics]
         return cls(**values | {"moved": moved, "statistics": statistics})
+
+
+class LearnAnewRequest(_Taken):
+    """Why what is inspected from now on is normal."""
+
+    note: Annotated[str, Field(min_length=1, max_length=200, pattern=LINE_PATTERN)] | None = None
 
 
 class StatisticsDocument(BaseModel):

@@ -6,7 +6,7 @@ import errno
 import math
 import sqlite3
 
-from blemish.core.errors import BlemishError
+from blemish.core.errors import BlemishError, UsageError
 
 
 class Overloaded(BlemishError):  # noqa: N818 (the state that the server is in)
@@ -19,6 +19,18 @@ class Overloaded(BlemishError):  # noqa: N818 (the state that the server is in)
     def __init__(self, sentence: str, retry_after: float) -> None:
         super().__init__(sentence)
         self.retry_after = max(1, math.ceil(retry_after))
+
+
+class FieldError(UsageError):
+    """A value of a request cannot be used.
+
+    Attributes:
+        field: its name in the body.
+    """
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
 
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})

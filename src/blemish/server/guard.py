@@ -28,6 +28,7 @@ JSON_BYTES = MEBIBYTE
 
 _DRAINED_BYTES, _DRAINED_SECONDS = 256 * MEBIBYTE, 10.0
 _UPLOADS = ("/v1/inspectors", "/v1/jobs/train", "/laboratory/gradio_api/upload")
+_UPLOADED_FILES = "/v1/uploads/"
 _UPLOAD_PATIENCE = 20
 _PAGE_UPLOAD = "/laboratory/gradio_api/upload"
 _SEND_LESS = "send less at once, or name a folder on the server"
@@ -152,7 +153,8 @@ class Guard:
 
     def _limits(self, scope: Scope, headers: Headers) -> _Limits:
         settings, path = self._settings, route_path(scope)
-        if scope["method"] == "POST" and path.rstrip("/") in _UPLOADS:
+        uploads = scope["method"] == "PUT" and path.startswith(_UPLOADED_FILES)
+        if uploads or (scope["method"] == "POST" and path.rstrip("/") in _UPLOADS):
             return _Limits(settings.max_upload_bytes, _UPLOAD_PATIENCE * settings.request_seconds, _SEND_LESS)
         if headers.get("content-type", "").startswith("multipart/") or path.startswith(
             "/laboratory/gradio_api"

@@ -40,7 +40,9 @@ class Job(BaseModel):
         says: the present step, or how it ended, in one sentence.
         result: the verb's document when it is done.
         report: whether there is a report.
-        photographs, left_out: of an upload: how many were unpacked, and files that were left out.
+        photographs, left_out, left_out_count: of an upload: how many are used, the first files that were left out, and
+            how many these are.
+        version: of the inspector called so, that a training has become; None before.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,3 +61,12 @@ class Job(BaseModel):
     report: bool = False
     photographs: int | None = None
     left_out: tuple[str, ...] = ()
+    left_out_count: int = 0
+    version: int | None = None
+
+    @property
+    def shown(self) -> Job:
+        """As whoever asks sees it: where the server keeps uploaded photographs is its own affair."""
+        if self.photographs is None:
+            return self
+        return self.model_copy(update={"request": self.request.model_copy(update={"folder": "uploaded"})})

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from pydantic import JsonValue
 
-from blemish.core.progress import Progress
+from blemish.core.progress import FIRST_SHOWN, SHOWN_EVERY, Progress
 from blemish.workflows import process as child
 from blemish.workflows.request import Request
 
@@ -51,10 +51,14 @@ class JobProcess:
         workflow: its name.
         request: what it is asked.
         log: file for what it says, for people; made, or written on.
+        words: changes what it says before anybody reads it.
     """
 
-    def __init__(self, workflow: str, request: Request, log: Path) -> None:
-        self._log = _Log(log)
+    def __init__(
+        self, workflow: str, request: Request, log: Path, words: Callable[[str], str] = lambda said: said
+    ) -> None:
+        self._log, self._words = _Log(log, words), words
+        self._logged: dict[str, float] = {}
         self._process = subprocess.Popen(
             [sys.executable, "-m", child.__name__],
             stdin=subprocess.PIPE,
@@ -95,12 +99,22 @@ class JobProcess:
                 if "result" in event:
                     return event
                 step = Progress(**event) if "task" in event else None
-                said = step.in_words() if step else str(event.get("error") or event["said"])
-                self._log.write(said.encode("utf-8", "replace") + b"\n")
+                said = self._words(step.in_words() if step else str(event.get("error") or event["said"]))
+                if step is None or self._is_due(step):
+                    self._log.write(said.encode("utf-8", "replace") + b"\n")
                 if "error" in event:
                     return event
                 tell(said[:200], step.share if step else None)
         return {}
+
+    def _is_due(self, step: Progress) -> bool:
+        """Whether a report is for the log too, which has fewer of them."""
+        if step.ended:
+            return step.seconds >= FIRST_SHOWN
+        if step.seconds < self._logged.get(step.task, 0) or step.seconds < FIRST_SHOWN:
+            return False
+        self._logged = {step.task: step.seconds + SHOWN_EVERY}
+        return True
 
     def end(self) -> None:
         """Let the process know that it is to end, and see that it does."""
@@ -130,8 +144,8 @@ def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[b
 class _Log:
     """A log that stops growing at its limit; several threads may write."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("ab")
+    def __init__(self, path: Path, words: Callable[[str], str]) -> None:
+        self._file, self._words = path.open("ab"), words
         self._left = MOST_LOG_BYTES
         self._lock = threading.Lock()
 
@@ -146,7 +160,7 @@ class _Log:
         """Write what comes from a stream until it ends."""
         with stream:
             for line in iter(lambda: stream.readline(2000), b""):
-                self.write(line)
+                self.write(self._words(line.decode("utf-8", "replace")).encode("utf-8", "replace"))
 
     def close(self) -> None:
         with self._lock, suppress(OSError):

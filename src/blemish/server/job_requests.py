@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from blemish.core.errors import UsageError
-from blemish.detectors.registry import DEFAULT_DETECTOR, names_class
+from blemish.detectors.registry import DEFAULT_DETECTOR, detector_info, names_class, split_label
+from blemish.server.errors import FieldError
+from blemish.server.uploaded_sets import ID_PATTERN
 from blemish.station.shelf import InspectorVersion
+from blemish.view.quantities import budget_seconds, defect_pixels, millimetres_per_pixel
 from blemish.workflows.request import Request
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
@@ -22,6 +28,8 @@ DetectorName = Annotated[str, Field(pattern=DETECTOR_PATTERN, max_length=80)]
 
 Folder = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f]+$")]
 """A folder of photographs on the server's own disk."""
+
+FolderOrNone = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00-\x1f]*$")]
 
 REPORT = "report.html"
 """Of a job, in its folder; `blemish evaluate`, `explore` and `benchmark` call theirs so."""
@@ -48,6 +56,9 @@ Network = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
 ParameterName = Annotated[str, Field(pattern=r"^([a-z0-9:-]{1,80}\.)?[a-z_][a-z0-9_]{0,79}$")]
 """A parameter, or DETECTOR.PARAMETER of one of several."""
 
+VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)] | None
+"""Of an inspector; None for the one that is active."""
+
 _Plain = bool | int | float | Annotated[str, Field(max_length=4096)]
 
 
@@ -64,7 +75,21 @@ ParameterValue = Annotated[
 ]
 
 
-class FolderOptions(Request):
+class PhotographsRequest(Request):
+    """Photographs in a folder on the server, or uploaded before: one of the two."""
+
+    upload: Annotated[str, Field(pattern=ID_PATTERN)] | None = None
+    folder: FolderOrNone = Field("", validate_default=True)
+
+    @field_validator("folder")
+    @classmethod
+    def _one_of_both(cls, value: str, info: ValidationInfo) -> str:
+        if bool(value) == bool(info.data.get("upload", True)):
+            raise ValueError("name a folder on the server, or an upload")
+        return value
+
+
+class FolderOptions(PhotographsRequest):
     """What a folder is to be taken for, where its names alone do not tell."""
 
     layout: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] | None = None
@@ -74,7 +99,8 @@ class FolderOptions(Request):
 
     def folder_options(self) -> dict[str, Any]:
         """These options as a workflow takes them."""
-        return self.model_dump(include=set(FolderOptions.model_fields))
+        names = set(FolderOptions.model_fields) - set(PhotographsRequest.model_fields)
+        return self.model_dump(include=names)
 
 
 class GroupOptions(FolderOptions):
@@ -84,7 +110,7 @@ class GroupOptions(FolderOptions):
 
     def folder_options(self) -> dict[str, Any]:
         """These options as a workflow takes them."""
-        return self.model_dump(include=set(GroupOptions.model_fields))
+        return {**super().folder_options(), "group_by": self.group_by}
 
 
 class BackboneOptions(Request):
@@ -131,7 +157,6 @@ class TrainRequest(ViewOptions, DetectorOptions, GroupOptions):
 
     kind: Literal["train"] = "train"
     name: Name
-    folder: Folder
     category: Name | None = None
     detector: DetectorName = DEFAULT_DETECTOR
     augment: Augment | None = None
@@ -145,40 +170,48 @@ class ExploreRequest(BackboneOptions, FolderOptions):
     """Know the photographs of a folder before trusting a model."""
 
     kind: Literal["explore"] = "explore"
-    folder: Folder
     category: Name | None = None
 
 
 class EvaluateRequest(FolderOptions):
-    """Measure the active version of an inspector on good and defective photographs."""
+    """Measure a version of an inspector on good and defective photographs, the active one where none is named."""
 
     kind: Literal["evaluate"] = "evaluate"
-    folder: Folder
     inspector: Name
+    version: VersionNumber = None
 
 
 class StressRequest(FolderOptions):
-    """Measure the active version of an inspector on disturbed photographs."""
+    """Measure a version of an inspector on disturbed photographs, the active one where none is named."""
 
     kind: Literal["stress"] = "stress"
-    folder: Folder
     inspector: Name
+    version: VersionNumber = None
     of: Annotated[tuple[DisturbanceName, ...], Field(min_length=1, max_length=20)] | None = None
     steps: Annotated[int, Field(ge=1, le=20)] = 4
     limit: Annotated[int, Field(ge=1, le=100_000)] = 100
+
+
+class DefectsRequest(FolderOptions):
+    """Score known defects with a version of an inspector, the active one where none is named, for a decision."""
+
+    kind: Literal["decide"] = "decide"
+    inspector: Name
+    version: VersionNumber = None
+    category: Name | None = None
 
 
 class BenchmarkRequest(DetectorOptions, GroupOptions):
     """Compare detectors on the same photographs."""
 
     kind: Literal["benchmark"] = "benchmark"
-    folder: Folder
     detectors: Annotated[tuple[DetectorName, ...], Field(min_length=1, max_length=20)]
     quick: bool = True
+    minutes: Annotated[float, Field(gt=0, le=10_000)] | None = None
 
 
 JobRequest = Annotated[
-    TrainRequest | ExploreRequest | EvaluateRequest | StressRequest | BenchmarkRequest,
+    TrainRequest | ExploreRequest | EvaluateRequest | StressRequest | BenchmarkRequest | DefectsRequest,
     Field(discriminator="kind"),
 ]
 
@@ -202,6 +235,7 @@ def workflow(
         UsageError: the folder of photographs does not exist, or the inspector is not given.
     """
     from blemish.workflows.benchmark import BenchmarkRequest as Benchmark
+    from blemish.workflows.decide import DecideRequest as Decide
     from blemish.workflows.evaluate import EvaluateRequest as Evaluate
     from blemish.workflows.explore import ExploreRequest as Explore
     from blemish.workflows.stress import StressRequest as Stress
@@ -209,7 +243,9 @@ def workflow(
 
     data = Path(request.folder)
     if not data.is_absolute() or not _exists(data):
-        raise UsageError(f"{data} is not a folder on the server: give its full path, as /data/part.")
+        raise FieldError(
+            "folder", f"{data} is not a folder on the server: give its full path, as /data/part."
+        )
     if isinstance(request, ExploreRequest):
         return "explore", Explore(
             data=data,
@@ -224,6 +260,7 @@ def workflow(
             detectors=request.detectors,
             out=folder,
             quick=request.quick,
+            minutes=request.minutes,
             **request.options(),
             **request.folder_options(),
         )
@@ -235,6 +272,7 @@ def workflow(
             augment=request.augment,
             copies=request.copies,
             category=request.category,
+            name=request.name,
             quick=request.quick,
             false_reject_rate=request.false_reject_rate,
             review_rate=request.review_rate,
@@ -246,6 +284,15 @@ def workflow(
         )
     if inspector is None:
         raise UsageError("An evaluation needs an inspector: name one.")
+    if isinstance(request, DefectsRequest):
+        return "decide", Decide(
+            inspector=inspector.path,
+            digest=inspector.digest,
+            from_defects=data,
+            category=request.category,
+            report=folder / REPORT,
+            **request.folder_options(),
+        )
     measured = {
         "inspector": inspector.path,
         "digest": inspector.digest,
@@ -257,6 +304,60 @@ def workflow(
     if isinstance(request, StressRequest):
         return "stress", Stress(of=request.of, steps=request.steps, limit=request.limit, **measured)
     return "evaluate", Evaluate(**measured)
+
+
+def check_values(request: JobRequest) -> None:
+    """Refuse at once what the workflow would refuse only once it runs, as far as that can be told without torch.
+
+    Raises:
+        FieldError: there is no such detector or preset, or a quantity cannot be read.
+    """
+    if isinstance(request, TrainRequest | BenchmarkRequest):
+        labels = (request.detector,) if isinstance(request, TrainRequest) else request.detectors
+        field = "detector" if isinstance(request, TrainRequest) else "detectors"
+        for label in labels:
+            name, preset = split_label(label)
+            with _of_field(field):
+                presets = detector_info(name).presets
+            if preset is not None and preset not in presets:
+                known = ", ".join(presets) or "none"
+                raise FieldError(field, f"{name} has no preset {preset}: it has {known}.")
+    if isinstance(request, TrainRequest):
+        with _of_field("scale"):
+            millimetres_per_pixel(request.scale or "")
+        with _of_field("smallest_defect"):
+            defect_pixels(request.smallest_defect or "", request.scale or "")
+        with _of_field("budget"):
+            budget_seconds(request.budget or "")
+
+
+def check_places(request: JobRequest, allowed: Sequence[Path]) -> None:
+    """Refuse files and folders on the server that lie in none of the folders `allowed`; without any, all may be named.
+
+    Raises:
+        FieldError: one does.
+    """
+    if not allowed:
+        return
+    named = {"folder": [request.folder] if request.folder else []}
+    if isinstance(request, TrainRequest) and request.mask:
+        named["mask"] = [request.mask]
+    if isinstance(request, BackboneOptions):
+        named["weights"] = list(request.weights.values())
+    for field, paths in named.items():
+        for path in paths:
+            real = os.path.realpath(path)
+            if not any(Path(real).is_relative_to(os.path.realpath(one)) for one in allowed):
+                below = ", ".join(str(one) for one in allowed)
+                raise FieldError(field, f"{path[:200]} may not be read: name what lies below {below}.")
+
+
+@contextmanager
+def _of_field(field: str) -> Iterator[None]:
+    try:
+        yield
+    except UsageError as error:
+        raise FieldError(field, str(error).removeprefix(f"{field}=")) from error
 
 
 def _exists(data: Path) -> bool:
@@ -273,9 +374,17 @@ def title(request: JobRequest) -> str:
     if isinstance(request, TrainRequest):
         return f"Train {request.name} with {request.detector}"
     if isinstance(request, EvaluateRequest):
-        return f"Evaluate {request.inspector} on {where}"
+        return f"Evaluate {_measured(request)} on {where}"
     if isinstance(request, StressRequest):
-        return f"Stress {request.inspector} on {where}"
+        return f"Stress {_measured(request)} on {where}"
+    if isinstance(request, DefectsRequest):
+        return f"Score known defects of {_measured(request)} in {where}"
     if isinstance(request, BenchmarkRequest):
         return f"Benchmark {', '.join(request.detectors)} on {where}"
     return f"Explore {where}"
+
+
+def _measured(request: EvaluateRequest | StressRequest | DefectsRequest) -> str:
+    return (
+        request.inspector if request.version is None else f"{request.inspector}, version {request.version},"
+    )

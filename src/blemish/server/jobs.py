@@ -6,6 +6,7 @@ its report. A job that was running when the server ended is found "interrupted" 
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import shutil
@@ -15,17 +16,21 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
 from blemish.core.storage import write_json, write_text
 from blemish.data.class_words import class_of
-from blemish.data.entries import TEST, TRAIN, named
+from blemish.data.entries import ANOMALOUS, TEST, TRAIN, named
 from blemish.data.layouts.doubts import is_named_like_annotations
+from blemish.server.errors import FieldError
 from blemish.server.job import Job, JobState
 from blemish.server.job_process import JobProcess
 from blemish.server.job_requests import REPORT, JobRequest, TrainRequest, title, trained_inspector, workflow
+from blemish.server.relative import PHOTOGRAPHS, Relative
+from blemish.server.uploaded_sets import UploadedSets
 from blemish.server.uploads import DEFAULT_LIMITS, UploadError, UploadLimits, unpack_images
 from blemish.station.shelf import InspectorVersion
 from blemish.workflows.process import GRACE_SECONDS
@@ -34,7 +39,19 @@ from blemish.workflows.request import Request
 MOST_WAITING = 20
 """Jobs that may wait for their turn."""
 
+MOST_LEFT_OUT = 100
+"""Files left out that a job names."""
+
+_BEGINS = "Starts, and loads what it works with."
 _ID = re.compile(r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}$")
+
+
+class Counts(NamedTuple):
+    """Of an upload: photographs, files left out by name as far as they are listed, and how many of these."""
+
+    photographs: int
+    left_out: tuple[str, ...]
+    left_out_count: int
 
 
 class JobsFullError(BlemishError):
@@ -74,6 +91,39 @@ class Jobs:
         """
         return self._enter(self._new_id(), request, by, inspector)
 
+    def start_uploaded(
+        self,
+        request: JobRequest,
+        sets: UploadedSets,
+        by: str = "local",
+        inspector: InspectorVersion | None = None,
+    ) -> Job:
+        """Start a job on the photographs of `request.upload`, which stays for others; `request.folder` is set.
+
+        Raises:
+            NotFoundError: there is no such upload.
+            UploadError: it holds no photograph, or annotations and no folder of good parts.
+            JobsFullError: too many wait already.
+        """
+        self._check_room()
+        identity = self._new_id()
+        data = self._folder / identity / PHOTOGRAPHS
+        try:
+            taken = sets.hand_out(request.upload or "", data)
+            if request.good:
+                _refuse_defective(data, request.good)
+            else:
+                _refuse_annotations(data, [one.name for one in taken.left_out])
+            # Where the sender says which folders are good, they are named from the outermost on.
+            folder = data if request.good or request.defective else _innermost(data)
+            asked = request.model_copy(update={"folder": str(folder), "upload": None})
+            left_out = tuple(f"{one.name}: {one.reason}" for one in taken.left_out[:MOST_LEFT_OUT])
+            counts = Counts(taken.photographs, left_out, taken.left_out_count)
+            return self._enter(identity, asked, by, inspector, counts)
+        except BaseException:
+            shutil.rmtree(self._folder / identity, ignore_errors=True)
+            raise
+
     def start_training(
         self, request: TrainRequest, archive: Path, by: str = "local", limits: UploadLimits = DEFAULT_LIMITS
     ) -> Job:
@@ -87,14 +137,15 @@ class Jobs:
         """
         self._check_room()
         identity = self._new_id()
-        data = self._folder / identity / "photographs"
+        data = self._folder / identity / PHOTOGRAPHS
         try:
             unpacked = unpack_images(archive, data, limits)
             if not request.good:
                 _refuse_annotations(data, unpacked.left_out)
             named = {"folder": str(_innermost(data)), "category": request.category or request.name}
             asked = request.model_copy(update=named)
-            return self._enter(identity, asked, by, None, unpacked.images, unpacked.left_out[:100])
+            counts = Counts(unpacked.images, unpacked.left_out[:MOST_LEFT_OUT], len(unpacked.left_out))
+            return self._enter(identity, asked, by, None, counts)
         except BaseException:
             shutil.rmtree(self._folder / identity, ignore_errors=True)
             raise
@@ -162,6 +213,23 @@ class Jobs:
             raise NotFoundError(f"The job {identity} has no report.")
         return self._folder / identity / REPORT
 
+    def keep_version(self, identity: str, version: int) -> None:
+        """Note which version of its inspector a training has become."""
+        self._set(identity, version=version)
+
+    def cells(self, identity: str) -> list[dict[str, Any]]:
+        """What a comparison has measured so far, a document for each cell, the first measured first.
+
+        Raises:
+            NotFoundError: there is no such job.
+        """
+        self.get(identity)
+        found = []
+        for path in (self._folder / identity).glob("cells/*/cell.json"):
+            with suppress(OSError, ValueError):
+                found.append((path.stat().st_mtime, json.loads(path.read_bytes())))
+        return [document for _, document in sorted(found, key=lambda one: one[0])]
+
     def log(self, identity: str) -> str:
         """What the job has said so far; the last part if it is long."""
         self.get(identity)
@@ -194,8 +262,7 @@ class Jobs:
         request: JobRequest,
         by: str,
         inspector: InspectorVersion | None,
-        photographs: int | None = None,
-        left_out: tuple[str, ...] = (),
+        counts: Counts | None = None,
     ) -> Job:
         folder = self._folder / identity
         asked = workflow(request, folder, inspector)
@@ -210,8 +277,9 @@ class Jobs:
                 by=by,
                 created=_now(),
                 says="Waits for its turn.",
-                photographs=photographs,
-                left_out=left_out,
+                photographs=counts.photographs if counts else None,
+                left_out=counts.left_out if counts else (),
+                left_out_count=counts.left_out_count if counts else 0,
             )
             self._asked[identity] = asked
             self._waiting.append(identity)
@@ -258,7 +326,12 @@ class Jobs:
                 if self._closed:
                     return
                 identity = self._waiting.popleft()
-                self._set(identity, state=JobState.RUNNING, started=_now(), says="Begins.")
+                self._set(
+                    identity,
+                    state=JobState.RUNNING,
+                    started=_now(),
+                    says="Starts, and loads what it works with.",
+                )
             try:
                 self._do(identity)
             except Exception as error:  # whatever it was, the next job must have its turn
@@ -268,6 +341,7 @@ class Jobs:
         folder = self._folder / identity
         process = self._begin(identity)
         ended = process.follow(lambda says, share: self._tell(identity, says, share)) if process else None
+        relative = Relative(folder)
         with self._changed:
             self._process = None
             if self._closed:
@@ -276,24 +350,33 @@ class Jobs:
             self._set(identity, state=JobState.STOPPED, ended=_now(), says="Stopped.", progress=None)
             return
         if ended.result is None:
-            self._set(identity, state=JobState.FAILED, ended=_now(), says=ended.error, progress=None)
+            self._set(
+                identity, state=JobState.FAILED, ended=_now(), says=relative.text(ended.error), progress=None
+            )
             return
-        write_json(folder / "result.json", ended.result)
+        result = relative.value(ended.result)
+        write_json(folder / "result.json", result)
+        report = (folder / REPORT).is_file()
+        if report:
+            relative.rewrite(folder / REPORT)
         self._set(
             identity,
             state=JobState.DONE,
             ended=_now(),
             says="Done." if ended.complete else "Done, with some photographs left out: see the log.",
             progress=1.0,
-            result=ended.result,
-            report=(folder / REPORT).is_file(),
+            result=result,
+            report=report,
         )
 
     def _begin(self, identity: str) -> JobProcess | None:
         """Start the job's process, unless it is to stop already."""
         with self._changed:
             if not self._closed and identity not in self._stopping:
-                self._process = JobProcess(*self._asked.pop(identity), self._folder / identity / "log.txt")
+                folder = self._folder / identity
+                self._process = JobProcess(
+                    *self._asked.pop(identity), folder / "log.txt", Relative(folder).text
+                )
             return self._process
 
     def _tell(self, identity: str, says: str, share: float | None) -> None:
@@ -316,6 +399,22 @@ def _innermost(folder: Path) -> Path:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _refuse_defective(data: Path, good: Sequence[str]) -> None:
+    """Refuse what was sent as good parts, and has folders in it whose names say otherwise.
+
+    Raises:
+        FieldError: there is such a folder.
+    """
+    for folder in good:
+        for path in sorted((data / folder).rglob("*")):
+            if path.is_dir() and (class_of(path.name) == ANOMALOUS or path.name.lower() == TEST):
+                raise FieldError(
+                    "good",
+                    f"Among what was sent as good parts is a folder {path.name}, whose name says otherwise: send it "
+                    "apart, or all of it as a data set with folders of its own.",
+                )
 
 
 def _refuse_annotations(data: Path, left_out: Sequence[str]) -> None:

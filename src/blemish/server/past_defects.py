@@ -183,7 +183,7 @@ class PastDefects:
         judgement = self._judge(record)
         vector, space = _vector(judgement)
         defect = Defect(
-            category=judgement.version.category,
+            category=record.inspector,
             defect_type=defect_type,
             time=record.time,
             inspector=record.inspector,
@@ -196,6 +196,10 @@ class PastDefects:
 
     def _run(self) -> None:
         in_trouble = False
+        try:
+            self.gallery.call_by_inspectors()
+        except GalleryError as error:
+            logger.warning("Older entries of the gallery keep their categories: %s", error)
         while not self._ended.is_set():
             self._wake.wait(_LOOK_SECONDS)
             self._wake.clear()

@@ -21,11 +21,18 @@ from blemish.core.errors import (
     DatabaseError,
     GalleryError,
     ImageError,
+    MissingExtraError,
     NotFoundError,
     UsageError,
 )
-from blemish.server.errors import Overloaded, shortage
+from blemish.server.errors import FieldError, Overloaded, shortage
 from blemish.server.queue import image_status
+from blemish.station.records import NAME_PATTERN
+
+_PATTERNS = {
+    NAME_PATTERN: "a name has letters, digits, dots, dashes and underscores, 80 at most, a letter or digit first",
+}
+"""What is wrong where a pattern does not match, for people."""
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -88,6 +95,9 @@ def response_of(error: Exception) -> JSONResponse:
         return problem_response(status, said, {"Retry-After": "5"} if status == 503 else None)
     if isinstance(error, ImageError):
         return problem_response(image_status(error.kind), str(error), kind=error.kind)
+    if isinstance(error, FieldError):
+        wrong = InvalidValue(where=f"body.{error.field}", reason=_clause(str(error)))
+        return problem_response(422, str(error), errors=[wrong])
     if isinstance(error, BlemishError):
         status = _status_of(error)
         return problem_response(status, str(error), {"Retry-After": "5"} if status == 503 else None)
@@ -113,7 +123,7 @@ def _status_of(error: BlemishError) -> int:
     if isinstance(stated, int):
         return stated
     kinds: tuple[tuple[type[BlemishError], int], ...] = (
-        (NotFoundError, 404), (ConflictError, 409), (DatabaseError, 503), (GalleryError, 503),
+        (NotFoundError, 404), (ConflictError, 409), (DatabaseError, 503), (GalleryError, 503), (MissingExtraError, 501),
         (ArtifactError, 422), (UsageError, 422),
     )  # fmt: skip
     return next((status for kind, status in kinds if isinstance(error, kind)), 500)
@@ -149,7 +159,16 @@ def _reason(error: Any, known: Collection[str]) -> str:
         return f"it is not known here{meant(str(error['loc'][-1]), known)}"
     if error["type"] == "model_attributes_type":
         return "it is no JSON object: send one, with Content-Type: application/json"
-    return str(error["msg"])
+    if error["type"] == "string_pattern_mismatch":
+        return _PATTERNS.get(str(error["ctx"]["pattern"]), str(error["msg"]))
+    if error["type"] == "missing":
+        return "it is missing"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _clause(sentence: str) -> str:
+    """A sentence as a reason, which has no full stop."""
+    return sentence.removesuffix(".")
 
 
 def _body_names(route: Any) -> Collection[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from blemish.core.errors import BlemishError, NotFoundError
 from blemish.core.images import DecodeLimits, decode_image, whole_pixels
 from blemish.core.types import ByteArray
+from blemish.line.artifact import read_manifest
 from blemish.line.explanation import Explanation
 from blemish.server.judgement import Judgement
 from blemish.server.queue import Photograph
@@ -69,6 +70,15 @@ class Reinspection:
         with self._turn:
             return self._judged(self._shared, version, photograph)
 
+    def by_version(self, record: InspectionRecord, version: int) -> Judgement:
+        """The photograph of a record, by another version of its inspector; one at a time.
+
+        Raises:
+            NotFoundError: the photograph is not kept, or there is no such version.
+            ArtifactError: the version's file is not the one that was added.
+        """
+        return self.of_photograph(self._shelf.get(record.inspector, version), self.kept(record))
+
     def explained(self, record: InspectionRecord) -> Explanation:
         """As `of_record`, and why; one at a time.
 
@@ -86,17 +96,26 @@ class Reinspection:
         return self._judged(self._of_gallery, self._version(record), self.kept(record))
 
     def others(self, judgement: Judgement, most: int) -> Iterator[Judgement]:
-        """What at most so many other active inspectors of the category say; damaged ones are left out."""
+        """What at most so many other versions of the part say, newest first; damaged ones are left out.
+
+        Of those that differ by their decision alone, and so score alike, one speaks for all.
+        """
         mine = judgement.version
-        for version in self._shelf.active_all():
-            if most > 0 and version.category == mine.category and version.name != mine.name:
-                try:
-                    inspector = self._shared.get(version)
-                    inspection = inspector.inspect(judgement.image)
-                except BlemishError:  # one that is damaged must not keep the others from showing
+        scored = {judgement.inspector.manifest.scoring_digest}
+        for version in reversed(self._shelf.versions(mine.name)):
+            if most <= 0:
+                return
+            try:
+                scoring = read_manifest(version.path).scoring_digest
+                if scoring in scored:
                     continue
-                most -= 1
-                yield Judgement(version, inspector, judgement.image, inspection)
+                inspector = self._shared.get(version)
+                inspection = inspector.inspect(judgement.image)
+            except BlemishError:  # one that is damaged must not keep the others from showing
+                continue
+            scored.add(scoring)
+            most -= 1
+            yield Judgement(version, inspector, judgement.image, inspection)
 
     def _version(self, record: InspectionRecord) -> InspectorVersion:
         return self._shelf.get(record.inspector, record.version)

@@ -8,7 +8,9 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
@@ -18,21 +20,36 @@ from blemish.server.decisions import Decisions
 from blemish.server.errors import Overloaded
 from blemish.server.inspectors import Inspectors
 from blemish.server.job import Job
-from blemish.server.job_requests import EvaluateRequest, JobRequest, StressRequest
+from blemish.server.job_requests import (
+    DefectsRequest,
+    EvaluateRequest,
+    JobRequest,
+    StressRequest,
+    TrainRequest,
+    check_places,
+    check_values,
+)
 from blemish.server.jobs import Jobs
 from blemish.server.metrics import Metrics
+from blemish.server.part_pictures import PartPictures
 from blemish.server.past_defects import PastDefects, Similar, open_past_defects
 from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, Task
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
+from blemish.server.training import require_training
+from blemish.server.uploaded_sets import UploadedSets
+from blemish.server.uploads import DEFAULT_LIMITS
+from blemish.server.versions import Versions
 from blemish.station.audit import AuditLog
 from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
+from blemish.station.drift_report import Drift
 from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.home import Home
 from blemish.station.image_store import ImageStore, KeepPolicy
 from blemish.station.keys import KeyStore
 from blemish.station.log import InspectionLog
+from blemish.station.part_counts import PartCounts
 from blemish.station.records import Feedback, InspectionRecord, NewFeedback
 from blemish.station.retention import Retention
 from blemish.station.shelf import InspectorShelf, InspectorVersion
@@ -61,8 +78,11 @@ class Service:
         audit: who changed what.
         queue: photographs on their way to a verdict.
         reinspection: photographs judged beside the line, without a record.
+        part_pictures: small pictures of parts.
+        versions: what is known of versions.
         past_defects: the gallery; None where there is none, and `gallery_trouble` says why in one sentence.
         jobs: trainings and other long work, in processes of their own.
+        uploads: photographs that were sent for jobs.
         metrics: what Prometheus reads.
 
     Raises:
@@ -83,13 +103,18 @@ class Service:
         station = self.home.station
         self.log = InspectionLog(self.database, station)
         self.statistics = HistoryStatistics(self.database)
-        self.drift = DriftWatch(self.database, settings.parts_per_false_alarm, settings.parts_alike)
         fixed = {"keep": settings.keep, "days": settings.keep_days, "gigabytes": settings.keep_gigabytes}
         self.retention = Retention(self.home.path / "retention.json", self.database, fixed)
         self.images = ImageStore(self.home.images, self.retention.policy())
         self.keys = KeyStore(self.database)
         self.shelf = InspectorShelf(self.home, self.database)
+        self.drift = DriftWatch(
+            self.database, self.shelf, settings.parts_per_false_alarm, settings.parts_alike
+        )
         self.jobs = Jobs(self.home.jobs)
+        self.uploads = UploadedSets(
+            self.home.uploads, limits, replace(DEFAULT_LIMITS, archive_bytes=settings.max_upload_bytes)
+        )
         self.metrics = Metrics()
         self.queue = InspectionQueue(
             settings, limits, self.log, self.images, self.metrics, self._after_commit
@@ -97,9 +122,11 @@ class Service:
         self.metrics.queued.set_function(lambda: self.queue.length)
         self.metrics.queue_size.set(settings.queue_size)
         self.inspectors = Inspectors(self.shelf, self.queue.prepare)
-        self.decisions = Decisions(self.database, self.shelf, self.inspectors)
+        self.decisions = Decisions(self.database, self.shelf, self.inspectors, self.jobs)
         self.audit = AuditLog(self.database)
         self.reinspection = Reinspection(self.shelf, self.images, limits)
+        self.part_pictures = PartPictures(PartCounts(self.database), self.images, self.reinspection)
+        self.versions = Versions(self)
         self.past_defects, self.gallery_trouble = open_past_defects(
             settings.gallery or self.home.gallery,
             self.log,
@@ -111,6 +138,7 @@ class Service:
         self._stopped, self._untidy = threading.Event(), threading.Event()
         self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
         self._logged = threading.Event()
+        self._drifts: dict[str, Drift] = {}
         self._drift_watching = threading.Thread(target=self._watch_drift, name="drift", daemon=True)
 
     def start(self) -> None:
@@ -124,6 +152,7 @@ class Service:
         if self.past_defects:
             self.past_defects.start()
         self._housekeeping.start()
+        self._logged.set()  # what was logged before is read now, not at the first inspection
         self._drift_watching.start()
         self.ready = True
 
@@ -183,17 +212,38 @@ class Service:
             raise Overloaded("The photographs took too long: send them again later.", 5) from error
 
     def start_job(self, request: JobRequest, by: str = "local") -> Job:
-        """Start a job, or let it wait for its turn; the active version of an inspector is the one measured.
+        """Start a job, or let it wait for its turn; the active version of an inspector is measured unless one is named.
 
         Raises:
-            NotFoundError: there is no such inspector.
-            UsageError: the folder of photographs does not exist.
+            NotFoundError: there is no such inspector, version or upload.
+            MissingExtraError: the laboratory is not installed.
+            UsageError: the folder of photographs does not exist, or another value cannot be used.
             JobsFullError: too many wait already.
         """
+        require_training()
+        check_values(request)
+        check_places(request, self.settings.photographs_below)
         measured = None
-        if isinstance(request, EvaluateRequest | StressRequest):
-            measured = self.shelf.active(request.inspector)
+        if isinstance(request, EvaluateRequest | StressRequest | DefectsRequest):
+            name, number = request.inspector, request.version
+            measured = self.shelf.active(name) if number is None else self.shelf.get(name, number)
+            request = request.model_copy(update={"version": measured.version})  # what is active may change
+        if request.upload:
+            return self.jobs.start_uploaded(request, self.uploads, by, measured)
         return self.jobs.start(request, by, measured)
+
+    def start_training(self, request: TrainRequest, archive: Path, by: str = "local") -> Job:
+        """Start a training on the photographs of an uploaded zip.
+
+        Raises:
+            MissingExtraError: the laboratory is not installed.
+            UsageError: the zip or a value is refused.
+            JobsFullError: too many wait already.
+        """
+        require_training()
+        check_values(request)
+        check_places(request.model_copy(update={"folder": ""}), self.settings.photographs_below)
+        return self.jobs.start_training(request, archive, by)
 
     def activate_trained(self, job: str, by: str = "local") -> InspectorVersion:
         """Put the inspector that a job has trained on the shelf, and let it judge from now on.
@@ -202,7 +252,20 @@ class Service:
             NotFoundError: there is no such job, or it has made no inspector.
             ArtifactError: its file is damaged.
         """
-        return self.inspectors.add_and_activate(self.jobs.inspector(job), by)
+        version = self.inspectors.add_and_activate(self.jobs.inspector(job), by)
+        self.jobs.keep_version(job, version.version)
+        return version
+
+    def keep_trained(self, job: str, by: str = "local") -> InspectorVersion:
+        """Put the inspector that a job has trained on the shelf, where it judges only once it is activated.
+
+        Raises:
+            NotFoundError: there is no such job, or it has made no inspector.
+            ArtifactError: its file is damaged.
+        """
+        version = self.inspectors.add(self.jobs.inspector(job), by=by)
+        self.jobs.keep_version(job, version.version)
+        return version
 
     def give_feedback(self, inspection_id: int, feedback: NewFeedback) -> Feedback:
         """Keep what a person says of a part, in the log and in the gallery.
@@ -244,7 +307,8 @@ class Service:
             what: a record (then its own inspector says where the defect is), or the bytes of a file.
             inspector: name of the inspector, for bytes.
             top: how many.
-            category, defect_type, since: only such defects; all when None.
+            category: only defects of this part; of the inspector's own when None.
+            defect_type, since: only such defects; all when None.
 
         Raises:
             NotFoundError: there is no such inspector, the photograph is not kept, or there is no gallery.
@@ -257,7 +321,32 @@ class Service:
             truth, digest = None, None
         else:
             judgement, truth, digest = self.reinspection.of_record(what), what.truth, what.image_digest
-        return past_defects.similar(judgement, truth, top, category, defect_type, since, digest)
+        part = category or judgement.version.name  # what other parts show is no answer
+        return past_defects.similar(judgement, truth, top, part, defect_type, since, digest)
+
+    @property
+    def troubles(self) -> list[str]:
+        """What the server does without at present, a sentence each; those who have no key are not told more."""
+        said = (
+            ("Images are not kept at present: see the log.", self.images.trouble),
+            ("There is no gallery: see the log.", self.gallery_trouble),
+        )
+        return [sentence for sentence, trouble in said if trouble]
+
+    def known_drift(self, name: str, version: int) -> Drift | None:
+        """What was read last of a version's drift, without waiting; None where that is still to come."""
+        self._logged.set()  # another process may have logged something
+        found = self._drifts.get(name)
+        return found if found is not None and found.version == version else None
+
+    def learn_anew(self, name: str, by: str = "local", note: str | None = None) -> Drift:
+        """Take everything from now on for normal; the audit log says who wants it, and why.
+
+        Raises:
+            NotFoundError: no version of this inspector is active.
+        """
+        self._drifts[name] = self.drift.learn_anew(name, by, note)
+        return self._drifts[name]
 
     def clusters(self, category: str | None = None, min_cluster_size: int = 5) -> Clusters:
         """Which past defects look alike, of each category or of one.
@@ -286,6 +375,7 @@ class Service:
                     self.retention.policy()
                 )  # another server of this home may have changed it
                 self.log.forget_image(self.images.prune(datetime.now(UTC)))
+                self.uploads.prune()
             except Exception:
                 logger.exception("Old photographs could not be removed; it is tried again later.")
             self._untidy.wait(PRUNE_SECONDS)
@@ -303,7 +393,7 @@ class Service:
                 return
             try:
                 for version in self.shelf.active_all():
-                    drift = self.drift.drift(version.name)
+                    drift = self._drifts[version.name] = self.drift.drift(version.name)
                     state = "; ".join(one.statistic for one in drift.moved)
                     if state != said.get(version.name, ""):
                         level = logging.WARNING if state else logging.INFO

@@ -68,6 +68,9 @@ class ServerSettings(Request):
     )
     rate_per_minute: int = Field(6000, ge=0, description="Requests of one key in a minute; 0: no limit.")
     require_keys: bool = Field(False, description="Ask for a key on loopback too.")
+    photographs_below: Annotated[tuple[Path, ...], Option(repeated=True, metavar="FOLDER")] = Field(
+        (), description="Folder below which jobs may read on this machine; repeatable; anywhere if absent."
+    )
     page: bool = Field(True, description="With the web page at /, or the API alone.")
     public_url: str | None = Field(
         None,

@@ -45,7 +45,7 @@ _READ_BY_US = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _UNICODE_NAME = 0x7075  # an extra field, 4.6.9
 _UTF8_FLAG = 0x800
 _DRIVE = re.compile(r"[A-Za-z]:")
-_ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".jar"})
+ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".jar"})
 _CHUNK = 2**20
 _CHUNK_BZIP2 = 2**12  # each 45 bytes may become 900,000
 _SNIFFED = 64
@@ -207,7 +207,7 @@ def _chosen(
         place = _place(member, limits)
         if member.is_dir():
             continue
-        if place.suffix.lower() in _ARCHIVE_SUFFIXES:
+        if place.suffix.lower() in ARCHIVE_SUFFIXES:
             raise UploadError(f"The zip holds another archive ({_shown(member)}): unpack that one first.")
         if any(map(is_litter, place.parts)):
             left_out.append(str(place))

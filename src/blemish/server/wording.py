@@ -87,6 +87,13 @@ def number(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
+def share(value: float) -> str:
+    """A share from 0 to 1 as a percentage with two digits that mean something."""
+    percent = 100 * value
+    shown = round(percent) if percent >= 10 or percent == 0 else float(f"{percent:.2g}")
+    return f"{shown:g} %"
+
+
 def moment(time: datetime) -> str:
     """A time as the people at the server's place write it."""
     return f"{time.astimezone():%Y-%m-%d %H:%M:%S}"

@@ -25,7 +25,7 @@ class Home:
 
     Attributes:
         path: the folder.
-        inspectors, images, gallery, jobs: folders in it.
+        inspectors, images, gallery, jobs, uploads: folders in it.
 
     Raises:
         UsageError: the folder cannot be made or written.
@@ -37,9 +37,11 @@ class Home:
         self.images = self.path / "images"
         self.gallery = self.path / "gallery"
         self.jobs = self.path / "jobs"
+        self.uploads = self.path / "uploads"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            for folder in (self.path, self.inspectors, self.images, self.gallery, self.jobs):
+            places = (self.inspectors, self.images, self.gallery, self.jobs, self.uploads)
+            for folder in (self.path, *places):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()

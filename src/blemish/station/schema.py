@@ -149,7 +149,6 @@ _TYPES: dict[Any, Any] = {
     Verdict: VerdictText,
     tuple[Region, ...]: Regions,
     Mapping[str, float]: Numbers,
-    list[Any]: JSON,
     dict[str, Any]: JSON,
 }
 """Types of columns by those of values."""
@@ -250,7 +249,6 @@ class InspectorVersionRow(Base):
     added: Mapped[datetime]
     by: Mapped[str]
     n_normal_scores: Mapped[int]  # that are independent: images, or groups of them that show one part
-    normal_scores: Mapped[list[Any]]  # sorted; thinned to quantiles where there are many
     scoring_digest: Mapped[
         str | None
     ]  # of all but the decision; None until it is asked for, in older histories

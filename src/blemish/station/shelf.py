@@ -9,14 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from blemish.core.errors import ArtifactError, BlemishError, ConflictError, DatabaseError, NotFoundError
 from blemish.core.storage import atomic_file, file_digest
-from blemish.core.types import FloatArray
 from blemish.line.artifact import Artifact, read_artifact
 from blemish.station.audit import Action, Change, note_change
 from blemish.station.database import Database
@@ -24,7 +22,6 @@ from blemish.station.home import Home
 from blemish.station.records import check_name
 from blemish.station.schema import ActivationRow, InspectorVersionRow
 
-_MOST_NORMAL_SCORES = 512
 _MOST_VERSION = 2**63 - 1
 _TRIES = 5
 
@@ -40,6 +37,7 @@ class InspectorVersion:
         created, added: when it was fitted and when it came to the shelf, in UTC.
         active: whether it is the one that judges.
         n_scores: good parts that it was calibrated on, those of one group counting once.
+        by: who added it.
     """
 
     name: str
@@ -52,6 +50,7 @@ class InspectorVersion:
     added: datetime
     active: bool
     n_scores: int = 0
+    by: str = "local"
 
     @property
     def title(self) -> str:
@@ -103,7 +102,7 @@ class InspectorShelf:
     ) -> InspectorVersion:
         artifact = read_artifact(path)
         name = check_name(artifact.manifest.name if name is None else name, "An inspector")
-        artifact.normal_scores()  # checked before anything is written
+        artifact.calibration()  # checked before anything is written
         digest = file_digest(path)
         for attempt in range(1, _TRIES + 1):
             try:
@@ -193,6 +192,18 @@ class InspectorShelf:
                 raise _none_active(name)
             return self._version(row, active=True)
 
+    def previous(self, name: str) -> int | None:
+        """Number of the version that `roll_back` would let judge; None where none was active before."""
+        query = (
+            select(ActivationRow.version)
+            .where(ActivationRow.name == name, ActivationRow.rolled_back.is_(None))
+            .order_by(ActivationRow.id.desc())
+            .offset(1)
+            .limit(1)
+        )
+        with self._database.session() as session:
+            return session.scalar(query)
+
     def active_all(self) -> list[InspectorVersion]:
         """The active version of each inspector that has one, by name."""
         latest = (
@@ -218,6 +229,13 @@ class InspectorShelf:
         query = select(InspectorVersionRow.name).distinct().order_by(InspectorVersionRow.name)
         with self._database.session() as session:
             return list(session.scalars(query))
+
+    def counts(self) -> dict[str, int]:
+        """How many versions there are of each inspector, by name."""
+        row = InspectorVersionRow
+        query = select(row.name, func.count()).group_by(row.name).order_by(row.name)
+        with self._database.session() as session:
+            return {str(name): int(n) for name, n in session.execute(query)}
 
     def versions(self, name: str) -> list[InspectorVersion]:
         """All versions of an inspector, oldest first.
@@ -256,7 +274,7 @@ class InspectorShelf:
     def _version(self, row: InspectorVersionRow, active: bool) -> InspectorVersion:
         return InspectorVersion(
             row.name, row.version, row.digest, self._folder / row.file, row.detector, row.category,
-            row.created, row.added, active, row.n_normal_scores,
+            row.created, row.added, active, row.n_normal_scores, row.by,
         )  # fmt: skip
 
 
@@ -276,13 +294,6 @@ def _copy(source: Path, target: Path, digest: str) -> None:
             raise ArtifactError(f"{source} changed while it was copied: add it again.")
 
 
-def _thinned(scores: FloatArray) -> list[float]:
-    """Sorted scores, or as many quantiles of them as are kept."""
-    if len(scores) <= _MOST_NORMAL_SCORES:
-        return [float(score) for score in scores]
-    return [float(score) for score in np.quantile(scores, np.linspace(0, 1, _MOST_NORMAL_SCORES))]
-
-
 def _row(session: Session, name: str, **known: Any) -> InspectorVersionRow | None:
     """The row of an inspector with this `version` or `digest`."""
     if not 0 < known.get("version", 1) <= _MOST_VERSION:
@@ -294,7 +305,7 @@ def _new_row(session: Session, artifact: Artifact, digest: str, name: str, by: s
     """The row of another version of an inspector, with the next number."""
     query = select(func.max(InspectorVersionRow.version)).where(InspectorVersionRow.name == name)
     version = (session.scalar(query) or 0) + 1
-    manifest, scores = artifact.manifest, artifact.normal_scores()
+    manifest = artifact.manifest
     row = InspectorVersionRow(
         name=name,
         version=version,
@@ -306,7 +317,6 @@ def _new_row(session: Session, artifact: Artifact, digest: str, name: str, by: s
         added=datetime.now(UTC),
         by=by,
         n_normal_scores=artifact.calibration().n,
-        normal_scores=_thinned(scores),
         scoring_digest=manifest.scoring_digest,
     )
     session.add(row)

@@ -30,7 +30,7 @@ class BenchmarkRequest(GroupedRequest):
     detectors: tuple[str, ...] = Field(
         description="Names with commas between, as patchcore,cae; NAME:PRESET for a preset."
     )
-    out: Path = Field(description="Folder for the cells, benchmark.json and report.html.")
+    out: Path = Field(description="Folder for the cells, benchmark.json, benchmark.csv and report.html.")
     seeds: tuple[int, ...] = Field((0,), description="Fit once with each, as 0,1,2.")
     size: int | None = Field(None, description="Side in pixels for all detectors; each one's own if absent.")
     backbone: BackboneName = None
@@ -41,6 +41,9 @@ class BenchmarkRequest(GroupedRequest):
     )
     quick: bool = Field(False, description="A small run: 128 pixels, few epochs.")
     bit_depth: BitDepth = 16
+    minutes: float | None = Field(
+        None, gt=0, description="Begin no cell after so many; the report is on what is measured by then."
+    )
     workers: int | None = Field(
         None, ge=1, description="Cells measured at a time; 1 for fit times that nothing else disturbs."
     )
@@ -124,7 +127,7 @@ def benchmark(
         CatalogError: a folder cannot be used, or has no test photographs.
         BlemishError: `out` cannot be written.
     """
-    from blemish.core.storage import write_json
+    from blemish.core.storage import write_json, write_text
     from blemish.experiments.benchmark.candidates import open_candidates
     from blemish.experiments.benchmark.compared import open_compared
     from blemish.experiments.benchmark.matrix import run_benchmark
@@ -148,7 +151,8 @@ def benchmark(
     problems = tuple(
         problem for one in categories for problem in said_problems(one.catalog, request.bit_depth)
     )
-    measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers)
+    seconds = 60 * request.minutes if request.minutes else None
+    measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers, seconds)
     result = BenchmarkResult(measured, out / "report.html", problems)
     for path, detail in result.unreadable.items():
         say(f"Left out {path}: {detail}")
@@ -156,4 +160,5 @@ def benchmark(
         say(f"{category}: {said}")
     write_report(measured, result.report, "Detectors side by side")
     write_json(out / "benchmark.json", result.to_json())
+    write_text(out / "benchmark.csv", measured.table().to_csv())
     return result

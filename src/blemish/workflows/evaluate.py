@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from blemish.core.progress import say
-from blemish.core.storage import write_json
+from blemish.core.storage import file_digest, write_json
+from blemish.line.inspector_title import inspector_title, kept_version
 from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import InspectorFile
 from blemish.workflows.request import UNLISTED, Argument, Outcome
@@ -50,11 +50,13 @@ class EvaluateRequest(DataRequest):
 
 @dataclass(frozen=True)
 class EvaluateResult(Outcome):
-    """What was measured, the report on it, and what is wrong with the data as far as a glance tells."""
+    """What was measured, the report on it, and what is wrong with the data as far as a glance tells; `digest` is the
+    SHA-256 of the inspector's file."""
 
     evaluation: Evaluation
     report: Path
     problems: tuple[Problem, ...] = ()
+    digest: str = ""
 
     @property
     def complete(self) -> bool:
@@ -64,7 +66,8 @@ class EvaluateResult(Outcome):
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-ready values."""
         problems = [problem.to_json() for problem in self.problems]
-        return {**self.evaluation.to_json(), "report": str(self.report), "problems": problems}
+        measured = {"inspector_digest": self.digest, **self.evaluation.to_json()}
+        return {**measured, "report": str(self.report), "problems": problems}
 
 
 def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> EvaluateResult:
@@ -88,8 +91,8 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
     from blemish.workflows.problems import said_problems
 
     inspector = Inspector.load(request.inspector, digest=request.digest)
-    manifest, kept = inspector.manifest, kept_version(request.inspector)
-    title = request.title or (f"{kept[0]}, version {kept[1]}" if kept else inspector.name)
+    manifest = inspector.manifest
+    title = request.title or inspector_title(request.inspector, inspector.name)
     if catalog is None:
         catalog = open_category(request.data, request.category, manifest.training.category, request.told)
         said = said_problems(catalog, manifest.preprocessing.bit_depth)
@@ -98,7 +101,8 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
     evaluation = evaluate_inspector(inspector, catalog)
     for failure in evaluation.failed:
         say(f"{failure.path}: {failure.detail}")
-    result = EvaluateResult(evaluation, request.folder / "report.html", said)
+    digest = request.digest or file_digest(request.inspector)
+    result = EvaluateResult(evaluation, request.folder / "report.html", said, digest)
     facts = inspector_facts(manifest) | {"Inspector": title}
     write_report(
         [evaluation],
@@ -110,10 +114,3 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
     )
     write_json(request.folder / "metrics.json", result.to_json())
     return result
-
-
-def kept_version(path: Path) -> tuple[str, int] | None:
-    """Name and version of an inspector on a station's shelf, where files are named by number and digest; else None."""
-    found = re.fullmatch(r"([0-9]{4,})-[0-9a-f]{12}\.blemish", path.name)
-    folder = path.absolute().parent
-    return (folder.name, int(found[1])) if found and folder.parent.name == "inspectors" else None

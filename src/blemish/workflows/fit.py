@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -51,6 +51,9 @@ class FitRequest(ViewRequest, GroupedRequest):
         "as '*_GT.png' or old; repeat for more.",
     )
     out: Path = Field(description="The inspector to write, NAME.blemish; replaced whole.")
+    name: str | None = Field(
+        None, description="Name of the part, which the inspector is called by; NAME of --out if absent."
+    )
     detector: str = Field(DEFAULT_DETECTOR, description="NAME, or NAME:PRESET; see `blemish detectors`.")
     preset: Preset = None
     size: int | None = Field(None, description="Side in pixels at which photographs are read.")
@@ -107,6 +110,11 @@ class FitRequest(ViewRequest, GroupedRequest):
     def checkpoints(self) -> Path:
         """Folder of the training's checkpoints."""
         return self.out.with_suffix(".training")
+
+    @property
+    def part(self) -> str:
+        """What the part, and so the inspector, is called."""
+        return self.name or self.out.stem
 
     def unfitted(self) -> Detector:
         """The detector that is asked for.
@@ -201,6 +209,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
     _check_names(request)
     if catalog is None:
         catalog = open_category(request.data, request.category, told=request.told)
+    catalog = called(catalog, request)
     problems = said_problems(catalog, request.bit_depth)
     detector = request.unfitted()
     checkpoints = request.checkpoints
@@ -216,6 +225,7 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
             check_photographs=request.check_photographs,
             rates=Rates(request.false_reject_rate, request.review_rate),
             pictures=request.pictures,
+            name=request.part,
         )
     shutil.rmtree(checkpoints, ignore_errors=True)
     for skipped in summary.skipped:
@@ -249,6 +259,16 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
     return result
 
 
+def called(catalog: Catalog, request: FitRequest) -> Catalog:
+    """The catalog by the name of its part: the one that was given, or the inspector's where no folder says one."""
+    from blemish.data.part_names import names_part
+
+    if request.name is None and (request.category is not None or names_part(catalog.category)):
+        return catalog
+    # Or two parts that were learnt from folders of one such name would be taken for the same.
+    return replace(catalog, category=request.part)
+
+
 def _outliers(summary: BuildSummary) -> tuple[list[dict[str, Any]], float | None]:
     """The photographs that stand far out of the good ones, and the threshold without their scores."""
     from blemish.making.build import suspects_of
@@ -275,9 +295,13 @@ def _check_names(request: FitRequest) -> None:
     """Refuse names of files before hours of learning.
 
     Raises:
-        UsageError: one has the wrong suffix.
+        UsageError: one has the wrong suffix, or is no name of a part.
     """
     out, report = request.out, request.report
+    if request.name is not None:
+        from blemish.station.records import check_name
+
+        check_name(request.name, "A part")
     if out.suffix != ".blemish":
         raise UsageError(f"{out} does not end in .blemish: name the file to write, as --out part.blemish.")
     if report is not None and (report.suffix != ".html" or report.is_dir()):

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from blemish.core.errors import CatalogError, ImageError, UsageError
 from blemish.core.progress import say, track
+from blemish.line.inspector_title import kept_version
 from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import Beholder, GalleryLocation
 from blemish.workflows.request import Argument, Outcome
@@ -30,7 +31,7 @@ class IndexDefectsResult(Outcome):
     """What went into a gallery.
 
     Attributes:
-        category: of the photographs.
+        category: the part, by the name of its inspector.
         types: defects kept, by type, sorted.
         skipped: path and cause of each photograph that could not be read.
         count: defects that the gallery holds now.
@@ -75,12 +76,12 @@ def index_defects(request: IndexDefectsRequest) -> IndexDefectsResult:
     rows = catalog.table[catalog.table["label"] == "anomalous"]
     if rows.empty:
         raise CatalogError(f"{request.data} holds no defective photographs: there is nothing to index.")
-    embedder = AnomalyEmbedder(inspector)
+    embedder, part = AnomalyEmbedder(inspector), part_of(request.inspector, inspector.name)
     types: Counter[str] = Counter()
     skipped: list[tuple[str, str]] = []
     with Gallery(gallery_location(request.gallery)) as gallery:
         pairs = list(zip(rows["path"], rows["defect_type"], strict=True))
-        for name, defect_type in track(pairs, f"Indexing {catalog.category}"):
+        for name, defect_type in track(pairs, f"Indexing {part}"):
             path = Path(name)
             try:
                 image = read_image(path, bit_depth=inspector.manifest.preprocessing.bit_depth)
@@ -90,10 +91,10 @@ def index_defects(request: IndexDefectsRequest) -> IndexDefectsResult:
                 skipped.append((str(path), error.detail))
                 continue
             defect = Defect(
-                category=catalog.category,
+                category=part,
                 defect_type=str(defect_type),
                 time=datetime.fromtimestamp(path.stat().st_mtime, UTC),
-                inspector=inspector.name,
+                inspector=part,
                 image_digest=file_digest(path),
                 name=path.name,
                 path=str(path.absolute()),
@@ -102,7 +103,13 @@ def index_defects(request: IndexDefectsRequest) -> IndexDefectsResult:
             gallery.add(embedder.vector_of(image, inspection), embedder.space, defect)
             types[str(defect_type)] += 1
         count = gallery.count()
-    return IndexDefectsResult(catalog.category, dict(sorted(types.items())), tuple(skipped), count)
+    return IndexDefectsResult(part, dict(sorted(types.items())), tuple(skipped), count)
+
+
+def part_of(inspector: Path, name: str) -> str:
+    """What a gallery calls the part of an inspector: its name, that on the shelf where the file is of one."""
+    kept = kept_version(inspector)
+    return kept[0] if kept else name
 
 
 def gallery_location(given: str | None) -> str:

@@ -26,6 +26,8 @@ from blemish.core.explanation import STOPPED, explained
 from blemish.core.progress import PeriodicReporter, use_reporter
 from blemish.workflows.request import Outcome
 
+_TOLD_EVERY = 0.5
+
 GRACE_SECONDS = 10.0
 """Time to end in an orderly way; a training keeps its checkpoint meanwhile."""
 
@@ -37,7 +39,10 @@ def main() -> None:
     write = _events()
     asked = json.loads(sys.stdin.buffer.readline())
     reporter = PeriodicReporter(
-        lambda progress: write(vars(progress)), lambda sentence: write({"said": sentence})
+        lambda progress: write(vars(progress)),
+        lambda sentence: write({"said": sentence}),
+        first=0.0,
+        every=_TOLD_EVERY,
     )
     try:
         threading.Thread(target=_end_with_input, daemon=True).start()

@@ -11,13 +11,15 @@ from pydantic import BeforeValidator, Field
 
 from blemish.core.errors import UsageError
 from blemish.workflows.fields import Beholder, GalleryLocation
-from blemish.workflows.index_defects import existing_gallery
+from blemish.workflows.index_defects import existing_gallery, part_of
 from blemish.workflows.request import Argument, Option, Outcome, Request
 
 if TYPE_CHECKING:
     from blemish.gallery.defect import Neighbour
     from blemish.gallery.proposal import Proposal
     from blemish.line.inspection import Inspection
+
+_ALL = "all"
 
 
 def _time(given: datetime | str | None) -> datetime | None:
@@ -42,7 +44,9 @@ class SimilarRequest(Request):
     inspector: Beholder
     top: int = Field(5, ge=1, le=1000, description="At most so many.")
     gallery: GalleryLocation = None
-    category: str | None = Field(None, description="Only defects of this category.")
+    category: str | None = Field(
+        None, description="Only defects of this part; of the inspector's own if absent, of all with all."
+    )
     defect_type: str | None = Field(None, description="Only defects of this type.")
     since: Annotated[datetime | None, BeforeValidator(_time), Option(metavar="TIME")] = Field(
         None, description="Only from this time on, such as 2026-03-01 (UTC)."
@@ -100,7 +104,7 @@ def similar(request: SimilarRequest) -> SimilarResult:
             vector,
             embedder.space,
             request.top,
-            request.category,
+            _only(request, inspector.name),
             request.defect_type,
             request.since,
             exclude_digest=file_digest(request.image),
@@ -108,3 +112,10 @@ def similar(request: SimilarRequest) -> SimilarResult:
     nothing = is_good(inspection.verdict) or inspection.verdict is Verdict.NOT_JUDGED
     proposal = NO_PROPOSAL if nothing else propose(found)
     return SimilarResult(request.image, inspection, tuple(found), proposal)
+
+
+def _only(request: SimilarRequest, name: str) -> str | None:
+    """The part whose defects are looked at; None for all parts."""
+    if request.category == _ALL:
+        return None
+    return request.category or part_of(request.inspector, name)

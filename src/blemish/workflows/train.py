@@ -10,7 +10,7 @@ from pydantic import Field
 
 from blemish.core.explanation import explained
 from blemish.workflows.evaluate import EvaluateRequest, EvaluateResult, evaluate
-from blemish.workflows.fit import FitRequest, FitResult, fit
+from blemish.workflows.fit import FitRequest, FitResult, called, fit
 from blemish.workflows.request import Outcome
 
 
@@ -52,7 +52,7 @@ def train(request: TrainRequest) -> TrainResult:
     """
     from blemish.data.categories import open_category
 
-    catalog = open_category(request.data, request.category, told=request.told)
+    catalog = called(open_category(request.data, request.category, told=request.told), request)
     fitted = fit(request, catalog)
     if not fitted.n_test:
         return TrainResult(fitted)

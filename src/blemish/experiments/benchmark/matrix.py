@@ -77,6 +77,7 @@ class Benchmark:
             "seeds": list(self.seeds),
             "cells": cells,
             "table": table.to_json(timed=False),
+            "intervals": table.intervals_to_json(),
             "timings": {
                 "seconds": self.seconds,
                 "measured_now": self.measured,
@@ -94,6 +95,7 @@ def run_benchmark(
     out: Path,
     tell: Callable[[CellResult], None] = lambda result: None,
     workers: int | None = None,
+    seconds: float | None = None,
 ) -> Benchmark:
     """Measure all cells that `out` does not hold yet.
 
@@ -108,6 +110,7 @@ def run_benchmark(
         tell: called with each cell that was measured now.
         workers: cells measured at a time, each in a process of its own; as many as the machine has room for when None.
             Inspectors are timed afterwards, one by one.
+        seconds: no cell is begun after so many; those that are missing then have failed, and are not kept as such.
 
     Raises:
         BlemishError: `out` cannot be written.
@@ -124,18 +127,24 @@ def run_benchmark(
     results = {cell.key: read_result(cell) for of in cells.values() for cell in of}
     missing = sum(result is None for result in results.values())
     count = workers or usual_workers(missing)
-    with task("Comparison, cell by cell", missing) as advance, Workers(count) as running:
+    until = None if seconds is None else started + seconds
+    with task("Comparison, cell by cell", missing) as advance, Workers(count, until) as running:
         for one in data:
             unmeasured = [cell for cell in cells[one.name] if results[cell.key] is None]
+            if until is not None and time.monotonic() > until:
+                unmeasured = []  # it is not even read
             jobs = _jobs(one, unmeasured, out)
             for job in jobs:
                 running.submit(job)
+            advance(0)  # what was said last is that the category is read
             # While its cells are measured the next category is read, but not the one after: the cache is bounded.
             last = one is data[-1]
             for result in running.results(waiting=0 if last else len(jobs) + count):
                 results[result.cell.key] = result
-                advance(1)
                 tell(result)
+                advance(1)
+    for cell in (cell for of in cells.values() for cell in of if results[cell.key] is None):
+        results[cell.key] = CellResult(cell, error="It was not begun: the time for the comparison was over.")
     timed = [time_cell(kept) for kept in track(list(results.values()), "Timing the inspectors") if kept]
     return Benchmark(
         candidates=tuple(candidates),

@@ -53,10 +53,11 @@ class Workers:
 
     Attributes:
         count: cells at a time.
+        until: time of the monotonic clock after which none is begun, and those that wait are forgotten; None for never.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, count: int, until: float | None = None) -> None:
+        self.count, self.until = count, until
         self._jobs: list[Job] = []
         self._running: dict[Future[CellResult], Job] = {}
         self._finished: SimpleQueue[tuple[Job, Future[CellResult]]] = SimpleQueue()
@@ -90,7 +91,7 @@ class Workers:
 
         With one worker, of all.
         """
-        while self._jobs and self._pool is None:
+        while self._pool is None and self._waiting():
             yield _work(self._jobs.pop(0))
         lost = []
         while self._outstanding() > waiting:
@@ -105,13 +106,19 @@ class Workers:
             lost, self._jobs = lost + self._jobs, []
             yield from self._one_by_one(lost)
 
+    def _waiting(self) -> bool:
+        """Whether there are cells to begin."""
+        if self.until is not None and time.monotonic() > self.until:
+            self._jobs.clear()
+        return bool(self._jobs)
+
     def _outstanding(self) -> int:
         with self._lock:
             return len(self._jobs) + len(self._running) + self._finished.qsize()
 
     def _dispatch(self) -> None:
         """Give waiting cells to free workers; the pool's own queue would take them in the order of their coming."""
-        while self._dispatching and self._jobs and len(self._running) < self.count:
+        while self._dispatching and self._waiting() and len(self._running) < self.count:
             assert self._pool is not None
             try:
                 future = self._pool.submit(_work, self._jobs[0])

@@ -101,4 +101,4 @@ class ClustersTab:
 
 def categories(service: Service) -> list[str]:
     """All, and the categories of the inspectors that are active."""
-    return ["All", *sorted({version.category for version in service.shelf.active_all()})]
+    return ["All", *sorted({version.name for version in service.shelf.active_all()})]

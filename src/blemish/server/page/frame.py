@@ -70,7 +70,8 @@ def page(request: Request, template: str, /, status_code: int = 200, **context: 
 
     Templates know besides `context`: `url("/parts/x", search="y")` (an address below the proxy's prefix),
     `static("name.js")`, `person` (an `Identity`, or None where nobody has signed in), `may("operator")`, `here` (the
-    path without prefix), `laboratory` (whether there is one), `wording` and `Verdict`.
+    path without prefix), `laboratory` and `training` (whether there is one, and whether jobs can run), `wording` and
+    `Verdict`.
     """
     service: Service = request.app.state.service
     who: Identity | None = getattr(request.state, "person", None)
@@ -90,6 +91,7 @@ def page(request: Request, template: str, /, status_code: int = 200, **context: 
         may=lambda role: who is not None and who.role.allows(Role(role)),
         here=route_path(request.scope),
         laboratory=request.app.state.laboratory,
+        training=request.app.state.training,
         trouble=service.images.trouble,
         version=__version__,
         **context,

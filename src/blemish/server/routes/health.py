@@ -31,17 +31,10 @@ def readyz(service: Running) -> ReadyDocument:
     if not service.ready:
         raise Overloaded("The server is starting or stopping: try again.", 1)
     names = [version.name for version in service.shelf.active_all()]
-    # Who has no key learns that something is wrong, not where things are.
-    troubles = [
-        said
-        for said, trouble in (
-            ("Images are not kept at present: see the log.", service.images.trouble),
-            ("There is no gallery: see the log.", service.gallery_trouble),
-        )
-        if trouble
-    ]
     return ReadyDocument(
-        status="ready", inspectors=[] if service.settings.keys_required else names, troubles=troubles
+        status="ready",
+        inspectors=[] if service.settings.keys_required else names,
+        troubles=service.troubles,
     )
 
 

@@ -8,8 +8,8 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Request
-from fastapi.responses import FileResponse
-from pydantic import ValidationError
+from fastapi.responses import FileResponse, PlainTextResponse
+from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from blemish.server.authentication import Admin, Viewer
@@ -25,14 +25,15 @@ router = APIRouter(tags=["jobs"])
 
 JobId = Annotated[str, Path(pattern=r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}$", description="The job.")]
 
-# A report runs its own charts and can reach nothing, not even this server.
+# A report runs its own charts, saves them as files, and can reach nothing, not even this server.
 _REPORT_HEADERS = {
     "Content-Security-Policy": (
-        "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
+        "sandbox allow-scripts allow-downloads; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
         "style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
     )
 }
 
+_FIGURES = ("image_auroc", "pixel_auroc", "f1", "precision", "recall")
 _JSON = ("weights", "parameters", "good", "defective", "ignore", "include")
 _VIEW = ("smallest_defect", "scale", "budget", "mask", "foreground", "align", "parts")
 _TEXTS = ("name", "detector", "size", "quick", "backbone", "layout", "group_by", *_VIEW, *_JSON)
@@ -76,16 +77,47 @@ _FORM = form(
 )
 
 
+class CellDocument(BaseModel):
+    """What one detector reached on one category with one seed; figures that are not known are null."""
+
+    category: str
+    detector: str
+    seed: int
+    error: str = Field(description="Why it failed, in one sentence; empty if it did not.")
+    image_auroc: float | None = Field(description="Area under the ROC curve of the photographs.")
+    pixel_auroc: float | None = None
+    f1: float | None = Field(None, description="F1 of the photographs at the inspector's threshold.")
+    precision: float | None = Field(None, description="Share of what it rejects that is defective.")
+    recall: float | None = Field(None, description="Share of defective parts that it rejects.")
+    fit_seconds: float | None = Field(None, description="How long it learnt.")
+    milliseconds: float | None = Field(None, description="For a photograph; measured when all have learnt.")
+
+    @classmethod
+    def of(cls, cell: dict[str, Any]) -> CellDocument:
+        """The document of a cell as it is kept."""
+        metrics, timings = cell.get("metrics") or {}, cell.get("timings") or {}
+        found = {name: metrics.get(name) for name in _FIGURES}
+        return cls(
+            category=cell["category"],
+            detector=cell["detector"],
+            seed=cell["seed"],
+            error=cell.get("error") or "",
+            fit_seconds=timings.get("fit_seconds"),
+            milliseconds=timings.get("ms"),
+            **found,
+        )
+
+
 @router.get("/v1/jobs")
 def jobs(service: Running, caller: Viewer) -> list[Job]:
     """All jobs, newest first."""
-    return service.jobs.all()
+    return [one.shown for one in service.jobs.all()]
 
 
 @router.post("/v1/jobs", status_code=202)
 def start(service: Running, wanted: Annotated[JobRequest, Body()], caller: Admin) -> Job:
     """Start a job on a folder of the server; one runs at a time, the others wait."""
-    return service.start_job(wanted, caller.name)
+    return service.start_job(wanted, caller.name).shown
 
 
 @router.post("/v1/jobs/train", status_code=202, openapi_extra=_FORM)
@@ -98,13 +130,34 @@ async def train(request: Request, service: Running, caller: Admin) -> Job:
             raise ProblemError(422, "The form has no photographs: add a zip as the field photographs.")
         file.flush()
         wanted = _training(received.fields)
-        return await run_in_threadpool(service.jobs.start_training, wanted, FilePath(file.name), caller.name)
+        job = await run_in_threadpool(service.start_training, wanted, FilePath(file.name), caller.name)
+        return job.shown
 
 
 @router.get("/v1/jobs/{job}")
 def one(service: Running, job: JobId, caller: Viewer) -> Job:
     """A job as it stands."""
-    return service.jobs.get(job)
+    return service.jobs.get(job).shown
+
+
+@router.get(
+    "/v1/jobs/{job}/log", response_class=PlainTextResponse, responses={200: {"content": {"text/plain": {}}}}
+)
+def log(service: Running, job: JobId, caller: Viewer) -> PlainTextResponse:
+    """What a job has said so far; the last part if it is long."""
+    return PlainTextResponse(service.jobs.log(job))
+
+
+@router.get("/v1/jobs/{job}/cells")
+def cells(service: Running, job: JobId, caller: Viewer) -> list[CellDocument]:
+    """What a comparison has measured so far, while it runs and afterwards."""
+    return [CellDocument.of(cell) for cell in service.jobs.cells(job)]
+
+
+@router.post("/v1/jobs/{job}/stop")
+def stop(service: Running, job: JobId, caller: Admin) -> Job:
+    """Stop a job that is on its way; one that has ended stays as it is."""
+    return service.jobs.stop(job).shown
 
 
 @router.delete("/v1/jobs/{job}")
@@ -113,15 +166,21 @@ def end(service: Running, job: JobId, caller: Admin) -> Job:
     kept = service.jobs
     found = kept.get(job)
     if not found.state.ended:
-        return kept.stop(job)
+        return kept.stop(job).shown
     kept.remove(job)
-    return found
+    return found.shown
 
 
 @router.post("/v1/jobs/{job}/activate")
 def activate(service: Running, job: JobId, caller: Admin) -> VersionDocument:
     """Put the inspector of a training on the shelf, and let it judge from now on."""
     return VersionDocument.of(service.activate_trained(job, caller.name))
+
+
+@router.post("/v1/jobs/{job}/keep")
+def keep(service: Running, job: JobId, caller: Admin) -> VersionDocument:
+    """Put the inspector of a training on the shelf; it judges only once it is activated."""
+    return VersionDocument.of(service.keep_trained(job, caller.name))
 
 
 @router.get(

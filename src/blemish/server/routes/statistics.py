@@ -10,11 +10,13 @@ from blemish.server.authentication import Operator, Viewer
 from blemish.server.documents import (
     DefectShareDocument,
     DriftDocument,
+    LearnAnewRequest,
     RateDocument,
     StatisticsDocument,
     SummaryDocument,
 )
 from blemish.server.routes.inspections import Chosen
+from blemish.server.routes.inspectors import PathName
 from blemish.server.routes.running import Running
 
 router = APIRouter(tags=["statistics"])
@@ -38,6 +40,8 @@ def stats(
 
 
 @router.post("/v1/inspectors/{name}/drift/learn-anew")
-def learn_anew(service: Running, caller: Operator, name: str) -> DriftDocument:
-    """Take all parts from now on for normal, as after a new lamp that is to stay."""
-    return DriftDocument.of(service.drift.learn_anew(name))
+def learn_anew(
+    service: Running, caller: Operator, name: PathName, wanted: LearnAnewRequest | None = None
+) -> DriftDocument:
+    """Take all parts from now on for normal, as after a new lamp that is to stay; the audit log says who and why."""
+    return DriftDocument.of(service.learn_anew(name, caller.name, wanted.note if wanted else None))
