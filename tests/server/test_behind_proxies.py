@@ -157,8 +157,7 @@ def judge_by_api(address: str, key: str, photograph: bytes) -> None:
 
 def judge_by_page(browser: Any, address: str, key: str, photograph: bytes) -> None:
     """What a person does: signs in, has a photograph judged, looks round; all stays below the prefix."""
-    watched = Watched(browser, f"{address}/", ignore_https_errors=True)
-    watched.address = address
+    watched = Watched(browser, address, "/", ignore_https_errors=True)
     with closing(watched.context):
         page = watched.page
         assert page.url == f"{address}/sign-in?next=%2F"
