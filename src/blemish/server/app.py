@@ -28,11 +28,13 @@ from blemish.server.routes import (
     jobs,
     keys,
     parts,
+    review_queue,
     settings,
     statistics,
     uploads,
     versions,
     views,
+    voiding,
 )
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
@@ -74,7 +76,7 @@ def create_app(service: Service) -> FastAPI:
     problems.install(app)
     answering = (
         inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, audit, keys,
-        settings, health, parts, versions, uploads, documentation,
+        settings, health, parts, versions, uploads, voiding, review_queue, documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from blemish.core.errors import UsageError
 from blemish.detectors.registry import DEFAULT_DETECTOR, detector_info, names_class, split_label
 from blemish.server.errors import FieldError
-from blemish.server.uploaded_sets import ID_PATTERN
+from blemish.server.uploaded_set import ID_PATTERN
 from blemish.station.shelf import InspectorVersion
 from blemish.view.quantities import budget_seconds, defect_pixels, millimetres_per_pixel
 from blemish.workflows.request import Request

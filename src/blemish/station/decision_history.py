@@ -123,7 +123,7 @@ class Preview:
 
 
 class DecisionHistory:
-    """The inspections that scored as an inspector does now, seen by another decision.
+    """The inspections that scored as an inspector does now and are not void, seen by another decision.
 
     Args:
         database: the history.
@@ -133,7 +133,7 @@ class DecisionHistory:
 
     def __init__(self, database: Database, inspector: str, versions: Sequence[int]) -> None:
         self._database = database
-        self._mine = (_ROW.inspector == inspector, _ROW.version.in_(versions))
+        self._mine = (_ROW.inspector == inspector, _ROW.version.in_(versions), _ROW.voided.is_(None))
 
     def corrected(self) -> CorrectedScores:
         """Scores of all photographs of which a person has said what they show."""

@@ -1,7 +1,7 @@
 // What other thresholds would do, the decisions so far, and the inspections that would have been judged otherwise.
 
 import {address} from "./api.js";
-import {fine, rule} from "./decide_words.js";
+import {fine, inPercent, rule} from "./decide_words.js";
 import {element} from "./dom.js";
 import {moment, percent, verdictClass} from "./words.js";
 
@@ -18,7 +18,7 @@ export function otherTable(state, use) {
   const known = state.known_defects > 0;
   const heads = ["Rate", "Rejects above", "Good parts rejected", ...(known ? ["Known defects missed"] : []), ""];
   const rows = state.table.map((row) => {
-    const rate = percent(row.rate);
+    const rate = `${inPercent(row.rate)} %`;
     const name = element("th", {scope: "row"}, rate);
     if (row.threshold === null) {
       return element("tr", {}, name, element("td", {colspan: heads.length - 1, class: "muted"}, `needs ${row.more_needed.toLocaleString("en")} more good photographs`));
