@@ -54,8 +54,7 @@ export function showChanged(seen, part, place) {
   place.dataset.key = key;
   place.hidden = !shown.length;
   const items = shown.map((one) => {
-    const picture = one.kept ? element("img", {alt: "", loading: "lazy",
-      src: address(`/v1/inspections/${one.id}/thumbnail`), onerror: (event) => event.target.remove()}) : null;
+    const picture = one.thumbnail ? element("img", {alt: "", loading: "lazy", src: one.thumbnail}) : null;
     const verdict = (name) => element("span", {class: `verdict ${verdictClass(name)}`}, name);
     return element("li", {}, element("a", {href: address(`/parts/${encodeURIComponent(part)}/history`, {inspection: one.id})}, picture,
       element("span", {}, `Inspection ${one.id}, score ${fine(one.score)}`),
