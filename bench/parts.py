@@ -1,13 +1,17 @@
 """Time of asking for all parts at a glance, with 20 parts and 100,000 inspections in the log.
 
-python bench/parts.py [--url postgresql://...] [--rows 100000] [--parts 20]
+python bench/parts.py [--url postgresql://...] [--rows 100000] [--parts 20] [--inspector NAME.blemish]
+
+With an inspector a server answers besides: it is put on the shelf once for each part.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import tempfile
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -68,6 +72,41 @@ def measure(url: str, rows: int, parts: int, days: int) -> dict[str, object]:
     return found
 
 
+def measure_served(inspector: Path, home: Path, rows: int, parts: int, days: int) -> dict[str, object]:
+    """Ask a server that has so many parts and so long a history."""
+    from fastapi.testclient import TestClient
+
+    from blemish.server.app import create_app
+    from blemish.server.service import Service
+    from blemish.server.settings import ServerSettings
+
+    service = Service(ServerSettings(home=home, page=True))
+    for number in range(parts):
+        service.shelf.add(inspector, f"part-{number:02d}")
+        service.shelf.activate(f"part-{number:02d}", 1)
+    fill(service.database, rows, parts, days)
+    names = [f"part-{number:02d}" for number in range(parts)]
+    started = time.perf_counter()
+    for name in names:
+        service.drift.drift(name)
+    found: dict[str, object] = {
+        "drift read the first time, ms": round(1000 * (time.perf_counter() - started))
+    }
+    with TestClient(create_app(service), base_url="http://127.0.0.1") as client:
+        page = client.get("/")
+        asked = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
+        found |= {
+            "GET /v1/parts, ms": median_ms(lambda: client.get("/v1/parts").raise_for_status()),
+            "GET /, ms": median_ms(lambda: client.get("/").raise_for_status()),
+            "bytes of the first view": len(page.content) + sum(len(client.get(one).content) for one in asked),
+            "GET /parts/NAME/versions, ms": median_ms(
+                lambda: client.get(f"/parts/{names[0]}/versions").raise_for_status()
+            ),
+            "drift of all, read on, ms": median_ms(lambda: [service.drift.drift(name) for name in names]),
+        }
+    return found
+
+
 def main() -> None:
     """Measure as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -75,10 +114,14 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--parts", type=int, default=20)
     parser.add_argument("--days", type=int, default=10)
+    parser.add_argument("--inspector", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         url = arguments.url or f"sqlite:///{folder}/blemish.db"
-        found = measure(url, arguments.rows, arguments.parts, arguments.days)
+        how = arguments.rows, arguments.parts, arguments.days
+        found = measure(url, *how)
+        if arguments.inspector:
+            found |= measure_served(arguments.inspector, Path(folder) / "home", *how)
     print(json.dumps(found, indent=2))
 
 

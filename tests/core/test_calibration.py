@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,10 +14,16 @@ from scipy import stats
 from blemish.core.calibration import (
     false_reject_rate,
     heatmap_scale,
-    p_value,
     quantile_threshold,
 )
+from blemish.core.conformal import Calibration
 from blemish.core.errors import UsageError
+
+
+def p_value(scores: npt.ArrayLike, score: float) -> float:
+    """Of a calibration on scores in any order."""
+    return Calibration(np.sort(np.asarray(scores, np.float64))).p_value(score)
+
 
 SCORES = st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=60)
 QUANTILES = st.one_of(st.floats(0.001, 0.999), st.sampled_from([0.5, 0.9, 0.95, 0.99, 0.995, 0.999]))
@@ -109,7 +116,6 @@ def test_a_heatmaps_scale_begins_at_the_usual_and_has_the_threshold_in_the_middl
 def test_what_is_no_list_of_scores_is_refused(scores: object) -> None:
     for refuse in (
         lambda: quantile_threshold(scores),  # type: ignore[arg-type]
-        lambda: p_value(scores, 1.0),  # type: ignore[arg-type]
         lambda: heatmap_scale(scores, 1.0),  # type: ignore[arg-type]
     ):
         with pytest.raises(UsageError, match="give at least one"):

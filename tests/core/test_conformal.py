@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ranks import p_value
 from scipy import stats
 
-from blemish.core.calibration import conformal_limit, false_reject_rate, p_value, quantile_threshold
+from blemish.core.calibration import conformal_limit, false_reject_rate, quantile_threshold
 from blemish.core.conformal import Calibration
 from blemish.core.errors import UsageError
 

@@ -196,6 +196,21 @@ def test_aupro_agrees_with_its_slow_definition(
     )
 
 
+@pytest.mark.parametrize("strength", [0.5, 1.5, 4.0])
+def test_the_curve_that_is_drawn_has_the_area_of_aupro(strength: float) -> None:
+    random, masks = np.random.default_rng(1), []
+    for _ in range(6):
+        mask = np.zeros((64, 64), np.bool_)
+        row, column = random.integers(0, 48, 2)
+        mask[row : row + 12, column : column + 12] = True
+        masks.append(mask)
+    pixels = pixel_metrics(masks, [random.normal(size=mask.shape) + strength * mask for mask in masks])
+    rate, overlap = pixels.region_overlap
+    assert (rate[0], rate[-1]) == (0, 0.3)
+    assert (np.diff(overlap) >= 0).all() and 0 <= overlap[0] <= overlap[-1] <= 1
+    assert np.trapezoid(overlap, rate) / 0.3 == pytest.approx(pixels.aupro, abs=0.003)
+
+
 def test_aupro_counts_a_small_region_as_much_as_a_large_one() -> None:
     mask = np.zeros((40, 40), bool)
     mask[2:22, 2:22], mask[30:32, 30:32] = True, True

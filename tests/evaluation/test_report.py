@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from blemish.core.errors import UsageError
 from blemish.evaluation.evaluate import evaluate
@@ -75,11 +79,17 @@ def test_headline_states_both_errors_with_their_intervals(evaluation: Evaluation
     assert missed > 0
     sentence = headline(evaluation)
     assert sentence.startswith(
-        f"Of 9 good parts it rejected {rejected} ({100 * rejected / 9:.1f} %, 95 % interval "
+        f"It ranks defective parts above good ones with an image AUROC of {evaluation.ranking.auroc():.3f} (95 % "
     )
-    assert f"of 14 defective parts it missed {missed} (" in sentence
+    assert (
+        f"but at its threshold misses {missed} of 14 defective parts ({100 * missed / 14:.1f} %, 95 %"
+        in sentence
+    )
+    assert f" and rejects {rejected} of 9 good parts ({100 * rejected / 9:.1f} %, 95 % interval " in sentence
     good_only = replace(evaluation, images=evaluation.images[:1], threshold=100.0)
-    assert headline(good_only) == "Of 1 good part it rejected none (0.0 %, 95 % interval 0.0 to 97.5 %)."
+    assert headline(good_only) == (
+        "At its threshold it rejects none of 1 good part (0.0 %, 95 % interval 0.0 to 97.5 %)."
+    )
 
 
 def test_gallery_shows_the_worst_misses_first(evaluation: Evaluation) -> None:
@@ -196,6 +206,77 @@ def test_the_report_works_in_a_browser_without_a_network(
         page.wait_for_function(
             "(old) => getComputedStyle(document.querySelector('.chart .xtitle')).fill !== old", arg=ink
         )
+
+
+def saved(page: Any, name: str) -> tuple[str, bytes]:
+    """Name and content of the file that a button hands out."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=name, exact=True).first.click()
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
+
+
+@pytest.mark.browser
+def test_charts_and_tables_are_saved_as_they_are_shown(
+    evaluation: Evaluation, tmp_path: Path, report_page: Any
+) -> None:
+    page_of([evaluation, replace(evaluation, category="=others")], tmp_path)
+    with report_page(tmp_path / "report.html") as page:
+        name, content = saved(page, "Save Anomaly scores as CSV")
+        rows = list(csv.reader(io.StringIO(content.decode())))
+        assert (name, rows[0]) == ("plates-anomaly-scores.csv", ["series", "Anomaly score", "Parts"])
+        counts = {
+            kind: sum(int(row[2]) for row in rows[1:] if row[0] == kind) for kind in ("good", "defective")
+        }
+        assert counts == {"good": 9, "defective": 14}
+
+        page.get_by_role("button", name="good", exact=True).first.click()  # in the legend: hidden now
+        _, content = saved(page, "Save Anomaly scores as CSV")
+        assert {row[0] for row in csv.reader(io.StringIO(content.decode()))} == {"series", "defective"}
+
+        name, content = saved(page, "Save ROC curve as SVG")
+        assert name == "plates-roc-curve.svg"
+        assert "Good parts rejected" in "".join(ElementTree.fromstring(content.decode()).itertext())
+        name, content = saved(page, "Save ROC curve as PNG")
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        assert picture.shape == (1200, 1920, 3)
+        assert (picture[5, 5] == 255).all()  # on white, whatever the page is
+
+        table = page.locator("table").first
+        assert table.locator("tbody th").all_inner_texts() == ["plates", "=others"]
+        heading = table.get_by_role("button", name="Category")
+        heading.click()
+        assert table.locator("tbody th").all_inner_texts() == ["=others", "plates"]
+        assert table.locator("th").first.get_attribute("aria-sort") == "ascending"
+        _, content = saved(page, "Save Figures of every category as CSV")
+        rows = list(csv.reader(io.StringIO(content.decode())))
+        assert [row[0] for row in rows] == ["Category", "'=others", "plates", "Mean"]
+        assert float(rows[1][1]) == pytest.approx(evaluation.ranking.auroc(), abs=5e-4)
+
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = Axe().run(page).response["violations"]
+            assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+@pytest.mark.browser
+def test_the_printed_report_keeps_its_charts(evaluation: Evaluation, tmp_path: Path, browser: Any) -> None:
+    page_of([evaluation], tmp_path)
+    page = browser.new_page(color_scheme="dark")
+    page.goto((tmp_path / "report.html").as_uri())
+    page.wait_for_selector("html[data-drawn]")
+    with_charts = len(page.pdf(prefer_css_page_size=True))
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.locator(".tools").first.is_hidden()
+    dark = page.evaluate(
+        """() => [...document.querySelectorAll(".chart text, .series")].filter((text) => {
+          const style = getComputedStyle(text);
+          return (text.closest("svg") ? style.fill : style.color) !== "rgb(0, 0, 0)";
+        }).length"""
+    )
+    assert dark == 0
+    page.evaluate("document.querySelectorAll('.chart').forEach((chart) => chart.remove())")
+    assert with_charts - len(page.pdf(prefer_css_page_size=True)) > 4_000  # what three charts of lines take
+    page.close()
 
 
 @pytest.mark.browser

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import csv
+import io
 import json
 import math
 import os
@@ -12,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,9 @@ from blemish.detectors.registry import create_detector
 from blemish.experiments.benchmark.candidates import open_candidates
 from blemish.experiments.benchmark.cell import make_cell, read_result
 from blemish.experiments.benchmark.compared import open_compared
-from blemish.experiments.benchmark.report import headline
+from blemish.experiments.benchmark.headline import headline
 from blemish.experiments.benchmark.shared_reading import read_category
-from blemish.experiments.benchmark.table import Block, Row, Table
+from blemish.experiments.benchmark.table import COLUMNS, PLACES, Block, Row, Table
 from blemish.features import extraction, together
 
 Command = Callable[..., Any]
@@ -296,13 +298,19 @@ def test_two_categories_of_one_name_are_refused(blemish: Command, washers: Path,
     assert "rename one folder" in outcome.stderr
 
 
+def open_text(path: Path | str) -> io.StringIO:
+    return io.StringIO(Path(path).read_text("utf-8"))
+
+
 @pytest.mark.browser
 def test_the_report_works_in_a_browser_without_a_network(
     both: tuple[Path, dict[str, Any]], report_page: Any
 ) -> None:
     with report_page(both[0] / "report.html") as page:
-        page.wait_for_selector("html[data-drawn='5']")  # speed, ROC, defect types, two histograms
-        assert page.locator(".chart .main-svg .cartesianlayer .subplot").count() == 5
+        page.wait_for_selector(
+            "html[data-drawn='6']"
+        )  # speed, ROC, precision-recall, defect types, two histograms
+        assert page.locator(".chart .main-svg .cartesianlayer .subplot").count() == 6
         assert page.locator(".matrix .best").count() >= 5
         rows = page.locator(".side-by-side .exhibit")
         assert rows.count() == 10
@@ -311,24 +319,60 @@ def test_the_report_works_in_a_browser_without_a_network(
         assert page.locator("#viewer .picture img").count() == 6
         page.keyboard.press("Escape")
 
+        table = page.locator(".matrix").first
+        megabytes = {label: of["megabytes"] for label, of in both[1]["table"]["mean"].items()}
+        for order in (1, -1):  # the smaller the better, and the other way round
+            table.get_by_role("button", name="MB", exact=True).click()
+            labels = table.locator("tr.of th").all_inner_texts()
+            assert labels == sorted(megabytes, key=lambda label: order * megabytes[label])
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save Figures of every detector as CSV").click()
+        saved = {one["detector"]: one for one in csv.DictReader(open_text(download.value.path()))}
+        written = {one["detector"]: one for one in csv.DictReader(open_text(both[0] / "benchmark.csv"))}
+        assert set(saved) == set(written) == {FIRST, SECOND}
+        for label, key in product(
+            saved, ("image_auroc", "image_auroc_low", "recall_high", "false_reject", "ms")
+        ):
+            assert float(saved[label][key]) == pytest.approx(float(written[label][key]), rel=1e-4), key
+
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save Precision-recall curves as CSV").click()
+        names = {one["series"] for one in csv.DictReader(open_text(download.value.path()))}
+        assert names >= {FIRST, SECOND}
+        page.locator("[data-shared-legend]").get_by_role("button", name=FIRST, exact=True).click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save ROC curves as CSV").click()
+        names = {one["series"] for one in csv.DictReader(open_text(download.value.path()))}
+        assert FIRST not in names and SECOND in names
+
+
+def row(label: str, note: str = "", remark: str = "", **figures: float) -> Row:
+    """A row with these figures, and the others undefined."""
+    values = tuple(figures.get(column.key, math.nan) for column in COLUMNS)
+    return Row(label, values, (math.nan,) * len(values), note, remark)
+
 
 def test_the_best_of_each_column_is_what_is_shown_as_best() -> None:
-    good = Row("a", (0.9001, 0.5, *(math.nan,) * 6, 0.2, 9.0, 5.0, 3.0), (math.nan,) * 12)
-    same = replace(good, label="b", values=(0.9004, 0.5, *(math.nan,) * 6, 0.1, 8.0, 7.0, 3.0))
-    worse = replace(good, label="c", values=(0.7, 0.5, *(math.nan,) * 6, 0.1, 9.0, 9.0, 3.0))
-    partial = replace(good, label="d", values=(1.0,) * 12, note="without 1 of 2 categories, where it failed")
-    best = Block("mean", (good, same, worse, partial)).best()
-    assert best[0] == {0, 1}  # equal to three decimals
-    assert best[1] == best[2] == best[11] == set()  # all alike, undefined, all alike
-    assert (best[8], best[9], best[10]) == ({0}, {1}, {0})  # higher, then lower is better
+    common = {"pixel_auroc": 0.5, "megabytes": 3.0}
+    good = row("a", image_auroc=0.9001, iou=0.2, fit_seconds=9.0, ms=5.0, recall=0.9, **common)
+    same = row("b", image_auroc=0.9004, iou=0.1, fit_seconds=8.0, ms=7.0, recall=0.2, **common)
+    worse = row("c", image_auroc=0.7, iou=0.1, fit_seconds=9.0, ms=9.0, recall=0.1, **common)
+    everything = dict.fromkeys((column.key for column in COLUMNS), 1.0)
+    partial = row("d", note="without 1 of 2 categories, where it failed", **everything)
+    best = dict(zip(PLACES, Block("mean", (good, same, worse, partial)).best(), strict=True))
+    assert best["image_auroc"] == {0, 1}  # equal to three decimals
+    assert best["pixel_auroc"] == best["f1"] == best["megabytes"] == set()  # all alike, undefined, all alike
+    assert (best["iou"], best["fit_seconds"], best["ms"]) == ({0}, {1}, {0})  # higher, then lower is better
+    assert best["recall"] == set()  # rejecting everything would be the best
 
 
 def test_a_detector_tested_on_other_photographs_is_not_the_best_beside_the_rest() -> None:
-    low, high = ((value,) * 12 for value in (0.7, 0.8))
-    rows = tuple(Row(label, values, (math.nan,) * 12) for label, values in (("a", low), ("b", high)))
-    taught = Row("taught", (0.99,) * 12, (math.nan,) * 12, remark="learnt from 30 labelled test photographs")
-    block = Block("mean", (*rows, taught))
+    (low, high, taught), said = (
+        [dict.fromkeys((column.key for column in COLUMNS), value) for value in (0.7, 0.8, 0.99)],
+        "learnt from 30 labelled test photographs",
+    )
+    block = Block("mean", (row("a", **low), row("b", **high), row("taught", remark=said, **taught)))
     assert block.best()[0] == {1}
     assert headline(Table((block, block))).startswith("b ranks parts best")
-    taught_worse = replace(taught, label="worse", values=low)
-    assert Block("mean", (taught, taught_worse)).best()[0] == {0}
+    pair = row("taught", remark=said, **taught), row("worse", remark=said, **low)
+    assert Block("mean", pair).best()[0] == {0}

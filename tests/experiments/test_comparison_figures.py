@@ -12,7 +12,15 @@ from blemish.core.charts import logarithmic_axis
 from blemish.evaluation.figures import loss_figure
 from blemish.experiments.benchmark.candidates import open_candidates
 from blemish.experiments.benchmark.cell import CellResult, ComparedCell
-from blemish.experiments.benchmark.figures import colour, dash, roc_figure, score_figure, type_figure
+from blemish.experiments.benchmark.figures import (
+    colour,
+    dash,
+    roc_figure,
+    score_figure,
+    speed_figure,
+    symbol,
+    type_figure,
+)
 from blemish.experiments.benchmark.report import beside_published
 from blemish.experiments.benchmark.table import COLUMNS, Block, Row, Table
 
@@ -29,7 +37,9 @@ def result(label: str) -> CellResult:
 def test_a_detector_keeps_its_colour_where_another_has_failed() -> None:
     columns = {"patchcore": 0, "padim": 1, "knn": 2}
     found = {label: result(label) for label in ("patchcore", "knn")}  # padim has failed
-    curves = {line.name: line.line.color for line in roc_figure(found, columns).data if line.name}
+    curves = {
+        line.name: line.line.color for line in roc_figure(found, columns).data if line.showlegend is not False
+    }
     bars = {bar.name: bar.marker.color for bar in type_figure(found, columns, "image_auroc", "").data}
     assert curves == bars == {"patchcore": colour(0), "knn": colour(2)}
 
@@ -41,8 +51,31 @@ def test_parts_are_counted_in_whole_numbers() -> None:
     assert score_figure(many).layout.yaxis.dtick is None
 
 
-def test_no_two_of_thirty_detectors_look_alike() -> None:
+def test_no_two_of_thirty_detectors_look_alike_and_neighbours_do_not_without_colours() -> None:
     assert len({(colour(number), dash(number)) for number in range(30)}) == 30
+    assert len({(colour(number), symbol(number)) for number in range(30)}) == 30
+    assert all(
+        dash(number) != dash(number + 1) and symbol(number) != symbol(number + 1) for number in range(7)
+    )
+
+
+def test_every_one_of_twenty_detectors_has_a_name_beside_its_point_or_in_the_legend() -> None:
+    random = np.random.default_rng(0)
+    rows = tuple(
+        Row(
+            f"detector-{number}",
+            tuple(
+                {"ms": 3 + number, "image_auroc": random.uniform(0.9, 1)}.get(c.key, math.nan)
+                for c in COLUMNS
+            ),
+            (math.nan,) * len(COLUMNS),
+        )
+        for number in range(20)
+    )
+    figure = speed_figure(Block("mean", rows))
+    assert len(figure.data) == 20 and figure.layout.showlegend
+    assert any(trace.mode == "markers+text" for trace in figure.data)
+    assert not speed_figure(Block("mean", rows[::19])).layout.showlegend
 
 
 def test_published_figures_have_the_columns_that_any_of_them_fills() -> None:
@@ -57,7 +90,7 @@ def test_published_figures_have_the_columns_that_any_of_them_fills() -> None:
         assert more <= set(keys)
         ((label, cells),) = shown["measured"]
         assert label == "patchcore"
-        wanted = [places["f1" if key == "image_f1" else key] for key in keys]
+        wanted = [places[key] for key in keys]
         assert cells == [COLUMNS[place].shown(values[place]) for place in wanted]
     assert beside_published("washer", Table(blocks))["published"] == []
 

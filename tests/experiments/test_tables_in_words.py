@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from blemish.cli.benchmark import print_comparison
-from blemish.experiments.benchmark.table import Block, Row, Table, comparison_table
+from blemish.experiments.benchmark.table import COLUMNS, Block, Row, Table, comparison_table
 from blemish.experiments.study.summary import gap_in_words, mean_by_model, subclasses
 
 
 def test_the_terminal_says_what_failed_and_what_was_tested_on_fewer(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    nothing = (math.nan,) * 12
-    taught = Row("taught", (0.9,) * 12, nothing, remark="learnt from 30 labelled test photographs")
+    nothing = (math.nan,) * len(COLUMNS)
+    taught = Row("taught", (0.9,) * len(COLUMNS), nothing, remark="learnt from 30 labelled test photographs")
     failed = Row("broken", nothing, nothing, note="failed: too few photographs")
-    block = Block("screw", (Row("whole", (0.8,) * 12, nothing), taught, failed))
+    block = Block("screw", (Row("whole", (0.8,) * len(COLUMNS), nothing), taught, failed))
     print_comparison(Table((block, Block("grid", block.rows), Block("mean", block.rows))))
     said = capsys.readouterr().out
     assert said.count("taught (1)") == said.count("broken (2)") == 3

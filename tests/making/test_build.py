@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from ranks import p_value
 from torch import Tensor, nn
 
-from blemish.core.calibration import p_value
 from blemish.core.errors import ArtifactError, BlemishError, CatalogError, UsageError
 from blemish.core.images import read_image
 from blemish.core.types import Prediction, Verdict

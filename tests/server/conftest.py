@@ -20,6 +20,7 @@ import uvicorn
 from blemish.core.images import decode_image
 from blemish.core.types import ByteArray
 from blemish.line.runtime import Inspector
+from blemish.server import app as application
 from blemish.server.app import create_app
 from blemish.server.run import listener, open_service
 from blemish.server.service import Service
@@ -80,6 +81,14 @@ def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
             yield server
 
     return start
+
+
+@pytest.fixture(scope="module")
+def without_laboratory() -> Iterator[pytest.MonkeyPatch]:
+    """Servers as where the laboratory is not installed: building it takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(application, "laboratory_installed", lambda: False)
+        yield patch
 
 
 @pytest.fixture(scope="session")

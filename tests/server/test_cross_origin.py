@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -20,7 +21,7 @@ PREFLIGHT = {
 
 
 @pytest.fixture(scope="module")
-def named(served: Any) -> Any:
+def named(served: Any, without_laboratory: pytest.MonkeyPatch) -> Iterator[Any]:
     with served(
         require_keys=True,
         keys=("x",),

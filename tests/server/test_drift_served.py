@@ -64,8 +64,11 @@ def test_a_dark_lamp_is_told_until_somebody_takes_it_for_normal(
         while not any("brightness has fallen" in said.message for said in caplog.records):
             assert time.monotonic() < end
             time.sleep(0.05)
-        anew = client.post("/v1/inspectors/washer/drift/learn-anew").json()
+        anew = client.post("/v1/inspectors/washer/drift/learn-anew", json={"note": "new lamp"}).json()
         assert (anew["state"], anew["n"]) == ("learning", 0)
+        entry = client.get("/v1/audit").json()["entries"][0]
+        assert (entry["action"], entry["by"], entry["inspector"]) == ("learn-anew", "local", "washer")
+        assert entry["detail"]["note"] == "new lamp" and entry["detail"]["before"]["state"] == "drifted"
         server.service.log.add(inspected(300, start=400, brightness=85))
         assert drift(client)["state"] == "steady"
         assert client.post("/v1/inspectors/nobody/drift/learn-anew").status_code == 404

@@ -13,7 +13,7 @@ import itsdangerous
 import pytest
 from server_clients import assert_problem
 
-from blemish.server import app, authentication, sessions
+from blemish.server import authentication, sessions
 from blemish.server.page.sign_in import own_path
 from blemish.station.home import Home
 from blemish.station.keys import Role
@@ -21,16 +21,8 @@ from blemish.station.keys import Role
 OWN = {"Sec-Fetch-Site": "same-origin"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def without_laboratory() -> Iterator[pytest.MonkeyPatch]:
-    """As where it is not installed: building it takes seconds, and one test alone is about it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app, "laboratory_installed", lambda: False)
-        yield patch
-
-
 @pytest.fixture(scope="module")
-def guarded(served: Any) -> Iterator[Any]:
+def guarded(served: Any, without_laboratory: pytest.MonkeyPatch) -> Iterator[Any]:
     with served(require_keys=True, keys=("made below",), page=True, add=False) as server:
         yield server
 

@@ -114,7 +114,7 @@ def test_storage_is_what_lies_on_the_disk(served: Any, good: bytes) -> None:
 
 
 @pytest.fixture(scope="module")
-def guarded(served: Callable[..., Any]) -> Iterator[Any]:
+def guarded(served: Callable[..., Any], without_laboratory: pytest.MonkeyPatch) -> Iterator[Any]:
     with served(page=True, require_keys=True, keys=("x",), keep_days=30) as server:
         yield server
 
@@ -140,6 +140,7 @@ def test_an_admin_makes_and_revokes_keys_and_signs_out(browser: Any, guarded: An
     assert page.get_by_label("Name of the person or program").get_attribute("aria-invalid") == "true"
     page.get_by_label("Name of the person or program").fill("line-3")
     page.get_by_label("Role").select_option("viewer")
+    page.get_by_label("Role").focus()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.get_by_label("The key of line-3, viewer").wait_for()

@@ -98,8 +98,11 @@ def test_a_name_that_is_taken_gets_a_number_and_the_same_file_again_changes_noth
         "a.png",
         "a (3).png",
     ]
+    long = "good/" + "x" * 300
+    names = {sent(client, upload, f"{long}{seed}.png", png(10 + seed))["name"] for seed in range(2)}
+    assert len(names) == 2 and all(name.endswith(".png") and len(name) < 255 for name in names), names
     assert sent(client, upload, "A.PNG", png(4))["name"] == "A (4).PNG", "one file where disks ignore case"
-    assert client.get(f"/v1/uploads/{upload}").json()["photographs"] == 4
+    assert client.get(f"/v1/uploads/{upload}").json()["photographs"] == 6
 
 
 def test_a_zip_in_an_upload_is_unpacked_file_by_file(client: httpx.Client) -> None:
@@ -183,6 +186,18 @@ def test_jobs_are_started_with_an_upload_and_say_no_path_of_the_server(
     for said in (str(job), log, report):
         assert str(home) not in said
     assert client.post(f"/v1/jobs/{job['id']}/stop").json()["state"] == "done", "stopping removes nothing"
+
+
+@pytest.mark.parametrize("folder", ["part/test/x", "defective", "Kratzer"])
+def test_defective_parts_are_not_learnt_as_good(client: httpx.Client, folder: str) -> None:
+    upload = begun(client)
+    sent(client, upload, "good/1.png", png(1))
+    sent(client, upload, f"good/{folder}/2.png", png(2))
+    asked = {"kind": "train", "name": "part", "upload": upload, "good": ["good"]}
+    problem = assert_problem(client.post("/v1/jobs", json=asked), 422)
+    assert problem["errors"][0]["where"] == "body.good" and "send it apart" in problem["detail"]
+    assert client.get("/v1/jobs").json() == []
+    assert client.get(f"/v1/uploads/{upload}").json()["photographs"] == 2, "nothing has to be sent again"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from blemish.core.errors import UsageError
-from blemish.core.types import Verdict
+from blemish.core.types import Region, Verdict
 from blemish.line.decision import Decision
 from blemish.line.pixel_decision import PixelDecision
 from blemish.station.database import Database
@@ -95,6 +95,39 @@ def test_the_database_counts_what_each_record_would_have_become(
         after = Counter(_after(one, decision) for one in known)
         assert (parts_of.rejected_before, parts_of.passed_before) == (before["reject"], before["pass"])
         assert (parts_of.rejected_after, parts_of.passed_after) == (after["reject"], after["pass"])
+
+
+def test_regions_are_given_of_those_that_show_some_before_or_after(
+    database: Database, log: InspectionLog, inspection: Any
+) -> None:
+    kinds = [
+        (1.0, Verdict.PASS),
+        (3.0, Verdict.PASS),
+        (1.0, Verdict.REVIEW),
+        (5.0, Verdict.REJECT),
+        (5.0, Verdict.REJECT),
+    ]
+    log.add([
+        inspection(place, score=score, verdict=verdict, regions=(Region(0, 0, 4, 4, score, 16.0),) * place,
+                   image_suffix=".png" if place % 2 else None)
+        for place, (score, verdict) in enumerate(kinds)
+    ])  # fmt: skip
+    history = DecisionHistory(database, "screw", (3,))
+    found = sorted(history.regions(_decision(4.0, 2.0)), key=lambda one: len(one.regions))
+    assert [(one.before, one.after, one.score, len(one.regions), one.kept) for one in found] == [
+        ("pass", "review", 3.0, 1, True), ("review", "pass", 1.0, 2, False),
+        ("reject", "reject", 5.0, 3, True), ("reject", "reject", 5.0, 4, False),
+    ]  # fmt: skip
+    assert len(list(history.regions(_decision(4.0, 2.0), last=1))) == 1
+    assert found[2].regions[0] == Region(0, 0, 4, 4, 5.0, 16.0)
+
+
+def test_the_same_file_is_one_known_defect(database: Database, log: InspectionLog, inspection: Any) -> None:
+    (number,) = log.add([inspection(1, score=2.0, image_digest="a" * 64)])
+    log.give_feedback(number, NewFeedback("bad"))
+    corrected = DecisionHistory(database, "screw", (3,)).corrected()
+    more = corrected.with_defects([9.0, 1.0, 7.0], ["a" * 64, "b" * 64, None])
+    assert more.bad.tolist() == [1.0, 2.0, 7.0] and more.bad_digests == ("b" * 64, "a" * 64, "")
 
 
 def test_of_many_that_change_the_newest_100_are_named(

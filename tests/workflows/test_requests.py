@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from blemish.workflows.compare_image import CompareImageRequest
 from blemish.workflows.data import GetDataRequest
 from blemish.workflows.distil import DistilRequest
+from blemish.workflows.drift import DriftRequest
 from blemish.workflows.evaluate import EvaluateRequest
 from blemish.workflows.explore import ExploreRequest
 from blemish.workflows.features import FeaturesRequest
@@ -43,6 +44,7 @@ REQUESTS = [
     GetDataRequest(name="mvtec-ad", out=Path("out"), category="screw", accept_licence=True),
     DistilRequest(images=DATA, out=Path("t.safetensors"), model_size="small", channels=384),
     SimilarRequest(image=Path("a.png"), inspector=OUT, since=datetime(2026, 3, 1, tzinfo=UTC)),
+    DriftRequest(inspector="screw", home=Path("home"), learn_anew=True, by="anna", note="new lamp"),
 ]
 
 
@@ -76,7 +78,7 @@ def test_a_time_without_an_offset_is_utc() -> None:
 
 def test_asking_loads_nothing_of_the_laboratory() -> None:
     modules = "fit evaluate stress train inspect compare_image similar index_defects check explore benchmark process"
-    modules += " cluster_defects features synthesize sample data distil view"
+    modules += " cluster_defects features synthesize sample data distil view drift station decide"
     code = (
         "import importlib, sys\n"
         f"for name in {modules.split()!r}: importlib.import_module('blemish.workflows.' + name)\n"

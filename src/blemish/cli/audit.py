@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from blemish.cli.options import with_options
 from blemish.cli.output import console, emit
-from blemish.workflows.request import Option, Request
+from blemish.workflows.fields import HistoryUrl, StationHome
+from blemish.workflows.request import Request
 
 if TYPE_CHECKING:
     from blemish.station.audit import AuditEntry
@@ -21,10 +21,8 @@ class AuditRequest(Request):
     inspector: str | None = Field(None, description="Name of an inspector; all if absent.")
     limit: int = Field(50, ge=1, le=1000, description="Most entries.")
     cursor: str | None = Field(None, description="`next_cursor` of the page before.")
-    home: Path | None = Field(None, description="Folder of the service; BLEMISH_HOME if absent.")
-    database: Annotated[str | None, Option(environment="BLEMISH_DATABASE")] = Field(
-        None, description="URL of the history, if not in the home."
-    )
+    home: StationHome = None
+    database: HistoryUrl = None
 
 
 @with_options(AuditRequest)
@@ -35,13 +33,10 @@ def audit(request: AuditRequest, json_output: bool) -> None:
     blemish audit --inspector screw
     """
     from blemish.station.audit import AuditLog
-    from blemish.station.database import Database
-    from blemish.station.home import Home
+    from blemish.workflows.station import opened_station
 
-    opened = Database(request.database or Home(request.home).database_url)
-    opened.upgrade()
-    page = AuditLog(opened).page(request.inspector, request.limit, request.cursor)
-    opened.close()
+    with opened_station(request.home, request.database) as station:
+        page = AuditLog(station.database).page(request.inspector, request.limit, request.cursor)
     if json_output:
         emit({"entries": [_document(one) for one in page.entries], "next_cursor": page.next_cursor})
         return
@@ -61,6 +56,7 @@ def _what(entry: AuditEntry) -> str:
     """What was changed, in a few words."""
     if entry.inspector is None:
         return str(entry.detail.get("key", ""))
-    before = "" if entry.version_before is None else f"version {entry.version_before} -> "
-    note = entry.detail.get("after", {}).get("note")
+    moved = entry.version_before not in (None, entry.version_after)
+    before = f"version {entry.version_before} -> " if moved else ""
+    note = entry.detail.get("note") or entry.detail.get("after", {}).get("note")
     return f"{entry.inspector}, {before}version {entry.version_after}" + (f": {note}" if note else "")

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from blemish.experiments.benchmark.table import Table as ComparisonTable
 
 _SHORT = {"Image AUROC": "AUROC", "Pixel AUROC": "pixel AUROC", "Precision": "prec.", "Accuracy": "acc."}
-_SHORT |= {"Recall": "recall", "Pixel F1": "pixel F1", "Fit, s": "fit s", "ms an image": "ms"}
+_SHORT |= {"Recall": "recall", "Pixel F1": "pixel F1", "False rejects": "false rej.", "Max F1": "max F1"}
+_SHORT |= {"Fit, s": "fit s", "ms an image": "ms"}
 
 
 @verb(BenchmarkRequest)
@@ -28,7 +29,7 @@ def benchmark(request: BenchmarkRequest) -> BenchmarkResult:
     \b
     blemish benchmark mvtec/ --detectors patchcore,padim,cae --out comparison/
     """
-    from blemish.experiments.benchmark.report import headline
+    from blemish.experiments.benchmark.headline import headline
 
     result = workflow.benchmark(request, _tell)
     measured = result.benchmark

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from blemish.core.known_defects import Escapes
     from blemish.line.decision import Decision
     from blemish.line.pixel_decision import PixelDecision
+    from blemish.workflows.preview import PreviewResult
+
+_IDS = 10
+"""Numbers of inspections that are printed at most."""
 
 _RULES = {
     "threshold": "given by hand",
@@ -24,7 +28,7 @@ _RULES = {
 
 
 @verb(DecideRequest)
-def decide(request: DecideRequest) -> DecideResult:
+def decide(request: DecideRequest) -> DecideResult | PreviewResult:
     """Show or change where an inspector rejects.
 
     Without options it shows what each rate does to good parts, and with --from-defects to known defects. What is asked
@@ -37,9 +41,12 @@ def decide(request: DecideRequest) -> DecideResult:
     blemish decide part.blemish --from-defects defects/ --cost-missed 50 --cost-false-reject 1
     blemish decide part.blemish --pixel-rate 0.05 --smallest-region 14px
     blemish decide part.blemish --undo
+    blemish decide part --home station/ --false-reject-rate 0.02 --preview
     """
     from blemish.cli.histogram import score_lines
 
+    if request.preview:
+        return _previewed(request)
     result = workflow.decide(request)
     decision = result.decision
     console.print(f"{result.manifest.name}: decision {decision.version}", style="bold")
@@ -62,6 +69,36 @@ def decide(request: DecideRequest) -> DecideResult:
         console.print(f"Written: {result.out}")
         if not decision.restores:
             console.print(f"Undo: blemish decide {shlex.quote(str(result.out))} --undo")
+    return result
+
+
+def _previewed(request: DecideRequest) -> PreviewResult:
+    """Say what the past would have been."""
+    from blemish.workflows.preview import preview
+
+    result = preview(request)
+    previewed, decision = result.previewed, result.decision
+    console.print(f"{result.inspector}: decision {decision.version}, not in effect", style="bold")
+    for line in _changes(result.before, decision)[1:]:
+        console.print(line)
+    console.print("")
+    history = previewed.history
+    console.print(f"Of the latest {history.n} inspections {history.changed} would have another verdict:")
+    rows = [["  was", "would be", "parts"]]
+    print_table([*rows, *([f"  {one.before}", one.after, str(one.n)] for one in history.turns)], 2)
+    for name, parts in (("found bad", history.bad), ("found good", history.good)):
+        if parts.n:
+            console.print(
+                f"  of {parts.n} parts that people {name}: {parts.rejected_before} rejected before, "
+                f"{parts.rejected_after} after; {parts.passed_before} passed before, {parts.passed_after} after"
+            )
+    if previewed.regions is not None:
+        console.print(f"  {previewed.regions.sentence()}")
+    if history.newest:
+        shown = ", ".join(str(number) for number in history.changed_ids[:_IDS])
+        console.print(f"  the newest that would change: {shown}")
+    console.print("")
+    console.print("Nothing is changed. Without --preview it is.")
     return result
 
 

@@ -142,7 +142,8 @@ def _value(field: FieldInfo, typed: Any) -> Any:
 def _kind(field: FieldInfo) -> Any:
     """The type of a field, without None."""
     kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)]
-    return kinds[0] if type(None) in get_args(field.annotation) else field.annotation
+    kind = kinds[0] if type(None) in get_args(field.annotation) else field.annotation
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def _marker(field: FieldInfo) -> Argument | Option:

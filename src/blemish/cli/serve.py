@@ -9,7 +9,7 @@ from pydantic import Field
 
 from blemish.cli.options import with_options
 from blemish.cli.output import console, emit, messages
-from blemish.server.settings import ServerSettings
+from blemish.server.settings import ServerSettings, is_loopback
 from blemish.workflows.request import Option
 
 
@@ -59,6 +59,13 @@ def serve(request: ServeRequest, json_output: bool) -> None:
                     f"Browsers warn until they trust {certificate.file}: import it there, or go on past the warning."
                 )
 
+    behind = request.public_url or request.trusted_proxy
+    if not (certificate or behind or is_loopback(request.host)):
+        messages.print(
+            "Keys and photographs go over the network in plain text, and browsers lend no camera: add --tls, or let a "
+            "proxy speak https.",
+            style="yellow",
+        )
     if service.gallery_trouble:
         messages.print(service.gallery_trouble, style="yellow")
     run(service, listens, certificate)

@@ -1,4 +1,4 @@
-"""From scores of normal images to a decision: threshold, p-value, and what a threshold can promise.
+"""From scores of normal images to a decision: threshold, and what a threshold can promise.
 
 The scores must come from images that the detector has not learnt from (cross-validation over the training
 images will do); a detector's scores of its own training images are too low, and so would be the threshold.
@@ -70,26 +70,6 @@ def heatmap_scale(map_medians: Scores, pixel_threshold: float) -> tuple[float, f
     (level,) = _checked([pixel_threshold]).tolist()
     narrowest = 1e-3 * max(abs(low), 1e-3)  # identical training images give flat maps
     return low, low + max(2 * (level - low), narrowest)
-
-
-def p_value(normal_scores: Scores, score: float) -> float:
-    """Conformal p-value: the share of unseen normal images expected to score at least as high as `score`.
-
-    (1 + number of normal scores >= score) / (n + 1), in (0, 1]. If the image is normal and exchangeable with
-    those scored, P(p <= a) <= a for every a, whatever the scores' distribution. Rejecting at p <= a hence
-    rejects at most a of the normal images; no p is below 1 / (n + 1).
-
-    References:
-        Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005.
-        Bates et al., "Testing for outliers with conformal p-values", Annals of Statistics 51, 2023.
-
-    Raises:
-        UsageError: there are no normal scores, one is not finite, or `score` is not a number.
-    """
-    scores = _checked(normal_scores)
-    if math.isnan(score):
-        raise UsageError("A score of NaN has no p-value: check the photograph and the inspector.")
-    return float(1 + np.count_nonzero(scores >= score)) / (len(scores) + 1)
 
 
 def false_reject_rate(

@@ -37,6 +37,18 @@ def chart_line(
     return line | {"shape": shape} if shape else line
 
 
+def hatched_bars(shape: str, colour: str = "#ffffff") -> dict[str, Any]:
+    """Plotly pattern of bars, which tells them apart without colours; `shape` as `/`, or empty for none."""
+    return {
+        "shape": shape,
+        "fillmode": "overlay",
+        "fgcolor": colour,
+        "fgopacity": 0.55,
+        "size": 6,
+        "solidity": 0.28,
+    }
+
+
 def logarithmic_axis(low: float, high: float) -> dict[str, Any]:
     """Plotly settings of a logarithmic axis from `low` to `high`, both positive, with plain ticks, as 1, 2, 5, 10."""
     from_power, to_power = math.log10(low), math.log10(high)

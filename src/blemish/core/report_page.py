@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+_STYLES = ("report.css", "report_charts.css")
+_SCRIPTS = ("report_files.js", "report_charts.js", "report_tables.js", "report.js")
 
 
 def render_page(
@@ -38,11 +41,16 @@ def render_page(
         lstrip_blocks=True,
     )
     environment.filters.update(filters or {})
-    folder = Path(__file__).parent / "templates"
-    members = {name: Markup((folder / f"report.{name}").read_text("utf-8")) for name in ("css", "js")}
+    style, script = _text(_STYLES), _text(_SCRIPTS)
     return environment.get_template(template).render(
-        **context, style=members["css"], script=members["js"], plotly=Markup(plotly)
+        **context, style=Markup(style), script=Markup(script), plotly=Markup(plotly)
     )
+
+
+def _text(names: Sequence[str]) -> str:
+    """Files beside the page's template, one after the other."""
+    folder = Path(__file__).parent / "templates"
+    return "\n".join((folder / name).read_text("utf-8") for name in names)
 
 
 def chart(title: str, note: str, figure: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Charts of scores that every report shows: ROC curves of one or several detectors, and histograms by class."""
+"""Charts of scores that every report shows: ROC and precision-recall curves of detectors, and histograms by class."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, chart_layout, chart_line, thinned
+from blemish.core.charts import (
+    ANOMALOUS_COLOUR,
+    NORMAL_COLOUR,
+    THRESHOLD_COLOUR,
+    chart_layout,
+    chart_line,
+    hatched_bars,
+    thinned,
+)
+from blemish.core.histogram_axis import HistogramAxis
 from blemish.evaluation.metrics import Decision, Ranking
 
 
@@ -23,6 +32,7 @@ class RocCurve:
         ranking: of its scores.
         decision: at its threshold, which is marked; None for no mark.
         colour, dash: of the line.
+        symbol: of the mark.
     """
 
     name: str
@@ -31,6 +41,7 @@ class RocCurve:
     decision: Decision | None
     colour: str
     dash: str = "solid"
+    symbol: str = "circle"
 
 
 def rate_figure(horizontal: str, vertical: str) -> go.Figure:
@@ -59,48 +70,91 @@ def roc_comparison(curves: Sequence[RocCurve], most_points: int) -> go.Figure:
     figure = roc_axes()
     for curve in curves:
         rate, recall = thinned(*curve.ranking.roc_curve(), most_points)
-        figure.add_scatter(
-            x=rate,
-            y=recall,
-            mode="lines",
-            name=curve.name,
-            legendgroup=curve.title,
-            line=chart_line(curve.colour, 2.2, curve.dash),
-            hovertemplate=curve.title
-            + ": %{y:.1%} of defects found<br>%{x:.1%} of good parts rejected<extra></extra>",
+        _add_curve(
+            figure, curve, rate, recall, "%{y:.1%} of defects found<br>%{x:.1%} of good parts rejected"
         )
-        if curve.decision is None:
-            continue
-        figure.add_scatter(
-            x=[curve.decision.false_reject_rate],
-            y=[curve.decision.recall],
-            mode="markers",
-            legendgroup=curve.title,
-            showlegend=False,
-            marker={"size": 11, "color": curve.colour, "line": {"width": 2, "color": "#fff"}},
-            hovertemplate=curve.title + " at its threshold: %{x:.1%}, %{y:.1%}<extra></extra>",
-        )
+        if curve.decision is not None:
+            _add_mark(figure, curve, curve.decision.false_reject_rate, curve.decision.recall)
     return figure
+
+
+def precision_recall_comparison(curves: Sequence[RocCurve], most_points: int) -> go.Figure:
+    """Precision against recall of several detectors, each with the point where its threshold works."""
+    figure = rate_figure("Recall (share of defects rejected)", "Precision")
+    for curve in curves:
+        recall, precision = thinned(*curve.ranking.precision_recall_curve(), most_points)
+        _add_curve(
+            figure,
+            curve,
+            recall,
+            precision,
+            "%{y:.1%} of rejects defective<br>%{x:.1%} of defects found",
+            "vh",
+        )
+        if curve.decision is not None:
+            _add_mark(figure, curve, curve.decision.recall, curve.decision.precision)
+    return figure
+
+
+def _add_curve(
+    figure: go.Figure,
+    curve: RocCurve,
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    said: str,
+    shape: str | None = None,
+) -> None:
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        name=curve.name,
+        legendgroup=curve.title,
+        line=chart_line(curve.colour, 2.2, curve.dash, shape),
+        hovertemplate=f"{curve.title}: {said}<extra></extra>",
+    )
+
+
+def _add_mark(figure: go.Figure, curve: RocCurve, x: float, y: float) -> None:
+    """Where the threshold works; nothing where it is undefined."""
+    if not np.isfinite([x, y]).all():
+        return
+    figure.add_scatter(
+        x=[x],
+        y=[y],
+        mode="markers",
+        name=f"{curve.name}, at its threshold",
+        legendgroup=curve.title,
+        showlegend=False,
+        marker={
+            "size": 11,
+            "color": curve.colour,
+            "symbol": curve.symbol,
+            "line": {"width": 1.5, "color": "#fff"},
+        },
+        hovertemplate=curve.title + " at its threshold: %{x:.1%}, %{y:.1%}<extra></extra>",
+    )
 
 
 def add_histograms(
     figure: go.Figure,
     labels: npt.NDArray[np.bool_],
     scores: npt.NDArray[np.floating],
-    edges: npt.NDArray[np.float64],
+    axis: HistogramAxis,
     yaxis: str = "y",
     showlegend: bool = True,
 ) -> int:
     """Add histograms of the scores (N) by class, defective where `labels` is True; the largest count, at least 1."""
     highest = 1
-    for name, of_class, colour in (
-        ("good", ~labels, NORMAL_COLOUR),
-        ("defective", labels, ANOMALOUS_COLOUR),
+    for name, of_class, colour, hatching in (
+        ("good", ~labels, NORMAL_COLOUR, ""),
+        ("defective", labels, ANOMALOUS_COLOUR, "/"),
     ):
         if not of_class.any():
             continue
-        counts, _ = np.histogram(scores[of_class], bins=edges)
+        counts = axis.counts(scores[of_class])
         highest = max(highest, int(counts.max()))
+        edges = axis.edges
         figure.add_bar(
             x=(edges[1:] + edges[:-1]) / 2,
             y=counts,
@@ -108,7 +162,28 @@ def add_histograms(
             name=name,
             yaxis=yaxis,
             showlegend=showlegend,
-            marker={"color": colour, "opacity": 0.72},
+            marker={"color": colour, "opacity": 0.72, "pattern": hatched_bars(hatching)},
             hovertemplate="%{y} " + name + " at about %{x:.4g}<extra></extra>",
         )
     return highest
+
+
+def add_score_line(
+    figure: go.Figure, axis: HistogramAxis, score: float, text: str, dash: str = "dash"
+) -> None:
+    """A labelled vertical line at a score; the label stands on the side that has more room."""
+    place = axis.on_axis(score)
+    start, end = axis.on_axis(axis.edges[0]), axis.on_axis(axis.edges[-1])
+    left = place - start > end - place
+    figure.add_shape(
+        type="line", x0=score, x1=score, y0=0, y1=1, yref="paper", line=chart_line(THRESHOLD_COLOUR, 2, dash)
+    )
+    figure.add_annotation(
+        text=text,
+        x=place,
+        y=1,
+        yref="paper",
+        yanchor="bottom",
+        xanchor="right" if left else "left",
+        showarrow=False,
+    )

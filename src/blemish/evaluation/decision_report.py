@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, THRESHOLD_COLOUR, chart_layout, chart_line
+from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR, chart_layout, chart_line
 from blemish.core.conformal import Calibration, told
 from blemish.core.report_page import chart, render_page
 from blemish.core.storage import write_text
@@ -97,12 +97,13 @@ def _score_chart(shown: Shown) -> dict[str, Any]:
     defects = np.empty(0) if shown.defects is None else shown.defects
     labels = np.repeat([False, True], [len(good), len(defects)])
     decision = shown.decision
-    figure = figures.score_figure(labels, np.append(good, defects), decision.threshold)
+    review = decision.review_threshold if decision.review_threshold < decision.threshold else None
+    scores = np.concatenate([good, np.asarray(defects, np.float64)])
+    figure = figures.score_figure(labels, scores, decision.threshold, review)
     note = f"{len(good)} good photographs scored as if unseen"
     note += f", and {len(defects)} of known defects." if len(defects) else "."
-    if decision.review_threshold < decision.threshold:
-        figure.add_vline(x=decision.review_threshold, line=chart_line(THRESHOLD_COLOUR, 1.5, "dot"))
-        note += f" The dotted line, at {decision.review_threshold:.4g}, begins the review."
+    if review is not None:
+        note += f" The dotted line, at {review:.4g}, begins the review."
     figure.update_layout(showlegend=bool(len(defects)))
     return chart("Scores, and where parts are rejected", note, figure)
 
@@ -115,7 +116,10 @@ def _rate_chart(shown: Shown) -> dict[str, Any]:
         if row.rate is not None
     ]
     rates = [row.rate for row in rows]
-    figure = go.Figure(layout=chart_layout("False-reject rate asked for", "Share") | {"showlegend": True})
+    figure = go.Figure(
+        layout=chart_layout("False-reject rate asked for (logarithmic)", "Share of parts")
+        | {"showlegend": True}
+    )
     lines = [
         ("good rejected, expected", [row.expected for row in rows], NORMAL_COLOUR, "solid"),
         ("good rejected, 95 % bound", [row.at_most for row in rows], NORMAL_COLOUR, "dot"),
@@ -124,9 +128,9 @@ def _rate_chart(shown: Shown) -> dict[str, Any]:
     if known:
         missed = [one.missed / one.n for one in known]
         lines += [
-            ("known defects missed", missed, ANOMALOUS_COLOUR, "solid"),
-            ("missed, 95 % interval", [one.high for one in known], ANOMALOUS_COLOUR, "dot"),
-            ("missed, lower end", [one.low for one in known], ANOMALOUS_COLOUR, "dot"),
+            ("known defects missed", missed, ANOMALOUS_COLOUR, "dash"),
+            ("missed, 95 % interval", [one.high for one in known], ANOMALOUS_COLOUR, "dashdot"),
+            ("missed, lower end", [one.low for one in known], ANOMALOUS_COLOUR, "dashdot"),
         ]
     for name, values, colour, dash in lines:
         figure.add_scatter(
@@ -136,6 +140,7 @@ def _rate_chart(shown: Shown) -> dict[str, Any]:
             name=name,
             line=chart_line(colour, 2, dash),
             showlegend=name != "missed, lower end",
+            legendgroup=name.replace("lower end", "95 % interval"),
             hovertemplate=f"{name}: %{{y:.2%}} at %{{x:.2%}}<extra></extra>",
         )
     figure.update_xaxes(type="log", tickformat=".1%")

@@ -23,11 +23,12 @@ from blemish.core.charts import (
     thinned,
 )
 from blemish.core.errors import ImageError
+from blemish.core.histogram_axis import HistogramAxis, histogram_axis
 from blemish.core.images import read_image, read_mask
 from blemish.core.overlay import Colour, contour_overlay, hatched, heatmap_overlay
 from blemish.core.pictures import Picture, data_uri, fitted, picture
 from blemish.core.types import BoolArray, ByteArray
-from blemish.evaluation.curves import add_histograms, rate_figure, roc_axes
+from blemish.evaluation.curves import add_histograms, add_score_line, rate_figure, roc_axes
 from blemish.evaluation.evaluate import mask_on_grid
 from blemish.evaluation.result import Evaluation, ScoredImage
 from blemish.evaluation.thresholds import Threshold
@@ -81,7 +82,7 @@ def roc_figure(evaluation: Evaluation) -> go.Figure:
 def precision_recall_figure(evaluation: Evaluation) -> go.Figure:
     """Precision against recall of the image scores, with the point where the threshold works."""
     recall, precision = thinned(*evaluation.ranking.precision_recall_curve(), _MOST_POINTS)
-    figure = rate_figure("Recall", "Precision")
+    figure = rate_figure("Recall (share of defects rejected)", "Precision")
     figure.add_scatter(
         x=recall,
         y=precision,
@@ -94,22 +95,26 @@ def precision_recall_figure(evaluation: Evaluation) -> go.Figure:
 
 
 def score_figure(
-    labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating], threshold: float
+    labels: npt.NDArray[np.bool_],
+    scores: npt.NDArray[np.floating],
+    threshold: float,
+    review: float | None = None,
 ) -> go.Figure:
-    """Histograms of the scores (N) of good and defective parts, with the threshold."""
-    figure, _ = _histograms(labels, scores, [threshold])
-    return figure.add_vline(
-        x=threshold,
-        line=chart_line(THRESHOLD_COLOUR, 2, "dash"),
-        annotation={"text": f"threshold {threshold:.4g}", "yref": "paper", "y": 1.06, "showarrow": False},
-    )
+    """Histograms of the scores (N) of good and defective parts, with the threshold, and where a review begins."""
+    marks = [threshold] if review is None else [threshold, review]
+    figure, _, axis = _histograms(labels, scores, marks)
+    add_score_line(figure, axis, threshold, f"threshold {threshold:.4g}")
+    if review is not None:
+        add_score_line(figure, axis, review, f"review {review:.4g}", "dot")
+        figure.layout.annotations[1].update(yshift=15)  # above the other, as both lines are often close
+    return figure
 
 
 def threshold_figure(
     labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating], thresholds: Sequence[Threshold]
 ) -> go.Figure:
     """Histograms of the scores (N) of good and defective parts, with a line for every threshold."""
-    figure, highest = _histograms(labels, scores, [threshold.value for threshold in thresholds])
+    figure, highest, _ = _histograms(labels, scores, [threshold.value for threshold in thresholds])
     for place, threshold in enumerate(thresholds):
         figure.add_scatter(
             x=[threshold.value, threshold.value],
@@ -124,37 +129,54 @@ def threshold_figure(
 
 def _histograms(
     labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating], marks: Sequence[float]
-) -> tuple[go.Figure, int]:
-    """Histograms by class that reach to all `marks`, and the largest count."""
-    edges = np.histogram_bin_edges(np.append(scores, marks), bins=_BINS)
-    figure = go.Figure(layout=chart_layout("Anomaly score", "Parts"))
-    highest = add_histograms(figure, labels, scores, edges)
+) -> tuple[go.Figure, int, HistogramAxis]:
+    """Histograms by class that reach to all `marks`, the largest count, and the axis."""
+    axis = histogram_axis(scores, marks, _BINS)
+    figure = go.Figure(layout=chart_layout("", "Parts"))
+    highest = add_histograms(figure, labels, scores, axis)
     figure.update_layout(barmode="overlay", bargap=0, showlegend=True, yaxis_rangemode="tozero", margin_t=54)
     figure.update_yaxes(dtick=count_step(highest))
-    return figure, highest
+    return figure.update_xaxes(**axis.layout("Anomaly score")), highest, axis
+
+
+def region_overlap_figure(evaluation: Evaluation) -> go.Figure:
+    """Mean share of each defect's area marked, against good pixels marked, as far as AUPRO integrates it."""
+    assert evaluation.pixels is not None
+    curve = evaluation.pixels.region_overlap
+    figure = rate_figure("Good pixels marked", "Mean defect area marked")
+    figure.add_scatter(
+        x=curve[0],
+        y=curve[1],
+        mode="lines",
+        fill="tozeroy",
+        fillcolor=f"{NORMAL_COLOUR}22",
+        line=chart_line(NORMAL_COLOUR),
+        hovertemplate="%{y:.1%} of a defect’s area<br>%{x:.2%} of good pixels<extra></extra>",
+    )
+    return figure.update_xaxes(range=[-0.004, 0.304], tickvals=[0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
 
 
 def loss_figure(history: Sequence[Mapping[str, float]]) -> go.Figure:
     """Training and validation loss by epoch, on a logarithmic axis where all are positive."""
     figure = go.Figure(layout=chart_layout("Epoch", "Loss") | {"showlegend": True})
     lines = (
-        ("training_loss", "training", NORMAL_COLOUR),
-        ("validation_loss", "validation", ANOMALOUS_COLOUR),
+        ("training_loss", "training", NORMAL_COLOUR, "solid"),
+        ("validation_loss", "validation", ANOMALOUS_COLOUR, "dash"),
     )
-    for key, name, colour in lines:
+    for key, name, colour, dash in lines:
         rows = [row for row in history if key in row]
         figure.add_scatter(
             x=[row["epoch"] for row in rows],
             y=[row[key] for row in rows],
             mode="lines+markers" if len(rows) < 30 else "lines",
             name=name,
-            line=chart_line(colour),
+            line=chart_line(colour, dash=dash),
         )
-    losses = [row[key] for key, _, _ in lines for row in history if key in row]
+    losses = [row[key] for key, *_ in lines for row in history if key in row]
     if losses and min(losses) > 0:  # a little room, and at least a factor of 3, so that there are ticks
         middle = math.sqrt(min(losses) * max(losses))
         low, high = min(min(losses) / 1.1, middle / 1.8), max(max(losses) * 1.1, middle * 1.8)
-        figure.update_yaxes(**logarithmic_axis(low, high))
+        figure.update_yaxes(title_text="Loss (logarithmic)", **logarithmic_axis(low, high))
     return figure
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from scipy.special import betaincinv, ndtri
 
 
-def binomial_interval(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def binomial_interval(count: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Clopper-Pearson interval of a rate seen `count` times in `n`: never too narrow. (nan, nan) when n is 0.
+
+    `count` may be the mean over several decisions on the same n parts.
 
     Follows Clopper and Pearson, "The use of confidence or fiducial limits", Biometrika 1934.
     """
@@ -48,3 +51,19 @@ def auroc_interval(
         return inner
 
     return (edge(0.0) if auroc > 0 else 0.0), (edge(1.0) if auroc < 1 else 1.0)
+
+
+def mean_interval(values: Sequence[float], intervals: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """95 % interval of the mean of measures of different parts, from their own; (nan, nan) where one is missing.
+
+    Each edge lies as far from the mean as the root of the summed squares of theirs, divided by their number. Follows
+    Zou, Huang and Zhang, "A note on confidence interval estimation for a linear function of binomial proportions",
+    Computational Statistics and Data Analysis 2009.
+    """
+    n = len(values)
+    if n == 0 or any(math.isnan(edge) for interval in intervals for edge in interval):
+        return math.nan, math.nan
+    mean = math.fsum(values) / n
+    below = math.hypot(*(value - low for value, (low, _) in zip(values, intervals, strict=True))) / n
+    above = math.hypot(*(high - value for value, (_, high) in zip(values, intervals, strict=True))) / n
+    return max(mean - below, 0.0), min(mean + above, 1.0)

@@ -15,7 +15,7 @@ Conventions of the whole page:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import cv2
@@ -31,6 +31,7 @@ Counts = npt.NDArray[np.int64]
 Curve = npt.NDArray[np.float64]
 
 NAN = float("nan")
+_CURVE_POINTS = 200
 
 
 class BestF1(NamedTuple):
@@ -155,6 +156,8 @@ class PixelMetrics:
         auroc, average_precision, f1, f1_threshold: as of images, over all pixels of all maps together.
         aupro: area under the per-region overlap, see `pixel_metrics`.
         n_pixels, n_anomalous, n_regions: pixels, anomalous pixels, and connected anomalous regions measured.
+        region_overlap: the curve under which `aupro` lies, thinned: false-positive rates up to the integral's end, and
+            the mean share of each region at or above the same thresholds.
     """
 
     auroc: float
@@ -165,6 +168,7 @@ class PixelMetrics:
     n_pixels: int
     n_anomalous: int
     n_regions: int
+    region_overlap: tuple[Curve, Curve] = field(default=(np.empty(0), np.empty(0)), compare=False, repr=False)
 
 
 def rank(labels: Labels, scores: Scores) -> Ranking:
@@ -222,15 +226,17 @@ def pixel_metrics(
     order = np.argsort(anomalous)[::-1]
     ranking = _rank_sorted(anomalous[order], normal)
     best = ranking.best_f1()
+    weights = weights[order] / max(n_regions, 1)
     return PixelMetrics(
         auroc=ranking.auroc(),
         average_precision=ranking.average_precision(),
         f1=best.f1,
         f1_threshold=best.threshold,
-        aupro=_area_of_region_overlap(ranking, weights[order] / max(n_regions, 1), integral_to),
+        aupro=_area_of_region_overlap(ranking, weights, integral_to),
         n_pixels=ranking.n_anomalous + ranking.n_normal,
         n_anomalous=ranking.n_anomalous,
         n_regions=n_regions,
+        region_overlap=_region_overlap(ranking, weights, integral_to),
     )
 
 
@@ -309,6 +315,17 @@ def _area_of_region_overlap(ranking: Ranking, weights: Curve, integral_to: float
         slope = (height[following] - height[last]) / (rate[following] - rate[last])
         area += float(width * (height[last] + slope * width / 2))
     return area / integral_to
+
+
+def _region_overlap(ranking: Ranking, weights: Curve, integral_to: float) -> tuple[Curve, Curve]:
+    """The curve of `_area_of_region_overlap`, at so many rates as a chart can show; empty for one class."""
+    if ranking.one_class:
+        return np.empty(0), np.empty(0)
+    overlap = np.cumsum(weights)[ranking.true_positives - 1]
+    rate, height = ranking._against_false_positive_rate(overlap)
+    # Most of the rise is at the smallest rates: they are the densest.
+    shown = integral_to * np.linspace(0, 1, _CURVE_POINTS) ** 2
+    return shown, np.interp(shown, rate, height)
 
 
 def _gather_pixels(

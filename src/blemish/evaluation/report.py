@@ -20,6 +20,7 @@ from blemish.evaluation.rate import Rate
 from blemish.evaluation.result import Evaluation
 from blemish.evaluation.type_confusion import TypeConfusion
 from blemish.evaluation.undefined import in_words
+from blemish.evaluation.worth import Worth, ranked_and_decided, ranking_in_words
 
 # Parts shown in the whole report: about 100 kB each, so that pictures stay near 3 MB beside Plotly's 5 MB.
 _MOST_EXHIBITS, _FEWEST_EXHIBITS = 32, 8
@@ -86,15 +87,13 @@ def write_report(
 
 
 def headline(evaluation: Evaluation) -> str:
-    """The result in one sentence: how many good parts were rejected and how many defective ones missed."""
-    good, bad = evaluation.false_rejects, evaluation.escapes
-    parts = []
-    if good.n:
-        parts.append(f"of {good.n} good part{_s(good.n)} it rejected {_counted(good)}")
-    if bad.n:
-        parts.append(f"of {bad.n} defective part{_s(bad.n)} it missed {_counted(bad)}")
-    sentence = "; ".join(parts) + "."
-    return sentence[0].upper() + sentence[1:] + not_judged_in_words(evaluation)
+    """The result in one sentence: how parts are ranked, and how many of each kind the threshold decides wrongly."""
+    worth = Worth(
+        evaluation.ranking.auroc(), evaluation.auroc_interval, evaluation.escapes, evaluation.false_rejects
+    )
+    ranking = ranking_in_words(worth)
+    ranked = f"It ranks defective parts above good ones with {ranking}" if ranking else ""
+    return f"{ranked_and_decided(ranked, worth)}.{not_judged_in_words(evaluation)}"
 
 
 def not_judged_in_words(evaluation: Evaluation) -> str:
@@ -127,11 +126,6 @@ def types_headline(confusion: TypeConfusion) -> str:
             f"({percent(unknown.value)})"
         )
     return f"{sentence}."
-
-
-def _counted(rate: Rate) -> str:
-    low, high = rate.interval
-    return f"{rate.count or 'none'} ({percent(rate.value)}, 95 % interval {100 * low:.1f} to {percent(high)})"
 
 
 def _section(index: int, evaluation: Evaluation, most: int, made: figures.Made | None) -> dict[str, Any]:
@@ -244,7 +238,7 @@ def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
 
 def _charts(evaluation: Evaluation) -> list[dict[str, Any]]:
     """Title, note and Plotly JSON of each chart; ranking curves only where both classes were tested."""
-    ranking = evaluation.ranking
+    ranking, pixels = evaluation.ranking, evaluation.pixels
     charts: list[tuple[str, str, go.Figure]] = [
         (
             "Anomaly scores",
@@ -265,6 +259,9 @@ def _charts(evaluation: Evaluation) -> list[dict[str, Any]]:
                 figures.precision_recall_figure(evaluation),
             ),
         ]
+    if pixels and pixels.region_overlap[0].size:
+        note = f"AUPRO {shown_figure(pixels.aupro)}: the area below, up to 30 % of the good pixels."
+        charts.append(("Overlap with the defects", note, figures.region_overlap_figure(evaluation)))
     return [chart(title, note, figure) for title, note, figure in charts]
 
 

@@ -78,7 +78,11 @@ def rates_figure(stress: Stress, curve: StressCurve) -> go.Figure:
         _add_curve(
             figure, curve, "good rejected", lambda point: point.false_rejects.value, NORMAL_COLOUR, ".1%"
         )
-        figure.add_hline(y=stress.promise.limit, line=chart_line(THRESHOLD_COLOUR, 2, "dash"))
+        figure.add_hline(
+            y=stress.promise.limit,
+            line=chart_line(THRESHOLD_COLOUR, 2, "dash"),
+            annotation={"text": "twice the promise", "xanchor": "right", "yanchor": "bottom"},
+        )
     if start.escapes.n:
         _add_band(figure, curve, lambda point: point.escapes.interval, ANOMALOUS_COLOUR)
         _add_curve(
@@ -121,6 +125,7 @@ def _add_curve(
         mode="lines+markers",
         name=name,
         line=chart_line(colour),
+        marker={"size": 7, "symbol": "square" if colour == ANOMALOUS_COLOUR else "circle"},
         hovertemplate=f"%{{text}}: {name} %{{y:{form}}}<extra></extra>",
     )
 

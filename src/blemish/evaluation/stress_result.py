@@ -256,6 +256,8 @@ def headline(stress: Stress) -> str:
         return f"{sentences[0]} Without good parts nothing is said of false rejects."
     limit = f"twice the promise ({_percent(promise.limit)} of good parts)"
     rejected = f"{plain.false_rejects.count} of {plain.false_rejects.n} good parts rejected as they are"
+    if plain.escapes.n:
+        rejected += f", {plain.escapes.count} of {plain.escapes.n} defective ones passed"
     broken = [curve.disturbance.name.replace("-", " ").replace("jpeg", "JPEG") for curve in stress.broken]
     if not broken:
         sentences.append(f"False rejects stay under {limit} at every strength tried; {rejected}.")

@@ -9,7 +9,9 @@ from typing import Any
 from blemish.core.json_values import number_or_none
 from blemish.evaluation.intervals import auroc_interval
 from blemish.evaluation.metrics import Decision, Ranking, rank
+from blemish.evaluation.rate import Rate
 from blemish.evaluation.thresholds import Threshold, choose_thresholds
+from blemish.evaluation.worth import Worth
 from blemish.experiments.validation import Scores
 
 
@@ -57,6 +59,17 @@ class Final:
         if ranking is None:
             return math.nan, math.nan
         return auroc_interval(ranking.auroc(), ranking.n_anomalous, ranking.n_normal)
+
+    def worth(self, rule: str) -> Worth:
+        """How the test images are ranked, and how the threshold of a rule decides them; nan where that is unknown."""
+        ranking = self.test_ranking()
+        auroc = math.nan if ranking is None else ranking.auroc()
+        missed = rejected = Rate(0, 0)
+        for threshold, _, unseen in self.decisions():
+            if threshold.rule == rule and unseen is not None:
+                missed = Rate(unseen.false_negatives, unseen.false_negatives + unseen.true_positives)
+                rejected = Rate(unseen.false_positives, unseen.false_positives + unseen.true_negatives)
+        return Worth(auroc, self.test_interval(), missed, rejected)
 
     def to_json(self) -> dict[str, Any]:
         """Figures of validation and test, and the thresholds; what is undefined is None."""

@@ -17,7 +17,9 @@ from blemish.core.charts import (
     THRESHOLD_COLOUR,
     chart_layout,
     chart_line,
+    hatched_bars,
 )
+from blemish.core.histogram_axis import histogram_axis
 from blemish.core.types import FloatArray
 from blemish.data.entries import ANOMALOUS, GOOD, NORMAL, TEST, TRAIN, VALIDATION
 from blemish.explore.defects import WHOLE_CELL, DefectMap, InputSize
@@ -28,6 +30,17 @@ _CHANNELS = (("red", "#d64545"), ("green", "#2f9e58"), ("blue", "#3b6fd4"))
 _GREY = "#7b8794"
 _BINS = 40
 _MOST_HEATMAPS = 12
+_PATTERNS = ("", "/", "x", "-", "\\", "|", "+", ".")
+_UNITS = {
+    "brightness": "Mean grey value, 0 to 255",
+    "contrast": "Standard deviation of the grey values, 0 to 255",
+    "focus": "Variance of the Laplacian, grey values squared",
+    "noise": "Noise, grey values",
+    "aspect_ratio": "Width over height",
+    "black_share": "Share of black pixels, 0 to 1",
+    "white_share": "Share of white pixels, 0 to 1",
+}
+"""Title and unit of the axis of a measure."""
 _CLASS_COLOURS = {NORMAL: NORMAL_COLOUR, ANOMALOUS: ANOMALOUS_COLOUR}
 _CLASS_NAMES = {NORMAL: "good", ANOMALOUS: "defective"}
 
@@ -41,13 +54,13 @@ def balance_figure(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> go.
     if any(VALIDATION in splits for splits in counts.values()):
         stacks.insert(1, ("good, validation", VALIDATION, GOOD, "#5a8fc4"))
     stacks += [(kind, TEST, kind, colour) for kind, colour in zip(types, shades(len(types)), strict=True)]
-    for title, split, kind, colour in stacks:
+    for place, (title, split, kind, colour) in enumerate(stacks):
         figure.add_bar(
             y=names,
             x=[counts[name].get(split, {}).get(kind, 0) for name in names],
             orientation="h",
             name=title,
-            marker={"color": colour},
+            marker={"color": colour, "pattern": hatched_bars(_PATTERNS[place % len(_PATTERNS)])},
             hovertemplate="%{x} " + title + "<br>%{y}<extra></extra>",
         )
     figure.update_layout(
@@ -79,6 +92,7 @@ def pareto_figure(counts: Mapping[str, int]) -> go.Figure:
     )
     figure.update_layout(
         yaxis2={
+            "title": {"text": "Cumulated share"},
             "overlaying": "y",
             "side": "right",
             "range": [0, 1.05],
@@ -111,23 +125,29 @@ def distribution_figure(table: pd.DataFrame, measure: str) -> go.Figure:
     """Distribution of one measure among good and among defective photographs, as shares of each."""
     values = table[measure].to_numpy(float)
     finite = values[np.isfinite(values)]
-    edges = np.histogram_bin_edges(finite, bins=_BINS) if finite.size else np.array([0.0, 1.0])
-    figure = go.Figure(layout=chart_layout(measure.replace("_", " "), "Share of the class"))
+    axis = histogram_axis(finite if finite.size else np.array([0.0, 1.0]), (), _BINS)
+    edges = axis.edges
+    figure = go.Figure(layout=chart_layout("", "Share of the class"))
     for label in (NORMAL, ANOMALOUS):
         chosen = values[(table["label"] == label).to_numpy() & np.isfinite(values)]
         if not chosen.size:
             continue
-        counts, _ = np.histogram(chosen, bins=edges)
+        counts = axis.counts(chosen)
         name = _CLASS_NAMES[label]
         figure.add_bar(
             x=((edges[1:] + edges[:-1]) / 2).tolist(),
             y=(counts / chosen.size).tolist(),
             width=np.diff(edges).tolist(),
             name=name,
-            marker={"color": _CLASS_COLOURS[label], "opacity": 0.65},
+            marker={
+                "color": _CLASS_COLOURS[label],
+                "opacity": 0.65,
+                "pattern": hatched_bars("" if label == NORMAL else "/"),
+            },
             hovertemplate="%{y:.1%} of " + name + " at about %{x:.4g}<extra></extra>",
         )
     figure.update_layout(barmode="overlay", bargap=0, showlegend=True, yaxis_tickformat=".0%", margin_t=40)
+    figure.update_xaxes(**axis.layout(_UNITS.get(measure, measure.replace("_", " ").capitalize())))
     return figure
 
 
@@ -173,14 +193,14 @@ def region_figure(regions: pd.DataFrame, column: str) -> go.Figure:
     figure = go.Figure(layout=chart_layout(titles[column], "Photographs" if column == "count" else "Regions"))
     types = sorted(groups["defect_type"].unique())
     kinds = groups["defect_type"].to_numpy()
-    for kind, colour in zip(types, shades(len(types)), strict=True):
+    for place, (kind, colour) in enumerate(zip(types, shades(len(types)), strict=True)):
         counts, _ = np.histogram(scaled[kinds == kind], bins=edges)
         figure.add_bar(
             x=((edges[1:] + edges[:-1]) / 2).tolist(),
             y=counts.tolist(),
             width=np.diff(edges).tolist(),
             name=kind,
-            marker={"color": colour},
+            marker={"color": colour, "pattern": hatched_bars(_PATTERNS[place % len(_PATTERNS)])},
             hovertemplate="%{y} " + kind + "<extra></extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.04, showlegend=len(types) > 1, margin_t=46)
@@ -192,7 +212,7 @@ def region_figure(regions: pd.DataFrame, column: str) -> go.Figure:
 
 def input_size_figure(size: InputSize) -> go.Figure:
     """Pixels of the smallest defects at each input size, against one cell of the finest feature map."""
-    figure = go.Figure(layout=chart_layout("Input size", "Area in pixels"))
+    figure = go.Figure(layout=chart_layout("Side of the input", "Area, pixels (logarithmic)"))
     names = [f"{side} px" for side in size.small]
     series = ((size.small, "95 % are at least", NORMAL_COLOUR), (size.smallest, "smallest of all", _GREY))
     for values, name, colour in series:
@@ -231,7 +251,7 @@ def shades(count: int) -> list[str]:
 
 
 def _histogram_layout() -> go.Figure:
-    figure = go.Figure(layout=chart_layout("Value", "Share of pixels"))
+    figure = go.Figure(layout=chart_layout("Value of a pixel, 0 to 255", "Share of pixels"))
     figure.update_layout(yaxis_tickformat=".0%", yaxis_rangemode="tozero")
     return figure
 

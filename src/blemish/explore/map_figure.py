@@ -16,6 +16,7 @@ from blemish.explore.embedding import ImageMap
 from blemish.explore.figures import shades, with_choice
 
 _DENSITY_CELLS = 48
+_SYMBOLS = ("diamond", "square", "triangle-up", "x", "triangle-down", "star", "cross")
 
 
 def map_figure(
@@ -34,12 +35,13 @@ def map_figure(
     colours = {GOOD: NORMAL_COLOUR}
     bad = [name for name in classes if name != GOOD]
     colours |= dict(zip(bad, shades(len(bad)), strict=True))
+    symbols = {GOOD: "circle"} | {name: _SYMBOLS[place % len(_SYMBOLS)] for place, name in enumerate(bad)}
     choices = []
     for one in maps:
         traces: list[Any] = [_density(one.points)] if len(shown) < len(one.points) else []
         for name in classes:
             places = [place for place, index in enumerate(shown) if labels[index] == name]
-            traces.append(_points(one, shown, places, name, names, colours[name]))
+            traces.append(_points(one, shown, places, name, names, colours[name], symbols[name]))
         choices.append((one.method, traces))
     figure = with_choice(figure, choices)
     axis = {"showticklabels": False, "zeroline": False, "fixedrange": False, "title": {"text": ""}}
@@ -67,6 +69,7 @@ def _points(
     name: str,
     names: Sequence[str],
     colour: str,
+    symbol: str,
 ) -> go.Scatter:
     points = one.points[shown[list(places)]]
     return go.Scatter(
@@ -80,7 +83,7 @@ def _points(
             "size": 7,
             "color": colour,
             "opacity": 0.8,
-            "symbol": "circle" if name == GOOD else "diamond",
+            "symbol": symbol,
             "line": {"width": 0.5, "color": "#fff"},
         },
         hovertemplate="%{text}<extra></extra>",

@@ -23,6 +23,7 @@ from blemish.line import sensitivity
 from blemish.line.artifact import Artifact, read_artifact
 from blemish.line.explanation_picture import made_of_it
 from blemish.line.inspection import Inspection
+from blemish.line.inspector_title import inspector_title
 from blemish.line.runtime import Inspector
 from blemish.line.sensitivity import Agreement, Pattern, View
 from blemish.line.sensitivity_words import Answer, answers, balanced, bounds_in_words
@@ -250,8 +251,11 @@ def _seen(name: str, inspector: Inspector, path: Path, photograph: ByteArray) ->
 
 
 def _names(artifacts: Sequence[Artifact]) -> list[str]:
-    """A name for each inspector: its own; where two are alike, with its file's, and a number if these are alike too."""
-    names = [artifact.manifest.name for artifact in artifacts]
+    """A name for each inspector, see `inspector_title`.
+
+    Where two are alike, with its file's, and a number if these are alike too.
+    """
+    names = [inspector_title(artifact.path, artifact.manifest.name) for artifact in artifacts]
     counts = Counter(names)
     names = [
         f"{name} ({artifact.path.name})" if counts[name] > 1 else name

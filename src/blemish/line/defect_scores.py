@@ -37,11 +37,13 @@ class DefectScores:
         scores: float64 N, of each photograph that counts, in the order given.
         names: of the same.
         left_out: the others.
+        digests: SHA-256 of the files that count; None of what is no file.
     """
 
     scores: FloatArray
     names: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
+    digests: tuple[str | None, ...]
 
 
 def score_defects(inspector: Inspector, images: Sequence[ImageInput]) -> DefectScores:
@@ -58,10 +60,16 @@ def score_defects(inspector: Inspector, images: Sequence[ImageInput]) -> DefectS
     """
     learnt = learnt_digests(inspector.manifest)
     scores, names, left_out, known = list[float](), list[str](), list[LeftOut](), set[str]()
+    digests: list[str | None] = []
     for number, image in enumerate(track(images, f"Scoring known defects with {inspector.name}"), 1):
         name = str(image) if isinstance(image, str | Path) else f"photograph {number}"
+        digest = None
         try:
-            found = _score(inspector, image, name, learnt, known)
+            if isinstance(image, str | Path):
+                image = read_content(image, DEFAULT_LIMITS.max_bytes)
+            if isinstance(image, bytes):
+                digest = hashlib.sha256(image).hexdigest()
+            found = _score(inspector, image, name, digest, learnt, known)
         except ImageError as error:
             found = error.detail
         if isinstance(found, str):
@@ -69,10 +77,11 @@ def score_defects(inspector: Inspector, images: Sequence[ImageInput]) -> DefectS
         else:
             scores.append(found)
             names.append(name)
+            digests.append(digest)
     if not scores:
         first = f"; the first, {left_out[0].name}: {left_out[0].detail}" if left_out else "."
         raise UsageError(f"None of {len(images)} photographs counts as a known defect{first}")
-    return DefectScores(np.asarray(scores, np.float64), tuple(names), tuple(left_out))
+    return DefectScores(np.asarray(scores, np.float64), tuple(names), tuple(left_out), tuple(digests))
 
 
 def learnt_digests(manifest: Manifest) -> frozenset[str]:
@@ -88,17 +97,19 @@ def learnt_digests(manifest: Manifest) -> frozenset[str]:
 
 
 def _score(
-    inspector: Inspector, image: ImageInput, name: str, learnt: frozenset[str], known: set[str]
+    inspector: Inspector,
+    image: ImageInput,
+    name: str,
+    digest: str | None,
+    learnt: frozenset[str],
+    known: set[str],
 ) -> float | str:
-    """The score of one photograph, whose digest goes into `known`; or why it does not count, in a sentence.
+    """The score of one photograph, whose file's digest goes into `known`; or why it does not count, in a sentence.
 
     Raises:
         ImageError: it cannot be read.
     """
-    if isinstance(image, str | Path):
-        image = read_content(image, DEFAULT_LIMITS.max_bytes)
-    if isinstance(image, bytes):
-        digest = hashlib.sha256(image).hexdigest()
+    if isinstance(image, bytes) and digest is not None:
         if digest in learnt:
             return "the inspector has learnt from it, so it says nothing of others."
         if digest in known:

@@ -7,6 +7,7 @@ from pathlib import Path
 from blemish.core.errors import UsageError
 from blemish.line.manifest import Manifest
 from blemish.view.less import with_less
+from blemish.view.view import View
 
 
 def ignoring(
@@ -16,6 +17,18 @@ def ignoring(
 
     Raises:
         UsageError: as there.
+    """
+    contract = manifest.preprocessing
+    view, reach = require_ignoring(manifest)
+    less = with_less(view, ignore, include, mask, reach, contract.height, contract.width)
+    return manifest.model_copy(update={"preprocessing": contract.model_copy(update={"view": less})})
+
+
+def require_ignoring(manifest: Manifest) -> tuple[View, int]:
+    """What an inspector looks at, and how far it sees the edge of what is ignored, in pixels of the network's input.
+
+    Raises:
+        UsageError: it cannot ignore more than it was fitted with.
     """
     contract, detector = manifest.preprocessing, manifest.detector
     anew = "fit it anew with these regions"
@@ -44,5 +57,4 @@ def ignoring(
             f"{manifest.name} ({detector.name}) sees the edge of an area that is ignored after the fit from "
             f"everywhere: {anew}."
         )
-    view = with_less(contract.view, ignore, include, mask, detector.reach, contract.height, contract.width)
-    return manifest.model_copy(update={"preprocessing": contract.model_copy(update={"view": view})})
+    return contract.view, detector.reach

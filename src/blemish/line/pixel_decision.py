@@ -45,6 +45,13 @@ class PixelDecision(Record):
         return self.threshold if self.low is None else self.low
 
 
+def hysteresis_of(pixels: PixelDecision, usual: float) -> float:
+    """The share of the way from a good part's usual map value to the threshold that regions grow down to, in [0, 1]."""
+    if pixels.low is None or pixels.threshold <= usual:
+        return 1.0
+    return min(1.0, max(0.0, (pixels.low - usual) / (pixels.threshold - usual)))
+
+
 def grown_from(threshold: float, usual: float, hysteresis: float) -> float | None:
     """The level down to which regions grow; None for no growth.
 

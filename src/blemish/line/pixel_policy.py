@@ -13,7 +13,7 @@ from blemish.core.errors import UsageError
 from blemish.core.records import Finite, Record, Text
 from blemish.core.types import FloatArray
 from blemish.line.manifest import Manifest
-from blemish.line.pixel_decision import PixelDecision, Rate, Share, grown_from
+from blemish.line.pixel_decision import PixelDecision, Rate, Share, grown_from, hysteresis_of
 from blemish.line.policy import Policy, decided, one_line
 from blemish.view.quantities import length_pixels
 
@@ -161,12 +161,8 @@ def changed_pixels(
             promise; millimetres, without a scale; or no length.
     """
     threshold, rate = _threshold(before, policy, maxima)
-    if policy.hysteresis is not None:
-        low = grown_from(threshold, usual, policy.hysteresis)
-    else:
-        grows = before.low is not None and before.threshold > usual
-        way = (before.growth - usual) / (before.threshold - usual) if grows else 1.0
-        low = grown_from(threshold, usual, way)
+    asked = policy.hysteresis
+    low = grown_from(threshold, usual, hysteresis_of(before, usual) if asked is None else asked)
     return PixelDecision(
         threshold=threshold,
         rate=rate,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from blemish.core.calibration import percentile
 from blemish.core.conformal import Calibration
@@ -301,7 +302,13 @@ class Inspector:
         return changed
 
     def decide(
-        self, *, defects: Sequence[ImageInput] = (), by: str = "local", note: str | None = None, **policy: Any
+        self,
+        *,
+        defects: Sequence[ImageInput] = (),
+        defect_scores: npt.ArrayLike | None = None,
+        by: str = "local",
+        note: str | None = None,
+        **policy: Any,
     ) -> Self:
         """The same inspector with another decision in effect, without learning anew; `save` writes it.
 
@@ -309,6 +316,7 @@ class Inspector:
 
         Args:
             defects: photographs of known defects, as `inspect` takes them, for a recall, costs or the best F1.
+            defect_scores: scores of known defects, besides or instead, as `blemish.corrections` gives them.
             by: who decides.
             note: why.
             **policy: what is asked for, as `false_reject_rate=0.01`, `review_rate=0.05`, `threshold=12.5`,
@@ -321,7 +329,10 @@ class Inspector:
         of_regions = {name: policy.pop(name) for name in PixelPolicy.model_fields if name in policy}
         asked = policy_of(policy), pixel_policy_of(of_regions)
         maxima = None if self.region_statistics is None else self.region_statistics.calibration
-        scores = score_defects(self, defects).scores if defects else None
+        known = [score_defects(self, defects).scores] if defects else []
+        if defect_scores is not None and np.size(defect_scores):
+            known.append(np.asarray(defect_scores, np.float32).ravel())
+        scores = np.concatenate(known).astype(np.float32) if known else None
         changed = copy.copy(self)
         changed._of = self
         changed.manifest = decided_whole(

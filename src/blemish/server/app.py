@@ -28,10 +28,13 @@ from blemish.server.routes import (
     jobs,
     keys,
     parts,
+    review_queue,
     settings,
     statistics,
     uploads,
     versions,
+    views,
+    voiding,
 )
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
@@ -72,8 +75,8 @@ def create_app(service: Service) -> FastAPI:
     app.state.streams = EventStreams()
     problems.install(app)
     answering = (
-        inspect, inspectors, decisions, inspections, explanations, gallery, statistics, jobs, audit, keys, settings,
-        health, parts, versions, uploads, documentation,
+        inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, audit, keys,
+        settings, health, parts, versions, uploads, voiding, review_queue, documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)

@@ -7,18 +7,28 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from blemish.core.conformal import Calibration
 from blemish.core.types import Verdict
 from blemish.line.decision import Decision
+from blemish.line.manifest import Manifest
+from blemish.line.pixel_decision import hysteresis_of
 from blemish.line.pixel_policy import SAME_REGIONS, PixelPolicy
 from blemish.line.policy import Policy
-from blemish.server.decisions import DecisionState, Seen
+from blemish.server.decisions import DecisionState
 from blemish.station.audit import Action, AuditPage
-from blemish.station.decision_history import MOST_INSPECTIONS, Preview
+from blemish.station.decision_history import MOST_INSPECTIONS
+from blemish.station.decision_preview import Previewed, Seen
 from blemish.station.records import LINE_PATTERN
+from blemish.station.region_preview import RegionPreview
 
 _MOST_VERSION = 2**31 - 1
 
 Note = Annotated[str, Field(min_length=1, max_length=200, pattern=LINE_PATTERN)]
+JobName = Annotated[str, Field(pattern=r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}$")]
+DEFECTS_OF_JOB: Any = Field(
+    None,
+    description="A job of the kind decide that is done: the known defects that it has scored count too.",
+)
 Expected = Annotated[int, Field(ge=1, le=_MOST_VERSION)]
 
 
@@ -41,6 +51,7 @@ class DecideRequest(PolicyRequest):
     regions: PixelPolicy = Field(
         SAME_REGIONS, description="What is asked of regions; it may be all that is asked."
     )
+    defects_of_job: JobName | None = DEFECTS_OF_JOB
     note: Note | None = Field(None, description="Why, for those who look at it later.")
     expected_version: Expected | None = Field(
         None,
@@ -49,9 +60,13 @@ class DecideRequest(PolicyRequest):
 
 
 class PreviewRequest(PolicyRequest):
-    """A policy, and how many of the latest inspections it is to be tried on."""
+    """A policy, and how many of the latest inspections it is to be tried on; of none the decision in effect is."""
 
     last: int = Field(1000, ge=1, le=MOST_INSPECTIONS)
+    defects_of_job: JobName | None = DEFECTS_OF_JOB
+    regions: PixelPolicy = Field(
+        SAME_REGIONS, description="What is asked of regions; it may be all that is asked."
+    )
 
 
 class UndoRequest(BaseModel, extra="forbid"):
@@ -102,6 +117,37 @@ class CalibrationDocument(BaseModel):
     method: str = Field(description="How they came to be scored as if unseen.")
     smallest_rate: float = Field(description="The smallest false-reject rate that so many can promise.")
 
+    @classmethod
+    def of(cls, manifest: Manifest, calibration: Calibration) -> CalibrationDocument:
+        """The document of a calibration."""
+        return cls(
+            n=calibration.n,
+            n_scores=len(calibration.scores),
+            grouped=calibration.groups is not None,
+            method=manifest.calibration.method,
+            smallest_rate=calibration.smallest_rate,
+        )
+
+
+class RegionsDecidedDocument(BaseModel):
+    """What can be said of the decision on regions besides its numbers."""
+
+    hysteresis: float = Field(
+        description="Regions grow down to this share of the way from a good part's usual map value to the threshold; "
+        "1 for no growth."
+    )
+    millimetres: float | None = Field(
+        description="For each pixel of the photographs; null where nobody gave a scale."
+    )
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> RegionsDecidedDocument | None:
+        """The document of an inspector's decision; None where its detector shows no place."""
+        if not manifest.detector.gives_maps:
+            return None
+        hysteresis = hysteresis_of(manifest.decision.pixels, manifest.calibration.map_low)
+        return cls(hysteresis=hysteresis, millimetres=manifest.millimetres)
+
 
 class DecisionDocument(BaseModel):
     """The decision in effect, those before, and what others would mean."""
@@ -111,6 +157,9 @@ class DecisionDocument(BaseModel):
     decision: Decision
     earlier: list[Decision] = Field(description="Decisions before it, newest first.")
     calibration: CalibrationDocument
+    regions: RegionsDecidedDocument | None = Field(
+        description="Of the decision on regions; null where the detector shows no place."
+    )
     known_defects: int = Field(
         description="Photographs that people found bad, under versions that score alike."
     )
@@ -127,13 +176,8 @@ class DecisionDocument(BaseModel):
             version=state.version.version,
             decision=manifest.decision,
             earlier=list(manifest.decisions[-2::-1]),
-            calibration=CalibrationDocument(
-                n=calibration.n,
-                n_scores=len(calibration.scores),
-                grouped=calibration.groups is not None,
-                method=manifest.calibration.method,
-                smallest_rate=calibration.smallest_rate,
-            ),
+            calibration=CalibrationDocument.of(manifest, calibration),
+            regions=RegionsDecidedDocument.of(manifest),
             known_defects=len(state.corrected.bad),
             known_good=len(state.corrected.good),
             in_effect=ThresholdDocument.of(state.in_effect),
@@ -149,6 +193,16 @@ class TurnDocument(BaseModel):
     n: int
 
 
+class ChangedVerdictDocument(BaseModel):
+    """An inspection that would have had another verdict."""
+
+    id: int
+    before: Verdict
+    after: Verdict
+    score: float
+    kept: bool = Field(description="Whether its photograph is.")
+
+
 class CorrectedDocument(BaseModel):
     """What becomes of photographs of which a person has said what they show; the rest of n is to be reviewed."""
 
@@ -159,28 +213,84 @@ class CorrectedDocument(BaseModel):
     passed_after: int
 
 
+class RegionTurnDocument(BaseModel):
+    """How many regions had one verdict, and would have another, or the same; "not shown", or "no verdict"."""
+
+    before: str
+    after: str
+    n: int
+
+
+class NeedsPhotographDocument(BaseModel):
+    """Parts whose regions the log does not tell, why, and of how many the photograph is kept."""
+
+    reason: str
+    in_words: str
+    n: int
+    kept: int
+
+
+class RegionPreviewDocument(BaseModel):
+    """What becomes of the regions of the latest inspections; of those that the log tells exactly."""
+
+    parts: int = Field(description="Parts that show regions, before or after.")
+    known: int = Field(
+        description="Those whose regions follow exactly from the log; the rest needs photographs."
+    )
+    before: int = Field(description="Regions of the known ones that are shown.")
+    after: int
+    peak_alone: int = Field(
+        description="Parts that show the place of the highest map value alone, as nothing is above the threshold."
+    )
+    turns: list[RegionTurnDocument]
+    needs_photograph: list[NeedsPhotographDocument]
+    in_words: str
+
+    @classmethod
+    def of(cls, preview: RegionPreview) -> RegionPreviewDocument:
+        """The document of a preview of regions."""
+        return cls.model_validate(preview.to_json())
+
+
 class PreviewDocument(BaseModel):
     """What a policy would have made of past inspections; nothing is changed by asking."""
 
     decision: Decision = Field(description="What the policy would become.")
+    rejects: ThresholdDocument = Field(description="What the threshold of rejects means.")
+    reviews: ThresholdDocument | None = Field(
+        description="What the threshold of reviews means: those rejected are among them. Null where none are."
+    )
+    model: str | None = Field(
+        description="Of a rate extrapolated by a model: what it is and how far it can be trusted, as a sentence."
+    )
     n: int = Field(description="The latest inspections that were looked at.")
     turns: list[TurnDocument]
     changed: int = Field(description="How many would have had another verdict.")
     changed_ids: list[int] = Field(description="Numbers of the newest 100 of them.")
+    newest_changed: list[ChangedVerdictDocument] = Field(description="The newest 100 of them.")
     known_good: CorrectedDocument = Field(description="Parts found good: rejected ones are false rejects.")
     known_defects: CorrectedDocument = Field(description="Parts found bad: passed ones are missed.")
+    regions: RegionPreviewDocument | None = Field(
+        description="Of their regions, as far as the log tells it; null where nothing is asked of regions."
+    )
 
     @classmethod
-    def of(cls, decision: Decision, preview: Preview) -> PreviewDocument:
+    def of(cls, previewed: Previewed) -> PreviewDocument:
         """The document of a preview."""
+        decision, preview, reviews = previewed.decision, previewed.history, previewed.reviews
         return cls(
             decision=decision,
+            rejects=ThresholdDocument.of(previewed.rejects),
+            reviews=None if reviews is None else ThresholdDocument.of(reviews),
+            model=None if decision.tail is None else decision.tail.sentence(),
             n=preview.n,
             turns=[TurnDocument(**vars(turn)) for turn in preview.turns],
             changed=preview.changed,
             changed_ids=list(preview.changed_ids),
+            newest_changed=[ChangedVerdictDocument(**vars(one)) for one in preview.newest],
             known_good=CorrectedDocument(**vars(preview.good)),
             known_defects=CorrectedDocument(**vars(preview.bad)),
+            regions=None if previewed.regions is None else RegionPreviewDocument.of(previewed.regions),
         )
 
 

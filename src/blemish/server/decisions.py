@@ -5,25 +5,26 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
+from typing import NamedTuple
 
 from blemish.core.conformal import Calibration
-from blemish.core.errors import ConflictError
-from blemish.core.known_defects import Escapes, escapes
+from blemish.core.errors import BlemishError, ConflictError
 from blemish.line.artifact import read_artifact, write_artifact
 from blemish.line.decision import Decision
 from blemish.line.manifest import Manifest
 from blemish.line.pixel_policy import SAME_REGIONS, PixelPolicy, decided_whole
-from blemish.line.policy import Policy, decided
+from blemish.line.policy import Policy
 from blemish.line.region_statistics import region_statistics
+from blemish.server.defects_of_jobs import defects_of
 from blemish.server.inspectors import Inspectors
+from blemish.server.jobs import Jobs
 from blemish.station.audit import Action, Change
 from blemish.station.database import Database
-from blemish.station.decision_history import CorrectedScores, DecisionHistory, Preview
+from blemish.station.decision_history import CorrectedScores, DecisionHistory
+from blemish.station.decision_preview import Previewed, Seen, known_scores, previewed, seen, seen_at
 from blemish.station.scoring import scored_alike
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 
@@ -31,28 +32,6 @@ RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 """Shares of good parts rejected that are looked at, besides the smallest that the calibration can promise."""
 
 _MOST_REMEMBERED = 16
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a threshold means for good parts, and for those that people have corrected.
-
-    Attributes:
-        rate: share of good parts to be rejected; None of a threshold that is given.
-        threshold: where rejecting begins; None where the calibration cannot promise the rate.
-        more_needed: good photographs that are missing for the rate; 0 where none are.
-        expected, at_most: share of unseen good parts that is rejected, the latter with 95 % confidence.
-        known: known defects that it misses; None where none are known, or there is no threshold.
-        false_rejects: parts found good that it rejects; None where there is no threshold.
-    """
-
-    rate: float | None
-    threshold: float | None
-    more_needed: int = 0
-    expected: float | None = None
-    at_most: float | None = None
-    known: Escapes | None = None
-    false_rejects: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +54,14 @@ class DecisionState:
     table: tuple[Seen, ...]
 
 
+class _Known(NamedTuple):
+    """What a version says of itself, and the highest map values of good parts, where it has them."""
+
+    manifest: Manifest
+    calibration: Calibration
+    maxima: Calibration | None
+
+
 class Decisions:
     """The decisions of the inspectors on a shelf; may be used by many threads.
 
@@ -82,11 +69,12 @@ class Decisions:
         database: the history.
         shelf: where versions are.
         inspectors: which of them judge.
+        jobs: that have scored known defects.
     """
 
-    def __init__(self, database: Database, shelf: InspectorShelf, inspectors: Inspectors) -> None:
-        self._database, self._shelf, self._inspectors = database, shelf, inspectors
-        self._remembered: OrderedDict[str, tuple[Manifest, Calibration]] = OrderedDict()
+    def __init__(self, database: Database, shelf: InspectorShelf, inspectors: Inspectors, jobs: Jobs) -> None:
+        self._database, self._shelf, self._inspectors, self._jobs = database, shelf, inspectors, jobs
+        self._remembered: OrderedDict[str, _Known] = OrderedDict()
         self._lock = threading.Lock()
 
     def state(self, name: str) -> DecisionState:
@@ -97,7 +85,7 @@ class Decisions:
             ArtifactError: its file is damaged.
         """
         version = self._shelf.active(name)
-        manifest, calibration = self._read(version)
+        manifest, calibration, _ = self._read(version)
         corrected = self._history(version).corrected()
         rates = sorted({*RATES, calibration.smallest_rate})
         return DecisionState(
@@ -105,8 +93,8 @@ class Decisions:
             manifest,
             calibration,
             corrected,
-            _seen(manifest.decision.threshold, None, calibration, corrected),
-            tuple(_seen_at(rate, calibration, corrected) for rate in rates),
+            seen(manifest.decision.threshold, None, calibration, corrected),
+            tuple(seen_at(rate, calibration, corrected) for rate in rates),
         )
 
     def change(
@@ -117,6 +105,7 @@ class Decisions:
         note: str | None = None,
         expected_version: int | None = None,
         regions: PixelPolicy = SAME_REGIONS,
+        defects_of_job: str | None = None,
     ) -> DecisionState:
         """Make a version that decides by a policy, and let it judge from now on.
 
@@ -126,10 +115,12 @@ class Decisions:
             by, note: who, and why.
             expected_version: the one that is to be active still; whichever is when None.
             regions: what is asked of them.
+            defects_of_job: a job whose known defects count besides those that people found.
 
         Raises:
-            NotFoundError: there is no such inspector.
-            ConflictError: another version is active than the one expected; nothing is changed then.
+            NotFoundError: there is no such inspector or job.
+            ConflictError: another version is active than the one expected, or than the job scored by; nothing is
+                changed then.
             UsageError: the policy is not possible.
             ArtifactError: the file of the active version is damaged.
         """
@@ -140,7 +131,9 @@ class Decisions:
                 f"{expected_version}): look at it again."
             )
         artifact = read_artifact(active.path, digest=active.digest)
-        before, defects = artifact.manifest.decision, _known(self._history(active).corrected())
+        before = artifact.manifest.decision
+        corrected = self._corrected(active, artifact.manifest, defects_of_job)
+        defects = known_scores(corrected)
         statistics = region_statistics(artifact) if regions.asked else None
         maxima = None if statistics is None else statistics.calibration
         manifest, calibration = artifact.manifest, artifact.calibration()
@@ -152,7 +145,8 @@ class Decisions:
             version_before=active.version,
             detail={
                 "policy": policy.model_dump(mode="json", exclude_defaults=True)
-                | regions.model_dump(mode="json", exclude_defaults=True),
+                | regions.model_dump(mode="json", exclude_defaults=True)
+                | ({} if defects_of_job is None else {"defects_of_job": defects_of_job}),
                 "before": before.model_dump(mode="json", exclude_none=True),
                 "after": changed.decision.model_dump(mode="json", exclude_none=True),
             },
@@ -163,8 +157,16 @@ class Decisions:
             self._inspectors.supersede(path, change)
         return self.state(name)
 
-    def preview(self, name: str, policy: Policy, last: int) -> tuple[Decision, Preview]:
-        """The decision that a policy would become, and what it would have made of past inspections.
+    def preview(
+        self,
+        name: str,
+        policy: Policy,
+        last: int,
+        regions: PixelPolicy = SAME_REGIONS,
+        defects_of_job: str | None = None,
+    ) -> Previewed:
+        """The decision that a policy would become, and what it would have made of past inspections; the one in effect
+        where nothing is asked for.
 
         Raises:
             NotFoundError: there is no such inspector.
@@ -172,50 +174,54 @@ class Decisions:
             ArtifactError: the inspector's file is damaged.
         """
         version = self._shelf.active(name)
-        manifest, calibration = self._read(version)
+        known = self._read(version)
         history = self._history(version)
-        defects = _known(history.corrected())
-        decision = decided(manifest, calibration, policy, defects).decision
-        return decision, history.preview(decision, last)
+        corrected = self._corrected(version, known.manifest, defects_of_job)
+        asked = policy, regions, last
+
+        def decided_by(number: int) -> Decision | None:
+            with suppress(BlemishError):
+                return self._read(self._shelf.get(name, number)).manifest.decision
+            return None
+
+        return previewed(history, *known, corrected, *asked, decided_by)
+
+    def manifest(self, name: str, version: int | None = None) -> tuple[InspectorVersion, Manifest]:
+        """A version of an inspector, and what it says of itself; the active one if `version` is None.
+
+        Raises:
+            NotFoundError: there is no such inspector or version.
+            ArtifactError: its file is damaged.
+        """
+        found = self._shelf.active(name) if version is None else self._shelf.get(name, version)
+        return found, self._read(found).manifest
+
+    def _corrected(
+        self, version: InspectorVersion, manifest: Manifest, defects_of_job: str | None
+    ) -> CorrectedScores:
+        """What people have corrected, and known defects that a job has scored."""
+        corrected = self._history(version).corrected()
+        if defects_of_job is None:
+            return corrected
+        found = defects_of(self._jobs.get(defects_of_job), version.name, manifest)
+        return corrected.with_defects(found.scores, found.digests)
 
     def _history(self, version: InspectorVersion) -> DecisionHistory:
         alike = scored_alike(self._database, self._shelf, version)
         return DecisionHistory(self._database, version.name, alike)
 
-    def _read(self, version: InspectorVersion) -> tuple[Manifest, Calibration]:
+    def _read(self, version: InspectorVersion) -> _Known:
         """What a version says of itself, remembered, as a slider asks many times."""
         with self._lock:
             if found := self._remembered.get(version.digest):
                 self._remembered.move_to_end(version.digest)
                 return found
         artifact = read_artifact(version.path, digest=version.digest)
-        found = artifact.manifest, artifact.calibration()
+        statistics = region_statistics(artifact)
+        maxima = None if statistics is None else statistics.calibration
+        found = _Known(artifact.manifest, artifact.calibration(), maxima)
         with self._lock:
             self._remembered[version.digest] = found
             while len(self._remembered) > _MOST_REMEMBERED:
                 self._remembered.popitem(last=False)
         return found
-
-
-def _known(corrected: CorrectedScores) -> npt.NDArray[np.float32] | None:
-    """Scores of known defects as a policy takes them: networks give float32, so nothing is lost."""
-    return corrected.bad.astype(np.float32) if len(corrected.bad) else None
-
-
-def _seen_at(rate: float, calibration: Calibration, corrected: CorrectedScores) -> Seen:
-    missing = calibration.needed(rate) - calibration.n
-    if missing > 0:
-        return Seen(rate, None, missing)
-    return _seen(calibration.threshold(rate), rate, calibration, corrected)
-
-
-def _seen(threshold: float, rate: float | None, calibration: Calibration, corrected: CorrectedScores) -> Seen:
-    promise = calibration.promise(threshold)
-    return Seen(
-        rate,
-        threshold,
-        expected=promise.expected,
-        at_most=promise.at_most,
-        known=escapes(corrected.bad, threshold) if len(corrected.bad) else None,
-        false_rejects=int(np.count_nonzero(corrected.good > threshold)),
-    )

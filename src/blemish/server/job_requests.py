@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from blemish.core.errors import UsageError
 from blemish.detectors.registry import DEFAULT_DETECTOR, detector_info, names_class, split_label
 from blemish.server.errors import FieldError
-from blemish.server.uploaded_sets import ID_PATTERN
+from blemish.server.uploaded_set import ID_PATTERN
 from blemish.station.shelf import InspectorVersion
 from blemish.view.quantities import budget_seconds, defect_pixels, millimetres_per_pixel
 from blemish.workflows.request import Request
@@ -192,6 +192,15 @@ class StressRequest(FolderOptions):
     limit: Annotated[int, Field(ge=1, le=100_000)] = 100
 
 
+class DefectsRequest(FolderOptions):
+    """Score known defects with a version of an inspector, the active one where none is named, for a decision."""
+
+    kind: Literal["decide"] = "decide"
+    inspector: Name
+    version: VersionNumber = None
+    category: Name | None = None
+
+
 class BenchmarkRequest(DetectorOptions, GroupOptions):
     """Compare detectors on the same photographs."""
 
@@ -202,7 +211,7 @@ class BenchmarkRequest(DetectorOptions, GroupOptions):
 
 
 JobRequest = Annotated[
-    TrainRequest | ExploreRequest | EvaluateRequest | StressRequest | BenchmarkRequest,
+    TrainRequest | ExploreRequest | EvaluateRequest | StressRequest | BenchmarkRequest | DefectsRequest,
     Field(discriminator="kind"),
 ]
 
@@ -226,6 +235,7 @@ def workflow(
         UsageError: the folder of photographs does not exist, or the inspector is not given.
     """
     from blemish.workflows.benchmark import BenchmarkRequest as Benchmark
+    from blemish.workflows.decide import DecideRequest as Decide
     from blemish.workflows.evaluate import EvaluateRequest as Evaluate
     from blemish.workflows.explore import ExploreRequest as Explore
     from blemish.workflows.stress import StressRequest as Stress
@@ -274,6 +284,15 @@ def workflow(
         )
     if inspector is None:
         raise UsageError("An evaluation needs an inspector: name one.")
+    if isinstance(request, DefectsRequest):
+        return "decide", Decide(
+            inspector=inspector.path,
+            digest=inspector.digest,
+            from_defects=data,
+            category=request.category,
+            report=folder / REPORT,
+            **request.folder_options(),
+        )
     measured = {
         "inspector": inspector.path,
         "digest": inspector.digest,
@@ -358,12 +377,14 @@ def title(request: JobRequest) -> str:
         return f"Evaluate {_measured(request)} on {where}"
     if isinstance(request, StressRequest):
         return f"Stress {_measured(request)} on {where}"
+    if isinstance(request, DefectsRequest):
+        return f"Score known defects of {_measured(request)} in {where}"
     if isinstance(request, BenchmarkRequest):
         return f"Benchmark {', '.join(request.detectors)} on {where}"
     return f"Explore {where}"
 
 
-def _measured(request: EvaluateRequest | StressRequest) -> str:
+def _measured(request: EvaluateRequest | StressRequest | DefectsRequest) -> str:
     return (
         request.inspector if request.version is None else f"{request.inspector}, version {request.version},"
     )

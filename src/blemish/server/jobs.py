@@ -12,25 +12,22 @@ import secrets
 import shutil
 import threading
 from collections import deque
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
 from blemish.core.storage import write_json, write_text
-from blemish.data.class_words import class_of
-from blemish.data.entries import TEST, TRAIN, named
-from blemish.data.layouts.doubts import is_named_like_annotations
 from blemish.server.job import Job, JobState
 from blemish.server.job_process import JobProcess
 from blemish.server.job_requests import REPORT, JobRequest, TrainRequest, title, trained_inspector, workflow
 from blemish.server.relative import PHOTOGRAPHS, Relative
+from blemish.server.sent_folders import innermost, refuse_annotations, refuse_defective
 from blemish.server.uploaded_sets import UploadedSets
-from blemish.server.uploads import DEFAULT_LIMITS, UploadError, UploadLimits, unpack_images
+from blemish.server.uploads import DEFAULT_LIMITS, UploadLimits, unpack_images
 from blemish.station.shelf import InspectorVersion
 from blemish.workflows.process import GRACE_SECONDS
 from blemish.workflows.request import Request
@@ -109,10 +106,12 @@ class Jobs:
         data = self._folder / identity / PHOTOGRAPHS
         try:
             taken = sets.hand_out(request.upload or "", data)
-            if not request.good:
-                _refuse_annotations(data, [one.name for one in taken.left_out])
+            if request.good:
+                refuse_defective(data, request.good)
+            else:
+                refuse_annotations(data, [one.name for one in taken.left_out])
             # Where the sender says which folders are good, they are named from the outermost on.
-            folder = data if request.good or request.defective else _innermost(data)
+            folder = data if request.good or request.defective else innermost(data)
             asked = request.model_copy(update={"folder": str(folder), "upload": None})
             left_out = tuple(f"{one.name}: {one.reason}" for one in taken.left_out[:MOST_LEFT_OUT])
             counts = Counts(taken.photographs, left_out, taken.left_out_count)
@@ -138,8 +137,8 @@ class Jobs:
         try:
             unpacked = unpack_images(archive, data, limits)
             if not request.good:
-                _refuse_annotations(data, unpacked.left_out)
-            named = {"folder": str(_innermost(data)), "category": request.category or request.name}
+                refuse_annotations(data, unpacked.left_out)
+            named = {"folder": str(innermost(data)), "category": request.category or request.name}
             asked = request.model_copy(update=named)
             counts = Counts(unpacked.images, unpacked.left_out[:MOST_LEFT_OUT], len(unpacked.left_out))
             return self._enter(identity, asked, by, None, counts)
@@ -384,29 +383,5 @@ class Jobs:
             self._process.end()
 
 
-def _innermost(folder: Path) -> Path:
-    """The folder that the photographs of a zip are in: most zips hold one folder, and all else in that."""
-    inside = list(folder.iterdir())
-    if len(inside) != 1 or not inside[0].is_dir():
-        return folder
-    name = inside[0].name
-    says_more = class_of(name) is not None or name.lower() in (TRAIN, TEST)
-    return folder if says_more else _innermost(inside[0])
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _refuse_annotations(data: Path, left_out: Sequence[str]) -> None:
-    """Refuse photographs of which files that are not unpacked may say that they are defective.
-
-    Raises:
-        UploadError: there are such files, and no folder says what is good.
-    """
-    found = [name for name in left_out if is_named_like_annotations(PurePosixPath(name))]
-    if found and not any(class_of(path.name) for path in data.rglob("*") if path.is_dir()):
-        raise UploadError(
-            f"The zip holds annotations ({named(found, 3)}), which are not read from a zip, so nothing says which "
-            "photographs are good: send those alone, name their folder in the field good, or a folder on the server."
-        )

@@ -15,7 +15,7 @@ from blemish.server.part_documents import (
 )
 from blemish.server.wording import share
 from blemish.station.activations import periods
-from blemish.station.drift import Drift
+from blemish.station.drift_report import Drift
 from blemish.station.part_counts import (
     FEWEST_EARLIER,
     LatestInspection,

@@ -1,4 +1,7 @@
-"""Paths in what a job says: those below its own folder are told from there, as whoever sent the files knows them."""
+"""Paths in what a job says: those below its own folder are told from there, as whoever sent the files knows them.
+
+Where the server keeps uploads, jobs and inspectors is nobody's business.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,11 @@ PHOTOGRAPHS = "photographs"
 
 
 class Relative:
-    """Texts and documents without the folder of a job, `folder`, and that of its uploaded photographs."""
+    """Texts and documents without the folder of a job, `folder` in the jobs of a home, and that of inspectors there."""
 
     def __init__(self, folder: Path) -> None:
-        self._folders = tuple(f"{path}/" for path in (folder / PHOTOGRAPHS, folder))
+        inspectors = folder.parent.parent / "inspectors"
+        self._folders = tuple(f"{path}/" for path in (folder / PHOTOGRAPHS, folder, inspectors))
         self._whole = str(folder / PHOTOGRAPHS), str(folder)
 
     def text(self, text: str) -> str:

@@ -21,6 +21,7 @@ from blemish.server.errors import Overloaded
 from blemish.server.inspectors import Inspectors
 from blemish.server.job import Job
 from blemish.server.job_requests import (
+    DefectsRequest,
     EvaluateRequest,
     JobRequest,
     StressRequest,
@@ -35,13 +36,15 @@ from blemish.server.past_defects import PastDefects, Similar, open_past_defects
 from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, Task
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
+from blemish.server.thumbnails import Thumbnails
 from blemish.server.training import require_training
 from blemish.server.uploaded_sets import UploadedSets
 from blemish.server.uploads import DEFAULT_LIMITS
 from blemish.server.versions import Versions
 from blemish.station.audit import AuditLog
 from blemish.station.database import Database
-from blemish.station.drift import Drift, DriftWatch
+from blemish.station.drift import DriftWatch
+from blemish.station.drift_report import Drift
 from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.home import Home
 from blemish.station.image_store import ImageStore, KeepPolicy
@@ -50,8 +53,10 @@ from blemish.station.log import InspectionLog
 from blemish.station.part_counts import PartCounts
 from blemish.station.records import Feedback, InspectionRecord, NewFeedback
 from blemish.station.retention import Retention
+from blemish.station.review_queue import ReviewQueue
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
+from blemish.station.voiding import Voiding
 
 if TYPE_CHECKING:
     from blemish.gallery.clusters import Clusters
@@ -68,7 +73,9 @@ class Service:
     Attributes:
         settings: what it was told at its start.
         home, database: where it keeps things.
-        log, statistics, images, keys, shelf: the history.
+        log, statistics, images, thumbnails, keys, shelf: the history.
+        review_queue: what needs a person first.
+        voiding: what shall not count.
         retention: which photographs are kept.
         drift: whether light, lens or parts have changed.
         inspectors: which version judges.
@@ -101,12 +108,21 @@ class Service:
         station = self.home.station
         self.log = InspectionLog(self.database, station)
         self.statistics = HistoryStatistics(self.database)
-        self.drift = DriftWatch(self.database, settings.parts_per_false_alarm, settings.parts_alike)
         fixed = {"keep": settings.keep, "days": settings.keep_days, "gigabytes": settings.keep_gigabytes}
-        self.retention = Retention(self.home.path / "retention.json", self.database, fixed)
-        self.images = ImageStore(self.home.images, self.retention.policy())
+        self.retention = Retention(
+            self.home.path / "retention.json", self.database, fixed, settings.buffer_megabytes
+        )
+        self.thumbnails = Thumbnails(self.home.thumbnails, limits)
+        self.images = ImageStore(
+            self.home.images, self.retention.policy(), self.home.buffer, self.thumbnails.remove
+        )
+        self.voiding = Voiding(self.database, self.log, station)
         self.keys = KeyStore(self.database)
         self.shelf = InspectorShelf(self.home, self.database)
+        self.drift = DriftWatch(
+            self.database, self.shelf, settings.parts_per_false_alarm, settings.parts_alike
+        )
+        self.review_queue = ReviewQueue(self.database, self.drift)
         self.jobs = Jobs(self.home.jobs)
         self.uploads = UploadedSets(
             self.home.uploads, limits, replace(DEFAULT_LIMITS, archive_bytes=settings.max_upload_bytes)
@@ -118,7 +134,7 @@ class Service:
         self.metrics.queued.set_function(lambda: self.queue.length)
         self.metrics.queue_size.set(settings.queue_size)
         self.inspectors = Inspectors(self.shelf, self.queue.prepare)
-        self.decisions = Decisions(self.database, self.shelf, self.inspectors)
+        self.decisions = Decisions(self.database, self.shelf, self.inspectors, self.jobs)
         self.audit = AuditLog(self.database)
         self.reinspection = Reinspection(self.shelf, self.images, limits)
         self.part_pictures = PartPictures(PartCounts(self.database), self.images, self.reinspection)
@@ -226,7 +242,7 @@ class Service:
         check_values(request)
         check_places(request, self.readable)
         measured = None
-        if isinstance(request, EvaluateRequest | StressRequest):
+        if isinstance(request, EvaluateRequest | StressRequest | DefectsRequest):
             name, number = request.inspector, request.version
             measured = self.shelf.active(name) if number is None else self.shelf.get(name, number)
             request = request.model_copy(update={"version": measured.version})  # what is active may change
@@ -270,11 +286,16 @@ class Service:
         return version
 
     def give_feedback(self, inspection_id: int, feedback: NewFeedback) -> Feedback:
-        """Keep what a person says of a part, in the log and in the gallery.
+        """Keep what a person says of a part, in the log and in the gallery; a missed defect's photograph is kept too.
 
         Raises:
             NotFoundError: there is no such inspection.
         """
+        record = self.log.get(inspection_id)
+        missed = feedback.truth == "bad" and record.image_suffix is None
+        # First on disk among the kept ones, then in the log: what the log says is kept is there.
+        if missed and (suffix := self.images.keep_held(record.image_digest)) is not None:
+            self.log.remember_image(record.image_digest, suffix)
         kept = self.log.give_feedback(inspection_id, feedback)
         if self.past_defects:
             try:  # at once where it is known already; else it enters with this word
@@ -283,6 +304,29 @@ class Service:
                 logger.warning("The gallery takes the feedback on %d later: %s", inspection_id, error)
             self.past_defects.wake()
         return kept
+
+    def void(self, inspection_id: int, reason: str, by: str = "local") -> InspectionRecord:
+        """Declare an inspection void: it stays in the history, and counts for nothing.
+
+        Raises:
+            NotFoundError, ConflictError, UsageError: as `Voiding.void`.
+        """
+        return self._void_changed(self.voiding.void(inspection_id, reason, by))
+
+    def take_back_void(self, inspection_id: int, by: str = "local") -> InspectionRecord:
+        """Let an inspection count again.
+
+        Raises:
+            NotFoundError, ConflictError: as `Voiding.take_back`.
+        """
+        return self._void_changed(self.voiding.take_back(inspection_id, by))
+
+    def _void_changed(self, record: InspectionRecord) -> InspectionRecord:
+        self.drift.read_again(record.inspector, record.id)
+        self._logged.set()
+        if self.past_defects:
+            self.past_defects.wake()
+        return record
 
     def keep(self, policy: KeepPolicy, by: str = "local") -> KeepPolicy:
         """Keep photographs by another policy from now on; what is older, or more, than it allows goes at once.
@@ -341,13 +385,13 @@ class Service:
         found = self._drifts.get(name)
         return found if found is not None and found.version == version else None
 
-    def learn_anew(self, name: str) -> Drift:
-        """Take everything from now on for normal.
+    def learn_anew(self, name: str, by: str = "local", note: str | None = None) -> Drift:
+        """Take everything from now on for normal; the audit log says who wants it, and why.
 
         Raises:
             NotFoundError: no version of this inspector is active.
         """
-        self._drifts[name] = self.drift.learn_anew(name)
+        self._drifts[name] = self.drift.learn_anew(name, by, note)
         return self._drifts[name]
 
     def clusters(self, category: str | None = None, min_cluster_size: int = 5) -> Clusters:

@@ -28,7 +28,7 @@ def storage_used(service: Service) -> StorageUsed:
     home, gallery = service.home, str(service.settings.gallery or service.home.gallery)
     disk = shutil.disk_usage(home.path)
     return StorageUsed(
-        photographs=service.images.bytes_used,
+        photographs=service.images.bytes_used + service.images.bytes_buffered,
         database=service.database.bytes_used(),
         gallery=None if gallery.startswith("http") else folder_bytes(Path(gallery)),
         inspectors=folder_bytes(home.inspectors),

@@ -7,7 +7,7 @@ outlives a restart, and is removed a day after its last file. Jobs get links to 
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
 import re
 import secrets
@@ -16,9 +16,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -26,7 +26,8 @@ from typing import IO
 from blemish.core.errors import ImageError, NotFoundError
 from blemish.core.image_files import is_litter, read_content
 from blemish.core.images import DecodeLimits, decode_photograph
-from blemish.core.storage import file_digest, write_text
+from blemish.core.storage import file_digest
+from blemish.server.uploaded_set import KeptSet, LeftOut, found_set
 from blemish.server.uploads import ARCHIVE_SUFFIXES, DEFAULT_LIMITS, UploadError, UploadLimits, unpack_images
 
 KEPT_SECONDS = 24 * 3600.0
@@ -39,20 +40,10 @@ MOST_LISTED = 1000
 RESERVED_BYTES = 256 * 2**20
 """Room on the disk that uploads leave to the history."""
 
-ID_PATTERN = r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{12}$"
-
 _LEAST = (64, 64)  # enough to know that a photograph can be read; JPEG is decoded at an eighth for it
 _DECODED_AT_ONCE = 2
+_MOST_NAME_BYTES = 200
 _DRIVE = re.compile(r"[A-Za-z]:")
-_PHOTOGRAPHS, _INCOMING, _LEFT_OUT, _ABOUT = "photographs", ".incoming", "left-out.jsonl", "set.json"
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A file that is no photograph that can be used: its name as it was sent, and why, in one sentence."""
-
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -68,29 +59,6 @@ class Received:
     name: str
     photographs: int
     left_out: tuple[LeftOut, ...] = ()
-
-
-@dataclass
-class _Set:
-    """A set as it stands in memory; all of it is found again on the disk."""
-
-    folder: Path
-    by: str
-    created: datetime
-    sizes: dict[str, int] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
-    known: dict[str, str] = field(default_factory=dict)  # names as disks compare them that ignore case
-    bytes: int = 0
-    lock: threading.RLock = field(default_factory=threading.RLock)
-
-    @property
-    def photographs(self) -> Path:
-        return self.folder / _PHOTOGRAPHS
-
-    def note(self, name: str, size: int) -> None:
-        self.sizes[name] = size
-        self.bytes += size
-        self.known[name.casefold()] = name
 
 
 @dataclass(frozen=True)
@@ -130,7 +98,7 @@ class UploadedSets:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._turns = threading.Semaphore(_DECODED_AT_ONCE)
-        self._sets = {path.name: found for path in sorted(folder.iterdir()) if (found := _found(path))}
+        self._sets = {path.name: found for path in sorted(folder.iterdir()) if (found := found_set(path))}
         self.prune()
 
     def create(self, by: str = "local") -> UploadedSet:
@@ -146,10 +114,8 @@ class UploadedSets:
                 raise UploadError(said, 503)
             now = datetime.now(UTC)
             identity = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(6)}"
-            made = _Set(self._folder / identity, by, now)
-            for folder in (made.photographs, made.folder / _INCOMING):
-                folder.mkdir(mode=0o700, parents=True)
-            write_text(made.folder / _ABOUT, json.dumps({"by": by, "created": now.isoformat()}))
+            made = KeptSet(self._folder / identity, by, now)
+            made.make()
             self._sets[identity] = made
         return self.get(identity)
 
@@ -166,7 +132,7 @@ class UploadedSets:
                 id=identity,
                 by=found.by,
                 created=found.created,
-                expires=datetime.fromtimestamp(_touched(found) + KEPT_SECONDS, UTC),
+                expires=datetime.fromtimestamp(found.touched + KEPT_SECONDS, UTC),
                 photographs=len(found.sizes),
                 bytes=found.bytes,
                 folders=dict(Counter(name.partition("/")[0] if "/" in name else "" for name in found.sizes)),
@@ -206,7 +172,7 @@ class UploadedSets:
         Raises:
             NotFoundError: there is no such set.
         """
-        folder = self._set(identity).folder / _INCOMING
+        folder = self._set(identity).incoming
         with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
             try:
                 yield file.file
@@ -237,13 +203,11 @@ class UploadedSets:
             kept, is_new = self._keep(found, place, file)
             received = Received(kept, int(is_new))
         with found.lock:
-            if not received.left_out and found.left_out.pop(str(place), ""):
-                _append(found, LeftOut(str(place), ""))
+            if not received.left_out:
+                found.take_in(str(place))
             for one in received.left_out:
-                found.left_out[one.name] = one.reason
-                _append(found, one)
-            with suppress(OSError):
-                os.utime(found.folder)
+                found.leave_out(one)
+            found.touch()
         return received
 
     def remove(self, identity: str) -> None:
@@ -275,11 +239,11 @@ class UploadedSets:
         """Remove the sets that no file has come to for a day."""
         now = time.time()
         for identity, found in list(self._sets.items()):
-            if now - _touched(found) > KEPT_SECONDS:
+            if now - found.touched > KEPT_SECONDS:
                 with suppress(NotFoundError):
                     self.remove(identity)
 
-    def _set(self, identity: str) -> _Set:
+    def _set(self, identity: str) -> KeptSet:
         with self._lock:
             if identity not in self._sets:
                 raise NotFoundError(
@@ -302,7 +266,7 @@ class UploadedSets:
                 return error.detail
         return None
 
-    def _keep(self, found: _Set, place: PurePosixPath, file: Path) -> tuple[str, bool]:
+    def _keep(self, found: KeptSet, place: PurePosixPath, file: Path) -> tuple[str, bool]:
         """Move a photograph into a set; its name there, and whether it was not there before."""
         digest = file_digest(file)
         with found.lock:
@@ -319,11 +283,11 @@ class UploadedSets:
             found.note(name, target.stat().st_size)
             return name, True
 
-    def _add_zip(self, found: _Set, place: PurePosixPath, file: Path) -> Received:
+    def _add_zip(self, found: KeptSet, place: PurePosixPath, file: Path) -> Received:
         """Take the photographs of a zip, into the folder that the zip itself was sent in."""
         left_out: list[LeftOut] = []
         count = 0
-        with tempfile.TemporaryDirectory(dir=found.folder / _INCOMING) as temporary:
+        with tempfile.TemporaryDirectory(dir=found.incoming) as temporary:
             inside = Path(temporary) / "unpacked"
             try:
                 unpacked = unpack_images(file, inside, self._limits)
@@ -358,60 +322,21 @@ def checked_name(name: str, depth: int = DEFAULT_LIMITS.depth) -> PurePosixPath:
         )
     if any(ord(letter) < 32 or ord(letter) == 127 or "\ud800" <= letter <= "\udfff" for letter in name):
         raise UploadError(f"The name {shown!r} holds control characters: rename that file.")
-    if len(place.parts) > depth or any(len(part.encode()) > 200 for part in place.parts):
-        raise UploadError(f"The name {shown!r} is too long, or in too many folders: shorten it.")
+    if len(place.parts) > depth:
+        raise UploadError(f"The name {shown!r} lies in more than {depth - 1} folders: send it with fewer.")
+    place = PurePosixPath(*map(_shortened, place.parts))
     if os.name == "nt":
         place = PurePosixPath(*(re.sub(r'[<>:"|?*]', "_", part) for part in place.parts))
     return place
 
 
-def left_out_in_words(left_out: Sequence[LeftOut], count: int, photographs: int) -> str:
-    """`3 of 120 were left out: notes.txt (it does not hold an image ...)`; empty where none was."""
-    if not count:
-        return ""
-    named = "; ".join(f"{one.name}: {one.reason.rstrip('.')}" for one in left_out[:3])
-    more = " ..." if count > 3 else ""
-    return f"{count:,} of {count + photographs:,} were left out: {named}{more}."
-
-
-def _found(folder: Path) -> _Set | None:
-    """A set of an earlier run; None if this is none, and what remains of one is removed."""
-    if not re.match(ID_PATTERN, folder.name):
-        return None
-    try:
-        about = json.loads((folder / _ABOUT).read_text("utf-8"))
-        found = _Set(folder, str(about["by"]), datetime.fromisoformat(about["created"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        shutil.rmtree(folder, ignore_errors=True)
-        return None
-    shutil.rmtree(folder / _INCOMING, ignore_errors=True)
-    touched = folder.stat().st_mtime
-    (folder / _INCOMING).mkdir(mode=0o700)
-    os.utime(folder, (touched, touched))
-    for path in sorted(found.photographs.rglob("*")):
-        if path.is_file():
-            found.note(path.relative_to(found.photographs).as_posix(), path.stat().st_size)
-    with suppress(OSError):
-        for line in (folder / _LEFT_OUT).read_text("utf-8").splitlines():
-            with suppress(ValueError):
-                one = json.loads(line)
-                found.left_out.pop(one["name"], None)
-                if one["reason"]:
-                    found.left_out[one["name"]] = one["reason"]
-    return found
-
-
-def _append(found: _Set, one: LeftOut) -> None:
-    """Remember across a restart that a file is left out; without a reason, that it no longer is."""
-    with suppress(OSError), (found.folder / _LEFT_OUT).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"name": one.name, "reason": one.reason}) + "\n")
-
-
-def _touched(found: _Set) -> float:
-    """When the latest file came, in seconds since the epoch."""
-    with suppress(OSError):
-        return found.folder.stat().st_mtime
-    return 0.0
+def _shortened(part: str) -> str:
+    """A file's or folder's name, if need be as long as every disk takes it, with a number added; not two the same."""
+    if len(part.encode()) <= _MOST_NAME_BYTES:
+        return part
+    suffix = PurePosixPath(part).suffix[:16]
+    start = part.encode()[: _MOST_NAME_BYTES - 64].decode("utf-8", "ignore")
+    return f"{start}~{hashlib.sha256(part.encode()).hexdigest()[:16]}{suffix}"
 
 
 def _linked(source: str, target: str) -> str:

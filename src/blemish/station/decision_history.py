@@ -5,7 +5,7 @@ Every question is one query that counts in the database; no record is loaded, ho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from blemish.core.errors import UsageError
 from blemish.core.types import Verdict
 from blemish.line.decision import Decision
 from blemish.station.database import Database
+from blemish.station.region_preview import SHOWN, LoggedRegions
 from blemish.station.schema import INSPECTIONS
 
 MOST_INSPECTIONS = 100_000
@@ -30,10 +31,27 @@ class CorrectedScores:
 
     Attributes:
         good, bad: float64 N, sorted upwards.
+        bad_digests: SHA-256 of the files of the latter, in their order.
     """
 
     good: npt.NDArray[np.float64]
     bad: npt.NDArray[np.float64]
+    bad_digests: tuple[str, ...] = ()
+
+    def with_defects(self, scores: npt.ArrayLike, digests: Sequence[str | None]) -> CorrectedScores:
+        """With known defects of elsewhere among the bad ones; a file that is among them already counts once.
+
+        Args:
+            scores: N, of photographs of defects.
+            digests: SHA-256 of their files; None of what is no file.
+        """
+        known = set(self.bad_digests)
+        pairs = zip(np.asarray(scores, np.float64).tolist(), digests, strict=True)
+        more = [(score, digest or "") for score, digest in pairs if digest is None or digest not in known]
+        bad = sorted([*zip(self.bad.tolist(), self.bad_digests, strict=True), *more])
+        return CorrectedScores(
+            self.good, np.array([score for score, _ in bad], np.float64), tuple(digest for _, digest in bad)
+        )
 
 
 @dataclass(frozen=True)
@@ -43,6 +61,24 @@ class Turn:
     before: Verdict
     after: Verdict
     n: int
+
+
+@dataclass(frozen=True)
+class ChangedVerdict:
+    """An inspection that would have had another verdict.
+
+    Attributes:
+        id: its number.
+        before, after: the verdicts.
+        score: of the photograph.
+        kept: whether its photograph is.
+    """
+
+    id: int
+    before: Verdict
+    after: Verdict
+    score: float
+    kept: bool
 
 
 @dataclass(frozen=True)
@@ -69,20 +105,25 @@ class Preview:
     Attributes:
         n: the latest inspections that were looked at.
         turns: their verdicts before and after.
-        changed: how many would have had another verdict, and `changed_ids`, the numbers of the newest 100 of them.
+        changed: how many would have had another verdict, and `newest`, the newest 100 of them.
         good, bad: all parts with corrections, among the latest or not.
     """
 
     n: int
     turns: tuple[Turn, ...]
     changed: int
-    changed_ids: tuple[int, ...]
+    newest: tuple[ChangedVerdict, ...]
     good: CorrectedParts
     bad: CorrectedParts
 
+    @property
+    def changed_ids(self) -> tuple[int, ...]:
+        """Numbers of the newest."""
+        return tuple(one.id for one in self.newest)
+
 
 class DecisionHistory:
-    """The inspections that scored as an inspector does now, seen by another decision.
+    """The inspections that scored as an inspector does now and are not void, seen by another decision.
 
     Args:
         database: the history.
@@ -92,18 +133,21 @@ class DecisionHistory:
 
     def __init__(self, database: Database, inspector: str, versions: Sequence[int]) -> None:
         self._database = database
-        self._mine = (_ROW.inspector == inspector, _ROW.version.in_(versions))
+        self._mine = (_ROW.inspector == inspector, _ROW.version.in_(versions), _ROW.voided.is_(None))
 
     def corrected(self) -> CorrectedScores:
         """Scores of all photographs of which a person has said what they show."""
-        query = select(_ROW.truth, _ROW.score).where(_ROW.id.in_(self._corrected_ids()))
+        columns = (_ROW.truth, _ROW.score, _ROW.image_digest)
+        query = select(*columns).where(_ROW.id.in_(self._corrected_ids()))
         with self._database.session() as session:
-            found = [(str(truth), float(score)) for truth, score in session.execute(query)]
+            found = sorted(
+                (float(score), str(digest), truth) for truth, score, digest in session.execute(query)
+            )
         good, bad = (
-            np.sort(np.array([score for said, score in found if said == truth], np.float64))
+            np.array([score for score, _, said in found if said == truth], np.float64)
             for truth in ("good", "bad")
         )
-        return CorrectedScores(good, bad)
+        return CorrectedScores(good, bad, tuple(digest for _, digest, said in found if said == "bad"))
 
     def preview(self, decision: Decision, last: int = 1000) -> Preview:
         """What a decision would have made of the latest inspections, and of all that people have corrected.
@@ -115,26 +159,26 @@ class DecisionHistory:
         Raises:
             UsageError: `last` is out of range.
         """
-        if not 1 <= last <= MOST_INSPECTIONS:
-            raise UsageError(
-                f"A preview of {last} inspections is not possible: ask for 1 to {MOST_INSPECTIONS:,}."
-            )
-        latest = self._judged_by(decision).order_by(_ROW.time.desc(), _ROW.id.desc()).limit(last).subquery()
+        latest = self._latest(decision, last).subquery()
         other = latest.c.verdict != latest.c.after
         turns = select(latest.c.verdict, latest.c.after, func.count()).group_by(
             latest.c.verdict, latest.c.after
         )
-        ids = (
-            select(latest.c.id)
+        row = latest.c
+        newest = (
+            select(row.id, row.verdict, row.after, row.score, row.image_suffix.is_not(None))
             .where(other)
-            .order_by(latest.c.time.desc(), latest.c.id.desc())
+            .order_by(row.time.desc(), row.id.desc())
             .limit(MOST_IDS)
         )
         with self._database.session() as session:
             counted = [
                 Turn(Verdict(before), Verdict(after), int(n)) for before, after, n in session.execute(turns)
             ]
-            changed = tuple(session.scalars(ids))
+            changed = tuple(
+                ChangedVerdict(int(number), Verdict(before), Verdict(after), float(score), bool(kept))
+                for number, before, after, score, kept in session.execute(newest)
+            )
             by_truth = self._corrected_parts(decision)
             parts = {str(row[0]): CorrectedParts(*map(int, row[1:])) for row in session.execute(by_truth)}
         none = CorrectedParts(0, 0, 0, 0, 0)
@@ -142,15 +186,50 @@ class DecisionHistory:
             n=sum(turn.n for turn in counted),
             turns=tuple(sorted(counted, key=lambda turn: (turn.before, turn.after))),
             changed=sum(turn.n for turn in counted if turn.before != turn.after),
-            changed_ids=changed,
+            newest=changed,
             good=parts.get("good", none),
             bad=parts.get("bad", none),
         )
 
+    def regions(self, decision: Decision, last: int = 1000) -> Iterator[LoggedRegions]:
+        """What is logged of the regions of those among the latest inspections that show some, before or after.
+
+        Raises:
+            UsageError: `last` is out of range.
+        """
+        latest = self._latest(decision, last).subquery()
+        shown = [verdict.value for verdict in SHOWN]
+        row = latest.c
+        query = (
+            select(
+                _ROW.version, row.verdict, row.after, _ROW.score, _ROW.regions, _ROW.image_suffix.is_not(None)
+            )
+            .join(INSPECTIONS, _ROW.id == row.id)
+            .where(row.verdict.in_(shown) | row.after.in_(shown))
+        )
+        with self._database.session() as session:
+            for version, before, after, score, regions, kept in session.execute(query).yield_per(1000):
+                yield LoggedRegions(
+                    int(version), Verdict(before), Verdict(after), float(score), regions, bool(kept)
+                )
+
+    def _latest(self, decision: Decision, last: int) -> Select[tuple[object, ...]]:
+        """The latest inspections, with both verdicts.
+
+        Raises:
+            UsageError: `last` is out of range.
+        """
+        if not 1 <= last <= MOST_INSPECTIONS:
+            raise UsageError(
+                f"A preview of {last} inspections is not possible: ask for 1 to {MOST_INSPECTIONS:,}."
+            )
+        return self._judged_by(decision).order_by(_ROW.time.desc(), _ROW.id.desc()).limit(last)
+
     def _judged_by(self, decision: Decision) -> Select[tuple[object, ...]]:
-        """Number, time, truth and both verdicts of the inspections."""
+        """Number, time, truth, score, both verdicts and where the photographs of the inspections are."""
         after = _verdict(decision).label("after")
-        return select(_ROW.id, _ROW.time, _ROW.truth, _ROW.verdict, after).where(*self._mine)
+        columns = (_ROW.id, _ROW.time, _ROW.truth, _ROW.score, _ROW.image_suffix, _ROW.verdict)
+        return select(*columns, after).where(*self._mine)
 
     def _corrected_ids(self) -> Select[tuple[int]]:
         """The latest inspection of each photograph of which a person has said what it shows."""

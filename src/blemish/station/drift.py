@@ -2,84 +2,59 @@
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from blemish.core.errors import NotFoundError
+from blemish.core.errors import DatabaseError
 from blemish.station.alarm_rate import PARTS_PER_FALSE_ALARM
+from blemish.station.audit import Action, Change, note_change
 from blemish.station.database import Database
-from blemish.station.drift_tests import (
-    CALIBRATION,
-    SCORE,
-    DriftTests,
-    InspectedPart,
-)
-from blemish.station.drift_words import Moved, in_words
-from blemish.station.schema import INSPECTIONS, ActivationRow, DriftRow, InspectorVersionRow
+from blemish.station.drift_report import Drift, drift_of
+from blemish.station.drift_tests import DriftTests, InspectedPart, kept_settings
+from blemish.station.schema import INSPECTIONS, DriftRow, InspectorVersionRow
+from blemish.station.scoring import scored_alike
+from blemish.station.shelf import InspectorShelf, InspectorVersion
 
 _ROW = INSPECTIONS.c
+_PASSES_UP_TO = func.coalesce(_ROW.review_threshold, _ROW.threshold)
 _READ_AT_ONCE = 1000
+_PATIENCE_SECONDS = 1.0
 _KEPT_EVERY = 500  # inspections; a restart reads the others again
 
 
 @dataclass(frozen=True)
-class StatisticDrift:
-    """One number of the parts, and whether it has changed.
+class _Line:
+    """The versions whose parts are tested together.
 
     Attributes:
-        statistic: "score", one of `blemish.line.photograph_statistics.STATISTICS`, or "calibration" (p-values).
-        evidence: how near it is to a change being told, 0 to 1; 1 while one holds.
-        before, now: median before a change and of the latest 50 parts; None where there is none yet. Of the p-values
-            1/2 and their latest mean.
+        active: the one that judges.
+        alike: numbers of all that score as it does, itself among them.
+        n_calibration: independent scores of the calibration, which all of them have.
     """
 
-    statistic: str
-    evidence: float
-    before: float | None
-    now: float | None
-
-
-@dataclass(frozen=True)
-class Drift:
-    """Whether anything has changed at an inspector's active version.
-
-    Attributes:
-        inspector, version: which one.
-        n, n_passed: parts that the tests have read, without those found bad, and how many of them passed.
-        state: "learning" before enough parts (100), "steady", or "drifted".
-        message: what moved first, by how much and since when, in words.
-        parts_per_false_alarm: mean number of parts to a false alarm, at least.
-        moved: what has changed, in the order in which it was told.
-        statistics: all that is tested.
-    """
-
-    inspector: str
-    version: int
-    n: int
-    n_passed: int
-    state: Literal["learning", "steady", "drifted"]
-    message: str
-    parts_per_false_alarm: float
-    moved: tuple[Moved, ...]
-    statistics: tuple[StatisticDrift, ...]
+    active: InspectorVersion
+    alike: tuple[int, ...]
+    n_calibration: int
 
 
 @dataclass
 class _Watched:
     tests: DriftTests
+    version: int  # whose row holds the state
     learns_after: int
     read_up_to: int
-    kept_up_to: int
+    kept_up_to: int | None
 
 
 class DriftWatch:
     """Reads what was logged since it last looked; the state is kept in the database, so that a restart goes on from it.
+
+    Versions that differ by their decisions alone are one to the tests: they go on where a decision is changed.
 
     Several threads and processes may ask: each reads the log for itself, in the same order and with the same chances,
     and comes to the same. An inspection whose commit is overtaken by one of a larger number, which PostgreSQL can do,
@@ -87,20 +62,25 @@ class DriftWatch:
 
     Args:
         database: of the log.
-        parts_per_false_alarm: mean number of parts to a false alarm, of all tests of an inspector together.
-        batch: consecutive parts that are more alike than others; see `DriftTests`.
+        shelf: of the inspectors.
+        parts_per_false_alarm: mean number of parts to a false alarm, of all tests of an inspector together; as whoever
+            kept the state was told when None.
+        batch: consecutive parts that are more alike than others, see `DriftTests`; likewise.
     """
 
     def __init__(
         self,
         database: Database,
-        parts_per_false_alarm: float = PARTS_PER_FALSE_ALARM,
-        batch: int = 1,
+        shelf: InspectorShelf,
+        parts_per_false_alarm: float | None = PARTS_PER_FALSE_ALARM,
+        batch: int | None = 1,
     ) -> None:
-        self._database = database
+        self._database, self._shelf = database, shelf
         self._parts_per_false_alarm, self._batch = parts_per_false_alarm, batch
         self._lock = threading.Lock()
         self._known: dict[tuple[str, int], _Watched] = {}
+        self._alike: dict[tuple[str, int, int], tuple[int, ...]] = {}
+        self._reports: dict[str, Drift] = {}
 
     def drift(self, inspector: str) -> Drift:
         """Whether anything has changed at the active version, after all that is in the log by now.
@@ -109,57 +89,105 @@ class DriftWatch:
             NotFoundError: no version of this inspector is active.
             DatabaseError: the database cannot be read or written.
         """
-        with self._lock:
-            version, n_calibration = self._active(inspector)
-            return _report(inspector, version, self._read_on(inspector, version, n_calibration).tests)
+        if not self._lock.acquire(timeout=_PATIENCE_SECONDS):
+            # Somebody reads much anew: what was known before is more use to a person than waiting.
+            if (before := self._reports.get(inspector)) is not None:
+                return before
+            self._lock.acquire()
+        try:
+            line = self._line(inspector)
+            report = drift_of(inspector, line.active.version, self._read_on(line).tests)
+            self._reports[inspector] = report
+            return report
+        finally:
+            self._lock.release()
 
-    def learn_anew(self, inspector: str) -> Drift:
-        """Take everything from now on for normal, as after a new lamp that is to stay.
+    def read_again(self, inspector: str, number: int) -> None:
+        """Forget what was read of an inspector if an inspection is among it that counts no longer, or again.
+
+        It is read once more, without what is void, when drift is asked for next. Another process that watches the same
+        inspector goes on with what it has read until it is started anew.
+
+        Raises:
+            DatabaseError: the database cannot be read or written.
+        """
+        row = DriftRow
+        with self._lock:
+            for key, known in list(self._known.items()):
+                if key[0] == inspector and number <= known.read_up_to:
+                    del self._known[key]
+            with self._database.transaction() as session:
+                session.execute(
+                    update(row)
+                    .where(row.name == inspector, row.read_up_to >= number)
+                    .values(read_up_to=row.learns_after, tests={})
+                )
+
+    def learn_anew(self, inspector: str, by: str = "local", note: str | None = None) -> Drift:
+        """Take everything from now on for normal, as after a new lamp that is to stay; the audit log says who and why.
 
         Raises:
             NotFoundError, DatabaseError: as `drift`.
         """
         with self._lock:
-            version, n_calibration = self._active(inspector)
+            line = self._line(inspector)
+            before = drift_of(inspector, line.active.version, self._read_on(line).tests)
             with self._database.transaction() as session:
                 newest = session.scalar(select(func.max(_ROW.id))) or 0
-                row = _drift_row(session, inspector, version)
+                row = _drift_row(session, line)
                 if row is None:
-                    row = DriftRow(name=inspector, version=version)
+                    row = DriftRow(name=inspector, version=line.alike[0])
                     session.add(row)
                 row.learns_after = row.read_up_to = newest
-                row.tests = {}
-            return _report(inspector, version, self._read_on(inspector, version, n_calibration).tests)
+                row.tests = self._tests(row.tests, line.n_calibration).to_json()
+                version = line.active.version
+                said = {"state": before.state, "message": before.message, "n": before.n}
+                note_change(
+                    session,
+                    Change(
+                        action=Action.LEARN_ANEW,
+                        by=by,
+                        inspector=inspector,
+                        version_before=version,
+                        version_after=version,
+                        detail={"before": said} | ({"note": note} if note else {}),
+                    ),
+                )
+            return drift_of(inspector, version, self._read_on(line).tests)
 
-    def _active(self, inspector: str) -> tuple[int, int]:
-        """Number of the active version, and how many independent scores its calibration has."""
-        query = (
-            select(InspectorVersionRow.version, InspectorVersionRow.n_normal_scores)
-            .join(
-                ActivationRow,
-                (ActivationRow.name == InspectorVersionRow.name)
-                & (ActivationRow.version == InspectorVersionRow.version),
-            )
-            .where(InspectorVersionRow.name == inspector, ActivationRow.rolled_back.is_(None))
-            .order_by(ActivationRow.id.desc())
-            .limit(1)
-        )
+    def _line(self, inspector: str) -> _Line:
+        active = self._shelf.active(inspector)
+        row = InspectorVersionRow
+        newest = select(func.max(row.version)).where(row.name == inspector).scalar_subquery()
+        mine = select(row.n_normal_scores, newest).where(row.name == inspector, row.version == active.version)
         with self._database.session() as session:
-            found = session.execute(query).one_or_none()
-        if found is None:
-            raise NotFoundError(f"There is no active inspector {inspector[:80]!a}: add and activate one.")
-        return int(found[0]), int(found[1])
+            n_calibration, of_versions = session.execute(mine).one()
+        key = inspector, active.version, int(of_versions)
+        if key not in self._alike:  # where files are damaged that reads them each time
+            self._alike[key] = scored_alike(self._database, self._shelf, active)
+        return _Line(active, self._alike[key], int(n_calibration))
 
-    def _read_on(self, inspector: str, version: int, n_calibration: int) -> _Watched:
-        watched = self._watched(inspector, version, n_calibration)
+    def _read_on(self, line: _Line) -> _Watched:
+        watched = self._watched(line)
+        if watched.kept_up_to is None:  # others learn what this one was told
+            self._keep(line, watched)
         while True:
             query = (
-                select(_ROW.id, _ROW.time, _ROW.verdict, _ROW.score, _ROW.p_value, _ROW.photograph_statistics)
+                select(
+                    _ROW.id,
+                    _ROW.time,
+                    _ROW.verdict,
+                    _ROW.score,
+                    _ROW.p_value,
+                    _ROW.photograph_statistics,
+                    _PASSES_UP_TO,
+                    _ROW.reason.is_(None),
+                )
                 .where(
                     _ROW.id > watched.read_up_to,
-                    _ROW.inspector == inspector,
-                    _ROW.version == version,
+                    *_of(line),
                     func.coalesce(_ROW.truth, "") != "bad",
+                    _ROW.voided.is_(None),
                 )
                 .order_by(_ROW.id)
                 .limit(_READ_AT_ONCE)
@@ -169,97 +197,74 @@ class DriftWatch:
             said = [watched.tests.observe(part) for part in parts]
             if parts:
                 watched.read_up_to = parts[-1].number
-            if any(said) or watched.tests.n - watched.kept_up_to >= _KEPT_EVERY:
-                self._keep(inspector, version, watched)
+            if any(said) or watched.tests.n - (watched.kept_up_to or 0) >= _KEPT_EVERY:
+                self._keep(line, watched)
             if len(parts) < _READ_AT_ONCE:
                 return watched
 
-    def _watched(self, inspector: str, version: int, n_calibration: int) -> _Watched:
+    def _watched(self, line: _Line) -> _Watched:
         """What this process knows already, what the database does, or nothing yet."""
-        known = self._known.get((inspector, version))
+        key = line.active.name, line.alike[0]
+        known = self._known.get(key)
         with self._database.session() as session:
-            begun = session.scalar(
-                select(DriftRow.learns_after).where(DriftRow.name == inspector, DriftRow.version == version)
-            )
+            begun = session.scalar(select(func.max(DriftRow.learns_after)).where(*_rows(line)))
             if known is not None and known.learns_after == (begun or 0):
                 return known
-            row = _drift_row(session, inspector, version)
-            tests = DriftTests(n_calibration, self._parts_per_false_alarm, self._batch)
-            known = _Watched(tests, begun or 0, begun or 0, 0)
+            row = _drift_row(session, line)
+            tests = self._tests(None if row is None else row.tests, line.n_calibration)
+            version = line.alike[0] if row is None else row.version
+            known = _Watched(tests, version, begun or 0, begun or 0, None)
             if row is not None and tests.read(row.tests):
                 known.read_up_to, known.kept_up_to = row.read_up_to, tests.n
-        self._known[inspector, version] = known
+            if tests.n and tests.passes_up_to is None:  # kept by an earlier Blemish
+                first = select(_PASSES_UP_TO).where(_ROW.id > known.learns_after, *_of(line))
+                tests.passes_up_to = session.scalar(first.order_by(_ROW.id).limit(1))
+        self._known[key] = known
         return known
 
-    def _keep(self, inspector: str, version: int, watched: _Watched) -> None:
+    def _tests(self, state: dict[str, Any] | None, n_calibration: int) -> DriftTests:
+        """Tests that have seen nothing, as this one was told or whoever kept a state was."""
+        rate, batch = kept_settings(state)
+        return DriftTests(
+            n_calibration,
+            rate if self._parts_per_false_alarm is None else self._parts_per_false_alarm,
+            batch if self._batch is None else self._batch,
+        )
+
+    def _keep(self, line: _Line, watched: _Watched) -> None:
         """Write the state, unless another process has read further or was told to learn anew."""
         values: dict[str, Any] = {"read_up_to": watched.read_up_to, "tests": watched.tests.to_json()}
-        with self._database.transaction() as session:
-            changed = session.execute(
-                update(DriftRow)
-                .where(
-                    DriftRow.name == inspector,
-                    DriftRow.version == version,
-                    DriftRow.learns_after == watched.learns_after,
-                    DriftRow.read_up_to < watched.read_up_to,
-                )
-                .values(**values)
-                .returning(DriftRow.id)
-            ).all()
-            if not changed and _drift_row(session, inspector, version) is None:
-                session.add(
-                    DriftRow(name=inspector, version=version, learns_after=watched.learns_after, **values)
-                )
+        row = DriftRow
+        mine = row.name == line.active.name, row.version == watched.version
+        further = row.learns_after == watched.learns_after, row.read_up_to < watched.read_up_to
+        try:
+            with self._database.transaction() as session:
+                changed = update(row).where(*mine, *further).values(**values).returning(row.id)
+                if not session.execute(changed).all() and _drift_row(session, line) is None:
+                    version, after = watched.version, watched.learns_after
+                    session.add(row(name=line.active.name, version=version, learns_after=after, **values))
+        except DatabaseError as error:
+            if not isinstance(error.__cause__, IntegrityError):
+                raise  # else another process has begun the row at the same moment, and reads the same log
         watched.kept_up_to = watched.tests.n
 
 
-def _drift_row(session: Session, inspector: str, version: int) -> DriftRow | None:
-    return session.scalar(select(DriftRow).where(DriftRow.name == inspector, DriftRow.version == version))
+def _of(line: _Line) -> tuple[ColumnElement[bool], ...]:
+    """Which inspections are of a line."""
+    return _ROW.inspector == line.active.name, _ROW.version.in_(line.alike)
 
 
-def _report(inspector: str, version: int, tests: DriftTests) -> Drift:
-    moved = _moved(tests)
-    state: Literal["learning", "steady", "drifted"] = "drifted" if moved else "steady"
-    if not moved and tests.n < tests.learnt:
-        state = "learning"
-    calibration = tests.calibration
-    statistics = [
-        *(
-            StatisticDrift(name, test.share, _known_number(test.reference.median), _known_number(test.now))
-            for name, test in tests.changes.items()
-        ),
-        StatisticDrift(CALIBRATION, calibration.share, 0.5, _known_number(calibration.now)),
-    ]
-    return Drift(
-        inspector,
-        version,
-        tests.n,
-        tests.n_passed,
-        state,
-        in_words(moved) or _quiet(state, tests),
-        tests.parts_per_false_alarm,
-        tuple(moved),
-        tuple(statistics),
+def _rows(line: _Line) -> tuple[ColumnElement[bool], ...]:
+    """Which rows of drift are of a line."""
+    return DriftRow.name == line.active.name, DriftRow.version.in_(line.alike)
+
+
+def _drift_row(session: Session, line: _Line) -> DriftRow | None:
+    """The row that holds the state: where somebody let them learn anew last, else of the first version.
+
+    An earlier Blemish began another with each decision.
+    """
+    latest_first = (
+        select(DriftRow).where(*_rows(line)).order_by(DriftRow.learns_after.desc(), DriftRow.version)
     )
-
-
-def _moved(tests: DriftTests) -> Sequence[Moved]:
-    moved = [
-        Moved(name, test.change.since, test.change.told, test.change.rising, test.reference.median, test.now)
-        for name, test in tests.changes.items()
-        if test.change is not None
-    ]
-    if (change := tests.calibration.change) is not None:
-        now = tests.calibration.now
-        moved.append(Moved(CALIBRATION, change.since, change.told, change.rising, 0.5, now))
-    return sorted(moved, key=lambda one: (one.told, one.statistic == SCORE))
-
-
-def _known_number(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _quiet(state: str, tests: DriftTests) -> str:
-    if state == "learning":
-        return f"What is normal is being learnt: {tests.n} of {tests.learnt} parts."
-    return f"Nothing has changed in {tests.n:,} parts."
+    return session.scalars(latest_first.limit(1)).one_or_none()

@@ -44,6 +44,8 @@ class InspectedPart:
         number: of the inspection.
         moment: when it was judged.
         verdict, score, p_value, photograph_statistics: as in `InspectionRecord`.
+        passes_up_to: the highest score that passed when it was judged; None where nobody says.
+        suitable: whether the photograph is like those learnt from.
     """
 
     number: int
@@ -52,16 +54,28 @@ class InspectedPart:
     score: float
     p_value: float
     photograph_statistics: Mapping[str, float]
+    passes_up_to: float | None = None
+    suitable: bool = True
+
+    def passes(self, up_to: float | None) -> bool:
+        """Whether it passes by a decision that lets pass what scores `up_to`; by its own where None."""
+        if up_to is None or up_to == self.passes_up_to:
+            return self.verdict is Verdict.PASS
+        return self.suitable and self.score <= up_to
 
 
 class DriftTests:
-    """The tests of one version.
+    """The tests of the versions that score alike.
+
+    Ranks are uniform as long as the same parts are selected. So which of them passed is said by the decision with which
+    the tests began: where another lets more or fewer pass, the scores of these are others, and nothing has changed.
 
     Attributes:
         changes: a test of each of `SCORE` and `STATISTICS`, by name.
         calibration: of the p-values.
         n, n_passed: parts that were read, and that passed.
         learnt: parts that are only learnt from.
+        passes_up_to: the highest score that passed when they began; None before the first part, or where nobody says.
 
     Args:
         n_calibration: independent scores of the version's calibration.
@@ -85,6 +99,7 @@ class DriftTests:
         self.changes = {name: ChangeTest(limit, learnt) for name in (SCORE, *STATISTICS)}
         self.calibration = CalibrationTest(limit, n_calibration)
         self.n = self.n_passed = 0
+        self.passes_up_to: float | None = None
         self._waiting: dict[str, list[float]] = {name: [] for name in NAMES}
 
     def observe(self, part: InspectedPart) -> bool:
@@ -94,8 +109,10 @@ class DriftTests:
         of passed parts alone, as defects belong to the others.
         """
         self.n += 1
+        if self.passes_up_to is None:
+            self.passes_up_to = part.passes_up_to
         values = dict(part.photograph_statistics)
-        if part.verdict is Verdict.PASS:
+        if part.passes(self.passes_up_to):
             self.n_passed += 1
             values[SCORE] = part.score
             values[CALIBRATION] = part.p_value
@@ -120,6 +137,8 @@ class DriftTests:
         return {
             "n": [self.n, self.n_passed],
             "batch": self.batch,
+            "parts_per_false_alarm": self.parts_per_false_alarm,
+            "passes_up_to": self.passes_up_to,
             "waiting": {name: _written(values) for name, values in self._waiting.items()},
             "calibration": _evidence_json(calibration.evidence, calibration.change)
             | {"recent": _written(calibration.recent), "seen": calibration.seen},
@@ -148,6 +167,8 @@ class DriftTests:
         if state["batch"] != self.batch:
             raise ValueError("the batches are of another size")
         self.n, self.n_passed = map(int, state["n"])
+        up_to = state.get("passes_up_to")  # an earlier Blemish did not keep it
+        self.passes_up_to = None if up_to is None else float(up_to)
         self._waiting = {name: _read_values(state["waiting"][name], self.batch - 1) for name in NAMES}
         calibration, said = self.calibration, state["calibration"]
         calibration.change = _read_evidence(calibration.evidence, said)
@@ -161,6 +182,17 @@ class DriftTests:
             test.reference.cut(MOST_LEARNT)
             test.recent = deque(_read_values(said["recent"], RECENT), RECENT)
             test.ranks.extend(_read_values(said["ranks"], test.learnt))
+
+
+def kept_settings(state: Mapping[str, Any] | None) -> tuple[float, int]:
+    """Parts to a false alarm and parts of a batch, as what `DriftTests.to_json` gave says; else those of a `DriftTests`
+    that is told nothing."""
+    kept = state or {}
+    try:
+        rate, batch = float(kept["parts_per_false_alarm"]), int(kept["batch"])
+    except (KeyError, TypeError, ValueError):
+        return PARTS_PER_FALSE_ALARM, 1
+    return (rate, batch) if rate >= 1 and batch >= 1 else (PARTS_PER_FALSE_ALARM, 1)
 
 
 def _as_kept(value: float) -> float:

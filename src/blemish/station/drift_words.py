@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 _NAMES = {
     "score": ("the anomaly scores of passed parts", "have"),
@@ -40,26 +41,45 @@ class Moved:
     @property
     def in_words(self) -> str:
         """What has moved, by how much, and since when, as half a sentence."""
+        return f"{self.what} since {self.since:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def what(self) -> str:
+        """What has moved, and by how much."""
         if self.statistic == "calibration":
             mean = "" if math.isnan(self.now) else f" (mean p-value {self.now:.2f} instead of 0.5 or more)"
-            said = f"good parts score higher than the calibration promises{mean}"
-        elif self.statistic in _WAYS:
+            return f"good parts score higher than the calibration promises{mean}"
+        if self.statistic in _WAYS:
             side, onward, back = _WAYS[self.statistic]
             way = onward if self.rising else back
-            said = f"the part has moved {way} by {abs(self.now - self.before):.1%} of the {side}"
-        else:
-            name, has = _NAMES[self.statistic]
-            changed = abs(self.now / self.before - 1) if self.before else math.nan
-            much = f" by {changed:.1%}" if math.isfinite(changed) else ""
-            verb = "risen" if self.rising else "fallen"
-            said = f"{name} {has} {verb}{much} (from {self.before:.4g} to {self.now:.4g})"
-        return f"{said} since {self.since:%Y-%m-%d %H:%M} UTC"
+            return f"the part has moved {way} by {abs(self.now - self.before):.1%} of the {side}"
+        name, has = _NAMES[self.statistic]
+        changed = abs(self.now / self.before - 1) if self.before else math.nan
+        much = f" by {changed:.1%}" if math.isfinite(changed) else ""
+        verb = "risen" if self.rising else "fallen"
+        return f"{name} {has} {verb}{much} (from {self.before:.4g} to {self.now:.4g})"
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON-ready values."""
+        times = {"since": self.since.isoformat(), "told": self.told.isoformat()}
+        numbers = {name: known_number(getattr(self, name)) for name in ("before", "now")}
+        return vars(self) | times | numbers | {"in_words": self.in_words}
 
 
 def in_words(moved: Sequence[Moved]) -> str:
     """What moved first and what followed, as one sentence; empty where nothing did."""
-    if not moved:
+    return one_sentence([one.in_words for one in moved])
+
+
+def one_sentence(halves: Sequence[str]) -> str:
+    """Half sentences as one sentence, the first of them first; empty where there is none."""
+    if not halves:
         return ""
-    first, *others = [one.in_words for one in moved]
+    first, *others = halves
     followed = f"; told later: {', '.join(others)}" if others else ""
     return f"{first[0].upper()}{first[1:]}{followed}."
+
+
+def known_number(value: float) -> float | None:
+    """A number, or None where it is not one."""
+    return None if math.isnan(value) else value

@@ -26,6 +26,7 @@ class Home:
     Attributes:
         path: the folder.
         inspectors, images, gallery, jobs, uploads, laboratory: folders in it.
+        buffer, thumbnails: folders in it that come when they are needed, and may be deleted while no service runs.
 
     Raises:
         UsageError: the folder cannot be made or written.
@@ -37,6 +38,8 @@ class Home:
         self.images = self.path / "images"
         self.gallery = self.path / "gallery"
         self.jobs = self.path / "jobs"
+        self.buffer = self.path / "buffer"
+        self.thumbnails = self.path / "thumbnails"
         self.uploads = self.path / "uploads"
         self.laboratory = self.path / "laboratory"
         try:

@@ -86,7 +86,7 @@ class PartCounts:
         self, names: Sequence[str], since: datetime, until: datetime | None = None
     ) -> dict[str, VerdictCounts]:
         """Photographs by verdict, of each inspector that had any in the span."""
-        span = conditions(InspectionFilter(since=since, until=until))
+        span = conditions(InspectionFilter(since=since, until=until, void=False))
         # How many there were is in the index of the inspectors, and what did not pass is found by that of the
         # verdicts: no row of a passed part is read.
         all_of_them = (
@@ -118,7 +118,7 @@ class PartCounts:
             .where(
                 _ROW.verdict == Verdict.REVIEW.value,
                 _ROW.truth.is_(None),
-                *conditions(InspectionFilter(since=since)),
+                *conditions(InspectionFilter(since=since, void=False)),
             )
             .group_by(_ROW.inspector)
         )
@@ -130,25 +130,28 @@ class PartCounts:
         found = {}
         with self._database.session() as session:
             for name in names:
-                mine = (_ROW.inspector == name, *conditions(None))
-                newest_first = (_ROW.time.desc(), _ROW.id.desc())
-                time = session.scalar(select(_ROW.time).where(*mine).order_by(*newest_first).limit(1))
-                if time is None:
-                    continue
-                last = (
-                    select(_ROW.image_digest, _ROW.image_suffix, _ROW.time, _ROW.id)
-                    .where(*mine)
-                    .order_by(*newest_first)
-                    .limit(_LOOKED_AT)
-                    .subquery()
+                mine = (
+                    select(_ROW.time, _ROW.image_digest, _ROW.image_suffix, _ROW.id)
+                    .where(_ROW.inspector == name, *conditions(None))
+                    .order_by(_ROW.time.desc(), _ROW.id.desc())
                 )
-                kept = session.execute(
-                    select(last.c.image_digest, last.c.image_suffix)
-                    .where(last.c.image_suffix.is_not(None))
-                    .order_by(last.c.time.desc(), last.c.id.desc())
-                    .limit(1)
-                ).one_or_none()
-                found[name] = LatestInspection(time, kept and (str(kept[0]), str(kept[1])))
+                newest = session.execute(mine.limit(1)).one_or_none()
+                if newest is None:
+                    continue
+                last = mine.limit(_LOOKED_AT).subquery()
+                kept = (
+                    newest
+                    if newest.image_suffix is not None
+                    else session.execute(
+                        select(last)
+                        .where(last.c.image_suffix.is_not(None))
+                        .order_by(last.c.time.desc(), last.c.id.desc())
+                        .limit(1)
+                    ).one_or_none()
+                )
+                found[name] = LatestInspection(
+                    newest.time, kept and (str(kept.image_digest), str(kept.image_suffix))
+                )
         return found
 
 

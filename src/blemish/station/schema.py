@@ -188,7 +188,22 @@ INSPECTIONS = Table(
     Column("id", Number, primary_key=True),
     *columns_of(InspectionRecord),
     Index("ix_inspections_time", "time", "id"),
-    Index("ix_inspections_inspector", "inspector", "time", "id"),
+    # What follows the number is there for the statistics: they are counted in the index alone.
+    Index(
+        "ix_inspections_inspector",
+        "inspector",
+        "time",
+        "id",
+        "verdict",
+        "truth",
+        "voided",
+        "repeat_of",
+        "version",
+        "score",
+        "threshold",
+        "defect_type",
+        "serial_number",
+    ),
     Index("ix_inspections_verdict", "verdict", "time", "id"),
     *(
         Index(
@@ -199,7 +214,7 @@ INSPECTIONS = Table(
             sqlite_where=text(f"{column} IS NOT NULL"),
             postgresql_where=text(f"{column} IS NOT NULL"),
         )
-        for column in ("truth", "defect_type")
+        for column in ("truth", "defect_type", "serial_number")
     ),
     Index("ix_inspections_image_digest", "image_digest"),
     sqlite_autoincrement=True,

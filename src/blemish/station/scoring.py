@@ -26,6 +26,17 @@ def scored_alike(database: Database, shelf: InspectorShelf, version: InspectorVe
         return tuple(sorted({version.version, *session.scalars(alike)}))
 
 
+def scoring_as(database: Database, shelf: InspectorShelf, digest: str) -> list[InspectorVersion]:
+    """The versions on a shelf of any name whose scores mean what this scoring digest says, oldest first."""
+    for name in shelf.names():
+        _note_scoring(database, shelf, name)
+    row = InspectorVersionRow
+    query = select(row.name, row.version).where(row.scoring_digest == digest).order_by(row.id)
+    with database.session() as session:
+        found = [(str(name), int(version)) for name, version in session.execute(query)]
+    return [shelf.get(name, version) for name, version in found]
+
+
 def _note_scoring(database: Database, shelf: InspectorShelf, name: str) -> None:
     """Note the scoring of versions that were added by an earlier Blemish; their files are read for that, once."""
     row = InspectorVersionRow

@@ -105,7 +105,7 @@ class InspectorShelf:
     ) -> InspectorVersion:
         artifact = read_artifact(path)
         name = check_name(artifact.manifest.name if name is None else name, "An inspector")
-        artifact.normal_scores()  # checked before anything is written
+        artifact.calibration()  # checked before anything is written
         digest = file_digest(path)
         for attempt in range(1, _TRIES + 1):
             try:
@@ -315,7 +315,7 @@ def _new_row(session: Session, artifact: Artifact, digest: str, name: str, by: s
     """The row of another version of an inspector, with the next number."""
     query = select(func.max(InspectorVersionRow.version)).where(InspectorVersionRow.name == name)
     version = (session.scalar(query) or 0) + 1
-    manifest, scores = artifact.manifest, artifact.normal_scores()
+    manifest = artifact.manifest
     row = InspectorVersionRow(
         name=name,
         version=version,
@@ -327,7 +327,7 @@ def _new_row(session: Session, artifact: Artifact, digest: str, name: str, by: s
         added=datetime.now(UTC),
         by=by,
         n_normal_scores=artifact.calibration().n,
-        normal_scores=_thinned(scores),
+        normal_scores=_thinned(artifact.normal_scores()),
         scoring_digest=manifest.scoring_digest,
     )
     session.add(row)

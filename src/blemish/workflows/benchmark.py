@@ -30,7 +30,7 @@ class BenchmarkRequest(GroupedRequest):
     detectors: tuple[str, ...] = Field(
         description="Names with commas between, as patchcore,cae; NAME:PRESET for a preset."
     )
-    out: Path = Field(description="Folder for the cells, benchmark.json and report.html.")
+    out: Path = Field(description="Folder for the cells, benchmark.json, benchmark.csv and report.html.")
     seeds: tuple[int, ...] = Field((0,), description="Fit once with each, as 0,1,2.")
     size: int | None = Field(None, description="Side in pixels for all detectors; each one's own if absent.")
     backbone: BackboneName = None
@@ -127,7 +127,7 @@ def benchmark(
         CatalogError: a folder cannot be used, or has no test photographs.
         BlemishError: `out` cannot be written.
     """
-    from blemish.core.storage import write_json
+    from blemish.core.storage import write_json, write_text
     from blemish.experiments.benchmark.candidates import open_candidates
     from blemish.experiments.benchmark.compared import open_compared
     from blemish.experiments.benchmark.matrix import run_benchmark
@@ -160,4 +160,5 @@ def benchmark(
         say(f"{category}: {said}")
     write_report(measured, result.report, "Detectors side by side")
     write_json(out / "benchmark.json", result.to_json())
+    write_text(out / "benchmark.csv", measured.table().to_csv())
     return result

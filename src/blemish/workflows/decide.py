@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from blemish.core.errors import ArtifactError, CatalogError, UsageError
-from blemish.core.progress import say, task
+from blemish.core.errors import ArtifactError, UsageError
+from blemish.core.progress import task
 from blemish.core.records import Text
-from blemish.data.told import NOTHING_TOLD
+from blemish.line.inspector_title import inspector_title, kept_version
 from blemish.workflows.data_request import DataRequest
-from blemish.workflows.evaluate import kept_version
-from blemish.workflows.fields import FalseRejectRate, InspectorFile, ReviewRate
-from blemish.workflows.request import Option, Outcome
+from blemish.workflows.fields import FalseRejectRate, HistoryUrl, InspectorFile, ReviewRate, StationHome
+from blemish.workflows.request import UNLISTED, Option, Outcome
 
 if TYPE_CHECKING:
     from blemish.core.conformal import Calibration
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from blemish.line.manifest import Manifest
     from blemish.line.pixel_policy import PixelPolicy
     from blemish.line.policy import Policy
-
-_MOST_TOLD = 3
 
 
 class DecideRequest(DataRequest):
@@ -80,6 +77,20 @@ class DecideRequest(DataRequest):
         None, description="Regions no farther apart are one, as 10px or 0.3mm; 0px for none."
     )
     undo: bool = Field(False, description="Bring the decision before back; again goes back further.")
+    from_history: bool = Field(
+        False, description="What people found bad at the station counts as known defects too."
+    )
+    preview: bool = Field(
+        False, description="Change nothing: say what past inspections of the station would have become."
+    )
+    last: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Of --preview: so many of the latest inspections (1000 if absent).",
+    )
+    home: StationHome = None
+    database: HistoryUrl = None
     out: Path | None = Field(
         None, description="Write the changed inspector here, and leave INSPECTOR as it is."
     )
@@ -88,6 +99,9 @@ class DecideRequest(DataRequest):
     note: Text | None = Field(None, description="Why, for the record.")
     category: str | None = Field(
         None, description="Of several categories in DATA, this one; the inspector's if absent."
+    )
+    digest: Annotated[str | None, UNLISTED] = Field(
+        None, description="SHA-256 that the inspector's file is known by."
     )
 
     def policy(self) -> Policy:
@@ -147,10 +161,17 @@ class DecideResult(Outcome):
             known = {
                 "n": len(self.defects.scores),
                 **dict(counts),
+                "scores": [
+                    {"path": name, "score": float(score), "digest": digest}
+                    for name, score, digest in zip(
+                        self.defects.names, self.defects.scores, self.defects.digests, strict=True
+                    )
+                ],
                 "left_out": [{"path": one.name, "detail": one.detail} for one in self.defects.left_out],
             }
         return {
             "inspector": self.manifest.name,
+            "scoring_digest": self.manifest.scoring_digest,
             "decision": _document(self.decision),
             "before": self.before and _document(self.before),
             "n_good": self.calibration.n,
@@ -177,15 +198,19 @@ def decide(request: DecideRequest) -> DecideResult:
     from blemish.line.pixel_policy import decided_whole
     from blemish.line.policy import require_possible
     from blemish.line.region_statistics import region_statistics
+    from blemish.workflows.known_defects import scored_defects, with_corrected, with_history
 
     policy, of_regions = request.policy(), request.pixel_policy()
     asked = bool(policy.asked) or of_regions.asked
+    request, corrected = with_history(request)
     _check_names(request, changes=asked)
-    artifact = read_artifact(request.inspector)
+    artifact = read_artifact(request.inspector, digest=request.digest)
     calibration, manifest = artifact.calibration(), artifact.manifest
     if policy.asked:
-        require_possible(policy, calibration, request.from_defects is not None)
-    known = None if request.from_defects is None else _known_defects(request, artifact)
+        require_possible(policy, calibration, request.from_defects is not None or corrected is not None)
+    known = None if request.from_defects is None else scored_defects(request, artifact)
+    if corrected is not None:
+        known = with_corrected(known, corrected)
     scores = None if known is None else known.scores
     out, before = None, None
     if asked:
@@ -199,7 +224,8 @@ def decide(request: DecideRequest) -> DecideResult:
     rows = decision_table(manifest.decision, calibration, scores)
     result = DecideResult(manifest, before, calibration, rows, known, out, request.report)
     if request.report is not None:
-        _write_report(result, request.report)
+        title = inspector_title(request.inspector, result.manifest.name)
+        _write_report(result, title, request.report)
     return result
 
 
@@ -223,97 +249,6 @@ def _write(artifact: Artifact, manifest: Manifest, out: Path) -> None:
     write_artifact(out, manifest, artifact.members)
 
 
-def _known_defects(request: DecideRequest, artifact: Artifact) -> DefectScores:
-    """Photographs of known defects, scored; says which do not count.
-
-    Raises:
-        CatalogError: there are none.
-        UsageError: none of them counts.
-    """
-    from blemish.line.defect_scores import score_defects
-    from blemish.line.runtime import Inspector
-
-    paths = defect_photographs(request, artifact.manifest.training.category)
-    found = score_defects(Inspector(artifact), paths)
-    for one in found.left_out[:_MOST_TOLD]:
-        say(f"Does not count as a known defect: {one.name}: {one.detail}")
-    if len(found.left_out) > _MOST_TOLD:
-        say(f"{len(found.left_out)} photographs in all do not count; --json lists them.")
-    return found
-
-
-def defect_photographs(request: DecideRequest, category: str) -> list[Path]:
-    """The photographs of DATA that show defects: its defective ones, or all of a folder that is no data set.
-
-    Args:
-        request: what was asked for; `from_defects` is given.
-        category: of the inspector, meant where DATA holds several.
-
-    Raises:
-        CatalogError: there are none.
-        UsageError: DATA does not exist.
-    """
-    from blemish.line.photographs import find_photographs
-
-    data = request.from_defects
-    assert data is not None
-    if not data.exists():
-        raise UsageError(f"{data} does not exist: name a folder with photographs of defects.")
-    try:
-        labelled = _labelled(request, data, category)
-    except (
-        ModuleNotFoundError
-    ):  # without the laboratory, a folder without folders in it can only be of one kind
-        if request.told != NOTHING_TOLD or not data.is_dir() or any(one.is_dir() for one in data.iterdir()):
-            raise
-        labelled = None
-    if labelled is not None:
-        return labelled
-    found = [one.path for one in find_photographs([data], ignore=request.left_out) if one.error is None]
-    if not found:
-        raise CatalogError(f"{data} holds no photograph: name a folder with photographs of defects.")
-    say(
-        f"All {len(found)} photographs of {data} count as known defects, as nothing in it says which are good."
-    )
-    return found
-
-
-def _labelled(request: DecideRequest, data: Path, category: str) -> list[Path] | None:
-    """The defective photographs of a data set; None where a folder is none.
-
-    Raises:
-        CatalogError: it is one, and has none, or not the category.
-    """
-    from blemish.data.catalog import open_catalogs
-    from blemish.data.categories import open_category
-    from blemish.data.entries import ANOMALOUS
-    from blemish.workflows.problems import said_problems
-
-    told = request.told
-    try:
-        catalog = open_category(data, request.category, category, told)
-    except CatalogError:
-        if request.category or told != NOTHING_TOLD:
-            raise
-        try:
-            several = len(open_catalogs(data)) > 1
-        except CatalogError:
-            several = False
-        if several:
-            raise
-        return None
-    if catalog.layout == "images" and told == NOTHING_TOLD:
-        return None
-    defective = [Path(path) for path in catalog.table.loc[catalog.table["label"] == ANOMALOUS, "path"]]
-    if not defective:
-        raise CatalogError(
-            f"{data} has no photographs that are known to show defects: name their folder itself, or say which it is "
-            "with --defective."
-        )
-    said_problems(catalog)
-    return defective
-
-
 def _check_names(request: DecideRequest, changes: bool) -> None:
     """Refuse names of files before any work.
 
@@ -335,8 +270,8 @@ def _check_names(request: DecideRequest, changes: bool) -> None:
         )
 
 
-def _write_report(result: DecideResult, out: Path) -> None:
-    """Write the report.
+def _write_report(result: DecideResult, title: str, out: Path) -> None:
+    """Write the report; `title` is what the inspector is called.
 
     Raises:
         BlemishError: the file cannot be written.
@@ -348,5 +283,5 @@ def _write_report(result: DecideResult, out: Path) -> None:
         shown = Shown(
             result.manifest.decisions, result.before, result.calibration, result.rows, result.scores
         )
-        title = f"{result.manifest.name}: decision"
-        write_decision_report(shown, out, title, inspector_facts(result.manifest))
+        facts = inspector_facts(result.manifest) | {"Inspector": title}
+        write_decision_report(shown, out, f"{title}: decision", facts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import Field
 
 from blemish.core.progress import say
 from blemish.core.storage import file_digest, write_json
+from blemish.line.inspector_title import inspector_title, kept_version
 from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import InspectorFile
 from blemish.workflows.request import UNLISTED, Argument, Outcome
@@ -91,8 +91,8 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
     from blemish.workflows.problems import said_problems
 
     inspector = Inspector.load(request.inspector, digest=request.digest)
-    manifest, kept = inspector.manifest, kept_version(request.inspector)
-    title = request.title or (f"{kept[0]}, version {kept[1]}" if kept else inspector.name)
+    manifest = inspector.manifest
+    title = request.title or inspector_title(request.inspector, inspector.name)
     if catalog is None:
         catalog = open_category(request.data, request.category, manifest.training.category, request.told)
         said = said_problems(catalog, manifest.preprocessing.bit_depth)
@@ -114,10 +114,3 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
     )
     write_json(request.folder / "metrics.json", result.to_json())
     return result
-
-
-def kept_version(path: Path) -> tuple[str, int] | None:
-    """Name and version of an inspector on a station's shelf, where files are named by number and digest; else None."""
-    found = re.fullmatch(r"([0-9]{4,})-[0-9a-f]{12}\.blemish", path.name)
-    folder = path.absolute().parent
-    return (folder.name, int(found[1])) if found and folder.parent.name == "inspectors" else None

@@ -37,6 +37,12 @@ GalleryLocation = Annotated[
     Option(metavar="DIR|URL"),
     Field(description="Folder of the gallery, or URL of a Qdrant server. [default: gallery in BLEMISH_HOME]"),
 ]
+StationHome = Annotated[Path | None, Field(description="Folder of the station; BLEMISH_HOME if absent.")]
+HistoryUrl = Annotated[
+    str | None,
+    Option(environment="BLEMISH_DATABASE"),
+    Field(description="URL of the history, if not in the home."),
+]
 BitDepth = Annotated[int, Field(ge=8, le=16, description="Bits that 16-bit photographs really use, as 12.")]
 Augment = Annotated[
     str | None,

@@ -14,7 +14,6 @@ from blemish.core.errors import BlemishError, UsageError
 from blemish.core.progress import say, task
 from blemish.detectors.chosen import choose_detectors, with_settings
 from blemish.detectors.registry import DEFAULT_DETECTOR
-from blemish.station.records import check_name
 from blemish.view.shapes import is_shape
 from blemish.workflows.data_request import GroupedRequest
 from blemish.workflows.fields import (
@@ -300,6 +299,8 @@ def _check_names(request: FitRequest) -> None:
     """
     out, report = request.out, request.report
     if request.name is not None:
+        from blemish.station.records import check_name
+
         check_name(request.name, "A part")
     if out.suffix != ".blemish":
         raise UsageError(f"{out} does not end in .blemish: name the file to write, as --out part.blemish.")

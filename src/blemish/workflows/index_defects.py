@@ -12,8 +12,8 @@ from pydantic import Field
 
 from blemish.core.errors import CatalogError, ImageError, UsageError
 from blemish.core.progress import say, track
+from blemish.line.inspector_title import kept_version
 from blemish.workflows.data_request import DataRequest
-from blemish.workflows.evaluate import kept_version
 from blemish.workflows.fields import Beholder, GalleryLocation
 from blemish.workflows.request import Argument, Outcome
 

@@ -51,6 +51,7 @@ def fit(
     leave_out_suspicious: bool = False,
     false_reject_rate: float | None = None,
     review_rate: float | None = None,
+    name: str | None = None,
     **parameters: Any,
 ) -> Inspector:
     """Learn an inspector from photographs of good parts.
@@ -75,6 +76,7 @@ def fit(
         leave_out_suspicious: learn again without the good photographs that stand far out of the others.
         false_reject_rate: share of good parts that may be rejected; 0.01 where None, or the smallest that can be.
         review_rate: share of good parts that may be rejected or shown to a person; 0.05 where None, 0 for no review.
+        name: of the part, which the inspector is called by; as its file where None.
         **parameters: of the detector, as `size=448`.
 
     Returns:
@@ -93,7 +95,7 @@ def fit(
         >>> inspector.inspect(plates[0]).verdict
         <Verdict.PASS: 'pass'>
     """
-    name = detector if isinstance(detector, str) else detector.name
+    chosen = detector if isinstance(detector, str) else detector.name
     if not isinstance(detector, str):
         parameters = detector.get_params() | parameters
     shapes = tuple(one for one in ignore if is_shape(one))
@@ -105,13 +107,14 @@ def fit(
         catalog = photographs.enter_context(_catalog(data, category, parameters.get("bit_depth", 16), told))
         if out is None:
             temporary = folder.enter_context(TemporaryDirectory(prefix="blemish-"))
-            named = catalog.category if category or names_part(catalog.category) else UNNAMED
-            out = Path(temporary) / f"{named}.blemish"
+            said = catalog.category if category or names_part(catalog.category) else UNNAMED
+            out = Path(temporary) / f"{name or said}.blemish"
         request = FitRequest(
             data=catalog.root,
             out=Path(out),
+            name=name,
             category=category,
-            detector=name,
+            detector=chosen,
             preset=preset,
             parameters=parameters,
             quick=quick,
@@ -336,9 +339,11 @@ class Measured:
         """
         from blemish.evaluation.facts import inspector_facts
         from blemish.evaluation.report import write_report
+        from blemish.line.inspector_title import inspector_title
 
-        title, facts = f"{self.inspector.name}: evaluation", inspector_facts(self.inspector.manifest)
-        write_report([self.evaluation], Path(path), title, facts, self.inspector.history)
+        title = inspector_title(self.inspector.path, self.inspector.name)
+        facts = inspector_facts(self.inspector.manifest) | {"Inspector": title}
+        write_report([self.evaluation], Path(path), f"{title}: evaluation", facts, self.inspector.history)
 
     def __repr__(self) -> str:
         """The inspector's name and the main figures."""

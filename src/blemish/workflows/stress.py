@@ -12,8 +12,8 @@ from pydantic import Field
 from blemish import __version__
 from blemish.core.explanation import STOPPED
 from blemish.core.progress import say, task
+from blemish.line.inspector_title import inspector_title, kept_version
 from blemish.workflows.data_request import DataRequest
-from blemish.workflows.evaluate import kept_version
 from blemish.workflows.fields import InspectorFile
 from blemish.workflows.request import UNLISTED, Argument, Outcome
 
@@ -128,8 +128,7 @@ def stress(request: StressRequest) -> StressResult:
         journal.close()
     for failure in measured.failed:
         say(f"{failure.path}: {failure.detail}")
-    kept = kept_version(request.inspector)
-    title = request.title or (f"{kept[0]}, version {kept[1]}" if kept else inspector.name)
+    title = request.title or inspector_title(request.inspector, inspector.name)
     result = StressResult(measured, request.folder / "report.html")
     with task("Writing the report"):
         examples = [Path(row.path) for row in plan.photographs if row.label == "normal"]

@@ -77,6 +77,7 @@ class Benchmark:
             "seeds": list(self.seeds),
             "cells": cells,
             "table": table.to_json(timed=False),
+            "intervals": table.intervals_to_json(),
             "timings": {
                 "seconds": self.seconds,
                 "measured_now": self.measured,

@@ -21,9 +21,10 @@ from blemish.experiments.benchmark import figures
 from blemish.experiments.benchmark.cell import CellResult
 from blemish.experiments.benchmark.compared import ComparedCategory, counts
 from blemish.experiments.benchmark.exhibits import exhibit_rows
+from blemish.experiments.benchmark.headline import headline
 from blemish.experiments.benchmark.matrix import Benchmark
 from blemish.experiments.benchmark.published import published_methods
-from blemish.experiments.benchmark.table import COLUMNS, Block, Row, Table
+from blemish.experiments.benchmark.table import COLUMNS, PLACES, Block, Table
 
 # Pictures of about 15 kB: what keeps the file under some 12 MB beside Plotly's 5 MB.
 MOST_PICTURES, _FEWEST_ROWS = 420, 2
@@ -31,14 +32,12 @@ _PUBLISHED = (
     ("image_auroc", "Image AUROC"),
     ("pixel_auroc", "Pixel AUROC"),
     ("aupro", "AUPRO"),
-    ("image_f1", "F1"),
+    ("image_f1", "Max F1"),
     ("precision", "Precision"),
     ("recall", "Recall"),
     ("accuracy", "Accuracy"),
     ("pixel_f1", "Pixel F1"),
 )
-_DASH_ARRAYS = {"solid": "none", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3"}
-"""Plotly's styles of lines, as SVG has them."""
 
 
 def write_report(benchmark: Benchmark, out: Path, title: str) -> None:
@@ -76,33 +75,6 @@ def write_report(benchmark: Benchmark, out: Path, title: str) -> None:
     write_text(out, page)
 
 
-def headline(table: Table) -> str:
-    """The result in a sentence or two: who is most accurate, and who is fastest."""
-    places = {column.key: number for number, column in enumerate(COLUMNS)}
-    whole = list(table.mean.compared().values())
-    accurate = _extreme(whole, places["image_auroc"], higher=True)
-    fast = _extreme(whole, places["ms"], higher=False)
-    if accurate is None or fast is None:
-        return "No detector has figures on every category."
-    n = len(table.blocks) - 1
-    over = "" if n == 1 else f" on the mean of {n} categories"
-    auroc = accurate.values[places["image_auroc"]]
-    if len(whole) == 1:
-        return f"{accurate.label} ranks parts with an image AUROC of {auroc:.3f}{over}."
-    sentence = f"{accurate.label} ranks parts best{over}, with an image AUROC of {auroc:.3f}"
-    if fast is accurate:
-        return f"{sentence}, and is the fastest, with {fast.values[places['ms']]:.1f} ms an image."
-    return (
-        f"{sentence} at {accurate.values[places['ms']]:.1f} ms an image; {fast.label} is the fastest, with "
-        f"{fast.values[places['ms']]:.1f} ms and {fast.values[places['image_auroc']]:.3f}."
-    )
-
-
-def _extreme(rows: Sequence[Row], place: int, higher: bool) -> Row | None:
-    known = [row for row in rows if not math.isnan(row.values[place])]
-    return (max if higher else min)(known, key=lambda row: row.values[place]) if known else None
-
-
 def _facts(benchmark: Benchmark) -> dict[str, str]:
     """What a reader must know to trust the figures."""
     photographs = sum(len(one.catalog) for one in benchmark.data)
@@ -138,7 +110,9 @@ def _rows(block: Block) -> list[dict[str, Any]]:
             "cells": [
                 {
                     "value": column.shown(value),
+                    "exact": "" if math.isnan(value) else f"{value:.6g}",
                     "spread": "" if math.isnan(spread) else f"± {column.shown(spread)}",
+                    "interval": None if math.isnan(row.interval(column.key)[0]) else row.interval(column.key),
                     "best": place in best[number],
                 }
                 for number, (column, value, spread) in enumerate(
@@ -169,10 +143,10 @@ def _section(
     both = any(result.metrics["n_normal"] and result.metrics["n_anomalous"] for result in first.values())
     charts = []
     if both:
-        note = (
-            "Defects found against good parts rejected. Each dot is where the detector's own threshold works."
-        )
+        note = "Defects found against good parts rejected. Each mark is where the detector's own threshold works."
         charts.append(chart("ROC curves", note, figures.roc_figure(first, columns)))
+        note = "Share of the rejects that are defective, against defects found. The marks are the same thresholds."
+        charts.append(chart("Precision-recall curves", note, figures.precision_recall_figure(first, columns)))
         note = "Image AUROC of each type of defect against all good parts."
         charts.append(
             chart("By defect type", note, figures.type_figure(first, columns, "image_auroc", "Image AUROC"))
@@ -185,7 +159,6 @@ def _section(
         "types": _types(first),
         "detectors": [_detector(result, colours[label]) for label, result in first.items()],
         "labels": [(label, colours[label]) for label in first],
-        "legend": [(label, colours[label], _DASH_ARRAYS[figures.dash(columns[label])]) for label in first],
         "exhibits": exhibit_rows(data, first, rows),
         **beside_published(data.name, table),
     }
@@ -238,10 +211,7 @@ def beside_published(category: str, table: Table) -> dict[str, Any]:
     published = published_methods(category)
     columns = [one for one in _PUBLISHED if any(one[0] in method.figures for method in published)]
     block = next(block for block in table.blocks if block.title == category)
-    places = {column.key: number for number, column in enumerate(COLUMNS)}
-    keys = ["f1" if key == "image_f1" else key for key, _ in columns]
     measured = [
-        (row.label, [COLUMNS[places[key]].shown(row.values[places[key]]) for key in keys])
-        for row in block.rows
+        (row.label, [COLUMNS[PLACES[key]].shown(row.value(key)) for key, _ in columns]) for row in block.rows
     ]
     return {"published": published, "published_columns": columns, "measured": measured}

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from blemish.core.json_values import number_or_none
+from blemish.core.spreadsheet import csv_table
+from blemish.evaluation.intervals import auroc_interval, binomial_interval, mean_interval
+from blemish.evaluation.worth import Worth
 from blemish.experiments.benchmark.cell import CellResult
 
 
@@ -22,6 +26,7 @@ class Column:
         digits: decimals shown.
         higher: whether a higher value is better.
         timed: whether it differs from run to run.
+        traded: whether it can be had for nothing by rejecting all or nothing, so that the best of it says little.
     """
 
     key: str
@@ -29,6 +34,7 @@ class Column:
     digits: int = 3
     higher: bool = True
     timed: bool = False
+    traded: bool = False
 
     def shown(self, value: float) -> str:
         """A value as the table shows it."""
@@ -37,18 +43,28 @@ class Column:
 
 COLUMNS = (
     Column("image_auroc", "Image AUROC"),
-    Column("pixel_auroc", "Pixel AUROC"),
+    Column("image_f1", "Max F1"),
     Column("f1", "F1"),
-    Column("precision", "Precision"),
-    Column("recall", "Recall"),
+    Column("precision", "Precision", traded=True),
+    Column("recall", "Recall", traded=True),
+    Column("false_reject", "False rejects", higher=False, traded=True),
     Column("accuracy", "Accuracy"),
-    Column("pixel_f1", "Pixel F1"),
+    Column("pixel_auroc", "Pixel AUROC"),
     Column("aupro", "AUPRO"),
+    Column("pixel_f1", "Pixel F1"),
     Column("iou", "IoU"),
     Column("fit_seconds", "Fit, s", 1, higher=False, timed=True),
     Column("ms", "ms an image", 1, higher=False, timed=True),
     Column("megabytes", "MB", 1, higher=False),
 )
+PLACES = {column.key: number for number, column in enumerate(COLUMNS)}
+"""Where each column stands."""
+
+INTERVALS = ("image_auroc", "recall", "false_reject")
+"""Columns whose figures have an interval."""
+
+Interval = tuple[float, float]
+NO_INTERVAL: Interval = (math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,7 @@ class Row:
         spreads: standard deviation over seeds (n - 1); nan with a single one.
         note: why there are no values, or what they leave out; empty if nothing is missing.
         remark: what else a reader must know to compare it; empty if nothing.
+        intervals: 95 % intervals by the column's key, of those figures that have one.
     """
 
     label: str
@@ -68,6 +85,23 @@ class Row:
     spreads: tuple[float, ...]
     note: str = ""
     remark: str = ""
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+
+    def value(self, key: str) -> float:
+        """The figure in a column; nan where undefined."""
+        return self.values[PLACES[key]]
+
+    def interval(self, key: str) -> Interval:
+        """Its 95 % interval; nan where there is none."""
+        return self.intervals.get(key, NO_INTERVAL)
+
+    @property
+    def worth(self) -> Worth:
+        """How it ranks parts, and what its threshold makes of that."""
+        missed = 1 - self.value("recall")
+        return Worth(
+            self.value("image_auroc"), self.interval("image_auroc"), missed, self.value("false_reject")
+        )
 
 
 @dataclass(frozen=True)
@@ -87,13 +121,16 @@ class Block:
         return {place: row for place, row in whole.items() if not row.remark} or whole
 
     def best(self) -> list[set[int]]:
-        """For each column the rows whose shown value is the best; none where all that are compared are alike."""
+        """For each column the rows whose shown value is the best; none where all that are compared are alike.
+
+        None either of what is traded: the precision is 1 of who rejects next to nothing.
+        """
         found = []
         for number, column in enumerate(COLUMNS):
             known = {
                 place: float(column.shown(row.values[number]))
                 for place, row in self.compared().items()
-                if not math.isnan(row.values[number])
+                if not (column.traded or math.isnan(row.values[number]))
             }
             best = (max if column.higher else min)(known.values()) if len(set(known.values())) > 1 else None
             found.append({place for place, value in known.items() if value == best})
@@ -135,6 +172,38 @@ class Table:
             }
             for block in (*self.blocks, *self.subclasses)
         }
+
+    def intervals_to_json(self) -> dict[str, dict[str, dict[str, list[float | None]]]]:
+        """Title of the block, label of the row, key of the column: both edges of the 95 % interval."""
+        return {
+            block.title: {
+                row.label: {
+                    key: [number_or_none(edge) for edge in interval]
+                    for key, interval in row.intervals.items()
+                }
+                for row in block.rows
+            }
+            for block in (*self.blocks, *self.subclasses)
+        }
+
+    def to_rows(self) -> list[dict[str, str | float | None]]:
+        """A row for each detector in each block, flat: what a spreadsheet holds; None where undefined."""
+        rows = []
+        for block in self.shown:
+            for row in block.rows:
+                cells: dict[str, str | float | None] = {"category": self.title(block), "detector": row.label}
+                for column, value in zip(COLUMNS, row.values, strict=True):
+                    cells[column.key] = number_or_none(value)
+                    if column.key in INTERVALS:
+                        low, high = row.interval(column.key)
+                        cells[f"{column.key}_low"] = number_or_none(low)
+                        cells[f"{column.key}_high"] = number_or_none(high)
+                rows.append(cells | {"note": row.note, "remark": row.remark})
+        return rows
+
+    def to_csv(self) -> str:
+        """The same as CSV."""
+        return csv_table(self.to_rows())
 
 
 def comparison_table(results: Sequence[CellResult], subclasses: Mapping[str, str] | None = None) -> Table:
@@ -195,7 +264,8 @@ def _row(label: str, results: Sequence[CellResult]) -> Row:
         remark = (
             f"learnt from {figures['n_labelled']} labelled test photographs, tested on the other {n_test}"
         )
-    return Row(label, tuple(values.mean(axis=0).tolist()), tuple(spreads.tolist()), note, remark)
+    means = tuple(values.mean(axis=0).tolist())
+    return Row(label, means, tuple(spreads.tolist()), note, remark, _intervals(means, figures))
 
 
 def _mean_row(label: str, rows: Sequence[Row]) -> Row:
@@ -209,9 +279,34 @@ def _mean_row(label: str, rows: Sequence[Row]) -> Row:
     note = f"without {missing} of {len(rows)} categories, where it failed" if missing else ""
     labelled = any(row.remark for row in rows)
     remark = "learnt from labelled test photographs too, tested on the others" if labelled else ""
-    return Row(label, values, (math.nan,) * len(values), note, remark)
+    intervals = {key: _mean_interval(rows, key) for key in INTERVALS}
+    return Row(label, values, (math.nan,) * len(values), note, remark, intervals)
+
+
+def _intervals(values: Sequence[float], figures: Mapping[str, Any]) -> dict[str, Interval]:
+    """Intervals of one category's figures, which are means over seeds: how far so many test parts can tell."""
+    n_normal, n_anomalous = figures.get("n_normal") or 0, figures.get("n_anomalous") or 0
+    auroc, recall, false_reject = (values[PLACES[key]] for key in INTERVALS)
+    return {
+        "image_auroc": auroc_interval(auroc, n_anomalous, n_normal)
+        if n_normal and n_anomalous
+        else NO_INTERVAL,
+        "recall": _share_interval(recall, n_anomalous),
+        "false_reject": _share_interval(false_reject, n_normal),
+    }
+
+
+def _share_interval(share: float, n: int) -> Interval:
+    return NO_INTERVAL if math.isnan(share) else binomial_interval(share * n, n)
+
+
+def _mean_interval(rows: Sequence[Row], key: str) -> Interval:
+    known = [row for row in rows if math.isfinite(row.value(key))]
+    return mean_interval([row.value(key) for row in known], [row.interval(key) for row in known])
 
 
 def _figure(result: CellResult, column: Column) -> float:
     value = (result.timings if column.timed else result.metrics).get(column.key)
+    if isinstance(value, Mapping):  # a share of parts, with its counts
+        value = value["rate"]
     return math.nan if value is None else float(value)

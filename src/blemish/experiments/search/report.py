@@ -14,6 +14,12 @@ from blemish.core.storage import write_text
 from blemish.evaluation.figures import threshold_figure
 from blemish.evaluation.metrics import Decision
 from blemish.evaluation.report import shown_figure
+from blemish.evaluation.worth import (
+    BEST_F1,
+    THRESHOLD_OF_BEST_F1,
+    ranked_and_decided,
+    ranking_in_words,
+)
 from blemish.experiments.final import Final
 from blemish.experiments.search import figures
 from blemish.experiments.search.search import Search, SearchPlan
@@ -74,7 +80,9 @@ def headline(result: Search) -> str:
         return f"{sentence} There are no test images to measure it on."
     if ranking.one_class:
         return f"{sentence} The test images are of one class only, so they give no AUROC."
-    return f"{sentence} On the test images, which nothing was chosen on, it reaches {ranking.auroc():.3f}."
+    worth = result.final.worth(BEST_F1)
+    ranked = f"On the test images, which nothing was chosen on, it reaches {ranking_in_words(worth)}"
+    return f"{sentence} {ranked_and_decided(ranked, worth, THRESHOLD_OF_BEST_F1)}."
 
 
 def _facts(result: Search) -> dict[str, str]:

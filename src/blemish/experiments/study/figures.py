@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import plotly.graph_objects as go
 
-from blemish.core.charts import chart_layout, chart_line
+from blemish.core.charts import chart_layout, chart_line, hatched_bars
+from blemish.core.histogram_axis import histogram_axis
 from blemish.core.json_values import number_or_none
 from blemish.evaluation.curves import RocCurve, add_histograms, roc_comparison
 from blemish.evaluation.thresholds import Threshold
@@ -19,6 +19,9 @@ from blemish.experiments.study.summary import Reached
 
 # Okabe and Ito's colours, which stay apart for every kind of colour blindness.
 _MODEL_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
+_MODEL_DASHES = ("solid", "dash", "dot", "dashdot")
+_MODEL_SYMBOLS = ("circle", "square", "diamond", "triangle-up")
+_MODEL_PATTERNS = ("", "/", "x", "-")
 _RULE_LINES = {
     "f1": ("#8a63d2", "solid"),
     "youden": ("#009e73", "dash"),
@@ -27,12 +30,21 @@ _RULE_LINES = {
 }
 _SYMBOLS = {"test": "circle", "train": "diamond-open"}
 _MOST_POINTS, _BINS = 600, 32
-_LOGARITHMIC_FROM = 20.0  # highest score over the median, from which a linear axis shows one bar
 
 
 def colour(model: str) -> str:
     """Colour of a model in all charts."""
     return _MODEL_COLOURS[MODELS.index(model) % len(_MODEL_COLOURS)]
+
+
+def dash(model: str) -> str:
+    """Style of a model's lines, which tells it from the others without colours."""
+    return _MODEL_DASHES[MODELS.index(model) % len(_MODEL_DASHES)]
+
+
+def symbol(model: str) -> str:
+    """A model's mark, which tells it from the others without colours."""
+    return _MODEL_SYMBOLS[MODELS.index(model) % len(_MODEL_SYMBOLS)]
 
 
 def bar_figure(groups: Mapping[str, Mapping[str, Reached]]) -> go.Figure:
@@ -46,7 +58,10 @@ def bar_figure(groups: Mapping[str, Mapping[str, Reached]]) -> go.Figure:
             x=list(groups),
             y=[number_or_none(one.test) for one in found],
             name=model,
-            marker={"color": colour(model)},
+            marker={
+                "color": colour(model),
+                "pattern": hatched_bars(_MODEL_PATTERNS[MODELS.index(model) % len(_MODEL_PATTERNS)]),
+            },
             error_y={
                 "type": "data",
                 "symmetric": False,
@@ -100,7 +115,17 @@ def roc_figure(found: Mapping[str, Final], rule: str) -> go.Figure:
         if ranking is None:
             continue
         decision = next((on_test for one, _, on_test in final.decisions() if one.rule == rule), None)
-        curves.append(RocCurve(f"{model} {ranking.auroc():.3f}", model, ranking, decision, colour(model)))
+        curves.append(
+            RocCurve(
+                f"{model} {ranking.auroc():.3f}",
+                model,
+                ranking,
+                decision,
+                colour(model),
+                dash(model),
+                symbol(model),
+            )
+        )
     figure = roc_comparison(curves, _MOST_POINTS)
     return figure.update_layout(showlegend=True, margin_t=76, legend_y=1.45)
 
@@ -108,24 +133,20 @@ def roc_figure(found: Mapping[str, Final], rule: str) -> go.Figure:
 def score_figure(final: Final) -> go.Figure:
     """Histograms of the scores on validation, above, and on test, below, with a line for every threshold.
 
-    Both have one axis, logarithmic where the highest scores would leave nothing to see of the others.
+    Both have one axis, which bends or is cut where the highest scores would leave nothing to see of the others.
     """
     shown = [("Validation", final.validation), *([("Test", final.test)] if final.test else [])]
     scores = np.concatenate([of.scores for _, of in shown])
     marks = [threshold.value for threshold in final.thresholds]
-    edges, logarithmic = _edges(np.append(scores, marks))
-    figure = go.Figure(layout=chart_layout("Anomaly score", ""))
+    bins = histogram_axis(scores, marks, _BINS)
+    figure = go.Figure(layout=chart_layout("", ""))
     for place, (name, of) in enumerate(shown):
         axis = "y" if place == 0 else "y2"
-        highest = add_histograms(figure, of.labels, of.scores, edges, axis, place == 0)
+        highest = add_histograms(figure, of.labels, of.scores, bins, axis, place == 0)
         for threshold in final.thresholds:
             _add_line(figure, threshold, highest, axis, place == 0)
         figure.update_layout({f"yaxis{axis[1:]}": _axis(name, place, len(shown))})
-    figure.update_xaxes(type="log" if logarithmic else "linear", anchor="y2" if len(shown) > 1 else "y")
-    if logarithmic:
-        decades = math.log10(edges[-1] / edges[0])
-        ticks = {"dtick": math.ceil(decades / 4)} if decades >= 2 else {"nticks": 5}
-        figure.update_xaxes(range=[math.log10(edges[0]), math.log10(edges[-1])], **ticks)
+    figure.update_xaxes(anchor="y2" if len(shown) > 1 else "y", **bins.layout("Anomaly score"))
     return figure.update_layout(barmode="overlay", bargap=0, margin_t=12)
 
 
@@ -139,14 +160,6 @@ def _axis(name: str, place: int, count: int) -> dict[str, object]:
     """One of the stacked vertical axes, the first on top."""
     domain = [0.0, 1.0] if count == 1 else [[0.54, 1.0], [0.0, 0.46]][place]
     return {"title": {"text": name}, "domain": domain, "fixedrange": True, "zeroline": False, "nticks": 4}
-
-
-def _edges(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], bool]:
-    """Edges of bins that reach from the lowest to the highest value, and whether they are spread by ratio."""
-    low, high = float(values.min()), float(values.max())
-    if low > 0 and high > _LOGARITHMIC_FROM * float(np.median(values)):
-        return np.geomspace(low * 0.98, high * 1.02, _BINS + 1), True
-    return np.histogram_bin_edges(values, bins=_BINS), False
 
 
 def _add_line(figure: go.Figure, threshold: Threshold, highest: int, axis: str, legend: bool) -> None:

@@ -17,6 +17,7 @@ from blemish.data.entries import ANOMALOUS
 from blemish.evaluation.metrics import Decision, decide
 from blemish.evaluation.report import shown_figure
 from blemish.evaluation.thresholds import RULES
+from blemish.evaluation.worth import BEST_F1
 from blemish.experiments.categories import Category
 from blemish.experiments.final import Final
 from blemish.experiments.shown import shown_figures, shown_fixed, shown_setting
@@ -25,9 +26,6 @@ from blemish.experiments.study.brightness import is_telling
 from blemish.experiments.study.plan import Combination
 from blemish.experiments.study.results import CellResult, Study
 from blemish.experiments.study.summary import Reached, by_model, headline, mean_by_model, reached, subclasses
-
-RULE = "f1"
-"""The threshold whose confusion matrices are drawn; the others stand in the tables."""
 
 _FEATURES = {
     "direct": "handcrafted features",
@@ -66,7 +64,7 @@ def write_report(study: Study, out: Path) -> None:
             for one in plan.combinations
         ],
         "rules": [(rule.title, *figures.rule_lines()[name]) for name, rule in RULES.items()],
-        "rule_title": RULES[RULE].title,
+        "rule_title": RULES[BEST_F1].title,
         "sections": sections,
         "lights": [(name, f"{auroc:.3f}") for name, auroc in study.brightness.items() if is_telling(auroc)],
         "failed": [f"{result.cell.title}: {result.error}" for result in study.failed],
@@ -179,8 +177,9 @@ def _combination(
     finals = {result.cell.model: result.final for result in results if result.final}
     split = study.splits.get((results[0].cell.category.name, combination.split))
     tested = any(final.test is not None for final in finals.values())
-    note = f"On the test images; each dot is where the threshold of {RULES[RULE].title}, chosen on validation, works."
-    roc = chart("ROC curves", note, figures.roc_figure(finals, RULE)) if tested else None
+    rule = RULES[BEST_F1].title
+    note = f"On the test images; each mark is where the threshold of {rule}, chosen on validation, works."
+    roc = chart("ROC curves", note, figures.roc_figure(finals, BEST_F1)) if tested else None
     return {
         "anchor": anchor,
         "name": combination.name,
@@ -229,7 +228,7 @@ def _model(result: CellResult) -> dict[str, Any]:
         (
             (threshold, unseen)
             for threshold, _, unseen in result.final.decisions()
-            if threshold.rule == RULE and unseen
+            if threshold.rule == BEST_F1 and unseen
         ),
         None,
     )

@@ -8,6 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blemish.evaluation.intervals import mean_interval
+from blemish.evaluation.worth import (
+    BEST_F1,
+    THRESHOLD_OF_BEST_F1,
+    Worth,
+    ranked_and_decided,
+    ranking_in_words,
+)
 from blemish.experiments.categories import Category
 from blemish.experiments.study.plan import Combination
 from blemish.experiments.study.results import CellResult, Study
@@ -94,11 +102,34 @@ def headline(study: Study) -> str:
     n = len(study.plan.categories)
     over = f"of {study.plan.categories[0].name}" if n == 1 else f"on the mean of {n} categories"
     tried = len(study.plan.combinations) * len(study.plan.models)
+    worth = decided(study, combination, model)
+    ranked = (
+        f"{model} with {combination.name} ranks test images {over} best, with {ranking_in_words(worth)} "
+        f"({figures.validation:.3f} on validation)"
+    )
     return (
-        f"{model} with {combination.name} ranks test images {over} best, with an AUROC of {figures.test:.3f} "
-        f"({figures.validation:.3f} on validation). It is the best of {tried} by these same test figures, so expect "
-        f"less of it on new parts. {gap_in_words(figures.validation, figures.test)}"
+        f"{ranked_and_decided(ranked, worth, THRESHOLD_OF_BEST_F1)}. It is the best of {tried} by these same test "
+        f"figures, so expect less of it on new parts. {gap_in_words(figures.validation, figures.test)}"
     ).rstrip()
+
+
+def decided(study: Study, combination: Combination, model: str) -> Worth:
+    """How a model ranks and decides test images with a combination; over several categories the means."""
+    each = [
+        result.final.worth(BEST_F1)
+        for category in study.plan.categories
+        for result in study.of(category, combination)
+        if result.cell.model == model and result.final is not None
+    ]
+    if len(each) == 1:
+        return each[0]
+    aurocs = [one.auroc for one in each]
+    return Worth(
+        float(np.mean(aurocs)),
+        mean_interval(aurocs, [one.interval for one in each]),
+        float(np.mean([one.missed_share for one in each])),
+        float(np.mean([one.rejected_share for one in each])),
+    )
 
 
 def gap_in_words(validation: float, test: float) -> str:

@@ -54,6 +54,6 @@ def note(text: str, bad: bool = False) -> str:
 def report_frame(document: str, title: str) -> str:
     """A report, which is a whole HTML page, in a frame that can run its charts and reach nothing else."""
     return (
-        f'<iframe class="bl-report" title="{escaped(title)}" sandbox="allow-scripts" '
+        f'<iframe class="bl-report" title="{escaped(title)}" sandbox="allow-scripts allow-downloads" '
         f'srcdoc="{escaped(document)}"></iframe>'
     )

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from blemish.line.policy import Policy
 from blemish.server.authentication import Operator, Viewer
+from blemish.server.calibration_documents import CalibrationScoresDocument
 from blemish.server.decision_documents import (
     DecideRequest,
     DecisionDocument,
@@ -25,11 +26,23 @@ def decision(service: Running, name: PathName, caller: Viewer) -> DecisionDocume
     return DecisionDocument.of(service.decisions.state(name))
 
 
+@router.get("/v1/inspectors/{name}/calibration")
+def calibration(service: Running, name: PathName, caller: Viewer) -> CalibrationScoresDocument:
+    """The scores that decisions rest on: of good photographs, and of those that people have corrected."""
+    return CalibrationScoresDocument.of(service.decisions.state(name))
+
+
 @router.put("/v1/inspectors/{name}/decision")
 def decide(service: Running, name: PathName, wanted: DecideRequest, caller: Operator) -> DecisionDocument:
     """Decide by another policy from now on; a new version of the inspector, made without learning anew, judges."""
     changed = service.decisions.change(
-        name, wanted.policy, caller.name, wanted.note, wanted.expected_version, wanted.regions
+        name,
+        wanted.policy,
+        caller.name,
+        wanted.note,
+        wanted.expected_version,
+        wanted.regions,
+        wanted.defects_of_job,
     )
     return DecisionDocument.of(changed)
 
@@ -47,4 +60,6 @@ def undo(
 @router.post("/v1/inspectors/{name}/decision/preview")
 def preview(service: Running, name: PathName, wanted: PreviewRequest, caller: Viewer) -> PreviewDocument:
     """What a policy would have made of the latest inspections, and of all corrected ones; nothing is changed."""
-    return PreviewDocument.of(*service.decisions.preview(name, wanted.policy, wanted.last))
+    return PreviewDocument.of(
+        service.decisions.preview(name, wanted.policy, wanted.last, wanted.regions, wanted.defects_of_job)
+    )

@@ -25,7 +25,7 @@ router = APIRouter(tags=["jobs"])
 
 JobId = Annotated[str, Path(pattern=r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}$", description="The job.")]
 
-# A report runs its own charts and can reach nothing, not even this server.
+# A report runs its own charts, saves them as files, and can reach nothing, not even this server.
 _REPORT_HEADERS = {
     "Content-Security-Policy": (
         "sandbox allow-scripts allow-downloads; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "

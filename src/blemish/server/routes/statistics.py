@@ -10,11 +10,16 @@ from blemish.server.authentication import Operator, Viewer
 from blemish.server.documents import (
     DefectShareDocument,
     DriftDocument,
+    FirstPassDocument,
+    LearnAnewRequest,
     RateDocument,
+    ScopeDocument,
+    ScoreBucketDocument,
     StatisticsDocument,
     SummaryDocument,
 )
 from blemish.server.routes.inspections import Chosen
+from blemish.server.routes.inspectors import PathName
 from blemish.server.routes.running import Running
 
 router = APIRouter(tags=["statistics"])
@@ -24,20 +29,36 @@ router = APIRouter(tags=["statistics"])
 def stats(
     service: Running, caller: Viewer, which: Chosen, bucket: Literal["hour", "day"] = "hour"
 ) -> StatisticsDocument:
-    """Counts, reject rate with control limits, defect types by frequency, and what has drifted."""
-    statistics = service.statistics
+    """Counts, reject rate with control limits, scores, defect types by frequency, and what has drifted.
+
+    They are of the scope: inspector, version, dates and `repeats=leave-out`. A filter (verdict, truth, type, search
+    text, reviewed, void) says how many inspections match, and changes no rate.
+    """
+    statistics, scope = service.statistics, which.scope
     active = [
         version.name for version in service.shelf.active_all() if which.inspector in (None, version.name)
     ]
     return StatisticsDocument(
-        summary=SummaryDocument.of(statistics.summary(which)),
-        reject_rates=[RateDocument.of(one) for one in statistics.reject_rates(which, bucket)],
-        pareto=[DefectShareDocument.of(one) for one in statistics.pareto(which)],
+        scope=ScopeDocument(
+            inspector=scope.inspector,
+            version=scope.version,
+            since=scope.since,
+            until=scope.until,
+            repeats=scope.repeat is not False,
+        ),
+        matching=service.log.count(which),
+        summary=SummaryDocument.of(statistics.summary(scope)),
+        first_pass=FirstPassDocument.of(statistics.first_pass(scope)),
+        reject_rates=[RateDocument.of(one) for one in statistics.reject_rates(scope, bucket)],
+        score_trend=[ScoreBucketDocument.of(one) for one in statistics.score_trend(scope, bucket)],
+        pareto=[DefectShareDocument.of(one) for one in statistics.pareto(scope)],
         drift=[DriftDocument.of(service.drift.drift(name)) for name in active],
     )
 
 
 @router.post("/v1/inspectors/{name}/drift/learn-anew")
-def learn_anew(service: Running, caller: Operator, name: str) -> DriftDocument:
-    """Take all parts from now on for normal, as after a new lamp that is to stay."""
-    return DriftDocument.of(service.learn_anew(name))
+def learn_anew(
+    service: Running, caller: Operator, name: PathName, wanted: LearnAnewRequest | None = None
+) -> DriftDocument:
+    """Take all parts from now on for normal, as after a new lamp that is to stay; the audit log says who and why."""
+    return DriftDocument.of(service.learn_anew(name, caller.name, wanted.note if wanted else None))

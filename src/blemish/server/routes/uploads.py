@@ -13,7 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from blemish.server.authentication import Admin
 from blemish.server.problems import ProblemError
 from blemish.server.routes.running import Running
-from blemish.server.uploaded_sets import ID_PATTERN, LeftOut, UploadedSet
+from blemish.server.uploaded_set import ID_PATTERN, LeftOut
+from blemish.server.uploaded_sets import UploadedSet
 
 router = APIRouter(tags=["jobs"])
 

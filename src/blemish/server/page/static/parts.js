@@ -98,7 +98,7 @@ async function refresh() {
   }
   say(said, "");
   write(troubles, found.troubles.join(" "));
-  troubles.hidden = found.troubles.length === 0;
+  troubles.hidden = found.troubles.length === 0 || document.querySelector(".band.bad") !== null;
   if (found.parts.length !== cards.size || found.parts.some((part) => !cards.has(part.name))) {
     location.reload(); // a part has come or gone
     return;

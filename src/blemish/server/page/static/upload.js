@@ -3,7 +3,8 @@
 import {Problem, address, call} from "./api.js";
 
 const AT_ONCE = 4;
-const TRIES = 8;
+const TRIES = 10; // one after the other without an answer: more than a minute
+const PASSING = [0, 408, 429, 502, 503, 504]; // what another try may mend; 0: no answer
 const LITTER = /(^|\/)(\.[^/]*|thumbs\.db|desktop\.ini|__macosx\/.*)$/i;
 
 /**
@@ -20,7 +21,7 @@ export class Upload {
 
   forget() {
     Object.assign(this, {id: null, waiting: [], running: new Map(), total: 0, sent: 0, bytes: 0, arrived: 0, leftOut: [],
-      leftOutCount: 0, folders: {}, trouble: "", stopped: false, whenDone: []});
+      leftOutCount: 0, folders: {}, trouble: "", stopped: false, whenDone: [], setbacks: 0, pause: null, own: []});
   }
 
   get active() {
@@ -58,10 +59,10 @@ export class Upload {
       this.total += 1;
       if (file.size > most) {
         this.sent += 1;
-        this.refuse(name, `it has ${file.size.toLocaleString("en")} bytes, more than the ${most.toLocaleString("en")} that this server takes.`);
+        this.refuseHere(name, `it has ${file.size.toLocaleString("en")} bytes, more than the ${most.toLocaleString("en")} that this server takes.`);
       } else {
         this.bytes += file.size;
-        this.waiting.push({file, name, tries: 0});
+        this.waiting.push({file, name});
       }
     }
     this.stopped = false;
@@ -85,6 +86,7 @@ export class Upload {
   again() {
     this.stopped = false;
     this.trouble = "";
+    this.setbacks = 0;
     if (!this.id) this.add([], "");
     this.go();
     this.changed();
@@ -93,6 +95,7 @@ export class Upload {
   /** Stop sending; what has arrived stays. */
   stop() {
     this.stopped = true;
+    this.endPause();
     for (const request of this.running.keys()) request.abort();
     this.changed();
   }
@@ -112,8 +115,23 @@ export class Upload {
   }
 
   go() {
-    while (this.id && !this.stopped && !this.trouble && this.running.size < AT_ONCE && this.waiting.length) this.send(this.waiting.shift());
-    if (!this.active) this.whenDone.splice(0).forEach((done) => done());
+    while (this.id && !this.stopped && !this.trouble && !this.pause && this.running.size < AT_ONCE && this.waiting.length) this.send(this.waiting.shift());
+    if (!this.active) this.settle();
+    this.changed();
+  }
+
+  /** All is sent, or it is halted: what the server has counts, as an answer may have been lost. */
+  async settle() {
+    const id = this.id;
+    if (id && !this.trouble) {
+      try {
+        const document = await call(`/v1/uploads/${id}`);
+        if (this.id === id && !this.active) this.take({...document, left_out: [...document.left_out, ...this.own], left_out_count: document.left_out_count + this.own.length});
+      } catch (problem) {
+        if (this.id === id) this.trouble = problem.message;
+      }
+    }
+    this.whenDone.splice(0).forEach((done) => done());
     this.changed();
   }
 
@@ -140,12 +158,9 @@ export class Upload {
       this.waiting.unshift(one);
     } else if (request.status === 200) {
       this.received(one, JSON.parse(request.responseText));
-    } else if ([0, 408, 429, 502, 503, 504].includes(request.status) && one.tries < TRIES) {
-      one.tries += 1;
-      const seconds = Number(request.getResponseHeader("Retry-After")) || Math.min(10, 0.5 * 2 ** one.tries);
+    } else if (PASSING.includes(request.status) && this.setbacks < TRIES) {
       this.waiting.unshift(one);
-      setTimeout(() => this.go(), 1000 * seconds);
-      return this.changed();
+      this.wait(Number(request.getResponseHeader("Retry-After")));
     } else {
       const problem = new Problem(request.status, read(request));
       this.failed(one, problem);
@@ -153,7 +168,23 @@ export class Upload {
     return this.go();
   }
 
+  /** Send nothing for a while: the server is busy, or starts anew. */
+  wait(seconds) {
+    if (this.pause) return;
+    this.setbacks += 1;
+    this.pause = setTimeout(() => {
+      this.pause = null;
+      this.go();
+    }, 1000 * (seconds || Math.min(10, 0.5 * 2 ** this.setbacks)));
+  }
+
+  endPause() {
+    clearTimeout(this.pause);
+    this.pause = null;
+  }
+
   received(one, document) {
+    this.setbacks = 0;
     this.sent += 1;
     this.arrived += one.file.size;
     const folder = document.name.includes("/") ? document.name.split("/")[0] : "";
@@ -166,11 +197,17 @@ export class Upload {
     if ([400, 415, 422].includes(problem.status) || (problem.status === 413 && problem.kind)) {
       this.sent += 1;
       this.arrived += one.file.size;
-      this.refuse(one.name, problem.message);
+      this.refuseHere(one.name, problem.message);
     } else {
       this.waiting.unshift(one);
       this.halt(problem.status === 0 ? "The server cannot be reached: see whether it runs, then send the rest." : problem.message);
     }
+  }
+
+  /** A file that the server knows nothing of. */
+  refuseHere(name, reason) {
+    this.own.push({name, reason});
+    this.refuse(name, reason);
   }
 
   refuse(name, reason) {
