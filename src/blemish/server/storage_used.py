@@ -19,6 +19,7 @@ class StorageUsed:
     gallery: int | None
     inspectors: int
     jobs: int
+    uploads: int
     disk_free: int
     disk_total: int
 
@@ -33,6 +34,7 @@ def storage_used(service: Service) -> StorageUsed:
         gallery=None if gallery.startswith("http") else folder_bytes(Path(gallery)),
         inspectors=folder_bytes(home.inspectors),
         jobs=folder_bytes(home.jobs),
+        uploads=folder_bytes(home.uploads),
         disk_free=disk.free,
         disk_total=disk.total,
     )
