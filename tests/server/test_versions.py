@@ -11,7 +11,6 @@ import pytest
 from server_clients import assert_problem, inspect
 
 from blemish.line.artifact import read_artifact, write_artifact
-from blemish.server.queue import Photograph
 
 
 @pytest.fixture(scope="module")
@@ -55,20 +54,3 @@ def test_a_name_that_no_inspector_may_have_is_refused(client: httpx.Client, fitt
     for name in ("../x", "a b", "x" * 81):
         problem = assert_problem(client.post("/v1/inspectors", files=files, data={"name": name}), 422)
         assert "cannot be named" in problem["detail"]
-
-
-def test_other_versions_of_the_part_look_on_and_strangers_do_not(
-    served: Callable[..., Any], fitted: Path, lenient: Path, defective: list[bytes]
-) -> None:
-    with served() as server:
-        service = server.service
-        service.inspectors.add(lenient, "stranger")  # fitted from a folder of the same name
-        service.inspectors.activate("stranger", 1)
-        service.inspectors.add(lenient, "washer")  # decides otherwise, and sees the same
-        narrowed = service.inspectors.narrow("washer", 1, ("box:0,0,30,30",), ())
-        (judged,) = service.inspect([Photograph(defective[0], "part.png")], "washer")
-        mine = judged.judgement
-        seen = list(service.reinspection.others(mine, 5))
-        assert [one.version.title for one in seen] == [narrowed.title] == ["washer, version 3"]
-        assert list(service.reinspection.others(mine, 0)) == []
-        assert [record.inspector for record in service.log.page().records] == ["washer"]

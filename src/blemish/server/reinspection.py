@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
-from blemish.core.errors import BlemishError
 from blemish.core.images import DecodeLimits, decode_image, whole_pixels
 from blemish.core.types import ByteArray
-from blemish.line.artifact import read_manifest
 from blemish.line.explanation import Explanation
 from blemish.server.judgement import Judgement
 from blemish.server.queue import Photograph
@@ -92,28 +89,6 @@ class Reinspection:
     def for_gallery(self, record: InspectionRecord) -> Judgement:
         """As `of_record`, on one core and with networks that are the gallery's alone."""
         return self._judged(self._of_gallery, self._version(record), self.kept(record))
-
-    def others(self, judgement: Judgement, most: int) -> Iterator[Judgement]:
-        """What at most so many other versions of the part say, newest first; damaged ones are left out.
-
-        Of those that differ by their decision alone, and so score alike, one speaks for all.
-        """
-        mine = judgement.version
-        scored = {judgement.inspector.manifest.scoring_digest}
-        for version in reversed(self._shelf.versions(mine.name)):
-            if most <= 0:
-                return
-            try:
-                scoring = read_manifest(version.path).scoring_digest
-                if scoring in scored:
-                    continue
-                inspector = self._shared.get(version)
-                inspection = inspector.inspect(judgement.image)
-            except BlemishError:  # one that is damaged must not keep the others from showing
-                continue
-            scored.add(scoring)
-            most -= 1
-            yield Judgement(version, inspector, judgement.image, inspection)
 
     def _version(self, record: InspectionRecord) -> InspectorVersion:
         return self._shelf.get(record.inspector, record.version)

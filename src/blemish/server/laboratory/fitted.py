@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from blemish.core.errors import BlemishError, NotFoundError
 from blemish.core.storage import file_digest
+from blemish.data.part_names import names_part
 from blemish.detectors.registry import split_label
 from blemish.server.job import Job, JobState
 from blemish.server.job_requests import EvaluateRequest, TrainRequest
@@ -62,9 +63,12 @@ class FittedInspectors:
         learnt = list(self._learnt(opened))
         known = {one.version.digest for one in learnt}
         shelf = (self._active(version, opened) for version in self._shelf.active_all())
-        learnt += [
-            one for one in shelf if one.version.category == opened.name and one.version.digest not in known
-        ]
+        if names_part(opened.name):  # two that were learnt from folders called `good` are strangers
+            learnt += [
+                one
+                for one in shelf
+                if one.version.category == opened.name and one.version.digest not in known
+            ]
         return [one for one in learnt if detector in (None, one.detector)]
 
     def get(self, key: str, opened: Opened) -> Fitted:
