@@ -114,7 +114,7 @@ def test_storage_is_what_lies_on_the_disk(served: Any, good: bytes) -> None:
 
 
 @pytest.fixture(scope="module")
-def guarded(served: Callable[..., Any], without_laboratory: pytest.MonkeyPatch) -> Iterator[Any]:
+def guarded(served: Callable[..., Any]) -> Iterator[Any]:
     with served(page=True, require_keys=True, keys=("x",), keep_days=30) as server:
         yield server
 
