@@ -24,7 +24,7 @@ SIZES = ((390, 844), (820, 1180), (1280, 800))
 def test_what_is_kept_is_changed_while_it_runs_and_outlives_a_restart(
     served: Any, tmp_path: Path, good: bytes
 ) -> None:
-    with served(home=tmp_path, require_keys=True, keys=("x",)) as server:
+    with served(home=tmp_path, require_keys=True, keys=("x",), buffer_megabytes=0) as server:
         anna = server.client(server.service.keys.create("anna", Role.ADMIN))
         otto = server.client(server.service.keys.create("otto", Role.OPERATOR))
         first = otto.get("/v1/settings/retention").json()
