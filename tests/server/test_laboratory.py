@@ -25,7 +25,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def server(served: Callable[..., Any], drawn_back: Path) -> Iterator[Any]:
     """A server with a patchcore called washer and an autoencoder called rings, both of the category washer."""
-    with served(page=True) as running:
+    with served(page=True, laboratory=True) as running:
         version = running.service.inspectors.add(drawn_back, "rings")
         running.service.inspectors.activate(version.name, version.version)
         yield running
@@ -158,7 +158,7 @@ def test_every_detector_has_its_tab(watched: WatchedLaboratory, server: Any) -> 
 
 
 def test_with_keys_the_role_decides(browser: Any, served: Callable[..., Any]) -> None:
-    with served(page=True, require_keys=True, keys=("made below",)) as server:
+    with served(page=True, laboratory=True, require_keys=True, keys=("made below",)) as server:
         key = server.service.keys.create("vera", Role.VIEWER)
         watched = WatchedLaboratory(browser, server.address)
         with closing(watched.context):

@@ -27,7 +27,8 @@ ADDRESSES = (
 
 @pytest.fixture(scope="module")
 def address(fitted: Path, washers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(tmp_path_factory.mktemp("walks") / "home", [fitted], "--keep", "all") as address:
+    home = tmp_path_factory.mktemp("walks") / "home"
+    with serving(home, [fitted], "--keep", "all", laboratory=True) as address:
         with httpx.Client(base_url=address, timeout=60) as client:
             for path in sorted(washers.glob("test/*/*.png")):
                 files = {"images": (path.name, path.read_bytes(), "image/png")}

@@ -24,7 +24,7 @@ SIZES = ((390, 844), (820, 1180), (1280, 800))
 def test_what_is_kept_is_changed_while_it_runs_and_outlives_a_restart(
     served: Any, tmp_path: Path, good: bytes
 ) -> None:
-    with served(home=tmp_path, require_keys=True, keys=("x",)) as server:
+    with served(home=tmp_path, require_keys=True, keys=("x",), buffer_megabytes=0) as server:
         anna = server.client(server.service.keys.create("anna", Role.ADMIN))
         otto = server.client(server.service.keys.create("otto", Role.OPERATOR))
         first = otto.get("/v1/settings/retention").json()
@@ -114,7 +114,7 @@ def test_storage_is_what_lies_on_the_disk(served: Any, good: bytes) -> None:
 
 
 @pytest.fixture(scope="module")
-def guarded(served: Callable[..., Any], without_laboratory: pytest.MonkeyPatch) -> Iterator[Any]:
+def guarded(served: Callable[..., Any]) -> Iterator[Any]:
     with served(page=True, require_keys=True, keys=("x",), keep_days=30) as server:
         yield server
 

@@ -25,11 +25,11 @@ class StorageUsed:
 
 
 def storage_used(service: Service) -> StorageUsed:
-    """The bytes of a service, counted now but for the photographs, whose sum is kept."""
+    """The bytes of a service, counted now but for the photographs, whose sum is kept, with their thumbnails."""
     home, gallery = service.home, str(service.settings.gallery or service.home.gallery)
     disk = shutil.disk_usage(home.path)
     return StorageUsed(
-        photographs=service.images.bytes_used + service.images.bytes_buffered,
+        photographs=service.images.bytes_used + service.images.bytes_buffered + folder_bytes(home.thumbnails),
         database=service.database.bytes_used(),
         gallery=None if gallery.startswith("http") else folder_bytes(Path(gallery)),
         inspectors=folder_bytes(home.inspectors),
