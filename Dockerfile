@@ -6,8 +6,9 @@ WORKDIR /source
 RUN python -m venv /opt/blemish
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src ./src
-# None of these needs a GPU; trainings in the page need `train` as well, with torch's CPU wheels from
-# https://download.pytorch.org/whl/cpu: --build-arg EXTRAS=serve,postgresql,train
+# None of these needs a GPU. Without `train` parts are judged, and the page offers no more than that; learning and the
+# laboratory need it, with torch's CPU wheels from https://download.pytorch.org/whl/cpu:
+# --build-arg EXTRAS=serve,postgresql,train
 ARG EXTRAS=serve,postgresql
 ARG INDEX=https://download.pytorch.org/whl/cpu
 RUN /opt/blemish/bin/pip install --extra-index-url "${INDEX}" --constraint constraints.txt ".[${EXTRAS}]"

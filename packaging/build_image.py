@@ -3,7 +3,8 @@
 It needs buildah (Debian: apt-get install buildah) and no daemon: a step of the Dockerfile runs in a chroot of its own.
 Where no registry can be reached, `--debian` makes the base image from Debian's packages (apt-get install debootstrap,
 as root) with Debian's own Python. Each image is then run as its own user: it answers `/readyz` with a key in an empty
-home, and with the laboratory learns from generated photographs and is evaluated on others.
+home, shows its laboratory or says that there is none, and with it learns from generated photographs and is evaluated
+on others.
 
     python packaging/build_image.py [--debian] [--pip-folder /opt/wheels ...]
 """
@@ -11,12 +12,14 @@ home, and with the laboratory learns from generated photographs and is evaluated
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -92,15 +95,15 @@ def _tried(image: str) -> tuple[str, str]:
                     "/shared/judged",
                 )
                 assert "AUROC" in _buildah(*inside, "blemish", *judge)
-            _buildah(*inside, "blemish", "key", "create", "tried", "--role", "admin")
-            _answers(inside)
+            made = _buildah(*inside, "blemish", "key", "create", "tried", "--role", "admin", "--json")
+            _answers(inside, json.loads(made)["key"], laboratory)
         finally:
             _buildah("rm", container)
     return megabytes, "yes" if laboratory else "no"
 
 
-def _answers(inside: tuple[str, ...]) -> None:
-    """Serve, and ask what the image's health check asks."""
+def _answers(inside: tuple[str, ...], key: str, laboratory: bool) -> None:
+    """Serve, and ask what the image's health check asks; then for the parts, and for the laboratory."""
     command = ["buildah", *inside, "blemish", "serve", "--host", "0.0.0.0", "--port", str(PORT)]
     silent = subprocess.DEVNULL  # buildah says that it was ended
     process = subprocess.Popen(command, env=os.environ | ENGINE, stdout=silent, stderr=silent)
@@ -109,7 +112,11 @@ def _answers(inside: tuple[str, ...]) -> None:
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=2) as answer:
                     assert answer.status == 200
-                    return
+                assert _page("/", key)[0] == 200
+                status, text = _page("/laboratory/", key)
+                assert status == (200 if laboratory else 404), status
+                assert laboratory == ("blemish[train]" not in text)
+                return
             except OSError:
                 assert process.poll() is None, "the service has ended"
                 time.sleep(1)
@@ -117,6 +124,18 @@ def _answers(inside: tuple[str, ...]) -> None:
     finally:
         process.terminate()
         process.wait(timeout=60)
+
+
+def _page(path: str, key: str) -> tuple[int, str]:
+    """Status and text of a page."""
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{PORT}{path}", headers={"Authorization": f"Bearer {key}", "Accept": "text/html"}
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
 
 
 def _size(image: str) -> float:

@@ -28,7 +28,7 @@ import blemish
 
 ROOT = Path(__file__).resolve().parents[1]
 MOST_MEGABYTES = 500
-LABORATORY = ("torch", "pandas", "sklearn", "onnx", "timm", "fastapi")
+LABORATORY = ("torch", "pandas", "sklearn", "onnx", "timm", "fastapi", "gradio")
 NEEDED = (
     "Makefile", "constraints.txt", "pyproject.toml", "mkdocs.yml", "README.md", "LICENSE", "tests/conftest.py",
     "docs/architecture.md", "packaging/check_package.py", "bench/measuring/pages.py",

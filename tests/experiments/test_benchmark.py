@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import csv
+import io
 import json
 import math
 import os
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -295,6 +298,10 @@ def test_two_categories_of_one_name_are_refused(blemish: Command, washers: Path,
     assert "rename one folder" in outcome.stderr
 
 
+def open_text(path: Path | str) -> io.StringIO:
+    return io.StringIO(Path(path).read_text("utf-8"))
+
+
 @pytest.mark.browser
 def test_the_report_works_in_a_browser_without_a_network(
     both: tuple[Path, dict[str, Any]], report_page: Any
@@ -311,6 +318,32 @@ def test_the_report_works_in_a_browser_without_a_network(
         rows.first.locator(".pictures").click()
         assert page.locator("#viewer .picture img").count() == 6
         page.keyboard.press("Escape")
+
+        table = page.locator(".matrix").first
+        megabytes = {label: of["megabytes"] for label, of in both[1]["table"]["mean"].items()}
+        for order in (1, -1):  # the smaller the better, and the other way round
+            table.get_by_role("button", name="MB", exact=True).click()
+            labels = table.locator("tr.of th").all_inner_texts()
+            assert labels == sorted(megabytes, key=lambda label: order * megabytes[label])
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save Figures of every detector as CSV").click()
+        saved = {one["detector"]: one for one in csv.DictReader(open_text(download.value.path()))}
+        written = {one["detector"]: one for one in csv.DictReader(open_text(both[0] / "benchmark.csv"))}
+        assert set(saved) == set(written) == {FIRST, SECOND}
+        for label, key in product(
+            saved, ("image_auroc", "image_auroc_low", "recall_high", "false_reject", "ms")
+        ):
+            assert float(saved[label][key]) == pytest.approx(float(written[label][key]), rel=1e-4), key
+
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save Precision-recall curves as CSV").click()
+        names = {one["series"] for one in csv.DictReader(open_text(download.value.path()))}
+        assert names >= {FIRST, SECOND}
+        page.locator("[data-shared-legend]").get_by_role("button", name=FIRST, exact=True).click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save ROC curves as CSV").click()
+        names = {one["series"] for one in csv.DictReader(open_text(download.value.path()))}
+        assert FIRST not in names and SECOND in names
 
 
 def row(label: str, note: str = "", remark: str = "", **figures: float) -> Row:

@@ -12,9 +12,10 @@ from server_process import start_server
 
 
 @contextmanager
-def serving(home: Path, inspectors: list[Path], *options: str) -> Iterator[str]:
-    """The address of `blemish serve` in a process of its own."""
+def serving(home: Path, inspectors: list[Path], *options: str, laboratory: bool = False) -> Iterator[str]:
+    """The address of `blemish serve` in a process of its own; with the laboratory it starts seconds later."""
     chosen = [part for path in inspectors for part in ("--inspector", path)]
+    chosen.append("--laboratory" if laboratory else "--no-laboratory")
     server, address = start_server(home, *options, *chosen, page=True)
     with server:
         try:
@@ -27,7 +28,7 @@ def serving(home: Path, inspectors: list[Path], *options: str) -> Iterator[str]:
 class Watched:
     """A page whose requests, console and answers are noted."""
 
-    def __init__(self, browser: Any, address: str, **options: Any) -> None:
+    def __init__(self, browser: Any, address: str, path: str = "", **options: Any) -> None:
         self.context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
         self.page = self.context.new_page()
         self.page.set_default_timeout(20_000)
@@ -38,7 +39,7 @@ class Watched:
         self.page.on("request", self._request)
         self.page.on("requestfailed", lambda request: self._failed(request))
         self.page.on("response", self._response)
-        self.page.goto(address)
+        self.page.goto(address + path)
 
     def _console(self, message: Any) -> None:
         if message.type == "error":
@@ -82,13 +83,12 @@ class Watched:
 class WatchedLaboratory(Watched):
     """The laboratory, in which Gradio's elements are found by their names."""
 
-    def __init__(self, browser: Any, address: str, **options: Any) -> None:
-        super().__init__(browser, address, **options)
-        self.page.goto(f"{address}/laboratory/")
+    def __init__(self, browser: Any, address: str, search: str = "", **options: Any) -> None:
+        super().__init__(browser, address, f"/laboratory/{search}", **options)
 
     def ready(self) -> WatchedLaboratory:
-        """The page, once it has loaded and knows its inspectors."""
-        self.page.wait_for_function("!!document.querySelector('#inspect-inspector input')?.value")
+        """The page, once it has loaded and answered."""
+        self.page.wait_for_function("!!document.querySelector('#catalog-said .bl-note, #catalog-said p')")
         return self
 
     def tab(self, name: str) -> None:

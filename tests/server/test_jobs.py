@@ -29,7 +29,7 @@ from blemish.server.job_requests import (
     workflow,
 )
 from blemish.server.jobs import Jobs
-from blemish.server.laboratory.train_tab import training_summary
+from blemish.server.laboratory.training_summary import training_summary
 from blemish.server.uploads import UploadError
 from blemish.station.shelf import InspectorVersion
 
@@ -211,7 +211,7 @@ import time
 from pathlib import Path
 from blemish.server.job_requests import TrainRequest
 from blemish.server.jobs import Jobs
-from blemish.server.laboratory.train_tab import training_summary
+from blemish.server.laboratory.training_summary import training_summary
 jobs = Jobs(Path({str(tmp_path / "jobs")!r}))
 job = jobs.start(TrainRequest(name="washer", folder={str(washers)!r}, detector="cae", size=256))
 while jobs._process is None:

@@ -96,7 +96,10 @@ def test_a_stop_finishes_what_was_accepted(fitted: Path, good: bytes, tmp_path: 
 
 def test_a_stop_does_not_wait_for_an_open_page(tmp_path: Path) -> None:
     process, address = start_server(tmp_path, page=True)
-    with process, httpx.stream("GET", f"{address}/gradio_api/heartbeat/someone", trust_env=False) as stream:
+    with (
+        process,
+        httpx.stream("GET", f"{address}/laboratory/gradio_api/heartbeat/someone", trust_env=False) as stream,
+    ):
         parts = stream.iter_text()
         assert "ALIVE" in next(parts)
         started = time.monotonic()

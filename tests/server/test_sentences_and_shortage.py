@@ -80,7 +80,7 @@ def test_a_full_disk_is_a_507_and_nothing_is_left(
         refused = [
             client.post("/v1/inspectors", files={"artifact": ("x.blemish", content)}),
             client.post("/v1/jobs/train", data={"name": "a"}, files={"photographs": ("x.zip", content)}),
-            client.post("/gradio_api/upload", files={"files": ("x.png", content)}),
+            client.post("/laboratory/gradio_api/upload", files={"files": ("x.png", content)}),
         ]
         for answer in refused:
             assert "disk" in assert_problem(answer, 507)["detail"]

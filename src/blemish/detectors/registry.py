@@ -28,6 +28,9 @@ _CLASS = re.compile(r"([A-Za-z_][\w.]*:[A-Z]\w*)(?::(.*))?", re.DOTALL)
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 _FAMILIES = (memory, density, distilled, reconstruction, supervised, classical, combined)
+OTHERS = "others"
+"""The family of detectors that are not Blemish's own."""
+
 _known = {info.name: info for family in _FAMILIES for info in family.DETECTORS}
 _strangers: dict[str, DetectorInfo] = {}
 
@@ -80,6 +83,15 @@ def register(
 def detector_names() -> list[str]:
     """Names of all detectors, sorted: Blemish's own, those registered, and those of installed packages."""
     return sorted({*_known, *_strangers, *_installed()})
+
+
+def detector_families() -> dict[str, list[str]]:
+    """Names of all detectors by their family, from the default's on; those of strangers are `OTHERS`."""
+    families = {
+        family.__name__.rpartition(".")[2]: [info.name for info in family.DETECTORS] for family in _FAMILIES
+    }
+    others = [name for name in detector_names() if name not in _known]
+    return families | ({OTHERS: others} if others else {})
 
 
 def detector_info(name: str) -> DetectorInfo:

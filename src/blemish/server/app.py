@@ -14,7 +14,7 @@ from blemish import __version__
 from blemish.server import documentation, openapi, problems
 from blemish.server.authentication import Authentication
 from blemish.server.guard import Guard
-from blemish.server.page import page
+from blemish.server.page import no_laboratory, page
 from blemish.server.proxies import Proxies
 from blemish.server.routes import (
     audit,
@@ -28,11 +28,13 @@ from blemish.server.routes import (
     jobs,
     keys,
     parts,
+    review_queue,
     settings,
     statistics,
     uploads,
     versions,
     views,
+    voiding,
 )
 from blemish.server.routes.inspect import Arriving
 from blemish.server.service import Service
@@ -74,7 +76,7 @@ def create_app(service: Service) -> FastAPI:
     problems.install(app)
     answering = (
         inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, audit, keys,
-        settings, health, parts, versions, uploads, documentation,
+        settings, health, parts, versions, uploads, voiding, review_queue, documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)
@@ -84,11 +86,13 @@ def create_app(service: Service) -> FastAPI:
     app.state.training = training_installed()
     if service.settings.page:
         page.install_page(app)
-        if laboratory_installed():
+        app.state.laboratory = service.settings.laboratory and laboratory_installed()
+        if app.state.laboratory:
             from blemish.server.laboratory.laboratory import mount_laboratory
 
             spool = mount_laboratory(app, service, app.state.authentication)
-            app.state.laboratory = True
+        else:
+            app.include_router(no_laboratory.router)
     app.add_middleware(Renewal)
     app.add_middleware(
         Guard, settings=service.settings, metrics=service.metrics, streams=app.state.streams, uploads=spool

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from blemish.core.types import Verdict
 from blemish.server.job_requests import RegionShapes
 from blemish.station.drift_report import Drift
+from blemish.station.image_store import Held, ImageStore
 from blemish.station.records import (
     LINE_PATTERN,
     MOST_NOTE_CHARACTERS,
@@ -93,6 +94,11 @@ class InspectionDocument(_Recorded):
 
     image: str | None = Field(description="Address of the photograph; null if it is not kept.")
     heatmap: str | None = Field(description="Address of the heatmap, or the PNG itself as a data URI.")
+    thumbnail: str | None = Field(description="Address of the photograph as a JPEG of at most 160 pixels.")
+    photograph: Held | None = Field(
+        description="`kept` by the policy, or `buffered` among the latest passes until newer ones need the room; null "
+        "if it is not there."
+    )
     sentence: str | None = Field(default=None, description="Why, in words; null in lists.")
     map_scale: tuple[float, float] | None = Field(
         default=None,
@@ -103,19 +109,26 @@ class InspectionDocument(_Recorded):
     def of(
         cls,
         record: InspectionRecord,
+        images: ImageStore,
         heatmap: str | None = None,
         prefix: str = "",
         sentence: str | None = None,
         map_scale: tuple[float, float] | None = None,
     ) -> InspectionDocument:
-        """The document of a record, with addresses below `prefix`; a given heatmap stands there in place of its own."""
+        """The document of a record whose photograph may be among `images`, with addresses below `prefix`.
+
+        A given heatmap stands there in place of its own.
+        """
         address = f"{prefix}/v1/inspections/{record.id}"
-        kept = record.image_suffix is not None
+        held = images.where(record.image_digest, record.image_suffix)
+        kept = held is not None
         values = vars(record) | {
             "regions": [RegionDocument.model_construct(**vars(region)) for region in record.regions],
             "milliseconds": {step: round(value, 3) for step, value in record.milliseconds.items()},
             "image": f"{address}/image" if kept else None,
             "heatmap": heatmap or (f"{address}/heatmap" if kept and record.gives_map else None),
+            "thumbnail": f"{address}/thumbnail" if kept else None,
+            "photograph": held,
             "sentence": sentence,
             "map_scale": map_scale,
         }
@@ -297,11 +310,49 @@ class LearnAnewRequest(_Taken):
     note: Annotated[str, Field(min_length=1, max_length=200, pattern=LINE_PATTERN)] | None = None
 
 
-class StatisticsDocument(BaseModel):
-    """What the history says in numbers."""
+class ScoreBucketDocument(_Given):
+    """Scores of an hour or a day: their 5 %, 50 % and 95 % points, and the highest threshold of that time."""
 
+    start: datetime
+    n: int
+    low: float
+    median: float
+    high: float
+    threshold: float
+
+
+class FirstPassDocument(_Given):
+    """Parts at their first inspection: those of one serial number are one part, else those of one and the same file."""
+
+    n: int
+    passed: int
+    reviewed: int
+    rejected: int
+    not_judged: int
+
+
+class ScopeDocument(_Given):
+    """What the statistics are of: who judged, when, and whether repeats of one file count. What is void never does."""
+
+    inspector: str | None
+    version: int | None
+    since: datetime | None
+    until: datetime | None
+    repeats: bool
+
+
+class StatisticsDocument(BaseModel):
+    """What the history says in numbers: all of them of the scope; `matching` alone is of the filter."""
+
+    scope: ScopeDocument
+    matching: int = Field(
+        description="Inspections that the filter leaves (verdict, truth, type, search text, reviewed, void), void ones "
+        "among them unless they are left out: as many as `/v1/inspections` lists."
+    )
     summary: SummaryDocument
+    first_pass: FirstPassDocument
     reject_rates: list[RateDocument]
+    score_trend: list[ScoreBucketDocument]
     pareto: list[DefectShareDocument]
     drift: list[DriftDocument]
 

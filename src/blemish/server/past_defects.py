@@ -168,6 +168,10 @@ class PastDefects:
                 return
 
     def _follow_once(self, record: InspectionRecord, said: Feedback | None, may_judge: bool) -> None:
+        if record.voided is not None:
+            if not self._log.counts(record.image_digest):
+                self.gallery.remove(record.image_digest)
+            return
         if said is not None and said.truth == "good":
             self.gallery.remove(record.image_digest)
             return

@@ -41,10 +41,11 @@ logger = logging.getLogger("blemish.server")
 
 @dataclass(frozen=True)
 class Photograph:
-    """A photograph as it was sent: bytes of the file, and the sender's name for it."""
+    """A photograph as it was sent: bytes of the file, the sender's name for it, and the part's serial number."""
 
     content: bytes = field(repr=False)
     file_name: str
+    serial_number: str | None = None
 
 
 @dataclass(frozen=True)
@@ -244,16 +245,16 @@ class InspectionQueue:
                 replace(one.new, image_suffix=kept)
                 for one, kept in zip(group, self._keep(group), strict=True)
             ]
-            numbers = self._log.add(news)
+            records = self._log.logged(news)
         except BaseException as error:  # nothing of the group is logged, so none is acknowledged
             for one in group:
                 self._fail(one.task, error)
             return
         now = time.perf_counter()
-        for one, new, number in zip(group, news, numbers, strict=True):
-            self._metrics.seconds.labels(new.inspector).observe(now - one.task.accepted)
-            self._metrics.verdicts.labels(new.inspector, new.verdict).inc()
-            judged = Judged(InspectionRecord(**vars(new), id=number), one.judgement)
+        for one, record in zip(group, records, strict=True):
+            self._metrics.seconds.labels(record.inspector).observe(now - one.task.accepted)
+            self._metrics.verdicts.labels(record.inspector, record.verdict).inc()
+            judged = Judged(record, one.judgement)
             self._resolve(one.task, judged)
             try:
                 self._after_commit(judged)
@@ -320,6 +321,7 @@ def _judged(task: Task, inspector: Inspector, limits: DecodeLimits, started: flo
         },
         by=task.by,
         photograph_statistics=statistics,
+        serial_number=task.photograph.serial_number,
     )
     if not task.wants_image:
         return _Finished(task, new, None)

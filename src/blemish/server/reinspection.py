@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-from blemish.core.errors import BlemishError, NotFoundError
+from blemish.core.errors import BlemishError
 from blemish.core.images import DecodeLimits, decode_image, whole_pixels
 from blemish.core.types import ByteArray
 from blemish.line.artifact import read_manifest
@@ -37,10 +37,8 @@ class Reinspection:
         """The photograph of a record.
 
         Raises:
-            NotFoundError: it is not kept.
+            NotFoundError: it is neither kept nor held for a while.
         """
-        if record.image_suffix is None:
-            raise NotFoundError(f"The photograph of inspection {record.id} is not kept: see the keep policy.")
         return Photograph(self._images.read(record.image_digest, record.image_suffix), record.file_name)
 
     def decoded(self, photograph: Photograph, bit_depth: int = 16) -> ByteArray:

@@ -36,6 +36,7 @@ from blemish.server.past_defects import PastDefects, Similar, open_past_defects
 from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, Task
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
+from blemish.server.thumbnails import Thumbnails
 from blemish.server.training import require_training
 from blemish.server.uploaded_sets import UploadedSets
 from blemish.server.uploads import DEFAULT_LIMITS
@@ -52,8 +53,10 @@ from blemish.station.log import InspectionLog
 from blemish.station.part_counts import PartCounts
 from blemish.station.records import Feedback, InspectionRecord, NewFeedback
 from blemish.station.retention import Retention
+from blemish.station.review_queue import ReviewQueue
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
+from blemish.station.voiding import Voiding
 
 if TYPE_CHECKING:
     from blemish.gallery.clusters import Clusters
@@ -70,7 +73,9 @@ class Service:
     Attributes:
         settings: what it was told at its start.
         home, database: where it keeps things.
-        log, statistics, images, keys, shelf: the history.
+        log, statistics, images, thumbnails, keys, shelf: the history.
+        review_queue: what needs a person first.
+        voiding: what shall not count.
         retention: which photographs are kept.
         drift: whether light, lens or parts have changed.
         inspectors: which version judges.
@@ -104,13 +109,20 @@ class Service:
         self.log = InspectionLog(self.database, station)
         self.statistics = HistoryStatistics(self.database)
         fixed = {"keep": settings.keep, "days": settings.keep_days, "gigabytes": settings.keep_gigabytes}
-        self.retention = Retention(self.home.path / "retention.json", self.database, fixed)
-        self.images = ImageStore(self.home.images, self.retention.policy())
+        self.retention = Retention(
+            self.home.path / "retention.json", self.database, fixed, settings.buffer_megabytes
+        )
+        self.thumbnails = Thumbnails(self.home.thumbnails, limits)
+        self.images = ImageStore(
+            self.home.images, self.retention.policy(), self.home.buffer, self.thumbnails.remove
+        )
+        self.voiding = Voiding(self.database, self.log, station)
         self.keys = KeyStore(self.database)
         self.shelf = InspectorShelf(self.home, self.database)
         self.drift = DriftWatch(
             self.database, self.shelf, settings.parts_per_false_alarm, settings.parts_alike
         )
+        self.review_queue = ReviewQueue(self.database, self.drift)
         self.jobs = Jobs(self.home.jobs)
         self.uploads = UploadedSets(
             self.home.uploads, limits, replace(DEFAULT_LIMITS, archive_bytes=settings.max_upload_bytes)
@@ -211,6 +223,12 @@ class Service:
         except FutureTimeoutError as error:
             raise Overloaded("The photographs took too long: send them again later.", 5) from error
 
+    @property
+    def readable(self) -> tuple[Path, ...]:
+        """Folders that jobs may be told to read: those of the settings, and the laboratory's own; empty for all."""
+        allowed = self.settings.photographs_below
+        return (*allowed, self.home.laboratory) if allowed else ()
+
     def start_job(self, request: JobRequest, by: str = "local") -> Job:
         """Start a job, or let it wait for its turn; the active version of an inspector is measured unless one is named.
 
@@ -222,7 +240,7 @@ class Service:
         """
         require_training()
         check_values(request)
-        check_places(request, self.settings.photographs_below)
+        check_places(request, self.readable)
         measured = None
         if isinstance(request, EvaluateRequest | StressRequest | DefectsRequest):
             name, number = request.inspector, request.version
@@ -268,11 +286,16 @@ class Service:
         return version
 
     def give_feedback(self, inspection_id: int, feedback: NewFeedback) -> Feedback:
-        """Keep what a person says of a part, in the log and in the gallery.
+        """Keep what a person says of a part, in the log and in the gallery; a missed defect's photograph is kept too.
 
         Raises:
             NotFoundError: there is no such inspection.
         """
+        record = self.log.get(inspection_id)
+        missed = feedback.truth == "bad" and record.image_suffix is None
+        # First on disk among the kept ones, then in the log: what the log says is kept is there.
+        if missed and (suffix := self.images.keep_held(record.image_digest)) is not None:
+            self.log.remember_image(record.image_digest, suffix)
         kept = self.log.give_feedback(inspection_id, feedback)
         if self.past_defects:
             try:  # at once where it is known already; else it enters with this word
@@ -281,6 +304,29 @@ class Service:
                 logger.warning("The gallery takes the feedback on %d later: %s", inspection_id, error)
             self.past_defects.wake()
         return kept
+
+    def void(self, inspection_id: int, reason: str, by: str = "local") -> InspectionRecord:
+        """Declare an inspection void: it stays in the history, and counts for nothing.
+
+        Raises:
+            NotFoundError, ConflictError, UsageError: as `Voiding.void`.
+        """
+        return self._void_changed(self.voiding.void(inspection_id, reason, by))
+
+    def take_back_void(self, inspection_id: int, by: str = "local") -> InspectionRecord:
+        """Let an inspection count again.
+
+        Raises:
+            NotFoundError, ConflictError: as `Voiding.take_back`.
+        """
+        return self._void_changed(self.voiding.take_back(inspection_id, by))
+
+    def _void_changed(self, record: InspectionRecord) -> InspectionRecord:
+        self.drift.read_again(record.inspector, record.id)
+        self._logged.set()
+        if self.past_defects:
+            self.past_defects.wake()
+        return record
 
     def keep(self, policy: KeepPolicy, by: str = "local") -> KeepPolicy:
         """Keep photographs by another policy from now on; what is older, or more, than it allows goes at once.

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 
 from blemish.station.alarm_rate import PARTS_PER_FALSE_ALARM
+from blemish.station.image_store import BUFFER_MEGABYTES
 from blemish.workflows.request import UNLISTED, Option, Request
 
 MEBIBYTE = 2**20
@@ -41,6 +42,11 @@ class ServerSettings(Request):
     )
     keep_days: int | None = Field(None, ge=1, description="For how many days.")
     keep_gigabytes: float | None = Field(None, gt=0, description="How many gigabytes of them.")
+    buffer_megabytes: float = Field(
+        BUFFER_MEGABYTES,
+        ge=0,
+        description="Of the latest passes, held so that a missed defect can be kept; 0: none.",
+    )
     workers: int | None = Field(
         None, ge=1, le=256, description="Photographs judged at once; the cores if absent."
     )
@@ -72,6 +78,9 @@ class ServerSettings(Request):
         (), description="Folder below which jobs may read on this machine; repeatable; anywhere if absent."
     )
     page: bool = Field(True, description="With the web page at /, or the API alone.")
+    laboratory: bool = Field(
+        True, description="With the laboratory at /laboratory, where its packages are installed."
+    )
     public_url: str | None = Field(
         None,
         description="Address that people open, behind a proxy: https://plant.example/blemish; needs a key.",

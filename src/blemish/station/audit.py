@@ -23,7 +23,8 @@ _MOST_ID = 2**63 - 1
 
 
 class Action(StrEnum):
-    """What was done: to the inspectors on the shelf, their decisions and drift, to the keys, or to what is kept."""
+    """What was done: to the inspectors on the shelf, their decisions and drift, to the keys, to what is kept, or to an
+    inspection."""
 
     ADD = "add"
     NARROW = "narrow"
@@ -35,6 +36,8 @@ class Action(StrEnum):
     CREATE_KEY = "create-key"
     REVOKE_KEY = "revoke-key"
     SET_RETENTION = "set-retention"
+    VOID = "void"
+    TAKE_BACK_VOID = "take-back-void"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from blemish.station.shelf import InspectorShelf, InspectorVersion
 _ROW = INSPECTIONS.c
 _PASSES_UP_TO = func.coalesce(_ROW.review_threshold, _ROW.threshold)
 _READ_AT_ONCE = 1000
+_PATIENCE_SECONDS = 1.0
 _KEPT_EVERY = 500  # inspections; a restart reads the others again
 
 
@@ -79,6 +80,7 @@ class DriftWatch:
         self._lock = threading.Lock()
         self._known: dict[tuple[str, int], _Watched] = {}
         self._alike: dict[tuple[str, int, int], tuple[int, ...]] = {}
+        self._reports: dict[str, Drift] = {}
 
     def drift(self, inspector: str) -> Drift:
         """Whether anything has changed at the active version, after all that is in the log by now.
@@ -87,9 +89,39 @@ class DriftWatch:
             NotFoundError: no version of this inspector is active.
             DatabaseError: the database cannot be read or written.
         """
-        with self._lock:
+        if not self._lock.acquire(timeout=_PATIENCE_SECONDS):
+            # Somebody reads much anew: what was known before is more use to a person than waiting.
+            if (before := self._reports.get(inspector)) is not None:
+                return before
+            self._lock.acquire()
+        try:
             line = self._line(inspector)
-            return drift_of(inspector, line.active.version, self._read_on(line).tests)
+            report = drift_of(inspector, line.active.version, self._read_on(line).tests)
+            self._reports[inspector] = report
+            return report
+        finally:
+            self._lock.release()
+
+    def read_again(self, inspector: str, number: int) -> None:
+        """Forget what was read of an inspector if an inspection is among it that counts no longer, or again.
+
+        It is read once more, without what is void, when drift is asked for next. Another process that watches the same
+        inspector goes on with what it has read until it is started anew.
+
+        Raises:
+            DatabaseError: the database cannot be read or written.
+        """
+        row = DriftRow
+        with self._lock:
+            for key, known in list(self._known.items()):
+                if key[0] == inspector and number <= known.read_up_to:
+                    del self._known[key]
+            with self._database.transaction() as session:
+                session.execute(
+                    update(row)
+                    .where(row.name == inspector, row.read_up_to >= number)
+                    .values(read_up_to=row.learns_after, tests={})
+                )
 
     def learn_anew(self, inspector: str, by: str = "local", note: str | None = None) -> Drift:
         """Take everything from now on for normal, as after a new lamp that is to stay; the audit log says who and why.
@@ -151,7 +183,12 @@ class DriftWatch:
                     _PASSES_UP_TO,
                     _ROW.reason.is_(None),
                 )
-                .where(_ROW.id > watched.read_up_to, *_of(line), func.coalesce(_ROW.truth, "") != "bad")
+                .where(
+                    _ROW.id > watched.read_up_to,
+                    *_of(line),
+                    func.coalesce(_ROW.truth, "") != "bad",
+                    _ROW.voided.is_(None),
+                )
                 .order_by(_ROW.id)
                 .limit(_READ_AT_ONCE)
             )

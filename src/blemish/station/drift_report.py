@@ -33,8 +33,8 @@ class Drift:
 
     Attributes:
         inspector, version: which one; the version is None where no station has it.
-        n, n_passed: parts that the tests have read, without those found bad, and how many of them passed, by the
-            decision with which the tests began.
+        n, n_passed: parts that the tests have read, without those found bad and void ones, and how many of them
+            passed, by the decision with which the tests began.
         state: "learning" before enough parts (100), "steady", or "drifted".
         message: what moved first, by how much and since when, in words.
         parts_per_false_alarm: mean number of parts to a false alarm, at least.

@@ -25,7 +25,8 @@ class Home:
 
     Attributes:
         path: the folder.
-        inspectors, images, gallery, jobs, uploads: folders in it.
+        inspectors, images, gallery, jobs, uploads, laboratory: folders in it.
+        buffer, thumbnails: folders in it that come when they are needed, and may be deleted while no service runs.
 
     Raises:
         UsageError: the folder cannot be made or written.
@@ -37,10 +38,13 @@ class Home:
         self.images = self.path / "images"
         self.gallery = self.path / "gallery"
         self.jobs = self.path / "jobs"
+        self.buffer = self.path / "buffer"
+        self.thumbnails = self.path / "thumbnails"
         self.uploads = self.path / "uploads"
+        self.laboratory = self.path / "laboratory"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            places = (self.inspectors, self.images, self.gallery, self.jobs, self.uploads)
+            places = (self.inspectors, self.images, self.gallery, self.jobs, self.uploads, self.laboratory)
             for folder in (self.path, *places):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:

@@ -10,7 +10,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, tuple_, update
 
 from blemish.core.errors import NotFoundError, UsageError
 from blemish.core.types import Verdict
@@ -24,6 +24,7 @@ from blemish.station.records import (
     NewInspection,
     Page,
 )
+from blemish.station.repeats import firsts_of, repeats_within
 from blemish.station.schema import INSPECTIONS, FeedbackRow
 
 _ROW = INSPECTIONS.c
@@ -53,15 +54,31 @@ class InspectionLog:
         Raises:
             DatabaseError: none of them is logged.
         """
+        return [record.id for record in self.logged(inspections)]
+
+    def logged(self, inspections: Sequence[NewInspection]) -> list[InspectionRecord]:
+        """As `add`; returns what the log holds of them now: their numbers, and what each is a repeat of.
+
+        Raises:
+            DatabaseError: none of them is logged.
+        """
         if not inspections:
             return []
         statement = insert(INSPECTIONS).returning(_ROW.id, sort_by_parameter_order=True)
         with self._database.transaction() as session:
-            numbers = list(session.scalars(statement, [vars(inspection) for inspection in inspections]))
+            known = firsts_of(session, inspections)
+            rows = [
+                vars(one) | {"repeat_of": known.get((one.inspector, one.image_digest))} for one in inspections
+            ]
+            numbers = list(session.scalars(statement, rows))
+            repeats = repeats_within(session, inspections, numbers, known)
             if self._station is not None:
                 pairs = zip(numbers, inspections, strict=True)
                 note_changes(session, self._station, [number for number, new in pairs if _is_defect(new)])
-        return numbers
+        return [
+            InspectionRecord(**vars(new), id=number, repeat_of=first)
+            for new, number, first in zip(inspections, numbers, repeats, strict=True)
+        ]
 
     def get(self, inspection_id: int) -> InspectionRecord:
         """One inspection.
@@ -74,7 +91,7 @@ class InspectionLog:
             row = session.execute(query).one_or_none()
             if row is None:
                 raise _no_inspection(inspection_id)
-            return _record(row)
+            return record_of(row)
 
     def page(self, which: InspectionFilter | None = None, limit: int = 50, cursor: str | None = None) -> Page:
         """At most `limit` inspections, newest first; those that arrive meanwhile move none to another page.
@@ -93,7 +110,7 @@ class InspectionLog:
         if cursor is not None:
             query = query.where(_place() < _bound(_place_of_cursor(cursor)))
         with self._database.session() as session:
-            records = tuple(_record(row) for row in session.execute(query))
+            records = tuple(record_of(row) for row in session.execute(query))
         shown = records[:limit]
         more = len(records) > limit
         return Page(shown, _cursor(shown[-1]) if more else None)
@@ -109,7 +126,7 @@ class InspectionLog:
         while True:
             piece = query if after is None else query.where(_place() > _bound(after))
             with self._database.session() as session:
-                records = [_record(row) for row in session.execute(piece)]
+                records = [record_of(row) for row in session.execute(piece)]
             yield from records
             if len(records) < _STREAMED_AT_ONCE:
                 return
@@ -150,17 +167,37 @@ class InspectionLog:
             return [_feedback(row) for row in session.scalars(query)]
 
     def latest_feedback(self, image_digest: str) -> Feedback | None:
-        """What was said last of a photograph, in whichever of its inspections; None where nothing was."""
+        """What was said last of a photograph, in whichever of its inspections is not void; None where nothing was."""
         query = (
             select(FeedbackRow)
             .join(INSPECTIONS, _ROW.id == FeedbackRow.inspection_id)
-            .where(_ROW.image_digest == image_digest)
+            .where(_ROW.image_digest == image_digest, _ROW.voided.is_(None))
             .order_by(FeedbackRow.id.desc())
             .limit(1)
         )
         with self._database.session() as session:
             row = session.scalars(query).one_or_none()
             return None if row is None else _feedback(row)
+
+    def counts(self, image_digest: str) -> bool:
+        """Whether an inspection of a photograph is there that is not void."""
+        query = select(_ROW.id).where(_ROW.image_digest == image_digest, _ROW.voided.is_(None)).limit(1)
+        with self._database.session() as session:
+            return session.scalar(query) is not None
+
+    def count(self, which: InspectionFilter | None = None) -> int:
+        """How many inspections there are."""
+        with self._database.session() as session:
+            return int(
+                session.scalar(select(func.count()).select_from(INSPECTIONS).where(*conditions(which))) or 0
+            )
+
+    def remember_image(self, digest: str, suffix: str) -> None:
+        """Note that the image of this digest is kept now."""
+        with self._database.transaction() as session:
+            session.execute(
+                update(INSPECTIONS).where(_ROW.image_digest == digest).values(image_suffix=suffix)
+            )
 
     def forget_image(self, digests: Sequence[str]) -> None:
         """Note that images of these digests are no longer kept."""
@@ -184,7 +221,27 @@ def conditions(which: InspectionFilter | None) -> list[ColumnElement[bool]]:
         wanted = getattr(which, name)
         if wanted is not None:
             found.append(_ROW[name] == str(wanted))
+    if which.version is not None:
+        found.append(_ROW.version == which.version)
+    for column, there in (
+        (_ROW.truth, which.reviewed),
+        (_ROW.voided, which.void),
+        (_ROW.repeat_of, which.repeat),
+    ):
+        if there is not None:
+            found.append(column.is_not(None) if there else column.is_(None))
+    if which.search is not None:
+        found.append(_matches(which.search))
     return found
+
+
+def _matches(search: str) -> ColumnElement[bool]:
+    """Whether a row's number is what is searched for, or its file's name or serial number holds it."""
+    named = or_(*(_ROW[name].icontains(search, autoescape=True) for name in ("file_name", "serial_number")))
+    number = search.strip().removeprefix("#")
+    if number.isascii() and number.isdecimal() and _possible(int(number)):
+        return or_(_ROW.id == int(number), named)
+    return named
 
 
 def _ordered(which: InspectionFilter | None, newest_first: bool) -> Select[Any]:
@@ -235,7 +292,8 @@ def _is_defect(new: NewInspection) -> bool:
     return new.verdict is Verdict.REJECT and new.image_suffix is not None and new.gives_map
 
 
-def _record(row: Row[Any]) -> InspectionRecord:
+def record_of(row: Row[Any]) -> InspectionRecord:
+    """The inspection of a row of `INSPECTIONS`."""
     return InspectionRecord(**row._mapping)
 
 

@@ -86,7 +86,7 @@ class PartCounts:
         self, names: Sequence[str], since: datetime, until: datetime | None = None
     ) -> dict[str, VerdictCounts]:
         """Photographs by verdict, of each inspector that had any in the span."""
-        span = conditions(InspectionFilter(since=since, until=until))
+        span = conditions(InspectionFilter(since=since, until=until, void=False))
         # How many there were is in the index of the inspectors, and what did not pass is found by that of the
         # verdicts: no row of a passed part is read.
         all_of_them = (
@@ -118,7 +118,7 @@ class PartCounts:
             .where(
                 _ROW.verdict == Verdict.REVIEW.value,
                 _ROW.truth.is_(None),
-                *conditions(InspectionFilter(since=since)),
+                *conditions(InspectionFilter(since=since, void=False)),
             )
             .group_by(_ROW.inspector)
         )

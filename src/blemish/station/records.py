@@ -43,6 +43,19 @@ def check_name(name: str, what: str) -> str:
     return name
 
 
+def check_line(text: str, what: str) -> str:
+    """`text` itself if it is one line of at most 80 characters that say something; `what` is it called in the error.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not text.strip() or len(text) > MOST_TYPE_CHARACTERS or not re.fullmatch(LINE_PATTERN, text):
+        raise UsageError(
+            f"{text[:MOST_TYPE_CHARACTERS]!a} is no {what}: write one line of 1 to {MOST_TYPE_CHARACTERS} characters."
+        )
+    return text
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewInspection:
     """One judged photograph, about to be logged; what a field's `metadata` says, the API's description says too.
@@ -59,6 +72,7 @@ class NewInspection:
         image_suffix: such as ".png" if the image is kept, else None.
         file_name: as the sender named it.
         milliseconds: how long each step took, by its name.
+        serial_number: of the part, as the sender gave it; None where it gave none.
         by: name of the key that was used, or "local".
     """
 
@@ -125,6 +139,10 @@ class NewInspection:
             "null where it is like them."
         },
     )
+    serial_number: str | None = field(
+        default=None,
+        metadata={"description": "Of the part, as the sender gave it; null where none was given."},
+    )
 
     def __post_init__(self) -> None:
         if self.time.utcoffset() is None:
@@ -150,12 +168,27 @@ class InspectionRecord(NewInspection):
     Attributes:
         id: its number, from 1, never given twice.
         truth, defect_type, note: the latest feedback; None, None and "" where nobody has said anything.
+        repeat_of: number of the first inspection of the very same file under the same inspector that is not void; None
+            where this is the first.
+        voided, void_reason, void_by: since when it is void, why, and who said so; None where it counts.
     """
 
     id: int
     truth: Truth | None = None
     defect_type: str | None = None
     note: str = ""
+    repeat_of: int | None = field(
+        default=None,
+        metadata={
+            "description": "Number of the first inspection of the very same file under the same inspector; null where "
+            "this is the first."
+        },
+    )
+    voided: datetime | None = field(
+        default=None, metadata={"description": "Since when it is void, and in no rate; null where it counts."}
+    )
+    void_reason: str | None = field(default=None, metadata={"description": "Why it is void."})
+    void_by: str | None = field(default=None, metadata={"description": "Who said so."})
 
 
 @dataclass(frozen=True)
@@ -206,8 +239,12 @@ class InspectionFilter:
 
     Attributes:
         since, until: aware times; `since` belongs to the span, `until` does not.
-        inspector: name of the inspector.
+        inspector, version: who judged.
         verdict, defect_type, truth: as in `InspectionRecord`.
+        search: part of the file's name or of the serial number, capital letters or not, or the inspection's number.
+        reviewed: whether a person has said what the part is.
+        void: whether it is void.
+        repeat: whether the same file was judged before.
     """
 
     since: datetime | None = None
@@ -216,6 +253,19 @@ class InspectionFilter:
     verdict: Verdict | None = None
     defect_type: str | None = None
     truth: Truth | None = None
+    version: int | None = None
+    search: str | None = None
+    reviewed: bool | None = None
+    void: bool | None = None
+    repeat: bool | None = None
+
+    @property
+    def scope(self) -> InspectionFilter:
+        """What rates are of: who judged and when, never what came out: a filter for rejects would make every rate 1."""
+        repeat = False if self.repeat is False else None
+        return InspectionFilter(
+            self.since, self.until, self.inspector, version=self.version, void=False, repeat=repeat
+        )
 
     def __post_init__(self) -> None:
         for moment in (self.since, self.until):

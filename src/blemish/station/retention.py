@@ -11,7 +11,7 @@ from blemish.core.errors import BlemishError, ConflictError
 from blemish.core.storage import write_json
 from blemish.station.audit import Action, Change, note_change
 from blemish.station.database import Database
-from blemish.station.image_store import KeepPolicy
+from blemish.station.image_store import BUFFER_MEGABYTES, KeepPolicy
 
 OPTIONS = {"keep": "--keep", "days": "--keep-days", "gigabytes": "--keep-gigabytes"}
 """What is chosen, and the option of the command line that fixes it."""
@@ -25,13 +25,20 @@ class Retention:
         database: whose audit log learns of each change.
         fixed: `keep`, `days` and `gigabytes` as the command line gives them, which nobody changes while it runs; None
             where it says nothing.
+        buffer_megabytes: how much passes may take that are held for a while.
 
     Attributes:
         fixed: names of those that are given.
     """
 
-    def __init__(self, path: Path, database: Database, fixed: dict[str, Any]) -> None:
-        self._path, self._database = path, database
+    def __init__(
+        self,
+        path: Path,
+        database: Database,
+        fixed: dict[str, Any],
+        buffer_megabytes: float = BUFFER_MEGABYTES,
+    ) -> None:
+        self._path, self._database, self._buffer_megabytes = path, database, buffer_megabytes
         self._given = {name: value for name, value in fixed.items() if value is not None}
         self.fixed = frozenset(self._given)
         self._lock = threading.Lock()
@@ -42,7 +49,7 @@ class Retention:
         Raises:
             BlemishError: the file says nothing that can be kept by.
         """
-        return KeepPolicy(**self._chosen() | self._given)
+        return KeepPolicy(**self._chosen() | self._given, buffer_megabytes=self._buffer_megabytes)
 
     def change(self, wanted: KeepPolicy, by: str = "local") -> KeepPolicy:
         """Keep photographs so from now on; the change and its row in the audit log come together.

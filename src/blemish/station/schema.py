@@ -149,6 +149,7 @@ _TYPES: dict[Any, Any] = {
     Verdict: VerdictText,
     tuple[Region, ...]: Regions,
     Mapping[str, float]: Numbers,
+    list[Any]: JSON,
     dict[str, Any]: JSON,
 }
 """Types of columns by those of values."""
@@ -187,7 +188,22 @@ INSPECTIONS = Table(
     Column("id", Number, primary_key=True),
     *columns_of(InspectionRecord),
     Index("ix_inspections_time", "time", "id"),
-    Index("ix_inspections_inspector", "inspector", "time", "id"),
+    # What follows the number is there for the statistics: they are counted in the index alone.
+    Index(
+        "ix_inspections_inspector",
+        "inspector",
+        "time",
+        "id",
+        "verdict",
+        "truth",
+        "voided",
+        "repeat_of",
+        "version",
+        "score",
+        "threshold",
+        "defect_type",
+        "serial_number",
+    ),
     Index("ix_inspections_verdict", "verdict", "time", "id"),
     *(
         Index(
@@ -198,7 +214,7 @@ INSPECTIONS = Table(
             sqlite_where=text(f"{column} IS NOT NULL"),
             postgresql_where=text(f"{column} IS NOT NULL"),
         )
-        for column in ("truth", "defect_type")
+        for column in ("truth", "defect_type", "serial_number")
     ),
     Index("ix_inspections_image_digest", "image_digest"),
     sqlite_autoincrement=True,
@@ -249,6 +265,7 @@ class InspectorVersionRow(Base):
     added: Mapped[datetime]
     by: Mapped[str]
     n_normal_scores: Mapped[int]  # that are independent: images, or groups of them that show one part
+    normal_scores: Mapped[list[Any]]  # sorted; thinned to quantiles where there are many
     scoring_digest: Mapped[
         str | None
     ]  # of all but the decision; None until it is asked for, in older histories

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from blemish.core.errors import ArtifactError, BlemishError, ConflictError, DatabaseError, NotFoundError
 from blemish.core.storage import atomic_file, file_digest
+from blemish.core.types import FloatArray
 from blemish.line.artifact import Artifact, read_artifact
 from blemish.station.audit import Action, Change, note_change
 from blemish.station.database import Database
@@ -22,6 +24,7 @@ from blemish.station.home import Home
 from blemish.station.records import check_name
 from blemish.station.schema import ActivationRow, InspectorVersionRow
 
+_MOST_NORMAL_SCORES = 512
 _MOST_VERSION = 2**63 - 1
 _TRIES = 5
 
@@ -294,6 +297,13 @@ def _copy(source: Path, target: Path, digest: str) -> None:
             raise ArtifactError(f"{source} changed while it was copied: add it again.")
 
 
+def _thinned(scores: FloatArray) -> list[float]:
+    """Sorted scores, or as many quantiles of them as are kept."""
+    if len(scores) <= _MOST_NORMAL_SCORES:
+        return [float(score) for score in scores]
+    return [float(score) for score in np.quantile(scores, np.linspace(0, 1, _MOST_NORMAL_SCORES))]
+
+
 def _row(session: Session, name: str, **known: Any) -> InspectorVersionRow | None:
     """The row of an inspector with this `version` or `digest`."""
     if not 0 < known.get("version", 1) <= _MOST_VERSION:
@@ -317,6 +327,7 @@ def _new_row(session: Session, artifact: Artifact, digest: str, name: str, by: s
         added=datetime.now(UTC),
         by=by,
         n_normal_scores=artifact.calibration().n,
+        normal_scores=_thinned(artifact.normal_scores()),
         scoring_digest=manifest.scoring_digest,
     )
     session.add(row)

@@ -1,14 +1,26 @@
-"""Statistics of the history: counts, control chart, Pareto and trend of the scores."""
+"""Statistics of the history: counts, control chart, Pareto and trend of the scores. What is void is in none of them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
-from sqlalchemy import BigInteger, Integer, case, func, literal_column, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    and_,
+    case,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    type_coerce,
+)
 
 from blemish.core.errors import UsageError
 from blemish.core.types import Verdict
@@ -81,6 +93,34 @@ class DefectShare(NamedTuple):
     cumulative_share: float
 
 
+class ScoreBucket(NamedTuple):
+    """Scores of one hour or day: its start in UTC, how many parts, and the 5 %, 50 % and 95 % point of their scores.
+
+    Points are scores of parts (nearest rank), never between two; `threshold` is the highest of that time. Photographs
+    that were not judged are left out.
+    """
+
+    start: datetime
+    n: int
+    low: float
+    median: float
+    high: float
+    threshold: float
+
+
+class FirstPass(NamedTuple):
+    """Parts at their first inspection: how many, and with which verdict.
+
+    Those of one serial number are one part; without one, those of one and the same file.
+    """
+
+    n: int
+    passed: int
+    reviewed: int
+    rejected: int
+    not_judged: int
+
+
 class ScorePoint(NamedTuple):
     """One point of the trend."""
 
@@ -100,7 +140,7 @@ class HistoryStatistics:
         untyped = func.sum(case((_ROW.defect_type.is_(None), 1), else_=0))
         query = (
             select(_ROW.verdict, _ROW.truth, func.count(), untyped)
-            .where(*conditions(which))
+            .where(*_counted(which))
             .group_by(_ROW.verdict, _ROW.truth)
         )
         with self._database.session() as session:
@@ -141,18 +181,15 @@ class HistoryStatistics:
         Raises:
             UsageError: `bucket` is neither "hour" nor "day".
         """
-        if bucket not in _BUCKETS:
-            raise UsageError(f"Rates by {str(bucket)[:40]!a} are not possible: choose hour or day.")
-        span = _BUCKETS[bucket]
-        # Times are whole microseconds in every database: a division tells the hour.
-        number = type_coerce(_ROW.time, BigInteger) // literal_column(str(span // _MICROSECOND), Integer)
+        _check_bucket(bucket)
+        span, number = _BUCKETS[bucket], _bucket_number(bucket)
         query = (
             select(
                 number.label("number"),
                 func.count(),
                 func.sum(case((_ROW.verdict == Verdict.REJECT.value, 1), else_=0)),
             )
-            .where(_ROW.verdict != Verdict.NOT_JUDGED.value, *conditions(which))
+            .where(_ROW.verdict != Verdict.NOT_JUDGED.value, *_counted(which))
             .group_by("number")
             .order_by(number.desc())
             .limit(_MOST_BUCKETS)
@@ -177,7 +214,7 @@ class HistoryStatistics:
         """Defect types that people gave, the most frequent first."""
         query = (
             select(_ROW.defect_type, func.count())
-            .where(_ROW.defect_type.is_not(None), *conditions(which))
+            .where(_ROW.defect_type.is_not(None), *_counted(which))
             .group_by(_ROW.defect_type)
             .order_by(func.count().desc(), _ROW.defect_type)
         )
@@ -189,16 +226,97 @@ class HistoryStatistics:
             shares.append(DefectShare(name, count, count / total, reached / total))
         return shares
 
+    def score_trend(
+        self, which: InspectionFilter | None = None, bucket: Bucket = "hour"
+    ) -> list[ScoreBucket]:
+        """How scores lie by hours or days of UTC, oldest first, empty ones left out, the latest 5,000.
+
+        Raises:
+            UsageError: `bucket` is neither "hour" nor "day".
+        """
+        _check_bucket(bucket)
+        number = _bucket_number(bucket).label("number")
+        ranked = (
+            select(
+                number,
+                _ROW.score,
+                _ROW.threshold,
+                func.row_number().over(partition_by=number, order_by=_ROW.score).label("rank"),
+                func.count().over(partition_by=number).label("n"),
+            )
+            .where(_ROW.verdict != Verdict.NOT_JUDGED.value, *_counted(which))
+            .subquery()
+        )
+
+        def point(percent: int) -> ColumnElement[float]:
+            """The score whose rank is the smallest that is at least so much of all."""
+            nearest = (ranked.c.n * percent + 99) // literal_column("100", Integer)
+            return func.max(case((ranked.c.rank == nearest, ranked.c.score)))
+
+        query = (
+            select(
+                ranked.c.number,
+                func.max(ranked.c.n),
+                point(5),
+                point(50),
+                point(95),
+                func.max(ranked.c.threshold),
+            )
+            .group_by(ranked.c.number)
+            .order_by(ranked.c.number.desc())
+            .limit(_MOST_BUCKETS)
+        )
+        with self._database.session() as session:
+            rows = [tuple(found) for found in session.execute(query)][::-1]
+        return [ScoreBucket(_EPOCH + int(at) * _BUCKETS[bucket], int(n), *points) for at, n, *points in rows]
+
+    def first_pass(self, which: InspectionFilter | None = None) -> FirstPass:
+        """How parts came out at their first inspection, of those that had it within the time that is asked for."""
+        earlier = INSPECTIONS.alias("earlier")
+        seen = select(earlier.c.id).where(
+            earlier.c.serial_number == _ROW.serial_number,
+            # Said so that no planner takes the index of inspectors, in which it would read all of them for each row.
+            func.coalesce(earlier.c.inspector, "") == _ROW.inspector,
+            earlier.c.id < _ROW.id,
+            earlier.c.voided.is_(None),
+        )
+        again = or_(_ROW.repeat_of.is_not(None), and_(_ROW.serial_number.is_not(None), seen.exists()))
+        query = select(_ROW.verdict, func.count()).where(not_(again), *_counted(which)).group_by(_ROW.verdict)
+        with self._database.session() as session:
+            found = {verdict: int(n) for verdict, n in session.execute(query)}
+        by_verdict = [
+            found.get(one, 0) for one in (Verdict.PASS, Verdict.REVIEW, Verdict.REJECT, Verdict.NOT_JUDGED)
+        ]
+        return FirstPass(sum(by_verdict), *by_verdict)
+
     def scores(self, which: InspectionFilter | None = None, limit: int = 1000) -> list[ScorePoint]:
         """The latest `limit` scores with their thresholds, oldest first."""
         query = (
             select(_ROW.time, _ROW.score, _ROW.threshold)
-            .where(*conditions(which))
+            .where(*_counted(which))
             .order_by(_ROW.time.desc(), _ROW.id.desc())
             .limit(limit)
         )
         with self._database.session() as session:
             return [ScorePoint(*found) for found in session.execute(query)][::-1]
+
+
+def _counted(which: InspectionFilter | None) -> list[ColumnElement[bool]]:
+    """A filter as conditions; what is void is left out unless it is asked for."""
+    which = which or InspectionFilter()
+    return conditions(replace(which, void=False) if which.void is None else which)
+
+
+def _check_bucket(bucket: str) -> None:
+    if bucket not in _BUCKETS:
+        raise UsageError(f"Rates by {str(bucket)[:40]!a} are not possible: choose hour or day.")
+
+
+def _bucket_number(bucket: Bucket) -> ColumnElement[int]:
+    """Hours or days since 1970: times are whole microseconds in every database, so that a division tells them."""
+    return type_coerce(_ROW.time, BigInteger) // literal_column(
+        str(_BUCKETS[bucket] // _MICROSECOND), Integer
+    )
 
 
 def control_limits(counts: Sequence[int], rejected: Sequence[int]) -> list[tuple[float, float]]:

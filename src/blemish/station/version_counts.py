@@ -61,7 +61,7 @@ class VersionCounts:
             select(
                 _ROW.version, _ROW.verdict, _ROW.truth, func.count(), func.min(_ROW.time), func.max(_ROW.time)
             )
-            .where(*conditions(InspectionFilter(inspector=name)))
+            .where(*conditions(InspectionFilter(inspector=name, void=False)))
             .group_by(_ROW.version, _ROW.verdict, _ROW.truth)
         )
         found: dict[int, VersionCount] = {}

@@ -131,9 +131,12 @@ class DriftResult(Outcome):
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-ready values."""
         documents = [one.to_json() for one in self.drifts]
-        for moved, (began, told) in zip((documents or [{}])[0].get("moved", ()), self.places, strict=False):
-            moved |= {"since": None, "told": None, "since_photograph": began.to_json()}
-            moved |= {"told_photograph": told.to_json()}
+        shown = documents[0]["moved"] if self.places else ()
+        for document, moved, (began, told) in zip(
+            shown, self.moved if self.places else (), self.places, strict=True
+        ):
+            document |= {"since": None, "told": None, "in_words": f"{moved.what} since {began}"}
+            document |= {"since_photograph": began.to_json(), "told_photograph": told.to_json()}
         left_out = [{"path": name, "detail": detail} for name, detail in self.left_out]
         return {"drift": documents, "ended": [one.to_json() for one in self.ended], "left_out": left_out}
 

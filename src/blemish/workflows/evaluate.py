@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from blemish.core.progress import say
-from blemish.core.storage import write_json
+from blemish.core.storage import file_digest, write_json
 from blemish.line.inspector_title import inspector_title, kept_version
 from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import InspectorFile
@@ -50,11 +50,13 @@ class EvaluateRequest(DataRequest):
 
 @dataclass(frozen=True)
 class EvaluateResult(Outcome):
-    """What was measured, the report on it, and what is wrong with the data as far as a glance tells."""
+    """What was measured, the report on it, and what is wrong with the data as far as a glance tells; `digest` is the
+    SHA-256 of the inspector's file."""
 
     evaluation: Evaluation
     report: Path
     problems: tuple[Problem, ...] = ()
+    digest: str = ""
 
     @property
     def complete(self) -> bool:
@@ -64,7 +66,8 @@ class EvaluateResult(Outcome):
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-ready values."""
         problems = [problem.to_json() for problem in self.problems]
-        return {**self.evaluation.to_json(), "report": str(self.report), "problems": problems}
+        measured = {"inspector_digest": self.digest, **self.evaluation.to_json()}
+        return {**measured, "report": str(self.report), "problems": problems}
 
 
 def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> EvaluateResult:
@@ -98,7 +101,8 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
     evaluation = evaluate_inspector(inspector, catalog)
     for failure in evaluation.failed:
         say(f"{failure.path}: {failure.detail}")
-    result = EvaluateResult(evaluation, request.folder / "report.html", said)
+    digest = request.digest or file_digest(request.inspector)
+    result = EvaluateResult(evaluation, request.folder / "report.html", said, digest)
     facts = inspector_facts(manifest) | {"Inspector": title}
     write_report(
         [evaluation],

@@ -37,15 +37,24 @@ class Access:
         Raises:
             gr.Error: the role does not suffice.
         """
+        role = self._role(request)
+        if role is None:
+            raise refused("Your key is not valid any more: sign in again.")
+        if not role.allows(needed):
+            raise refused(f"Your key is for a {role}; this needs the role {needed}.")
+        return request.username or "local" if self.keys_required else "local"
+
+    def allows(self, request: gr.Request, needed: Role) -> bool:
+        """Whether the person has at least this role."""
+        role = self._role(request)
+        return role is not None and role.allows(needed)
+
+    def _role(self, request: gr.Request) -> Role | None:
+        """The role of the person, looked up now; None where the key is not valid any more."""
         if not self.keys_required:
-            return "local"
-        name = request.username or ""
-        for key in self._keys.list():
-            if key.name == name and key.revoked is None:
-                if key.role.allows(needed):
-                    return name
-                raise refused(f"Your key is for a {key.role}; this needs the role {needed}.")
-        raise refused("Your key is not valid any more: sign in again.")
+            return Role.ADMIN
+        valid = (key for key in self._keys.list() if key.revoked is None)
+        return next((key.role for key in valid if key.name == request.username), None)
 
 
 @contextmanager

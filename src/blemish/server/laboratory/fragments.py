@@ -40,7 +40,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> s
     top = "".join(f'<th scope="col">{escaped(title)}</th>' for title in head)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return (
-        f'<div class="bl-scroll"><table class="bl-table"><caption>{escaped(caption)}</caption>'
+        f'<div class="bl-scroll" role="region" aria-label="{escaped(caption)}" tabindex="0">'
+        f'<table class="bl-table"><caption>{escaped(caption)}</caption>'
         f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

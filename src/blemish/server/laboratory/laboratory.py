@@ -1,4 +1,4 @@
-"""The laboratory: seven tabs over one service, mounted at `/laboratory`. It asks no other server for anything."""
+"""The laboratory, at `/laboratory`: a tab for each detector, and their comparison. It asks no other server."""
 
 from __future__ import annotations
 
@@ -14,89 +14,108 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
 
 from blemish.server.authentication import Authentication
 from blemish.server.laboratory.access import QUIET, Access
-from blemish.server.laboratory.benchmark_tab import BenchmarkTab
+from blemish.server.laboratory.catalogs import Catalogs
 from blemish.server.laboratory.clusters_tab import ClustersTab, categories
-from blemish.server.laboratory.explore_tab import ExploreTab
-from blemish.server.laboratory.feedback import known_types
+from blemish.server.laboratory.comparison_area import ComparisonArea
+from blemish.server.laboratory.detectors_area import DetectorsArea
+from blemish.server.laboratory.fitted import FittedInspectors
 from blemish.server.laboratory.fragments import escaped
-from blemish.server.laboratory.history_tab import HistoryTab
-from blemish.server.laboratory.inspect_tab import InspectTab, inspector_names, refreshed
-from blemish.server.laboratory.similar_tab import SimilarTab
-from blemish.server.laboratory.train_tab import TrainTab
+from blemish.server.laboratory.photographs_area import WELCOME, PhotographsArea
+from blemish.server.laboratory.similar_tab import SimilarTab, refreshed
+from blemish.server.page import static_files
 from blemish.server.page.frame import to_sign_in
 from blemish.server.problems import answer
 from blemish.server.service import Service
+from blemish.station.keys import Role
 
-TITLE = "Blemish"
+TITLE = "Blemish: laboratory"
 PATH = "/laboratory"
 _FONTS = ("system-ui", "sans-serif")
 _KEEP_UPLOADS_SECONDS = 3600
+
+# What is looked at stands in the address, which survives a reload and can be sent to a colleague.
+_KEEP_ADDRESS = """(photographs, photograph) => {
+  const open = [...document.querySelectorAll('#families [id^=family-] [role=tab][aria-selected=true]')];
+  const detector = open.find((tab) => tab.checkVisibility())?.textContent.trim();
+  const address = new URL(window.location.href);
+  for (const [name, value] of Object.entries({detector, photographs, photograph})) {
+    if (value) { address.searchParams.set(name, value); } else { address.searchParams.delete(name); }
+  }
+  window.history.replaceState(window.history.state, '', address);
+}"""
 
 
 def build_page(service: Service) -> gr.Blocks:
     """The page of a service."""
     with suppress(ImportError):  # Gradio opens what is uploaded with Pillow
         importlib.import_module("pillow_heif").register_heif_opener()
-    access = Access(service)
+    access, catalogs, learnt = Access(service), Catalogs(service), FittedInspectors(service)
     page = gr.Blocks(
         title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, _KEEP_UPLOADS_SECONDS)
     )
     with page:
         head = gr.HTML(_head(service), elem_id="head")
-        with gr.Tabs(selected="inspect") as tabs:
-            with gr.Tab("Inspect", id="inspect"):
-                inspect = InspectTab(service, access)
-            with gr.Tab("Train", id="train"):
-                train = TrainTab(service, access, inspect.inspector)
-            with gr.Tab("Explore", id="explore"):
-                explore = ExploreTab(service, access)
-            with gr.Tab("Benchmark", id="benchmark"):
-                benchmark = BenchmarkTab(service, access)
-            with gr.Tab("History", id="history") as history_tab:
-                history = HistoryTab(service, access)
+        with gr.Tabs(elem_id="laboratory"):
+            with gr.Tab("Detectors", id="detectors"):
+                photographs = PhotographsArea(catalogs, access)
+                detectors = DetectorsArea(service, access, photographs, learnt)
+                comparison = ComparisonArea(service, access, photographs, learnt, detectors.ended)
             with gr.Tab("Similar", id="similar") as similar_tab:
                 similar = SimilarTab(service, access)
             with gr.Tab("Clusters", id="clusters") as clusters_tab:
                 clusters = ClustersTab(service, access)
-        history_tab.select(history.show, history.inputs, history.outputs, **QUIET)
-        panels = [train.panel, explore.panel, benchmark.panel]
+        for_admins = [photographs.more, comparison.several, *detectors.groups]
+        inner = list(detectors.inner.items())
 
-        def fresh(chosen: str | None) -> tuple[Any, ...]:
-            names, kinds = ["All", *inspector_names(service)], ["All", *known_types(service)]
+        def opened(request: gr.Request) -> tuple[Any, ...]:
+            asked = dict(request.query_params)
+            family = detectors.family_of(asked.get("detector", ""))
+            chosen = asked["detector"] if family else None
+            admin = access.allows(request, Role.ADMIN)
             return (
                 _head(service),
-                refreshed(service, chosen),
-                *(panel.refreshed() for panel in panels),
-                gr.update(choices=names),
-                gr.update(choices=kinds),
+                photographs.refreshed(asked.get("photographs")),
+                asked.get("photograph", ""),
+                WELCOME if not asked.get("photographs") else gr.skip(),
+                chosen or gr.skip(),
+                detectors.seen_with(chosen) if chosen else gr.skip(),
+                gr.update(selected=family) if family else gr.skip(),
+                *(gr.update(selected=chosen) if name == family else gr.skip() for name, _ in inner),
+                comparison.panel.refreshed(),
+                *detectors.begun(),
+                *(gr.update(visible=admin) for _ in for_admins),
             )
 
         shown = [
             head,
-            inspect.inspector,
-            *(panel.chosen for panel in panels),
-            history.inspector,
-            history.defect_type,
+            photographs.catalog,
+            photographs.wanted,
+            photographs.said,
+            detectors.detector,
+            detectors.seen,
+            detectors.tabs,
+            *(tabs for _, tabs in inner),
+            comparison.panel.chosen,
+            *detectors.following,
+            *for_admins,
         ]
-        page.load(fresh, inspect.inspector, shown, **QUIET)
-        for tab, choice in ((similar_tab, similar.inspector), (similar_tab, explore.inspector)):
-            tab.select(lambda name: refreshed(service, name), choice, choice, **QUIET)
-        clusters_tab.select(lambda: gr.update(choices=categories(service)), None, clusters.category, **QUIET)
-        inspect.inspector.change(
-            lambda: (refreshed(service, None), refreshed(service, None)),
+        page.load(opened, None, shown, **QUIET)
+        gr.on(
+            [detectors.detector.change, photographs.catalog.change, photographs.photograph.change],
             None,
-            [explore.inspector, similar.inspector],
+            [photographs.catalog, photographs.photograph],
+            None,
+            js=_KEEP_ADDRESS,
             **QUIET,
         )
-        inspect.similar.click(similar.of_record, inspect.record, similar.outputs, **QUIET).then(
-            lambda: gr.update(selected="similar"), None, tabs, **QUIET
+        similar_tab.select(
+            lambda name: refreshed(service, name), similar.inspector, similar.inspector, **QUIET
         )
-        history.similar.change(similar.of_record, history.similar, similar.outputs, **QUIET).then(
-            lambda: gr.update(selected="similar"), None, tabs, **QUIET
-        )
+        clusters_tab.select(lambda: gr.update(choices=categories(service)), None, clusters.category, **QUIET)
     page.queue(default_concurrency_limit=8, max_size=64)
     return page
 
@@ -108,6 +127,10 @@ def mount_laboratory(app: FastAPI, service: Service, authentication: Authenticat
         Where uploads to the page go.
     """
     page = build_page(service)
+    prefix = service.settings.prefix
+    app.add_api_route(
+        PATH, lambda: RedirectResponse(f"{prefix}{PATH}/", 307), methods=["GET"], include_in_schema=False
+    )
     gr.mount_gradio_app(
         app,
         page,
@@ -123,6 +146,7 @@ def mount_laboratory(app: FastAPI, service: Service, authentication: Authenticat
         enable_monitoring=False,
         show_error=True,
         theme=gr.themes.Base(primary_hue="slate", neutral_hue="slate", font=_FONTS, font_mono=("monospace",)),
+        head=f'<link rel="icon" href="{prefix}/static/{static_files.digest()}/icon.svg" type="image/svg+xml">',
         css_paths=Path(__file__).with_name("style.css"),
     )
     mounted: Any = app.router.routes[-1]
@@ -141,14 +165,16 @@ def mount_laboratory(app: FastAPI, service: Service, authentication: Authenticat
 def _kept_folders(service: Service) -> list[Path]:
     """Where the service keeps things: no address of Gradio's own may read there, whatever else changes."""
     home = service.home
-    return [home.inspectors, home.images, home.gallery, home.jobs, home.path / "blemish.db"]
+    return [
+        home.inspectors, home.images, home.gallery, home.jobs, home.laboratory, home.path / "blemish.db"
+    ]  # fmt: skip
 
 
 def _head(service: Service) -> str:
     trouble = service.images.trouble
-    names = inspector_names(service)
-    said = f"{len(names)} inspector{'s' * (len(names) != 1)} active" if names else "no inspector yet"
     warning = f'<p class="bl-trouble" role="alert">{escaped(trouble)}</p>' if trouble else ""
+    home = escaped(f"{service.settings.prefix}/")
     return (
-        f'<header class="bl-head"><h1>{TITLE}</h1><p>visual defect inspection · {said}</p>{warning}</header>'
+        f'<header class="bl-head"><a href="{home}">Blemish</a><h1>Laboratory</h1>'
+        f"<p>every detector on the same photographs</p>{warning}</header>"
     )

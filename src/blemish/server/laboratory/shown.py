@@ -1,4 +1,4 @@
-"""What a person sees of one judged photograph: the verdict in large, why, and the pictures by detector."""
+"""What a person reads of a judged photograph: the verdict in large and why, and detectors side by side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from blemish.line.sensitivity import View
 from blemish.line.sensitivity_words import answers, bounds_in_words, extremes
 from blemish.server.judgement import Judgement
 from blemish.server.laboratory.fragments import escaped, note, table
-from blemish.server.laboratory.pictures import pictures
 from blemish.server.wording import VERDICT_WORDS, number, reason
 
 
@@ -29,36 +28,6 @@ def verdict_banner(judgement: Judgement, facts: Sequence[str]) -> str:
     )
 
 
-def refusal_banner(sentence: str) -> str:
-    """What is shown of a photograph that cannot be judged."""
-    return (
-        '<div class="bl-verdict" role="alert"><span class="bl-word">NOT JUDGED</span>'
-        f'<div><p class="bl-reason">{escaped(sentence)}</p></div></div>'
-    )
-
-
-def detector_tabs(judgements: Sequence[Judgement]) -> str:
-    """A tab for each inspector, the first open, and under them what their views mean together."""
-    if len(judgements) == 1:
-        return pictures(judgements[0])
-    heads, panes, rules = [], [], []
-    for place, one in enumerate(judgements):
-        label = escaped(f"{one.version.name} ({one.version.detector})")
-        checked = " checked" if place == 0 else ""
-        heads.append(
-            f'<input type="radio" name="bl-detectors" id="bl-detector-{place}"{checked}>'
-            f'<label for="bl-detector-{place}">{label}</label>'
-        )
-        rules.append(f"#bl-detector-{place}:checked ~ #bl-pane-{place} {{ display: block; }}")
-        panes.append(
-            f'<div class="bl-pane" id="bl-pane-{place}">{_metric(one) if place else ""}{pictures(one)}</div>'
-        )
-    return (
-        f'<style>{"".join(rules)}</style><div class="bl-tabs" role="group" aria-label="Detectors">'
-        f"{''.join(heads)}{''.join(panes)}</div>{comparison(judgements)}"
-    )
-
-
 def comparison(judgements: Sequence[Judgement]) -> str:
     """The detectors side by side on this photograph, most sensitive first, and what the pattern means."""
     views = sensitivity.ranked(
@@ -66,7 +35,6 @@ def comparison(judgements: Sequence[Judgement]) -> str:
     )
     verdicts = {one.version.name: one.inspection.verdict for one in judgements}
     found = sensitivity.pattern(views)
-    verdicts = {one.version.name: one.inspection.verdict for one in judgements}
     has_masks = any(view.mask_probability is not None for view in views)
     highest = max(1.5, *(min(view.level, 6.0) for view in views))
     rows = [
@@ -110,12 +78,6 @@ def comparison(judgements: Sequence[Judgement]) -> str:
         f"<h3>Comparison of the detectors</h3>{note(f'{found.name.capitalize()}: {found.sentence}')}"
         f"{table(head, rows, caption)}{words}{agreed}"
     )
-
-
-def _metric(one: Judgement) -> str:
-    inspection = one.inspection
-    why = reason(inspection, one.inspector.manifest.calibration.n_scores)
-    return f"<p>{chip(inspection.verdict)} {escaped(why)}</p>"
 
 
 def _level(view: View, highest: float) -> str:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from blemish.core.errors import BlemishError
 from blemish.gallery.proposal import is_good
 from blemish.server.laboratory.access import PRIVATE, Access, plainly
-from blemish.server.laboratory.feedback import known_types
 from blemish.server.laboratory.fragments import escaped, note
-from blemish.server.laboratory.history_tab import kept_thumbnail
-from blemish.server.laboratory.inspect_tab import inspector_names
 from blemish.server.laboratory.pictures import thumbnail
 from blemish.server.laboratory.shown import chip
 from blemish.server.past_defects import Similar
@@ -27,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class SimilarTab:
-    """What others need of the tab: `outputs` of `of_record`, and `inspector`, the choice of an inspector."""
+    """What others need of the tab: `inspector`, the choice of one."""
 
     def __init__(self, service: Service, access: Access) -> None:
         self._service, self._access = service, access
@@ -46,7 +42,7 @@ class SimilarTab:
                     label="Inspector", choices=inspector_names(service), elem_id="similar-inspector"
                 )
                 self.defect_type = gr.Dropdown(
-                    ["All", *known_types(service)], value="All", label="Defect type", elem_id="similar-type"
+                    ["All", *_known_types(service)], value="All", label="Defect type", elem_id="similar-type"
                 )
                 top = gr.Slider(1, 20, value=6, step=1, label="How many", elem_id="similar-top")
                 go = gr.Button("Find similar defects", variant="primary", elem_id="similar-button")
@@ -54,26 +50,12 @@ class SimilarTab:
                 self._found = gr.HTML(
                     note(
                         service.gallery_trouble
-                        or "Choose a photograph, or come here from a rejected part in Inspect or History."
+                        or "Choose a photograph of a defective part, and the inspector that says where the defect is."
                     ),
                     elem_id="similar-found",
                 )
-        self.outputs = [self._found]
         inputs = [photograph, self.inspector, self.defect_type, top]
         go.click(self._of_file, inputs, self._found, **PRIVATE)
-
-    def of_record(self, number_of: int | None, request: gr.Request) -> str:
-        """Defects similar to a logged inspection."""
-        self._access.require(request, Role.VIEWER)
-        if number_of is None:
-            return note("There is no inspection to compare.")
-        try:
-            record = self._service.log.get(number_of)
-            found = self._service.similar(record, top=6)
-        except BlemishError as error:
-            return note(str(error))
-        title = f"{kept_thumbnail(self._service, record)}<p>Inspection {number_of}: {escaped(record.file_name)}</p>"
-        return f'<div class="bl-figures">{title}</div>{self._cards(found)}'
 
     def _of_file(
         self, path: str | None, name: str | None, defect_type: str, top: float, request: gr.Request
@@ -108,6 +90,22 @@ class SimilarTab:
             f'<article class="bl-card">{picture}<div class="bl-text"><strong>{defect_type}</strong><br>'
             f"distance {neighbour.distance:.3f}<br>{escaped(moment(defect.time))}<br>{escaped(where)}</div></article>"
         )
+
+
+def inspector_names(service: Service) -> list[str]:
+    """Names of the inspectors with an active version."""
+    return [version.name for version in service.shelf.active_all()]
+
+
+def refreshed(service: Service, chosen: str | None) -> Any:
+    """The choice of an inspector, as things are now; none is chosen for a person."""
+    names = inspector_names(service)
+    return gr.update(choices=names, value=chosen if chosen in names else None)
+
+
+def _known_types(service: Service) -> list[str]:
+    """Defect types that were given before, most frequent first."""
+    return [share.defect_type for share in service.statistics.pareto()]
 
 
 def _proposed(found: Similar) -> str:

@@ -43,3 +43,9 @@ def static_file(version: str, name: str) -> Response:
     kind = _MEDIA_TYPES[Path(name).suffix]
     kept = _FOR_EVER if version == digest() else "no-store"
     return Response(content, media_type=f"{kind}; charset=utf-8", headers={"Cache-Control": kept})
+
+
+@router.get("/favicon.ico")
+def icon() -> Response:
+    """The icon, where browsers look for it before a page has named it."""
+    return static_file(digest(), "icon.svg")

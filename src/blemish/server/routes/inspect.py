@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -19,12 +20,18 @@ from blemish.server.queue import Judged, Refused
 from blemish.server.routes.running import Running
 from blemish.server.service import Service
 from blemish.server.wording import reason
+from blemish.station.records import MOST_TYPE_CHARACTERS, check_line
 
 router = APIRouter(tags=["inspect"])
 
 _FORM = form(
     ["inspector", "images"],
     inspector={"type": "string", "description": "Name of the inspector."},
+    serial_number={
+        "type": "string",
+        "maxLength": MOST_TYPE_CHARACTERS,
+        "description": "Of the part that the photographs show; the history is searched by it.",
+    },
     images={
         "type": "array",
         "minItems": 1,
@@ -99,11 +106,16 @@ async def _arrived(request: Request, service: Service) -> Form:
 
     try:
         limits = FormLimits(settings.max_images, settings.max_bytes, "--max-images", "--max-bytes")
-        received = await read_form(request, limits, "images", count=count)
+        received = await read_form(
+            request, limits, "images", texts=("inspector", "serial_number"), count=count
+        )
     finally:
         arriving.remove(size)
     if not received.files:
         raise ProblemError(422, "The form has no photographs: add files as the field images.")
+    if serial_number := received.fields.get("serial_number"):
+        check_line(serial_number, "serial number")
+        received.files = [replace(one, serial_number=serial_number) for one in received.files]
     return received
 
 
@@ -113,27 +125,27 @@ async def _answer(results: Sequence[Judged | Refused], heatmap: str, service: Se
     if not judged:
         first = refused[0]
         return problem_response(first.status, f"{first.file_name!a}: {first.detail}", kind=first.kind)
-    prefix = service.settings.prefix
-    documents = await run_in_threadpool(lambda: [_document(one, heatmap, prefix) for one in judged])
+    documents = await run_in_threadpool(lambda: [_document(one, heatmap, service) for one in judged])
     found = InspectedDocument.model_construct(
         inspections=documents, refused=[RefusedDocument.of(one) for one in refused]
     )
     return Response(found.model_dump_json(), media_type="application/json")
 
 
-def _document(judged: Judged, heatmap: str, prefix: str) -> InspectionDocument:
+def _document(judged: Judged, heatmap: str, service: Service) -> InspectionDocument:
     """The document of an inspection, with its picture and its reason where the photograph is still at hand."""
     judgement = judged.judgement
     if judgement is None:
-        return InspectionDocument.of(judged.record, prefix=prefix)
+        return InspectionDocument.of(judged.record, service.images, prefix=service.settings.prefix)
     inspection = judgement.inspection
     drawn = None  # where the detector shows no place
     if judged.record.gives_map:
         drawn = judgement.layer() if heatmap == "layer" else judgement.heatmap()
     return InspectionDocument.of(
         judged.record,
+        service.images,
         None if drawn is None else uri_of(drawn, ".png"),
-        prefix,
+        service.settings.prefix,
         sentence=reason(inspection, judgement.inspector.calibration.n),
         map_scale=judgement.inspector.map_scale if judged.record.gives_map else None,
     )

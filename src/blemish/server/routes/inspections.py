@@ -7,12 +7,14 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from blemish.core.errors import NotFoundError
+from blemish.core.image_formats import FORMAT_SUFFIXES, image_format
 from blemish.core.types import Verdict
 from blemish.server.authentication import Operator, Viewer
 from blemish.server.documents import (
@@ -27,12 +29,20 @@ from blemish.server.documents import (
     SimilarDocument,
 )
 from blemish.server.routes.running import Running
+from blemish.server.service import Service
 from blemish.server.wording import reason
-from blemish.station.records import NAME_PATTERN, InspectionFilter, InspectionRecord, NewFeedback
+from blemish.station.records import (
+    LINE_PATTERN,
+    NAME_PATTERN,
+    InspectionFilter,
+    InspectionRecord,
+    NewFeedback,
+)
 
 router = APIRouter(tags=["history"])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the inspection.")]
+Choice = Literal["leave-out", "only"]
 QueryName = Annotated[str | None, Query(pattern=NAME_PATTERN)]
 
 _MEDIA_TYPES = {
@@ -67,9 +77,30 @@ def chosen(
     verdict: Verdict | None = None,
     defect_type: DefectType | None = None,
     truth: Literal["good", "bad"] | None = None,
+    version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    search: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=200,
+            pattern=LINE_PATTERN,
+            description="Part of the file's name or of the serial number, or the inspection's number.",
+        ),
+    ] = None,
+    reviewed: Annotated[bool | None, Query(description="Whether a person has said what the part is.")] = None,
+    void: Annotated[
+        Choice | None, Query(description="Void inspections: without them, or they alone.")
+    ] = None,
+    repeats: Annotated[
+        Choice | None, Query(description="Repeats of one file: without them, or they alone.")
+    ] = None,
 ) -> InspectionFilter:
     """Which inspections a request means."""
-    return InspectionFilter(since, until, inspector, verdict, defect_type, truth)
+    return InspectionFilter(
+        since, until, inspector, verdict, defect_type, truth, version, search, reviewed,
+        void=None if void is None else void == "only",
+        repeat=None if repeats is None else repeats == "only",
+    )  # fmt: skip
 
 
 Chosen = Annotated[InspectionFilter, Depends(chosen)]
@@ -85,7 +116,7 @@ def inspections(
 ) -> PageDocument:
     """A page of the history, newest first; those that arrive meanwhile move nothing to another page."""
     page = service.log.page(which, limit, cursor)
-    found = [InspectionDocument.of(record, prefix=service.settings.prefix) for record in page.records]
+    found = [documented(service, record) for record in page.records]
     return PageDocument(inspections=found, next_cursor=page.next_cursor)
 
 
@@ -109,7 +140,7 @@ def inspection(service: Running, caller: Viewer, number: Number) -> InspectionDo
         sentence = reason(record, service.shelf.get(record.inspector, record.version).n_scores)
     except NotFoundError:  # the version is of a shelf that was replaced
         sentence = None
-    return InspectionDocument.of(record, prefix=service.settings.prefix, sentence=sentence)
+    return documented(service, record, sentence)
 
 
 @router.get(
@@ -124,11 +155,22 @@ def inspection(service: Running, caller: Viewer, number: Number) -> InspectionDo
     },
 )
 def image(service: Running, caller: Viewer, number: Number) -> Response:
-    """The photograph, if it is kept."""
-    record = service.log.get(number)
-    content = service.reinspection.kept(record).content
-    kind = _MEDIA_TYPES.get(record.image_suffix or "", "application/octet-stream")
+    """The photograph, if it is kept or, after a pass, held for a while."""
+    content = service.reinspection.kept(service.log.get(number)).content
+    suffix = FORMAT_SUFFIXES[found][0] if (found := image_format(content)) else ""
+    kind = _MEDIA_TYPES.get(suffix, "application/octet-stream")
     return Response(content, media_type=kind, headers={"Cache-Control": "private, max-age=86400"})
+
+
+@router.get(
+    "/v1/inspections/{number}/thumbnail",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def thumbnail(service: Running, caller: Viewer, number: Number) -> Response:
+    """The photograph as a JPEG of at most 160 pixels, if it is kept or held."""
+    made = service.thumbnails.of(service.log.get(number), service.images)
+    return Response(made, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
 
 @router.get(
@@ -192,6 +234,11 @@ def similar(
     )
 
 
+def documented(service: Service, record: InspectionRecord, sentence: str | None = None) -> InspectionDocument:
+    """The document of a record of this server."""
+    return InspectionDocument.of(record, service.images, prefix=service.settings.prefix, sentence=sentence)
+
+
 def _csv(records: Iterator[InspectionRecord]) -> Iterator[str]:
     stream = io.StringIO()
     writer = csv.writer(stream)
@@ -209,7 +256,7 @@ def _text(record: InspectionRecord, name: str) -> Any:
     value = getattr(record, name)
     if name == "regions":
         return len(value)
-    if name == "time":
+    if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):
         return json.dumps(dict(value))

@@ -10,8 +10,11 @@ from blemish.server.authentication import Operator, Viewer
 from blemish.server.documents import (
     DefectShareDocument,
     DriftDocument,
+    FirstPassDocument,
     LearnAnewRequest,
     RateDocument,
+    ScopeDocument,
+    ScoreBucketDocument,
     StatisticsDocument,
     SummaryDocument,
 )
@@ -26,15 +29,29 @@ router = APIRouter(tags=["statistics"])
 def stats(
     service: Running, caller: Viewer, which: Chosen, bucket: Literal["hour", "day"] = "hour"
 ) -> StatisticsDocument:
-    """Counts, reject rate with control limits, defect types by frequency, and what has drifted."""
-    statistics = service.statistics
+    """Counts, reject rate with control limits, scores, defect types by frequency, and what has drifted.
+
+    They are of the scope: inspector, version, dates and `repeats=leave-out`. A filter (verdict, truth, type, search
+    text, reviewed, void) says how many inspections match, and changes no rate.
+    """
+    statistics, scope = service.statistics, which.scope
     active = [
         version.name for version in service.shelf.active_all() if which.inspector in (None, version.name)
     ]
     return StatisticsDocument(
-        summary=SummaryDocument.of(statistics.summary(which)),
-        reject_rates=[RateDocument.of(one) for one in statistics.reject_rates(which, bucket)],
-        pareto=[DefectShareDocument.of(one) for one in statistics.pareto(which)],
+        scope=ScopeDocument(
+            inspector=scope.inspector,
+            version=scope.version,
+            since=scope.since,
+            until=scope.until,
+            repeats=scope.repeat is not False,
+        ),
+        matching=service.log.count(which),
+        summary=SummaryDocument.of(statistics.summary(scope)),
+        first_pass=FirstPassDocument.of(statistics.first_pass(scope)),
+        reject_rates=[RateDocument.of(one) for one in statistics.reject_rates(scope, bucket)],
+        score_trend=[ScoreBucketDocument.of(one) for one in statistics.score_trend(scope, bucket)],
+        pareto=[DefectShareDocument.of(one) for one in statistics.pareto(scope)],
         drift=[DriftDocument.of(service.drift.drift(name)) for name in active],
     )
 

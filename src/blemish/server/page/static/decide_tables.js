@@ -1,7 +1,7 @@
 // What other thresholds would do, the decisions so far, and the inspections that would have been judged otherwise.
 
 import {address} from "./api.js";
-import {fine, rule} from "./decide_words.js";
+import {fine, inPercent, rule} from "./decide_words.js";
 import {element} from "./dom.js";
 import {moment, percent, verdictClass} from "./words.js";
 
@@ -18,7 +18,7 @@ export function otherTable(state, use) {
   const known = state.known_defects > 0;
   const heads = ["Rate", "Rejects above", "Good parts rejected", ...(known ? ["Known defects missed"] : []), ""];
   const rows = state.table.map((row) => {
-    const rate = percent(row.rate);
+    const rate = `${inPercent(row.rate)} %`;
     const name = element("th", {scope: "row"}, rate);
     if (row.threshold === null) {
       return element("tr", {}, name, element("td", {colspan: heads.length - 1, class: "muted"}, `needs ${row.more_needed.toLocaleString("en")} more good photographs`));
@@ -47,16 +47,14 @@ export function decisionTable(state) {
 }
 
 /** Inspections with another verdict, newest first, each a link to it in the history. */
-export function showChanged(seen, part, version, place) {
+export function showChanged(seen, part, place) {
   const shown = seen.newest_changed.slice(0, MOST_PICTURES);
   const key = JSON.stringify(shown);
   if (place.dataset.key === key && !place.hidden) return;
   place.dataset.key = key;
   place.hidden = !shown.length;
   const items = shown.map((one) => {
-    const picture = one.kept ? element("img", {alt: "", loading: "lazy",
-      src: address(`/v1/inspectors/${encodeURIComponent(part)}/view/photograph.jpg`, {inspection: one.id, version, side: 240}),
-      onerror: (event) => event.target.remove()}) : null;
+    const picture = one.thumbnail ? element("img", {alt: "", loading: "lazy", src: one.thumbnail}) : null;
     const verdict = (name) => element("span", {class: `verdict ${verdictClass(name)}`}, name);
     return element("li", {}, element("a", {href: address(`/parts/${encodeURIComponent(part)}/history`, {inspection: one.id})}, picture,
       element("span", {}, `Inspection ${one.id}, score ${fine(one.score)}`),

@@ -1,17 +1,16 @@
-"""What the page's own addresses give away (nothing), and jobs over HTTP."""
+"""Jobs over HTTP: a training from a zip, and a zip that is refused."""
 
 from __future__ import annotations
 
 import io
-import json
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from page_browser import serving
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -22,49 +21,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def client(fitted: Path, home: Path) -> Iterator[httpx.Client]:
-    with serving(home, [fitted]) as address, httpx.Client(base_url=address, timeout=60) as client:
+def client(served: Callable[..., Any], home: Path) -> Iterator[httpx.Client]:
+    with served(home=home) as server, server.client() as client:
         yield client
-
-
-def test_no_file_of_the_server_can_be_read_through_the_page(client: httpx.Client, home: Path) -> None:
-    paths = [
-        "/etc/passwd",
-        str(home / "blemish.db"),
-        str(Path(__file__)),
-        "/proc/self/environ",
-        "pyproject.toml",
-    ]
-    paths += [str(path) for path in home.rglob("*") if path.is_file()][:20]
-    assert any(path.endswith(".blemish") for path in paths)
-    for path in paths:
-        for form in (
-            "/gradio_api/file=",
-            "/file=",
-            "/gradio_api/proxy=",
-            "/static/../../",
-            "/gradio_api/file=../../..",
-        ):
-            assert client.get(form + path).status_code in (400, 403, 404), form + path
-
-
-def test_no_path_of_the_server_can_be_given_as_a_photograph(client: httpx.Client) -> None:
-    config = client.get("/config").json()
-    photograph = next(
-        one["id"] for one in config["components"] if one["props"].get("elem_id") == "inspect-photograph"
-    )
-    taking = next(one for one in config["dependencies"] if one["inputs"] == [photograph])
-    for path in ("/etc/passwd", str(Path(__file__))):
-        file = {"path": path, "orig_name": "a.png", "meta": {"_type": "gradio.FileData"}}
-        joined = client.post(
-            "/gradio_api/queue/join",
-            json={"fn_index": taking["id"], "session_hash": "x1", "data": [file]},
-        )
-        assert joined.status_code == 200
-        with client.stream("GET", "/gradio_api/queue/data?session_hash=x1") as stream:
-            events = [json.loads(line[5:]) for line in stream.iter_lines() if line.startswith("data:")]
-        (ended,) = [event for event in events if event["msg"] == "process_completed"]
-        assert not ended["success"] and "root:" not in json.dumps(events)
 
 
 def test_a_training_over_http_ends_in_an_active_inspector_and_a_report(
