@@ -141,6 +141,14 @@ def test_a_file_that_is_too_large_is_refused_while_it_arrives(served: Callable[.
         assert not list((server.service.home.uploads / upload).rglob("*.png"))
 
 
+def test_uploads_leave_room_on_the_disk(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = begun(client)
+    monkeypatch.setattr("blemish.server.uploaded_sets.RESERVED_BYTES", 2**60)
+    problem = assert_problem(client.put(f"/v1/uploads/{upload}/files/a.png", content=png()), 507)
+    assert "disk is full" in problem["detail"]
+    assert client.get(f"/v1/uploads/{upload}").json()["photographs"] == 0
+
+
 def test_limits_hold_and_left_overs_are_removed(tmp_path: Path) -> None:
     sets = UploadedSets(tmp_path / "sets", DecodeLimits(), UploadLimits(entries=2))
     first, second = sets.create("anna"), sets.create()

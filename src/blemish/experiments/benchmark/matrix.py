@@ -143,7 +143,8 @@ def run_benchmark(
                 results[result.cell.key] = result
                 tell(result)
                 advance(1)
-    for cell in (cell for of in cells.values() for cell in of if results[cell.key] is None):
+    not_begun = [cell for of in cells.values() for cell in of if results[cell.key] is None]
+    for cell in not_begun:
         results[cell.key] = CellResult(cell, error="It was not begun: the time for the comparison was over.")
     timed = [time_cell(kept) for kept in track(list(results.values()), "Timing the inspectors") if kept]
     return Benchmark(
@@ -151,7 +152,7 @@ def run_benchmark(
         data=tuple(data),
         seeds=tuple(seeds),
         results=tuple(timed),
-        measured=missing,
+        measured=missing - len(not_begun),
         workers=count,
         seconds=time.monotonic() - started,
     )
