@@ -20,7 +20,6 @@ import uvicorn
 from blemish.core.images import decode_image
 from blemish.core.types import ByteArray
 from blemish.line.runtime import Inspector
-from blemish.server import app as application
 from blemish.server.app import create_app
 from blemish.server.run import listener, open_service
 from blemish.server.service import Service
@@ -63,13 +62,16 @@ def running(service: Service) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="session")
 def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
-    """Start a server with the inspector `washer`: `with served(queue_size=4) as server`; `add=False` adds none."""
+    """Start a server with the inspector `washer`: `with served(queue_size=4) as server`; `add=False` adds none.
+
+    Without the laboratory, which takes seconds to build.
+    """
 
     @contextmanager
     def start(**settings: Any) -> Iterator[RunningServer]:
         home = settings.pop("home", None) or tmp_path_factory.mktemp("home")
         keys, add = settings.pop("keys", ()), settings.pop("add", True)
-        values = {"home": home, "port": 0, "page": False, **settings}
+        values = {"home": home, "port": 0, "page": False, "laboratory": False, **settings}
         if keys or not values.get("require_keys"):
             service = Service(ServerSettings(**values))
         else:
@@ -81,14 +83,6 @@ def served(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
             yield server
 
     return start
-
-
-@pytest.fixture(scope="module")
-def without_laboratory() -> Iterator[pytest.MonkeyPatch]:
-    """Servers as where the laboratory is not installed: building it takes seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(application, "laboratory_installed", lambda: False)
-        yield patch
 
 
 @pytest.fixture(scope="session")

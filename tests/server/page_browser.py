@@ -12,9 +12,10 @@ from server_process import start_server
 
 
 @contextmanager
-def serving(home: Path, inspectors: list[Path], *options: str) -> Iterator[str]:
-    """The address of `blemish serve` in a process of its own."""
+def serving(home: Path, inspectors: list[Path], *options: str, laboratory: bool = False) -> Iterator[str]:
+    """The address of `blemish serve` in a process of its own; with the laboratory it starts seconds later."""
     chosen = [part for path in inspectors for part in ("--inspector", path)]
+    chosen.append("--laboratory" if laboratory else "--no-laboratory")
     server, address = start_server(home, *options, *chosen, page=True)
     with server:
         try:

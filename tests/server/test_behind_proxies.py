@@ -157,8 +157,7 @@ def judge_by_api(address: str, key: str, photograph: bytes) -> None:
 
 def judge_by_page(browser: Any, address: str, key: str, photograph: bytes) -> None:
     """What a person does: signs in, has a photograph judged, looks round; all stays below the prefix."""
-    watched = Watched(browser, f"{address}/", ignore_https_errors=True)
-    watched.address = address
+    watched = Watched(browser, address, "/", ignore_https_errors=True)
     with closing(watched.context):
         page = watched.page
         assert page.url == f"{address}/sign-in?next=%2F"
@@ -185,7 +184,7 @@ def judge_by_page(browser: Any, address: str, key: str, photograph: bytes) -> No
         assert len(cookies) == 1 and cookies[0]["path"] == (httpx.URL(address).path.rstrip("/") or "/")
         assert cookies[0]["httpOnly"] and cookies[0]["sameSite"] == "Lax"
         assert cookies[0]["secure"] or address.startswith("http:")
-        watched.go("/laboratory/")
+        page.goto(f"{address}/laboratory/")  # which keeps a stream of events open, and so never rests
         page.locator(".gradio-container").first.wait_for()
         sent = f"{cookies[0]['name']}={cookies[0]['value']}"
         options: dict[str, Any] = {

@@ -21,7 +21,7 @@ PREFLIGHT = {
 
 
 @pytest.fixture(scope="module")
-def named(served: Any, without_laboratory: pytest.MonkeyPatch) -> Iterator[Any]:
+def named(served: Any) -> Iterator[Any]:
     with served(
         require_keys=True,
         keys=("x",),

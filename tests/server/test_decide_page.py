@@ -102,13 +102,16 @@ def test_thresholds_are_moved_tried_saved_kept_and_undone(looking: Any) -> None:
     page.mouse.move(box["x"] + box["width"] / 2 + 20, box["y"] + 5, steps=3)
     page.mouse.up()
     _settled(watched)
+    page.locator("#details summary").click()
+    page.fill("#smallest_region", "4px")
+    page.locator("#sentences p", has_text="parts that show regions").wait_for()
     assert client.get(DECISION).json() == before  # nobody has saved anything
     page.fill("#note", "fewer false rejects")
     page.click("#save")
     page.locator("#saved", has_text="Version 2 judges from now on").wait_for()
     after = client.get(DECISION).json()
     assert (after["version"], after["decision"]["note"]) == (2, "fewer false rejects")
-    assert after["decision"]["threshold"] == value
+    assert after["decision"]["threshold"] == value and after["decision"]["pixels"]["smallest_side"] == 4
     assert before["decision"]["review_threshold"] < after["decision"]["review_threshold"] < value
     assert "version 2" in watched.text(".part-head p") and "threshold" not in page.url
     assert "fewer false rejects" in watched.text("#decisions tr.current")

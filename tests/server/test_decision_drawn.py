@@ -74,7 +74,8 @@ def test_a_preview_says_what_both_thresholds_promise(corrected: Any, fitted: Pat
     assert [one["id"] for one in seen["newest_changed"]] == seen["changed_ids"]
     by_id = {record["id"]: record for record in records}
     for one in seen["newest_changed"]:
-        assert one["score"] == by_id[one["id"]]["score"] and one["kept"]
+        assert one["score"] == by_id[one["id"]]["score"]
+        assert client.get(one["thumbnail"]).headers["content-type"] == "image/jpeg"
         assert one["before"] == by_id[one["id"]]["verdict"] != one["after"]
     alone = client.post(PREVIEW, json={"threshold": limit, "review_rate": 0}).json()
     assert alone["reviews"] is None

@@ -22,7 +22,7 @@ OWN = {"Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture(scope="module")
-def guarded(served: Any, without_laboratory: pytest.MonkeyPatch) -> Iterator[Any]:
+def guarded(served: Any) -> Iterator[Any]:
     with served(require_keys=True, keys=("made below",), page=True, add=False) as server:
         yield server
 
@@ -265,10 +265,9 @@ def test_buttons_that_a_role_may_not_press_are_not_shown(guarded: Any, keys: dic
         assert ('id="key-form"' in page) == ('id="retention-save"' in page) == (role is Role.ADMIN)
 
 
-def test_the_laboratory_takes_the_same_session(served: Any, without_laboratory: pytest.MonkeyPatch) -> None:
+def test_the_laboratory_takes_the_same_session(served: Any) -> None:
     pytest.importorskip("gradio")
-    without_laboratory.undo()
-    with served(require_keys=True, keys=("x",), page=True, add=False) as server:
+    with served(require_keys=True, keys=("x",), page=True, laboratory=True, add=False) as server:
         key = server.service.keys.create("anna", Role.VIEWER)
         with server.client() as client:
             assert client.get("/laboratory/config").status_code == 401

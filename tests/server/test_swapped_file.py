@@ -55,3 +55,4 @@ def test_a_service_that_starts_with_a_swapped_file_refuses_to_judge_by_it(
         answer = inspect(client, ("part.png", defective[0]))
         assert "is not the file that was added" in answer.text
         assert "verdict" not in answer.text
+        assert "inspectors/washer/" in answer.text and str(tmp_path) not in answer.text

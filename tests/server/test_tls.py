@@ -37,7 +37,7 @@ def test_a_service_over_https_is_trusted_by_the_certificate_it_has_made(tmp_path
     database.upgrade()
     key = KeyStore(database).create("anna", Role.ADMIN)
     database.close()
-    server, address = start_server(home.path, "--tls", "--require-keys", page=True)
+    server, address = start_server(home.path, "--tls", "--require-keys", "--no-laboratory", page=True)
     with server:
         try:
             assert address.startswith("https://127.0.0.1:")

@@ -133,13 +133,7 @@ def test_the_other_pages_say_what_is_wrong_beside_the_field(browser: Any, addres
     watched.context.close()
 
 
-@pytest.fixture
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the laboratory's own page, which takes seconds to load and is not looked at here."""
-    monkeypatch.setattr("blemish.server.app.laboratory_installed", lambda: False)
-
-
-def test_who_may_not_begin_a_job_is_shown_no_form(alone: None, served: Callable[..., Any]) -> None:
+def test_who_may_not_begin_a_job_is_shown_no_form(served: Callable[..., Any]) -> None:
     with served(page=True, require_keys=True, keys=("below",), add=False) as server:
         for role, shown in (("viewer", False), ("operator", False), ("admin", True)):
             client = server.client(server.service.keys.create(role, role))
@@ -152,7 +146,7 @@ def test_who_may_not_begin_a_job_is_shown_no_form(alone: None, served: Callable[
 
 
 def test_without_the_laboratory_the_pages_say_what_is_missing(
-    alone: None, served: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    served: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("blemish.server.app.training_installed", lambda: False)
     with served(page=True, add=False) as server, server.client() as client:

@@ -98,6 +98,7 @@ class StorageDocument(BaseModel):
     gallery: int | None
     inspectors: int
     jobs: int
+    uploads: int
     disk_free: int = Field(description="Of the disk with the server's home.")
     disk_total: int
 

@@ -86,7 +86,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.training = training_installed()
     if service.settings.page:
         page.install_page(app)
-        app.state.laboratory = laboratory_installed()
+        app.state.laboratory = service.settings.laboratory and laboratory_installed()
         if app.state.laboratory:
             from blemish.server.laboratory.laboratory import mount_laboratory
 

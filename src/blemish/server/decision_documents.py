@@ -16,8 +16,9 @@ from blemish.line.pixel_policy import SAME_REGIONS, PixelPolicy
 from blemish.line.policy import Policy
 from blemish.server.decisions import DecisionState
 from blemish.station.audit import Action, AuditPage
-from blemish.station.decision_history import MOST_INSPECTIONS
+from blemish.station.decision_history import MOST_INSPECTIONS, ChangedVerdict
 from blemish.station.decision_preview import Previewed, Seen
+from blemish.station.image_store import ImageStore
 from blemish.station.records import LINE_PATTERN
 from blemish.station.region_preview import RegionPreview
 
@@ -200,7 +201,21 @@ class ChangedVerdictDocument(BaseModel):
     before: Verdict
     after: Verdict
     score: float
-    kept: bool = Field(description="Whether its photograph is.")
+    thumbnail: str | None = Field(
+        description="Address of its photograph as a JPEG of at most 160 pixels; null where it is gone."
+    )
+
+    @classmethod
+    def of(cls, changed: ChangedVerdict, images: ImageStore, prefix: str) -> ChangedVerdictDocument:
+        """The document of an inspection whose photograph may be among `images`, with addresses below `prefix`."""
+        there = images.where(changed.image_digest, changed.image_suffix) is not None
+        return cls(
+            id=changed.id,
+            before=changed.before,
+            after=changed.after,
+            score=changed.score,
+            thumbnail=f"{prefix}/v1/inspections/{changed.id}/thumbnail" if there else None,
+        )
 
 
 class CorrectedDocument(BaseModel):
@@ -275,8 +290,8 @@ class PreviewDocument(BaseModel):
     )
 
     @classmethod
-    def of(cls, previewed: Previewed) -> PreviewDocument:
-        """The document of a preview."""
+    def of(cls, previewed: Previewed, images: ImageStore, prefix: str = "") -> PreviewDocument:
+        """The document of a preview; arguments as of `ChangedVerdictDocument`."""
         decision, preview, reviews = previewed.decision, previewed.history, previewed.reviews
         return cls(
             decision=decision,
@@ -287,7 +302,7 @@ class PreviewDocument(BaseModel):
             turns=[TurnDocument(**vars(turn)) for turn in preview.turns],
             changed=preview.changed,
             changed_ids=list(preview.changed_ids),
-            newest_changed=[ChangedVerdictDocument(**vars(one)) for one in preview.newest],
+            newest_changed=[ChangedVerdictDocument.of(one, images, prefix) for one in preview.newest],
             known_good=CorrectedDocument(**vars(preview.good)),
             known_defects=CorrectedDocument(**vars(preview.bad)),
             regions=None if previewed.regions is None else RegionPreviewDocument.of(previewed.regions),

@@ -81,8 +81,11 @@ def problem_response(
     )
 
 
-def response_of(error: Exception) -> JSONResponse:
-    """The answer to an error of any kind; what is unexpected is logged and told to nobody."""
+def response_of(error: Exception, home: str = "") -> JSONResponse:
+    """The answer to an error of any kind; what is unexpected is logged and told to nobody.
+
+    Files below `home`, where the server keeps things, are named from there on.
+    """
     if isinstance(error, HTTPException):
         return _of_http(error)
     if isinstance(error, RequestValidationError):
@@ -93,14 +96,15 @@ def response_of(error: Exception) -> JSONResponse:
         status, said = short
         logger.error("A request was not answered: %s", said)
         return problem_response(status, said, {"Retry-After": "5"} if status == 503 else None)
+    sentence = str(error).replace(f"{home}/", "") if home else str(error)
     if isinstance(error, ImageError):
-        return problem_response(image_status(error.kind), str(error), kind=error.kind)
+        return problem_response(image_status(error.kind), sentence, kind=error.kind)
     if isinstance(error, FieldError):
         wrong = InvalidValue(where=f"body.{error.field}", reason=_clause(str(error)))
         return problem_response(422, str(error), errors=[wrong])
     if isinstance(error, BlemishError):
         status = _status_of(error)
-        return problem_response(status, str(error), {"Retry-After": "5"} if status == 503 else None)
+        return problem_response(status, sentence, {"Retry-After": "5"} if status == 503 else None)
     logger.error("A request failed unexpectedly.", exc_info=error)
     return problem_response(500, "Something unexpected happened: the server's log says what.")
 
@@ -109,7 +113,8 @@ async def answer(request: Request, error: Exception) -> JSONResponse:
     """The answer to an error, as applications want it."""
     if isinstance(error, RequestValidationError):
         return _of_validation(error, _body_names(request.scope.get("route")))
-    return response_of(error)
+    service = getattr(request.app.state, "service", None)
+    return response_of(error, str(service.home.path) if service else "")
 
 
 def install(app: FastAPI) -> None:

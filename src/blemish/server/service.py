@@ -223,6 +223,12 @@ class Service:
         except FutureTimeoutError as error:
             raise Overloaded("The photographs took too long: send them again later.", 5) from error
 
+    @property
+    def readable(self) -> tuple[Path, ...]:
+        """Folders that jobs may be told to read: those of the settings, and the laboratory's own; empty for all."""
+        allowed = self.settings.photographs_below
+        return (*allowed, self.home.laboratory) if allowed else ()
+
     def start_job(self, request: JobRequest, by: str = "local") -> Job:
         """Start a job, or let it wait for its turn; the active version of an inspector is measured unless one is named.
 
@@ -234,7 +240,7 @@ class Service:
         """
         require_training()
         check_values(request)
-        check_places(request, self.settings.photographs_below)
+        check_places(request, self.readable)
         measured = None
         if isinstance(request, EvaluateRequest | StressRequest | DefectsRequest):
             name, number = request.inspector, request.version

@@ -78,6 +78,9 @@ class ServerSettings(Request):
         (), description="Folder below which jobs may read on this machine; repeatable; anywhere if absent."
     )
     page: bool = Field(True, description="With the web page at /, or the API alone.")
+    laboratory: bool = Field(
+        True, description="With the laboratory at /laboratory, where its packages are installed."
+    )
     public_url: str | None = Field(
         None,
         description="Address that people open, behind a proxy: https://plant.example/blemish; needs a key.",

@@ -19,20 +19,22 @@ class StorageUsed:
     gallery: int | None
     inspectors: int
     jobs: int
+    uploads: int
     disk_free: int
     disk_total: int
 
 
 def storage_used(service: Service) -> StorageUsed:
-    """The bytes of a service, counted now but for the photographs, whose sum is kept."""
+    """The bytes of a service, counted now but for the photographs, whose sum is kept, with their thumbnails."""
     home, gallery = service.home, str(service.settings.gallery or service.home.gallery)
     disk = shutil.disk_usage(home.path)
     return StorageUsed(
-        photographs=service.images.bytes_used + service.images.bytes_buffered,
+        photographs=service.images.bytes_used + service.images.bytes_buffered + folder_bytes(home.thumbnails),
         database=service.database.bytes_used(),
         gallery=None if gallery.startswith("http") else folder_bytes(Path(gallery)),
         inspectors=folder_bytes(home.inspectors),
         jobs=folder_bytes(home.jobs),
+        uploads=folder_bytes(home.uploads),
         disk_free=disk.free,
         disk_total=disk.total,
     )

@@ -71,14 +71,15 @@ class ChangedVerdict:
         id: its number.
         before, after: the verdicts.
         score: of the photograph.
-        kept: whether its photograph is.
+        image_digest, image_suffix: of its photograph, as of `InspectionRecord`.
     """
 
     id: int
     before: Verdict
     after: Verdict
     score: float
-    kept: bool
+    image_digest: str
+    image_suffix: str | None
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ class DecisionHistory:
         )
         row = latest.c
         newest = (
-            select(row.id, row.verdict, row.after, row.score, row.image_suffix.is_not(None))
+            select(row.id, row.verdict, row.after, row.score, row.image_digest, row.image_suffix)
             .where(other)
             .order_by(row.time.desc(), row.id.desc())
             .limit(MOST_IDS)
@@ -176,8 +177,8 @@ class DecisionHistory:
                 Turn(Verdict(before), Verdict(after), int(n)) for before, after, n in session.execute(turns)
             ]
             changed = tuple(
-                ChangedVerdict(int(number), Verdict(before), Verdict(after), float(score), bool(kept))
-                for number, before, after, score, kept in session.execute(newest)
+                ChangedVerdict(int(number), Verdict(before), Verdict(after), float(score), digest, suffix)
+                for number, before, after, score, digest, suffix in session.execute(newest)
             )
             by_truth = self._corrected_parts(decision)
             parts = {str(row[0]): CorrectedParts(*map(int, row[1:])) for row in session.execute(by_truth)}
@@ -228,7 +229,8 @@ class DecisionHistory:
     def _judged_by(self, decision: Decision) -> Select[tuple[object, ...]]:
         """Number, time, truth, score, both verdicts and where the photographs of the inspections are."""
         after = _verdict(decision).label("after")
-        columns = (_ROW.id, _ROW.time, _ROW.truth, _ROW.score, _ROW.image_suffix, _ROW.verdict)
+        photograph = (_ROW.image_digest, _ROW.image_suffix)
+        columns = (_ROW.id, _ROW.time, _ROW.truth, _ROW.score, *photograph, _ROW.verdict)
         return select(*columns, after).where(*self._mine)
 
     def _corrected_ids(self) -> Select[tuple[int]]:

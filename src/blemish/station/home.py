@@ -25,7 +25,7 @@ class Home:
 
     Attributes:
         path: the folder.
-        inspectors, images, gallery, jobs, uploads: folders in it.
+        inspectors, images, gallery, jobs, uploads, laboratory: folders in it.
         buffer, thumbnails: folders in it that come when they are needed, and may be deleted while no service runs.
 
     Raises:
@@ -41,9 +41,10 @@ class Home:
         self.buffer = self.path / "buffer"
         self.thumbnails = self.path / "thumbnails"
         self.uploads = self.path / "uploads"
+        self.laboratory = self.path / "laboratory"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            places = (self.inspectors, self.images, self.gallery, self.jobs, self.uploads)
+            places = (self.inspectors, self.images, self.gallery, self.jobs, self.uploads, self.laboratory)
             for folder in (self.path, *places):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:

@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blemish.core.errors import BlemishError, NotFoundError, UsageError
-from blemish.server.job_requests import BenchmarkRequest, EvaluateRequest, TrainRequest
+from blemish.server.job_requests import (
+    BenchmarkRequest,
+    EvaluateRequest,
+    ExploreRequest,
+    TrainRequest,
+    check_places,
+)
 from blemish.server.service import Service
 from blemish.server.uploads import unpack_images
 from blemish.station.records import NAME_PATTERN
@@ -74,8 +80,8 @@ class Catalogs:
     """What can be chosen, opened when it is; several threads may call it."""
 
     def __init__(self, service: Service) -> None:
-        self._jobs = service.jobs
-        self._folder = service.home.path / "laboratory"
+        self._jobs, self._readable = service.jobs, service.readable
+        self._folder = service.home.laboratory
         self._named: list[Path] = []
         self._open: OrderedDict[str, Opened] = OrderedDict()
         self._turn = threading.Lock()
@@ -118,12 +124,13 @@ class Catalogs:
         """The key of a folder on the server.
 
         Raises:
-            UsageError: it is no folder.
+            UsageError: it is no folder, or not one that may be read.
             CatalogError: it holds no photographs of one part.
         """
         from blemish.data.categories import open_category
 
         folder = Path(written.strip())
+        check_places(ExploreRequest(folder=str(folder)), self._readable)
         if not folder.is_absolute() or not folder.is_dir():
             raise UsageError(f"{folder} is not a folder on the server: give its full path, as /data/part.")
         open_category(folder, None)
@@ -206,7 +213,18 @@ class Catalogs:
         ]
         home = self._folder.parent
         found = dict.fromkeys([*reversed(self._named), *named])
-        return [path for path in found if not path.is_relative_to(home) and _is_folder(path)]
+        return [
+            path
+            for path in found
+            if not path.is_relative_to(home) and self._may_be_read(path) and _is_folder(path)
+        ]
+
+    def _may_be_read(self, path: Path) -> bool:
+        try:
+            check_places(ExploreRequest(folder=str(path)), self._readable)
+        except UsageError:
+            return False
+        return True
 
 
 def openable(catalogs: Catalogs, key: str | None) -> Opened | None:

@@ -42,16 +42,11 @@ class JobPanel:
             label="Jobs, newest first", choices=self._choices(), value=None, elem_id=f"{place}-jobs"
         )
         self._status = gr.HTML(note("Nothing chosen yet."), elem_id=f"{place}-status")
-        with gr.Row():
-            self._stop = gr.Button("Stop", visible=False, elem_id=f"{place}-stop")
-            self.activate = gr.Button(
-                "Activate", variant="primary", visible=False, elem_id=f"{place}-activate"
-            )
-        self.said = gr.HTML(elem_id=f"{place}-said")
+        self._stop = gr.Button("Stop", visible=False, elem_id=f"{place}-stop")
         self._report = gr.HTML(elem_id=f"{place}-report")
         self._timer = gr.Timer(1.0, active=False)
         self.outputs = [
-            self._status, self._report, self._stop, self.activate, self._timer, self._shown
+            self._status, self._report, self._stop, self._timer, self._shown
         ]  # fmt: skip
         inputs = [self.chosen, self._shown]
         self._timer.tick(self._follow, inputs, self.outputs, **QUIET)
@@ -78,14 +73,13 @@ class JobPanel:
             job = self._jobs.get(chosen or "")
         except NotFoundError:
             hidden = gr.update(visible=False)
-            return note("No job is chosen."), "", hidden, hidden, gr.update(active=False), ("", "")
+            return note("No job is chosen."), "", hidden, gr.update(active=False), ("", "")
         now = (job.id, str(job.state))
         report = gr.skip() if now == tuple(shown) else self._document(job)
         return (
             job_status(job) + (self._summary(job) if job.state is JobState.DONE else ""),
             report,
             gr.update(visible=not job.state.ended),
-            gr.update(visible=job.state is JobState.DONE and job.request.kind == "train"),
             gr.update(active=not job.state.ended),
             now,
         )

@@ -15,4 +15,10 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 def settings(request: Request, service: Running, caller: Person) -> HTMLResponse:
     """The page."""
     address = f"{request.url.scheme}://{request.url.netloc}{service.settings.prefix}"
-    return page(request, "settings.html", address=address, origins=service.settings.allow_origin)
+    return page(
+        request,
+        "settings.html",
+        address=address,
+        origins=service.settings.allow_origin,
+        buffer_megabytes=service.settings.buffer_megabytes,
+    )

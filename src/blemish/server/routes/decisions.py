@@ -60,6 +60,5 @@ def undo(
 @router.post("/v1/inspectors/{name}/decision/preview")
 def preview(service: Running, name: PathName, wanted: PreviewRequest, caller: Viewer) -> PreviewDocument:
     """What a policy would have made of the latest inspections, and of all corrected ones; nothing is changed."""
-    return PreviewDocument.of(
-        service.decisions.preview(name, wanted.policy, wanted.last, wanted.regions, wanted.defects_of_job)
-    )
+    seen = service.decisions.preview(name, wanted.policy, wanted.last, wanted.regions, wanted.defects_of_job)
+    return PreviewDocument.of(seen, service.images, service.settings.prefix)

@@ -28,5 +28,5 @@ def set_retention(service: Running, caller: Admin, request: RetentionRequest) ->
 
 @router.get("/v1/settings/storage")
 def storage(service: Running, caller: Viewer) -> StorageDocument:
-    """How many bytes photographs, database, gallery, inspectors and jobs take, and how many the disk has left."""
+    """How many bytes each kind of thing takes, and how many the disk has left."""
     return StorageDocument.of(storage_used(service))

@@ -119,13 +119,19 @@ class Decide {
   later() {
     at("sentences").setAttribute("aria-busy", "true");
     if (at("save")) at("save").disabled = true;
-    clearTimeout(this.timer);
+    this.forget();
     this.timer = setTimeout(() => this.preview(), PREVIEW_MILLISECONDS);
   }
 
-  unfinished(text) {
+  /** What is asked at the moment is no longer what is considered. */
+  forget() {
     clearTimeout(this.timer);
     this.controller?.abort();
+    this.controller = null;
+  }
+
+  unfinished(text) {
+    this.forget();
     at("sentences").setAttribute("aria-busy", "true");
     if (at("save")) at("save").disabled = true;
     say(at("problem"), text);
@@ -205,7 +211,7 @@ class Decide {
     if (at("save")) at("save").disabled = !this.proposal.asked;
     at("reset").hidden = !this.proposal.asked;
     clearTimeout(this.pictures);
-    this.pictures = setTimeout(() => showChanged(seen, this.part, state.version, at("changed")), PICTURES_MILLISECONDS);
+    this.pictures = setTimeout(() => showChanged(seen, this.part, at("changed")), PICTURES_MILLISECONDS);
   }
 
   offerTail() {

@@ -309,8 +309,7 @@ export class Painting {
   }
 
   thumbnail(one) {
-    const source = address(`${this.base}/view/photograph.jpg`, {inspection: one.id, version: this.version, side: 160});
-    const picture = element("img", {alt: "", src: source, loading: "lazy"});
+    const picture = element("img", {alt: "", src: one.thumbnail, loading: "lazy"});
     return element("button", {type: "button", "data-id": one.id, "aria-label": `The photograph of inspection ${one.id}, ${one.verdict}`,
       onclick: () => this.choose(one.id, true)}, picture);
   }

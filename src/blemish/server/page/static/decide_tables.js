@@ -47,16 +47,14 @@ export function decisionTable(state) {
 }
 
 /** Inspections with another verdict, newest first, each a link to it in the history. */
-export function showChanged(seen, part, version, place) {
+export function showChanged(seen, part, place) {
   const shown = seen.newest_changed.slice(0, MOST_PICTURES);
   const key = JSON.stringify(shown);
   if (place.dataset.key === key && !place.hidden) return;
   place.dataset.key = key;
   place.hidden = !shown.length;
   const items = shown.map((one) => {
-    const picture = one.kept ? element("img", {alt: "", loading: "lazy",
-      src: address(`/v1/inspectors/${encodeURIComponent(part)}/view/photograph.jpg`, {inspection: one.id, version, side: 240}),
-      onerror: (event) => event.target.remove()}) : null;
+    const picture = one.thumbnail ? element("img", {alt: "", loading: "lazy", src: one.thumbnail}) : null;
     const verdict = (name) => element("span", {class: `verdict ${verdictClass(name)}`}, name);
     return element("li", {}, element("a", {href: address(`/parts/${encodeURIComponent(part)}/history`, {inspection: one.id})}, picture,
       element("span", {}, `Inspection ${one.id}, score ${fine(one.score)}`),

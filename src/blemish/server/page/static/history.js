@@ -304,6 +304,6 @@ document.addEventListener("keydown", (event) => {
     drawer.key(event, by);
   }
 });
-find("charts").open = matchMedia("(min-width: 820px)").matches;
+find("charts").open = matchMedia("(min-width: 820px) and (min-height: 1000px)").matches;
 await everything();
 openAddressed();

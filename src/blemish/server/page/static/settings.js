@@ -20,7 +20,7 @@ function bytes(count) {
 
 // ---- storage ---------------------------------------------------------------------------------------------------
 
-const KINDS = [["photographs", "Photographs"], ["database", "History"], ["gallery", "Past defects"], ["inspectors", "Inspectors"], ["jobs", "Trainings and reports"]];
+const KINDS = [["photographs", "Photographs"], ["database", "History"], ["gallery", "Past defects"], ["inspectors", "Inspectors"], ["jobs", "Trainings and reports"], ["uploads", "Uploaded photographs"]];
 
 async function showStorage() {
   try {
