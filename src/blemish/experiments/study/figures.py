@@ -80,7 +80,7 @@ def bar_figure(groups: Mapping[str, Mapping[str, Reached]]) -> go.Figure:
 
 def promise_figure(cells: Sequence[tuple[str, str, str, Reached]]) -> go.Figure:
     """Test AUROC against validation AUROC: a point for each cell, given as its title, model, split and figures."""
-    figure = go.Figure(layout=chart_layout("Validation AUROC of the chosen setting", "Test AUROC"))
+    figure = go.Figure(layout=chart_layout("Validation AUROC, setting chosen", "Test AUROC"))
     known = [cell for cell in cells if not math.isnan(cell[3].test)]
     low = min([0.5, *(min(one.validation, one.test) for *_, one in known)]) - 0.03
     figure.add_scatter(
