@@ -60,7 +60,7 @@ def test_a_folder_is_watched_in_the_order_of_its_names(
     moved = said["moved"][0]
     assert (moved["statistic"], moved["rising"], moved["since"]) == ("brightness", False, None)
     began, told = (int(Path(moved[f"{name}_photograph"]["name"]).stem) for name in ("since", "told"))
-    assert abs(began - STEADY) <= 12 and began < told <= STEADY + DARK
+    assert abs(began - STEADY) <= 16 and began < told <= STEADY + DARK
     assert 0.7 < moved["now"] / moved["before"] < 0.95  # the photographs themselves differ
     assert said["message"].startswith("The brightness has fallen by")
     assert f"since {began}.png" in said["message"] == in_python.message
