@@ -33,12 +33,12 @@ _MOST_HEATMAPS = 12
 _PATTERNS = ("", "/", "x", "-", "\\", "|", "+", ".")
 _UNITS = {
     "brightness": "Mean grey value, 0 to 255",
-    "contrast": "Standard deviation of the grey values, 0 to 255",
-    "focus": "Variance of the Laplacian, grey values squared",
+    "contrast": "Spread of grey values, 0 to 255",
+    "focus": "Variance of the Laplacian",
     "noise": "Noise, grey values",
     "aspect_ratio": "Width over height",
-    "black_share": "Share of black pixels, 0 to 1",
-    "white_share": "Share of white pixels, 0 to 1",
+    "black_share": "Black pixels, share",
+    "white_share": "White pixels, share",
 }
 """Title and unit of the axis of a measure."""
 _CLASS_COLOURS = {NORMAL: NORMAL_COLOUR, ANOMALOUS: ANOMALOUS_COLOUR}
@@ -212,7 +212,7 @@ def region_figure(regions: pd.DataFrame, column: str) -> go.Figure:
 
 def input_size_figure(size: InputSize) -> go.Figure:
     """Pixels of the smallest defects at each input size, against one cell of the finest feature map."""
-    figure = go.Figure(layout=chart_layout("Side of the input", "Area, pixels (logarithmic)"))
+    figure = go.Figure(layout=chart_layout("Side of the input", "Area, pixels (log)"))
     names = [f"{side} px" for side in size.small]
     series = ((size.small, "95 % are at least", NORMAL_COLOUR), (size.smallest, "smallest of all", _GREY))
     for values, name, colour in series:
