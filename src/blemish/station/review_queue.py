@@ -18,7 +18,7 @@ from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
 from blemish.station.drift_words import Moved
 from blemish.station.log import record_of
-from blemish.station.records import InspectionRecord
+from blemish.station.records import InspectionRecord, Truth
 from blemish.station.schema import INSPECTIONS, InspectorVersionRow
 
 Kind = Literal["review", "contradiction", "not judged", "reject", "near threshold", "after drift"]
@@ -33,6 +33,14 @@ LATEST_PASSES = 10_000
 AFTER_DRIFT = 5
 """Passes to be looked at after a drift was told."""
 
+LATEST_REPEATS = 1000
+"""Among so many of the latest repeats of a file, contradictions are looked for."""
+
+_OPPOSITE: dict[Verdict, Truth] = {Verdict.PASS: "bad", Verdict.REJECT: "good"}
+_CONTRADICTED: dict[Truth, tuple[str, str]] = {
+    "bad": ("defective", "passes"),
+    "good": ("good", "is rejected"),
+}
 _ROW = INSPECTIONS.c
 
 
@@ -116,38 +124,35 @@ class ReviewQueue:
         return [Waiting(one, kind, _said(one)) for one in self._records(wanted, limit)]
 
     def _contradicted(self, inspector: str, limit: int) -> list[Waiting]:
-        """Photographs of which a person has said something else in another inspection."""
-        said = INSPECTIONS.alias("said")
-        query = (
-            select(INSPECTIONS, said.c.id.label("other"), said.c.truth.label("found"))
-            .join(said, said.c.image_digest == _ROW.image_digest)
-            .where(
-                *_open(inspector),
-                said.c.voided.is_(None),
-                or_(
-                    and_(said.c.truth == "bad", _ROW.verdict == Verdict.PASS.value),
-                    and_(said.c.truth == "good", _ROW.verdict == Verdict.REJECT.value),
-                ),
-            )
+        """Photographs of which a person has said something else in another inspection of the very same file."""
+        latest = (
+            select(_ROW.id, _ROW.repeat_of)
+            .where(_ROW.inspector == inspector, _ROW.repeat_of.is_not(None), _ROW.voided.is_(None))
             .order_by(_ROW.time.desc(), _ROW.id.desc())
-            .limit(limit)
+            .limit(LATEST_REPEATS)
         )
         with self._database.session() as session:
-            rows = [dict(row._mapping) for row in session.execute(query)]
+            numbers = {int(number) for pair in session.execute(latest) for number in pair}
+            if not numbers:
+                return []
+            rows = session.execute(select(INSPECTIONS).where(_ROW.id.in_(numbers), _ROW.voided.is_(None)))
+            records = [record_of(row) for row in rows]
+        said = {
+            (record.image_digest, record.truth): record.id
+            for record in sorted(records, key=lambda record: record.id)
+            if record.truth is not None
+        }
         found = []
-        for row in rows:
-            other, truth = row.pop("other"), row.pop("found")
-            record = InspectionRecord(**row)
-            word = {"good": "good", "bad": "defective"}[truth]
-            now = "passes" if record.verdict is Verdict.PASS else "is rejected"
-            found.append(
-                Waiting(
-                    record,
-                    "contradiction",
-                    f"This very photograph was found {word} (inspection {other}), and {now} here.",
-                )
-            )
-        return found
+        for record in sorted(records, key=lambda record: (record.time, record.id), reverse=True):
+            opposite = _OPPOSITE.get(record.verdict)
+            if opposite is None or record.truth is not None:
+                continue
+            other = said.get((record.image_digest, opposite))
+            if other is not None:
+                word, now = _CONTRADICTED[opposite]
+                reason = f"This very photograph was found {word} (inspection {other}), and {now} here."
+                found.append(Waiting(record, "contradiction", reason))
+        return found[:limit]
 
     def _near(self, inspector: str) -> list[Waiting]:
         """Passes that all but did not pass, the nearest first."""
