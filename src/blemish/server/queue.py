@@ -50,10 +50,14 @@ class Photograph:
 
 @dataclass(frozen=True)
 class Judged:
-    """A photograph that was judged and logged; its `judgement` is None where nobody asked for images."""
+    """A photograph that was judged and logged; its `judgement` is None where nobody asked for images.
+
+    `n_scores` is how many good parts its inspector was calibrated on.
+    """
 
     record: InspectionRecord
     judgement: Judgement | None = None
+    n_scores: int = 0
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,8 @@ def _kept_folders(service: Service) -> list[Path]:
     """Where the service keeps things: no address of Gradio's own may read there, whatever else changes."""
     home = service.home
     return [
-        home.inspectors, home.images, home.gallery, home.jobs, home.laboratory, home.path / "blemish.db"
+        home.inspectors, home.images, home.buffer, home.thumbnails, home.gallery, home.jobs, home.uploads,
+        home.laboratory, home.path / "blemish.db", home.path / "session-secret",
     ]  # fmt: skip
 
 

@@ -133,19 +133,11 @@ async def _answer(results: Sequence[Judged | Refused], heatmap: str, service: Se
 
 
 def _document(judged: Judged, heatmap: str, service: Service) -> InspectionDocument:
-    """The document of an inspection, with its picture and its reason where the photograph is still at hand."""
-    judgement = judged.judgement
-    if judgement is None:
-        return InspectionDocument.of(judged.record, service.images, prefix=service.settings.prefix)
-    inspection = judgement.inspection
-    drawn = None  # where the detector shows no place
-    if judged.record.gives_map:
-        drawn = judgement.layer() if heatmap == "layer" else judgement.heatmap()
-    return InspectionDocument.of(
-        judged.record,
-        service.images,
-        None if drawn is None else uri_of(drawn, ".png"),
-        service.settings.prefix,
-        sentence=reason(inspection, judgement.inspector.calibration.n),
-        map_scale=judgement.inspector.map_scale if judged.record.gives_map else None,
-    )
+    """The document of an inspection with its reason, and with its picture where that was asked for."""
+    judgement, record, prefix = judged.judgement, judged.record, service.settings.prefix
+    sentence = reason(record, judged.n_scores)
+    if judgement is None or not record.gives_map:
+        return InspectionDocument.of(record, service.images, prefix=prefix, sentence=sentence)
+    drawn = uri_of(judgement.layer() if heatmap == "layer" else judgement.heatmap(), ".png")
+    scale = judgement.inspector.map_scale
+    return InspectionDocument.of(record, service.images, drawn, prefix, sentence=sentence, map_scale=scale)
