@@ -56,8 +56,8 @@ class Judged:
     """
 
     record: InspectionRecord
-    judgement: Judgement | None = None
-    n_scores: int = 0
+    judgement: Judgement | None
+    n_scores: int
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ class InspectionQueue:
         for one, record in zip(group, records, strict=True):
             self._metrics.seconds.labels(record.inspector).observe(now - one.task.accepted)
             self._metrics.verdicts.labels(record.inspector, record.verdict).inc()
-            judged = Judged(record, one.judgement)
+            judged = Judged(record, one.judgement, one.task.version.n_scores)
             self._resolve(one.task, judged)
             try:
                 self._after_commit(judged)
