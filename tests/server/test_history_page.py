@@ -52,7 +52,7 @@ def test_filters_stand_in_the_address_and_leave_the_rate_alone(watched: Watched,
     numbers, everything = watched.text("#numbers"), ids(watched)
     assert len(everything) == 11 and watched.text("#matching") == "11 inspections"
     page.get_by_label("Verdict", exact=True).select_option("reject")
-    page.wait_for_function("document.querySelector('#matching').textContent.includes('match')")
+    page.wait_for_selector("#matching:has-text('match')")
     rejects = ids(watched)
     assert 0 < len(rejects) < 11 and "verdict=reject" in page.url
     assert watched.text("#numbers") == numbers
@@ -65,7 +65,7 @@ def test_filters_stand_in_the_address_and_leave_the_rate_alone(watched: Watched,
     assert [int(row.split(",")[0]) for row in rows] == rejects[::-1]
     page.get_by_role("button", name="Clear").click()
     page.get_by_label("Search").fill("sn-010")
-    page.wait_for_function("document.querySelectorAll('#rows tr').length === 1")
+    page.wait_for_selector("#matching:has-text('1 inspection matches')")
     assert "search=sn-010" in page.url and "repeat of" in watched.text("#rows")
     watched.go(f"{HERE}?search=nothing-like-it")
     assert "No inspection matches" in watched.text("#empty")
@@ -80,9 +80,9 @@ def test_an_inspection_opens_beside_the_list_by_keyboard_alone(watched: Watched)
     listed = ids(watched)
     assert f"inspection={listed[1]}" in page.url and watched.text("#title") == f"Inspection {listed[1]}"
     page.keyboard.press("j")
-    page.wait_for_function(f"document.querySelector('#title').textContent === 'Inspection {listed[2]}'")
+    page.wait_for_selector(f"#title:text-is('Inspection {listed[2]}')")
     page.keyboard.press("ArrowUp")
-    page.wait_for_function(f"document.querySelector('#title').textContent === 'Inspection {listed[1]}'")
+    page.wait_for_selector(f"#title:text-is('Inspection {listed[1]}')")
     assert (
         page.locator("#viewer img").first.evaluate("image => image.decode().then(() => image.naturalWidth)")
         > 0
@@ -111,7 +111,7 @@ def test_what_is_said_stays_with_its_part(watched: Watched, station: Any) -> Non
     record = station.service.log.get(first.id)
     assert (record.truth, record.defect_type) == ("bad", "dent")
     page.get_by_role("button", name="Next inspection").click()
-    page.wait_for_function(f"document.querySelector('#title').textContent !== 'Inspection {first.id}'")
+    page.wait_for_selector(f"#title:not(:text-is('Inspection {first.id}'))")
     page.wait_for_load_state("networkidle")
     assert page.get_by_label("Type of defect").input_value() == ""
 
@@ -127,7 +127,7 @@ def test_void_with_a_reason_and_back(watched: Watched, station: Any) -> None:
     assert station.service.log.get(number).void_reason == "a hand in the picture"
     assert "void" in watched.text(f"[data-number='{number}'] .badge")
     page.get_by_role("button", name="Let it count again").click()
-    page.wait_for_function("document.querySelector('#void-note').textContent.includes('counts again')")
+    page.wait_for_selector("#void-note:has-text('counts again')")
     assert station.service.log.get(number).voided is None
 
 
