@@ -123,7 +123,7 @@ def _index(home: Path, inspector: Path, data: Path) -> None:
             gallery.set_defect_type(file_digest(path), None)
 
 
-def _tour(browser: Browser, address: str, look: str, data: Path, jobs: dict[str, int], out: Path) -> None:
+def _tour(browser: Browser, address: str, look: str, data: Path, jobs: dict[str, str], out: Path) -> None:
     """Each page once."""
     width, height = SIZES[look]
     scheme = "dark" if look == "dark" else "light"
@@ -165,7 +165,7 @@ def _mixed(data: Path) -> list[Path]:
     return [*bad[:1], *good[:3], *bad[1:3], *good[3:], *bad[3:]]
 
 
-def _jobs(address: str, data: Path, out: Path) -> dict[str, int]:
+def _jobs(address: str, data: Path, out: Path) -> dict[str, str]:
     """A training, an exploration and a benchmark, that have ended."""
     archive = out / "photographs.zip"
     with zipfile.ZipFile(archive, "w") as packed:
@@ -175,8 +175,9 @@ def _jobs(address: str, data: Path, out: Path) -> dict[str, int]:
         with archive.open("rb") as file:
             training = client.post("/v1/jobs/train", data={"name": "washer"}, files={"photographs": file})
         begun = {"train": training.raise_for_status().json()["id"]}
-        for kind in ("explore", "benchmark"):
-            asked = client.post("/v1/jobs", json={"kind": kind, "data": str(data)})
+        compared = {"detectors": ["patchcore", "padim", "knn"], "quick": True}
+        for kind, more in (("explore", {}), ("benchmark", compared)):
+            asked = client.post("/v1/jobs", json={"kind": kind, "folder": str(data), **more})
             begun[kind] = asked.raise_for_status().json()["id"]
         for job in begun.values():
             while client.get(f"/v1/jobs/{job}").raise_for_status().json()["state"] in ("waiting", "running"):

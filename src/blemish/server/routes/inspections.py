@@ -15,6 +15,7 @@ from fastapi.responses import StreamingResponse
 
 from blemish.core.errors import NotFoundError
 from blemish.core.image_formats import FORMAT_SUFFIXES, image_format
+from blemish.core.spreadsheet import safe_cell
 from blemish.core.types import Verdict
 from blemish.server.authentication import Operator, Viewer
 from blemish.server.documents import (
@@ -260,7 +261,4 @@ def _text(record: InspectionRecord, name: str) -> Any:
         return value.isoformat()
     if isinstance(value, Mapping):
         return json.dumps(dict(value))
-    # A spreadsheet would run what begins like a formula: https://owasp.org/www-community/attacks/CSV_Injection.
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value
+    return safe_cell(value)
