@@ -133,7 +133,8 @@ def _tour(browser: Browser, address: str, look: str, data: Path, jobs: dict[str,
 
     def shoot(name: str, path: str, ready: str, scrolled_to: str | None = None) -> None:
         if path:
-            page.goto(address + path, wait_until="networkidle")
+            # Gradio keeps a stream open for as long as its page is.
+            page.goto(address + path, wait_until="load" if "laboratory" in path else "networkidle")
         page.locator(ready).first.wait_for()
         if scrolled_to:
             page.locator(scrolled_to).scroll_into_view_if_needed()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, Field
 
@@ -13,6 +13,8 @@ from blemish.line.view_picture import shown_size
 from blemish.station.shelf import InspectorVersion
 from blemish.view.asked_regions import regions_in_words
 
+Size = Annotated[list[int], Field(min_length=2, max_length=2)]
+
 
 class ViewDocument(BaseModel):
     """What of photographs a version of an inspector looks at, and what it could ignore besides."""
@@ -20,12 +22,10 @@ class ViewDocument(BaseModel):
     inspector: str
     version: int
     active: bool = Field(description="Whether this version judges.")
-    photograph: tuple[int, int] | None = Field(
+    photograph: Size | None = Field(
         description="Width and height of the usual photograph, whose pixels shapes are named in; null where unknown."
     )
-    shown: tuple[int, int] | None = Field(
-        description="Width and height of the pictures of it that are given."
-    )
+    shown: Size | None = Field(description="Width and height of the pictures of it that are given.")
     looks_at: str = Field(description="What counts, in words.")
     include: list[str] = Field(description="Shapes that alone counted when it was fitted.")
     ignore: list[str] = Field(description="Shapes that it was fitted to ignore.")

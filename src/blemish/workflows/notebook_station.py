@@ -43,7 +43,8 @@ def drift(
         parts_per_false_alarm: in `data` drift is told by mistake once in so many parts at most; 1,000,000 where None.
         parts_alike: consecutive parts of one batch in `data`; 1 where None.
         learn_anew: take all that the station inspects from now on for normal, as after a new lamp.
-        by, note: who lets it learn anew, and why, for the record.
+        by: who lets it learn anew, for the record.
+        note: why, likewise.
 
     Returns:
         What the tests say: `message`, `drifted`, `moved`, and `drifts` of each inspector.
