@@ -70,7 +70,10 @@ def test_a_full_disk_is_a_507_and_nothing_is_left(
     served: Callable[..., Any], small_disk: Path, good: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(small_disk / "temporary"))
-    with served(home=small_disk / "home", page=True, keep="all") as server, server.client() as client:
+    with (
+        served(home=small_disk / "home", page=True, laboratory=True, keep="all") as server,
+        server.client() as client,
+    ):
         filling = small_disk / "filling"
         with filling.open("wb", buffering=0) as stream:
             while shutil.disk_usage(small_disk).free > 3_000_000:
