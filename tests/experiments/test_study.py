@@ -293,7 +293,7 @@ def test_text_names_the_result(studied: tuple[Path, Any], blemish: Call, data: P
     outcome = blemish(*(one for one in arguments(data, out) if one != "--json"))
     assert outcome.status == 0
     best = max(one["test"]["auroc"] for one in document["cells"])
-    assert f"best, with an AUROC of {best:.3f}" in outcome.stdout
+    assert f"an image AUROC of {best:.3f}" in outcome.stdout
     assert "best of 10" in outcome.stdout and "0 of 10 cells measured now" in outcome.stdout
     lines = [line for line in outcome.stdout.splitlines() if "deep-mid x (ii)" in line]
     auroc = cell(document, "deep-mid x (ii)", "one-class-svm")["test"]["auroc"]

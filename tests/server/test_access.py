@@ -28,6 +28,11 @@ EXPECTED = {
     ("POST", "/v1/inspectors/{name}/drift/learn-anew"): Role.OPERATOR,
     ("GET", "/v1/audit"): Role.ADMIN,
     ("GET", "/v1/keys"): Role.ADMIN,
+    ("GET", "/v1/uploads/{upload}"): Role.ADMIN,
+    ("GET", "/v1/inspectors/{name}/versions/{version}/artifact"): Role.ADMIN,
+    ("POST", "/v1/inspectors/{name}/view/photograph"): Role.OPERATOR,
+    ("POST", "/v1/inspections/{number}/void"): Role.OPERATOR,
+    ("POST", "/v1/inspections/{number}/void/undo"): Role.OPERATOR,
     ("POST", "/v1/inspectors/{name}/activate"): Role.ADMIN,
     ("POST", "/v1/inspectors/{name}/roll-back"): Role.ADMIN,
 }
@@ -56,7 +61,9 @@ def _routes(app: Any) -> list[tuple[str, str]]:
             waiting += list(nested.routes)
         elif hasattr(route, "methods"):
             found += [
-                (method, route.path) for method in route.methods or () if method not in ("HEAD", "OPTIONS")
+                (method, route.path.replace(":path}", "}"))
+                for method in route.methods or ()
+                if method not in ("HEAD", "OPTIONS")
             ]
     return sorted(set(found))
 

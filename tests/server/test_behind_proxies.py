@@ -119,14 +119,21 @@ def traefik(texts: list[str], backend: int, folder: Path) -> Iterator[int]:
 @pytest.fixture(scope="module")
 def prefixed(served: Callable[..., Any]) -> Iterator[Any]:
     with served(
-        page=True, keep="all", keys=("anna",), root_path="/blemish", trusted_proxy=("127.0.0.1",)
+        page=True,
+        laboratory=True,
+        keep="all",
+        keys=("anna",),
+        root_path="/blemish",
+        trusted_proxy=("127.0.0.1",),
     ) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def rooted(served: Callable[..., Any]) -> Iterator[Any]:
-    with served(page=True, keep="all", keys=("anna",), trusted_proxy=("127.0.0.1",)) as server:
+    with served(
+        page=True, laboratory=True, keep="all", keys=("anna",), trusted_proxy=("127.0.0.1",)
+    ) as server:
         yield server
 
 

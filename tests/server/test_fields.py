@@ -42,7 +42,9 @@ def test_every_field_is_in_the_table_the_document_and_the_spreadsheet(
     rows = list(csv.DictReader(io.StringIO(client.get("/v1/inspections.csv").text)))
     row = next(one for one in rows if one["id"] == str(found["id"]))
     assert {column.name for column in Base.metadata.tables["inspections"].columns} == FIELDS
-    assert set(found) == FIELDS - {"image_suffix"} | {"image", "heatmap"}
+    assert set(found) == FIELDS - {"image_suffix"} | {
+        "image", "heatmap", "photograph", "thumbnail", "sentence", "map_scale",
+    }  # fmt: skip
     assert set(row) == FIELDS - {"image_suffix", "regions"} | {"n_regions"}
     assert row["n_regions"] == str(len(found["regions"])) and row["score"] == str(found["score"])
 

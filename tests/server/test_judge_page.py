@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -183,4 +184,21 @@ def test_the_first_view_is_light_and_quick(browser: Any, address: str) -> None:
             "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
         )
         assert ready < 1000, path
+    watched.context.close()
+
+
+def test_the_address_survives_a_restart_of_the_server(
+    browser: Any, fitted: Path, rejects: list[Path], tmp_path: Path
+) -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    with serving(tmp_path / "home", [fitted], "--port", str(port)) as address:
+        watched = Watched(browser, address).go("/parts/washer")
+        judge(watched, rejects[0])
+        facts = watched.text("#facts").split(" · ")[:3]
+    with serving(tmp_path / "home", [], "--port", str(port)):
+        watched.page.reload(wait_until="networkidle")
+        watched.page.locator("#reasons img").first.wait_for()
+        assert watched.text("#facts").split(" · ")[:3] == facts
     watched.context.close()

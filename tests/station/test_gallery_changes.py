@@ -90,4 +90,4 @@ def test_a_station_has_one_name_for_ever(tmp_path: Path) -> None:
     assert names == {Home(tmp_path / "a").station}
     assert Home(tmp_path / "b").station not in names
     names_in_home = {path.name for path in (tmp_path / "a").iterdir()}
-    assert names_in_home == {"gallery", "images", "inspectors", "jobs", "station"}
+    assert names_in_home == {"gallery", "images", "inspectors", "jobs", "laboratory", "station", "uploads"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +16,11 @@ from blemish.station.database import Database
 from blemish.station.decision_history import DecisionHistory
 from blemish.station.drift import DriftWatch
 from blemish.station.gallery_changes import GalleryChanges
+from blemish.station.home import Home
 from blemish.station.log import InspectionLog
 from blemish.station.records import InspectionFilter, NewFeedback, NewInspection
 from blemish.station.review_queue import ReviewQueue
+from blemish.station.shelf import InspectorShelf
 from blemish.station.statistics import HistoryStatistics
 from blemish.station.voiding import Voiding
 
@@ -176,7 +179,7 @@ def test_a_filter_does_not_touch_the_scope() -> None:
 
 
 def test_the_queue_has_what_needs_a_person_first(
-    database: Database, log: InspectionLog, voiding: Voiding, inspection: Make
+    database: Database, log: InspectionLog, voiding: Voiding, inspection: Make, tmp_path: Path
 ) -> None:
     digest = "b" * 64
     numbers = log.add([
@@ -187,7 +190,7 @@ def test_the_queue_has_what_needs_a_person_first(
         inspection(6, verdict=Verdict.REJECT, inspector="nut"),
     ])  # fmt: skip
     log.give_feedback(numbers[5], NewFeedback("bad"))
-    queue = ReviewQueue(database, DriftWatch(database))
+    queue = ReviewQueue(database, DriftWatch(database, InspectorShelf(Home(tmp_path / "home"), database)))
     page = queue.page("screw")
     assert [(one.record.id, one.kind) for one in page.waiting] == [
         (numbers[1], "review"), (numbers[4], "contradiction"), (numbers[2], "not judged"), (numbers[0], "reject"),

@@ -136,9 +136,9 @@ def _needs(
         needs.append(NeedDocument(kind="not-judged", message=told, area="history"))
     if waiting:
         told = (
-            "1 part waits for a person's word."
+            "1 part for review waits for a person's word."
             if waiting == 1
-            else f"{waiting:,} parts wait for a person's word."
+            else f"{waiting:,} parts for review wait for a person's word."
         )
         needs.append(NeedDocument(kind="review", message=told, area="history"))
     return needs

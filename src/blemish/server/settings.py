@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 
 from blemish.station.alarm_rate import PARTS_PER_FALSE_ALARM
-from blemish.station.image_store import BUFFER_MEGABYTES
+from blemish.station.buffer_size import BUFFER_MEGABYTES
 from blemish.workflows.request import UNLISTED, Option, Request
 
 MEBIBYTE = 2**20

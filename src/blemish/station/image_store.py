@@ -23,14 +23,12 @@ from blemish.core.image_formats import IMAGE_SUFFIXES
 from blemish.core.storage import write_bytes
 from blemish.core.types import Verdict
 from blemish.station.bounded_files import BoundedFiles
+from blemish.station.buffer_size import BUFFER_MEGABYTES
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TRY_AGAIN_SECONDS = 30.0
 _LEFTOVER_SECONDS = 3600.0
 
-
-BUFFER_MEGABYTES = 1000.0
-"""Of passes held for a while: some thousands of photographs, hours of most lines."""
 
 Held = Literal["kept", "buffered"]
 """Where a photograph is: kept by the policy, or among the latest passes, until newer ones need the room."""

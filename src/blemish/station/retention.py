@@ -10,8 +10,9 @@ from typing import Any
 from blemish.core.errors import BlemishError, ConflictError
 from blemish.core.storage import write_json
 from blemish.station.audit import Action, Change, note_change
+from blemish.station.buffer_size import BUFFER_MEGABYTES
 from blemish.station.database import Database
-from blemish.station.image_store import BUFFER_MEGABYTES, KeepPolicy
+from blemish.station.image_store import KeepPolicy
 
 OPTIONS = {"keep": "--keep", "days": "--keep-days", "gigabytes": "--keep-gigabytes"}
 """What is chosen, and the option of the command line that fixes it."""
