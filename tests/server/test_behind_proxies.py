@@ -191,6 +191,7 @@ def judge_by_page(browser: Any, address: str, key: str, photograph: bytes) -> No
         assert len(cookies) == 1 and cookies[0]["path"] == (httpx.URL(address).path.rstrip("/") or "/")
         assert cookies[0]["httpOnly"] and cookies[0]["sameSite"] == "Lax"
         assert cookies[0]["secure"] or address.startswith("http:")
+        assert watched.troubles == []
         page.goto(f"{address}/laboratory/")  # which keeps a stream of events open, and so never rests
         page.locator(".gradio-container").first.wait_for()
         sent = f"{cookies[0]['name']}={cookies[0]['value']}"
@@ -206,7 +207,8 @@ def judge_by_page(browser: Any, address: str, key: str, photograph: bytes) -> No
         page.locator("header").get_by_role("button", name="Sign out").click()
         page.get_by_text("You are signed out.").wait_for()
         assert page.url == f"{address}/sign-in?out=yes" and watched.context.cookies() == []
-        assert watched.troubles == []
+        # Gradio names a manifest at the root of the host, which is none of the server's behind a prefix.
+        assert [one for one in watched.troubles if "403 (Forbidden)" not in one] == []
 
 
 def assert_below(watched: Watched, address: str) -> None:
