@@ -1,6 +1,7 @@
 """What defects among the good photographs cost, with and without a robust memory bank.
 
-    python bench/contamination.py ../shared/data/screw [--sample label,gravel] [--shares 0,0.02,0.05,0.1] [--write]
+    python bench/contamination.py ../shared/data/screw [--sample label,gravel] [--shares 0,0.02,0.05,0.1]
+        [--context N] [--write]
 
 Of each category some defective test photographs are moved among the good ones that are learnt from, in the place of
 as many good ones; the same ones are never judged, whatever the share, so that all rows of a category are judged on the
@@ -45,7 +46,9 @@ def contaminated(catalog: Catalog, share: float, largest: float, most: int) -> t
     return replace(catalog, table=table).subset(np.concatenate([learnt, judged])), paths
 
 
-def rows(root: Path, shares: Sequence[float], most: int, size: int) -> Iterator[tuple[str, ...]]:
+def rows(
+    root: Path, shares: Sequence[float], most: int, size: int, context: int
+) -> Iterator[tuple[str, ...]]:
     """A row for each share."""
     catalog = open_catalog(root)
     for share in shares:
@@ -54,7 +57,7 @@ def rows(root: Path, shares: Sequence[float], most: int, size: int) -> Iterator[
         paths, defective = [Path(path) for path in tested["path"]], (tested["label"] == ANOMALOUS).to_numpy()
         reached, suspected = [], set[Path]()
         for robust in (False, True):
-            detector = PatchCore(size=size, robust=robust).fit(learnt)
+            detector = PatchCore(size=size, robust=robust, context=context).fit(learnt)
             scores = np.array([one.score for one in detector.predict(paths)])
             reached.append(f"{image_auroc(defective, scores):.4f}")
             suspected = set(detector.suspicious())
@@ -76,6 +79,7 @@ def main() -> None:
     )
     parser.add_argument("--most", type=int, default=320, help="training photographs of a category")
     parser.add_argument("--size", type=int, default=PatchCore.size)
+    parser.add_argument("--context", type=int, default=PatchCore.context, help="similar images; 0 for none")
     parser.add_argument("--write", action="store_true", help="write onto the page of the decision")
     options = parser.parse_args()
     shares = [float(share) for share in options.shares.split(",")]
@@ -88,7 +92,7 @@ def main() -> None:
             else ()
         )
         for root in (*options.data, *line):
-            for row in rows(root, shares, options.most, options.size):
+            for row in rows(root, shares, options.most, options.size, options.context):
                 found.append(row)
                 print(*row, sep="  ", flush=True)
     shown = f"{table(HEAD, found)}\n\n{origin()}"
