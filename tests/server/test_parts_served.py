@@ -89,7 +89,7 @@ def test_what_needs_a_person_comes_first_and_says_why(served: Any, fitted: Any) 
         assert "9 of 41 photographs today" in washer["needs"][1]["message"]
         assert (waiting["waiting"], waiting["needs"][0]["message"]) == (
             2,
-            "2 parts wait for a person's word.",
+            "2 parts for review wait for a person's word.",
         )
         assert quiet["needs"] == []
         assert answer["troubles"] == []
