@@ -153,7 +153,9 @@ def test_a_changed_statement_opens_nothing(guarded: Any, admin: httpx.Client) ->
     ((name, value),) = admin.cookies.items()
     with guarded.client() as client:
         for forged in (
-            value[:-9] + ("A" if value[-9] != "A" else "B") + value[-8:],  # the last letter has bits of no meaning
+            value[:-9]
+            + ("A" if value[-9] != "A" else "B")
+            + value[-8:],  # the last letter has bits of no meaning
             value.split(".", 1)[1],
             "",
             "x" * 5000,
