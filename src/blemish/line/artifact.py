@@ -19,7 +19,8 @@ import re
 import struct
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -274,28 +275,12 @@ def read_artifact(
             one that was meant.
     """
     path = Path(path)
-    try:
-        stream = open_regular(path)
-    except ImageError as error:
-        raise ArtifactError(f"{path} {_CANNOT_OPEN[error.kind]}.") from error
-    with stream:
-        try:
-            manifest_digest = _check_frame(stream, path, limits)
-            if digest is not None:
-                _check_digest(stream, digest, path)
-            with zipfile.ZipFile(stream) as archive:
-                manifest = _read_manifest(archive, manifest_digest, path, limits)
-                _check_table(archive.infolist(), manifest, path, limits)
-                members = {
-                    member.name: _read_checked(archive, archive.getinfo(member.name), member.sha256, path)
-                    for member in manifest.members
-                }
-        except _ZIP_ERRORS as error:
-            raise _damaged(path, "its table of contents cannot be read") from error
-        except MemoryError as error:
-            raise ArtifactError(
-                f"{path} needs more memory than is free: close other programs, or use a smaller inspector."
-            ) from error
+    with _opened(path, limits, digest) as (archive, manifest):
+        _check_table(archive.infolist(), manifest, path, limits)
+        members = {
+            member.name: _read_checked(archive, archive.getinfo(member.name), member.sha256, path)
+            for member in manifest.members
+        }
     return Artifact(path, manifest, members)
 
 
@@ -309,7 +294,19 @@ def read_manifest(path: Path | str, limits: ArtifactLimits = DEFAULT_LIMITS) -> 
     Raises:
         ArtifactError: as `read_artifact`, as far as the manifest tells.
     """
-    path = Path(path)
+    with _opened(Path(path), limits) as (_, manifest):
+        return manifest
+
+
+@contextmanager
+def _opened(
+    path: Path, limits: ArtifactLimits, digest: str | None = None
+) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
+    """The archive of an artifact, whose frame and manifest are checked, and what is wrong with it as one sentence.
+
+    Raises:
+        ArtifactError: as `read_artifact`.
+    """
     try:
         stream = open_regular(path)
     except ImageError as error:
@@ -317,10 +314,16 @@ def read_manifest(path: Path | str, limits: ArtifactLimits = DEFAULT_LIMITS) -> 
     with stream:
         try:
             manifest_digest = _check_frame(stream, path, limits)
+            if digest is not None:
+                _check_digest(stream, digest, path)
             with zipfile.ZipFile(stream) as archive:
-                return _read_manifest(archive, manifest_digest, path, limits)
+                yield archive, _read_manifest(archive, manifest_digest, path, limits)
         except _ZIP_ERRORS as error:
             raise _damaged(path, "its table of contents cannot be read") from error
+        except MemoryError as error:
+            raise ArtifactError(
+                f"{path} needs more memory than is free: close other programs, or use a smaller inspector."
+            ) from error
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blemish.core.errors import BlemishError, NotFoundError, UsageError
+from blemish.core.errors import NotFoundError, UsageError
 from blemish.server.job_requests import (
     BenchmarkRequest,
     EvaluateRequest,
@@ -225,14 +225,6 @@ class Catalogs:
         except UsageError:
             return False
         return True
-
-
-def openable(catalogs: Catalogs, key: str | None) -> Opened | None:
-    """The catalog of a key, or None where none is chosen or it cannot be opened any more."""
-    try:
-        return catalogs.open(key) if key else None
-    except BlemishError:
-        return None
 
 
 def _is_folder(path: Path) -> bool:
