@@ -234,76 +234,84 @@ def workflow(
     Raises:
         UsageError: the folder of photographs does not exist, or the inspector is not given.
     """
-    from blemish.workflows.benchmark import BenchmarkRequest as Benchmark
-    from blemish.workflows.decide import DecideRequest as Decide
-    from blemish.workflows.evaluate import EvaluateRequest as Evaluate
-    from blemish.workflows.explore import ExploreRequest as Explore
-    from blemish.workflows.stress import StressRequest as Stress
-    from blemish.workflows.train import TrainRequest as Train
-
     data = Path(request.folder)
     if not data.is_absolute() or not _exists(data):
         raise FieldError(
             "folder", f"{data} is not a folder on the server: give its full path, as /data/part."
         )
+    if isinstance(request, TrainRequest):
+        return "train", _training(request, data, folder)
+    if isinstance(request, ExploreRequest | BenchmarkRequest):
+        return request.kind, _report(request, data, folder)
+    if inspector is None:
+        raise UsageError("An evaluation needs an inspector: name one.")
+    return request.kind, _measuring(request, data, folder, inspector)
+
+
+def _training(request: TrainRequest, data: Path, folder: Path) -> Request:
+    from blemish.workflows.train import TrainRequest as Train
+
+    return Train(
+        data=data,
+        out=trained_inspector(folder, request.name),
+        detector=request.detector,
+        augment=request.augment,
+        copies=request.copies,
+        category=request.category,
+        name=request.name,
+        quick=request.quick,
+        false_reject_rate=request.false_reject_rate,
+        review_rate=request.review_rate,
+        report=folder / REPORT,
+        evaluation=folder,
+        **request.options(),
+        **request.view_options(),
+        **request.folder_options(),
+    )
+
+
+def _report(request: ExploreRequest | BenchmarkRequest, data: Path, folder: Path) -> Request:
+    """On photographs, whoever judges them."""
+    from blemish.workflows.benchmark import BenchmarkRequest as Benchmark
+    from blemish.workflows.explore import ExploreRequest as Explore
+
     if isinstance(request, ExploreRequest):
-        return "explore", Explore(
+        return Explore(
             data=data,
             out=folder,
             category=request.category,
             **request.backbone_options(),
             **request.folder_options(),
         )
-    if isinstance(request, BenchmarkRequest):
-        return "benchmark", Benchmark(
-            data=(data,),
-            detectors=request.detectors,
-            out=folder,
-            quick=request.quick,
-            minutes=request.minutes,
-            **request.options(),
-            **request.folder_options(),
-        )
-    if isinstance(request, TrainRequest):
-        return "train", Train(
-            data=data,
-            out=trained_inspector(folder, request.name),
-            detector=request.detector,
-            augment=request.augment,
-            copies=request.copies,
-            category=request.category,
-            name=request.name,
-            quick=request.quick,
-            false_reject_rate=request.false_reject_rate,
-            review_rate=request.review_rate,
-            report=folder / REPORT,
-            evaluation=folder,
-            **request.options(),
-            **request.view_options(),
-            **request.folder_options(),
-        )
-    if inspector is None:
-        raise UsageError("An evaluation needs an inspector: name one.")
-    if isinstance(request, DefectsRequest):
-        return "decide", Decide(
-            inspector=inspector.path,
-            digest=inspector.digest,
-            from_defects=data,
-            category=request.category,
-            report=folder / REPORT,
-            **request.folder_options(),
-        )
-    measured = {
-        "inspector": inspector.path,
-        "digest": inspector.digest,
-        "title": inspector.title,
-        "data": data,
-        "out": folder,
+    return Benchmark(
+        data=(data,),
+        detectors=request.detectors,
+        out=folder,
+        quick=request.quick,
+        minutes=request.minutes,
+        **request.options(),
         **request.folder_options(),
-    }
+    )
+
+
+def _measuring(
+    request: EvaluateRequest | StressRequest | DefectsRequest,
+    data: Path,
+    folder: Path,
+    inspector: InspectorVersion,
+) -> Request:
+    """Of one version of an inspector, known by its digest."""
+    from blemish.workflows.decide import DecideRequest as Decide
+    from blemish.workflows.evaluate import EvaluateRequest as Evaluate
+    from blemish.workflows.stress import StressRequest as Stress
+
+    measured = {"inspector": inspector.path, "digest": inspector.digest, **request.folder_options()}
+    if isinstance(request, DefectsRequest):
+        return Decide(from_defects=data, category=request.category, report=folder / REPORT, **measured)
+    measured |= {"title": inspector.title, "data": data, "out": folder}
     if isinstance(request, StressRequest):
-        return "stress", Stress(of=request.of, steps=request.steps, limit=request.limit, **measured)
-    return "evaluate", Evaluate(**measured)
+        return Stress(of=request.of, steps=request.steps, limit=request.limit, **measured)
+    return Evaluate(**measured)
 
 
 def check_values(request: JobRequest) -> None:
