@@ -63,6 +63,17 @@ class UnitLength(nn.Module):
         return F.normalize(patches, dim=1)
 
 
+FARTHEST = 9
+"""Patches whose mean says what a photograph shows where it is least like good ones: a square of 3 x 3, as small as a
+defect may be to be surely seen."""
+
+
+def farthest_patches(patches: Tensor, distances: Tensor, count: int = FARTHEST) -> Tensor:
+    """Mean (D) of the patches, 1 x D x h x w, that have the largest distances, 1 x 1 x h x w."""
+    farthest = torch.topk(distances.flatten(), min(count, distances.numel())).indices
+    return patches.flatten(2)[0][:, farthest].mean(1)
+
+
 class PatchScoring(nn.Module):
     """From patch distances to the image's score and map.
 
