@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
-import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,11 +29,13 @@ from blemish.core.storage import file_digest
 from blemish.core.types import Verdict
 from blemish.data.catalog import open_catalog
 from blemish.data.entries import ANOMALOUS, TEST
-from blemish.line.artifact import read_artifact, write_artifact
+from blemish.line.artifact import MODEL, read_artifact, write_artifact
 from blemish.line.correction import Correction, LinePhotograph
+from blemish.line.decision import Decision
 from blemish.line.runtime import Inspector
 from blemish.making.bank_graph import BankGraph, Patches
-from blemish.making.learn_corrections import Learnt, learn_corrections
+from blemish.making.known_defect_head import farthest_mean
+from blemish.making.learn_corrections import Learnt, Reading, learn_corrections
 
 PAGE = ROOT / "docs" / "corrections.md"
 CHART = ROOT / "docs" / "images" / "corrections.svg"
@@ -50,6 +51,8 @@ class Photograph:
     kind: str
     verdict: Verdict
     score: float
+    patches: Patches
+    unlike: bool
 
     @property
     def wrong(self) -> bool:
@@ -67,15 +70,16 @@ class Measured:
     passed: np.ndarray
 
     @classmethod
-    def of(cls, inspector: Inspector, photographs: Sequence[Photograph]) -> Measured:
-        """Of photographs that nobody has corrected."""
-        found = [inspector.inspect(one.path) for one in photographs]
-        verdicts = np.array([str(one.verdict) for one in found])
+    def of(cls, photographs: Sequence[Photograph], scores: Sequence[float], decision: Decision) -> Measured:
+        """By these scores and this decision."""
+        verdicts = [
+            _verdict(score, one.unlike, decision) for one, score in zip(photographs, scores, strict=True)
+        ]
         return cls(
             np.array([one.good for one in photographs]),
-            np.array([one.score for one in found]),
-            verdicts == str(Verdict.REJECT),
-            verdicts == str(Verdict.PASS),
+            np.asarray(scores),
+            np.array([one is Verdict.REJECT for one in verdicts]),
+            np.array([one is Verdict.PASS for one in verdicts]),
         )
 
     def joined(self, other: Measured) -> Measured:
@@ -100,6 +104,12 @@ class Measured:
         return float(roc_auc_score(~self.good, self.scores))
 
 
+def _verdict(score: float, unlike: bool, decision: Decision) -> Verdict:
+    """As the runtime judges."""
+    said = decision.verdict(score)
+    return Verdict.NOT_JUDGED if unlike and said is not Verdict.REJECT else said
+
+
 @dataclass(frozen=True)
 class Row:
     """One line of the table: what was corrected, and what became of it, over both halves."""
@@ -115,15 +125,38 @@ class Row:
     after: tuple[float, float, float]
 
 
-def photographs_of(root: Path, inspector: Inspector) -> list[Photograph]:
-    """The test photographs of a category, each with the inspector's verdict."""
+def photographs_of(root: Path, inspector: Inspector, graph: BankGraph) -> list[Photograph]:
+    """The test photographs of a category, each with the inspector's verdict; the network sees each once."""
     table_of = open_catalog(root).table
     test = table_of[table_of["split"] == TEST]
     found = []
     for path, label, kind in zip(test["path"], test["label"], test["defect_type"], strict=True):
-        said = inspector.inspect(path)
-        found.append(Photograph(Path(path), label != ANOMALOUS, str(kind), said.verdict, said.score))
+        photograph = inspector.open_photograph(Path(path).read_bytes(), path)
+        given = inspector.input_of(photograph.pixels, path)
+        unlike = inspector.unlike(photograph, given) is not None
+        patches = graph.read(given.values)
+        score, _ = graph.score(patches.distances, patches.offset)
+        verdict = _verdict(score, unlike, inspector.decision)
+        found.append(Photograph(Path(path), label != ANOMALOUS, str(kind), verdict, score, patches, unlike))
     return found
+
+
+def scores_after(path: Path, before: BankGraph, photographs: Sequence[Photograph]) -> list[float]:
+    """What the written inspector says of photographs, from patches that are known: it says the same (parity gate)."""
+    artifact = read_artifact(path)
+    after = BankGraph(artifact.content(MODEL), path.stem)
+    added, head, scores = after.bank[len(before.bank) :], after.head, []
+    for one in photographs:
+        known = one.patches
+        to_added = before.distances_to(known.vectors, added).reshape(known.distances.shape)
+        distances = np.minimum(known.distances, to_added)
+        score, _ = before.score(distances, known.offset)
+        if head is not None:
+            score = max(score, float(head.of(farthest_mean(known.vectors, distances)[None])[0]))
+        scores.append(score)
+    first = Inspector(artifact).inspect(photographs[0].path).score
+    assert abs(first - scores[0]) < 1e-3 * abs(first), (first, scores[0])
+    return scores
 
 
 def halves(photographs: Sequence[Photograph]) -> tuple[list[Photograph], list[Photograph]]:
@@ -138,7 +171,9 @@ def halves(photographs: Sequence[Photograph]) -> tuple[list[Photograph], list[Ph
     return [[some[i] for i in rng.permutation(len(some))] for some in (first, second)]  # type: ignore[return-value]
 
 
-def corrected(stream: Sequence[Photograph], count: int, noisy: bool) -> tuple[list[Correction], list[Correction], int]:
+def corrected(
+    stream: Sequence[Photograph], count: int, noisy: bool
+) -> tuple[list[Correction], list[Correction], int]:
     """Corrections of a stream, those that passed before the last without a word, and how many verdicts were wrong."""
     wrong = [place for place, one in enumerate(stream) if one.wrong][:count]
     right = [place for place, one in enumerate(stream) if not one.wrong]
@@ -159,16 +194,17 @@ def _correction(one: Photograph, good: bool) -> Correction:
     return Correction(LinePhotograph(one.path.name, file_digest(one.path), one.path.read_bytes), good)
 
 
-def remembered(read: Callable[[BankGraph, np.ndarray], Patches]) -> Callable[[BankGraph, np.ndarray], Patches]:
-    """What the frozen network makes of a photograph is the same each time: it is computed once for all rows."""
-    known: dict[tuple[int, str], Patches] = {}
+def remembered(read: Callable[[object, Correction], object]) -> Callable[[object, Correction], object]:
+    """What the inspector that is learnt from sees on a photograph is the same each time: it is computed once."""
+    known: dict[str, object] = {}
 
     @functools.wraps(read)
-    def reading(graph: BankGraph, given: np.ndarray) -> Patches:
-        key = len(graph.bank), hashlib.sha256(given.tobytes()).hexdigest()
+    def reading(own: object, one: Correction) -> object:
+        key = one.photograph.digest
         if key not in known:
-            known[key] = read(graph, given)
-        return known[key]
+            known[key] = read(own, one)
+        found = known[key]
+        return found if isinstance(found, str) else dataclasses.replace(found, correction=one)  # type: ignore[type-var]
 
     reading.forget = known.clear  # type: ignore[attr-defined]
     return reading
@@ -177,10 +213,10 @@ def remembered(read: Callable[[BankGraph, np.ndarray], Patches]) -> Callable[[Ba
 def rows_of(root: Path, path: Path, folder: Path) -> list[Row]:
     """All lines of one category, whose inspector is at `path`."""
     artifact = read_artifact(path)
-    inspector = Inspector(artifact)
-    both = halves(photographs_of(root, inspector))
+    inspector, graph = Inspector(artifact), BankGraph(artifact.content(MODEL), root.name)
+    both = halves(photographs_of(root, inspector, graph))
     rows = []
-    before = [_before(half) for half in both]
+    before = [Measured.of(half, [one.score for one in half], inspector.decision) for half in both]
     for noisy in (False, True):
         for count in COUNTS:
             measured, learnt, wrong = list[Measured](), list[Learnt](), list[int]()
@@ -190,20 +226,11 @@ def rows_of(root: Path, path: Path, folder: Path) -> list[Row]:
                 wrong.append(n_wrong)
                 out = folder / "after.blemish"
                 write_artifact(out, learnt[-1].manifest, learnt[-1].members)
-                measured.append(Measured.of(Inspector.load(out), other))
+                scores = scores_after(out, graph, other)
+                measured.append(Measured.of(other, scores, learnt[-1].manifest.decision))
             rows.append(_row(root.name, count, noisy, wrong, learnt, before[::-1], measured))
             print(rows[-1], flush=True)
     return rows
-
-
-def _before(half: Sequence[Photograph]) -> Measured:
-    verdicts = np.array([str(one.verdict) for one in half])
-    return Measured(
-        np.array([one.good for one in half]),
-        np.array([one.score for one in half]),
-        verdicts == str(Verdict.REJECT),
-        verdicts == str(Verdict.PASS),
-    )
 
 
 def _row(
@@ -256,12 +283,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", nargs="+", type=Path, help="folders of one category each, with test photographs")
+    parser.add_argument(
+        "data", nargs="+", type=Path, help="folders of one category each, with test photographs"
+    )
     parser.add_argument("--inspectors", type=Path, help="folder of NAME.blemish that were fitted before")
     parser.add_argument("--write", action="store_true", help="write onto docs/corrections.md")
     options = parser.parse_args()
-    reading = remembered(BankGraph.read)
-    BankGraph.read = reading  # type: ignore[method-assign]
+    reading = remembered(Reading.read)
+    Reading.read = reading  # type: ignore[method-assign]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as work:
         for root in options.data:

@@ -15,6 +15,7 @@ VERBS = {
     "stress": "Measure an inspector on disturbed photographs.",
     "inspect": "Pass or reject photographs, and show where.",
     "decide": "Show or change where an inspector rejects.",
+    "learn": "Learn from corrections, and replay that on the past.",
     "drift": "Say whether light, lens or parts have changed, and since when.",
     "view": "Show or narrow what an inspector looks at.",
     "check": "Find what is wrong with a folder of images.",

@@ -1,4 +1,5 @@
-"""What a new version would have said of the past: of all corrections, of the good parts it is calibrated on, and lately.
+"""What a new version would have said of the past: of all corrections, of the good parts it is calibrated on, and of
+the latest photographs.
 
 A version that gets an earlier correction wrong which the one before got right does not take over by itself.
 """
@@ -111,8 +112,8 @@ class Replay:
         if self.n_worse:
             names = ", ".join(_named(one) for one in self.worse[:3])
             said.append(
-                f"{self.n_worse} earlier {_corrections(self.n_worse)} would be wrong again ({names}): it takes over only "
-                "by a person's word."
+                f"{self.n_worse} earlier {_corrections(self.n_worse)} would be wrong again ({names}): it takes over "
+                "only by a person's word."
             )
         else:
             said.append("No earlier correction gets worse.")
@@ -126,7 +127,9 @@ class Replay:
             f"{self.good_rejected_before:.2%}."
         )
         if self.left_out:
-            said.append(f"{self.left_out} photographs are not kept any more, so that nothing is known of them.")
+            said.append(
+                f"{self.left_out} photographs are not kept any more, so that nothing is known of them."
+            )
         return said
 
     def to_json(self) -> dict[str, Any]:
@@ -135,7 +138,9 @@ class Replay:
             "good": vars(self.good),
             "bad": vars(self.bad),
             "recent": vars(self.recent),
-            **{name: [one.to_json() for one in getattr(self, name)] for name in ("worse", "better", "turned")},
+            **{
+                name: [one.to_json() for one in getattr(self, name)] for name in ("worse", "better", "turned")
+            },
             "safe": self.safe,
             "sentences": self.sentences(),
         }

@@ -103,6 +103,15 @@ class BankGraph:
         score, anomaly_map = self._scorer(np.asarray(distances - offset, np.float32)[None, None])
         return float(np.ravel(score)[0]), anomaly_map
 
+    @property
+    def head(self) -> KnownDefectHead | None:
+        """The head of known defects that the graph has; what it was learnt from is the manifest's to say."""
+        held = {one.name: numpy_helper.to_array(one) for one in self._model.graph.initializer}
+        if f"{_HEAD}weights" not in held:
+            return None
+        bias, line = (float(held[f"{_HEAD}{name}"][0]) for name in ("bias", "line"))
+        return KnownDefectHead(held[f"{_HEAD}weights"], bias, line, 0, 0.0)
+
     def changed(self, added: FloatArray, head: KnownDefectHead | None = None) -> bytes:
         """The graph with more vectors behind those of the bank, M x K, and a head beside it, instead of an earlier one.
 

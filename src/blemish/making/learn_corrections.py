@@ -137,7 +137,7 @@ def learn_corrections(
     graph = BankGraph(artifact.content(MODEL), artifact.manifest.name)
     known = artifact.manifest.corrections or CorrectionsRecord(parent=file_digest(artifact.path))
     new = [one for one in corrections if one.photograph.digest not in known.digests]
-    reading = _Reading(inspector, graph)
+    reading = Reading(inspector, graph)
     accepted = reading.past_the_gate(reading.all([one for one in new if one.good], "Reading good parts"))
     normal = inspector.good_patches.normal
     usual = inspector.threshold if normal is None else float(np.median(normal))
@@ -188,7 +188,7 @@ def learn_corrections(
     )
 
 
-class _Reading:
+class Reading:
     """Reads photographs once, and keeps what cannot be learnt from."""
 
     def __init__(self, inspector: Inspector, graph: BankGraph) -> None:
@@ -200,7 +200,7 @@ class _Reading:
     def all(self, corrections: Sequence[Correction], what: str) -> Iterator[ReadPhotograph]:
         """Photographs that can be read and are like those learnt from."""
         for one in track(corrections, what):
-            found = self._read(one)
+            found = self.read(one)
             if isinstance(found, str):
                 self.set_aside.append(SetAside(one.photograph.name, one.photograph.id, found))
             else:
@@ -224,7 +224,7 @@ class _Reading:
                 accepted.append(one)
         return accepted
 
-    def _read(self, correction: Correction) -> ReadPhotograph | str:
+    def read(self, correction: Correction) -> ReadPhotograph | str:
         """A photograph as the network sees it, or why it cannot be learnt from."""
         inspector, name = self._inspector, correction.photograph.name
         try:
@@ -286,7 +286,7 @@ def _nearer(graph: BankGraph, one: ReadPhotograph, added: FloatArray) -> FloatAr
 
 
 def _passes(
-    reading: _Reading, graph: BankGraph, passes: Sequence[Correction], added: FloatArray
+    reading: Reading, graph: BankGraph, passes: Sequence[Correction], added: FloatArray
 ) -> Iterator[tuple[str, GoodOfTheLine]]:
     """Digest and scores of photographs that passed, one held at a time; what cannot be read is no loss."""
     before = list(reading.set_aside)
