@@ -152,7 +152,7 @@ def scores_after(path: Path, before: BankGraph, photographs: Sequence[Photograph
         distances = np.minimum(known.distances, to_added)
         score, _ = before.score(distances, known.offset)
         if head is not None:
-            score = max(score, float(head.of(farthest_mean(known.vectors, distances)[None])[0]))
+            score += float(head.of(farthest_mean(known.vectors, distances)[None])[0])
         scores.append(score)
     first = Inspector(artifact).inspect(photographs[0].path).score
     assert abs(first - scores[0]) < 1e-3 * abs(first), (first, scores[0])

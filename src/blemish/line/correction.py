@@ -53,7 +53,7 @@ class HeadRecord(Record):
 
     Attributes:
         n_defects: known defects that it was learnt from.
-        found: share of them that it tells from all good parts, each as if unseen.
+        found: share of them whose score it raises, each as if unseen.
     """
 
     n_defects: int = Field(ge=1)

@@ -18,7 +18,7 @@ from blemish.core.errors import UsageError
 from blemish.core.network import CompiledNetwork
 from blemish.core.types import FloatArray
 from blemish.line.artifact import NEAREST
-from blemish.making.known_defect_head import KnownDefectHead
+from blemish.making.known_defect_head import SHARPNESS, KnownDefectHead
 
 _BANK = (".to_bank.centre", ".to_bank.weight", ".to_bank.bias")
 _TOLERANCE = 1e-3
@@ -83,7 +83,8 @@ class BankGraph:
         vectors = np.ascontiguousarray(np.asarray(patches)[0].reshape(patches.shape[1], -1).T)
         found = Patches(vectors, distances[0, 0], float(np.ravel(distances - relative)[0]))
         again = self.distances_to(found.vectors, self.bank).reshape(found.distances.shape)
-        if np.abs(again - found.distances).max() > _TOLERANCE * found.distances.max():
+        # Of patches that are in the bank the root is all rounding; its square is not.
+        if np.abs(again**2 - found.distances**2).max() > _TOLERANCE * float(found.distances.max()) ** 2:
             raise self._refused("measures its distances in a way that corrections cannot follow")
         return found
 
@@ -109,8 +110,7 @@ class BankGraph:
         held = {one.name: numpy_helper.to_array(one) for one in self._model.graph.initializer}
         if f"{_HEAD}weights" not in held:
             return None
-        bias, line = (float(held[f"{_HEAD}{name}"][0]) for name in ("bias", "line"))
-        return KnownDefectHead(held[f"{_HEAD}weights"], bias, line, 0, 0.0)
+        return KnownDefectHead(held[f"{_HEAD}weights"], float(held[f"{_HEAD}bias"][0]), 0, 0.0)
 
     def changed(self, added: FloatArray, head: KnownDefectHead | None = None) -> bytes:
         """The graph with more vectors behind those of the bank, M x K, and a head beside it, instead of an earlier one.
@@ -203,7 +203,7 @@ def _without_head(model: onnx.ModelProto) -> None:
 
 
 def _add_head(model: onnx.ModelProto, head: KnownDefectHead, patches: str, distances: str) -> None:
-    """The score becomes the larger of the bank's and what the head makes of the farthest patches."""
+    """The score becomes the bank's and what the head makes of the farthest patches."""
     own = f"{_HEAD}bank_score"
     for one in model.graph.node:
         for names in (one.input, one.output):
@@ -224,22 +224,16 @@ def _add_head(model: onnx.ModelProto, head: KnownDefectHead, patches: str, dista
     flat = node("Reshape", [distances, constant("flat", [-1], np.int64)], f"{_HEAD}distances")
     columns = constant("columns", [head.columns, -1], np.int64)
     vectors = node("Reshape", [patches, columns], f"{_HEAD}patches")
-    said.append(
-        helper.make_node(
-            "TopK",
-            [flat, constant("count", [head.count], np.int64)],
-            [f"{_HEAD}largest", f"{_HEAD}places"],
-            name=f"{_HEAD}topk",
-            axis=0,
-        )
+    farthest = node("ReduceMax", [flat], f"{_HEAD}farthest", keepdims=1)
+    share = node(
+        "Div", [flat, node("Max", [farthest, constant("least", [1e-12])], f"{_HEAD}most")], f"{_HEAD}share"
     )
-    farthest = node("Gather", [vectors, f"{_HEAD}places"], f"{_HEAD}farthest", axis=1)
-    pooled = node("ReduceMean", [farthest], f"{_HEAD}pooled", axes=[1], keepdims=0)
+    sharp = node("Mul", [share, constant("sharpness", [SHARPNESS])], f"{_HEAD}sharp")
+    counted = node("Softmax", [sharp], f"{_HEAD}counted", axis=0)
+    pooled = node("MatMul", [vectors, counted], f"{_HEAD}pooled")
     weighed = node("Mul", [pooled, constant("weights", head.weights)], f"{_HEAD}weighed")
     logit = node("ReduceSum", [weighed, constant("axes", [0], np.int64)], f"{_HEAD}sum", keepdims=1)
-    lifted = node("Add", [logit, constant("bias", [head.bias])], f"{_HEAD}lifted")
-    # Under the line the head says nothing, so that what it knows nothing of is the bank's alone.
-    below = node("Less", [lifted, constant("line", [head.line])], f"{_HEAD}below")
-    counted = node("Where", [below, constant("nothing", [head.nothing]), lifted], f"{_HEAD}said")
-    said.append(helper.make_node("Max", [own, counted], ["score"], name=f"{_HEAD}score"))
+    value = node("Add", [logit, constant("bias", [head.bias])], f"{_HEAD}value")
+    raised = node("Relu", [value], f"{_HEAD}raised")  # what it knows nothing of is the bank's alone
+    said.append(helper.make_node("Add", [own, raised], ["score"], name=f"{_HEAD}score"))
     model.graph.node.extend(said)

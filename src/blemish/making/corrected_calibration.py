@@ -31,6 +31,7 @@ from blemish.line.region_statistics import (
     RegionStatistics,
     region_statistics,
 )
+from blemish.making.corrected_goods import bank_scores
 from blemish.making.known_defect_head import KnownDefectHead, learn_head
 
 MOST_GOOD = 10_000
@@ -86,9 +87,7 @@ def calibrate_anew(artifact: Artifact, found: Sequence[GoodOfTheLine], defects: 
         defects: means of the farthest patches of known defects, M x K.
     """
     stored = artifact.calibration()
-    with_head = NORMAL_BANK_SCORES in artifact.members
-    bank_scores = artifact.array(NORMAL_BANK_SCORES) if with_head else stored.scores
-    scores = np.append(bank_scores, [one.score for one in found]).astype(np.float32)
+    scores = np.append(bank_scores(artifact), [one.score for one in found]).astype(np.float32)
     groups = _groups(stored, len(found))
     pooled, head = _pooled(artifact, found), None
     combined = scores

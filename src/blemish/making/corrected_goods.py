@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from blemish.core.outliers import deviations
 from blemish.core.types import FloatArray
 from blemish.detectors.memory.coreset import greedy_coreset
+from blemish.line.artifact import NORMAL_BANK_SCORES, NORMAL_POOLED, NORMAL_SCORES, Artifact
 from blemish.line.correction import Correction
 from blemish.making.bank_graph import BankGraph, Patches
+from blemish.making.known_defect_head import KnownDefectHead, farthest_mean, learn_head
 from blemish.view.look import Look
 
 GATE, MARGIN = 6.0, 1.0
@@ -38,7 +39,6 @@ class ReadPhotograph:
         patches: what the network makes of it.
         score: by the bank as it was.
         size: width and height of the photograph in pixels.
-        away: robust standard deviations that the score lies above those of good parts.
         added: numbers of its patches that enter the bank, int N.
     """
 
@@ -47,7 +47,6 @@ class ReadPhotograph:
     patches: Patches
     score: float
     size: tuple[int, int]
-    away: float
     added: np.ndarray = field(default_factory=lambda: np.empty(0, np.intp))
 
     @property
@@ -56,14 +55,40 @@ class ReadPhotograph:
         return np.asarray(self.patches.vectors[self.added], np.float32)
 
 
-def novelty(scores: npt.ArrayLike, normal: FloatArray) -> npt.NDArray[np.float64]:
-    """How many robust standard deviations scores lie above those of good parts."""
-    return deviations(scores, of=normal)
+@dataclass(frozen=True)
+class Gate:
+    """What is so far from all good parts, or so like known defects, that one person's word does not make it good.
+
+    Attributes:
+        normal: scores of good parts, each as if unseen, with the head of known defects that there is so far.
+        head: that; None where there is none.
+        most: robust standard deviations above their median from which on a second person is asked.
+    """
+
+    normal: FloatArray
+    head: KnownDefectHead | None
+    most: float
+
+    @classmethod
+    def of(cls, artifact: Artifact, defects: FloatArray) -> Gate:
+        """By the good parts of an inspector, and known defects, M x K."""
+        scores, head = bank_scores(artifact), None
+        if NORMAL_POOLED in artifact.members:
+            head, scores = learn_head(artifact.array(NORMAL_POOLED), scores, defects)
+        return cls(scores, head, min(GATE, float(deviations(scores).max()) + MARGIN))
+
+    def novelty(self, one: ReadPhotograph) -> float:
+        """How many robust standard deviations a photograph lies above good parts."""
+        score = one.score
+        if self.head is not None:
+            score += float(self.head.of(farthest_mean(one.patches.vectors, one.patches.distances)[None])[0])
+        return float(deviations([score], of=self.normal)[0])
 
 
-def gate_of(normal: FloatArray) -> float:
-    """From which novelty on a second person is asked, by the scores of good parts as if unseen."""
-    return min(GATE, float(deviations(normal).max()) + MARGIN)
+def bank_scores(artifact: Artifact) -> FloatArray:
+    """Scores of good parts by the memory bank alone, in the order of the calibration."""
+    with_head = NORMAL_BANK_SCORES in artifact.members
+    return np.asarray(artifact.array(NORMAL_BANK_SCORES if with_head else NORMAL_SCORES), np.float32)
 
 
 def choose_patches(graph: BankGraph, photographs: Sequence[ReadPhotograph], usual: float) -> None:

@@ -1,9 +1,9 @@
 """A head that knows defects which people have shown: it stands beside the memory bank, and may only raise a score.
 
 It is a logistic regression on what a photograph shows where it is least like good parts: the mean of its farthest
-patches, which the frozen network gives anyway. Where it begins to speak is set by good parts, each as if unseen: above
-the highest of them. So it costs no more good parts than one in as many as there are, and that one counts in the
-calibration; and what it does not know stays the memory bank's alone.
+patches, which the frozen network gives anyway. Nine of ten good parts, each as if unseen, it leaves as they are; what
+is beyond them is raised by how far it is. The good parts' scores with it are the calibration, so that the promise
+holds, and what it does not know stays the memory bank's alone.
 """
 
 from __future__ import annotations
@@ -20,38 +20,40 @@ FEWEST_DEFECTS = 10
 """Known defects from which on a head is learnt."""
 
 FEWEST_GOOD = 50
-"""Good photographs, each as if unseen, that it takes to say where the head may begin to speak."""
+"""Good photographs, each as if unseen, that it takes to say what the head leaves as it is."""
 
-FARTHEST = 9
-"""Patches whose mean is looked at: as `blemish.detectors.layers.FARTHEST`, which the calibration was made with."""
+SHARPNESS = 16.0
+"""Of the mean: as `blemish.detectors.layers.SHARPNESS`, which the calibration was made with."""
 
-_LEAST_FOUND = 0.2
-"""Share of the known defects, each as if unseen, that a head must tell from all good parts to be worth having."""
+_LEAST_FOUND = 0.3
+"""Share of the known defects, each as if unseen, that a head must raise to be worth having; of good parts it raises a
+tenth."""
 
-_STRENGTH = 0.01
+_UNTOUCHED = 0.9
+"""Share of good parts that the head leaves as they are."""
+
+_WEIGHT, _STRENGTH = 2.0, 0.1
+"""Of one robust deviation of the head beside one of the bank, and how freely it learns: chosen with the share left
+untouched on defects painted on good photographs, see docs/decisions/0072-learning-from-corrections.md."""
+
 _FOLDS, _SEED = 10, 0
-_NOTHING = -1e30
 
 
 @dataclass(frozen=True)
 class KnownDefectHead:
-    """What the graph makes of the mean of the farthest patches: weights . mean + bias, where that is above a line.
+    """What the graph adds to the score: weights . mean of the farthest patches + bias, where that is above 0.
 
     Attributes:
-        weights: float32 K; with `bias` they give a value on the scale of anomaly scores.
-        bias: of that value.
-        line: below it the head says nothing.
+        weights: float32 K; with `bias` they give a difference on the scale of anomaly scores.
+        bias: of that.
         n_defects: known defects that it was learnt from.
-        found: share of them that it tells from all good parts, each as if unseen, 0 to 1.
+        found: share of them that it raises, each as if unseen, 0 to 1.
     """
 
     weights: FloatArray
     bias: float
-    line: float
     n_defects: int
     found: float
-    count: int = FARTHEST
-    nothing: float = _NOTHING
 
     @property
     def columns(self) -> int:
@@ -59,18 +61,16 @@ class KnownDefectHead:
         return len(self.weights)
 
     def of(self, pooled: FloatArray) -> FloatArray:
-        """What it says of means of farthest patches, N x K: float32 N, about minus infinity where it says nothing."""
+        """What it adds for means of farthest patches, N x K: float32 N, 0 and more."""
         value = np.asarray(pooled, np.float32) @ self.weights + np.float32(self.bias)
-        return np.where(value < np.float32(self.line), np.float32(self.nothing), value).astype(np.float32)
+        return np.asarray(np.maximum(value, 0), np.float32)
 
 
 def farthest_mean(vectors: FloatArray, distances: FloatArray) -> FloatArray:
-    """Mean of the patches, P x K, that have the largest distances, P: float32 K."""
-    flat = distances.ravel()
-    farthest = (
-        np.argpartition(-flat, FARTHEST - 1)[:FARTHEST] if len(flat) > FARTHEST else np.arange(len(flat))
-    )
-    return np.asarray(vectors[farthest].mean(0), np.float32)
+    """Mean of patches, P x K, weighed by their distances, P, as `blemish.detectors.layers.farthest_patches`."""
+    flat = np.asarray(distances, np.float32).ravel()
+    weights = np.exp(SHARPNESS * (flat / max(float(flat.max()), 1e-12) - 1))
+    return np.asarray((weights / weights.sum()) @ vectors, np.float32)
 
 
 def learn_head(
@@ -84,8 +84,8 @@ def learn_head(
         defects: the same means of known defects, M x K.
 
     Returns:
-        The head, None where it would tell too few of the known defects from the good; and the scores of the good
-        photographs beside it, each by a head that has not seen it.
+        The head, None where it would raise too few of the known defects; and the scores of the good photographs with
+        it, each by a head that has not seen it.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold
@@ -105,19 +105,17 @@ def learn_head(
     for others, mine in folds.split(rows, labels):
         unseen[mine] = fitted(others).decision_function(rows[mine])
     of_good, of_defects = unseen[: len(good)], unseen[len(good) :]
-    line = float(of_good.max())
+    line = float(np.quantile(of_good, _UNTOUCHED))
     found = float(np.mean(of_defects > line))
     if found < _LEAST_FOUND:
         return None, scores
     whole = fitted(np.arange(len(rows)))
-    # One robust deviation of the good is one of theirs on the other scale; the line is the highest score of the good.
-    slope = _deviation(scores) / _deviation(of_good)
-    top = float(scores.max())
+    slope = _WEIGHT * _deviation(scores) / _deviation(of_good)
     weights = slope * whole.coef_[0] / spread
-    bias = slope * (float(whole.intercept_[0]) - line) + top - float(weights @ middle)
-    head = KnownDefectHead(np.asarray(weights, np.float32), bias, top, len(defects), found)
-    said = np.where(of_good >= line, top + slope * (of_good - line), _NOTHING)
-    return head, np.asarray(np.maximum(scores, said), np.float32)
+    bias = slope * (float(whole.intercept_[0]) - line) - float(weights @ middle)
+    head = KnownDefectHead(np.asarray(weights, np.float32), bias, len(defects), found)
+    raised = scores + slope * np.maximum(of_good - line, 0)
+    return head, np.asarray(raised, np.float32)
 
 
 def _deviation(values: npt.NDArray[np.floating]) -> float:

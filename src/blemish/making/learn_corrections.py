@@ -35,11 +35,10 @@ from blemish.making.corrected_calibration import (
 )
 from blemish.making.corrected_goods import (
     LARGEST_SHARE,
+    Gate,
     ReadPhotograph,
     choose_patches,
-    gate_of,
     keep_most_different,
-    novelty,
     unseen_distances,
 )
 from blemish.making.known_defect_head import FEWEST_DEFECTS, farthest_mean
@@ -126,7 +125,7 @@ def learn_corrections(
         UsageError: the inspector has no memory bank that can be added to, or nothing could be learnt from.
         BlemishError: the changed network says another thing than was computed beside it.
     """
-    inspector, name = Inspector(artifact), str(artifact.path)
+    inspector, name = Inspector(artifact), artifact.manifest.name
     contract = artifact.manifest.preprocessing
     parts = contract.view is not None and contract.view.parts is not None
     if contract.tiled or parts or artifact.manifest.features is not None:
@@ -138,7 +137,13 @@ def learn_corrections(
     known = artifact.manifest.corrections or CorrectionsRecord(parent=file_digest(artifact.path))
     new = [one for one in corrections if one.photograph.digest not in known.digests]
     reading = Reading(inspector, graph)
-    accepted = reading.past_the_gate(reading.all([one for one in new if one.good], "Reading good parts"))
+    bad = _Defects()
+    for one in reading.all([one for one in new if not one.good], "Reading defects"):
+        bad.add(one)
+    defects = bad.all(artifact, graph.bank.shape[1])
+    gate = Gate.of(artifact, defects)
+    good = reading.all([one for one in new if one.good], "Reading good parts")
+    accepted = reading.past_the_gate(good, gate)
     normal = inspector.good_patches.normal
     usual = inspector.threshold if normal is None else float(np.median(normal))
     adding = [one for one in accepted if one.score > _least(inspector)]
@@ -151,10 +156,6 @@ def learn_corrections(
     fresh = [one for one in passes if one.photograph.digest not in known.digests][: max(0, room)]
     passed = list(_passes(reading, graph, fresh, added))
     of_line += [one for _, one in passed]
-    bad = _Defects(graph, added)
-    for one in reading.all([one for one in new if not one.good], "Reading defects"):
-        bad.add(one)
-    defects = bad.all(artifact)
     anew = calibrate_anew(artifact, of_line, defects)
     head = None if anew.head is None else HeadRecord(n_defects=anew.head.n_defects, found=anew.head.found)
     calibrated = [one.correction.photograph.digest for one in accepted] + [digest for digest, _ in passed]
@@ -194,8 +195,6 @@ class Reading:
     def __init__(self, inspector: Inspector, graph: BankGraph) -> None:
         self._inspector, self._graph = inspector, graph
         self.set_aside: list[SetAside] = []
-        self._normal = np.asarray(inspector.calibration.scores, np.float32)
-        self._gate = gate_of(self._normal)
 
     def all(self, corrections: Sequence[Correction], what: str) -> Iterator[ReadPhotograph]:
         """Photographs that can be read and are like those learnt from."""
@@ -206,20 +205,20 @@ class Reading:
             else:
                 yield found
 
-    def past_the_gate(self, good: Iterable[ReadPhotograph]) -> list[ReadPhotograph]:
+    def past_the_gate(self, good: Iterable[ReadPhotograph], gate: Gate) -> list[ReadPhotograph]:
         """Those that are not so far from all good parts that a second person is asked, or of whom one was."""
         accepted: list[ReadPhotograph] = []
         for one in good:
-            where = one.correction.photograph
+            where, away = one.correction.photograph, gate.novelty(one)
             if len(accepted) == AT_ONCE:
                 detail = f"{AT_ONCE} good parts are learnt at once: let it learn again for the others."
                 self.set_aside.append(SetAside(where.name, where.id, detail))
-            elif one.away > self._gate and not one.correction.confirmed:
+            elif away > gate.most and not one.correction.confirmed:
                 detail = (
-                    f"it is {one.away:.1f} robust deviations from what good parts are, which one person's word does "
+                    f"it is {away:.1f} robust deviations from what good parts are, which one person's word does "
                     "not make good: a second person has to say so too."
                 )
-                self.set_aside.append(SetAside(where.name, where.id, detail, True, one.away))
+                self.set_aside.append(SetAside(where.name, where.id, detail, True, away))
             else:
                 accepted.append(one)
         return accepted
@@ -242,9 +241,8 @@ class Reading:
             return f"it is unlike the photographs that were learnt from ({reason}), whatever the part is."
         patches = self._graph.read(np.asarray(given.values, np.float32))
         score = _placed(self._graph, given.look, patches.distances, patches.offset).score
-        away = float(novelty([score], self._normal)[0])
         size = photograph.width, photograph.height
-        return ReadPhotograph(correction, given.look, patches, score, size, away)
+        return ReadPhotograph(correction, given.look, patches, score, size)
 
 
 def _least(inspector: Inspector) -> float:
@@ -298,23 +296,22 @@ def _passes(
 class _Defects:
     """Means of the farthest patches of defects that are read one by one."""
 
-    def __init__(self, graph: BankGraph, added: FloatArray) -> None:
-        self._graph, self._added = graph, added
+    def __init__(self) -> None:
         self._rows: list[FloatArray] = []
         self.digests: list[str] = []
         self.some: list[ReadPhotograph] = []
 
     def add(self, one: ReadPhotograph) -> None:
         """Remember one, and the first of them whole."""
-        self._rows.append(farthest_mean(one.patches.vectors, _nearer(self._graph, one, self._added)))
+        self._rows.append(farthest_mean(one.patches.vectors, one.patches.distances))
         self.digests.append(one.correction.photograph.digest)
         if len(self.some) < _PARITY_IMAGES // 2:
             self.some.append(one)
 
-    def all(self, artifact: Artifact) -> FloatArray:
+    def all(self, artifact: Artifact, columns: int) -> FloatArray:
         """Those that the artifact remembers, and the new ones, M x K."""
         known = [artifact.array(KNOWN_DEFECTS)] if KNOWN_DEFECTS in artifact.members else []
-        rows = np.stack(self._rows) if self._rows else np.empty((0, self._graph.bank.shape[1]), np.float32)
+        rows = np.stack(self._rows) if self._rows else np.empty((0, columns), np.float32)
         return np.asarray(np.concatenate([*known, rows]), np.float32)
 
 
@@ -361,9 +358,7 @@ def _parity(
             distances = _nearer(graph, one, added)
             score, _ = graph.score(distances, one.patches.offset)
             if anew.head is not None:
-                score = max(
-                    score, float(anew.head.of(farthest_mean(one.patches.vectors, distances)[None])[0])
-                )
+                score += float(anew.head.of(farthest_mean(one.patches.vectors, distances)[None])[0])
             said = float(runtime(standardise(one.look.picture, contract)[None])[0].flat[0])
             largest = max(largest, abs(said - score) / max(abs(score), 1e-6))
             advance(1)

@@ -27,6 +27,7 @@ from blemish.server.routes import (
     inspectors,
     jobs,
     keys,
+    learn,
     parts,
     review_queue,
     settings,
@@ -75,7 +76,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.streams = EventStreams()
     problems.install(app)
     answering = (
-        inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, audit, keys,
+        inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, learn, audit, keys,
         settings, health, parts, versions, uploads, voiding, review_queue, documentation,
     )  # fmt: skip
     for routes in answering:

@@ -30,7 +30,7 @@ from blemish.station.version_counts import VersionCount, VersionCounts
 if TYPE_CHECKING:
     from blemish.server.service import Service
 
-_MADE_BY = (Action.NARROW, Action.DECIDE, Action.UNDO_DECISION)
+_MADE_BY = (Action.NARROW, Action.DECIDE, Action.UNDO_DECISION, Action.LEARN)
 _MOST_REMEMBERED = 256
 _MOST_AUDITED = 1000
 _FILES = ("weights", "mask")

@@ -73,8 +73,8 @@ class LearnResult(Outcome):
         good, patches: photographs found good that entered the memory bank, and how many patches of them.
         calibrated: good photographs of the line that the calibration rests on besides.
         defects: known defects that it remembers.
-        head_found: share of them that the head tells from all good parts; None where there is none, and `no_head` says
-            why.
+        head_found: share of them whose score the head raises, each as if unseen; None where there is none, and
+            `no_head` says why.
         set_aside: corrections that were not learnt from, and `waiting`, those of them that ask a second person.
         replay: what it would have said of the past; None after a roll-back.
         out: the file that was written, of a file.
@@ -114,7 +114,10 @@ class LearnResult(Outcome):
             f"of the line are new in the calibration; {self.defects} known defects are remembered."
         ]
         if self.head_found is not None:
-            said.append(f"A head beside the bank tells {self.head_found:.0%} of them from all good parts.")
+            said.append(
+                f"A head beside the bank raises the score of {self.head_found:.0%} of them, each as if unseen, and of "
+                "a tenth of good parts."
+            )
         elif self.no_head:
             said.append(self.no_head)
         if self.waiting:
