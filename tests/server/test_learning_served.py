@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from server_clients import inspect
 
 pytest.importorskip("torch", reason="the extra [train] is not installed")
 
@@ -15,12 +16,9 @@ pytest.importorskip("torch", reason="the extra [train] is not installed")
 def test_a_job_learns_and_the_new_version_judges(
     served: Callable[..., Any], good: bytes, defective: list[bytes]
 ) -> None:
-    with served(keep="all") as server, server.client() as client:
+    with served(keep="all", page=True) as server, server.client() as client:
         ids = [
-            client.post("/v1/inspect", files={"images": ("a.png", one)}, data={"inspector": "washer"}).json()[
-                "results"
-            ][0]["id"]
-            for one in (good, *defective[:3])
+            inspect(client, ("a.png", one)).json()["inspections"][0]["id"] for one in (good, *defective[:3])
         ]
         for number, truth in zip(ids, ("good", "bad", "bad", "bad"), strict=True):
             client.post(f"/v1/inspections/{number}/feedback", json={"truth": truth}).raise_for_status()

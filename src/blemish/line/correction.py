@@ -10,8 +10,10 @@ from pydantic import FailFast, Field
 
 from blemish.core.records import Record, Sha256
 
-_MOST = 10_000
-_Digests = Annotated[tuple[Sha256, ...], FailFast(), Field(max_length=_MOST)]
+MOST_REMEMBERED = 4000
+"""Photographs of each kind, so that a manifest stays small."""
+
+_Digests = Annotated[tuple[Sha256, ...], FailFast(), Field(max_length=MOST_REMEMBERED)]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from blemish.core.progress import task, track
 from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction
 from blemish.line.artifact import KNOWN_DEFECTS, MODEL, NORMAL_BANK_SCORES, NORMAL_POOLED, Artifact
-from blemish.line.correction import Correction, CorrectionsRecord, HeadRecord
+from blemish.line.correction import MOST_REMEMBERED, Correction, CorrectionsRecord, HeadRecord
 from blemish.line.manifest import Manifest, ParityRecord
 from blemish.line.region_statistics import area_curve
 from blemish.line.rows import NetworkInput
@@ -152,8 +152,10 @@ def learn_corrections(
     dropped = keep_most_different(adding, max(0, int(LARGEST_SHARE * bank) - known.n_patches))
     added = _joined(adding, graph.bank.shape[1])
     of_line = [_unseen(graph, one, adding) for one in accepted]
-    room = MOST_GOOD - len(inspector.calibration.scores) - len(of_line)
-    fresh = [one for one in passes if one.photograph.digest not in known.digests][: max(0, room)]
+    room = min(MOST_GOOD - len(inspector.calibration.scores), MOST_REMEMBERED - len(known.calibrated))
+    fresh = [one for one in passes if one.photograph.digest not in known.digests][
+        : max(0, room - len(of_line))
+    ]
     passed = list(_passes(reading, graph, fresh, added))
     of_line += [one for _, one in passed]
     anew = calibrate_anew(artifact, of_line, defects)
@@ -164,9 +166,11 @@ def learn_corrections(
     model = graph.changed(added, anew.head)
     record = CorrectionsRecord(
         parent=file_digest(artifact.path),
-        good=(*known.good, *(one.correction.photograph.digest for one in adding if len(one.added))),
-        calibrated=(*known.calibrated, *calibrated)[-MOST_GOOD:],
-        defects=(*known.defects, *bad.digests),
+        good=(*known.good, *(one.correction.photograph.digest for one in adding if len(one.added)))[
+            -MOST_REMEMBERED:
+        ],
+        calibrated=(*known.calibrated, *calibrated)[-MOST_REMEMBERED:],
+        defects=(*known.defects, *bad.digests)[-MOST_REMEMBERED:],
         n_patches=known.n_patches + len(added),
         head=head,
     )
@@ -312,7 +316,7 @@ class _Defects:
         """Those that the artifact remembers, and the new ones, M x K."""
         known = [artifact.array(KNOWN_DEFECTS)] if KNOWN_DEFECTS in artifact.members else []
         rows = np.stack(self._rows) if self._rows else np.empty((0, columns), np.float32)
-        return np.asarray(np.concatenate([*known, rows]), np.float32)
+        return np.asarray(np.concatenate([*known, rows])[-MOST_REMEMBERED:], np.float32)
 
 
 def _described(manifest: Manifest, anew: CalibratedAnew, record: CorrectionsRecord) -> Manifest:
