@@ -17,7 +17,6 @@ from blemish.core.errors import BlemishError, NotFoundError, OverloadedError, Us
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
 from blemish.server.decisions import Decisions
-from blemish.server.inspectors import Inspectors
 from blemish.server.job import Job
 from blemish.server.job_requests import (
     DefectsRequest,
@@ -47,6 +46,7 @@ from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.home import Home
 from blemish.station.image_store import ImageStore, KeepPolicy
 from blemish.station.inspection_queue import InspectionQueue, Judged, QueueLimits, Refused, Task
+from blemish.station.inspectors import Inspectors
 from blemish.station.keys import KeyStore
 from blemish.station.log import InspectionLog
 from blemish.station.part_counts import PartCounts
