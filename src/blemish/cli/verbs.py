@@ -29,6 +29,7 @@ VERBS = {
     "study": "Compare the classical detectors by features and split.",
     "compare-image": "Compare inspectors on one photograph.",
     "serve": "Serve API and web page.",
+    "station": "Run a station: photographs come in, verdicts go out.",
     "similar": "Show past defects similar to a photograph's.",
     "demo": "Go the whole way once, on generated parts.",
     "data": "Get real data sets that others publish.",
