@@ -203,6 +203,9 @@ INSPECTIONS = Table(
         "threshold",
         "defect_type",
         "serial_number",
+        "batch",
+        "shift",
+        "camera",
     ),
     Index("ix_inspections_verdict", "verdict", "time", "id"),
     *(
