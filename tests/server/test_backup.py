@@ -138,9 +138,9 @@ def held_by_gallery(home: Path) -> set[str]:
         return {defect.image_digest for group in gallery.groups(None) for defect in group.defects}
 
 
-def test_a_damaged_inspector_is_left_out_and_said(used: Any, blemish: Blemish, tmp_path: Path) -> None:
+def test_a_damaged_inspector_is_left_out_and_said(saved: Path, blemish: Blemish, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    shutil.copytree(used.service.home.path, home, ignore=shutil.ignore_patterns("gallery"))
+    assert blemish("restore", saved, "--home", home).status == 0
     shelf = sorted((home / "inspectors" / "washer").glob("*.blemish"))
     shelf[0].write_bytes(b"no inspector")
     shelf[1].unlink()
