@@ -33,7 +33,10 @@ VERBS = {
     "similar": "Show past defects similar to a photograph's.",
     "demo": "Go the whole way once, on generated parts.",
     "data": "Get real data sets that others publish.",
+    "backup": "Copy a station's home while it runs.",
+    "restore": "Make a station's home of a backup.",
     "key": "API keys of the service.",
+    "shadow": "Let a version judge beside the active one, before it takes over.",
     "audit": "Show who changed which inspector, decision or key of the service.",
     "gallery": "Keep defects, to find similar ones.",
 }

@@ -55,6 +55,8 @@ from blemish.station.photograph import Photograph
 from blemish.station.records import Feedback, InspectionRecord, NewFeedback
 from blemish.station.retention import Retention
 from blemish.station.review_queue import ReviewQueue
+from blemish.station.shadow import ShadowJudge
+from blemish.station.shadows import Shadows
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
 from blemish.station.voiding import Voiding
@@ -79,6 +81,7 @@ class Service:
         retention: which photographs are kept.
         drift: whether light, lens or parts have changed.
         inspectors: which version judges.
+        shadows, shadow_judge: versions that judge beside the active one.
         decisions: how it makes verdicts of scores.
         audit: who changed what.
         queue: photographs on their way to a verdict.
@@ -145,6 +148,15 @@ class Service:
         self.metrics.queued.set_function(lambda: self.queue.length)
         self.metrics.queue_size.set(settings.queue_size)
         self.inspectors = Inspectors(self.shelf, self.queue.prepare)
+        self.shadows = Shadows(self.database, self.shelf)
+        self.shadow_judge = ShadowJudge(
+            self.shadows,
+            self.shelf,
+            limits,
+            lambda: self.queue.length == 0,
+            self.inspectors.activate,
+            self._keep_difference,
+        )
         self.decisions = Decisions(self.database, self.shelf, self.inspectors, self.jobs)
         self.audit = AuditLog(self.database)
         self.reinspection = Reinspection(self.shelf, self.images, limits)
@@ -170,6 +182,7 @@ class Service:
             except BlemishError as error:  # the others can judge
                 logger.error("%s", error)
         self.queue.start()
+        self.shadow_judge.start()
         if self.past_defects:
             self.past_defects.start()
         self._housekeeping.start()
@@ -184,6 +197,7 @@ class Service:
         self._stopped.set()
         self._untidy.set()
         self.queue.stop(self.settings.stop_seconds)
+        self.shadow_judge.stop()
         self.jobs.close()
         if self.past_defects:
             self.past_defects.stop()
@@ -417,8 +431,16 @@ class Service:
 
     def _after_commit(self, judged: Judged) -> None:
         self._drift_watching.wake()
+        self.shadow_judge.offer(judged.photograph, judged.record)
         if self.past_defects and judged.record.verdict is Verdict.REJECT:
             self.past_defects.wake()
+
+    def _keep_difference(
+        self, content: bytes, suffix: str, verdict: Verdict, record: InspectionRecord
+    ) -> None:
+        """Keep the photograph of a pass that another version would not pass, so that a person may look at it."""
+        if record.image_suffix is None and (kept := self.images.keep(content, suffix, verdict)) is not None:
+            self.log.remember_image(record.image_digest, kept)
 
     def _keep_house(self) -> None:
         """Remove photographs by policy, and forget that they were kept."""

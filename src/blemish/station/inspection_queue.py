@@ -78,6 +78,7 @@ class Judged:
     record: InspectionRecord
     judgement: Judgement | None
     n_scores: int
+    photograph: Photograph = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -286,7 +287,7 @@ class InspectionQueue:
         now = time.perf_counter()
         for one, record in zip(group, records, strict=True):
             self._counts.judged(record, now - one.task.accepted)
-            judged = Judged(record, one.judgement, one.task.version.n_scores)
+            judged = Judged(record, one.judgement, one.task.version.n_scores, one.task.photograph)
             self._resolve(one.task, judged)
             try:
                 self._after_commit(judged)

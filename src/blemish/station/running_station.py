@@ -28,6 +28,8 @@ from blemish.station.loop import Loop, Told
 from blemish.station.metadata.reader import MetadataReader
 from blemish.station.records import InspectionRecord
 from blemish.station.retention import Retention
+from blemish.station.shadow import ShadowJudge
+from blemish.station.shadows import Shadows
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.signals.dispatcher import Dispatcher
 from blemish.station.signals.opening import open_gate, open_sink
@@ -83,15 +85,14 @@ class RunningStation:
         identity = f"{line.name}-{hashlib.sha256(f'{home.station}/{line.name}'.encode()).hexdigest()[:8]}"
         self._log = InspectionLog(database, home.station)
         kept = {"keep": line.keep, "days": line.keep_days, "gigabytes": line.keep_gigabytes}
-        self._retention = Retention(
-            home.path / "retention.json", database, kept, line.buffer_megabytes
-        )
+        self._retention = Retention(home.path / "retention.json", database, kept, line.buffer_megabytes)
         self._images = ImageStore(home.images, self._retention.policy(), home.buffer)
         shelf = InspectorShelf(home, database)
         self._drift = DriftWatching(DriftWatch(database, shelf, None, None), shelf)
         self._metadata = MetadataReader(settings.metadata, limits) if settings.metadata else None
-        self._gate = open_gate(settings.gate, home) if settings.gate else None
-        self._dispatcher = Dispatcher(database, identity, [open_sink(one, home, self._images.read) for one in settings.sink])
+        self._gate = open_gate(settings.gate, home, identity) if settings.gate else None
+        sinks = [open_sink(one, home, self._images.read, identity) for one in settings.sink]
+        self._dispatcher = Dispatcher(database, identity, sinks)
         photographs = TakenPhotographs(database, identity, settings.sink)
         workers = line.workers or _cores()
         self._queue = InspectionQueue(
@@ -117,6 +118,14 @@ class RunningStation:
             told,
         )
         self._inspectors = Inspectors(shelf, self._queue.prepare)
+        self._shadow = ShadowJudge(
+            Shadows(database, shelf),
+            shelf,
+            limits,
+            lambda: self._loop.idle,
+            self._inspectors.activate,
+            self._keep_difference,
+        )
         self._following: ActiveVersion | None = None
         self._stopped = threading.Event()
         self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
@@ -137,6 +146,7 @@ class RunningStation:
         self._dispatcher.start()
         self._loop.start()
         self._drift.start()
+        self._shadow.start()
         self._housekeeping.start()
         self._intake.start()
         self._state, self._started_all = "running", True
@@ -162,6 +172,7 @@ class RunningStation:
         if self._metadata is not None:
             self._metadata.stop()
         self._drift.stop(5)
+        self._shadow.stop(5)
         if self._housekeeping.is_alive():
             self._housekeeping.join(5)
         self._state = "stopped"
@@ -280,6 +291,14 @@ class RunningStation:
 
     def _was_logged(self, taken: Taken, record: InspectionRecord) -> None:
         self._drift.wake()
+        self._shadow.offer(taken.arrival.photograph, record)
+
+    def _keep_difference(
+        self, content: bytes, suffix: str, verdict: Verdict, record: InspectionRecord
+    ) -> None:
+        """Keep the photograph of a pass that another version would not pass, so that a person may look at it."""
+        if record.image_suffix is None and (kept := self._images.keep(content, suffix, verdict)) is not None:
+            self._log.remember_image(record.image_digest, kept)
 
     def _keep_house(self) -> None:
         """Remove photographs by policy, and forget that they were kept."""
