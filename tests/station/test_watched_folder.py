@@ -19,7 +19,9 @@ from blemish.station.sources.settings import FolderSource
 
 
 def watched(path: Path, **settings: object) -> WatchedFolder:
-    return WatchedFolder(FolderSource.model_validate({"name": "line", "path": path, "interval": 0.02} | settings))
+    return WatchedFolder(
+        FolderSource.model_validate({"name": "line", "path": path, "interval": 0.02} | settings)
+    )
 
 
 def test_what_is_renamed_into_the_folder_counts_at_once(tmp_path: Path) -> None:
@@ -30,7 +32,7 @@ def test_what_is_renamed_into_the_folder_counts_at_once(tmp_path: Path) -> None:
         (tmp_path / "3.png~").write_bytes(content)
         time.sleep(0.15)
         assert run.arrivals == []
-        os.rename(tmp_path / "1.png.part", tmp_path / "1.png")
+        (tmp_path / "1.png.part").rename(tmp_path / "1.png")
         run.wait_for(lambda: bool(run.arrivals), seconds=2)
         [arrival] = run.arrivals
         assert arrival.photograph.content == content and arrival.photograph.file_name == "1.png"
@@ -133,10 +135,10 @@ def test_a_share_that_goes_is_said_and_comes_back(tmp_path: Path) -> None:
         (share / "1.png").write_bytes(encoded(1))
         run.wait_for(lambda: len(run.arrivals) == 1)
         assert run.source.state().connected and run.source.state().trouble is None
-        os.rename(share, tmp_path / "gone")
+        share.rename(tmp_path / "gone")
         run.wait_for(lambda: not run.source.state().connected)
         (tmp_path / "gone" / "2.png").write_bytes(encoded(2))
-        os.rename(tmp_path / "gone", share)
+        (tmp_path / "gone").rename(share)
         run.wait_for(lambda: len(run.arrivals) == 2)
         assert run.names == ["1.png", "2.png"]
 
@@ -177,10 +179,10 @@ def test_nothing_is_lost_and_nothing_doubled_under_load(tmp_path: Path) -> None:
                 path.write_bytes(content)
             else:
                 (folder / f"{number}.tmp").write_bytes(content)
-                os.rename(folder / f"{number}.tmp", path)
+                (folder / f"{number}.tmp").rename(path)
             for arrival in run.arrivals[number // 4 : number // 4 + 1]:
                 if arrival.origin is not None and arrival.origin.exists():
-                    os.rename(arrival.origin, moved / arrival.origin.name)
+                    arrival.origin.rename(moved / arrival.origin.name)
         run.wait_for(lambda: len(run.arrivals) >= 300)
         time.sleep(0.2)
         assert sorted(one.photograph.content for one in run.arrivals) == sorted(contents)
@@ -211,7 +213,14 @@ def test_a_look_into_many_old_photographs_costs_little(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "unfinished"),
-    [("a.png", False), ("a.PNG.tmp", True), ("a.part", True), (".a.png", True), ("a.png~", True), ("~$a.png", True)],
+    [
+        ("a.png", False),
+        ("a.PNG.tmp", True),
+        ("a.part", True),
+        (".a.png", True),
+        ("a.png~", True),
+        ("~$a.png", True),
+    ],
 )
 def test_names_of_what_is_not_finished(name: str, unfinished: bool) -> None:
     assert is_unfinished(name) is unfinished
