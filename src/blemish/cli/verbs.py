@@ -22,6 +22,7 @@ VERBS = {
     "features": "Write features of whole images as a table, a row an image.",
     "detectors": "List the detectors and their parameters.",
     "distil": "Make a teacher for EfficientAD.",
+    "capture": "Collect photographs to learn from, out of a folder, a video or a camera.",
     "sample": "Generate the sample line to learn with.",
     "synthesize": "Paint defects into good photographs.",
     "benchmark": "Compare detectors on the same photographs.",

@@ -102,10 +102,13 @@ class GenicamCamera:
             )
         if wanted is None:
             return 0
-        for place, device in enumerate(devices):
-            if wanted in [getattr(device, name, None) for name in _NAMES]:
-                return place
-        there = ", ".join(str(getattr(device, "id_", "?")) for device in devices)[:200]
+        # What a producer does not know of a camera is None here; asked for by itself it would be an error.
+        known = [device.property_dict for device in devices]
+        for name in _NAMES:
+            for place, device in enumerate(known):
+                if wanted == device.get(name):
+                    return place
+        there = ", ".join(str(device.get("id_")) for device in known)[:200]
         raise CameraError(f"{self.what} is not among those that are there ({there}): name one of them.")
 
     def _set(self, nodes: Any, name: str, value: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import logging
 import os
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _ARRIVES_SECONDS = 60.0  # that a photograph may take
 _STOP_SECONDS = 0.5
+_MOST_PENDING = 10_000
 _FIELDS = ("serial_number", "batch", "shift", "camera")
 logger = logging.getLogger("blemish.station")
 
@@ -70,7 +72,7 @@ class PhotographServer:
         self._tally = Tally(settings.name)
         self._arrivals: queue.Queue[Arrival] = queue.Queue(settings.waiting)
         self._known: Known = lambda key: False
-        self._pending: set[str] = set()
+        self._pending: dict[str, None] = {}  # keys of what is taken and not yet answered
         self.address: str | None = None
         """Where it listens; None while it does not."""
 
@@ -132,7 +134,6 @@ class PhotographServer:
                     arrival = self._arrivals.get(timeout=0.2)
                 except queue.Empty:
                     continue
-                self._pending.discard(arrival.key or "")
                 self._tally.gave()
                 yield arrival
         finally:
@@ -174,7 +175,7 @@ class PhotographServer:
         key = request.query_params.get("key") or request.headers.get("idempotency-key")
         if key is not None:
             key = _line(key, "key")
-            if key in self._pending or await asyncio.to_thread(self._known, key):
+            if key in self._pending or await self._was_judged(key):
                 return 200, {"key": key, "known": True}
         content = await self._body(request)
         kind = image_format(content)
@@ -190,7 +191,7 @@ class PhotographServer:
         photograph = Photograph(content, escaped(_line(name, "file name")), part)
         wait = request.query_params.get("wait", "").lower() in ("1", "true", "yes")
         answer: asyncio.Future[Future[Judged | Refused]] = asyncio.get_running_loop().create_future()
-        self._put(Arrival(photograph, key, None, time.monotonic(), _teller(answer) if wait else None))
+        self._put(key, Arrival(photograph, key, None, time.monotonic(), self._teller(key, answer)))
         if not wait:
             return 202, {"key": key}
         try:
@@ -200,14 +201,38 @@ class PhotographServer:
             return 202, {"key": key, "detail": "The verdict takes longer; it will be in the history."}
         return _told(key, told)
 
-    def _put(self, arrival: Arrival) -> None:
+    async def _was_judged(self, key: str) -> bool:
+        try:
+            return await asyncio.to_thread(self._known, key)
+        except BlemishError as error:  # the history does not answer
+            raise _RefusedError(503, str(error)) from error
+
+    def _put(self, key: str, arrival: Arrival) -> None:
+        self._pending[key] = None
+        while len(self._pending) > _MOST_PENDING:
+            del self._pending[next(iter(self._pending))]
         try:
             self._arrivals.put_nowait(arrival)
         except queue.Full as error:
+            self._pending.pop(key, None)
             raise _RefusedError(
-                503, "The station has no room now: send the photograph again a little later."
+                503, "The station has no room now: send the photograph again later."
             ) from error
-        self._pending.add(arrival.key or "")
+
+    def _teller(self, key: str, answer: asyncio.Future[Future[Judged | Refused]]) -> Answered:
+        """Hands the answer of a task over to the event loop where its sender may wait."""
+        loop = asyncio.get_running_loop()
+
+        def tell(done: Future[Judged | Refused]) -> None:
+            def hand_over() -> None:
+                self._pending.pop(key, None)  # what failed may be sent again
+                if not answer.done():
+                    answer.set_result(done)
+
+            with contextlib.suppress(RuntimeError):  # the server has stopped meanwhile
+                loop.call_soon_threadsafe(hand_over)
+
+        return tell
 
     def _check_sender(self, request: Request) -> None:
         """Refuse whoever does not show the token; without one, what a stranger's page makes a browser here send."""
@@ -257,23 +282,6 @@ class PhotographServer:
         if not content:
             raise _RefusedError(400, "The request has no body: send a photograph as the body.")
         return bytes(content)
-
-
-def _teller(answer: asyncio.Future[Future[Judged | Refused]]) -> Answered:
-    """Hands the answer of a task over to the event loop where its sender waits."""
-    loop = asyncio.get_running_loop()
-
-    def tell(done: Future[Judged | Refused]) -> None:
-        def hand_over() -> None:
-            if not answer.done():
-                answer.set_result(done)
-
-        try:
-            loop.call_soon_threadsafe(hand_over)
-        except RuntimeError:  # the server has stopped meanwhile
-            return
-
-    return tell
 
 
 def _told(key: str, done: Future[Judged | Refused]) -> tuple[int, dict[str, Any]]:

@@ -98,18 +98,19 @@ class ImageStream:
     def _end_of_jpeg(self) -> int | None:
         """Where the file in front ends: segments are skipped by their lengths, for one may hold a thumbnail."""
         held, at = self._held, self._at or 2
-        while at + 4 <= len(held) or held[at : at + 2] == b"\xff\xd9":
+        while True:
             if self._in_scan:
                 found = self._next_marker(at)
                 if found is None:
                     return None
                 at, self._in_scan = found, False
-                continue
+            if held[at : at + 2] == b"\xff\xd9":
+                return at + 2
+            if at + 4 > len(held):
+                return None
             if held[at] != 0xFF:
                 return -1
             marker = held[at + 1]
-            if marker == 0xD9:
-                return at + 2
             if marker == 0xFF:
                 at += 1
             elif marker in _ALONE:
@@ -117,11 +118,10 @@ class ImageStream:
             else:
                 end = at + 2 + int.from_bytes(held[at + 2 : at + 4], "big")
                 if end > len(held):
-                    break
+                    return None
                 self._in_scan = marker == 0xDA
                 at = end
             self._at = at
-        return None
 
     def _next_marker(self, at: int) -> int | None:
         """The next marker in the data of a scan, neither a stuffed byte nor a restart; None if it has not come."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -11,6 +14,10 @@ from blemish.station.sources.encoding import Pixels
 from blemish.station.sources.live import CameraError
 from blemish.station.sources.quiet_opencv import quiet_opencv
 from blemish.station.sources.settings import StreamSource
+
+_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+_CHANGED = threading.Condition()
+_opening_now = 0
 
 
 class NetworkStream:
@@ -32,8 +39,8 @@ class NetworkStream:
         cv2 = quiet_opencv()
         opening = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, round(1000 * self.open_seconds)]
         reading = [cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(1000 * min(self._settings.stall_seconds, 3600))]
-        os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "fflags;nobuffer|flags;low_delay")
-        self._capture = cv2.VideoCapture(self._address(), cv2.CAP_FFMPEG, [*opening, *reading])
+        with _opening(self._settings.transport):
+            self._capture = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, [*opening, *reading])
         if not self._capture.isOpened():
             raise CameraError(
                 f"{self.what} sends no video: see that it is switched on and reached from here, and that address, user "
@@ -56,13 +63,31 @@ class NetworkStream:
         if self._capture is not None:
             self._capture.release()
 
-    def _address(self) -> str:
-        """The URL, with the transport as FFmpeg reads it there: its options in the environment are for all streams."""
-        split = urlsplit(self._url)
-        if not split.scheme.startswith("rtsp"):
-            return self._url
-        query = "&".join(filter(None, (split.query, self._settings.transport)))
-        return urlunsplit(split._replace(query=query))
+
+@contextmanager
+def _opening(transport: str) -> Iterator[None]:
+    """Let a stream be opened with its transport: FFmpeg's options stand in the environment, for all that open at once.
+
+    Those of one transport open side by side; those of the other wait for them.
+    """
+    global _opening_now
+    with _CHANGED:
+        _CHANGED.wait_for(
+            lambda: not _opening_now or os.environ.get(_OPTIONS, "").startswith(_first(transport))
+        )
+        if not _opening_now:
+            os.environ[_OPTIONS] = f"{_first(transport)}|fflags;nobuffer|flags;low_delay"
+        _opening_now += 1
+    try:
+        yield
+    finally:
+        with _CHANGED:
+            _opening_now -= 1
+            _CHANGED.notify_all()
+
+
+def _first(transport: str) -> str:
+    return f"rtsp_transport;{transport}"
 
 
 def without_password(url: str) -> str:

@@ -18,6 +18,7 @@ from blemish.station.sources.settings import (
 )
 
 _SMALL_SIDE = 64  # pixels of the longer side of what motion is looked for in
+_ROUNDING = 1e-6  # seconds
 _NOTHING = PartMetadata()
 
 
@@ -79,7 +80,7 @@ class Interval(_OfFramesAlone):
 
     def fires(self, frame: Frame) -> PartMetadata | None:
         """Whether enough time has gone."""
-        if frame.moment - self._last < self._seconds:
+        if frame.moment - self._last < self._seconds - _ROUNDING:
             return None
         # On the beat where frames keep up with it; after a pause the beat begins anew.
         late = frame.moment - self._last - self._seconds
