@@ -24,7 +24,7 @@ MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sb
 def make_new(number: int = 1, **changes: Any) -> NewInspection:
     """An inspection about to be logged; every third part is rejected."""
     fields: dict[str, Any] = {
-        "time": datetime(2026, 5, 4, 12, tzinfo=UTC) + timedelta(seconds=number),
+        "time": datetime(2026, 5, 4, 12, tzinfo=UTC) + timedelta(seconds=number % 86400),
         "inspector": "screw",
         "version": 3,
         "verdict": Verdict.REJECT if number % 3 == 2 else Verdict.PASS,

@@ -46,7 +46,9 @@ class Listener:
         from paho.mqtt.enums import CallbackAPIVersion
 
         self.heard: queue.Queue[tuple[str, Any, bool]] = queue.Queue()
-        self.client = Client(CallbackAPIVersion.VERSION2, client_id=f"listens to {topic}", clean_session=False)
+        self.client = Client(
+            CallbackAPIVersion.VERSION2, client_id=f"listens to {topic}", clean_session=False
+        )
         self.client.username_pw_set(user, password)
         self.client.reconnect_delay_set(1, 1)
         subscribed = threading.Event()
