@@ -65,7 +65,7 @@ class MqttOutput:
 
     def __init__(self, settings: MqttGate, station: str) -> None:
         self._settings = settings
-        self._connection = MqttConnection(settings, f"blemish-{station[:12]}-gate")
+        self._connection = MqttConnection(settings, f"blemish-{station[-12:]}-gate")
 
     def open(self, safe: Position) -> None:
         """Connect, with the last will."""

@@ -31,7 +31,7 @@ class Mqtt:
     def __init__(self, settings: MqttSink, station: str) -> None:
         self.name = settings.name
         self._station = station
-        self._connection = MqttConnection(settings, f"blemish-{station[:12]}-{settings.name}")
+        self._connection = MqttConnection(settings, f"blemish-{station[-12:]}-{settings.name}")
         self._start = f"{settings.prefix}/{settings.group}"
         self._node = settings.node or station
         self._birth = 0

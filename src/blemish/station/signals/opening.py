@@ -54,13 +54,16 @@ def check_sinks(sinks: Sequence[SinkSettings]) -> None:
                 )
 
 
-def open_sink(settings: SinkSettings, home: Home, kept: KeptPhotograph | None = None) -> Sink:
+def open_sink(
+    settings: SinkSettings, home: Home, kept: KeptPhotograph | None = None, station: str | None = None
+) -> Sink:
     """The sink of its settings; it connects only when it is opened by the dispatcher.
 
     Args:
         settings: of the sink.
         home: of the station.
         kept: where photographs are found that came from no file; among those that the home keeps if absent.
+        station: what the sink calls the station; the home's own name if absent.
 
     Raises:
         UsageError: a secret, certificate or template cannot be used.
@@ -81,11 +84,11 @@ def open_sink(settings: SinkSettings, home: Home, kept: KeptPhotograph | None = 
     if isinstance(settings, MqttSink):
         from blemish.station.signals.mqtt import Mqtt
 
-        return Mqtt(settings, home.station)
+        return Mqtt(settings, station or home.station)
     if isinstance(settings, OpcUaSink):
         from blemish.station.signals.opcua import OpcUa
 
-        return OpcUa(settings, home.station)
+        return OpcUa(settings, station or home.station)
     from blemish.station.signals.modbus import Modbus, ModbusClient
 
     if isinstance(settings, ModbusSink):
@@ -95,7 +98,7 @@ def open_sink(settings: SinkSettings, home: Home, kept: KeptPhotograph | None = 
     return Modbus(settings, ModbusServer(settings))
 
 
-def open_gate(settings: GateSettings, home: Home) -> RejectGate:
+def open_gate(settings: GateSettings, home: Home, station: str | None = None) -> RejectGate:
     """The gate of its settings; it connects when it is started.
 
     Raises:
@@ -107,7 +110,7 @@ def open_gate(settings: GateSettings, home: Home) -> RejectGate:
     if isinstance(settings, ModbusGate):
         return RejectGate(settings, ModbusOutput(settings))
     if isinstance(settings, MqttGate):
-        return RejectGate(settings, MqttOutput(settings, home.station))
+        return RejectGate(settings, MqttOutput(settings, station or home.station))
     return RejectGate(settings, OpcUaOutput(settings))
 
 
