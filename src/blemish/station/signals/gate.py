@@ -54,7 +54,7 @@ class GateState:
             them.
         failed: movements that the output did not take.
         percentiles: milliseconds from the photograph to the acknowledged movement, by "p50", "p95", "p99" and "max",
-            over the latest 10,000 in time; empty where there are none.
+            over the latest 10,000 verdicts in time; empty where there are none.
     """
 
     position: Position | None
@@ -108,7 +108,7 @@ class RejectGate:
         self._changed = threading.Condition()
         self._parts: dict[str, _Part] = {}
         self._deadlines: list[tuple[float, str]] = []  # a heap
-        self._movements: deque[tuple[Position, str | None, float]] = deque()
+        self._movements: deque[tuple[Position, str, float | None]] = deque()
         self._missed_ids: deque[str] = deque(maxlen=_LATENCIES)
         self._missed_set: set[str] = set()
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
@@ -180,7 +180,10 @@ class RejectGate:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(self._is_due, self._pause())
+                if not self._is_due():
+                    self._changed.wait(
+                        self._pause()
+                    )  # again after every notice: a deadline may be nearer now
                 if self._stopping:
                     break
                 self._pass_deadlines(time.monotonic())
@@ -220,16 +223,16 @@ class RejectGate:
     def _miss(self, arrival_id: str, part: _Part) -> None:
         """The safe state for a part without a verdict in time; which it was is remembered to count late verdicts."""
         self._missed += 1
-        self._movements.append((self._settings.safe, arrival_id, part.closed))
+        self._movements.append((self._settings.safe, arrival_id, None))
         if len(self._missed_ids) == self._missed_ids.maxlen:
             self._missed_set.discard(self._missed_ids[0])
         self._missed_ids.append(arrival_id)
         self._missed_set.add(arrival_id)
         del self._parts[arrival_id]
 
-    def _move_all(self, movements: Sequence[tuple[Position, str | None, float]]) -> None:
+    def _move_all(self, movements: Sequence[tuple[Position, str, float | None]]) -> None:
         for position, arrival_id, closed in movements:
-            if self._move(position, arrival_id):
+            if self._move(position, arrival_id) and closed is not None:
                 with self._changed:
                     self._latencies.append(1e3 * (time.monotonic() - closed))
 
