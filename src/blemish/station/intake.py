@@ -117,7 +117,7 @@ class Intake:
 
     def _take(self, source: Source) -> None:
         pause = 1.0
-        what = f"source {source.name}"
+        what = f"reading from {source.name}"
         while not self._stopped.is_set():
             try:
                 for arrival in source.arrivals(self._stopped, partial(self._known, source.name)):

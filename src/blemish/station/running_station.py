@@ -204,17 +204,21 @@ class RunningStation:
 
     def look(self) -> None:
         """Tell what goes wrong, and what goes right again; called each second."""
-        found: dict[str, str | None] = {}
-        for source in (one.state() for one in self._sources):
-            found[f"source {source.name}"] = source.trouble
+        follow = self.troubles.follow
+        for settings, state in zip(self.settings.source, (one.state() for one in self._sources), strict=True):
+            # A folder that is there has told the log which of its files it refuses.
+            follow(
+                f"source {state.name}",
+                state.trouble,
+                say=not (settings.kind == "folder" and state.connected),
+            )
         for sink in self._dispatcher.states():
-            found[f"sink {sink.name}"] = sink.trouble
+            follow(f"sink {sink.name}", sink.trouble, say=False)
         if self._gate is not None:
-            found["gate"] = self._gate.state().trouble
+            follow("gate", self._gate.state().trouble, say=False)
         if self._metadata is not None:
-            found["metadata"] = self._metadata.state().trouble
-        found["photographs"] = self._images.trouble
-        self.troubles.follow(found)
+            follow("metadata", self._metadata.state().trouble)
+        follow("photographs", self._images.trouble)
 
     def write_status(self) -> None:
         """Let page, API and metrics know.
