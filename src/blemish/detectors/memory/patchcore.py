@@ -181,7 +181,11 @@ class PatchCore(FrozenFeatureDetector):
             bank = self._bank_of(pool)
         self.foreground_ = self._foreground_of(paths)
         context = None
-        if self.context > 0 and not self.planned_view().tiled and len(paths) >= _FEWEST_FOR_CONTEXT * self.context:
+        if (
+            self.context > 0
+            and not self.planned_view().tiled
+            and len(paths) >= _FEWEST_FOR_CONTEXT * self.context
+        ):
             held = self._cross_validate(paths, self.calibration_folds).values()
             scores, descriptors = self._scores_of(held, self._scoring(pool.grid))
             context = learn_context(descriptors, scores, self.context)
