@@ -191,7 +191,7 @@ def judge(walk: Walk) -> None:
 
 
 def open_inspection(walk: Walk) -> None:
-    """Open the newest but one in the history, by the keys that the page names; the address keeps it."""
+    """Open the newest but one in the history, which the address keeps, and set the newest beside it."""
     walker = walk.walker
     walk.area("History")
     first = walker.page.locator("#rows a.open").first
@@ -205,6 +205,12 @@ def open_inspection(walk: Walk) -> None:
     assert f"inspection={number}" in walker.page.url
     walk.look()
     assert walker.page.locator("#feedback").count() == walk.judges
+    walker.press("c")
+    walker.sees("#compare-sides", "Choose the other in the list")
+    walker.enter(first.inner_text())
+    walker.sees("#compare-title", f"Inspections {number} and ")
+    walker.page.locator(".side img:visible").nth(3).wait_for()
+    walk.look()
     walker.press("Escape")
 
 
