@@ -12,8 +12,10 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from blemish.core.types import Verdict
 from blemish.server.job_requests import RegionShapes
+from blemish.server.problems import image_status
 from blemish.station.drift_report import Drift
 from blemish.station.image_store import Held, ImageStore
+from blemish.station.inspection_queue import Refused
 from blemish.station.records import (
     LINE_PATTERN,
     MOST_NOTE_CHARACTERS,
@@ -142,6 +144,11 @@ class RefusedDocument(_Given):
     kind: str
     detail: str
     status: int
+
+    @classmethod
+    def of_refusal(cls, value: Refused) -> Self:
+        """The document of a refusal, with the HTTP status that it has where it stands alone."""
+        return cls(**vars(value), status=image_status(value.kind))
 
 
 class InspectedDocument(BaseModel):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from blemish.station.records import InspectionRecord
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -30,7 +32,7 @@ class Metrics:
         self.verdicts = Counter(
             "blemish_verdicts", "Inspections by verdict.", ("inspector", "verdict"), registry=self.registry
         )
-        self.refused = Counter(
+        self.refusals = Counter(
             "blemish_refused_photographs", "Photographs not judged.", ("kind",), registry=self.registry
         )
         self.queued = Gauge(
@@ -56,6 +58,15 @@ class Metrics:
             "Rejected parts that wait to enter the gallery.",
             registry=self.registry,
         )
+
+    def judged(self, record: InspectionRecord, seconds: float) -> None:
+        """Count a photograph that was judged and logged, so many seconds after it was accepted."""
+        self.seconds.labels(record.inspector).observe(seconds)
+        self.verdicts.labels(record.inspector, record.verdict).inc()
+
+    def refused(self, kind: str) -> None:
+        """Count a photograph that cannot be judged."""
+        self.refusals.labels(kind).inc()
 
     def text(self) -> bytes:
         """All of them in the exposition format."""

@@ -7,10 +7,10 @@ import threading
 from blemish.core.images import DecodeLimits, decode_image, whole_pixels
 from blemish.core.types import ByteArray
 from blemish.line.explanation import Explanation
-from blemish.server.judgement import Judgement
-from blemish.server.queue import Photograph
 from blemish.station.compiled import CompiledInspectors
 from blemish.station.image_store import ImageStore
+from blemish.station.judgement import Judgement
+from blemish.station.photograph import Photograph
 from blemish.station.records import InspectionRecord
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 

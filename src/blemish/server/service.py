@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blemish.core.errors import BlemishError, NotFoundError, UsageError
+from blemish.core.errors import BlemishError, NotFoundError, OverloadedError, UsageError
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
 from blemish.server.decisions import Decisions
-from blemish.server.errors import Overloaded
 from blemish.server.inspectors import Inspectors
 from blemish.server.job import Job
 from blemish.server.job_requests import (
@@ -33,7 +32,6 @@ from blemish.server.jobs import Jobs
 from blemish.server.metrics import Metrics
 from blemish.server.part_pictures import PartPictures
 from blemish.server.past_defects import PastDefects, Similar, open_past_defects
-from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, Task
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
 from blemish.server.thumbnails import Thumbnails
@@ -48,9 +46,11 @@ from blemish.station.drift_report import Drift
 from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.home import Home
 from blemish.station.image_store import ImageStore, KeepPolicy
+from blemish.station.inspection_queue import InspectionQueue, Judged, QueueLimits, Refused, Task
 from blemish.station.keys import KeyStore
 from blemish.station.log import InspectionLog
 from blemish.station.part_counts import PartCounts
+from blemish.station.photograph import Photograph
 from blemish.station.records import Feedback, InspectionRecord, NewFeedback
 from blemish.station.retention import Retention
 from blemish.station.review_queue import ReviewQueue
@@ -129,7 +129,18 @@ class Service:
         )
         self.metrics = Metrics()
         self.queue = InspectionQueue(
-            settings, limits, self.log, self.images, self.metrics, self._after_commit
+            QueueLimits(
+                settings.worker_count,
+                settings.queue_size,
+                settings.queue_bytes,
+                settings.batch,
+                settings.request_seconds,
+            ),
+            limits,
+            self.log,
+            self.images,
+            self.metrics,
+            self._after_commit,
         )
         self.metrics.queued.set_function(lambda: self.queue.length)
         self.metrics.queue_size.set(settings.queue_size)
@@ -191,7 +202,7 @@ class Service:
         """Accept all of these photographs or none; each answer comes once its record is committed.
 
         Raises:
-            Overloaded: there is no room at the moment.
+            OverloadedError: there is no room at the moment.
             NotFoundError: there is no such inspector.
             UsageError: there is no photograph, or more than one request may hold.
         """
@@ -210,7 +221,7 @@ class Service:
         """Judge and log photographs; returns when their records are committed, in the given order.
 
         Raises:
-            Overloaded: there is no room at the moment.
+            OverloadedError: there is no room at the moment.
             NotFoundError: there is no such inspector.
             UsageError: there is no photograph, or more than one request may hold.
             BlemishError: they could not be logged.
@@ -221,7 +232,7 @@ class Service:
         try:
             return [answer.result(max(0.1, end - time.monotonic())) for answer in answers]
         except FutureTimeoutError as error:
-            raise Overloaded("The photographs took too long: send them again later.", 5) from error
+            raise OverloadedError("The photographs took too long: send them again later.", 5) from error
 
     @property
     def readable(self) -> tuple[Path, ...]:

@@ -72,7 +72,8 @@ class NewInspection:
         image_suffix: such as ".png" if the image is kept, else None.
         file_name: as the sender named it.
         milliseconds: how long each step took, by its name.
-        serial_number: of the part, as the sender gave it; None where it gave none.
+        serial_number, batch, shift, camera: of the part and its photograph, as the sender gave them; None where it
+            gave none.
         by: name of the key that was used, or "local".
     """
 
@@ -142,6 +143,16 @@ class NewInspection:
     serial_number: str | None = field(
         default=None,
         metadata={"description": "Of the part, as the sender gave it; null where none was given."},
+    )
+    batch: str | None = field(
+        default=None,
+        metadata={"description": "Lot, order or coil that the part belongs to; null where none was given."},
+    )
+    shift: str | None = field(
+        default=None, metadata={"description": "That made the part; null where none was given."}
+    )
+    camera: str | None = field(
+        default=None, metadata={"description": "That took the photograph; null where none was given."}
     )
 
     def __post_init__(self) -> None:

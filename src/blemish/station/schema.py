@@ -214,7 +214,7 @@ INSPECTIONS = Table(
             sqlite_where=text(f"{column} IS NOT NULL"),
             postgresql_where=text(f"{column} IS NOT NULL"),
         )
-        for column in ("truth", "defect_type", "serial_number")
+        for column in ("truth", "defect_type", "serial_number", "batch", "shift", "camera")
     ),
     Index("ix_inspections_image_digest", "image_digest"),
     sqlite_autoincrement=True,
@@ -247,6 +247,39 @@ class GalleryChangeRow(Base):
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspections.id"))
 
     __table_args__ = (Index("ix_gallery_changes_station", "station", "id"), {"sqlite_autoincrement": True})
+
+
+class TakenRow(Base):
+    """A photograph that a source has given and that is judged: after a restart it is not judged once more."""
+
+    __tablename__ = "taken"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    station: Mapped[str]
+    source: Mapped[str]
+    key: Mapped[str]  # what the source calls it
+    inspection_id: Mapped[int | None] = mapped_column(
+        ForeignKey("inspections.id")
+    )  # NULL: it cannot be judged
+
+    __table_args__ = (UniqueConstraint("station", "source", "key"), {"sqlite_autoincrement": True})
+
+
+class OutboxRow(Base):
+    """A signal that has still to reach a sink; the row goes when it has."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    station: Mapped[str]
+    sink: Mapped[str]
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspections.id"))
+    origin: Mapped[str | None]  # the file that the photograph came from, where it came from one
+
+    __table_args__ = (
+        Index("ix_outbox_station_sink", "station", "sink", "id"),
+        {"sqlite_autoincrement": True},
+    )
 
 
 class InspectorVersionRow(Base):
