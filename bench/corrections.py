@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
+import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -125,10 +126,15 @@ class Row:
     after: tuple[float, float, float]
 
 
-def photographs_of(root: Path, inspector: Inspector, graph: BankGraph) -> list[Photograph]:
-    """The test photographs of a category, each with the inspector's verdict; the network sees each once."""
+def photographs_of(root: Path, inspector: Inspector, graph: BankGraph, most: int) -> list[Photograph]:
+    """The test photographs of a category, or as many drawn from them, each with the inspector's verdict.
+
+    The network sees each once.
+    """
     table_of = open_catalog(root).table
     test = table_of[table_of["split"] == TEST]
+    if len(test) > most:
+        test = test.iloc[np.sort(np.random.default_rng(SEED).permutation(len(test))[:most])]
     found = []
     for path, label, kind in zip(test["path"], test["label"], test["defect_type"], strict=True):
         photograph = inspector.open_photograph(Path(path).read_bytes(), path)
@@ -210,11 +216,11 @@ def remembered(read: Callable[[object, Correction], object]) -> Callable[[object
     return reading
 
 
-def rows_of(root: Path, path: Path, folder: Path) -> list[Row]:
+def rows_of(root: Path, path: Path, folder: Path, most: int) -> list[Row]:
     """All lines of one category, whose inspector is at `path`."""
     artifact = read_artifact(path)
     inspector, graph = Inspector(artifact), BankGraph(artifact.content(MODEL), root.name)
-    both = halves(photographs_of(root, inspector, graph))
+    both = halves(photographs_of(root, inspector, graph, most))
     rows = []
     before = [Measured.of(half, [one.score for one in half], inspector.decision) for half in both]
     for noisy in (False, True):
@@ -278,27 +284,41 @@ def shown(rows: Sequence[Row]) -> str:
     return table(head, lines)
 
 
+def _kept(path: Path | None) -> list[Row]:
+    """Rows that an earlier run has kept; none where there is no such file."""
+    if path is None or not path.exists():
+        return []
+    found = json.loads(path.read_text())
+    return [Row(**row | {name: tuple(row[name]) for name in ("before", "after")}) for row in found]
+
+
 def main() -> None:
     """Measure, print, and with --write put table and chart onto the page."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "data", nargs="+", type=Path, help="folders of one category each, with test photographs"
+        "data", nargs="*", type=Path, help="folders of one category each, with test photographs"
     )
     parser.add_argument("--inspectors", type=Path, help="folder of NAME.blemish that were fitted before")
+    parser.add_argument("--most", type=int, default=10_000, help="test photographs of a category, drawn")
+    parser.add_argument(
+        "--save", type=Path, help="also keep the rows in this JSON file, or add those it holds"
+    )
     parser.add_argument("--write", action="store_true", help="write onto docs/corrections.md")
     options = parser.parse_args()
     reading = remembered(Reading.read)
     Reading.read = reading  # type: ignore[method-assign]
-    rows: list[Row] = []
+    rows = _kept(options.save)
     with tempfile.TemporaryDirectory() as work:
         for root in options.data:
             path = (options.inspectors or Path(work)) / f"{root.name}.blemish"
             if not path.exists():
                 blemish.fit(root, path)
-            rows += rows_of(root, path, Path(work))
+            rows += rows_of(root, path, Path(work), options.most)
             reading.forget()  # type: ignore[attr-defined]
+    if options.save:
+        options.save.write_text(json.dumps([dataclasses.asdict(row) for row in rows]))
     text = f"{shown(rows)}\n\n{origin()}"
     print(text)
     if options.write:

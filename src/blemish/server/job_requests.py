@@ -211,11 +211,13 @@ class BenchmarkRequest(DetectorOptions, GroupOptions):
     minutes: Annotated[float, Field(gt=0, le=10_000)] | None = None
 
 
-_OfPhotographs = (
+OfPhotographs = (
     TrainRequest | ExploreRequest | EvaluateRequest | StressRequest | BenchmarkRequest | DefectsRequest
 )
+"""What works on photographs in a folder, or uploaded before."""
+
 JobRequest = Annotated[
-    _OfPhotographs | CorrectionsRequest,
+    OfPhotographs | CorrectionsRequest,
     Field(discriminator="kind"),
 ]
 
@@ -388,27 +390,3 @@ def _exists(data: Path) -> bool:
         return data.exists()
     except OSError:
         return False
-
-
-def title(request: JobRequest) -> str:
-    """The job in a few words."""
-    if isinstance(request, CorrectionsRequest):
-        return f"Learn corrections of {request.inspector}"
-    where = Path(request.folder).name
-    if isinstance(request, TrainRequest):
-        return f"Train {request.name} with {request.detector}"
-    if isinstance(request, EvaluateRequest):
-        return f"Evaluate {_measured(request)} on {where}"
-    if isinstance(request, StressRequest):
-        return f"Stress {_measured(request)} on {where}"
-    if isinstance(request, DefectsRequest):
-        return f"Score known defects of {_measured(request)} in {where}"
-    if isinstance(request, BenchmarkRequest):
-        return f"Benchmark {', '.join(request.detectors)} on {where}"
-    return f"Explore {where}"
-
-
-def _measured(request: EvaluateRequest | StressRequest | DefectsRequest) -> str:
-    return (
-        request.inspector if request.version is None else f"{request.inspector}, version {request.version},"
-    )

@@ -23,7 +23,15 @@ from blemish.core.errors import BlemishError, NotFoundError, UsageError
 from blemish.core.storage import write_json, write_text
 from blemish.server.job import Job, JobState
 from blemish.server.job_process import JobProcess
-from blemish.server.job_requests import REPORT, JobRequest, TrainRequest, title, trained_inspector, workflow
+from blemish.server.job_requests import (
+    REPORT,
+    JobRequest,
+    OfPhotographs,
+    TrainRequest,
+    trained_inspector,
+    workflow,
+)
+from blemish.server.job_titles import title
 from blemish.server.learning_request import StationPlace
 from blemish.server.relative import PHOTOGRAPHS, Relative
 from blemish.server.sent_folders import innermost, refuse_annotations, refuse_defective
@@ -90,7 +98,7 @@ class Jobs:
 
     def start_uploaded(
         self,
-        request: JobRequest,
+        request: OfPhotographs,
         sets: UploadedSets,
         by: str = "local",
         inspector: InspectorVersion | None = None,
