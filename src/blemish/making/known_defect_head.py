@@ -87,35 +87,48 @@ def learn_head(
         The head, None where it would raise too few of the known defects; and the scores of the good photographs with
         it, each by a head that has not seen it.
     """
+    if len(defects) < FEWEST_DEFECTS or len(good) < FEWEST_GOOD:
+        return None, scores
+    of_good, of_defects, whole = _fitted(good, defects)
+    foretold = of_defects > np.quantile(of_good, _UNTOUCHED)
+    found = float(np.mean(foretold))
+    if found < _LEAST_FOUND or np.sum(foretold) < FEWEST_DEFECTS / 2:
+        return None, scores
+    # What no other foretells is remembered, and learnt once another like it comes: a slip of the finger never is.
+    of_good, _, whole = _fitted(good, defects[foretold])
+    line = float(np.quantile(of_good, _UNTOUCHED))
+    slope = _WEIGHT * _deviation(scores) / _deviation(of_good)
+    head = KnownDefectHead(
+        np.asarray(slope * whole[0], np.float32), slope * (whole[1] - line), len(defects), found
+    )
+    raised = scores + slope * np.maximum(of_good - line, 0)
+    return head, np.asarray(raised, np.float32)
+
+
+def _fitted(
+    good: FloatArray, defects: FloatArray
+) -> tuple[FloatArray, FloatArray, tuple[npt.NDArray[np.float64], float]]:
+    """Values of good photographs and of defects, each by a head that has not seen it; and weights and bias of one that
+    has seen all."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold
 
-    if len(defects) < FEWEST_DEFECTS or len(good) < FEWEST_GOOD:
-        return None, scores
     middle, spread = good.mean(0), good.std(0) + 1e-6
     rows = (np.concatenate([good, defects]) - middle) / spread
     labels = np.repeat([0, 1], [len(good), len(defects)])
 
-    def fitted(some: np.ndarray) -> LogisticRegression:
+    def fitted(some: npt.NDArray[np.intp]) -> LogisticRegression:
         model = LogisticRegression(C=_STRENGTH, class_weight="balanced", max_iter=2000)
         return model.fit(rows[some], labels[some])
 
-    unseen = np.zeros(len(rows))
-    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=_SEED)
+    unseen = np.zeros(len(rows), np.float32)
+    folds = StratifiedKFold(min(_FOLDS, len(defects)), shuffle=True, random_state=_SEED)
     for others, mine in folds.split(rows, labels):
         unseen[mine] = fitted(others).decision_function(rows[mine])
-    of_good, of_defects = unseen[: len(good)], unseen[len(good) :]
-    line = float(np.quantile(of_good, _UNTOUCHED))
-    found = float(np.mean(of_defects > line))
-    if found < _LEAST_FOUND:
-        return None, scores
     whole = fitted(np.arange(len(rows)))
-    slope = _WEIGHT * _deviation(scores) / _deviation(of_good)
-    weights = slope * whole.coef_[0] / spread
-    bias = slope * (float(whole.intercept_[0]) - line) - float(weights @ middle)
-    head = KnownDefectHead(np.asarray(weights, np.float32), bias, len(defects), found)
-    raised = scores + slope * np.maximum(of_good - line, 0)
-    return head, np.asarray(raised, np.float32)
+    weights = whole.coef_[0] / spread
+    bias = float(whole.intercept_[0]) - float(weights @ middle)
+    return unseen[: len(good)], unseen[len(good) :], (weights, bias)
 
 
 def _deviation(values: npt.NDArray[np.floating]) -> float:
