@@ -112,7 +112,6 @@ class LiveSource:
                 trouble = yield from self._connected(stop)
                 if trouble is not None:
                     self._tally.failed(trouble)
-                    logger.warning("%s: %s", self.name, trouble)
                     stop.wait(self._back_off.next())
         finally:
             self._trigger.close()
