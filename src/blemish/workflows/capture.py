@@ -53,7 +53,7 @@ class CaptureRequest(Request):
         "png", description="How frames are kept; photographs stay as they are."
     )
     subfolders: bool = Field(False, description="Of a folder, look into the folders in it, too.")
-    password_environment: str | None = Field(
+    password_env: str | None = Field(
         None, description="Environment variable with the password of the camera's user."
     )
 
@@ -230,9 +230,9 @@ def _settings(request: CaptureRequest) -> SourceSettings:
         if request.subfolders:
             raise UsageError(f"--subfolders is for folders, and {request.source} is none: leave it out.")
     if isinstance(settings, StreamSource):
-        changes["password_environment"] = request.password_environment
-    elif request.password_environment is not None:
-        raise UsageError("--password-environment is for network cameras: leave it out.")
+        changes["password_env"] = request.password_env
+    elif request.password_env is not None:
+        raise UsageError("--password-env is for network cameras: leave it out.")
     try:
         return type(settings).model_validate(settings.model_dump() | changes)
     except ValidationError as error:
