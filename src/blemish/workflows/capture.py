@@ -237,8 +237,8 @@ def _settings(request: CaptureRequest) -> SourceSettings:
         return type(settings).model_validate(settings.model_dump() | changes)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        said = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"The source is not possible as it stands there: {said}.") from error
+        reason = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"The source is not possible as it stands there: {reason}.") from error
 
 
 def _triggers(request: CaptureRequest) -> list[tuple[str, dict[str, Any]]]:
