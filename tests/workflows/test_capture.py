@@ -92,9 +92,7 @@ def test_a_video_with_stillness_gives_a_photograph_of_each_part(
 
 def test_standard_input_and_ctrl_c(photographs: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "blemish", "capture", "-", "--out", str(tmp_path / "out"), "--json"]
-    run = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    run = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert run.stdin is not None
     for number in range(5):
         run.stdin.write((photographs / f"{number}.png").read_bytes())

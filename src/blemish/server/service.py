@@ -33,6 +33,7 @@ from blemish.server.part_pictures import PartPictures
 from blemish.server.past_defects import PastDefects, Similar, open_past_defects
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
+from blemish.server.stations import Stations
 from blemish.server.thumbnails import Thumbnails
 from blemish.server.training import require_training
 from blemish.server.uploaded_sets import UploadedSets
@@ -84,6 +85,7 @@ class Service:
         shadows, shadow_judge: versions that judge beside the active one.
         decisions: how it makes verdicts of scores.
         audit: who changed what.
+        stations: lines that run by themselves.
         queue: photographs on their way to a verdict.
         reinspection: photographs judged beside the line, without a record.
         part_pictures: small pictures of parts.
@@ -159,6 +161,8 @@ class Service:
         )
         self.decisions = Decisions(self.database, self.shelf, self.inspectors, self.jobs)
         self.audit = AuditLog(self.database)
+        self.stations = Stations(self.home, self.database, settings)
+        self.metrics.watch_stations(self.stations.statuses)
         self.reinspection = Reinspection(self.shelf, self.images, limits)
         self.part_pictures = PartPictures(PartCounts(self.database), self.images, self.reinspection)
         self.versions = Versions(self)
@@ -187,6 +191,7 @@ class Service:
             self.past_defects.start()
         self._housekeeping.start()
         self._drift_watching.start()
+        self.stations.processes.begin()
         self.ready = True
 
     def stop(self) -> None:
@@ -198,6 +203,7 @@ class Service:
         self._untidy.set()
         self.queue.stop(self.settings.stop_seconds)
         self.shadow_judge.stop()
+        self.stations.processes.end(self.settings.stop_seconds)
         self.jobs.close()
         if self.past_defects:
             self.past_defects.stop()
