@@ -33,6 +33,7 @@ VERBS = {
     "demo": "Go the whole way once, on generated parts.",
     "data": "Get real data sets that others publish.",
     "key": "API keys of the service.",
+    "signals": "Show which signals wait or are set aside, and send them again.",
     "audit": "Show who changed which inspector, decision or key of the service.",
     "gallery": "Keep defects, to find similar ones.",
 }

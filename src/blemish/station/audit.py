@@ -23,8 +23,8 @@ _MOST_ID = 2**63 - 1
 
 
 class Action(StrEnum):
-    """What was done: to the inspectors on the shelf, their decisions and drift, to the keys, to what is kept, or to an
-    inspection."""
+    """What was done: to the inspectors on the shelf, their decisions and drift, to the keys, to what is kept, to an
+    inspection, or to signals."""
 
     ADD = "add"
     NARROW = "narrow"
@@ -38,6 +38,8 @@ class Action(StrEnum):
     SET_RETENTION = "set-retention"
     VOID = "void"
     TAKE_BACK_VOID = "take-back-void"
+    SEND_AGAIN = "send-again"
+    DROP_SIGNALS = "drop-signals"
 
 
 @dataclass(frozen=True, kw_only=True)
