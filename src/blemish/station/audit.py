@@ -24,7 +24,7 @@ _MOST_ID = 2**63 - 1
 
 class Action(StrEnum):
     """What was done: to the inspectors on the shelf, their decisions and drift, to the keys, to what is kept, to an
-    inspection, or to a station."""
+    inspection, to signals, or to a station."""
 
     ADD = "add"
     NARROW = "narrow"
@@ -43,6 +43,8 @@ class Action(StrEnum):
     CHANGE_STATION = "change-station"
     START_STATION = "start-station"
     STOP_STATION = "stop-station"
+    SEND_AGAIN = "send-again"
+    DROP_SIGNALS = "drop-signals"
 
 
 @dataclass(frozen=True, kw_only=True)
