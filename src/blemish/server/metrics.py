@@ -53,6 +53,11 @@ class Metrics:
             ("inspector", "statistic"),
             registry=self.registry,
         )
+        self.shadow_waiting = Gauge(
+            "blemish_shadow_waiting",
+            "Photographs that wait to be judged beside the line by another version.",
+            registry=self.registry,
+        )
         self.gallery_waiting = Gauge(
             "blemish_gallery_waiting",
             "Rejected parts that wait to enter the gallery.",

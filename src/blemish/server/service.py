@@ -157,6 +157,7 @@ class Service:
             self.inspectors.activate,
             self._keep_difference,
         )
+        self.metrics.shadow_waiting.set_function(lambda: self.shadow_judge.waiting)
         self.decisions = Decisions(self.database, self.shelf, self.inspectors, self.jobs)
         self.audit = AuditLog(self.database)
         self.reinspection = Reinspection(self.shelf, self.images, limits)
