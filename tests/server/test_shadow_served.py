@@ -118,7 +118,7 @@ def test_a_version_judges_beside_and_a_person_decides(
 def taken_up(server: Any) -> None:
     """Wait until the thread that judges beside knows of it."""
     end = time.monotonic() + 30
-    while "washer" not in server.service.shadow_judge._running:
+    while "washer" not in server.service.shadow_judge.inspectors:
         assert time.monotonic() < end
         time.sleep(0.01)
 

@@ -51,10 +51,25 @@ class Metrics:
         self.keeping = Gauge(
             "blemish_keeping_images", "1 while photographs can be kept, 0 in trouble.", registry=self.registry
         )
+        self.logging = Gauge(
+            "blemish_logging_verdicts",
+            "1 while verdicts can be logged, 0 in trouble.",
+            registry=self.registry,
+        )
+        self.clock = Gauge(
+            "blemish_clock_trusted",
+            "0 for a day after the clock was set forward, else 1.",
+            registry=self.registry,
+        )
         self.drift = Gauge(
             "blemish_drift_evidence",
             "Evidence that a number of the parts has changed, 0 to 1; 1 once it is told.",
             ("inspector", "statistic"),
+            registry=self.registry,
+        )
+        self.shadow_waiting = Gauge(
+            "blemish_shadow_waiting",
+            "Photographs that wait to be judged beside the line by another version.",
             registry=self.registry,
         )
         self.gallery_waiting = Gauge(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ from blemish.server.uploaded_sets import UploadedSets
 from blemish.server.uploads import DEFAULT_LIMITS
 from blemish.server.versions import Versions
 from blemish.station.audit import AuditLog
+from blemish.station.clock import ClockWatch
 from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
 from blemish.station.drift_report import Drift
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from blemish.gallery.clusters import Clusters
 
 PRUNE_SECONDS = 600.0
+_CLOCK_SECONDS = 5.0
 
 logger = logging.getLogger("blemish.server")
 
@@ -79,7 +81,7 @@ class Service:
         log, statistics, images, thumbnails, keys, shelf: the history.
         review_queue: what needs a person first.
         voiding: what shall not count.
-        retention: which photographs are kept.
+        retention, clock: which photographs are kept, and the time by which they are old.
         drift: whether light, lens or parts have changed.
         inspectors: which version judges.
         shadows, shadow_judge: versions that judge beside the active one.
@@ -108,6 +110,7 @@ class Service:
             pixels_option="--max-pixels",
         )
         self.home = Home(settings.home)
+        self.clock = ClockWatch()
         self.database = Database(settings.database or self.home.database_url)
         self.database.upgrade()
         station = self.home.station
@@ -159,6 +162,7 @@ class Service:
             self.inspectors.activate,
             self._keep_difference,
         )
+        self.metrics.shadow_waiting.set_function(lambda: self.shadow_judge.waiting)
         self.decisions = Decisions(self.database, self.shelf, self.inspectors, self.jobs)
         self.audit = AuditLog(self.database)
         self.stations = Stations(self.home, self.database, settings)
@@ -398,9 +402,16 @@ class Service:
         return past_defects.similar(judgement, truth, top, part, defect_type, since, digest)
 
     @property
+    def trouble(self) -> str | None:
+        """The worst of what is wrong at present, in one sentence with its cause; None when all is well."""
+        return self.queue.trouble or self.images.trouble or self.clock.trouble
+
+    @property
     def troubles(self) -> list[str]:
         """What the server does without at present, a sentence each; those who have no key are not told more."""
         said = (
+            ("No verdict can be logged at present: see the log.", self.queue.trouble),
+            ("The clock was set: see the log.", self.clock.trouble),
             ("Images are not kept at present: see the log.", self.images.trouble),
             ("There is no gallery: see the log.", self.gallery_trouble),
         )
@@ -451,15 +462,18 @@ class Service:
     def _keep_house(self) -> None:
         """Remove photographs by policy, and forget that they were kept."""
         while True:
+            self.clock.look()
             try:
                 self.images.policy = (
                     self.retention.policy()
                 )  # another server of this home may have changed it
-                self.log.forget_image(self.images.prune(datetime.now(UTC)))
+                self.log.forget_image(self.images.prune(self.clock.now()))
                 self.uploads.prune()
             except Exception:
                 logger.exception("Old photographs could not be removed; it is tried again later.")
-            self._untidy.wait(PRUNE_SECONDS)
+            end = time.monotonic() + PRUNE_SECONDS
+            while time.monotonic() < end and not self._untidy.wait(_CLOCK_SECONDS):
+                self.clock.look()
             self._untidy.clear()
             if self._stopped.is_set():
                 return
