@@ -147,10 +147,10 @@ class Broker:
             self._process.wait()
             self._process = None
 
-    def say(self, payload: str) -> None:
+    def say(self, payload: str, retain: bool = False) -> None:
         from paho.mqtt import publish
 
-        publish.single("line/trigger", payload, qos=1, hostname="127.0.0.1", port=self.port)
+        publish.single("line/trigger", payload, qos=1, retain=retain, hostname="127.0.0.1", port=self.port)
 
 
 @pytest.fixture
@@ -180,6 +180,8 @@ def test_a_message_takes_the_next_frame_and_says_which_part_it_is(broker: Broker
     try:
         until(lambda: trigger.trouble() is None)
         old = time.monotonic()
+        broker.say("kept", retain=True)
+        assert until(lambda: trigger.fires(frame())) == PartMetadata(serial_number="kept")
         assert trigger.fires(frame()) is None
         broker.say(json.dumps({"serial_number": "A-1", "batch": "7"}))
         broker.say("A-2")
@@ -193,6 +195,19 @@ def test_a_message_takes_the_next_frame_and_says_which_part_it_is(broker: Broker
         until(lambda: trigger.trouble() is None)
         broker.say("A-3")
         assert until(lambda: trigger.fires(frame())) == PartMetadata(serial_number="A-3")
+    finally:
+        trigger.close()
+
+
+def test_what_a_broker_has_kept_triggers_nothing(broker: Broker) -> None:
+    broker.say("the part of yesterday", retain=True)
+    trigger = MqttTrigger(MqttMessage(topic="line/trigger", port=broker.port, within=5))
+    trigger.open()
+    try:
+        until(lambda: trigger.trouble() is None)
+        broker.say("now")
+        first = until(lambda: trigger.fires(Frame(GREY, time.monotonic(), 0)))
+        assert first == PartMetadata(serial_number="now")
     finally:
         trigger.close()
 
