@@ -40,6 +40,8 @@ class Action(StrEnum):
     TAKE_BACK_VOID = "take-back-void"
     SEND_AGAIN = "send-again"
     DROP_SIGNALS = "drop-signals"
+    BEGIN_SHADOW = "begin-shadow"
+    END_SHADOW = "end-shadow"
 
 
 @dataclass(frozen=True, kw_only=True)
