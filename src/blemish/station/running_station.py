@@ -168,9 +168,10 @@ class RunningStation:
         if self._started_all:
             self._intake.join(2)
             self._loop.stop(seconds / 2)
-            self._dispatcher.stop(max(0.5, until - time.monotonic()))
-        if self._gate is not None:
+        if self._gate is not None:  # before what may take longer: the conveyor goes on
             self._gate.stop(2)
+        if self._started_all:
+            self._dispatcher.stop(max(0.5, until - time.monotonic()))
         if self._metadata is not None:
             self._metadata.stop()
         self._drift.stop(5)
