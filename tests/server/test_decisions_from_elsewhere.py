@@ -52,6 +52,12 @@ def test_known_defects_of_a_folder_or_an_upload_decide_beside_those_that_people_
         seen = client.post(f"{DECISION}/preview", json=wanted).json()
         # The one that was inspected, and found bad, counts once.
         assert seen["decision"]["seen"]["n"] == len(defective) == seen["decision"]["seen"]["n"]
+        elsewhere = seen["defects_elsewhere"]
+        assert (seen["known_defects"]["n"], elsewhere["n"]) == (1, len(defective) - 1)
+        threshold = client.get(DECISION).json()["decision"]["threshold"]
+        others = np.delete(scores, 0)
+        assert elsewhere["rejected_before"] == np.count_nonzero(others > threshold)
+        assert (elsewhere["rejected_after"], elsewhere["passed_after"]) == (len(others), 0)
         changed = client.put(DECISION, json=wanted).json()["decision"]
         assert (changed["rule"], changed["seen"]["n"], changed["seen"]["missed"]) == (
             "recall",

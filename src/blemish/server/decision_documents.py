@@ -285,6 +285,9 @@ class PreviewDocument(BaseModel):
     newest_changed: list[ChangedVerdictDocument] = Field(description="The newest 100 of them.")
     known_good: CorrectedDocument = Field(description="Parts found good: rejected ones are false rejects.")
     known_defects: CorrectedDocument = Field(description="Parts found bad: passed ones are missed.")
+    defects_elsewhere: CorrectedDocument | None = Field(
+        description="Known defects of defects_of_job that no person has found here; null without such a job."
+    )
     regions: RegionPreviewDocument | None = Field(
         description="Of their regions, as far as the log tells it; null where nothing is asked of regions."
     )
@@ -293,6 +296,7 @@ class PreviewDocument(BaseModel):
     def of(cls, previewed: Previewed, images: ImageStore, prefix: str = "") -> PreviewDocument:
         """The document of a preview; arguments as of `ChangedVerdictDocument`."""
         decision, preview, reviews = previewed.decision, previewed.history, previewed.reviews
+        elsewhere = previewed.elsewhere
         return cls(
             decision=decision,
             rejects=ThresholdDocument.of(previewed.rejects),
@@ -305,6 +309,7 @@ class PreviewDocument(BaseModel):
             newest_changed=[ChangedVerdictDocument.of(one, images, prefix) for one in preview.newest],
             known_good=CorrectedDocument(**vars(preview.good)),
             known_defects=CorrectedDocument(**vars(preview.bad)),
+            defects_elsewhere=None if elsewhere is None else CorrectedDocument(**vars(elsewhere)),
             regions=None if previewed.regions is None else RegionPreviewDocument.of(previewed.regions),
         )
 

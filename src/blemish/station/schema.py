@@ -203,6 +203,9 @@ INSPECTIONS = Table(
         "threshold",
         "defect_type",
         "serial_number",
+        "batch",
+        "shift",
+        "camera",
     ),
     Index("ix_inspections_verdict", "verdict", "time", "id"),
     *(
@@ -266,7 +269,7 @@ class TakenRow(Base):
 
 
 class OutboxRow(Base):
-    """A signal that has still to reach a sink; the row goes when it has."""
+    """A signal that has still to reach a sink; the row goes when it has, and stays where the sink refuses it."""
 
     __tablename__ = "outbox"
 
@@ -274,10 +277,15 @@ class OutboxRow(Base):
     station: Mapped[str]
     sink: Mapped[str]
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspections.id"))
-    origin: Mapped[str | None]  # the file that the photograph came from, where it came from one
+    origin: Mapped[
+        str | None
+    ]  # the file that the photograph came from, quoted as in URLs, where it came from one
+    attempts: Mapped[int] = mapped_column(default=0)  # that the sink refused for what the signal is
+    set_aside: Mapped[datetime | None]  # since when it is not sent any more
+    problem: Mapped[str | None]  # what the sink said when it refused
 
     __table_args__ = (
-        Index("ix_outbox_station_sink", "station", "sink", "id"),
+        Index("ix_outbox_station_sink", "station", "sink", "set_aside", "id"),
         {"sqlite_autoincrement": True},
     )
 
