@@ -15,6 +15,7 @@ from blemish.core.errors import BlemishError, UsageError
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
 from blemish.station.active_version import ActiveVersion
+from blemish.station.clock import ClockWatch
 from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
 from blemish.station.drift_watching import DriftWatching
@@ -74,7 +75,7 @@ class RunningStation:
         self._state: State = "starting"
         self._started_all = False
         self._started = datetime.now(UTC)
-        self.troubles, self.counts = Troubles(), StationCounts()
+        self.troubles, self.counts, self._clock = Troubles(), StationCounts(), ClockWatch()
         limits = DecodeLimits(
             max_bytes=line.max_bytes,
             max_pixels=line.max_pixels,
@@ -219,6 +220,8 @@ class RunningStation:
         if self._metadata is not None:
             follow("metadata", self._metadata.state().trouble)
         follow("photographs", self._images.trouble)
+        self._clock.look()
+        follow("clock", self._clock.trouble, say=False)  # the log has it when it is set
 
     def write_status(self) -> None:
         """Let page, API and metrics know.
@@ -309,7 +312,7 @@ class RunningStation:
         while True:
             try:
                 self._images.policy = self._retention.policy()  # the page may have changed it
-                self._log.forget_image(self._images.prune(datetime.now(UTC)))
+                self._log.forget_image(self._images.prune(self._clock.now()))
             except BlemishError as error:
                 logger.warning("Old photographs are removed later: %s", error)
             except Exception:
