@@ -72,6 +72,7 @@ NAMES = [
     "preview_decision",
     "register",
     "require_fitted",
+    "shadow",
     "write_sample_line",
 ]
 

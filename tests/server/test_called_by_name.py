@@ -26,9 +26,9 @@ def test_an_evaluation_calls_a_kept_inspector_by_its_name(
     assert "line-3, version 1" in page and version.digest[:12] not in page
 
 
-def test_so_do_a_decision_and_the_comparison_of_versions(fitted: Path, good: bytes, tmp_path: Path) -> None:
+def test_so_do_a_decision_and_a_comparison(fitted: Path, good: bytes, tmp_path: Path) -> None:
     service = Service(ServerSettings(home=tmp_path / "home", page=False))
-    versions = [service.shelf.add(fitted, "line-3") for _ in range(2)]
+    versions = [service.shelf.add(fitted, name) for name in ("line-3", "line-4")]
     service.stop()
     out = tmp_path / "decision.html"
     decide(DecideRequest(inspector=versions[0].path, report=out))
@@ -37,7 +37,7 @@ def test_so_do_a_decision_and_the_comparison_of_versions(fitted: Path, good: byt
     compared = compare_image(CompareImageRequest(image=photograph, inspectors=both, out=tmp_path / "both"))
     for page, names in (
         (out, ("line-3, version 1",)),
-        (compared.page, ("line-3, version 1", "line-3, version 2")),
+        (compared.page, ("line-3, version 1", "line-4, version 1")),
     ):
         text = page.read_text(encoding="utf-8")
         assert all(name in text for name in names) and versions[0].digest[:12] not in text

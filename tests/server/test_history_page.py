@@ -28,7 +28,12 @@ def station(served: Callable[..., Any], good: bytes, defective: list[bytes]) -> 
 
 
 def send(client: httpx.Client, content: bytes, name: str, serial_number: str) -> None:
-    form = {"inspector": "washer", "serial_number": serial_number}
+    form = {
+        "inspector": "washer",
+        "serial_number": serial_number,
+        "batch": f"L{serial_number[-2]}",
+        "shift": "early",
+    }
     assert client.post("/v1/inspect", data=form, files={"images": (name, content)}).status_code == 200
 
 
@@ -70,6 +75,17 @@ def test_filters_stand_in_the_address_and_leave_the_rate_alone(watched: Watched,
     assert "search=sn-010" in page.url and "repeat of" in watched.text("#rows")
     watched.go(f"{HERE}?search=nothing-like-it")
     assert "No inspection matches" in watched.text("#empty")
+
+
+def test_a_part_leads_to_the_others_of_its_batch(watched: Watched) -> None:
+    page = watched.go(HERE).page
+    page.locator("#rows a.open").first.click()
+    page.locator("#facts").get_by_role("link", name="L1").click()
+    page.wait_for_selector("#matching:has-text('1 inspection matches')")
+    assert page.url.endswith("?batch=L1") and "batch L1" in watched.text("#scope")
+    page.get_by_label("Batch").fill("L0")
+    page.wait_for_selector("#matching:has-text('10 inspections match')")
+    assert page.locator("#known-shift option").evaluate_all("some => some.map(one => one.value)") == ["early"]
 
 
 def test_an_inspection_opens_beside_the_list_by_keyboard_alone(watched: Watched) -> None:

@@ -21,12 +21,12 @@ from blemish.line.policy import Policy
 from blemish.line.region_statistics import region_statistics
 from blemish.line.runtime import Inspector
 from blemish.server.defects_of_jobs import defects_of
-from blemish.server.inspectors import Inspectors
 from blemish.server.jobs import Jobs
 from blemish.station.audit import Action, Change
 from blemish.station.database import Database
 from blemish.station.decision_history import CorrectedScores, DecisionHistory
 from blemish.station.decision_preview import Previewed, Seen, known_scores, previewed, seen, seen_at
+from blemish.station.inspectors import Inspectors
 from blemish.station.scoring import scored_alike
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 

@@ -339,13 +339,20 @@ class FirstPassDocument(_Given):
 
 
 class ScopeDocument(_Given):
-    """What the statistics are of: who judged, when, and whether repeats of one file count. What is void never does."""
+    """What the statistics are of: who judged, when, which parts, and whether repeats of one file count.
+
+    What is void never does.
+    """
 
     inspector: str | None
     version: int | None
     since: datetime | None
     until: datetime | None
     repeats: bool
+    serial_number: str | None
+    batch: str | None
+    shift: str | None
+    camera: str | None
 
 
 class StatisticsDocument(BaseModel):

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from blemish.core.errors import NotFoundError
-from blemish.server.inspectors import Inspectors
 from blemish.server.past_defects import PastDefects, Similar
 from blemish.server.reinspection import Reinspection
+from blemish.station.inspectors import Inspectors
 from blemish.station.photograph import Photograph
 from blemish.station.records import InspectionRecord
 

@@ -11,14 +11,12 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from blemish.core.errors import BlemishError, OverloadedError, UsageError
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
 from blemish.server.decisions import Decisions
 from blemish.server.gallery_questions import GalleryQuestions
-from blemish.server.inspectors import Inspectors
 from blemish.server.job import Job
 from blemish.server.job_requests import (
     DefectsRequest,
@@ -44,10 +42,12 @@ from blemish.station.audit import AuditLog
 from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
 from blemish.station.drift_report import Drift
+from blemish.station.drift_watching import DriftWatching
 from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.home import Home
 from blemish.station.image_store import ImageStore, KeepPolicy
 from blemish.station.inspection_queue import InspectionQueue, Judged, QueueLimits, Refused, Task
+from blemish.station.inspectors import Inspectors
 from blemish.station.keys import KeyStore
 from blemish.station.log import InspectionLog
 from blemish.station.part_counts import PartCounts
@@ -55,15 +55,13 @@ from blemish.station.photograph import Photograph
 from blemish.station.records import Feedback, InspectionRecord, NewFeedback
 from blemish.station.retention import Retention
 from blemish.station.review_queue import ReviewQueue
+from blemish.station.shadow import ShadowJudge
+from blemish.station.shadows import Shadows
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
 from blemish.station.voiding import Voiding
 
-if TYPE_CHECKING:
-    pass
-
 PRUNE_SECONDS = 600.0
-_DRIFT_SECONDS = 2.0
 
 logger = logging.getLogger("blemish.server")
 
@@ -80,6 +78,7 @@ class Service:
         retention: which photographs are kept.
         drift: whether light, lens or parts have changed.
         inspectors: which version judges.
+        shadows, shadow_judge: versions that judge beside the active one.
         decisions: how it makes verdicts of scores.
         audit: who changed what.
         queue: photographs on their way to a verdict.
@@ -147,6 +146,15 @@ class Service:
         self.metrics.queued.set_function(lambda: self.queue.length)
         self.metrics.queue_size.set(settings.queue_size)
         self.inspectors = Inspectors(self.shelf, self.queue.prepare)
+        self.shadows = Shadows(self.database, self.shelf)
+        self.shadow_judge = ShadowJudge(
+            self.shadows,
+            self.shelf,
+            limits,
+            lambda: self.queue.length == 0,
+            self.inspectors.activate,
+            self._keep_difference,
+        )
         self.decisions = Decisions(self.database, self.shelf, self.inspectors, self.jobs)
         self.audit = AuditLog(self.database)
         self.reinspection = Reinspection(self.shelf, self.images, limits)
@@ -165,9 +173,7 @@ class Service:
         self.ready = False
         self._stopped, self._untidy = threading.Event(), threading.Event()
         self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
-        self._logged = threading.Event()
-        self._drifts: dict[str, Drift] = {}
-        self._drift_watching = threading.Thread(target=self._watch_drift, name="drift", daemon=True)
+        self._drift_watching = DriftWatching(self.drift, self.shelf)
 
     def start(self) -> None:
         """Compile the active inspectors and start judging."""
@@ -177,10 +183,10 @@ class Service:
             except BlemishError as error:  # the others can judge
                 logger.error("%s", error)
         self.queue.start()
+        self.shadow_judge.start()
         if self.past_defects:
             self.past_defects.start()
         self._housekeeping.start()
-        self._logged.set()  # what was logged before is read now, not at the first inspection
         self._drift_watching.start()
         self.ready = True
 
@@ -191,14 +197,14 @@ class Service:
         self.ready = False
         self._stopped.set()
         self._untidy.set()
-        self._logged.set()
         self.queue.stop(self.settings.stop_seconds)
+        self.shadow_judge.stop()
         self.jobs.close()
         if self.past_defects:
             self.past_defects.stop()
-        for thread in (self._housekeeping, self._drift_watching):
-            if thread.is_alive():
-                thread.join(30)
+        self._drift_watching.stop(30)
+        if self._housekeeping.is_alive():
+            self._housekeeping.join(30)
         self.database.close()
 
     def submit(
@@ -339,7 +345,7 @@ class Service:
 
     def _void_changed(self, record: InspectionRecord) -> InspectionRecord:
         self.drift.read_again(record.inspector, record.id)
-        self._logged.set()
+        self._drift_watching.wake()
         if self.past_defects:
             self.past_defects.wake()
         return record
@@ -365,8 +371,8 @@ class Service:
 
     def known_drift(self, name: str, version: int) -> Drift | None:
         """What was read last of a version's drift, without waiting; None where that is still to come."""
-        self._logged.set()  # another process may have logged something
-        found = self._drifts.get(name)
+        self._drift_watching.wake()  # another process may have logged something
+        found = self._drift_watching.known.get(name)
         return found if found is not None and found.version == version else None
 
     def learn_anew(self, name: str, by: str = "local", note: str | None = None) -> Drift:
@@ -375,13 +381,21 @@ class Service:
         Raises:
             NotFoundError: no version of this inspector is active.
         """
-        self._drifts[name] = self.drift.learn_anew(name, by, note)
-        return self._drifts[name]
+        self._drift_watching.known[name] = drift = self.drift.learn_anew(name, by, note)
+        return drift
 
     def _after_commit(self, judged: Judged) -> None:
-        self._logged.set()
+        self._drift_watching.wake()
+        self.shadow_judge.offer(judged.photograph, judged.record)
         if self.past_defects and judged.record.verdict is Verdict.REJECT:
             self.past_defects.wake()
+
+    def _keep_difference(
+        self, content: bytes, suffix: str, verdict: Verdict, record: InspectionRecord
+    ) -> None:
+        """Keep the photograph of a pass that another version would not pass, so that a person may look at it."""
+        if record.image_suffix is None and (kept := self.images.keep(content, suffix, verdict)) is not None:
+            self.log.remember_image(record.image_digest, kept)
 
     def _keep_house(self) -> None:
         """Remove photographs by policy, and forget that they were kept."""
@@ -397,27 +411,4 @@ class Service:
             self._untidy.wait(PRUNE_SECONDS)
             self._untidy.clear()
             if self._stopped.is_set():
-                return
-
-    def _watch_drift(self) -> None:
-        """Read on after what was logged, and write to the server's log what has changed."""
-        said: dict[str, str] = {}
-        while True:
-            self._logged.wait()
-            self._logged.clear()
-            if self._stopped.is_set():
-                return
-            try:
-                for version in self.shelf.active_all():
-                    drift = self._drifts[version.name] = self.drift.drift(version.name)
-                    state = "; ".join(one.statistic for one in drift.moved)
-                    if state != said.get(version.name, ""):
-                        level = logging.WARNING if state else logging.INFO
-                        logger.log(level, "%s: %s", version.title, drift.message)
-                    said[version.name] = state
-            except Exception:
-                logger.exception(
-                    "Drift could not be looked for; it is tried again after the next inspection."
-                )
-            if self._stopped.wait(_DRIFT_SECONDS):
                 return

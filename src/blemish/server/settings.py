@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from blemish.core.addresses import is_loopback
 from blemish.station.alarm_rate import PARTS_PER_FALSE_ALARM
 from blemish.station.buffer_size import BUFFER_MEGABYTES
 from blemish.workflows.request import UNLISTED, Option, Request
@@ -213,13 +214,3 @@ def _origin(value: str) -> str:
         )
     port = {"http": ":80", "https": ":443"}[parts.scheme]
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(port)}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host's name or address means this machine alone."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

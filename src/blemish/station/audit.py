@@ -38,6 +38,8 @@ class Action(StrEnum):
     SET_RETENTION = "set-retention"
     VOID = "void"
     TAKE_BACK_VOID = "take-back-void"
+    BEGIN_SHADOW = "begin-shadow"
+    END_SHADOW = "end-shadow"
 
 
 @dataclass(frozen=True, kw_only=True)

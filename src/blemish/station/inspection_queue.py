@@ -78,6 +78,7 @@ class Judged:
     record: InspectionRecord
     judgement: Judgement | None
     n_scores: int
+    photograph: Photograph = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -209,12 +210,21 @@ class InspectionQueue:
         """
         if self._stopping:
             raise OverloadedError("The server is stopping: send the photographs again when it is back.", 5)
-        room = self._room
-        if self._count + count > room.photographs or (self._count and self._bytes + size > room.bytes):
-            waiting = self._count * self._seconds / room.workers
+        if not self._has_room(count, size):
+            waiting = self._count * self._seconds / self._room.workers
             raise OverloadedError(
                 f"The queue is full ({self._count} photographs): send them again a little later.", waiting
             )
+
+    def wait_for_room(self, size: int, seconds: float) -> bool:
+        """Whether there is room for a photograph of `size` bytes, at once or within so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._has_room(1, size), seconds)
+
+    def _has_room(self, count: int, size: int) -> bool:
+        room = self._room
+        fits = not self._count or self._bytes + size <= room.bytes
+        return fits and self._count + count <= room.photographs
 
     def submit(self, tasks: Sequence[Task]) -> None:
         """Accept all of these photographs or none.
@@ -277,7 +287,7 @@ class InspectionQueue:
         now = time.perf_counter()
         for one, record in zip(group, records, strict=True):
             self._counts.judged(record, now - one.task.accepted)
-            judged = Judged(record, one.judgement, one.task.version.n_scores)
+            judged = Judged(record, one.judgement, one.task.version.n_scores, one.task.photograph)
             self._resolve(one.task, judged)
             try:
                 self._after_commit(judged)

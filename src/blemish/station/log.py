@@ -229,7 +229,7 @@ def conditions(which: InspectionFilter | None) -> list[ColumnElement[bool]]:
         found.append(_ROW.time >= which.since)
     if which.until is not None:
         found.append(_ROW.time < which.until)
-    for name in ("inspector", "verdict", "defect_type", "truth"):
+    for name in ("inspector", "verdict", "defect_type", "truth", "serial_number", "batch", "shift", "camera"):
         wanted = getattr(which, name)
         if wanted is not None:
             found.append(_ROW[name] == str(wanted))
@@ -248,8 +248,9 @@ def conditions(which: InspectionFilter | None) -> list[ColumnElement[bool]]:
 
 
 def _matches(search: str) -> ColumnElement[bool]:
-    """Whether a row's number is what is searched for, or its file's name or serial number holds it."""
-    named = or_(*(_ROW[name].icontains(search, autoescape=True) for name in ("file_name", "serial_number")))
+    """Whether a row's number is what is searched for, or its file's name, serial number or batch holds it."""
+    searched = ("file_name", "serial_number", "batch")
+    named = or_(*(_ROW[name].icontains(search, autoescape=True) for name in searched))
     number = search.strip().removeprefix("#")
     if number.isascii() and number.isdecimal() and _possible(int(number)):
         return or_(_ROW.id == int(number), named)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal, Self
 
@@ -252,10 +252,12 @@ class InspectionFilter:
         since, until: aware times; `since` belongs to the span, `until` does not.
         inspector, version: who judged.
         verdict, defect_type, truth: as in `InspectionRecord`.
-        search: part of the file's name or of the serial number, capital letters or not, or the inspection's number.
+        search: part of the file's name, the serial number or the batch, capital letters or not, or the inspection's
+            number.
         reviewed: whether a person has said what the part is.
         void: whether it is void.
         repeat: whether the same file was judged before.
+        serial_number, batch, shift, camera: exactly as in `InspectionRecord`.
     """
 
     since: datetime | None = None
@@ -269,13 +271,27 @@ class InspectionFilter:
     reviewed: bool | None = None
     void: bool | None = None
     repeat: bool | None = None
+    serial_number: str | None = None
+    batch: str | None = None
+    shift: str | None = None
+    camera: str | None = None
 
     @property
     def scope(self) -> InspectionFilter:
-        """What rates are of: who judged and when, never what came out: a filter for rejects would make every rate 1."""
+        """What rates are of: which parts, who judged and when, never what came out.
+
+        A filter for rejects would make every rate 1.
+        """
         repeat = False if self.repeat is False else None
-        return InspectionFilter(
-            self.since, self.until, self.inspector, version=self.version, void=False, repeat=repeat
+        return replace(
+            self,
+            verdict=None,
+            defect_type=None,
+            truth=None,
+            search=None,
+            reviewed=None,
+            void=False,
+            repeat=repeat,
         )
 
     def __post_init__(self) -> None:

@@ -83,7 +83,7 @@ def chosen(
             min_length=1,
             max_length=200,
             pattern=LINE_PATTERN,
-            description="Part of the file's name or of the serial number, or the inspection's number.",
+            description="Part of the file's name, the serial number or the batch, or the inspection's number.",
         ),
     ] = None,
     reviewed: Annotated[bool | None, Query(description="Whether a person has said what the part is.")] = None,
@@ -93,12 +93,17 @@ def chosen(
     repeats: Annotated[
         Choice | None, Query(description="Repeats of one file: without them, or they alone.")
     ] = None,
+    serial_number: Annotated[DefectType | None, Query(description="Of the part.")] = None,
+    batch: Annotated[DefectType | None, Query(description="That the part belongs to.")] = None,
+    shift: Annotated[DefectType | None, Query(description="That made the part.")] = None,
+    camera: Annotated[DefectType | None, Query(description="That took the photograph.")] = None,
 ) -> InspectionFilter:
     """Which inspections a request means."""
     return InspectionFilter(
         since, until, inspector, verdict, defect_type, truth, version, search, reviewed,
         void=None if void is None else void == "only",
         repeat=None if repeats is None else repeats == "only",
+        serial_number=serial_number, batch=batch, shift=shift, camera=camera,
     )  # fmt: skip
 
 

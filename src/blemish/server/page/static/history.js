@@ -13,7 +13,9 @@ const place = find("history");
 const part = place.dataset.part;
 const form = find("filter");
 const path = location.pathname.slice(prefix.length);
-const NAMES = ["search", "verdict", "found", "since", "until", "defect_type", "version", "void", "repeats"];
+const OF_PARTS = ["batch", "shift", "camera", "serial_number"];
+const MORE = ["defect_type", ...OF_PARTS, "version", "void", "repeats"];
+const NAMES = ["search", "verdict", "found", "since", "until", ...MORE];
 
 let items = []; // {inspection, reason, kind, row}
 let cursor = null;
@@ -55,6 +57,7 @@ function wanted() {
     version: get("version"),
     void: get("void"),
     repeats: get("repeats"),
+    ...Object.fromEntries(OF_PARTS.map((name) => [name, get(name)])),
     truth: found === "good" || found === "bad" ? found : null,
     reviewed: found === "unsaid" ? "false" : null,
     since: get("since") && day(get("since")),
@@ -93,6 +96,12 @@ function row(item) {
   return made;
 }
 
+/** What was seen of a field's values in the list, to choose from. */
+function known(name) {
+  const seen = [...new Set(items.map(({inspection}) => inspection[name]).filter(Boolean))].sort();
+  find(`known-${name}`).replaceChildren(...seen.slice(0, 100).map((value) => element("option", {value})));
+}
+
 /** Open an inspection, or take it for the other of a comparison that was begun. */
 function choose(item) {
   if (comparison.asks) compare([...comparison.ids, item.inspection.id]);
@@ -105,6 +114,7 @@ function add(found) {
     items.push(item);
     find("rows").append(item.row);
   }
+  OF_PARTS.forEach(known);
 }
 
 /** Fill the list anew; what was asked for before is dropped. */
@@ -267,7 +277,7 @@ function readAddress() {
     field.value = search.get(name) || "";
     field.toggleAttribute("data-set", Boolean(search.get(name)));
   }
-  find("more").open ||= ["defect_type", "version", "void", "repeats"].some((name) => search.get(name));
+  find("more").open ||= MORE.some((name) => search.get(name));
   const queue = inQueue();
   form.hidden = find("statistics").hidden = find("csv").hidden = queue;
   find("tab-all").toggleAttribute("aria-current", !queue);
