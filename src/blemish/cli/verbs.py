@@ -16,6 +16,7 @@ VERBS = {
     "inspect": "Pass or reject photographs, and show where.",
     "decide": "Show or change where an inspector rejects.",
     "drift": "Say whether light, lens or parts have changed, and since when.",
+    "insight": "Say what the history tells of the process.",
     "view": "Show or narrow what an inspector looks at.",
     "check": "Find what is wrong with a folder of images.",
     "explore": "Know the images before trusting a model.",

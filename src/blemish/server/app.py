@@ -22,6 +22,7 @@ from blemish.server.routes import (
     explanations,
     gallery,
     health,
+    insight,
     inspect,
     inspections,
     inspectors,
@@ -76,7 +77,7 @@ def create_app(service: Service) -> FastAPI:
     problems.install(app)
     answering = (
         inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, audit, keys,
-        settings, health, parts, versions, uploads, voiding, review_queue, documentation,
+        settings, health, parts, versions, uploads, voiding, review_queue, insight, documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)
