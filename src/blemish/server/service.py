@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 from blemish.core.errors import BlemishError, OverloadedError, UsageError
