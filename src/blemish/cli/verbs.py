@@ -41,7 +41,6 @@ VERBS = {
     "restore": "Make a station's home of a backup.",
     "key": "API keys of the service.",
     "shadow": "Let a version judge beside the active one, before it takes over.",
-    "signals": "Show which signals wait or are set aside, and send them again.",
     "audit": "Show who changed which inspector, decision or key of the service.",
     "gallery": "Keep defects, to find similar ones.",
 }
