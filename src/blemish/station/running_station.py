@@ -15,6 +15,7 @@ from blemish.core.errors import BlemishError, UsageError
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
 from blemish.station.active_version import ActiveVersion
+from blemish.station.clock import ClockWatch
 from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
 from blemish.station.drift_watching import DriftWatching
@@ -74,7 +75,7 @@ class RunningStation:
         self._state: State = "starting"
         self._started_all = False
         self._started = datetime.now(UTC)
-        self.troubles, self.counts = Troubles(), StationCounts()
+        self.troubles, self.counts, self._clock = Troubles(), StationCounts(), ClockWatch()
         limits = DecodeLimits(
             max_bytes=line.max_bytes,
             max_pixels=line.max_pixels,
@@ -86,6 +87,7 @@ class RunningStation:
         self._log = InspectionLog(database, home.station)
         kept = {"keep": line.keep, "days": line.keep_days, "gigabytes": line.keep_gigabytes}
         self._retention = Retention(home.path / "retention.json", database, kept, line.buffer_megabytes)
+        self._clock = ClockWatch()
         self._images = ImageStore(home.images, self._retention.policy(), home.buffer)
         shelf = InspectorShelf(home, database)
         self._drift = DriftWatching(DriftWatch(database, shelf, None, None), shelf)
@@ -166,9 +168,10 @@ class RunningStation:
         if self._started_all:
             self._intake.join(2)
             self._loop.stop(seconds / 2)
-            self._dispatcher.stop(max(0.5, until - time.monotonic()))
-        if self._gate is not None:
+        if self._gate is not None:  # before what may take longer: the conveyor goes on
             self._gate.stop(2)
+        if self._started_all:
+            self._dispatcher.stop(max(0.5, until - time.monotonic()))
         if self._metadata is not None:
             self._metadata.stop()
         self._drift.stop(5)
@@ -219,6 +222,8 @@ class RunningStation:
         if self._metadata is not None:
             follow("metadata", self._metadata.state().trouble)
         follow("photographs", self._images.trouble)
+        self._clock.look()
+        follow("clock", self._clock.trouble, say=False)  # the log has it when it is set
 
     def write_status(self) -> None:
         """Let page, API and metrics know.
@@ -309,7 +314,7 @@ class RunningStation:
         while True:
             try:
                 self._images.policy = self._retention.policy()  # the page may have changed it
-                self._log.forget_image(self._images.prune(datetime.now(UTC)))
+                self._log.forget_image(self._images.prune(self._clock.now()))
             except BlemishError as error:
                 logger.warning("Old photographs are removed later: %s", error)
             except Exception:
