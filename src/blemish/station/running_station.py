@@ -75,7 +75,7 @@ class RunningStation:
         self._state: State = "starting"
         self._started_all = False
         self._started = datetime.now(UTC)
-        self.troubles, self.counts = Troubles(), StationCounts()
+        self.troubles, self.counts, self._clock = Troubles(), StationCounts(), ClockWatch()
         limits = DecodeLimits(
             max_bytes=line.max_bytes,
             max_pixels=line.max_pixels,
@@ -224,7 +224,7 @@ class RunningStation:
             follow("metadata", self._metadata.state().trouble)
         follow("photographs", self._images.trouble)
         self._clock.look()
-        follow("clock", self._clock.trouble, say=False)
+        follow("clock", self._clock.trouble, say=False)  # the log has it when it is set
 
     def write_status(self) -> None:
         """Let page, API and metrics know.
