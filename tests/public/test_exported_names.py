@@ -65,6 +65,7 @@ NAMES = [
     "evaluate",
     "explore_images",
     "fit",
+    "insight",
     "learn",
     "load",
     "normal_images",

@@ -18,6 +18,7 @@ VERBS = {
     "learn": "Learn from corrections, and replay that on the past.",
     "drift": "Say whether light, lens or parts have changed, and since when.",
     "export": "Write an inspector as one graph for other runtimes.",
+    "insight": "Say what the history tells of the process.",
     "view": "Show or narrow what an inspector looks at.",
     "check": "Find what is wrong with a folder of images.",
     "explore": "Know the images before trusting a model.",

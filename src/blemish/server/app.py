@@ -22,6 +22,7 @@ from blemish.server.routes import (
     explanations,
     gallery,
     health,
+    insight,
     inspect,
     inspections,
     inspectors,
@@ -32,6 +33,7 @@ from blemish.server.routes import (
     review_queue,
     settings,
     shadow,
+    stations,
     statistics,
     uploads,
     versions,
@@ -78,7 +80,7 @@ def create_app(service: Service) -> FastAPI:
     problems.install(app)
     answering = (
         inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, learn, audit, keys,
-        settings, health, parts, versions, shadow, uploads, voiding, review_queue, documentation,
+        settings, health, parts, versions, shadow, uploads, voiding, review_queue, stations, insight, documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)

@@ -15,6 +15,7 @@ from blemish.core.errors import BlemishError, UsageError
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
 from blemish.station.active_version import ActiveVersion
+from blemish.station.clock import ClockWatch
 from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
 from blemish.station.drift_watching import DriftWatching
@@ -32,7 +33,7 @@ from blemish.station.shadow import ShadowJudge
 from blemish.station.shadows import Shadows
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.signals.dispatcher import Dispatcher
-from blemish.station.signals.opening import open_gate, open_sink
+from blemish.station.signals.opening import check_sinks, open_gate, open_sink
 from blemish.station.sources.opening import open_source
 from blemish.station.station_counts import StationCounts
 from blemish.station.station_settings import StationSettings
@@ -74,7 +75,7 @@ class RunningStation:
         self._state: State = "starting"
         self._started_all = False
         self._started = datetime.now(UTC)
-        self.troubles, self.counts = Troubles(), StationCounts()
+        self.troubles, self.counts, self._clock = Troubles(), StationCounts(), ClockWatch()
         limits = DecodeLimits(
             max_bytes=line.max_bytes,
             max_pixels=line.max_pixels,
@@ -86,11 +87,13 @@ class RunningStation:
         self._log = InspectionLog(database, home.station)
         kept = {"keep": line.keep, "days": line.keep_days, "gigabytes": line.keep_gigabytes}
         self._retention = Retention(home.path / "retention.json", database, kept, line.buffer_megabytes)
+        self._clock = ClockWatch()
         self._images = ImageStore(home.images, self._retention.policy(), home.buffer)
         shelf = InspectorShelf(home, database)
         self._drift = DriftWatching(DriftWatch(database, shelf, None, None), shelf)
         self._metadata = MetadataReader(settings.metadata, limits) if settings.metadata else None
         self._gate = open_gate(settings.gate, home, identity) if settings.gate else None
+        check_sinks(settings.sink, [source for source in settings.source if source.kind == "folder"])
         sinks = [open_sink(one, home, self._images.read, identity) for one in settings.sink]
         self._dispatcher = Dispatcher(database, identity, sinks)
         photographs = TakenPhotographs(database, identity, settings.sink)
@@ -166,9 +169,10 @@ class RunningStation:
         if self._started_all:
             self._intake.join(2)
             self._loop.stop(seconds / 2)
-            self._dispatcher.stop(max(0.5, until - time.monotonic()))
-        if self._gate is not None:
+        if self._gate is not None:  # before what may take longer: the conveyor goes on
             self._gate.stop(2)
+        if self._started_all:
+            self._dispatcher.stop(max(0.5, until - time.monotonic()))
         if self._metadata is not None:
             self._metadata.stop()
         self._drift.stop(5)
@@ -219,6 +223,8 @@ class RunningStation:
         if self._metadata is not None:
             follow("metadata", self._metadata.state().trouble)
         follow("photographs", self._images.trouble)
+        self._clock.look()
+        follow("clock", self._clock.trouble, say=False)  # the log has it when it is set
 
     def write_status(self) -> None:
         """Let page, API and metrics know.
@@ -309,7 +315,7 @@ class RunningStation:
         while True:
             try:
                 self._images.policy = self._retention.policy()  # the page may have changed it
-                self._log.forget_image(self._images.prune(datetime.now(UTC)))
+                self._log.forget_image(self._images.prune(self._clock.now()))
             except BlemishError as error:
                 logger.warning("Old photographs are removed later: %s", error)
             except Exception:

@@ -51,6 +51,7 @@ def versions(
         before=service.shelf.previous(part.name),
         corrections=_corrections(service, part.name),
         learning=_last_learning(service, part.name),
+        shadow=service.shadows.latest(part.name),
         audited=audited,
     )
 
