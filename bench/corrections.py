@@ -95,6 +95,11 @@ class Measured:
         return float(np.mean(self.rejected[self.good]))
 
     @property
+    def stopped(self) -> float:
+        """Share of good parts that do not pass: rejected, or shown to a person."""
+        return float(np.mean(~self.passed[self.good]))
+
+    @property
     def escapes(self) -> float:
         """Share of defective parts that pass."""
         return float(np.mean(self.passed[~self.good]))
@@ -122,8 +127,8 @@ class Row:
     confirmed: float
     waiting: float
     head: str
-    before: tuple[float, float, float]
-    after: tuple[float, float, float]
+    before: tuple[float, float, float, float]
+    after: tuple[float, float, float, float]
 
 
 def photographs_of(root: Path, inspector: Inspector, graph: BankGraph, most: int) -> list[Photograph]:
@@ -262,24 +267,31 @@ def _row(
     )
 
 
-def _figures(measured: Sequence[Measured]) -> tuple[float, float, float]:
-    """False rejects and escapes of both halves together, and the mean of their AUROC."""
+def _figures(measured: Sequence[Measured]) -> tuple[float, float, float, float]:
+    """False rejects, escapes and good parts that do not pass of both halves together, and the mean of their AUROC."""
     whole = measured[0].joined(measured[1])
-    return whole.false_rejects, whole.escapes, float(np.mean([one.auroc for one in measured]))
+    auroc = float(np.mean([one.auroc for one in measured]))
+    return whole.false_rejects, whole.escapes, whole.stopped, auroc
 
 
 def shown(rows: Sequence[Row]) -> str:
     """The table in Markdown."""
     head = (
         "part", "corrections", "of wrong verdicts", "wait", "head finds",
-        "false rejects", "escapes", "AUROC",
+        "false rejects", "escapes", "good not passed", "AUROC",
     )  # fmt: skip
     lines = []
     for row in rows:
         said = f"{row.asked}{', a tenth of them wrong' if row.noisy else ''}"
-        figures = [
-            f"{old:.1%} -> {new:.1%}" for old, new in zip(row.before[:2], row.after[:2], strict=True)
-        ] + [f"{row.before[2]:.3f} -> {row.after[2]:.3f}"]
+        figures = (
+            [
+                f"{old:.1%} -> {new:.1%}"
+                if np.isfinite([old, new]).all()
+                else "-"  # not measured by an older run
+                for old, new in zip(row.before[:3], row.after[:3], strict=True)
+            ]
+            + [f"{row.before[3]:.3f} -> {row.after[3]:.3f}"]
+        )
         lines.append((row.part, said, f"{row.wrong_verdicts:g}", f"{row.waiting:g}", row.head, *figures))
     return table(head, lines)
 

@@ -19,8 +19,8 @@ class Measured(Protocol):
     part: str
     asked: int
     noisy: bool
-    before: tuple[float, float, float]
-    after: tuple[float, float, float]
+    before: tuple[float, float, float, float]
+    after: tuple[float, float, float, float]
 
 
 def write_chart(rows: Sequence[Measured], path: Path) -> None:
