@@ -24,6 +24,7 @@ from blemish.station.inspection_queue import Judged, Refused
 from blemish.station.photograph import PartMetadata, Photograph
 from blemish.station.records import check_line
 from blemish.station.signals.secret import read_secret
+from blemish.station.signals.signal import Signal
 from blemish.station.sources.arrival import Answered, Arrival, Known, SourceState, Tally
 from blemish.station.sources.reconnecting import BackOff
 from blemish.station.sources.settings import HttpSource
@@ -36,6 +37,9 @@ _ARRIVES_SECONDS = 60.0  # that a photograph may take
 _STOP_SECONDS = 0.5
 _MOST_PENDING = 10_000
 _SHORTEST_TOKEN = 16
+_OF_SINKS = ("id", "station", "origin", "repeated")
+"""What of the document of a verdict means something to sinks alone."""
+
 _FIELDS = ("serial_number", "batch", "shift", "camera")
 logger = logging.getLogger("blemish.station")
 
@@ -297,11 +301,9 @@ def _told(key: str, done: Future[Judged | Refused]) -> tuple[int, dict[str, Any]
     judged = done.result()
     if isinstance(judged, Refused):
         raise _RefusedError(422, judged.detail)
-    record = judged.record
-    said = {
-        name: getattr(record, name) for name in ("id", "inspector", "version", "score", "p_value", "reason")
-    }
-    return 200, {"key": key, "verdict": str(record.verdict), "time": record.time.isoformat(), **said}
+    document = Signal.of(judged.record, "", None, False).to_json()
+    told = {name: value for name, value in document.items() if name not in _OF_SINKS}
+    return 200, {"key": key, **told}
 
 
 def _metadata(request: Request) -> PartMetadata:
