@@ -21,7 +21,7 @@ SIZES = ((390, 844), (820, 1180), (1280, 800), (640, 400))
 
 ADDRESSES = (
     "/", "/parts/washer", "/parts/washer/decide", "/parts/washer/history", "/parts/washer/history?queue=review",
-    "/parts/washer/versions", "/train", "/explore", "/benchmark", "/settings", "/parts/gasket",
+    "/parts/washer/insight", "/parts/washer/versions", "/train", "/explore", "/benchmark", "/settings", "/parts/gasket",
 )  # fmt: skip
 
 
