@@ -73,6 +73,7 @@ NAMES = [
     "preview_decision",
     "register",
     "require_fitted",
+    "shadow",
     "write_sample_line",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -110,6 +111,59 @@ def test_an_inspection_opens_beside_the_list_by_keyboard_alone(watched: Watched)
     page.wait_for_selector("#drawer", state="hidden")
     assert "inspection=" not in page.url
     assert page.evaluate("document.activeElement.closest('tr')?.dataset.number") == str(listed[1])
+
+
+def test_two_inspections_stand_side_by_side_at_an_address_of_their_own(watched: Watched) -> None:
+    page = watched.go(HERE).page
+    first, second, third = ids(watched)[:3]
+    page.locator("#rows a.open").first.focus()
+    page.keyboard.press("Enter")
+    page.locator("#title", has_text=f"Inspection {first}").wait_for()
+    page.keyboard.press("c")
+    page.locator("#compare-sides", has_text="Choose the other in the list").wait_for()
+    assert f"compare={first}" in page.url and page.locator("#drawer").is_hidden()
+    page.locator("#rows a.open").nth(2).focus()
+    page.keyboard.press("Enter")
+    page.locator(f"#compare-title:text-is('Inspections {first} and {third}')").wait_for()
+    page.locator(".side .legend:visible").nth(1).wait_for()  # colours have values beside them
+    page.reload(wait_until="networkidle")
+    sides = page.locator(".side")
+    assert sides.evaluate_all("all => all.map((one) => one.dataset.number)") == [str(first), str(third)]
+    for place in (0, 1):
+        side = sides.nth(place)
+        assert side.locator(".verdict, .said-why:not(:empty)").count() == 2
+        assert re.search(r"Version\s+1", side.inner_text())
+        assert (
+            side.locator(".stage img").first.evaluate("one => one.decode().then(() => one.naturalWidth)")
+            == 128
+        )
+    assert watched.violations() == [] and watched.overflow() <= 0
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert watched.overflow() <= 0
+    sides.first.get_by_role("link").first.click()
+    page.locator("#title", has_text=f"Inspection {first}").wait_for()
+    page.go_back(wait_until="networkidle")
+    sides.nth(1).wait_for()
+    page.keyboard.press("Escape")
+    assert page.locator("#compare").is_hidden() and "compare=" not in page.url
+    assert second in ids(watched)
+
+
+def test_what_cannot_be_compared_is_said(watched: Watched, station: Any, fitted: Path, good: bytes) -> None:
+    station.service.shelf.add(fitted, "gasket")
+    station.service.shelf.activate("gasket", 1)
+    form = {"inspector": "gasket"}
+    with station.client() as client:
+        sent = client.post("/v1/inspect", data=form, files={"images": ("other.png", good)})
+        number = sent.json()["inspections"][0]["id"]
+    here = ids(watched.go(HERE))[0]
+    watched.go(f"{HERE}?compare={here},{number}")
+    assert f"Inspection {number} is of gasket" in watched.text("#compare-note")
+    assert watched.page.locator(".side").count() == 1
+    watched.go(f"{HERE}?compare={here},999999")
+    assert "999999" in watched.text("#compare-note")
+    assert all("404" in one for one in watched.troubles)
+    watched.troubles.clear()
 
 
 def test_what_is_said_stays_with_its_part(watched: Watched, station: Any) -> None:

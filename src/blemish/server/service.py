@@ -9,15 +9,13 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from blemish.core.errors import BlemishError, NotFoundError, OverloadedError, UsageError
+from blemish.core.errors import BlemishError, OverloadedError, UsageError
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
 from blemish.server.decisions import Decisions
-from blemish.server.inspectors import Inspectors
+from blemish.server.gallery_questions import GalleryQuestions
 from blemish.server.job import Job
 from blemish.server.job_requests import (
     DefectsRequest,
@@ -31,22 +29,26 @@ from blemish.server.job_requests import (
 from blemish.server.jobs import Jobs
 from blemish.server.metrics import Metrics
 from blemish.server.part_pictures import PartPictures
-from blemish.server.past_defects import PastDefects, Similar, open_past_defects
+from blemish.server.past_defects import open_past_defects
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
+from blemish.server.stations import Stations
 from blemish.server.thumbnails import Thumbnails
 from blemish.server.training import require_training
 from blemish.server.uploaded_sets import UploadedSets
 from blemish.server.uploads import DEFAULT_LIMITS
 from blemish.server.versions import Versions
 from blemish.station.audit import AuditLog
+from blemish.station.clock import ClockWatch
 from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
 from blemish.station.drift_report import Drift
+from blemish.station.drift_watching import DriftWatching
 from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.home import Home
 from blemish.station.image_store import ImageStore, KeepPolicy
 from blemish.station.inspection_queue import InspectionQueue, Judged, QueueLimits, Refused, Task
+from blemish.station.inspectors import Inspectors
 from blemish.station.keys import KeyStore
 from blemish.station.log import InspectionLog
 from blemish.station.part_counts import PartCounts
@@ -54,15 +56,14 @@ from blemish.station.photograph import Photograph
 from blemish.station.records import Feedback, InspectionRecord, NewFeedback
 from blemish.station.retention import Retention
 from blemish.station.review_queue import ReviewQueue
+from blemish.station.shadow import ShadowJudge
+from blemish.station.shadows import Shadows
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
 from blemish.station.voiding import Voiding
 
-if TYPE_CHECKING:
-    from blemish.gallery.clusters import Clusters
-
 PRUNE_SECONDS = 600.0
-_DRIFT_SECONDS = 2.0
+_CLOCK_SECONDS = 5.0
 
 logger = logging.getLogger("blemish.server")
 
@@ -76,16 +77,19 @@ class Service:
         log, statistics, images, thumbnails, keys, shelf: the history.
         review_queue: what needs a person first.
         voiding: what shall not count.
-        retention: which photographs are kept.
+        retention, clock: which photographs are kept, and the time by which they are old.
         drift: whether light, lens or parts have changed.
         inspectors: which version judges.
+        shadows, shadow_judge: versions that judge beside the active one.
         decisions: how it makes verdicts of scores.
         audit: who changed what.
+        stations: lines that run by themselves.
         queue: photographs on their way to a verdict.
         reinspection: photographs judged beside the line, without a record.
         part_pictures: small pictures of parts.
         versions: what is known of versions.
         past_defects: the gallery; None where there is none, and `gallery_trouble` says why in one sentence.
+        gallery: what people ask of it.
         jobs: trainings and other long work, in processes of their own.
         uploads: photographs that were sent for jobs.
         metrics: what Prometheus reads.
@@ -103,6 +107,7 @@ class Service:
             pixels_option="--max-pixels",
         )
         self.home = Home(settings.home)
+        self.clock = ClockWatch()
         self.database = Database(settings.database or self.home.database_url)
         self.database.upgrade()
         station = self.home.station
@@ -145,8 +150,20 @@ class Service:
         self.metrics.queued.set_function(lambda: self.queue.length)
         self.metrics.queue_size.set(settings.queue_size)
         self.inspectors = Inspectors(self.shelf, self.queue.prepare)
+        self.shadows = Shadows(self.database, self.shelf)
+        self.shadow_judge = ShadowJudge(
+            self.shadows,
+            self.shelf,
+            limits,
+            lambda: self.queue.length == 0,
+            self.inspectors.activate,
+            self._keep_difference,
+        )
+        self.metrics.shadow_waiting.set_function(lambda: self.shadow_judge.waiting)
         self.decisions = Decisions(self.database, self.shelf, self.inspectors, self.jobs)
         self.audit = AuditLog(self.database)
+        self.stations = Stations(self.home, self.database, settings)
+        self.metrics.watch_stations(self.stations.statuses)
         self.reinspection = Reinspection(self.shelf, self.images, limits)
         self.part_pictures = PartPictures(PartCounts(self.database), self.images, self.reinspection)
         self.versions = Versions(self)
@@ -157,12 +174,13 @@ class Service:
             self.reinspection.for_gallery,
             lambda: self.queue.idle_seconds,
         )
+        self.gallery = GalleryQuestions(
+            self.past_defects, self.gallery_trouble, self.reinspection, self.inspectors
+        )
         self.ready = False
         self._stopped, self._untidy = threading.Event(), threading.Event()
         self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
-        self._logged = threading.Event()
-        self._drifts: dict[str, Drift] = {}
-        self._drift_watching = threading.Thread(target=self._watch_drift, name="drift", daemon=True)
+        self._drift_watching = DriftWatching(self.drift, self.shelf)
 
     def start(self) -> None:
         """Compile the active inspectors and start judging."""
@@ -172,11 +190,12 @@ class Service:
             except BlemishError as error:  # the others can judge
                 logger.error("%s", error)
         self.queue.start()
+        self.shadow_judge.start()
         if self.past_defects:
             self.past_defects.start()
         self._housekeeping.start()
-        self._logged.set()  # what was logged before is read now, not at the first inspection
         self._drift_watching.start()
+        self.stations.processes.begin()
         self.ready = True
 
     def stop(self) -> None:
@@ -186,14 +205,15 @@ class Service:
         self.ready = False
         self._stopped.set()
         self._untidy.set()
-        self._logged.set()
         self.queue.stop(self.settings.stop_seconds)
+        self.shadow_judge.stop()
+        self.stations.processes.end(self.settings.stop_seconds)
         self.jobs.close()
         if self.past_defects:
             self.past_defects.stop()
-        for thread in (self._housekeeping, self._drift_watching):
-            if thread.is_alive():
-                thread.join(30)
+        self._drift_watching.stop(30)
+        if self._housekeeping.is_alive():
+            self._housekeeping.join(30)
         self.database.close()
 
     def submit(
@@ -334,7 +354,7 @@ class Service:
 
     def _void_changed(self, record: InspectionRecord) -> InspectionRecord:
         self.drift.read_again(record.inspector, record.id)
-        self._logged.set()
+        self._drift_watching.wake()
         if self.past_defects:
             self.past_defects.wake()
         return record
@@ -349,42 +369,17 @@ class Service:
         self._untidy.set()
         return self.images.policy
 
-    def similar(
-        self,
-        what: InspectionRecord | bytes,
-        inspector: str | None = None,
-        top: int = 5,
-        category: str | None = None,
-        defect_type: str | None = None,
-        since: datetime | None = None,
-    ) -> Similar:
-        """The past defects most similar to a record's photograph, or to an image file's bytes, nearest first.
-
-        Args:
-            what: a record (then its own inspector says where the defect is), or the bytes of a file.
-            inspector: name of the inspector, for bytes.
-            top: how many.
-            category: only defects of this part; of the inspector's own when None.
-            defect_type, since: only such defects; all when None.
-
-        Raises:
-            NotFoundError: there is no such inspector, the photograph is not kept, or there is no gallery.
-            ImageError: the bytes are not an image.
-        """
-        past_defects = self._gallery()
-        if isinstance(what, bytes):
-            photograph = Photograph(what, "the photograph")
-            judgement = self.reinspection.of_photograph(self.inspectors.active(inspector or ""), photograph)
-            truth, digest = None, None
-        else:
-            judgement, truth, digest = self.reinspection.of_record(what), what.truth, what.image_digest
-        part = category or judgement.version.name  # what other parts show is no answer
-        return past_defects.similar(judgement, truth, top, part, defect_type, since, digest)
+    @property
+    def trouble(self) -> str | None:
+        """The worst of what is wrong at present, in one sentence with its cause; None when all is well."""
+        return self.queue.trouble or self.images.trouble or self.clock.trouble
 
     @property
     def troubles(self) -> list[str]:
         """What the server does without at present, a sentence each; those who have no key are not told more."""
         said = (
+            ("No verdict can be logged at present: see the log.", self.queue.trouble),
+            ("The clock was set: see the log.", self.clock.trouble),
             ("Images are not kept at present: see the log.", self.images.trouble),
             ("There is no gallery: see the log.", self.gallery_trouble),
         )
@@ -392,8 +387,8 @@ class Service:
 
     def known_drift(self, name: str, version: int) -> Drift | None:
         """What was read last of a version's drift, without waiting; None where that is still to come."""
-        self._logged.set()  # another process may have logged something
-        found = self._drifts.get(name)
+        self._drift_watching.wake()  # another process may have logged something
+        found = self._drift_watching.known.get(name)
         return found if found is not None and found.version == version else None
 
     def learn_anew(self, name: str, by: str = "local", note: str | None = None) -> Drift:
@@ -402,63 +397,37 @@ class Service:
         Raises:
             NotFoundError: no version of this inspector is active.
         """
-        self._drifts[name] = self.drift.learn_anew(name, by, note)
-        return self._drifts[name]
-
-    def clusters(self, category: str | None = None, min_cluster_size: int = 5) -> Clusters:
-        """Which past defects look alike, of each category or of one.
-
-        Raises:
-            NotFoundError: there is no gallery.
-            MissingExtraError: scikit-learn is not installed.
-        """
-        return self._gallery().clusters(category, min_cluster_size)
-
-    def _gallery(self) -> PastDefects:
-        if self.past_defects is None:
-            raise NotFoundError(self.gallery_trouble or "This server has no gallery.")
-        return self.past_defects
+        self._drift_watching.known[name] = drift = self.drift.learn_anew(name, by, note)
+        return drift
 
     def _after_commit(self, judged: Judged) -> None:
-        self._logged.set()
+        self._drift_watching.wake()
+        self.shadow_judge.offer(judged.photograph, judged.record)
         if self.past_defects and judged.record.verdict is Verdict.REJECT:
             self.past_defects.wake()
+
+    def _keep_difference(
+        self, content: bytes, suffix: str, verdict: Verdict, record: InspectionRecord
+    ) -> None:
+        """Keep the photograph of a pass that another version would not pass, so that a person may look at it."""
+        if record.image_suffix is None and (kept := self.images.keep(content, suffix, verdict)) is not None:
+            self.log.remember_image(record.image_digest, kept)
 
     def _keep_house(self) -> None:
         """Remove photographs by policy, and forget that they were kept."""
         while True:
+            self.clock.look()
             try:
                 self.images.policy = (
                     self.retention.policy()
                 )  # another server of this home may have changed it
-                self.log.forget_image(self.images.prune(datetime.now(UTC)))
+                self.log.forget_image(self.images.prune(self.clock.now()))
                 self.uploads.prune()
             except Exception:
                 logger.exception("Old photographs could not be removed; it is tried again later.")
-            self._untidy.wait(PRUNE_SECONDS)
+            end = time.monotonic() + PRUNE_SECONDS
+            while time.monotonic() < end and not self._untidy.wait(_CLOCK_SECONDS):
+                self.clock.look()
             self._untidy.clear()
             if self._stopped.is_set():
-                return
-
-    def _watch_drift(self) -> None:
-        """Read on after what was logged, and write to the server's log what has changed."""
-        said: dict[str, str] = {}
-        while True:
-            self._logged.wait()
-            self._logged.clear()
-            if self._stopped.is_set():
-                return
-            try:
-                for version in self.shelf.active_all():
-                    drift = self._drifts[version.name] = self.drift.drift(version.name)
-                    state = "; ".join(one.statistic for one in drift.moved)
-                    if state != said.get(version.name, ""):
-                        level = logging.WARNING if state else logging.INFO
-                        logger.log(level, "%s: %s", version.title, drift.message)
-                    said[version.name] = state
-            except Exception:
-                logger.exception(
-                    "Drift could not be looked for; it is tried again after the next inspection."
-                )
-            if self._stopped.wait(_DRIFT_SECONDS):
                 return

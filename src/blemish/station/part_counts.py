@@ -1,4 +1,4 @@
-"""What the history says of all parts at a glance: verdicts of a span, how usual their reject rate is, what waits.
+"""What the history says of all parts at a glance: verdicts of a span, how usual their reject rate is.
 
 However long the history is, each question reads an index, or besides it the rows of what did not pass.
 """
@@ -111,20 +111,6 @@ class PartCounts:
             passed = max(0, total - reviewed - rejected - not_judged)
             found[name] = VerdictCounts(passed, reviewed, rejected, not_judged)
         return found
-
-    def waiting(self, since: datetime) -> dict[str, int]:
-        """Parts to be reviewed of which nobody has said anything, of each inspector that has any."""
-        query = (
-            select(_ROW.inspector, func.count())
-            .where(
-                _ROW.verdict == Verdict.REVIEW.value,
-                _ROW.truth.is_(None),
-                *conditions(InspectionFilter(since=since, void=False)),
-            )
-            .group_by(_ROW.inspector)
-        )
-        with self._database.session() as session:
-            return {str(name): int(n) for name, n in session.execute(query)}
 
     def latest(self, names: Sequence[str]) -> dict[str, LatestInspection]:
         """The latest inspection of each inspector that has any."""

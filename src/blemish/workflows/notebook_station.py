@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from blemish.workflows.drift import DriftResult
     from blemish.workflows.insight import InsightResult
     from blemish.workflows.preview import PreviewResult
+    from blemish.workflows.shadow import ShadowResult
 
 
 def drift(
@@ -190,3 +191,50 @@ def preview_decision(
     path = inspector.path if isinstance(inspector, Inspector) else Path(inspector)
     with opened_station(None if home is None else Path(home), database) as station:
         return preview_at(station, path, policy_of(policy), of_regions, last)
+
+
+def shadow(
+    part: str,
+    *,
+    version: int | None = None,
+    parts: int = 500,
+    most_differences: int | None = None,
+    differences: int = 10,
+    home: Path | str | None = None,
+    database: str | None = None,
+    by: str = "local",
+) -> ShadowResult:
+    """Let a version judge beside the active one of a station, or say how far that has come.
+
+    `shadow("screw", version=4, parts=500, home="/var/lib/blemish")` begins; the server or station that runs there
+    judges. `shadow("screw", home=...)` tells: `message`, `report.differences`, `report.rejected`, `differences`.
+
+    Args:
+        part: name of the inspector at the station.
+        version: which one is to judge beside; None to look at the one that does, or did so last.
+        parts: after how many it ends.
+        most_differences: it takes over by itself if at most so many verdicts differ; None where a person decides.
+        differences: the newest parts of which both say something else, at most so many.
+        home: folder of the station; `BLEMISH_HOME` where None.
+        database: URL of its history, if that is not in the home.
+        by: who wants it, for the record.
+
+    Raises:
+        NotFoundError: there is no such inspector or version, or nothing has judged beside yet.
+        UsageError: a number is out of range.
+        BlemishError: another version judges beside already, or the history cannot be used.
+    """
+    from blemish.workflows.shadow import ShadowRequest
+    from blemish.workflows.shadow import shadow as ask
+
+    request = ShadowRequest(
+        inspector=part,
+        version=version,
+        parts=parts if version is not None else None,
+        most_differences=most_differences,
+        differences=differences,
+        by=by,
+        home=None if home is None else Path(home),
+        database=database,
+    )
+    return ask(request)

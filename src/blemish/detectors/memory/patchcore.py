@@ -53,7 +53,9 @@ from blemish.features.cropping import CentreCropped
 from blemish.features.together import Reads
 
 MAP, PATCHES = SCORES = "map", "patches"
-_FEWEST_FOR_CONTEXT = 20
+_FEWEST_FOR_CONTEXT = 5
+"""Photographs for each that counts as similar: of fewer the most similar ones are not alike."""
+
 _FOREGROUND_IMAGES = 16
 _FEW = 8 * MOST_OTHERS
 """Together, copies that are always made fill an eighth of the bank at most."""
@@ -109,8 +111,8 @@ class PatchCore(FrozenFeatureDetector):
         score: "map" for the highest value of the smoothed map, so that score and map are one thing, or "patches" for
             the mean of the highest patch distances.
         top: share of these; 0 takes the maximum.
-        context: number of most similar good images that a score is relative to; 0 for none. It is of whole photographs:
-            there is none where they are read in tiles.
+        context: number of most similar good images that a score is relative to; 0 for none. Five times as many have
+            to be there, and it is of whole photographs: there is none where they are read in tiles.
         reweighting: bank neighbours in the paper's weight of the score, which is of Euclidean distances of patches; 0
             for none.
         sigma: smoothing of the map, in pixels of the input; 8 is one patch.
@@ -179,7 +181,11 @@ class PatchCore(FrozenFeatureDetector):
             bank = self._bank_of(pool)
         self.foreground_ = self._foreground_of(paths)
         context = None
-        if self.context and not self.planned_view().tiled and len(paths) >= _FEWEST_FOR_CONTEXT:
+        if (
+            self.context > 0
+            and not self.planned_view().tiled
+            and len(paths) >= _FEWEST_FOR_CONTEXT * self.context
+        ):
             held = self._cross_validate(paths, self.calibration_folds).values()
             scores, descriptors = self._scores_of(held, self._scoring(pool.grid))
             context = learn_context(descriptors, scores, self.context)

@@ -15,15 +15,18 @@ from blemish.server.page import (
     settings,
     sign_in,
     static_files,
+    stations,
     versions,
-)  # fmt: skip
+)
 from blemish.server.page.frame import problem_page
 from blemish.server.proxies import route_path
 
 
 def install_page(app: FastAPI) -> None:
     """Add the pages to an application, after the API; an address that is nobody's is answered as a page to people."""
-    for module in (static_files, sign_in, settings, parts, judge, decide, versions, jobs, history, insight):
+    for module in (
+        static_files, sign_in, settings, parts, judge, decide, versions, jobs, history, insight, stations,
+    ):  # fmt: skip
         app.include_router(module.router)
     not_found = app.router.default
 

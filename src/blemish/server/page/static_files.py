@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from functools import cache
 from pathlib import Path
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from blemish.server.problems import ProblemError
 from blemish.station.insight.report import STYLE
@@ -27,6 +28,12 @@ def files() -> dict[str, bytes]:
 
 
 @cache
+def compressed() -> dict[str, bytes]:
+    """The same, gzipped: there is no secret in them that lengths could tell."""
+    return {name: gzip.compress(content, 9, mtime=0) for name, content in files().items()}
+
+
+@cache
 def digest() -> str:
     """What stands in their addresses: of all together, so that a module finds its neighbours by a relative address."""
     whole = hashlib.sha256()
@@ -37,17 +44,19 @@ def digest() -> str:
 
 
 @router.get("/static/{version}/{name}")
-def static_file(version: str, name: str) -> Response:
+def static_file(request: Request, version: str, name: str) -> Response:
     """One file; that of another version is answered too, but not kept."""
     content = files().get(name)
     if content is None:
         raise ProblemError(404, "The page has no such file: load it again.")
     kind = _MEDIA_TYPES[Path(name).suffix]
-    kept = _FOR_EVER if version == digest() else "no-store"
-    return Response(content, media_type=f"{kind}; charset=utf-8", headers={"Cache-Control": kept})
+    headers = {"Cache-Control": _FOR_EVER if version == digest() else "no-store", "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        content, headers["Content-Encoding"] = compressed()[name], "gzip"
+    return Response(content, media_type=f"{kind}; charset=utf-8", headers=headers)
 
 
 @router.get("/favicon.ico")
-def icon() -> Response:
+def icon(request: Request) -> Response:
     """The icon, where browsers look for it before a page has named it."""
-    return static_file(digest(), "icon.svg")
+    return static_file(request, digest(), "icon.svg")

@@ -160,7 +160,7 @@ def read(
         service.database,
         service.drift,
         asked,
-        lambda part: service.clusters(part).clusters,
+        lambda part: service.gallery.clusters(part).clusters,
         bucket=bucket,
         zone=zone_of(time_zone),
     )

@@ -178,7 +178,9 @@ export class Drawer {
         const here = address(location.pathname.slice(prefix.length), {inspection: one.inspection_id});
         const picture = element("img", {src: address(`/v1/inspections/${one.inspection_id}/thumbnail`), alt: "", loading: "lazy", width: 96, height: 96});
         picture.addEventListener("error", () => picture.remove());
-        return element("li", {}, element("a", {href: here}, picture, element("span", {}, `${one.inspection_id}`)), element("span", {class: "small"}, name));
+        const both = address(location.pathname.slice(prefix.length), {compare: `${inspection.id},${one.inspection_id}`});
+        return element("li", {}, element("a", {href: here}, picture, element("span", {}, `${one.inspection_id}`)), element("span", {class: "small"}, name),
+          element("a", {href: both, class: "small", "aria-label": `Compare ${inspection.id} with ${one.inspection_id}`}, "Side by side"));
       }),
     );
   }

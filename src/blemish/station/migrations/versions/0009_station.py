@@ -44,10 +44,13 @@ def upgrade() -> None:
         sa.Column("sink", sa.Text(), nullable=False),
         sa.Column("inspection_id", _NUMBER, nullable=False),
         sa.Column("origin", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("set_aside", sa.BigInteger(), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["inspection_id"], ["inspections.id"], name="fk_outbox_inspection_id_inspections"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_outbox_station_sink", "outbox", ["station", "sink", "id"])
+    op.create_index("ix_outbox_station_sink", "outbox", ["station", "sink", "set_aside", "id"])
