@@ -33,7 +33,6 @@ VERBS = {
     "compare-image": "Compare inspectors on one photograph.",
     "serve": "Serve API and web page.",
     "station": "Run a station: photographs come in, verdicts go out.",
-    "signals": "Show which signals wait or are set aside, and send them again.",
     "similar": "Show past defects similar to a photograph's.",
     "demo": "Go the whole way once, on generated parts.",
     "data": "Get real data sets that others publish.",
