@@ -272,7 +272,7 @@ def test_rtsp_by_both_transports(transport: str, monkeypatch: pytest.MonkeyPatch
     with RtspServer([encoded(number, ".jpg", 64) for number in range(7)], "operator", "p@ss/word") as server:
         settings = StreamSource.model_validate({
             "name": "cam", "url": f"rtsp://operator@127.0.0.1:{server.port}/live", "transport": transport,
-            "password_environment": "CAMERA_PASSWORD", "stall_seconds": 1, "open_seconds": 5,
+            "password_env": "CAMERA_PASSWORD", "stall_seconds": 1, "open_seconds": 5,
         })  # fmt: skip
         source = open_source(settings)
         with running(source) as run:
@@ -290,14 +290,14 @@ def test_a_wrong_password_is_no_video_and_never_shown(monkeypatch: pytest.Monkey
     with RtspServer([encoded(1, ".jpg")], "operator", "right") as server:
         url = f"rtsp://operator@127.0.0.1:{server.port}/live"
         stream = NetworkStream(
-            StreamSource(name="cam", url=url, password_environment="CAMERA_PASSWORD", open_seconds=3)
+            StreamSource(name="cam", url=url, password_env="CAMERA_PASSWORD", open_seconds=3)
         )
         with pytest.raises(CameraError, match="user and password are right") as error:
             stream.open()
         assert "wrong-one" not in str(error.value) and "operator" not in str(error.value)
     monkeypatch.delenv("CAMERA_PASSWORD")
-    with pytest.raises(UsageError, match="CAMERA_PASSWORD is empty"):
-        NetworkStream(StreamSource(name="cam", url=url, password_environment="CAMERA_PASSWORD"))
+    with pytest.raises(UsageError, match="CAMERA_PASSWORD, which is not set"):
+        NetworkStream(StreamSource(name="cam", url=url, password_env="CAMERA_PASSWORD"))
 
 
 def test_addresses_are_shown_without_what_opens_them() -> None:

@@ -124,8 +124,8 @@ def test_what_cannot_be_read_is_told(blemish: Callable[..., Any], photographs: P
         (["camera:0", "--every", "2", "--stillness"], "--every and --stillness do not go together"),
         (["camera:0", "--subfolders"], "--subfolders is for folders"),
         (["ftp://10.0.0.1/x"], "is no address of a camera"),
-        (["{in}", "--password-environment", "P"], "is for network cameras"),
-        (["rtsp://10.0.0.1/x", "--password-environment", "P"], "needs its user"),
+        (["{in}", "--password-env", "P"], "is for network cameras"),
+        (["rtsp://10.0.0.1/x", "--password-env", "P"], "needs its user"),
         (["{in}", "--out", "{in}"], "is the source itself"),
     ],
 )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from blemish.station.records import InspectionRecord
+from blemish.station.station_metrics import StationCollector
+from blemish.station.station_status import StationStatus
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -73,6 +77,10 @@ class Metrics:
             "Rejected parts that wait to enter the gallery.",
             registry=self.registry,
         )
+
+    def watch_stations(self, read: Callable[[], Iterable[StationStatus]]) -> None:
+        """Tell of stations, too, as `read` gives them."""
+        self.registry.register(StationCollector(read))
 
     def judged(self, record: InspectionRecord, seconds: float) -> None:
         """Count a photograph that was judged and logged, so many seconds after it was accepted."""

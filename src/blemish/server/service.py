@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from blemish.core.errors import BlemishError, NotFoundError, OverloadedError, UsageError
+from blemish.core.errors import BlemishError, OverloadedError, UsageError
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
 from blemish.server.decisions import Decisions
+from blemish.server.gallery_questions import GalleryQuestions
 from blemish.server.job import Job
 from blemish.server.job_requests import (
     DefectsRequest,
@@ -30,9 +29,10 @@ from blemish.server.job_requests import (
 from blemish.server.jobs import Jobs
 from blemish.server.metrics import Metrics
 from blemish.server.part_pictures import PartPictures
-from blemish.server.past_defects import PastDefects, Similar, open_past_defects
+from blemish.server.past_defects import open_past_defects
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
+from blemish.server.stations import Stations
 from blemish.server.thumbnails import Thumbnails
 from blemish.server.training import require_training
 from blemish.server.uploaded_sets import UploadedSets
@@ -62,9 +62,6 @@ from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
 from blemish.station.voiding import Voiding
 
-if TYPE_CHECKING:
-    from blemish.gallery.clusters import Clusters
-
 PRUNE_SECONDS = 600.0
 _CLOCK_SECONDS = 5.0
 
@@ -86,11 +83,13 @@ class Service:
         shadows, shadow_judge: versions that judge beside the active one.
         decisions: how it makes verdicts of scores.
         audit: who changed what.
+        stations: lines that run by themselves.
         queue: photographs on their way to a verdict.
         reinspection: photographs judged beside the line, without a record.
         part_pictures: small pictures of parts.
         versions: what is known of versions.
         past_defects: the gallery; None where there is none, and `gallery_trouble` says why in one sentence.
+        gallery: what people ask of it.
         jobs: trainings and other long work, in processes of their own.
         uploads: photographs that were sent for jobs.
         metrics: what Prometheus reads.
@@ -163,6 +162,8 @@ class Service:
         self.metrics.shadow_waiting.set_function(lambda: self.shadow_judge.waiting)
         self.decisions = Decisions(self.database, self.shelf, self.inspectors, self.jobs)
         self.audit = AuditLog(self.database)
+        self.stations = Stations(self.home, self.database, settings)
+        self.metrics.watch_stations(self.stations.statuses)
         self.reinspection = Reinspection(self.shelf, self.images, limits)
         self.part_pictures = PartPictures(PartCounts(self.database), self.images, self.reinspection)
         self.versions = Versions(self)
@@ -172,6 +173,9 @@ class Service:
             GalleryChanges(self.database, station),
             self.reinspection.for_gallery,
             lambda: self.queue.idle_seconds,
+        )
+        self.gallery = GalleryQuestions(
+            self.past_defects, self.gallery_trouble, self.reinspection, self.inspectors
         )
         self.ready = False
         self._stopped, self._untidy = threading.Event(), threading.Event()
@@ -191,6 +195,7 @@ class Service:
             self.past_defects.start()
         self._housekeeping.start()
         self._drift_watching.start()
+        self.stations.processes.begin()
         self.ready = True
 
     def stop(self) -> None:
@@ -202,6 +207,7 @@ class Service:
         self._untidy.set()
         self.queue.stop(self.settings.stop_seconds)
         self.shadow_judge.stop()
+        self.stations.processes.end(self.settings.stop_seconds)
         self.jobs.close()
         if self.past_defects:
             self.past_defects.stop()
@@ -363,38 +369,6 @@ class Service:
         self._untidy.set()
         return self.images.policy
 
-    def similar(
-        self,
-        what: InspectionRecord | bytes,
-        inspector: str | None = None,
-        top: int = 5,
-        category: str | None = None,
-        defect_type: str | None = None,
-        since: datetime | None = None,
-    ) -> Similar:
-        """The past defects most similar to a record's photograph, or to an image file's bytes, nearest first.
-
-        Args:
-            what: a record (then its own inspector says where the defect is), or the bytes of a file.
-            inspector: name of the inspector, for bytes.
-            top: how many.
-            category: only defects of this part; of the inspector's own when None.
-            defect_type, since: only such defects; all when None.
-
-        Raises:
-            NotFoundError: there is no such inspector, the photograph is not kept, or there is no gallery.
-            ImageError: the bytes are not an image.
-        """
-        past_defects = self._gallery()
-        if isinstance(what, bytes):
-            photograph = Photograph(what, "the photograph")
-            judgement = self.reinspection.of_photograph(self.inspectors.active(inspector or ""), photograph)
-            truth, digest = None, None
-        else:
-            judgement, truth, digest = self.reinspection.of_record(what), what.truth, what.image_digest
-        part = category or judgement.version.name  # what other parts show is no answer
-        return past_defects.similar(judgement, truth, top, part, defect_type, since, digest)
-
     @property
     def trouble(self) -> str | None:
         """The worst of what is wrong at present, in one sentence with its cause; None when all is well."""
@@ -425,20 +399,6 @@ class Service:
         """
         self._drift_watching.known[name] = drift = self.drift.learn_anew(name, by, note)
         return drift
-
-    def clusters(self, category: str | None = None, min_cluster_size: int = 5) -> Clusters:
-        """Which past defects look alike, of each category or of one.
-
-        Raises:
-            NotFoundError: there is no gallery.
-            MissingExtraError: scikit-learn is not installed.
-        """
-        return self._gallery().clusters(category, min_cluster_size)
-
-    def _gallery(self) -> PastDefects:
-        if self.past_defects is None:
-            raise NotFoundError(self.gallery_trouble or "This server has no gallery.")
-        return self.past_defects
 
     def _after_commit(self, judged: Judged) -> None:
         self._drift_watching.wake()

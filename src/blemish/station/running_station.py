@@ -87,6 +87,7 @@ class RunningStation:
         self._log = InspectionLog(database, home.station)
         kept = {"keep": line.keep, "days": line.keep_days, "gigabytes": line.keep_gigabytes}
         self._retention = Retention(home.path / "retention.json", database, kept, line.buffer_megabytes)
+        self._clock = ClockWatch()
         self._images = ImageStore(home.images, self._retention.policy(), home.buffer)
         shelf = InspectorShelf(home, database)
         self._drift = DriftWatching(DriftWatch(database, shelf, None, None), shelf)
@@ -167,9 +168,10 @@ class RunningStation:
         if self._started_all:
             self._intake.join(2)
             self._loop.stop(seconds / 2)
-            self._dispatcher.stop(max(0.5, until - time.monotonic()))
-        if self._gate is not None:
+        if self._gate is not None:  # before what may take longer: the conveyor goes on
             self._gate.stop(2)
+        if self._started_all:
+            self._dispatcher.stop(max(0.5, until - time.monotonic()))
         if self._metadata is not None:
             self._metadata.stop()
         self._drift.stop(5)
