@@ -15,6 +15,7 @@ VERBS = {
     "stress": "Measure an inspector on disturbed photographs.",
     "inspect": "Pass or reject photographs, and show where.",
     "decide": "Show or change where an inspector rejects.",
+    "learn": "Learn from corrections, and replay that on the past.",
     "drift": "Say whether light, lens or parts have changed, and since when.",
     "export": "Write an inspector as one graph for other runtimes.",
     "insight": "Say what the history tells of the process.",
