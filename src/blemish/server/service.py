@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from blemish.core.errors import BlemishError, OverloadedError, UsageError
@@ -45,6 +43,7 @@ from blemish.station.drift_report import Drift
 from blemish.station.drift_watching import DriftWatching
 from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.home import Home
+from blemish.station.housekeeping import Housekeeping
 from blemish.station.image_store import ImageStore, KeepPolicy
 from blemish.station.inspection_queue import InspectionQueue, Judged, QueueLimits, Refused, Task
 from blemish.station.inspectors import Inspectors
@@ -60,8 +59,6 @@ from blemish.station.shadows import Shadows
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
 from blemish.station.voiding import Voiding
-
-PRUNE_SECONDS = 600.0
 
 logger = logging.getLogger("blemish.server")
 
@@ -171,8 +168,8 @@ class Service:
             self.past_defects, self.gallery_trouble, self.reinspection, self.inspectors
         )
         self.ready = False
-        self._stopped, self._untidy = threading.Event(), threading.Event()
-        self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
+        self._stopped = False
+        self._housekeeping = Housekeeping(self.images, self.retention, self.log, self.uploads.prune)
         self._drift_watching = DriftWatching(self.drift, self.shelf)
 
     def start(self) -> None:
@@ -192,19 +189,16 @@ class Service:
 
     def stop(self) -> None:
         """Finish what was accepted, and close everything."""
-        if self._stopped.is_set():
+        if self._stopped:
             return
-        self.ready = False
-        self._stopped.set()
-        self._untidy.set()
+        self.ready, self._stopped = False, True
         self.queue.stop(self.settings.stop_seconds)
         self.shadow_judge.stop()
         self.jobs.close()
         if self.past_defects:
             self.past_defects.stop()
         self._drift_watching.stop(30)
-        if self._housekeeping.is_alive():
-            self._housekeeping.join(30)
+        self._housekeeping.stop(30)
         self.database.close()
 
     def submit(
@@ -357,7 +351,7 @@ class Service:
             ConflictError: the command line says something else.
         """
         self.images.policy = self.retention.change(policy, by)
-        self._untidy.set()
+        self._housekeeping.wake()
         return self.images.policy
 
     @property
@@ -396,19 +390,3 @@ class Service:
         """Keep the photograph of a pass that another version would not pass, so that a person may look at it."""
         if record.image_suffix is None and (kept := self.images.keep(content, suffix, verdict)) is not None:
             self.log.remember_image(record.image_digest, kept)
-
-    def _keep_house(self) -> None:
-        """Remove photographs by policy, and forget that they were kept."""
-        while True:
-            try:
-                self.images.policy = (
-                    self.retention.policy()
-                )  # another server of this home may have changed it
-                self.log.forget_image(self.images.prune(datetime.now(UTC)))
-                self.uploads.prune()
-            except Exception:
-                logger.exception("Old photographs could not be removed; it is tried again later.")
-            self._untidy.wait(PRUNE_SECONDS)
-            self._untidy.clear()
-            if self._stopped.is_set():
-                return
