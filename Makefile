@@ -63,6 +63,7 @@ coverage: setup
 
 soak: setup
 	@$(BIN)/pytest -m slow
+	@$(BIN)/python bench/station.py --minutes 60
 
 check: setup
 	@$(BIN)/ruff check

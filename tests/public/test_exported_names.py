@@ -65,6 +65,7 @@ NAMES = [
     "evaluate",
     "explore_images",
     "fit",
+    "insight",
     "load",
     "normal_images",
     "open_catalog",

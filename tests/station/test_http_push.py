@@ -169,7 +169,7 @@ def test_who_waits_too_long_is_told_so() -> None:
 
 def test_a_token_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STATION_TOKEN", "0123456789abcdef")
-    with running(server(host="0.0.0.0", token_environment="STATION_TOKEN")) as run:
+    with running(server(host="0.0.0.0", token_env="STATION_TOKEN")) as run:
         url = address(run).replace("0.0.0.0", "127.0.0.1")
         for shown in (None, "Bearer wrong", "Bearer 0123456789abcde", "Bearer é"):
             headers = {} if shown is None else {"Authorization": shown.encode()}
@@ -183,7 +183,7 @@ def test_what_anybody_could_reach_needs_a_token(monkeypatch: pytest.MonkeyPatch)
         server(host="0.0.0.0")
     monkeypatch.setenv("STATION_TOKEN", "short")
     with pytest.raises(UsageError, match="16 characters"):
-        server(token_environment="STATION_TOKEN")
+        server(token_env="STATION_TOKEN")
 
 
 def test_a_port_that_is_taken_is_said_and_taken_when_it_is_free() -> None:

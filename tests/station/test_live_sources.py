@@ -272,7 +272,7 @@ def test_rtsp_by_both_transports(transport: str, monkeypatch: pytest.MonkeyPatch
     with RtspServer([encoded(number, ".jpg", 64) for number in range(7)], "operator", "p@ss/word") as server:
         settings = StreamSource.model_validate({
             "name": "cam", "url": f"rtsp://operator@127.0.0.1:{server.port}/live", "transport": transport,
-            "password_environment": "CAMERA_PASSWORD", "stall_seconds": 1, "open_seconds": 5,
+            "password_env": "CAMERA_PASSWORD", "stall_seconds": 1, "open_seconds": 5,
         })  # fmt: skip
         source = open_source(settings)
         with running(source) as run:
@@ -290,14 +290,14 @@ def test_a_wrong_password_is_no_video_and_never_shown(monkeypatch: pytest.Monkey
     with RtspServer([encoded(1, ".jpg")], "operator", "right") as server:
         url = f"rtsp://operator@127.0.0.1:{server.port}/live"
         stream = NetworkStream(
-            StreamSource(name="cam", url=url, password_environment="CAMERA_PASSWORD", open_seconds=3)
+            StreamSource(name="cam", url=url, password_env="CAMERA_PASSWORD", open_seconds=3)
         )
         with pytest.raises(CameraError, match="user and password are right") as error:
             stream.open()
         assert "wrong-one" not in str(error.value) and "operator" not in str(error.value)
     monkeypatch.delenv("CAMERA_PASSWORD")
-    with pytest.raises(UsageError, match="CAMERA_PASSWORD is empty"):
-        NetworkStream(StreamSource(name="cam", url=url, password_environment="CAMERA_PASSWORD"))
+    with pytest.raises(UsageError, match="CAMERA_PASSWORD, which is not set"):
+        NetworkStream(StreamSource(name="cam", url=url, password_env="CAMERA_PASSWORD"))
 
 
 def test_addresses_are_shown_without_what_opens_them() -> None:
@@ -312,6 +312,22 @@ def test_a_usb_camera_that_is_not_there_is_said() -> None:
     with pytest.raises(CameraError, match="Camera 97 cannot be opened"):
         numbered.open()
     numbered.close()
+
+
+def test_a_usb_camera_is_read_until_it_delivers_nothing(tmp_path: Path) -> None:
+    """OpenCV opens a file as it opens a device: frames come, and then no more."""
+    video = tmp_path / "device.avi"
+    levels = written_video(video, 12)
+    camera = UsbCamera(CameraSource(name="c", device=video, width=64, height=48))
+    camera.open()
+    means = [float(frame.mean()) for _ in levels if (frame := camera.read()) is not None]
+    assert np.abs(np.array(means) - levels).max() < 2.5
+    with pytest.raises(CameraError, match="delivers nothing any more"):
+        while camera.read() is None:
+            pass
+    camera.close()
+    with pytest.raises(CameraError, match="has no width of 1920: it offers 64"):
+        UsbCamera(CameraSource(name="c", device=video, width=1920)).open()
 
 
 @pytest.mark.parametrize(

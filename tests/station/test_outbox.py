@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from signal_makers import make_new, until
 
 from blemish.core.errors import DatabaseError
+from blemish.station.audit import AuditLog
 from blemish.station.database import Database
+from blemish.station.home import Home
 from blemish.station.log import InspectionLog
 from blemish.station.records import InspectionRecord, NewInspection
 from blemish.station.signals.backoff import Backoff
@@ -250,3 +253,38 @@ def test_each_signal_arrives_at_least_once_and_in_order_or_is_set_aside(
     assert firsts == sorted(firsts)
     assert set(firsts) | aside == set(numbers)
     assert is_done()
+
+
+def test_the_verb_shows_what_waits_and_changes_it_with_a_word_in_the_audit_log(
+    tmp_path: Path, blemish: Callable[..., Any]
+) -> None:
+    home = Home(tmp_path)
+    opened = Database(home.database_url)
+    opened.upgrade()
+    numbers = note(opened, [make_new(number) for number in range(3)], ["mes", "broker"])
+    outbox = Outbox(opened, HERE)
+    first = outbox.waiting("mes", 1)[0].note
+    outbox.refused(first, "http://mes refuses the signal (status 400).", set_aside=True)
+    shown = blemish("signals", "--home", tmp_path)
+    assert shown.status == 0 and "mes: 2 wait since" in shown.stdout and "1 set aside" in shown.stdout
+    assert f"mes, inspection {numbers[0]}: http://mes refuses the signal (status 400)." in shown.stdout
+    again = blemish("signals", "--send-again", "mes", "--home", tmp_path, "--json").document
+    assert again["changed"] == 1 and again["set_aside"] == []
+    assert [(one["sink"], one["waiting"]) for one in again["sinks"]] == [("broker", 3), ("mes", 3)]
+    assert blemish("signals", "--drop", "broker", "--home", tmp_path).stdout.startswith(
+        "3 signals are dropped."
+    )
+    entries = AuditLog(opened).page().entries
+    assert [(str(one.action), one.detail["sink"], one.detail["signals"]) for one in entries] == [
+        ("drop-signals", "broker", 3),
+        ("send-again", "mes", 1),
+    ]
+    assert blemish("signals", "--drop", "broker", "--home", tmp_path).status == 1
+    assert blemish("signals", "--drop", "mes", "--send-again", "mes", "--home", tmp_path).status == 2
+    with opened.transaction() as session:
+        Outbox(opened, "elsewhere").note(session, ["mes"], [(numbers[0], None)])
+    both = blemish("signals", "--drop", "mes", "--home", tmp_path)
+    assert both.status == 2 and "--station" in both.stderr
+    assert blemish("signals", "--drop", "mes", "--station", HERE, "--home", tmp_path).status == 0
+    assert list(outbox.counts()) == [] and Outbox(opened, "elsewhere").counts()["mes"].waiting == 1
+    opened.close()

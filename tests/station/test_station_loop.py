@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from signal_makers import free_port
 from station_process import Line, wait_until
 
 from blemish.core.errors import UsageError
@@ -107,7 +109,7 @@ def test_a_locked_database_is_said_and_waited_for(
         station.stop()
         database.close()
     assert line.judged() == dict.fromkeys(names, 1)
-    said = [one for one in caplog.records if one.getMessage().startswith("database: ")]
+    said = [one for one in caplog.records if "logged" in one.getMessage() or "database" in one.getMessage()]
     assert [one.levelname for one in said] == ["WARNING", "INFO"]
 
 
@@ -169,3 +171,27 @@ def test_check_says_all_that_is_missing(line: Line, blemish: Callable[..., Any])
     problems = json.dumps(checked.document["problems"])
     assert "gone.blemish" in problems and "incoming" in problems
     assert not (line.folder / "home").exists()
+
+
+def test_a_program_that_sends_a_photograph_can_wait_for_its_verdict(line: Line, washers: Path) -> None:
+    port = free_port()
+    source = f'\n[[source]]\nkind = "http"\nname = "robot"\nport = {port}\nmetadata = {{ batch = "7" }}\n'
+    line.config.write_text(line.config.read_text() + source)
+    good, bad = (next((washers / "test" / kind).glob("*.png")) for kind in ("good", "hole"))
+    with line.running():
+        url = f"http://127.0.0.1:{port}/photographs"
+        answers = [
+            httpx.post(
+                url, content=one.read_bytes(), params={"wait": "1", "key": one.parent.name}, timeout=30
+            )
+            for one in (good, bad)
+        ]
+        documents = [answer.json() for answer in answers]
+        logged = line.query("SELECT id, verdict, batch FROM inspections ORDER BY id")
+        assert [(one["inspection"], one["verdict"], one["batch"]) for one in documents] == logged
+        assert [one["key"] for one in documents] == ["good", "hole"]
+        again = httpx.post(url, content=good.read_bytes(), params={"wait": "1", "key": "good"})
+        assert again.json() == {"key": "good", "known": True}
+        refused = httpx.post(url, content=good.read_bytes()[:2000], params={"wait": "1"}, timeout=30)
+        assert refused.status_code == 422 and "end" in refused.json()["detail"]
+    assert len(line.judged()) == 2

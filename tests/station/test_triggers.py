@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import socket
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from signal_makers import MOSQUITTO, Broker, until
 
 from blemish.core.errors import UsageError
 from blemish.station.photograph import PartMetadata
@@ -114,59 +112,20 @@ def test_what_a_message_says_of_a_part(payload: bytes, part: PartMetadata | None
         assert part_of(payload) == part
 
 
-class Broker:
-    """A real mosquitto on loopback that can be ended and started again."""
+def say(broker: Broker, payload: str, retain: bool = False) -> None:
+    from paho.mqtt import publish
 
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
-        self._configuration = folder / "mosquitto.conf"
-        self._configuration.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        executable = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-        if executable is None:
-            pytest.skip("mosquitto is not installed")
-        self._process = subprocess.Popen(
-            [executable, "-c", self._configuration], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        end = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 0.2).close()
-                return
-            except OSError:
-                assert time.monotonic() < end, "mosquitto does not listen"
-                time.sleep(0.02)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def say(self, payload: str) -> None:
-        from paho.mqtt import publish
-
-        publish.single("line/trigger", payload, qos=1, hostname="127.0.0.1", port=self.port)
+    publish.single("line/trigger", payload, qos=1, retain=retain, hostname="127.0.0.1", port=broker.port)
 
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
+    if MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
     one = Broker(tmp_path)
     one.start()
     yield one
-    one.kill()
-
-
-def until(what: Any, seconds: float = 15) -> Any:
-    end = time.monotonic() + seconds
-    while not (value := what()):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    return value
+    one.end()
 
 
 def test_a_message_takes_the_next_frame_and_says_which_part_it_is(broker: Broker) -> None:
@@ -180,9 +139,11 @@ def test_a_message_takes_the_next_frame_and_says_which_part_it_is(broker: Broker
     try:
         until(lambda: trigger.trouble() is None)
         old = time.monotonic()
+        say(broker, "kept", retain=True)
+        assert until(lambda: trigger.fires(frame())) == PartMetadata(serial_number="kept")
         assert trigger.fires(frame()) is None
-        broker.say(json.dumps({"serial_number": "A-1", "batch": "7"}))
-        broker.say("A-2")
+        say(broker, json.dumps({"serial_number": "A-1", "batch": "7"}))
+        say(broker, "A-2")
         assert until(lambda: trigger.fires(frame())) == PartMetadata(serial_number="A-1", batch="7")
         assert trigger.fires(frame(old)) is None, "that frame was read before the message"
         assert until(lambda: trigger.fires(frame())) == PartMetadata(serial_number="A-2")
@@ -191,8 +152,21 @@ def test_a_message_takes_the_next_frame_and_says_which_part_it_is(broker: Broker
         until(lambda: "is not there" in str(trigger.trouble()))
         broker.start()
         until(lambda: trigger.trouble() is None)
-        broker.say("A-3")
+        say(broker, "A-3")
         assert until(lambda: trigger.fires(frame())) == PartMetadata(serial_number="A-3")
+    finally:
+        trigger.close()
+
+
+def test_what_a_broker_has_kept_triggers_nothing(broker: Broker) -> None:
+    say(broker, "the part of yesterday", retain=True)
+    trigger = MqttTrigger(MqttMessage(topic="line/trigger", port=broker.port, within=5))
+    trigger.open()
+    try:
+        until(lambda: trigger.trouble() is None)
+        say(broker, "now")
+        first = until(lambda: trigger.fires(Frame(GREY, time.monotonic(), 0)))
+        assert first == PartMetadata(serial_number="now")
     finally:
         trigger.close()
 
@@ -202,8 +176,8 @@ def test_a_message_without_a_frame_is_counted_as_missed(broker: Broker) -> None:
     trigger.open()
     try:
         until(lambda: trigger.trouble() is None)
-        broker.say("A-1")
-        broker.say("A-2")
+        say(broker, "A-1")
+        say(broker, "A-2")
         missed = until(trigger.missed)
         while missed < 2:
             missed += until(trigger.missed)

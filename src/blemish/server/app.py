@@ -22,6 +22,7 @@ from blemish.server.routes import (
     explanations,
     gallery,
     health,
+    insight,
     inspect,
     inspections,
     inspectors,
@@ -31,6 +32,7 @@ from blemish.server.routes import (
     review_queue,
     settings,
     shadow,
+    stations,
     statistics,
     uploads,
     versions,
@@ -77,7 +79,7 @@ def create_app(service: Service) -> FastAPI:
     problems.install(app)
     answering = (
         inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, audit, keys,
-        settings, health, parts, versions, shadow, uploads, voiding, review_queue, documentation,
+        settings, health, parts, versions, shadow, uploads, voiding, review_queue, stations, insight, documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)

@@ -31,12 +31,14 @@ from blemish.server.part_pictures import PartPictures
 from blemish.server.past_defects import open_past_defects
 from blemish.server.reinspection import Reinspection
 from blemish.server.settings import ServerSettings
+from blemish.server.stations import Stations
 from blemish.server.thumbnails import Thumbnails
 from blemish.server.training import require_training
 from blemish.server.uploaded_sets import UploadedSets
 from blemish.server.uploads import DEFAULT_LIMITS
 from blemish.server.versions import Versions
 from blemish.station.audit import AuditLog
+from blemish.station.clock import ClockWatch
 from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
 from blemish.station.drift_report import Drift
@@ -72,12 +74,13 @@ class Service:
         log, statistics, images, thumbnails, keys, shelf: the history.
         review_queue: what needs a person first.
         voiding: what shall not count.
-        retention: which photographs are kept.
+        retention, clock: which photographs are kept, and the time by which they are old.
         drift: whether light, lens or parts have changed.
         inspectors: which version judges.
         shadows, shadow_judge: versions that judge beside the active one.
         decisions: how it makes verdicts of scores.
         audit: who changed what.
+        stations: lines that run by themselves.
         queue: photographs on their way to a verdict.
         reinspection: photographs judged beside the line, without a record.
         part_pictures: small pictures of parts.
@@ -101,6 +104,7 @@ class Service:
             pixels_option="--max-pixels",
         )
         self.home = Home(settings.home)
+        self.clock = ClockWatch()
         self.database = Database(settings.database or self.home.database_url)
         self.database.upgrade()
         station = self.home.station
@@ -152,8 +156,11 @@ class Service:
             self.inspectors.activate,
             self._keep_difference,
         )
+        self.metrics.shadow_waiting.set_function(lambda: self.shadow_judge.waiting)
         self.decisions = Decisions(self.database, self.shelf, self.inspectors, self.jobs)
         self.audit = AuditLog(self.database)
+        self.stations = Stations(self.home, self.database, settings)
+        self.metrics.watch_stations(self.stations.statuses)
         self.reinspection = Reinspection(self.shelf, self.images, limits)
         self.part_pictures = PartPictures(PartCounts(self.database), self.images, self.reinspection)
         self.versions = Versions(self)
@@ -169,7 +176,9 @@ class Service:
         )
         self.ready = False
         self._stopped = False
-        self._housekeeping = Housekeeping(self.images, self.retention, self.log, self.uploads.prune)
+        self._housekeeping = Housekeeping(
+            self.images, self.retention, self.log, self.clock, self.uploads.prune
+        )
         self._drift_watching = DriftWatching(self.drift, self.shelf)
 
     def start(self) -> None:
@@ -185,6 +194,7 @@ class Service:
             self.past_defects.start()
         self._housekeeping.start()
         self._drift_watching.start()
+        self.stations.processes.begin()
         self.ready = True
 
     def stop(self) -> None:
@@ -194,6 +204,7 @@ class Service:
         self.ready, self._stopped = False, True
         self.queue.stop(self.settings.stop_seconds)
         self.shadow_judge.stop()
+        self.stations.processes.end(self.settings.stop_seconds)
         self.jobs.close()
         if self.past_defects:
             self.past_defects.stop()
@@ -355,9 +366,16 @@ class Service:
         return self.images.policy
 
     @property
+    def trouble(self) -> str | None:
+        """The worst of what is wrong at present, in one sentence with its cause; None when all is well."""
+        return self.queue.trouble or self.images.trouble or self.clock.trouble
+
+    @property
     def troubles(self) -> list[str]:
         """What the server does without at present, a sentence each; those who have no key are not told more."""
         said = (
+            ("No verdict can be logged at present: see the log.", self.queue.trouble),
+            ("The clock was set: see the log.", self.clock.trouble),
             ("Images are not kept at present: see the log.", self.images.trouble),
             ("There is no gallery: see the log.", self.gallery_trouble),
         )

@@ -20,8 +20,8 @@ MEBIBYTE = 2**20
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _OWN = frozenset({
-    "v1", "docs", "openapi.json", "healthz", "readyz", "metrics", "static", "laboratory", "parts", "train", "explore",
-    "benchmark", "settings", "sign-in", "sign-out",
+    "v1", "docs", "openapi.json", "healthz", "readyz", "metrics", "static", "laboratory", "parts", "stations", "train",
+    "explore", "benchmark", "settings", "sign-in", "sign-out",
 })  # fmt: skip
 """Addresses of the server's own, which no prefix may begin with."""
 

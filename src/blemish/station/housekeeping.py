@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from blemish.core.errors import BlemishError
+from blemish.station.clock import ClockWatch
 from blemish.station.image_store import ImageStore
 from blemish.station.log import InspectionLog
 from blemish.station.retention import Retention
 
-_SECONDS = 600.0
+_SECONDS, _CLOCK_SECONDS = 600.0, 5.0
 
 logger = logging.getLogger("blemish.station")
 
@@ -24,6 +25,7 @@ class Housekeeping:
         images: the photographs.
         retention: what says how long they are kept; another process may change it.
         log: where it stands that they are kept.
+        clock: by which they are old; it is looked at every five seconds.
         also: what else is to be tidied then.
     """
 
@@ -32,9 +34,11 @@ class Housekeeping:
         images: ImageStore,
         retention: Retention,
         log: InspectionLog,
+        clock: ClockWatch,
         also: Callable[[], None] = lambda: None,
     ) -> None:
-        self._images, self._retention, self._log, self._also = images, retention, log, also
+        self._images, self._retention, self._log = images, retention, log
+        self._clock, self._also = clock, also
         self._untidy, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._tidy_up, name="housekeeping", daemon=True)
 
@@ -55,13 +59,16 @@ class Housekeeping:
 
     def _tidy_up(self) -> None:
         while not self._stopped.is_set():
+            self._clock.look()
             try:
                 self._images.policy = self._retention.policy()
-                self._log.forget_image(self._images.prune(datetime.now(UTC)))
+                self._log.forget_image(self._images.prune(self._clock.now()))
                 self._also()
             except BlemishError as error:
                 logger.warning("Old photographs are removed later: %s", error)
             except Exception:
                 logger.exception("Old photographs could not be removed; it is tried again later.")
-            self._untidy.wait(_SECONDS)
+            end = time.monotonic() + _SECONDS
+            while time.monotonic() < end and not self._untidy.wait(_CLOCK_SECONDS):
+                self._clock.look()
             self._untidy.clear()

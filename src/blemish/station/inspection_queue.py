@@ -132,6 +132,9 @@ class InspectionQueue:
         after_commit: called with each judged photograph; must return at once.
         within_commit: called inside the transaction that logs a group, with its tasks and records in the same order:
             what it writes is on disk together with them, or not at all.
+
+    Attributes:
+        trouble: why nothing can be logged at present, in one sentence; None when all is well.
     """
 
     def __init__(
@@ -147,6 +150,7 @@ class InspectionQueue:
         self._room, self._log, self._images, self._counts = room, log, images, counts
         self._after_commit, self._within_commit = after_commit, within_commit
         self._limits = limits
+        self.trouble: str | None = None
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[_Finished | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
@@ -281,9 +285,15 @@ class InspectionQueue:
             ]
             records = self._log.logged(news, self._within(group))
         except BaseException as error:  # nothing of the group is logged, so none is acknowledged
+            self._say(
+                str(error)
+                if isinstance(error, BlemishError)
+                else "The history cannot be written: see the log."
+            )
             for one in group:
                 self._fail(one.task, error)
             return
+        self._say(None)
         now = time.perf_counter()
         for one, record in zip(group, records, strict=True):
             self._counts.judged(record, now - one.task.accepted)
@@ -293,6 +303,14 @@ class InspectionQueue:
                 self._after_commit(judged)
             except Exception:
                 logger.exception("What follows an inspection failed; the inspection itself is logged.")
+
+    def _say(self, trouble: str | None) -> None:
+        """Say in the log that verdicts can be logged no longer, or again."""
+        if trouble is not None and self.trouble is None:
+            logger.warning("No verdict can be logged at present, so none is given: %s", trouble)
+        elif trouble is None and self.trouble is not None:
+            logger.info("Verdicts are logged again.")
+        self.trouble = trouble
 
     def _within(self, group: list[_Finished]) -> Callable[[Session, list[InspectionRecord]], None] | None:
         within, tasks = self._within_commit, [one.task for one in group]

@@ -221,7 +221,7 @@ class Loop:
             if self._is_double(taken, error):
                 return
             self._again.append(taken)
-            self._hold("database", str(error))
+            self._hold("database", str(error), say=False)  # the queue has said it
             return
         if isinstance(error, OverloadedError):
             self._again.append(taken)
@@ -273,10 +273,10 @@ class Loop:
             if not taken.answer.done():
                 taken.answer.set_result(refused)
 
-    def _hold(self, what: str, sentence: str) -> None:
+    def _hold(self, what: str, sentence: str, say: bool = True) -> None:
         """Something is wrong that is not the photographs': wait before the next try."""
         self._pause_until = time.monotonic() + self._backoff.next()
-        self._troubles.begin(what, f"{sentence} Photographs wait until it is well again.")
+        self._troubles.begin(what, f"{sentence} Photographs wait until it is well again.", say)
 
     def _well(self) -> None:
         if self._pause_until:

@@ -14,6 +14,7 @@ from blemish.core.errors import UsageError
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
 from blemish.station.active_version import ActiveVersion
+from blemish.station.clock import ClockWatch
 from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
 from blemish.station.drift_watching import DriftWatching
@@ -72,7 +73,7 @@ class RunningStation:
         self._state: State = "starting"
         self._started_all = False
         self._started = datetime.now(UTC)
-        self.troubles, self.counts = Troubles(), StationCounts()
+        self.troubles, self.counts, self._clock = Troubles(), StationCounts(), ClockWatch()
         limits = DecodeLimits(
             max_bytes=line.max_bytes,
             max_pixels=line.max_pixels,
@@ -125,7 +126,7 @@ class RunningStation:
             self._keep_difference,
         )
         self._following: ActiveVersion | None = None
-        self._housekeeping = Housekeeping(self._images, self._retention, self._log)
+        self._housekeeping = Housekeeping(self._images, self._retention, self._log, self._clock)
 
     def start(self) -> None:
         """Compile the inspector, and let photographs come in.
@@ -162,9 +163,10 @@ class RunningStation:
         if self._started_all:
             self._intake.join(2)
             self._loop.stop(seconds / 2)
-            self._dispatcher.stop(max(0.5, until - time.monotonic()))
-        if self._gate is not None:
+        if self._gate is not None:  # before what may take longer: the conveyor goes on
             self._gate.stop(2)
+        if self._started_all:
+            self._dispatcher.stop(max(0.5, until - time.monotonic()))
         if self._metadata is not None:
             self._metadata.stop()
         self._drift.stop(5)
@@ -214,6 +216,8 @@ class RunningStation:
         if self._metadata is not None:
             follow("metadata", self._metadata.state().trouble)
         follow("photographs", self._images.trouble)
+        self._clock.look()
+        follow("clock", self._clock.trouble, say=False)  # the log has it when it is set
 
     def write_status(self) -> None:
         """Let page, API and metrics know.

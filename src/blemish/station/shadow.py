@@ -74,6 +74,11 @@ class ShadowJudge:
         """Photographs that wait to be judged beside the line."""
         return len(self._waiting)
 
+    @property
+    def inspectors(self) -> frozenset[str]:
+        """Names of those beside whose active versions another one judges at present."""
+        return frozenset(self._running)
+
     def start(self) -> None:
         """Start judging; what an earlier process has left unfinished goes on."""
         self._thread.start()

@@ -16,13 +16,14 @@ _LOGGER = "blemish"
 
 
 @contextmanager
-def logging_to(folder: Path, megabytes: float, files: int) -> Iterator[None]:
+def logging_to(folder: Path, megabytes: float, files: int, alone: bool = False) -> Iterator[None]:
     """Let what the station says go to `station.log` in a folder, and to standard error.
 
     Args:
         folder: that exists.
         megabytes: that a file takes at most.
         files: how many there are at most, the present one among them.
+        alone: whether standard error stays silent.
     """
     logger = logging.getLogger(_LOGGER)
     before = logger.level, logger.propagate
@@ -35,7 +36,7 @@ def logging_to(folder: Path, megabytes: float, files: int) -> Iterator[None]:
             errors="backslashreplace",
             delay=True,
         ),
-        logging.StreamHandler(sys.stderr),
+        *([] if alone else [logging.StreamHandler(sys.stderr)]),
     ]
     formatter = logging.Formatter("%(asctime)sZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     formatter.converter = gmtime

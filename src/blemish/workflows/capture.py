@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import queue
+import math
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,9 +19,9 @@ from blemish.workflows.request import Argument, Option, Outcome, Request
 if TYPE_CHECKING:
     from blemish.station.sources.arrival import Arrival, Source
     from blemish.station.sources.settings import SourceSettings
+    from blemish.workflows.kept_photographs import KeptPhotographs
 
 _LOOK_EVERY = 0.2  # seconds
-_STOP_SECONDS = 3.0
 _MOST_LEFT_OUT = 1000
 Ended = Literal["count", "time", "source", "interrupted"]
 
@@ -52,7 +53,7 @@ class CaptureRequest(Request):
         "png", description="How frames are kept; photographs stay as they are."
     )
     subfolders: bool = Field(False, description="Of a folder, look into the folders in it, too.")
-    password_environment: str | None = Field(
+    password_env: str | None = Field(
         None, description="Environment variable with the password of the camera's user."
     )
 
@@ -128,51 +129,53 @@ def capture(request: CaptureRequest) -> CaptureResult:
     )
 
 
-def _collected(request: CaptureRequest, source: Source, kept: Any, counts: _Counts) -> Ended:
+def _collected(request: CaptureRequest, source: Source, kept: KeptPhotographs, counts: _Counts) -> Ended:
     """Take what comes until there is enough; returns what has ended it."""
-    stop = threading.Event()
-    came: queue.Queue[Arrival | None] = queue.Queue(1)
-    taker = threading.Thread(target=_take, args=(source, stop, came), name="capture", daemon=True)
-    end = None if request.seconds is None else time.monotonic() + request.seconds
-    taker.start()
-    said = None
-    try:
-        with task("Collecting", request.count) as advance:
-            advance(len(kept))
-            while end is None or time.monotonic() < end:
-                said = _tell(source.state().trouble, said)
-                try:
-                    arrival = came.get(timeout=_LOOK_EVERY)
-                except queue.Empty:
-                    if taker.is_alive():
-                        continue
-                    return "source"
-                if arrival is None:
-                    return "source"
-                if _keep(arrival, kept, counts):
-                    advance(1, f"{counts.alike:,} alike")
-                if request.count is not None and len(kept) >= request.count:
-                    return "count"
-            return "time"
-    except KeyboardInterrupt:
-        return "interrupted"
-    finally:
-        stop.set()
-        taker.join(_STOP_SECONDS)
+    stop, before = threading.Event(), len(kept)
+    # On a thread of its own, so that Ctrl-C never comes in the middle of a photograph.
+    with ThreadPoolExecutor(1, "capture") as threads:
+        taking = threads.submit(_take, request, source, kept, counts, stop)
+        try:
+            wanted = None if request.count is None else request.count - before
+            return _watched(request, source, counts, taking, wanted)
+        except KeyboardInterrupt:
+            return "interrupted"
+        finally:
+            stop.set()
+            if (error := taking.exception()) is not None:
+                raise error
 
 
-def _take(source: Source, stop: threading.Event, came: queue.Queue[Arrival | None]) -> None:
-    def hand_over(arrival: Arrival | None) -> None:
-        while not stop.is_set():
-            try:
-                return came.put(arrival, timeout=_LOOK_EVERY)
-            except queue.Full:
-                continue
-        return None
+def _watched(
+    request: CaptureRequest, source: Source, counts: _Counts, taking: Future[Ended], wanted: int | None
+) -> Ended:
+    """Show how it goes until it has ended, or the time is over."""
+    end = math.inf if request.seconds is None else time.monotonic() + request.seconds
+    said: str | None = None
+    shown = 0
+    with task("Collecting", wanted) as advance:
+        while time.monotonic() < end:
+            said = _tell(source.state().trouble, said)
+            ended, _ = wait([taking], timeout=min(_LOOK_EVERY, max(0.0, end - time.monotonic())))
+            advance(counts.kept - shown, f"{counts.alike:,} alike")
+            shown = counts.kept
+            if ended:
+                return taking.result()
+    return "time"
 
+
+def _take(
+    request: CaptureRequest,
+    source: Source,
+    kept: KeptPhotographs,
+    counts: _Counts,
+    stop: threading.Event,
+) -> Ended:
     for arrival in source.arrivals(stop, lambda key: False):
-        hand_over(arrival)
-    hand_over(None)
+        _keep(arrival, kept, counts)
+        if request.count is not None and len(kept) >= request.count:
+            return "count"
+    return "source"
 
 
 def _tell(trouble: str | None, said: str | None) -> str | None:
@@ -181,17 +184,16 @@ def _tell(trouble: str | None, said: str | None) -> str | None:
     return trouble
 
 
-def _keep(arrival: Arrival, kept: Any, counts: _Counts) -> bool:
-    """Keep a photograph if it is new; whether it was."""
+def _keep(arrival: Arrival, kept: KeptPhotographs, counts: _Counts) -> None:
+    """Keep a photograph if it is new."""
     try:
-        new: bool = kept.add(arrival.photograph)
+        new = kept.add(arrival.photograph)
     except ImageError as error:
         if len(counts.left_out) < _MOST_LEFT_OUT:
             counts.left_out.append((arrival.photograph.file_name, error.detail))
-        return False
+        return
     counts.kept += new
     counts.alike += not new
-    return new
 
 
 def _settings(request: CaptureRequest) -> SourceSettings:
@@ -226,16 +228,17 @@ def _settings(request: CaptureRequest) -> SourceSettings:
         if triggers:
             changes["trigger"] = triggers[0][1]
         if request.subfolders:
-            raise UsageError(f"--subfolders is for folders, and {request.source} is none: leave it out.")
+            raise UsageError("--subfolders is for folders, and the source is none: leave it out.")
     if isinstance(settings, StreamSource):
-        changes["password_environment"] = request.password_environment
-    elif request.password_environment is not None:
-        raise UsageError("--password-environment is for network cameras: leave it out.")
+        changes["password_env"] = request.password_env
+    elif request.password_env is not None:
+        raise UsageError("--password-env is for network cameras: leave it out.")
     try:
         return type(settings).model_validate(settings.model_dump() | changes)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise UsageError(f"{request.source}: {first['msg'].removeprefix('Value error, ')}.") from error
+        reason = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"The source is not possible as it stands there: {reason}.") from error
 
 
 def _triggers(request: CaptureRequest) -> list[tuple[str, dict[str, Any]]]:

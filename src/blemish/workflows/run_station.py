@@ -17,7 +17,7 @@ from pydantic import Field
 
 from blemish.core.errors import BlemishError, ConflictError, UsageError
 from blemish.workflows.fields import HistoryUrl, StationHome
-from blemish.workflows.request import UNLISTED, Argument, Outcome, Request
+from blemish.workflows.request import Argument, Outcome, Request
 
 if TYPE_CHECKING:
     from blemish.station.running_station import RunningStation
@@ -64,8 +64,9 @@ class RunStationRequest(Request):
     once: bool = Field(False, description="Judge what is there, and end.")
     check: bool = Field(False, description="Say whether all that the file names is there; run nothing.")
     example: bool = Field(False, description="Print a file to begin with; run nothing.")
-    ends_with_input: Annotated[bool, UNLISTED] = Field(
-        False, description="End when standard input does: whoever has started this is gone then."
+    supervised: bool = Field(
+        False,
+        description="For a program that starts this: end when standard input does, and log into station.log alone.",
     )
 
 
@@ -127,16 +128,19 @@ def run_station(
     settings = _with_options(read_settings(request.config), request)
     if request.check:
         return RunStationResult(problems=tuple(problems_of(settings)))
-    _check_once(settings, request.once)
+    _check_options(settings, request.once, request.supervised)
     home = Home(settings.station.home)
     folder = station_folder(home, settings.station.name)
     line = settings.station
-    with _alone(folder, line.name), logging_to(folder, line.log_megabytes, line.log_files):
+    with (
+        _alone(folder, line.name),
+        logging_to(folder, line.log_megabytes, line.log_files, alone=request.supervised),
+    ):
         database = Database(line.database or home.database_url)
         try:
             database.upgrade()
             station = RunningStation(settings, home, database)
-            with _asked_to_end(request.ends_with_input) as ended:
+            with _asked_to_end(request.supervised) as ended:
                 _run(station, ended, request.once, began)
             return RunStationResult(station.status())
         except BlemishError as error:
@@ -153,7 +157,12 @@ def _with_options(settings: StationSettings, request: RunStationRequest) -> Stat
     return settings.model_copy(update={"station": settings.station.model_copy(update=changes)})
 
 
-def _check_once(settings: StationSettings, once: bool) -> None:
+def _check_options(settings: StationSettings, once: bool, supervised: bool) -> None:
+    if supervised and any(one.kind == "standard-input" for one in settings.source):
+        raise UsageError(
+            "A supervised station ends with its standard input, so no source can read photographs there: leave that "
+            "source out."
+        )
     ending = ("folder", "video", "standard-input")
     live = [one.name for one in settings.source if one.kind not in ending]
     if once and live:

@@ -44,6 +44,7 @@ def versions(
         asked=compare,
         changes=service.versions.one(part.name, pair[1].version, pair[0].version).changes if pair else None,
         before=service.shelf.previous(part.name),
+        shadow=service.shadows.latest(part.name),
         audited=audited,
     )
 

@@ -48,6 +48,8 @@ def metrics(request: Request, service: Running, caller: Viewer) -> Response:
     found = service.metrics
     found.kept_bytes.set(service.images.bytes_used)
     found.keeping.set(0 if service.images.trouble else 1)
+    found.logging.set(0 if service.queue.trouble else 1)
+    found.clock.set(0 if service.clock.trouble else 1)
     found.gallery_waiting.set(service.past_defects.waiting if service.past_defects else 0)
     state = request.app.state
     if time.monotonic() - getattr(state, "drift_at", -math.inf) > _DRIFT_SECONDS:

@@ -70,6 +70,8 @@ class Dispatcher:
     ) -> None:
         self._outbox = Outbox(database, station)
         self._lanes = [_Lane(self._outbox, sink, Backoff(first, cap)) for sink in sinks]
+        self._counts: dict[str, OutboxCounts] = {}
+        self._count_at = 0.0
 
     def start(self) -> None:
         """Begin to send, with what is left from before."""
@@ -95,10 +97,19 @@ class Dispatcher:
     def states(self) -> list[SinkState]:
         """How each sink does, in their order; a database that cannot be read is a trouble of all of them."""
         try:
-            counts, unread = self._outbox.counts(), None
+            counts, unread = self._latest_counts(), None
         except DatabaseError as error:
-            counts, unread = {}, str(error)
+            counts, unread = self._counts, str(error)
         return [lane.state(counts.get(lane.sink.name, OutboxCounts()), unread) for lane in self._lanes]
+
+    def _latest_counts(self) -> dict[str, OutboxCounts]:
+        """What waits, counted now, or a little earlier where millions wait and counting takes its time."""
+        started = time.monotonic()
+        if started >= self._count_at:
+            self._counts = self._outbox.counts()
+            seconds = time.monotonic() - started
+            self._count_at = started + (20 * seconds if seconds > 0.05 else 0.0)
+        return self._counts
 
 
 class _Lane:
@@ -182,11 +193,10 @@ class _Lane:
             self.sink.send([one.signal for one in batch])
         except SinkError as error:
             self._note_arrived(batch[: error.arrived])
+            # What follows may have arrived nonetheless.
+            self._repeated_to = max(self._repeated_to or 0, batch[-1].note)
             if error.for_good and error.arrived < len(batch):
                 self._refused(batch[error.arrived], error)
-            else:
-                # What follows may have arrived nonetheless.
-                self._repeated_to = max(self._repeated_to or 0, batch[-1].note)
             raise
         self._note_arrived(batch)
 

@@ -51,7 +51,7 @@ class MqttConnection:
         self._client_id = broker.client_id or client_id
         self._user = read_secret(broker.username_env, None, "user of the broker")
         self._password = read_secret(broker.password_env, broker.password_file, "password of the broker")
-        self._tls = _tls(broker) if broker.tls else None
+        self._tls = tls_context(broker) if broker.tls else None
         self._port = broker.port or (8883 if broker.tls else 1883)
         self.shown = f"The broker {broker.host}:{self._port}"
         self._client: Client | None = None
@@ -207,7 +207,12 @@ def _shut(socket: Any) -> None:
         socket.shutdown(sockets.SHUT_RDWR)
 
 
-def _tls(broker: MqttBroker) -> ssl.SSLContext:
+def tls_context(broker: MqttBroker) -> ssl.SSLContext:
+    """How the connection to a broker is encrypted.
+
+    Raises:
+        UsageError: a certificate or key cannot be read.
+    """
     try:
         context = ssl.create_default_context(cafile=None if broker.ca_file is None else str(broker.ca_file))
         if broker.certificate is not None:

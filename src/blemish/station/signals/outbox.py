@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote_to_bytes
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from blemish.station.audit import Action, Change, note_change
 from blemish.station.database import Database
 from blemish.station.log import record_of
 from blemish.station.schema import INSPECTIONS, OutboxRow
@@ -176,7 +177,7 @@ class Outbox:
         with self._database.session() as session:
             return [SetAside(*row) for row in session.execute(query)]
 
-    def send_again(self, sink: str) -> int:
+    def send_again(self, sink: str, by: str = "local") -> int:
         """Let the signals that were set aside for a sink wait again, and return how many they are.
 
         Raises:
@@ -184,11 +185,12 @@ class Outbox:
         """
         which = (_NOTES.station == self._station, _NOTES.sink == sink, _NOTES.set_aside.is_not(None))
         with self._database.transaction() as session:
-            notes = list(session.scalars(select(_NOTES.id).where(*which)))
+            count = _count(session, which)
             session.execute(update(OutboxRow).where(*which).values(set_aside=None, attempts=1))
-        return len(notes)
+            self._note_change(session, Action.SEND_AGAIN, sink, count, by)
+        return count
 
-    def drop(self, sink: str) -> int:
+    def drop(self, sink: str, by: str = "local") -> int:
         """Delete all notes for a sink that is no more, those set aside too, and return how many they were.
 
         Raises:
@@ -196,8 +198,9 @@ class Outbox:
         """
         which = (_NOTES.station == self._station, _NOTES.sink == sink)
         with self._database.transaction() as session:
-            count = int(session.scalar(select(func.count()).select_from(OutboxRow).where(*which)) or 0)
+            count = _count(session, which)
             session.execute(delete(OutboxRow).where(*which))
+            self._note_change(session, Action.DROP_SIGNALS, sink, count, by)
         return count
 
     def counts(self) -> dict[str, OutboxCounts]:
@@ -228,8 +231,27 @@ class Outbox:
                 found[sink] = OutboxCounts(count, session.scalar(time), before.set_aside)
         return found
 
+    def _note_change(self, session: Session, action: Action, sink: str, count: int, by: str) -> None:
+        if count:
+            detail = {"station": self._station, "sink": sink, "signals": count}
+            note_change(session, Change(action=action, by=by, detail=detail))
+
     def _of(self, sink: str) -> tuple[Any, ...]:
         return _NOTES.station == self._station, _NOTES.sink == sink, _NOTES.set_aside.is_(None)
+
+
+def stations_in(database: Database) -> list[str]:
+    """Names of the stations for whose sinks something waits or is set aside.
+
+    Raises:
+        DatabaseError: the database cannot be read.
+    """
+    with database.session() as session:
+        return list(session.scalars(select(_NOTES.station).distinct().order_by(_NOTES.station)))
+
+
+def _count(session: Session, which: tuple[Any, ...]) -> int:
+    return int(session.scalar(select(func.count()).select_from(OutboxRow).where(*which)) or 0)
 
 
 def _text(origin: Path | None) -> str | None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import hmac
 import logging
-import os
 import queue
 import socket
 import threading
@@ -24,6 +23,8 @@ from blemish.core.image_formats import FORMAT_SUFFIXES, image_format
 from blemish.station.inspection_queue import Judged, Refused
 from blemish.station.photograph import PartMetadata, Photograph
 from blemish.station.records import check_line
+from blemish.station.signals.secret import read_secret
+from blemish.station.signals.signal import Signal
 from blemish.station.sources.arrival import Answered, Arrival, Known, SourceState, Tally
 from blemish.station.sources.reconnecting import BackOff
 from blemish.station.sources.settings import HttpSource
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 _ARRIVES_SECONDS = 60.0  # that a photograph may take
 _STOP_SECONDS = 0.5
 _MOST_PENDING = 10_000
+_SHORTEST_TOKEN = 16
+_OF_SINKS = ("id", "station", "origin", "repeated")
+"""What of the document of a verdict means something to sinks alone."""
+
 _FIELDS = ("serial_number", "batch", "shift", "camera")
 logger = logging.getLogger("blemish.station")
 
@@ -296,11 +301,9 @@ def _told(key: str, done: Future[Judged | Refused]) -> tuple[int, dict[str, Any]
     judged = done.result()
     if isinstance(judged, Refused):
         raise _RefusedError(422, judged.detail)
-    record = judged.record
-    said = {
-        name: getattr(record, name) for name in ("id", "inspector", "version", "score", "p_value", "reason")
-    }
-    return 200, {"key": key, "verdict": str(record.verdict), "time": record.time.isoformat(), **said}
+    document = Signal.of(judged.record, "", None, False).to_json()
+    told = {name: value for name, value in document.items() if name not in _OF_SINKS}
+    return 200, {"key": key, **told}
 
 
 def _metadata(request: Request) -> PartMetadata:
@@ -318,18 +321,17 @@ def _line(text: str, what: str) -> str:
 
 
 def _token(settings: HttpSource) -> str | None:
-    name = settings.token_environment
-    if name is not None:
-        token = os.environ.get(name, "").strip()
-        if len(token) < 16:
+    token = read_secret(settings.token_env, settings.token_file, "token of the senders")
+    if token is not None:
+        if len(token) < _SHORTEST_TOKEN:
             raise UsageError(
-                f"The environment variable {name} holds no token of 16 characters or more: put one in it, as "
-                "openssl rand -hex 32 makes."
+                f"The token of the source {settings.name} has fewer than {_SHORTEST_TOKEN} characters: take a longer "
+                "one, as openssl rand -hex 32 makes."
             )
         return token
     if not settings.is_local:
         raise UsageError(
-            f"At {settings.host} anybody could send photographs: set token_environment to a variable that holds a "
+            f"At {settings.host} anybody could send photographs: set token_env to a variable that holds a "
             "token, or listen on 127.0.0.1."
         )
     return None

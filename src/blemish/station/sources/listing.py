@@ -26,7 +26,7 @@ _UNFINISHED = (
     "~",
 )
 _COARSEST_CLOCK = 2.1  # seconds: the times of FAT's folders go in steps of 2
-_ASKED_AGAIN = 20  # times as long as asking takes, all names are left alone
+_ASKED_AGAIN = 250  # names in a look, half a millisecond of work: more would hold up what is new
 _LONGEST_UNLISTED = 10.0  # seconds, for file systems that do not keep the times of folders
 
 
@@ -77,7 +77,10 @@ class WatchedTree:
         folder = self._folders.get(name)
         if folder is None:
             folder = self._folders[name] = _WatchedFolder(self._top, name, self._passed_over)
+        before = set(folder.folders)
         news += folder.news()
+        for gone in before - folder.folders:
+            self._forget(gone)
         if not self._subfolders:
             return
         for inner in sorted(folder.folders):
@@ -107,8 +110,8 @@ class _WatchedFolder:
         self._seen: dict[str, tuple[int, int]] = {}
         self._time: int | None = None  # of the folder, at the last listing
         self._time_since = 0.0  # when the folder was first seen with this time
-        self._listed = self._asked = -1e9
-        self._asking_takes = 0.0
+        self._listed = -1e9
+        self._again: list[str] = []  # names that this round asks again
 
     def news(self) -> list[Found]:
         """Files in it that are new or have changed.
@@ -124,10 +127,11 @@ class _WatchedFolder:
         sure = self._listed - self._time_since > _COARSEST_CLOCK and now - self._listed < _LONGEST_UNLISTED
         fresh: list[str] = [] if sure else self._list(now)
         news = self._ask(fresh)
-        if now - self._asked >= _ASKED_AGAIN * self._asking_takes:
-            news += self._ask(list(self._seen.keys() - set(fresh)))
-            self._asked = time.monotonic()
-            self._asking_takes = self._asked - now
+        if not self._again:
+            self._again = list(self._seen)
+        known = set(fresh)
+        turn = [self._again.pop() for _ in range(min(_ASKED_AGAIN, len(self._again)))]
+        news += self._ask([name for name in turn if name in self._seen and name not in known])
         return news
 
     def _list(self, now: float) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from blemish.core.errors import MissingExtraError, UsageError
 from blemish.core.file_names import shown
 from blemish.station.photograph import PartMetadata
+from blemish.station.signals.mqtt_connection import tls_context
+from blemish.station.signals.secret import read_secret
 from blemish.station.sources.encoding import Frame
 from blemish.station.sources.settings import MqttMessage
 
@@ -29,8 +30,12 @@ class MqttTrigger:
     """Fires once for each message on a topic.
 
     A message waits for the next frame, for a frame that lies there already may show the part before. Where none comes
-    in time the part is gone: the message is counted as missed. The broker may come and go; a session is kept there, so
-    that with qos 1 or 2 messages of a short absence arrive, and are missed, not lost from the count.
+    in time the part is gone: the message is counted as missed. The broker may come and go. What was said while it was
+    gone, and what it has kept of earlier (retained messages), triggers nothing.
+
+    Raises:
+        UsageError: a secret or certificate that is named is not there.
+        MissingExtraError: paho-mqtt is not installed.
     """
 
     def __init__(self, settings: MqttMessage) -> None:
@@ -39,7 +44,10 @@ class MqttTrigger:
         except ImportError as error:
             raise MissingExtraError("A trigger by MQTT", "station") from error
         self._settings = settings
-        self._password = _password(settings)
+        self._user = read_secret(settings.username_env, None, "user of the broker")
+        self._password = read_secret(settings.password_env, settings.password_file, "password of the broker")
+        self._tls = tls_context(settings) if settings.tls else None
+        self._port = settings.port or (8883 if settings.tls else 1883)
         self._lock = threading.Lock()
         self._waiting: deque[tuple[float, PartMetadata]] = deque()
         self._missed = 0
@@ -48,19 +56,24 @@ class MqttTrigger:
 
     def open(self) -> None:
         """Connect in the background, and again whenever the broker has gone."""
-        from paho.mqtt.client import Client
+        from paho.mqtt.client import Client, MQTTv5, MQTTv311
         from paho.mqtt.enums import CallbackAPIVersion
 
-        client = Client(CallbackAPIVersion.VERSION2)
+        settings = self._settings
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=settings.client_id or "",
+            protocol=MQTTv5 if settings.version == "5" else MQTTv311,
+        )
+        client.suppress_exceptions = True
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
         client.on_connect_fail, client.on_message = self._failed, self._came
         client.reconnect_delay_set(1, _MOST_PAUSE)
-        settings = self._settings
-        if settings.username is not None:
-            client.username_pw_set(settings.username, self._password)
-        if settings.tls:
-            client.tls_set()
-        client.connect_async(settings.host, settings.port, keepalive=15)
+        if self._user is not None:
+            client.username_pw_set(self._user, self._password)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
+        client.connect_async(settings.host, self._port, keepalive=settings.keep_alive)
         client.loop_start()
         self._client = client
 
@@ -96,14 +109,14 @@ class MqttTrigger:
             self._missed += 1
 
     def _lost(self, reason: str) -> str:
-        where = f"{self._settings.host}:{self._settings.port}"
+        where = f"{self._settings.host}:{self._port}"
         return f"The MQTT broker {where} is not there ({reason}), so nothing triggers: it is tried again by itself."
 
     def _connected(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             self._trouble = (
-                f"The MQTT broker {self._settings.host}:{self._settings.port} refuses the trigger "
-                f"({str(reason).lower()}): check username and password_environment."
+                f"The MQTT broker {self._settings.host}:{self._port} refuses the trigger "
+                f"({str(reason).lower()}): check username_env and password_env."
             )
             return
         client.subscribe(self._settings.topic, self._settings.qos)
@@ -116,6 +129,8 @@ class MqttTrigger:
         self._trouble = self._lost("it does not answer")
 
     def _came(self, client: Client, userdata: Any, message: Any) -> None:
+        if message.retain:
+            return
         try:
             part = part_of(message.payload)
         except UsageError as error:  # the part is there all the same
@@ -152,12 +167,3 @@ def part_of(payload: bytes) -> PartMetadata:
         ) from error
     fields = {name: said.get(name) for name in PartMetadata.__dataclass_fields__}
     return PartMetadata(**{name: None if value is None else str(value) for name, value in fields.items()})
-
-
-def _password(settings: MqttMessage) -> str | None:
-    name = settings.password_environment
-    if name is None:
-        return None
-    if not os.environ.get(name):
-        raise UsageError(f"The environment variable {name} is empty: put the MQTT password in it.")
-    return os.environ[name]

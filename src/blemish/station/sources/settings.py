@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from blemish.core.addresses import is_loopback
-from blemish.core.records import Text
 from blemish.station.photograph import PartMetadata
 from blemish.station.records import LINE_PATTERN, MOST_TYPE_CHARACTERS
+from blemish.station.signals.settings import MqttBroker
 
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -55,19 +55,12 @@ class StillnessAfterMotion(_Settings):
     share: Share = Field(0.01, description="Share of the picture that changes while something moves.")
 
 
-class MqttMessage(_Settings):
-    """The first frame that is read after a message; its payload may say which part it is."""
+class MqttMessage(MqttBroker):
+    """The first frame that is read after a message; its payload may say which part it is. The broker as for a sink."""
 
     kind: Literal["mqtt"] = "mqtt"
-    host: str = Field("127.0.0.1", min_length=1, max_length=255)
-    port: int = Field(1883, ge=1, le=65535)
     topic: str = Field(min_length=1, max_length=1000)
     qos: Literal[0, 1, 2] = 1
-    username: Text | None = None
-    password_environment: EnvironmentVariable | None = Field(
-        None, description="Environment variable that holds the password."
-    )
-    tls: bool = False
     within: Seconds = Field(1.0, description="A message that no frame follows within is counted as dropped.")
 
 
@@ -179,9 +172,10 @@ class StreamSource(_Live):
 
     kind: Literal["stream"] = "stream"
     url: str = Field(max_length=2000, description="rtsp://... or http://...; without the password.")
-    password_environment: EnvironmentVariable | None = Field(
+    password_env: EnvironmentVariable | None = Field(
         None, description="Environment variable that holds the password of the user in the URL."
     )
+    password_file: Path | None = Field(None, description="Or the file that holds it.")
     transport: Literal["tcp", "udp"] = Field("tcp", description="Of RTSP.")
     open_seconds: Seconds = 10.0
 
@@ -199,7 +193,7 @@ class StreamSource(_Live):
 
     @model_validator(mode="after")
     def _with_user(self) -> StreamSource:
-        if self.password_environment and not urlsplit(self.url).username:
+        if (self.password_env or self.password_file) and not urlsplit(self.url).username:
             raise ValueError("a password needs its user: write the URL as rtsp://USER@HOST/...")
         return self
 
@@ -241,9 +235,10 @@ class HttpSource(_SourceSettings):
     kind: Literal["http"] = "http"
     host: str = Field("127.0.0.1", min_length=1, max_length=255)
     port: int = Field(8770, ge=0, le=65535, description="0 takes a free one, which is said.")
-    token_environment: EnvironmentVariable | None = Field(
+    token_env: EnvironmentVariable | None = Field(
         None, description="Environment variable that holds the token that senders show."
     )
+    token_file: Path | None = Field(None, description="Or the file that holds it.")
     waiting: int = Field(16, ge=1, le=10_000, description="Photographs that wait for the station at most.")
     wait_seconds: Seconds = Field(30.0, description="How long a sender who wants the verdict waits for it.")
     max_bytes: int = Field(64 * 2**20, ge=1024, le=2**30)

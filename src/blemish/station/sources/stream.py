@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from blemish.core.errors import UsageError
+from blemish.station.signals.secret import read_secret
 from blemish.station.sources.encoding import Pixels
 from blemish.station.sources.live import CameraError
 from blemish.station.sources.quiet_opencv import quiet_opencv
@@ -98,12 +98,9 @@ def without_password(url: str) -> str:
 
 
 def _with_password(settings: StreamSource) -> str:
-    name = settings.password_environment
-    if name is None:
+    password = read_secret(settings.password_env, settings.password_file, "password of the camera")
+    if password is None:
         return settings.url
-    password = os.environ.get(name)
-    if not password:
-        raise UsageError(f"The environment variable {name} is empty: put the password of the camera in it.")
     split = urlsplit(settings.url)
     user, _, place = split.netloc.rpartition("@")
     netloc = f"{user.partition(':')[0]}:{quote(password, safe='')}@{place}"

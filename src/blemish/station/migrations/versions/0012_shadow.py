@@ -49,6 +49,6 @@ def upgrade() -> None:
             ["inspection_id"], ["inspections.id"], name="fk_shadow_verdicts_inspection_id_inspections"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_shadow_verdicts"),
-        sa.UniqueConstraint("shadow_id", "inspection_id", name="uq_shadow_verdicts_shadow_id"),
+        sa.UniqueConstraint("shadow_id", "inspection_id", name="uq_shadow_verdicts_shadow_id_inspection_id"),
         sqlite_autoincrement=True,
     )
