@@ -30,6 +30,7 @@ from blemish.server.metrics import Metrics
 from blemish.server.part_pictures import PartPictures
 from blemish.server.past_defects import open_past_defects
 from blemish.server.reinspection import Reinspection
+from blemish.server.said_of_inspections import SaidOfInspections
 from blemish.server.settings import ServerSettings
 from blemish.server.stations import Stations
 from blemish.server.thumbnails import Thumbnails
@@ -53,7 +54,7 @@ from blemish.station.keys import KeyStore
 from blemish.station.log import InspectionLog
 from blemish.station.part_counts import PartCounts
 from blemish.station.photograph import Photograph
-from blemish.station.records import Feedback, InspectionRecord, NewFeedback
+from blemish.station.records import InspectionRecord
 from blemish.station.retention import Retention
 from blemish.station.review_queue import ReviewQueue
 from blemish.station.shadow import ShadowJudge
@@ -87,6 +88,7 @@ class Service:
         versions: what is known of versions.
         past_defects: the gallery; None where there is none, and `gallery_trouble` says why in one sentence.
         gallery: what people ask of it.
+        said: what people say of inspections.
         jobs: trainings and other long work, in processes of their own.
         uploads: photographs that were sent for jobs.
         metrics: what Prometheus reads.
@@ -173,6 +175,9 @@ class Service:
         )
         self.gallery = GalleryQuestions(
             self.past_defects, self.gallery_trouble, self.reinspection, self.inspectors
+        )
+        self.said = SaidOfInspections(
+            self.log, self.images, self.voiding, self.past_defects, self._reread_without
         )
         self.ready = False
         self._stopped = False
@@ -312,48 +317,10 @@ class Service:
         self.jobs.keep_version(job, version.version)
         return version
 
-    def give_feedback(self, inspection_id: int, feedback: NewFeedback) -> Feedback:
-        """Keep what a person says of a part, in the log and in the gallery; a missed defect's photograph is kept too.
-
-        Raises:
-            NotFoundError: there is no such inspection.
-        """
-        record = self.log.get(inspection_id)
-        missed = feedback.truth == "bad" and record.image_suffix is None
-        # First on disk among the kept ones, then in the log: what the log says is kept is there.
-        if missed and (suffix := self.images.keep_held(record.image_digest)) is not None:
-            self.log.remember_image(record.image_digest, suffix)
-        kept = self.log.give_feedback(inspection_id, feedback)
-        if self.past_defects:
-            try:  # at once where it is known already; else it enters with this word
-                self.past_defects.follow(self.log.get(inspection_id), may_judge=False)
-            except BlemishError as error:
-                logger.warning("The gallery takes the feedback on %d later: %s", inspection_id, error)
-            self.past_defects.wake()
-        return kept
-
-    def void(self, inspection_id: int, reason: str, by: str = "local") -> InspectionRecord:
-        """Declare an inspection void: it stays in the history, and counts for nothing.
-
-        Raises:
-            NotFoundError, ConflictError, UsageError: as `Voiding.void`.
-        """
-        return self._void_changed(self.voiding.void(inspection_id, reason, by))
-
-    def take_back_void(self, inspection_id: int, by: str = "local") -> InspectionRecord:
-        """Let an inspection count again.
-
-        Raises:
-            NotFoundError, ConflictError: as `Voiding.take_back`.
-        """
-        return self._void_changed(self.voiding.take_back(inspection_id, by))
-
-    def _void_changed(self, record: InspectionRecord) -> InspectionRecord:
+    def _reread_without(self, record: InspectionRecord) -> None:
+        """Read drift again from an inspection on, which counts otherwise now."""
         self.drift.read_again(record.inspector, record.id)
         self._drift_watching.wake()
-        if self.past_defects:
-            self.past_defects.wake()
-        return record
 
     def keep(self, policy: KeepPolicy, by: str = "local") -> KeepPolicy:
         """Keep photographs by another policy from now on; what is older, or more, than it allows goes at once.
