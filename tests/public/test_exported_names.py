@@ -65,6 +65,8 @@ NAMES = [
     "evaluate",
     "explore_images",
     "fit",
+    "insight",
+    "learn",
     "load",
     "normal_images",
     "open_catalog",

@@ -186,6 +186,22 @@ def test_defects_that_a_job_scores_count_beside_those_that_people_found(
     assert watched.troubles == []
 
 
+def test_kept_photographs_are_judged_anew_where_the_log_does_not_tell_their_regions(looking: Any) -> None:
+    watched, client = looking(Role.VIEWER)
+    page = watched.go(f"{PATH}?hysteresis=0.5").page
+    assert "need their photographs" in _settled(watched)
+    page.get_by_role("button", name=re.compile(r"Judge the \d+ kept photographs anew")).click()
+    page.locator("#rejudged-note", has_text="judged anew").wait_for()
+    body = {"regions": {"hysteresis": 0.5}}
+    numbers = client.post(f"{DECISION}/preview", json=body).json()["regions"]["photographs"]
+    found = [client.post(f"{DECISION}/preview/{number}", json=body).json() for number in numbers]
+    before, after = (sum(one["regions_before"] for one in found), sum(len(one["regions"]) for one in found))
+    assert len(found) == 6 and f"{before} regions before, {after} after" in watched.text("#rejudged-note")
+    assert watched.violations() == [] and watched.troubles == []
+    page.fill("#threshold", "40")
+    page.locator("#rejudged-note").wait_for(state="hidden")  # it was of what was considered before
+
+
 def test_what_is_painted_is_ignored_by_a_version_that_an_admin_activates(looking: Any) -> None:
     watched, client = looking(Role.ADMIN)
     page = watched.go(PATH).page

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +19,7 @@ from blemish.station.audit import Action
 from blemish.station.shadow_report import Ending
 
 SHADOW = "/v1/inspectors/washer/shadow"
+_SENT = itertools.count()
 
 
 def reported(client: httpx.Client, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
@@ -29,12 +33,24 @@ def reported(client: httpx.Client, until: Callable[[dict[str, Any]], bool]) -> d
     raise AssertionError(found)
 
 
-@pytest.fixture
-def strict(served: Callable[..., Any]) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def shelf(served: Callable[..., Any]) -> Iterator[Any]:
     """A server whose `washer` has a second version that rejects nothing that the first one rejects."""
     with served() as server:
         add_lenient(server)
         yield server
+
+
+@pytest.fixture
+def strict(shelf: Any) -> Iterator[Any]:
+    """The same, where the first version judges, nothing beside it, and all files are whole."""
+    inspectors, second = shelf.service.inspectors, shelf.service.shelf.get("washer", 2).path
+    inspectors.activate("washer", 1)
+    whole = second.read_bytes()
+    yield shelf
+    second.write_bytes(whole)
+    with shelf.client() as client:
+        client.delete(SHADOW)
 
 
 def add_lenient(server: Any) -> None:
@@ -52,9 +68,12 @@ def _policy(**asked: Any) -> Any:
 
 
 def send(client: httpx.Client, images: list[ByteArray], count: int) -> list[dict[str, Any]]:
-    """Inspect so many photographs, each another file, one after another."""
+    """Inspect so many photographs, each a file that was never sent before, one after another."""
     found = []
-    for number, content in enumerate(photographs(images, count)):
+    first = next(_SENT)
+    for _ in range(count - 1):
+        next(_SENT)
+    for number, content in enumerate(islice(photographs(images, first + count), first, None)):
         answer = inspect(client, (f"{number:03d}.png", content))
         assert answer.status_code == 200, answer.text
         found += answer.json()["inspections"]
@@ -88,7 +107,7 @@ def test_a_version_judges_beside_and_a_person_decides(
         assert report["met"] == [{"active": "reject", "shadow": "pass", "n": 4, "good": 1, "bad": 1}]
         assert "Of 1 that people found defective, version 1 rejects 1 and version 2 0." in report["message"]
 
-        send(client, [rejected[0][::-1].copy()], 2)
+        send(client, rejected, 2)
         report = reported(client, lambda one: one["ended"] is not None)
         assert (report["outcome"], report["n"], report["ready"], report["differences"]) == (
             "complete",
@@ -134,22 +153,19 @@ def test_it_takes_over_by_itself_only_where_so_few_differ(
             asked = {"version": version, "parts": 3, "most_differences": 0}
             assert client.post(SHADOW, json=asked).status_code == 201
             taken_up(server)
-            send(client, [one[:, ::-1].copy() if version == 3 else one for one in rejected], 3)
+            send(client, rejected, 3)
             report = reported(client, lambda one: one["ended"] is not None)
             assert (report["outcome"], report["n"]) == (outcome, 3)
             assert server.service.shelf.active("washer").version == active
         newest = server.service.audit.page("washer").entries[:2]
         assert {one.action for one in newest} == {Action.ACTIVATE, Action.END_SHADOW}
-        (found,) = inspect(client, ("next.png", next(photographs([rejected[0][::-1].copy()], 1)))).json()[
-            "inspections"
-        ]
+        (found,) = send(client, rejected, 1)
         assert found["version"] == 3
 
 
-def test_what_somebody_activates_meanwhile_ends_it(strict: Any, fitted: Any) -> None:
+def test_what_somebody_activates_meanwhile_ends_it(strict: Any) -> None:
     with strict.client() as client:
         strict.service.decisions.change("washer", _policy(false_reject_rate=0.2), "local")
-        strict.service.inspectors.activate("washer", 1)
         for let, outcome in ((3, "overtaken"), (2, "activated")):
             strict.service.inspectors.activate("washer", 1)
             assert client.post(SHADOW, json={"version": 2, "parts": 9}).status_code == 201
@@ -163,10 +179,12 @@ def test_what_somebody_activates_meanwhile_ends_it(strict: Any, fitted: Any) -> 
         assert_problem(client.delete(SHADOW), 404)
 
 
-def test_what_cannot_be_is_refused_in_a_sentence(strict: Any) -> None:
+def test_what_cannot_be_is_refused_in_a_sentence(strict: Any, fitted: Path) -> None:
     with strict.client() as client:
-        assert_problem(client.get(SHADOW), 404)
+        strict.service.inspectors.add(fitted, "fresh")
+        assert "has judged beside" in assert_problem(client.get("/v1/inspectors/fresh/shadow"), 404)["detail"]
         assert_problem(client.get("/v1/inspectors/nut/shadow"), 404)
+        before = strict.service.shadows.latest("washer")
         assert (
             "is the one that judges"
             in assert_problem(client.post(SHADOW, json={"version": 1}), 422)["detail"]
@@ -175,7 +193,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(strict: Any) -> None:
         assert_problem(client.post(SHADOW, json={"version": 2, "parts": 5, "most_differences": 5}), 422)
         strict.service.shelf.get("washer", 2).path.write_bytes(b"no inspector")
         problem = assert_problem(client.post(SHADOW, json={"version": 2}), 422)
-        assert strict.service.shadows.latest("washer") is None, problem
+        assert strict.service.shadows.latest("washer") == before, problem
 
 
 def test_a_file_that_is_swapped_meanwhile_ends_it_and_harms_no_verdict(
@@ -210,8 +228,8 @@ def test_the_command_line_and_python_begin_what_the_server_judges(
     strict: Any, blemish: Callable[..., Any], rejected: list[ByteArray]
 ) -> None:
     home = strict.service.home.path
-    nothing = blemish("shadow", "washer", "--home", home)
-    assert nothing.status == 1 and "has judged beside the active one yet" in nothing.stderr
+    nothing = blemish("shadow", "nut", "--home", home)
+    assert nothing.status == 1 and nothing.stderr.count("\n") == 1
     begun = blemish(
         "shadow", "washer", "--version", 2, "--parts", 4, "--by", "anna", "--home", home, "--json"
     )

@@ -314,6 +314,22 @@ def test_a_usb_camera_that_is_not_there_is_said() -> None:
     numbered.close()
 
 
+def test_a_usb_camera_is_read_until_it_delivers_nothing(tmp_path: Path) -> None:
+    """OpenCV opens a file as it opens a device: frames come, and then no more."""
+    video = tmp_path / "device.avi"
+    levels = written_video(video, 12)
+    camera = UsbCamera(CameraSource(name="c", device=video, width=64, height=48))
+    camera.open()
+    means = [float(frame.mean()) for _ in levels if (frame := camera.read()) is not None]
+    assert np.abs(np.array(means) - levels).max() < 2.5
+    with pytest.raises(CameraError, match="delivers nothing any more"):
+        while camera.read() is None:
+            pass
+    camera.close()
+    with pytest.raises(CameraError, match="has no width of 1920: it offers 64"):
+        UsbCamera(CameraSource(name="c", device=video, width=1920)).open()
+
+
 @pytest.mark.parametrize(
     ("kind", "data", "pixel"),
     [

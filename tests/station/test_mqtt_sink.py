@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 from signal_makers import MOSQUITTO, STATION, Broker, make_new, make_signal, until
 
+from blemish.core.errors import UsageError
+from blemish.server.tls import own_certificate
 from blemish.station.database import Database
+from blemish.station.home import Home
 from blemish.station.log import InspectionLog
 from blemish.station.signals.dispatcher import Dispatcher
 from blemish.station.signals.outbox import Outbox
@@ -188,6 +191,30 @@ def test_passwords_and_topics_that_are_refused(tmp_path: Path, monkeypatch: pyte
             elsewhere.open()
         assert not error.value.for_good
         elsewhere.close()
+    finally:
+        started.end()
+
+
+# paho leaves the socket of a refused handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_encrypted_connections_trust_the_certificate_that_is_named_and_no_other(tmp_path: Path) -> None:
+    ours, others = (own_certificate(Home(tmp_path / name).path, ["127.0.0.1"]) for name in ("ours", "others"))
+    for file in (ours.file, ours.private_key):
+        file.chmod(0o600)
+    started = Broker(tmp_path, f"allow_anonymous true\ncertfile {ours.file}\nkeyfile {ours.private_key}")
+    started.start()
+    try:
+        trusting = sink(started.port, tls=True, ca_file=ours.file)
+        trusting.open()
+        trusting.send([make_signal(1)])
+        trusting.close()
+        for settings in ({"tls": True, "ca_file": others.file}, {"tls": True}):
+            with pytest.raises(SinkError, match="certificate"):
+                sink(started.port, **settings).open()
+        with pytest.raises(SinkError):
+            sink(started.port).open()
+        with pytest.raises(UsageError, match="name PEM files"):
+            sink(started.port, tls=True, ca_file=tmp_path / "none.pem")
     finally:
         started.end()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -110,6 +111,21 @@ def test_a_verdict_after_the_deadline_is_late_even_before_the_gate_has_noticed(g
     assert output.positions[-1] == ("hold", "a")
     assert until(lambda: (now := opened.state()).late == 1 and now).missed == 1
     assert opened.state().in_time == 0
+
+
+def test_an_open_gate_closes_when_no_part_comes_any_more(gate: MakeGate) -> None:
+    opened, output = gate(deadline_ms=60_000, open_ms=80, heartbeat_seconds=60)
+    for arrival_id in ("a", "b"):
+        opened.arm(arrival_id, time.monotonic())
+        opened.tell(arrival_id, Verdict.PASS)
+    until(lambda: len(output.moves) == 4)
+    assert output.positions[1:] == [("pass", "a"), ("pass", "b"), ("reject", None)]
+    assert output.moves[3][2] - output.moves[2][2] >= 0.08
+    still, never_closed = gate(deadline_ms=60_000, open_ms=0, heartbeat_seconds=60)
+    still.arm("a", time.monotonic())
+    still.tell("a", Verdict.PASS)
+    until(lambda: len(never_closed.moves) == 2)
+    assert still._close_at == math.inf and still.state().position == "pass"
 
 
 def test_at_the_deadline_each_part_gets_its_own_position_in_order(gate: MakeGate) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from source_runs import encoded, running, write_slowly
 
+from blemish.station.sources import folder, listing
 from blemish.station.sources.folder import WatchedFolder
 from blemish.station.sources.listing import WatchedTree, is_unfinished
 from blemish.station.sources.settings import FolderSource
@@ -87,8 +89,11 @@ def test_the_sentence_says_what_was_wrong_until_the_next_photograph(tmp_path: Pa
         run.wait_for(lambda: run.source.state().refused == 2)
         assert "more than the limit of 4,096" in str(run.source.state().trouble)
         (tmp_path / "notes.txt").write_text("no photograph, and does not say so")
+        (tmp_path / "by-content").write_text("no photograph yet")
         (tmp_path / "good.png").write_bytes(encoded(4, side=16))
         run.wait_for(lambda: bool(run.arrivals))
+        (tmp_path / "by-content").write_bytes(encoded(5, ".jpg", side=16))
+        run.wait_for(lambda: len(run.arrivals) == 2)
         time.sleep(0.3)
         assert run.source.state().trouble is None and run.source.state().refused == 2
 
@@ -141,6 +146,39 @@ def test_a_share_that_goes_is_said_and_comes_back(tmp_path: Path) -> None:
         (tmp_path / "gone").rename(share)
         run.wait_for(lambda: len(run.arrivals) == 2)
         assert run.names == ["1.png", "2.png"]
+
+
+def test_a_share_that_hangs_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+    answers.set()
+    listed = os.listdir
+
+    def listdir(path: str) -> list[str]:
+        answers.wait(30)
+        return listed(path)
+
+    monkeypatch.setattr(listing.os, "listdir", listdir)
+    monkeypatch.setattr(folder, "_HANGS_AFTER", 0.2)
+    with running(watched(tmp_path)) as run:
+        run.wait_for(lambda: run.source.state().connected)
+        answers.clear()
+        run.wait_for(lambda: "has not answered for" in str(run.source.state().trouble))
+        assert not run.source.state().connected
+        (tmp_path / "1.png").write_bytes(encoded(1))
+        answers.set()
+        run.wait_for(lambda: bool(run.arrivals))
+        assert run.source.state().connected and run.source.state().trouble is None
+
+
+def test_folders_that_come_and_go_are_forgotten(tmp_path: Path) -> None:
+    tree = WatchedTree(tmp_path, True, lambda name: False)
+    for day in range(5):
+        (tmp_path / f"day-{day}" / "shift").mkdir(parents=True)
+        (tmp_path / f"day-{day}" / "shift" / "1.png").write_bytes(encoded(day))
+        assert [found.name for found in tree.news()] == [f"day-{day}/shift/1.png"]
+        shutil.rmtree(tmp_path / f"day-{day}")
+    assert tree.news() == []
+    assert len(tree._folders) == 1
 
 
 def test_subfolders_and_what_is_ignored(tmp_path: Path) -> None:

@@ -126,6 +126,8 @@ def test_what_cannot_be_read_is_told(blemish: Callable[..., Any], photographs: P
         (["ftp://10.0.0.1/x"], "is no address of a camera"),
         (["{in}", "--password-env", "P"], "is for network cameras"),
         (["rtsp://10.0.0.1/x", "--password-env", "P"], "needs its user"),
+        (["rtsp://u:secret@10.0.0.1/x", "--subfolders"], "--subfolders is for folders"),
+        (["rtsp://u:secret@10.0.0.1:port/x"], "is no address of a camera"),
         (["{in}", "--out", "{in}"], "is the source itself"),
     ],
 )
@@ -137,6 +139,7 @@ def test_what_means_nothing_is_refused(
         given += ["--out", str(tmp_path / "out")]
     result = blemish("capture", *given)
     assert result.status == 2 and sentence in result.stderr, result.stderr
+    assert "secret" not in result.stderr
 
 
 def test_a_folder_within_the_source_is_not_collected_from(

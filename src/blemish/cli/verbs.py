@@ -15,8 +15,10 @@ VERBS = {
     "stress": "Measure an inspector on disturbed photographs.",
     "inspect": "Pass or reject photographs, and show where.",
     "decide": "Show or change where an inspector rejects.",
+    "learn": "Learn from corrections, and replay that on the past.",
     "drift": "Say whether light, lens or parts have changed, and since when.",
     "export": "Write an inspector as one graph for other runtimes.",
+    "insight": "Say what the history tells of the process.",
     "view": "Show or narrow what an inspector looks at.",
     "check": "Find what is wrong with a folder of images.",
     "explore": "Know the images before trusting a model.",
@@ -39,7 +41,6 @@ VERBS = {
     "restore": "Make a station's home of a backup.",
     "key": "API keys of the service.",
     "shadow": "Let a version judge beside the active one, before it takes over.",
-    "signals": "Show which signals wait or are set aside, and send them again.",
     "audit": "Show who changed which inspector, decision or key of the service.",
     "gallery": "Keep defects, to find similar ones.",
 }

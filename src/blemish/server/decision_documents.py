@@ -15,6 +15,7 @@ from blemish.line.pixel_decision import hysteresis_of
 from blemish.line.pixel_policy import SAME_REGIONS, PixelPolicy
 from blemish.line.policy import Policy
 from blemish.server.decisions import DecisionState
+from blemish.server.documents import RegionDocument
 from blemish.station.audit import Action, AuditPage
 from blemish.station.decision_history import MOST_INSPECTIONS, ChangedVerdict
 from blemish.station.decision_preview import Previewed, Seen
@@ -68,6 +69,25 @@ class PreviewRequest(PolicyRequest):
     regions: PixelPolicy = Field(
         SAME_REGIONS, description="What is asked of regions; it may be all that is asked."
     )
+
+
+class RejudgeRequest(PolicyRequest):
+    """A policy that one kept photograph is to be judged by; of none it is by the decision in effect."""
+
+    defects_of_job: JobName | None = DEFECTS_OF_JOB
+    regions: PixelPolicy = Field(
+        SAME_REGIONS, description="What is asked of regions; it may be all that is asked."
+    )
+
+
+class RejudgedDocument(BaseModel):
+    """A photograph of the history by a decision that is not in effect; nothing of it is logged."""
+
+    inspection: int
+    before: Verdict
+    after: Verdict
+    regions_before: int = Field(description="Regions that are shown by what was logged.")
+    regions: list[RegionDocument] = Field(description="Those that would be shown.")
 
 
 class UndoRequest(BaseModel, extra="forbid"):
@@ -259,6 +279,9 @@ class RegionPreviewDocument(BaseModel):
     )
     turns: list[RegionTurnDocument]
     needs_photograph: list[NeedsPhotographDocument]
+    photographs: list[int] = Field(
+        description="Numbers of the newest 100 of these whose photographs are kept: each can be judged anew."
+    )
     in_words: str
 
     @classmethod

@@ -208,16 +208,23 @@ class DecisionHistory:
         row = latest.c
         query = (
             select(
-                _ROW.version, row.verdict, row.after, _ROW.score, _ROW.regions, _ROW.image_suffix.is_not(None)
+                row.id,
+                _ROW.version,
+                row.verdict,
+                row.after,
+                _ROW.score,
+                _ROW.regions,
+                _ROW.image_suffix.is_not(None),
             )
             .join(INSPECTIONS, _ROW.id == row.id)
             .where(row.verdict.in_(shown) | row.after.in_(shown))
+            .order_by(_ROW.time.desc(), _ROW.id.desc())
         )
         with self._database.session() as session:
-            for version, before, after, score, regions, kept in session.execute(query).yield_per(1000):
-                yield LoggedRegions(
-                    int(version), Verdict(before), Verdict(after), float(score), regions, bool(kept)
-                )
+            for found in session.execute(query).yield_per(1000):
+                number, version, before, after, score, regions, kept = found
+                verdicts = Verdict(before), Verdict(after)
+                yield LoggedRegions(int(number), int(version), *verdicts, float(score), regions, bool(kept))
 
     def _latest(self, decision: Decision, last: int) -> Select[tuple[object, ...]]:
         """The latest inspections, with both verdicts.

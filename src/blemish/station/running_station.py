@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from blemish.core.errors import BlemishError, UsageError
+from blemish.core.errors import UsageError
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
 from blemish.station.active_version import ActiveVersion
@@ -20,6 +19,7 @@ from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
 from blemish.station.drift_watching import DriftWatching
 from blemish.station.home import Home
+from blemish.station.housekeeping import Housekeeping
 from blemish.station.image_store import ImageStore
 from blemish.station.inspection_queue import InspectionQueue, QueueLimits
 from blemish.station.inspectors import Inspectors
@@ -33,7 +33,7 @@ from blemish.station.shadow import ShadowJudge
 from blemish.station.shadows import Shadows
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.signals.dispatcher import Dispatcher
-from blemish.station.signals.opening import open_gate, open_sink
+from blemish.station.signals.opening import check_sinks, open_gate, open_sink
 from blemish.station.sources.opening import open_source
 from blemish.station.station_counts import StationCounts
 from blemish.station.station_settings import StationSettings
@@ -48,8 +48,6 @@ from blemish.station.station_status import (
 )
 from blemish.station.taken_photographs import TakenPhotographs
 from blemish.station.troubles import Troubles
-
-_HOUSEKEEPING_SECONDS = 600.0
 
 logger = logging.getLogger("blemish.station")
 
@@ -75,7 +73,7 @@ class RunningStation:
         self._state: State = "starting"
         self._started_all = False
         self._started = datetime.now(UTC)
-        self.troubles, self.counts = Troubles(), StationCounts()
+        self.troubles, self.counts, self._clock = Troubles(), StationCounts(), ClockWatch()
         limits = DecodeLimits(
             max_bytes=line.max_bytes,
             max_pixels=line.max_pixels,
@@ -87,12 +85,12 @@ class RunningStation:
         self._log = InspectionLog(database, home.station)
         kept = {"keep": line.keep, "days": line.keep_days, "gigabytes": line.keep_gigabytes}
         self._retention = Retention(home.path / "retention.json", database, kept, line.buffer_megabytes)
-        self._clock = ClockWatch()
         self._images = ImageStore(home.images, self._retention.policy(), home.buffer)
         shelf = InspectorShelf(home, database)
         self._drift = DriftWatching(DriftWatch(database, shelf, None, None), shelf)
         self._metadata = MetadataReader(settings.metadata, limits) if settings.metadata else None
         self._gate = open_gate(settings.gate, home, identity) if settings.gate else None
+        check_sinks(settings.sink, [source for source in settings.source if source.kind == "folder"])
         sinks = [open_sink(one, home, self._images.read, identity) for one in settings.sink]
         self._dispatcher = Dispatcher(database, identity, sinks)
         photographs = TakenPhotographs(database, identity, settings.sink)
@@ -129,8 +127,7 @@ class RunningStation:
             self._keep_difference,
         )
         self._following: ActiveVersion | None = None
-        self._stopped = threading.Event()
-        self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
+        self._housekeeping = Housekeeping(self._images, self._retention, self._log, self._clock)
 
     def start(self) -> None:
         """Compile the inspector, and let photographs come in.
@@ -159,7 +156,6 @@ class RunningStation:
         self._state = "stopping"
         seconds = self.settings.station.stop_seconds
         until = time.monotonic() + seconds
-        self._stopped.set()
         self._intake.stop()
         with suppress(OSError):
             self.write_status()
@@ -168,15 +164,15 @@ class RunningStation:
         if self._started_all:
             self._intake.join(2)
             self._loop.stop(seconds / 2)
-            self._dispatcher.stop(max(0.5, until - time.monotonic()))
-        if self._gate is not None:
+        if self._gate is not None:  # before what may take longer: the conveyor goes on
             self._gate.stop(2)
+        if self._started_all:
+            self._dispatcher.stop(max(0.5, until - time.monotonic()))
         if self._metadata is not None:
             self._metadata.stop()
         self._drift.stop(5)
         self._shadow.stop(5)
-        if self._housekeeping.is_alive():
-            self._housekeeping.join(5)
+        self._housekeeping.stop(5)
         self._state = "stopped"
         with suppress(OSError):
             self.write_status()
@@ -222,7 +218,7 @@ class RunningStation:
             follow("metadata", self._metadata.state().trouble)
         follow("photographs", self._images.trouble)
         self._clock.look()
-        follow("clock", self._clock.trouble, say=False)
+        follow("clock", self._clock.trouble, say=False)  # the log has it when it is set
 
     def write_status(self) -> None:
         """Let page, API and metrics know.
@@ -307,19 +303,6 @@ class RunningStation:
         """Keep the photograph of a pass that another version would not pass, so that a person may look at it."""
         if record.image_suffix is None and (kept := self._images.keep(content, suffix, verdict)) is not None:
             self._log.remember_image(record.image_digest, kept)
-
-    def _keep_house(self) -> None:
-        """Remove photographs by policy, and forget that they were kept."""
-        while True:
-            try:
-                self._images.policy = self._retention.policy()  # the page may have changed it
-                self._log.forget_image(self._images.prune(self._clock.now()))
-            except BlemishError as error:
-                logger.warning("Old photographs are removed later: %s", error)
-            except Exception:
-                logger.exception("Old photographs could not be removed; it is tried again later.")
-            if self._stopped.wait(_HOUSEKEEPING_SECONDS):
-                return
 
 
 def _cores() -> int:

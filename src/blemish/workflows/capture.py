@@ -228,7 +228,7 @@ def _settings(request: CaptureRequest) -> SourceSettings:
         if triggers:
             changes["trigger"] = triggers[0][1]
         if request.subfolders:
-            raise UsageError(f"--subfolders is for folders, and {request.source} is none: leave it out.")
+            raise UsageError("--subfolders is for folders, and the source is none: leave it out.")
     if isinstance(settings, StreamSource):
         changes["password_env"] = request.password_env
     elif request.password_env is not None:
@@ -237,7 +237,8 @@ def _settings(request: CaptureRequest) -> SourceSettings:
         return type(settings).model_validate(settings.model_dump() | changes)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise UsageError(f"{request.source}: {first['msg'].removeprefix('Value error, ')}.") from error
+        reason = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"The source is not possible as it stands there: {reason}.") from error
 
 
 def _triggers(request: CaptureRequest) -> list[tuple[str, dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""What a notebook asks of a station: what has drifted, what people corrected, what another decision would do."""
+"""What a notebook asks of a station: drift, what its history says, corrections, and what another decision would do."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from blemish.line.runtime import Inspector
 if TYPE_CHECKING:
     from blemish.station.decision_history import CorrectedScores
     from blemish.workflows.drift import DriftResult
+    from blemish.workflows.insight import InsightResult
     from blemish.workflows.preview import PreviewResult
     from blemish.workflows.shadow import ShadowResult
 
@@ -75,6 +76,60 @@ def drift(
         note=note,
     )
     return watch(request, opened)
+
+
+def insight(
+    part: Inspector | str | None = None,
+    home: Path | str | None = None,
+    *,
+    database: str | None = None,
+    since: str = "7d",
+    until: str | None = None,
+    bucket: Literal["hour", "day"] | None = None,
+    batch: str | None = None,
+    shift: str | None = None,
+    camera: str | None = None,
+    time_zone: str | None = None,
+) -> InsightResult:
+    """Say what the history of a station tells of the process; a notebook shows the charts.
+
+    Args:
+        part: the part, as its inspector is called; may be None where the station has one alone.
+        home: folder of the station; `BLEMISH_HOME` where None.
+        database: URL of its history, if that is not in the home.
+        since: where the span begins: `12h`, `7d`, `4w` before its end, or a date as `2026-11-01`.
+        until: a date or time at which it ends; now where None.
+        bucket: samples of the control charts; hours in up to four days where None, else days.
+        batch: only this one.
+        shift: only this one.
+        camera: only this one.
+        time_zone: clock of days and hours, as `Europe/Berlin`; that of this machine where None.
+
+    Returns:
+        `headline`, `findings` in sentences, and `insight` with all numbers; `to_json()` is what the API gives.
+
+    Raises:
+        NotFoundError: the station has no such part.
+        UsageError: several parts could be meant, or the span or the time zone cannot be.
+        BlemishError: the history cannot be read.
+    """
+    from blemish.workflows.insight import InsightRequest
+    from blemish.workflows.insight import insight as read
+
+    return read(
+        InsightRequest(
+            part=part.name if isinstance(part, Inspector) else part,
+            home=None if home is None else Path(home),
+            database=database,
+            since=since,
+            until=until,
+            bucket=bucket,
+            batch=batch,
+            shift=shift,
+            camera=camera,
+            time_zone=time_zone,
+        )
+    )
 
 
 def corrections(

@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 from blemish.server.page import (
     decide,
     history,
+    insight,
     jobs,
     judge,
     parts,
@@ -24,7 +25,7 @@ from blemish.server.proxies import route_path
 def install_page(app: FastAPI) -> None:
     """Add the pages to an application, after the API; an address that is nobody's is answered as a page to people."""
     for module in (
-        static_files, sign_in, settings, parts, judge, decide, versions, jobs, history, stations,
+        static_files, sign_in, settings, parts, judge, decide, versions, jobs, history, insight, stations,
     ):  # fmt: skip
         app.include_router(module.router)
     not_found = app.router.default

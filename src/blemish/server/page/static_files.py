@@ -10,6 +10,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 
 from blemish.server.problems import ProblemError
+from blemish.station.insight.report import STYLE
 
 FOLDER = Path(__file__).with_name("static")
 
@@ -22,7 +23,8 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 @cache
 def files() -> dict[str, bytes]:
     """All files by name; they are read once."""
-    return {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.suffix in _MEDIA_TYPES}
+    own = [path for path in sorted(FOLDER.iterdir()) if path.suffix in _MEDIA_TYPES]
+    return {path.name: path.read_bytes() for path in (*own, STYLE)}
 
 
 @cache

@@ -24,11 +24,9 @@ from blemish.server.documents import (
     FeedbackRequest,
     InspectionDocument,
     Moment,
-    NeighbourDocument,
     PageDocument,
-    ProposalDocument,
-    SimilarDocument,
 )
+from blemish.server.gallery_documents import NeighbourDocument, ProposalDocument, SimilarDocument
 from blemish.server.routes.running import Running
 from blemish.server.service import Service
 from blemish.server.wording import reason
@@ -211,7 +209,7 @@ def give_feedback(
 ) -> FeedbackDocument:
     """Say what the part really is."""
     feedback = NewFeedback(said.truth, said.defect_type, said.note, caller.name)
-    return FeedbackDocument.of(service.give_feedback(number, feedback))
+    return FeedbackDocument.of(service.said.give_feedback(number, feedback))
 
 
 @router.get("/v1/inspections/{number}/similar")
@@ -229,7 +227,7 @@ def similar(
     For a part that passes, or that a person found good, no type is proposed.
     """
     record = service.log.get(number)
-    found = service.similar(record, top=top, category=category, defect_type=defect_type, since=since)
+    found = service.gallery.similar(record, top=top, category=category, defect_type=defect_type, since=since)
     return SimilarDocument(
         verdict=found.verdict,
         score=found.score,

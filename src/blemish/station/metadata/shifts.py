@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime
 
 from blemish.core.errors import UsageError
+from blemish.core.spans import zone_of
 from blemish.station.records import check_line
 
 _DAY = 24 * 60
@@ -32,7 +32,7 @@ class Shifts:
     """
 
     def __init__(self, spans: Mapping[str, str], time_zone: str | None = None) -> None:
-        self._zone = _zone(time_zone)
+        self._zone = None if time_zone is None else zone_of(time_zone)
         self._by_minute: list[str | None] = [None] * _DAY
         for name, written in spans.items():
             check_line(name, "name of a shift")
@@ -48,15 +48,6 @@ class Shifts:
         """The shift at an aware time; None where none works."""
         there = time.astimezone(self._zone)
         return self._by_minute[60 * there.hour + there.minute]
-
-
-def _zone(name: str | None) -> tzinfo | None:
-    if name is None:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise UsageError(f"There is no time zone {name[:40]!a}: write it as Europe/Berlin or UTC.") from error
 
 
 def _minutes(name: str, written: str) -> list[int]:

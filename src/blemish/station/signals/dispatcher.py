@@ -193,11 +193,10 @@ class _Lane:
             self.sink.send([one.signal for one in batch])
         except SinkError as error:
             self._note_arrived(batch[: error.arrived])
+            # What follows may have arrived nonetheless.
+            self._repeated_to = max(self._repeated_to or 0, batch[-1].note)
             if error.for_good and error.arrived < len(batch):
                 self._refused(batch[error.arrived], error)
-            else:
-                # What follows may have arrived nonetheless.
-                self._repeated_to = max(self._repeated_to or 0, batch[-1].note)
             raise
         self._note_arrived(batch)
 

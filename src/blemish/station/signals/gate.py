@@ -1,14 +1,16 @@
 """The reject gate: for each part a verdict by a deadline, or the safe state.
 
 The gate rests in its safe state, opens only for a verdict that lets a part pass and comes in time, and goes back to the
-safe state when a verdict is late, when the station stops, and, by a heartbeat or a last will at the other end, when the
-station dies. What is written goes through one thread, so that nobody who judges waits for it.
+safe state when a verdict is late, when no part comes for a while, when the station stops, and, by a heartbeat or a last
+will at the other end, when the station dies. What is written goes through one thread, so that nobody who judges waits
+for it.
 """
 
 from __future__ import annotations
 
 import heapq
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -118,6 +120,7 @@ class RejectGate:
         self._stopping = False
         self._backoff = Backoff(0.1, 2.0)
         self._opened, self._open_at, self._beat_at = False, 0.0, 0.0
+        self._close_at = math.inf  # when a gate that stands open goes back to its safe state
         self._thread = threading.Thread(target=self._run, name="gate", daemon=True)
 
     def start(self) -> None:
@@ -191,6 +194,8 @@ class RejectGate:
                 self._movements.clear()
             self._connect()
             self._move_all(movements)
+            if time.monotonic() >= self._close_at:
+                self._move(self._settings.safe, None)
             self._beat()
         self._move(self._settings.safe, None)
         self._output.close()
@@ -199,8 +204,8 @@ class RejectGate:
         return bool(self._stopping or self._movements or self._pause() <= 0)
 
     def _pause(self) -> float:
-        """Seconds until the next deadline, beat, or try to connect."""
-        next_one = self._beat_at if self._opened else self._open_at
+        """Seconds until the next deadline or beat, the end of standing open, or the next try to connect."""
+        next_one = min(self._beat_at, self._close_at) if self._opened else self._open_at
         while self._deadlines and self._deadlines[0][1] not in self._parts:
             heapq.heappop(self._deadlines)  # its verdict has come
         if self._deadlines:
@@ -248,6 +253,8 @@ class RejectGate:
             self._failed += 1
             return False
         self._position = position
+        stays_open = position == "pass" and self._settings.open_ms
+        self._close_at = time.monotonic() + self._settings.open_ms / 1e3 if stays_open else math.inf
         return True
 
     def _connect(self) -> None:
@@ -280,6 +287,7 @@ class RejectGate:
         if sentence != self._trouble:
             logger.error("%s", sentence)
         self._trouble, self._position, self._opened = sentence, None, False
+        self._close_at = math.inf  # it is made safe when it can be reached again
         self._output.close()
         self._open_at = time.monotonic() + self._backoff.next()
 

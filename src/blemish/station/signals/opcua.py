@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -90,17 +91,15 @@ class OpcUa:
         """Listen; while it runs already, nothing: clients stay connected."""
         if self._tree is not None:
             return
-        self._loop = EventLoopThread("opcua-server")
         settings = self._settings
+        self._check_free()
+        self._loop = EventLoopThread("opcua-server")
         tree = _Tree(settings, self._station, self._user, self._password)
         try:
             self._loop.run(tree.start(), _START_SECONDS)
         except (OSError, TimeoutError) as error:
             self.close()
-            raise SinkError(
-                f"Nobody can listen at {settings.host}:{settings.port} for OPC UA: another program does, or it may "
-                "not; name another port."
-            ) from error
+            raise self._taken() from error
         self._tree = tree
 
     def send(self, signals: Sequence[Signal]) -> None:
@@ -123,6 +122,22 @@ class OpcUa:
                 self._loop.run(self._tree.stop(), _SECONDS)
         self._loop.close()
         self._loop = self._tree = None
+
+    def _check_free(self) -> None:
+        """Ask for the port first: to make the tree takes a second, and would be in vain at every new try."""
+        kind = socket.AF_INET6 if ":" in self._settings.host else socket.AF_INET
+        try:
+            with socket.socket(kind) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server's own
+                trial.bind((self._settings.host, self._settings.port))
+        except OSError as error:
+            raise self._taken() from error
+
+    def _taken(self) -> SinkError:
+        where = f"{self._settings.host}:{self._settings.port}"
+        return SinkError(
+            f"Nobody can listen at {where} for OPC UA: another program does, or it may not; name another port."
+        )
 
     def _run(self, coroutine: Any, arrived: int) -> None:
         assert self._loop is not None

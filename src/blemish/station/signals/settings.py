@@ -243,6 +243,8 @@ class GateBase(Settings):
         review, not_judged: where it stands after these verdicts.
         act: "at-once" moves it as soon as the verdict is known, "at-deadline" at each part's deadline exactly, where
             several parts are between camera and gate.
+        open_ms: that the gate stays open without a new movement, then it goes back to `safe`: where no photographs come
+            any more, parts come all the same. 0 for until the next part.
         heartbeat_seconds: between signs of life.
     """
 
@@ -251,6 +253,7 @@ class GateBase(Settings):
     review: Position = "reject"
     not_judged: Position = "reject"
     act: Literal["at-once", "at-deadline"] = "at-once"
+    open_ms: Annotated[float, Field(ge=0, le=3_600_000)] = 10_000.0
     heartbeat_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
 
     def position(self, verdict: Verdict | None) -> Position:

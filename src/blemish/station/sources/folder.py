@@ -15,7 +15,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from blemish.core.errors import ImageError
@@ -31,6 +31,7 @@ from blemish.station.sources.wholeness import Wholeness, wholeness
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 5.0  # seconds, where the folder is gone
 _SHARE_OF_TIME = 0.25  # of a core, that looking may take
 _MOST_REMEMBERED = 4096
+_HANGS_AFTER = 10.0  # seconds
 _RECENT = 60.0  # seconds that the time of a file is believed to be that of this clock
 logger = logging.getLogger("blemish.station")
 
@@ -60,13 +61,20 @@ class WatchedFolder:
         self._aside = settings.aside and settings.aside.absolute()
         self._tally = Tally(settings.name)
         self._waiting: dict[str, _Waiting] = {}
+        self._looking_since: float | None = None
         self._given_lately: dict[
             str, bytes
         ] = {}  # digests by name: programs that copy set a file's time at the end
 
     def state(self) -> SourceState:
-        """How it fares now."""
-        return self._tally.state()
+        """How it fares now; a share that hangs lets the thread hang that asks it, and is told from here."""
+        state, since = self._tally.state(), self._looking_since
+        if since is None or (silent := time.monotonic() - since) < _HANGS_AFTER:
+            return state
+        sentence = (
+            f"{shown(self._folder)} has not answered for {silent:.0f} s: check its server and the network."
+        )
+        return replace(state, connected=False, trouble=sentence)
 
     def arrivals(self, stop: threading.Event, known: Known) -> Iterator[Arrival]:
         """Whole photographs, the older first; the key of one is its relative name, size and time."""
@@ -75,12 +83,15 @@ class WatchedFolder:
         begun = False
         while not stop.is_set():
             started, busy = time.monotonic(), time.thread_time()
+            self._looking_since = started
             try:
                 news = tree.news()
             except OSError as error:
+                self._looking_since = None
                 self._tally.failed(self._gone(error))
                 stop.wait(back_off.next())
                 continue
+            self._looking_since = None
             back_off.succeeded()
             looked = time.thread_time() - busy
             if not self._tally.state().connected:
@@ -134,8 +145,8 @@ class WatchedFolder:
         path = self._folder / name
         alone = time.monotonic() - waiting.since
         try:
-            if not is_photograph(path) and alone < settings.patience_seconds:
-                waiting.due = waiting.since + settings.patience_seconds
+            if not is_photograph(path):  # it is looked at again if somebody writes it
+                del self._waiting[name]
                 return None
             content = read_content(path, settings.max_bytes)
             found = self._as_it_is(name)
@@ -183,11 +194,9 @@ class WatchedFolder:
             self._give_up(waiting.found.name, error.detail)
 
     def _give_up(self, name: str, problem: str) -> None:
-        """Never try a file again as it is; what is no photograph, and does not say that it is one, is passed over."""
+        """Never try a file again as it is."""
         del self._waiting[name]
         path = self._folder / name
-        if not is_photograph(path) and path.exists():
-            return
         sentence = f"{shown(path)} was not judged: {problem}"
         self._tally.refused(sentence)
         logger.warning("%s: %s", self.name, sentence)

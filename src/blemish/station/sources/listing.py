@@ -77,7 +77,10 @@ class WatchedTree:
         folder = self._folders.get(name)
         if folder is None:
             folder = self._folders[name] = _WatchedFolder(self._top, name, self._passed_over)
+        before = set(folder.folders)
         news += folder.news()
+        for gone in before - folder.folders:
+            self._forget(gone)
         if not self._subfolders:
             return
         for inner in sorted(folder.folders):

@@ -96,7 +96,7 @@ def source_named(text: str) -> SourceSettings:
             return StreamSource(name=_plain(urlsplit(text).hostname or "stream"), url=text)
         except ValueError as error:
             raise UsageError(
-                f"{text[:100]!a} is no address of a camera: write rtsp://HOST/... or http://HOST/..."
+                "This is no address of a camera: write rtsp://HOST/... or http://HOST/..."
             ) from error
     path = Path(text)
     if path.is_dir():

@@ -6,6 +6,7 @@ import {fill, fromDefects, fromField, showBy} from "./decide_fields.js";
 import {Histogram} from "./decide_histogram.js";
 import {Painting} from "./decide_painting.js";
 import {Proposal} from "./decide_proposal.js";
+import {Rejudging} from "./decide_rejudging.js";
 import {decisionTable, otherTable, showChanged} from "./decide_tables.js";
 import {changed, corrected, fine, knownDefects, ofThousand, promises} from "./decide_words.js";
 import {clearProblems, doing, element, say, sayProblem} from "./dom.js";
@@ -25,6 +26,7 @@ class Decide {
     this.proposal = Proposal.of(this.search);
     this.histogram = new Histogram(at("histogram"), (name, value) => this.dragged(name, value));
     this.edited = null;
+    this.rejudging = new Rejudging(this.base, this.part);
     this.defects = new KnownDefects(root, this.search.get("defects"), (job) => {
       this.keep("defects", job);
       this.showState();
@@ -160,6 +162,8 @@ class Decide {
     }
     if (this.controller !== controller) return;
     this.seen = seen;
+    const {last, ...asked} = body;
+    this.rejudging.offer(seen.regions, asked);
     clearProblems(this.form);
     say(at("problem"), "");
     this.showSeen();
