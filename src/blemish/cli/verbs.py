@@ -40,6 +40,7 @@ VERBS = {
     "backup": "Copy a station's home while it runs.",
     "restore": "Make a station's home of a backup.",
     "key": "API keys of the service.",
+    "signals": "Show which signals wait or are set aside, and send them again.",
     "shadow": "Let a version judge beside the active one, before it takes over.",
     "audit": "Show who changed which inspector, decision or key of the service.",
     "gallery": "Keep defects, to find similar ones.",
