@@ -12,10 +12,12 @@ import pytest
 from page_browser import Watched
 
 from blemish.station.keys import Role
+from blemish.station.records import InspectionFilter
 
 pytestmark = pytest.mark.browser
 
 HERE = "/parts/washer/history"
+OURS = InspectionFilter(inspector="washer")
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +170,7 @@ def test_what_cannot_be_compared_is_said(watched: Watched, station: Any, fitted:
 
 def test_what_is_said_stays_with_its_part(watched: Watched, station: Any) -> None:
     first = next(
-        record for record in station.service.log.page(limit=200).records
+        record for record in station.service.log.page(OURS, limit=200).records
         if record.verdict == "pass" and record.repeat_of is None
     )  # fmt: skip
     page = watched.go(f"{HERE}?inspection={first.id}").page
@@ -187,7 +189,7 @@ def test_what_is_said_stays_with_its_part(watched: Watched, station: Any) -> Non
 
 
 def test_void_with_a_reason_and_back(watched: Watched, station: Any) -> None:
-    number = station.service.log.page(limit=1).records[0].id
+    number = station.service.log.page(OURS, limit=1).records[0].id
     page = watched.go(f"{HERE}?inspection={number}").page
     page.get_by_role("button", name="Declare void").click()
     assert "say why" in watched.text("#void-form .wrong")
