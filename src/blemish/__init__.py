@@ -59,6 +59,7 @@ _HOMES = {
     "blemish.line.inspection": "Inspection",
     "blemish.line.runtime": "Inspector",
     "blemish.workflows.notebook": "Measured benchmark evaluate explore_images fit load",
+    "blemish.workflows.notebook_learning": "learn",
     "blemish.workflows.notebook_station": "corrections drift insight preview_decision shadow",
 }
 

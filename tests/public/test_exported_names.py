@@ -66,6 +66,7 @@ NAMES = [
     "explore_images",
     "fit",
     "insight",
+    "learn",
     "load",
     "normal_images",
     "open_catalog",

@@ -34,6 +34,8 @@ EXPECTED = {
     ("POST", "/v1/inspectors/{name}/view/photograph"): Role.OPERATOR,
     ("POST", "/v1/inspections/{number}/void"): Role.OPERATOR,
     ("POST", "/v1/inspections/{number}/void/undo"): Role.OPERATOR,
+    ("POST", "/v1/inspectors/{name}/corrections/{number}/confirm"): Role.OPERATOR,
+    ("POST", "/v1/inspectors/{name}/learn"): Role.ADMIN,
     ("POST", "/v1/inspectors/{name}/activate"): Role.ADMIN,
     ("POST", "/v1/inspectors/{name}/roll-back"): Role.ADMIN,
 }

@@ -25,6 +25,7 @@ from blemish.station.signals.opening import check_sinks
 from blemish.station.signals.settings import FilesSink
 from blemish.station.signals.signal import Signal
 from blemish.station.signals.sink import SinkError
+from blemish.station.sources.settings import FolderSource
 
 
 def not_kept(digest: str, suffix: str | None) -> bytes:
@@ -230,3 +231,23 @@ def test_one_sink_may_not_move_away_what_another_needs(tmp_path: Path) -> None:
         check_sinks([copier, mover.model_copy(update={"verdicts": None})])
     with pytest.raises(UsageError, match="the name copier"):
         check_sinks([copier, copier])
+
+
+def test_no_photograph_comes_back_as_a_new_one(tmp_path: Path) -> None:
+    line = tmp_path / "line"
+
+    def check(folder: Path, template: str = "{verdict}/{file_name}", **source: object) -> None:
+        watched = FolderSource(name="camera", path=line, **source)  # type: ignore[arg-type]
+        check_sinks([FilesSink(name="sorted", folder=folder, template=template)], [watched])
+
+    check(line / "sorted")
+    check(tmp_path / "sorted", subfolders=True)
+    check(line / "sorted", subfolders=True, ignore=("sorted/*",))
+    check(line)
+    for folder, template, subfolders in (
+        (line, "{verdict}-{file_name}", False),
+        (line / "a" / ".." / "sorted" / "deep", "{verdict}/{file_name}", True),
+        (line, "{verdict}/{file_name}", True),
+    ):
+        with pytest.raises(UsageError, match="takes them for new ones"):
+            check(folder, template, subfolders=subfolders)

@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 from signal_makers import MOSQUITTO, STATION, Broker, make_new, make_signal, until
 
+from blemish.core.errors import UsageError
+from blemish.server.tls import own_certificate
 from blemish.station.database import Database
+from blemish.station.home import Home
 from blemish.station.log import InspectionLog
 from blemish.station.signals.dispatcher import Dispatcher
 from blemish.station.signals.outbox import Outbox
@@ -136,13 +139,17 @@ def test_nothing_is_lost_when_the_broker_is_killed_in_between(broker: Broker, tm
         sender.wake()
         heard = [listener.next()[1]]
         broker.kill()
-        numbers += log(range(100, 200))
+        # What it has acknowledged is its own to keep, and it is killed before it has: the rest is the sender's.
+        owed = {noted.signal.record.id for noted in outbox.waiting("mqtt", 1000)}
+        later = log(range(100, 200))
+        numbers += later
+        owed |= set(later)
         sender.wake()
         state = until(lambda: not (now := sender.states()[0]).connected and now)
         assert "cannot be reached" in state.trouble or "closed the connection" in state.trouble
         broker.start()
         until(lambda: sender.states()[0].waiting == 0, 30)
-        while {one["inspection"] for one in heard} != set(numbers):
+        while not owed <= {one["inspection"] for one in heard}:
             heard.append(listener.next()[1])
     assert sender.states()[0].connected and sender.states()[0].set_aside == 0
     sender.stop(5)
@@ -150,7 +157,7 @@ def test_nothing_is_lost_when_the_broker_is_killed_in_between(broker: Broker, tm
     again = [one for place, one in enumerate(heard) if one["id"] in {other["id"] for other in heard[:place]}]
     assert all(one["repeated"] for one in again)
     firsts = list(dict.fromkeys(one["inspection"] for one in heard))
-    assert firsts == numbers  # in their order
+    assert firsts == [number for number in numbers if number in firsts]  # in their order
     database.close()
 
 
@@ -188,6 +195,30 @@ def test_passwords_and_topics_that_are_refused(tmp_path: Path, monkeypatch: pyte
             elsewhere.open()
         assert not error.value.for_good
         elsewhere.close()
+    finally:
+        started.end()
+
+
+# paho leaves the socket of a refused handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_encrypted_connections_trust_the_certificate_that_is_named_and_no_other(tmp_path: Path) -> None:
+    ours, others = (own_certificate(Home(tmp_path / name).path, ["127.0.0.1"]) for name in ("ours", "others"))
+    for file in (ours.file, ours.private_key):
+        file.chmod(0o600)
+    started = Broker(tmp_path, f"allow_anonymous true\ncertfile {ours.file}\nkeyfile {ours.private_key}")
+    started.start()
+    try:
+        trusting = sink(started.port, tls=True, ca_file=ours.file)
+        trusting.open()
+        trusting.send([make_signal(1)])
+        trusting.close()
+        for settings in ({"tls": True, "ca_file": others.file}, {"tls": True}):
+            with pytest.raises(SinkError, match="certificate"):
+                sink(started.port, **settings).open()
+        with pytest.raises(SinkError):
+            sink(started.port).open()
+        with pytest.raises(UsageError, match="name PEM files"):
+            sink(started.port, tls=True, ca_file=tmp_path / "none.pem")
     finally:
         started.end()
 

@@ -159,26 +159,33 @@ def test_a_signal_refused_for_good_is_set_aside_and_sent_again_on_request(
     assert outbox.counts() == {}
 
 
-def test_stopping_sends_what_waits_and_a_sink_that_hangs_does_not_hold_it_up(
-    database: Database, inspection: MakeInspection
-) -> None:
+def test_stopping_sends_what_waits(database: Database, inspection: MakeInspection) -> None:
+    sink = Recorder()
+    sender = dispatcher(database, sink)
+    sender.start()
+    until(lambda: sink.opened)
+    numbers = note(database, [inspection(number) for number in range(200)])
+    sender.stop(60)
+    assert sink.numbers == numbers and Outbox(database, HERE).counts() == {}
+
+
+def test_a_sink_that_hangs_does_not_hold_up_the_end(database: Database, inspection: MakeInspection) -> None:
     class Hanging(Recorder):
         def send(self, signals: Sequence[Signal]) -> None:
             begun.set()
             go_on.wait(20)
 
     begun, go_on = threading.Event(), threading.Event()
-    sink, hanging = Recorder(), Hanging("hanging")
-    sender = dispatcher(database, sink, hanging)
+    sender = dispatcher(database, Hanging())
     sender.start()
-    numbers = note(database, [inspection(number) for number in range(200)], ["recorder", "hanging"])
+    note(database, [inspection(1)])
     sender.wake()
-    begun.wait(10)
+    assert begun.wait(10)
     started = time.monotonic()
-    sender.stop(1.0)
+    sender.stop(0.2)
     assert time.monotonic() - started < 5
-    assert sink.numbers == numbers
     go_on.set()
+    until(lambda: not any(thread.name == "sink-recorder" for thread in threading.enumerate()))
 
 
 def test_what_an_ended_process_may_have_sent_is_marked(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from signal_makers import free_port, make_signal
 
 from blemish.core.errors import UsageError
+from blemish.server.tls import own_certificate
 from blemish.station.signals.settings import WebhookSink
 from blemish.station.signals.signature import sign, verify
 from blemish.station.signals.sink import SinkError
@@ -158,6 +160,26 @@ def test_neither_secrets_nor_paths_are_said_or_logged(
         hook.send([make_signal(1)])
     for word in (SECRET, "hidden", "private", "Bearer"):
         assert word not in str(error.value) and word not in caplog.text
+
+
+def test_https_trusts_the_certificate_that_is_named_and_no_other(server: Server, tmp_path: Path) -> None:
+    certificate = own_certificate(tmp_path, ["127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.file, certificate.private_key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    url = f"https://127.0.0.1:{server.server_port}/"
+    trusting = Webhook(WebhookSink(name="hook", url=url, ca_file=certificate.file))
+    trusting.open()
+    trusting.send([make_signal(1)])
+    trusting.close()
+    wary = Webhook(WebhookSink(name="hook", url=url))
+    wary.open()
+    with pytest.raises(SinkError, match="certificate is not trusted"):
+        wary.send([make_signal(2)])
+    wary.close()
+    assert server.numbers == [1]
+    with pytest.raises(UsageError, match="cannot be read"):
+        Webhook(WebhookSink(name="hook", url=url, ca_file=tmp_path / "none.pem"))
 
 
 def test_nobody_listens(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from blemish.server.routes import (
     inspectors,
     jobs,
     keys,
+    learn,
     parts,
     review_queue,
     settings,
@@ -78,7 +79,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.streams = EventStreams()
     problems.install(app)
     answering = (
-        inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, audit, keys,
+        inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, learn, audit, keys,
         settings, health, parts, versions, shadow, uploads, voiding, review_queue, stations, insight, documentation,
     )  # fmt: skip
     for routes in answering:

@@ -26,6 +26,7 @@ from blemish.server.job_requests import (
     check_values,
 )
 from blemish.server.jobs import Jobs
+from blemish.server.learning_request import CorrectionsRequest, StationPlace
 from blemish.server.metrics import Metrics
 from blemish.server.part_pictures import PartPictures
 from blemish.server.past_defects import open_past_defects
@@ -127,7 +128,7 @@ class Service:
             self.database, self.shelf, settings.parts_per_false_alarm, settings.parts_alike
         )
         self.review_queue = ReviewQueue(self.database, self.drift)
-        self.jobs = Jobs(self.home.jobs)
+        self.jobs = Jobs(self.home.jobs, StationPlace(self.home.path, settings.database))
         self.uploads = UploadedSets(
             self.home.uploads, limits, replace(DEFAULT_LIMITS, archive_bytes=settings.max_upload_bytes)
         )
@@ -278,7 +279,9 @@ class Service:
             name, number = request.inspector, request.version
             measured = self.shelf.active(name) if number is None else self.shelf.get(name, number)
             request = request.model_copy(update={"version": measured.version})  # what is active may change
-        if request.upload:
+        if isinstance(request, CorrectionsRequest):
+            self.shelf.active(request.inspector)  # told at once, not by the job
+        elif request.upload:
             return self.jobs.start_uploaded(request, self.uploads, by, measured)
         return self.jobs.start(request, by, measured)
 

@@ -33,6 +33,8 @@ class Action(StrEnum):
     DECIDE = "decide"
     UNDO_DECISION = "undo-decision"
     LEARN_ANEW = "learn-anew"
+    LEARN = "learn"
+    CONFIRM = "confirm"
     CREATE_KEY = "create-key"
     REVOKE_KEY = "revoke-key"
     SET_RETENTION = "set-retention"

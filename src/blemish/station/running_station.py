@@ -33,7 +33,7 @@ from blemish.station.shadow import ShadowJudge
 from blemish.station.shadows import Shadows
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.signals.dispatcher import Dispatcher
-from blemish.station.signals.opening import open_gate, open_sink
+from blemish.station.signals.opening import check_sinks, open_gate, open_sink
 from blemish.station.sources.opening import open_source
 from blemish.station.station_counts import StationCounts
 from blemish.station.station_settings import StationSettings
@@ -90,6 +90,7 @@ class RunningStation:
         self._drift = DriftWatching(DriftWatch(database, shelf, None, None), shelf)
         self._metadata = MetadataReader(settings.metadata, limits) if settings.metadata else None
         self._gate = open_gate(settings.gate, home, identity) if settings.gate else None
+        check_sinks(settings.sink, [source for source in settings.source if source.kind == "folder"])
         sinks = [open_sink(one, home, self._images.read, identity) for one in settings.sink]
         self._dispatcher = Dispatcher(database, identity, sinks)
         photographs = TakenPhotographs(database, identity, settings.sink)

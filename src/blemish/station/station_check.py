@@ -75,7 +75,8 @@ def _camera(device: int | Path) -> Path:
 def _sinks(settings: StationSettings) -> Iterator[str]:
     from blemish.station.signals.opening import check_sinks, open_sink
 
-    yield from _said("Sinks", partial(check_sinks, settings.sink))
+    watched = [source for source in settings.source if source.kind == "folder"]
+    yield from _said("Sinks", partial(check_sinks, settings.sink, watched))
     for sink in settings.sink:
         with _some_home() as home:
             yield from _said(f"Sink {sink.name}", partial(open_sink, sink, home))

@@ -30,7 +30,7 @@ from blemish.detectors.frozen import (
     batch_of_one,
     prediction_of,
 )
-from blemish.detectors.layers import PatchScoring, UnitLength
+from blemish.detectors.layers import PatchScoring, UnitLength, farthest_patches
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.context import LearntContext, learn_context
 from blemish.detectors.memory.copies_choice import ALWAYS, FEWEST, CopiesChoice, Trial, choose_copies
@@ -75,11 +75,12 @@ class _Bank:
 @dataclasses.dataclass
 class _Held:
     """What a fold's bank says of an image it has not seen: patch distances (h x w), the mean patch (D), and the
-    weight of the score."""
+    weight of the score; and the mean of its farthest patches as the bank holds them (K), None in tiles."""
 
     distances: Tensor
     descriptor: Tensor
     weight: Tensor | float
+    pooled: Tensor | None = None
 
 
 @dataclasses.dataclass
@@ -219,7 +220,9 @@ class PatchCore(FrozenFeatureDetector):
             if context is not None:
                 distances = distances - context.network(without=row)(one.descriptor[None])
             score, anomaly_map = scoring(distances)
-            yield position, prediction_of(score * one.weight, anomaly_map, farthest)
+            said = prediction_of(score * one.weight, anomaly_map, farthest)
+            pooled = None if one.pooled is None else one.pooled.numpy()
+            yield position, dataclasses.replace(said, pooled=pooled)
 
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
@@ -414,7 +417,8 @@ class PatchCore(FrozenFeatureDetector):
                         embedded = head.embedding(batch_of_one(maps))
                         patches, distances = head.distances(embedded)
                         weight = head.reweighting(patches, distances) if head.reweighting else 1.0
-                    held[position] = _Held(distances[0, 0], embedded.mean((2, 3))[0], weight)
+                        pooled = farthest_patches(patches, distances)
+                    held[position] = _Held(distances[0, 0], embedded.mean((2, 3))[0], weight, pooled)
                     advance(1)
         return held
 

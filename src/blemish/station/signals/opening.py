@@ -24,14 +24,19 @@ from blemish.station.signals.settings import (
     WebhookSink,
 )
 from blemish.station.signals.sink import Sink
+from blemish.station.sources.settings import FolderSource
 
 
-def check_sinks(sinks: Sequence[SinkSettings]) -> None:
-    """Check what only shows in all sinks together.
+def check_sinks(sinks: Sequence[SinkSettings], watched: Sequence[FolderSource] = ()) -> None:
+    """Check what only shows in all sinks together, and with the folders that are watched.
+
+    Args:
+        sinks: of a station.
+        watched: its sources that are folders.
 
     Raises:
-        UsageError: two have one name, would listen at one port or write one file, or one would move away what another
-            has still to copy.
+        UsageError: two sinks have one name, would listen at one port or write one file; one would move away what
+            another has still to copy; one would put photographs where they are taken for new ones.
     """
     for what, values in (
         ("the name", [sink.name for sink in sinks]),
@@ -43,15 +48,32 @@ def check_sinks(sinks: Sequence[SinkSettings]) -> None:
                 raise UsageError(f"{count} sinks have {what} {value}: give each its own.")
     files = [sink for sink in sinks if isinstance(sink, FilesSink)]
     for mover in (sink for sink in files if sink.action == "move"):
-        for other in files:
-            shared = (
-                mover.verdicts is None or other.verdicts is None or set(mover.verdicts) & set(other.verdicts)
+        _check_nobody_else_needs(mover, files)
+    for sink in files:
+        for source in watched:
+            _check_goes_elsewhere(sink, source)
+
+
+def _check_nobody_else_needs(mover: FilesSink, files: Sequence[FilesSink]) -> None:
+    for other in files:
+        shared = mover.verdicts is None or other.verdicts is None or set(mover.verdicts) & set(other.verdicts)
+        if other is not mover and shared:
+            raise UsageError(
+                f"The sink {mover.name} moves photographs away that {other.name} needs, too: let both copy, or give "
+                "them different verdicts."
             )
-            if other is not mover and shared:
-                raise UsageError(
-                    f"The sink {mover.name} moves photographs away that {other.name} needs, too: let both copy, or "
-                    "give them different verdicts."
-                )
+
+
+def _check_goes_elsewhere(sink: FilesSink, source: FolderSource) -> None:
+    """A photograph that comes back is judged without end; what a source is told to ignore may lie below it."""
+    folder, incoming = Path(_place(sink.folder)), Path(_place(source.path))
+    straight = folder == incoming and "/" not in sink.template
+    below = source.subfolders and not source.ignore and folder.is_relative_to(incoming)
+    if straight or below:
+        raise UsageError(
+            f"The sink {sink.name} puts photographs into {folder}, where the source {source.name} takes them for new "
+            "ones: name a folder elsewhere."
+        )
 
 
 def open_sink(
@@ -127,4 +149,4 @@ def _kept_below(folder: Path) -> KeptPhotograph:
 
 
 def _place(path: Path) -> str:
-    return str(Path(path).expanduser().absolute())
+    return str(Path(path).expanduser().resolve())
