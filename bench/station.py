@@ -120,6 +120,7 @@ class SimulatedLine:
 
     def finish(self) -> None:
         """Wait until all that was written is judged and told, for two minutes at most."""
+        self.camera.stalled.set()  # else something is always on its way
         end = time.monotonic() + 120
         while time.monotonic() < end:
             accounts = self.accounts()
