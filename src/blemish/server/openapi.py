@@ -32,6 +32,7 @@ _CHANGED_MEANWHILE = "Somebody else has changed the inspector meanwhile; nothing
 _CONFLICTS = (
     ("/v1/inspectors/{name}/decision", "put", _CHANGED_MEANWHILE),
     ("/v1/inspectors/{name}/decision/undo", "post", _CHANGED_MEANWHILE),
+    ("/v1/inspectors/{name}/shadow", "post", "A version judges beside already; nothing is changed."),
     ("/v1/inspections/{number}/void", "post", "It is void already; nothing is changed."),
     ("/v1/inspections/{number}/void/undo", "post", "It is not void; nothing is changed."),
     ("/v1/keys/{name}", "delete", "It is the last key of an admin; nothing is changed."),

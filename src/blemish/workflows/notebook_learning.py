@@ -34,7 +34,8 @@ def learn(
 
     Args:
         inspector: name of one at the station, or a file.
-        good, defective: folders of photographs that were judged wrongly, or not.
+        good: folder of photographs of good parts, judged wrongly or not.
+        defective: likewise of defective parts.
         from_history: learn from what people corrected at the station.
         confirm: numbers of inspections, or names of files in `good`, that are good although far from all good parts.
         activate_anyway: let it judge even if an earlier correction gets worse.
