@@ -44,7 +44,7 @@ _NO_LABORATORY = {"501": "The laboratory is not installed here; the answer names
 _NEED_LABORATORY = (("/v1/jobs", "post"), ("/v1/jobs/train", "post"), ("/v1/gallery/clusters", "get"))
 _ADDRESSED = (
     "/v1/inspect", "/v1/inspections/", "/v1/inspectors/", "/v1/jobs", "/v1/keys/", "/v1/uploads/",
-    "/v1/review-queue", "/v1/stations/",
+    "/v1/review-queue", "/v1/stations/", "/v1/insight",
 )  # fmt: skip
 
 
