@@ -30,6 +30,7 @@ EXPECTED = {
     ("GET", "/v1/audit"): Role.ADMIN,
     ("GET", "/v1/keys"): Role.ADMIN,
     ("GET", "/v1/uploads/{upload}"): Role.ADMIN,
+    ("GET", "/v1/stations/{name}/settings"): Role.ADMIN,
     ("GET", "/v1/inspectors/{name}/versions/{version}/artifact"): Role.ADMIN,
     ("POST", "/v1/inspectors/{name}/view/photograph"): Role.OPERATOR,
     ("POST", "/v1/inspections/{number}/void"): Role.OPERATOR,
