@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-EXTRAS := train,serve,dev,docs
+EXTRAS := train,serve,station,genicam,dev,docs
 # The versions that were tested; `make CONSTRAINTS= setup` takes the newest instead.
 CONSTRAINTS ?= constraints.txt
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
@@ -65,6 +65,7 @@ coverage: setup
 
 soak: setup
 	@$(BIN)/pytest -m slow
+	@$(BIN)/python bench/station.py --minutes 60
 
 check: setup
 	@$(BIN)/ruff check

@@ -19,9 +19,11 @@ from pathlib import Path
 from blemish.core.types import Region, Verdict
 from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
+from blemish.station.home import Home
 from blemish.station.log import InspectionLog
 from blemish.station.records import InspectionFilter, NewInspection
 from blemish.station.review_queue import ReviewQueue
+from blemish.station.shelf import InspectorShelf
 from blemish.station.statistics import HistoryStatistics
 
 BATCH, BATCHES, PAGES, ASKED = 8, 500, 200, 20
@@ -45,6 +47,10 @@ def make_inspection(number: int, parts: int = 5) -> NewInspection:
         image_suffix=".png",
         file_name=f"{number:08d}.png",
         milliseconds={"decode": 8.0, "preprocess": 2.0, "network": 30.0},
+        serial_number=f"SN-{number:08d}",
+        batch=f"LOT-{number // 500:05d}",
+        shift=("early", "late", "night")[number // 700 % 3],
+        camera=f"camera-{number % 2}",
     )
 
 
@@ -64,7 +70,7 @@ def described(times: list[float]) -> dict[str, float]:
     }
 
 
-def measure(url: str, rows: int, parts: int) -> dict[str, object]:
+def measure(url: str, home: Path, rows: int, parts: int) -> dict[str, object]:
     """Fill a database with so many rows and measure on top of them."""
     database = Database(url)
     database.upgrade()
@@ -90,7 +96,7 @@ def measure(url: str, rows: int, parts: int) -> dict[str, object]:
     }
     page = {
         name: described([timed(ask) for _ in range(ASKED)])
-        for name, ask in questions(database, log, "part-0").items()
+        for name, ask in questions(database, log, home, "part-0").items()
     }
     database.close()
     return {
@@ -101,10 +107,12 @@ def measure(url: str, rows: int, parts: int) -> dict[str, object]:
     }
 
 
-def questions(database: Database, log: InspectionLog, part: str) -> dict[str, Callable[[], object]]:
+def questions(
+    database: Database, log: InspectionLog, home: Path, part: str
+) -> dict[str, Callable[[], object]]:
     """What the history of a part asks, of all its inspections."""
     which = InspectionFilter(inspector=part)
-    numbers, watch = HistoryStatistics(database), DriftWatch(database)
+    numbers, watch = HistoryStatistics(database), DriftWatch(database, InspectorShelf(Home(home), database))
     queue = ReviewQueue(database, watch)
     scope = which.scope
     return {
@@ -112,6 +120,12 @@ def questions(database: Database, log: InspectionLog, part: str) -> dict[str, Ca
         "search in vain": lambda: log.page(replace(which, search="no such file")),
         "count of a search": lambda: log.count(replace(which, search="77")),
         "rejects": lambda: log.page(replace(which, verdict=Verdict.REJECT)),
+        "page of a batch": lambda: log.page(replace(which, batch="LOT-00040")),
+        "page of a shift": lambda: log.page(replace(which, shift="night")),
+        "page of a serial number": lambda: log.page(replace(which, serial_number="SN-00020000")),
+        "summary of a batch": lambda: numbers.summary(replace(scope, batch="LOT-00040")),
+        "summary of a shift": lambda: numbers.summary(replace(scope, shift="night")),
+        "reject rates of a shift by day": lambda: numbers.reject_rates(replace(scope, shift="night"), "day"),
         "summary": lambda: numbers.summary(scope),
         "first pass": lambda: numbers.first_pass(scope),
         "reject rates by day": lambda: numbers.reject_rates(scope, "day"),
@@ -128,7 +142,12 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=5)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        found = measure(arguments.url or f"sqlite:///{folder}/blemish.db", arguments.rows, arguments.parts)
+        found = measure(
+            arguments.url or f"sqlite:///{folder}/blemish.db",
+            Path(folder, "home"),
+            arguments.rows,
+            arguments.parts,
+        )
     print(json.dumps(found, indent=2))
 
 

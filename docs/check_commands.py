@@ -28,7 +28,7 @@ def command_lines() -> Iterator[tuple[Path, str]]:
             for line in block.replace("\\\n", " ").splitlines():
                 if kind == "console" and not line.startswith("$ "):
                     continue
-                text = line.removeprefix("$ ").split("  #")[0].strip()
+                text = line.removeprefix("$ ").split("  #")[0].split(" > ")[0].strip()
                 yield from ((page, part) for part in text.split(" && ") if part)
 
 

@@ -4,9 +4,9 @@ It needs buildah (Debian: apt-get install buildah) and no daemon: a step of the 
 Where no registry can be reached, `--debian` makes the base image from Debian's packages (apt-get install debootstrap,
 as root) with Debian's own Python. Each image is then run as its own user: it answers `/readyz` with a key in an empty
 home, shows its laboratory or says that there is none, and with it learns from generated photographs and is evaluated
-on others.
+on others. Without it no address offers what cannot run. An image is removed once it is tried, unless `--keep`.
 
-    python packaging/build_image.py [--debian] [--pip-folder /opt/wheels ...]
+    python packaging/build_image.py [--debian] [--pip-folder /opt/wheels ...] [--certificates /etc/ssl/plant.pem]
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = ("serve,postgresql", "serve,postgresql,train")
 PORT = 8099
+CUDA = "/opt/blemish/lib/python*/site-packages/nvidia /opt/blemish/lib/python*/site-packages/triton"
 ENGINE = {"BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": os.environ.get("STORAGE_DRIVER", "vfs")}
 
 
@@ -35,23 +36,43 @@ def main() -> None:
     parser.add_argument("--debian", action="store_true", help="make the base image from Debian's packages")
     parser.add_argument("--pip-folder", action="append", default=[], help="folder that pip is to see too")
     parser.add_argument("--index", help="where torch's CPU wheels are, in place of the Dockerfile's")
+    parser.add_argument(
+        "--certificates", help="authorities that pip is to trust, where a proxy looks into TLS"
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the images there")
     given = parser.parse_args()
     base = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)[0]
     if given.debian:
         _make_base(f"docker.io/library/{base}")
-    print("| image | built in, s | size, MB | installed, MB | torch |\n|---|---:|---:|---:|---|")
+    print(
+        "| image | built in, s | size, MB | installed, MB | of these CUDA, MB | torch |\n|---|---:|---:|---:|---:|---|"
+    )
     for extras in EXTRAS:
         image = "localhost/blemish:" + extras.replace(",", "-")
-        started = time.perf_counter()
-        mounts = [f"--volume={folder}:{folder}:ro" for folder in given.pip_folder]
-        arguments = [
-            f"--build-arg=EXTRAS={extras}",
-            *([f"--build-arg=INDEX={given.index}"] if given.index else []),
-        ]
-        pull = ["--pull-never"] if given.debian else []
-        _buildah("build", *pull, "--network=host", *mounts, *arguments, f"--tag={image}", str(ROOT))
-        seconds = time.perf_counter() - started
+        with tempfile.TemporaryDirectory() as folder:
+            options = _for_pip(Path(folder), given.pip_folder, given.certificates)
+            options += [f"--build-arg=EXTRAS={extras}"]
+            options += [f"--build-arg=INDEX={given.index}"] if given.index else []
+            options += ["--pull-never"] if given.debian else []
+            started = time.perf_counter()
+            _buildah("build", "--network=host", *options, f"--tag={image}", str(ROOT))
+            seconds = time.perf_counter() - started
         print(f"| {extras} | {seconds:.0f} | {_size(image):.0f} | {' | '.join(_tried(image))} |", flush=True)
+        if not given.keep:
+            _buildah("rmi", "--force", image)
+
+
+def _for_pip(folder: Path, found: list[str], certificates: str | None) -> list[str]:
+    """What a build mounts, so that pip looks into folders and trusts certificates; none of it is in the image."""
+    lines = ["[global]"]
+    mounts = [f"--volume={one}:{one}:ro" for one in found]
+    if found:
+        lines.append(f"find-links = {' '.join(found)}")
+    if certificates:
+        mounts.append(f"--volume={Path(certificates).resolve()}:/etc/pip-certificates.pem:ro")
+        lines.append("cert = /etc/pip-certificates.pem")
+    (folder / "pip.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [*mounts, f"--volume={folder / 'pip.conf'}:/etc/pip.conf:ro"]
 
 
 def _make_base(name: str) -> None:
@@ -70,8 +91,8 @@ def _make_base(name: str) -> None:
         _buildah("commit", "--quiet", "--rm", container, name)
 
 
-def _tried(image: str) -> tuple[str, str]:
-    """Run the image: what is installed in MB, and whether torch is."""
+def _tried(image: str) -> tuple[str, str, str]:
+    """Run the image: what is installed in MB, how much of it is CUDA's, and whether torch is."""
     laboratory = image.endswith("train")
     container = _buildah("from", "--pull-never", image)
     with tempfile.TemporaryDirectory() as folder:
@@ -81,6 +102,7 @@ def _tried(image: str) -> tuple[str, str]:
             inside = ("run", f"--volume={shared}:/shared", container)
             assert "uid=10001" in _buildah(*inside, "id")
             megabytes = _buildah(*inside, "du", "-sm", "/opt/blemish").split()[0]
+            cuda = _buildah(*inside, "sh", "-c", f"du -smc {CUDA} 2> /dev/null | tail -n 1").split()[0]
             installed = _buildah(*inside, "pip", "list")
             assert bool(re.search(r"^torch ", installed, re.MULTILINE)) == laboratory, installed
             if laboratory:
@@ -99,7 +121,7 @@ def _tried(image: str) -> tuple[str, str]:
             _answers(inside, json.loads(made)["key"], laboratory)
         finally:
             _buildah("rm", container)
-    return megabytes, "yes" if laboratory else "no"
+    return megabytes, cuda, "yes" if laboratory else "no"
 
 
 def _answers(inside: tuple[str, ...], key: str, laboratory: bool) -> None:
@@ -112,10 +134,7 @@ def _answers(inside: tuple[str, ...], key: str, laboratory: bool) -> None:
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=2) as answer:
                     assert answer.status == 200
-                assert _page("/", key)[0] == 200
-                status, text = _page("/laboratory/", key)
-                assert status == (200 if laboratory else 404), status
-                assert laboratory == ("blemish[train]" not in text)
+                _offers(key, laboratory)
                 return
             except OSError:
                 assert process.poll() is None, "the service has ended"
@@ -124,6 +143,20 @@ def _answers(inside: tuple[str, ...], key: str, laboratory: bool) -> None:
     finally:
         process.terminate()
         process.wait(timeout=60)
+
+
+def _offers(key: str, laboratory: bool) -> None:
+    """What the head of the page leads to is there, and nothing else that only the laboratory can do."""
+    status, first = _page("/", key)
+    assert status == 200
+    (head,) = re.findall(r"<nav .*?</nav>", first, re.DOTALL)
+    offered = re.findall(r'href="([^"]+)"', head)
+    assert [path for path in offered if _page(path, key)[0] != 200] == []
+    for path in ("/train", "/explore", "/benchmark", "/laboratory/"):
+        assert (path in offered) == laboratory, offered
+        status, text = _page(path, key)
+        assert laboratory == ("blemish[train]" not in text), path
+        assert path != "/laboratory/" or status == (200 if laboratory else 404)
 
 
 def _page(path: str, key: str) -> tuple[int, str]:

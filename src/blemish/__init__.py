@@ -59,7 +59,8 @@ _HOMES = {
     "blemish.line.inspection": "Inspection",
     "blemish.line.runtime": "Inspector",
     "blemish.workflows.notebook": "Measured benchmark evaluate explore_images fit load",
-    "blemish.workflows.notebook_station": "corrections drift preview_decision",
+    "blemish.workflows.notebook_learning": "learn",
+    "blemish.workflows.notebook_station": "corrections drift insight preview_decision shadow",
 }
 
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

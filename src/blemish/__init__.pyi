@@ -55,8 +55,11 @@ from blemish.workflows.notebook import evaluate as evaluate
 from blemish.workflows.notebook import explore_images as explore_images
 from blemish.workflows.notebook import fit as fit
 from blemish.workflows.notebook import load as load
+from blemish.workflows.notebook_learning import learn as learn
 from blemish.workflows.notebook_station import corrections as corrections
 from blemish.workflows.notebook_station import drift as drift
+from blemish.workflows.notebook_station import insight as insight
 from blemish.workflows.notebook_station import preview_decision as preview_decision
+from blemish.workflows.notebook_station import shadow as shadow
 
 __version__: str

@@ -36,7 +36,7 @@ from blemish.view.preprocessing import preprocess
 Array = npt.NDArray[np.float64]
 SIZE = 128
 PLAIN: dict[str, Any] = {"size": SIZE, "coreset_size": 150, "score": "patches", "copies": "none"}
-CONTEXTUAL: dict[str, Any] = {**PLAIN, "context": 30}
+CONTEXTUAL: dict[str, Any] = {**PLAIN, "context": 4}
 
 
 def enlarged(maps: npt.NDArray[Any], height: int, width: int) -> Array:

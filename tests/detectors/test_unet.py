@@ -42,8 +42,8 @@ from blemish.detectors.supervised.unet_network import (
 from blemish.evaluation.facts import measured_in_words
 from blemish.line.artifact import read_artifact
 from blemish.line.runtime import Inspector
-from blemish.server.judgement import Judgement
 from blemish.server.laboratory.shown import comparison, verdict_banner
+from blemish.station.judgement import Judgement
 from blemish.station.shelf import InspectorVersion
 
 TINY = {"size": 64, "epochs": 1, "examples_per_epoch": 8, "precision": "float32"}

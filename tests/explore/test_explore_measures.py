@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 from skimage.filters import laplace
 from sklearn.metrics import roc_auc_score
 
-from blemish.data.copies import signature
+from blemish.core.same_photograph import signature
 from blemish.explore.defects import INPUT_SIZES, WHOLE_CELL, DefectMap, measure_mask, recommended_size
 from blemish.explore.duplicates import near_duplicates
 from blemish.explore.embedding import image_maps

@@ -37,6 +37,8 @@ def test_every_requirement_is_pinned_to_a_version_that_it_allows() -> None:
     lines = [*PROJECT["dependencies"], *(line for name in extras if name != "umap" for line in extras[name])]
     pinned = pins()
     for requirement in map(Requirement, lines):
+        if requirement.name == "blemish":  # one extra holds another
+            continue
         version = pinned.get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is not in constraints.txt: run `make constraints`"
         assert version in requirement.specifier, f"{requirement} but {version} in constraints.txt"

@@ -65,6 +65,8 @@ NAMES = [
     "evaluate",
     "explore_images",
     "fit",
+    "insight",
+    "learn",
     "load",
     "normal_images",
     "open_catalog",
@@ -72,6 +74,7 @@ NAMES = [
     "preview_decision",
     "register",
     "require_fitted",
+    "shadow",
     "write_sample_line",
 ]
 

@@ -25,6 +25,7 @@ EXPECTED = {
     ("PUT", "/v1/inspectors/{name}/decision"): Role.OPERATOR,
     ("POST", "/v1/inspectors/{name}/decision/undo"): Role.OPERATOR,
     ("POST", "/v1/inspectors/{name}/decision/preview"): Role.VIEWER,
+    ("POST", "/v1/inspectors/{name}/decision/preview/{number}"): Role.VIEWER,
     ("POST", "/v1/inspectors/{name}/drift/learn-anew"): Role.OPERATOR,
     ("GET", "/v1/audit"): Role.ADMIN,
     ("GET", "/v1/keys"): Role.ADMIN,
@@ -33,6 +34,8 @@ EXPECTED = {
     ("POST", "/v1/inspectors/{name}/view/photograph"): Role.OPERATOR,
     ("POST", "/v1/inspections/{number}/void"): Role.OPERATOR,
     ("POST", "/v1/inspections/{number}/void/undo"): Role.OPERATOR,
+    ("POST", "/v1/inspectors/{name}/corrections/{number}/confirm"): Role.OPERATOR,
+    ("POST", "/v1/inspectors/{name}/learn"): Role.ADMIN,
     ("POST", "/v1/inspectors/{name}/activate"): Role.ADMIN,
     ("POST", "/v1/inspectors/{name}/roll-back"): Role.ADMIN,
 }

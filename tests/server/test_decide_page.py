@@ -153,6 +153,55 @@ def test_what_cannot_be_promised_is_said_beside_its_field(looking: Any) -> None:
     assert all("422" in one or "409" in one for one in watched.troubles)
 
 
+def test_defects_that_a_job_scores_count_beside_those_that_people_found(
+    looking: Any, washers: Path, deciding: Any
+) -> None:
+    watched, client = looking(Role.ADMIN)
+    page = watched.go(PATH).page
+    assert "of your 6 known defects" in _settled(watched)
+    page.locator("#more-defects summary").click()
+    page.click("#score-defects")
+    page.locator("#scored-note.bad", has_text="There are no photographs yet").wait_for()
+    more = [str(path) for path in sorted(washers.glob("test/[!g]*/*.png"))]
+    page.set_input_files("#defects-files", more)
+    page.locator("#defects-sent", has_text=f"{len(more)} photographs can be used").wait_for()
+    assert watched.violations() == [] and watched.overflow() <= 0
+    page.click("#score-defects")
+    page.locator("#scored-note.good", has_text="They are scored").wait_for(timeout=90_000)
+    told = _settled(watched)
+    n = int(re.search(r"of your (\d+) known defects", told).group(1))  # type: ignore[union-attr]
+    assert 6 < n <= 6 + len(more) and f"there are {n} known defects" in watched.text("#of-job")
+    page.reload(wait_until="networkidle")
+    assert _settled(watched) == told
+    page.select_option("#by", "recall")
+    page.fill("#recall", "90")
+    page.wait_for_url(re.compile("recall=0.9"))
+    _settled(watched)
+    page.click("#save")
+    page.locator("#saved", has_text="Version 2 judges").wait_for()
+    decision = client.get(DECISION).json()["decision"]
+    assert (decision["rule"], decision["seen"]["n"]) == ("recall", n)
+    page.get_by_role("button", name="Leave these out").click()
+    assert "of your 6 known defects" in _settled(watched) and "defects=" not in page.url
+    assert watched.troubles == []
+
+
+def test_kept_photographs_are_judged_anew_where_the_log_does_not_tell_their_regions(looking: Any) -> None:
+    watched, client = looking(Role.VIEWER)
+    page = watched.go(f"{PATH}?hysteresis=0.5").page
+    assert "need their photographs" in _settled(watched)
+    page.get_by_role("button", name=re.compile(r"Judge the \d+ kept photographs anew")).click()
+    page.locator("#rejudged-note", has_text="judged anew").wait_for()
+    body = {"regions": {"hysteresis": 0.5}}
+    numbers = client.post(f"{DECISION}/preview", json=body).json()["regions"]["photographs"]
+    found = [client.post(f"{DECISION}/preview/{number}", json=body).json() for number in numbers]
+    before, after = (sum(one["regions_before"] for one in found), sum(len(one["regions"]) for one in found))
+    assert len(found) == 6 and f"{before} regions before, {after} after" in watched.text("#rejudged-note")
+    assert watched.violations() == [] and watched.troubles == []
+    page.fill("#threshold", "40")
+    page.locator("#rejudged-note").wait_for(state="hidden")  # it was of what was considered before
+
+
 def test_what_is_painted_is_ignored_by_a_version_that_an_admin_activates(looking: Any) -> None:
     watched, client = looking(Role.ADMIN)
     page = watched.go(PATH).page

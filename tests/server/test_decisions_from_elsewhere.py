@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from server_clients import assert_problem, inspect, say
+from server_clients import assert_problem, inspect, photographs, say
 
 import blemish as bl
+from blemish.core.types import ByteArray
 
 DECISION = "/v1/inspectors/washer/decision"
 
@@ -52,6 +53,12 @@ def test_known_defects_of_a_folder_or_an_upload_decide_beside_those_that_people_
         seen = client.post(f"{DECISION}/preview", json=wanted).json()
         # The one that was inspected, and found bad, counts once.
         assert seen["decision"]["seen"]["n"] == len(defective) == seen["decision"]["seen"]["n"]
+        elsewhere = seen["defects_elsewhere"]
+        assert (seen["known_defects"]["n"], elsewhere["n"]) == (1, len(defective) - 1)
+        threshold = client.get(DECISION).json()["decision"]["threshold"]
+        others = np.delete(scores, 0)
+        assert elsewhere["rejected_before"] == np.count_nonzero(others > threshold)
+        assert (elsewhere["rejected_after"], elsewhere["passed_after"]) == (len(others), 0)
         changed = client.put(DECISION, json=wanted).json()["decision"]
         assert (changed["rule"], changed["seen"]["n"], changed["seen"]["missed"]) == (
             "recall",
@@ -100,4 +107,29 @@ def test_regions_of_the_past_are_previewed_with_those_of_the_page(
             name: value for name, value in seen.items() if name != "decision"
         }
         assert client.post(f"{DECISION}/preview", json={}).json()["regions"] is None
+        assert client.get(DECISION).json()["version"] == 1
+
+
+def test_a_kept_photograph_is_judged_anew_by_what_is_considered(
+    served: Any, fitted: Path, rejected: list[ByteArray]
+) -> None:
+    with served(keep="all") as server, server.client() as client:
+        files = [(f"{place}.png", one) for place, one in enumerate(photographs(rejected, 3))]
+        records = inspect(client, *files).json()["inspections"]
+        wanted = {"regions": {"pixel_rate": 0.9, "hysteresis": 0.5}}
+        seen = client.post(f"{DECISION}/preview", json=wanted).json()["regions"]
+        assert seen["known"] == 0 and seen["photographs"] == [one["id"] for one in records[::-1]]
+        by_hand = bl.load(fitted).decide(pixel_rate=0.9, hysteresis=0.5)
+        for record, (_, content) in zip(records, files, strict=True):
+            found = client.post(f"{DECISION}/preview/{record['id']}", json=wanted).json()
+            regions = by_hand.inspect(content).regions
+            assert [(one["x"], one["y"], one["area"]) for one in found["regions"]] == [
+                (one.x, one.y, pytest.approx(one.area)) for one in regions
+            ]
+            assert (found["before"], found["regions_before"]) == ("reject", len(record["regions"]))
+        before = client.post(f"{DECISION}/preview/{records[0]['id']}", json={}).json()
+        assert len(before["regions"]) == before["regions_before"]
+        passed = client.post(f"{DECISION}/preview/{records[0]['id']}", json={"threshold": 1e6}).json()
+        assert (passed["after"], passed["regions"]) in (("review", passed["regions"]), ("pass", []))
+        assert_problem(client.post(f"{DECISION}/preview/999", json={}), 404)
         assert client.get(DECISION).json()["version"] == 1

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from blemish.line.runtime import Inspector
-from blemish.server.judgement import Judgement
 from blemish.server.laboratory.pictures import pictures
+from blemish.station.judgement import Judgement
 
 
 def judged(client: Any, name: str, photograph: bytes) -> dict[str, Any]:

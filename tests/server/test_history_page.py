@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,10 +12,12 @@ import pytest
 from page_browser import Watched
 
 from blemish.station.keys import Role
+from blemish.station.records import InspectionFilter
 
 pytestmark = pytest.mark.browser
 
 HERE = "/parts/washer/history"
+OURS = InspectionFilter(inspector="washer")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,12 @@ def station(served: Callable[..., Any], good: bytes, defective: list[bytes]) -> 
 
 
 def send(client: httpx.Client, content: bytes, name: str, serial_number: str) -> None:
-    form = {"inspector": "washer", "serial_number": serial_number}
+    form = {
+        "inspector": "washer",
+        "serial_number": serial_number,
+        "batch": f"L{serial_number[-2]}",
+        "shift": "early",
+    }
     assert client.post("/v1/inspect", data=form, files={"images": (name, content)}).status_code == 200
 
 
@@ -71,6 +79,17 @@ def test_filters_stand_in_the_address_and_leave_the_rate_alone(watched: Watched,
     assert "No inspection matches" in watched.text("#empty")
 
 
+def test_a_part_leads_to_the_others_of_its_batch(watched: Watched) -> None:
+    page = watched.go(HERE).page
+    page.locator("#rows a.open").first.click()
+    page.locator("#facts").get_by_role("link", name="L1").click()
+    page.wait_for_selector("#matching:has-text('1 inspection matches')")
+    assert page.url.endswith("?batch=L1") and "batch L1" in watched.text("#scope")
+    page.get_by_label("Batch").fill("L0")
+    page.wait_for_selector("#matching:has-text('10 inspections match')")
+    assert page.locator("#known-shift option").evaluate_all("some => some.map(one => one.value)") == ["early"]
+
+
 def test_an_inspection_opens_beside_the_list_by_keyboard_alone(watched: Watched) -> None:
     page = watched.go(HERE).page
     page.locator("#rows a.open").first.focus()
@@ -96,9 +115,45 @@ def test_an_inspection_opens_beside_the_list_by_keyboard_alone(watched: Watched)
     assert page.evaluate("document.activeElement.closest('tr')?.dataset.number") == str(listed[1])
 
 
+def test_two_inspections_stand_side_by_side_at_an_address_of_their_own(watched: Watched) -> None:
+    page = watched.go(HERE).page
+    first, second, third = ids(watched)[:3]
+    page.locator("#rows a.open").first.focus()
+    page.keyboard.press("Enter")
+    page.locator("#title", has_text=f"Inspection {first}").wait_for()
+    page.keyboard.press("c")
+    page.locator("#compare-sides", has_text="Choose the other in the list").wait_for()
+    assert f"compare={first}" in page.url and page.locator("#drawer").is_hidden()
+    page.locator("#rows a.open").nth(2).focus()
+    page.keyboard.press("Enter")
+    page.locator(f"#compare-title:text-is('Inspections {first} and {third}')").wait_for()
+    page.locator(".side .legend:visible").nth(1).wait_for()  # colours have values beside them
+    page.reload(wait_until="networkidle")
+    sides = page.locator(".side")
+    assert sides.evaluate_all("all => all.map((one) => one.dataset.number)") == [str(first), str(third)]
+    for place in (0, 1):
+        side = sides.nth(place)
+        assert side.locator(".verdict, .said-why:not(:empty)").count() == 2
+        assert re.search(r"Version\s+1", side.inner_text())
+        assert (
+            side.locator(".stage img").first.evaluate("one => one.decode().then(() => one.naturalWidth)")
+            == 128
+        )
+    assert watched.violations() == [] and watched.overflow() <= 0
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert watched.overflow() <= 0
+    sides.first.get_by_role("link").first.click()
+    page.locator("#title", has_text=f"Inspection {first}").wait_for()
+    page.go_back(wait_until="networkidle")
+    sides.nth(1).wait_for()
+    page.keyboard.press("Escape")
+    assert page.locator("#compare").is_hidden() and "compare=" not in page.url
+    assert second in ids(watched)
+
+
 def test_what_is_said_stays_with_its_part(watched: Watched, station: Any) -> None:
     first = next(
-        record for record in station.service.log.page(limit=200).records
+        record for record in station.service.log.page(OURS, limit=200).records
         if record.verdict == "pass" and record.repeat_of is None
     )  # fmt: skip
     page = watched.go(f"{HERE}?inspection={first.id}").page
@@ -117,7 +172,7 @@ def test_what_is_said_stays_with_its_part(watched: Watched, station: Any) -> Non
 
 
 def test_void_with_a_reason_and_back(watched: Watched, station: Any) -> None:
-    number = station.service.log.page(limit=1).records[0].id
+    number = station.service.log.page(OURS, limit=1).records[0].id
     page = watched.go(f"{HERE}?inspection={number}").page
     page.get_by_role("button", name="Declare void").click()
     assert "say why" in watched.text("#void-form .wrong")
@@ -177,3 +232,20 @@ def test_a_viewer_sees_no_buttons_that_he_may_not_press(
         watched.go(f"{HERE}?inspection=1").page.wait_for_selector("#drawer:not([hidden]) #reason")
         assert watched.page.get_by_role("button", name=re.compile("Good|Defective|void", re.I)).count() == 0
         watched.context.close()
+
+
+def test_what_cannot_be_compared_is_said(watched: Watched, station: Any, fitted: Path, good: bytes) -> None:
+    station.service.shelf.add(fitted, "gasket")
+    station.service.shelf.activate("gasket", 1)
+    form = {"inspector": "gasket"}
+    with station.client() as client:
+        sent = client.post("/v1/inspect", data=form, files={"images": ("other.png", good)})
+        number = sent.json()["inspections"][0]["id"]
+    here = ids(watched.go(HERE))[0]
+    watched.go(f"{HERE}?compare={here},{number}")
+    assert f"Inspection {number} is of gasket" in watched.text("#compare-note")
+    assert watched.page.locator(".side").count() == 1
+    watched.go(f"{HERE}?compare={here},999999")
+    assert "999999" in watched.text("#compare-note")
+    assert all("404" in one for one in watched.troubles)
+    watched.troubles.clear()

@@ -88,6 +88,31 @@ def test_a_search_finds_serial_numbers_and_numbers(client: httpx.Client, passed:
     assert client.get("/v1/inspections", params={"void": "perhaps"}).status_code == 422
 
 
+def test_parts_are_found_and_counted_by_batch_shift_and_camera(
+    served: Callable[..., Any], good: bytes, defective: list[bytes]
+) -> None:
+    with served() as server, server.client() as client:
+        for number in range(6):
+            inspect(
+                client, (good, defective[0])[number % 2], f"{number}.png", serial_number=f"S{number}",
+                batch=f"L{number // 3}", shift="early" if number < 4 else "late", camera="top",
+            )  # fmt: skip
+        for asked, n in (
+            ({"batch": "L1"}, 3),
+            ({"shift": "early", "camera": "top"}, 4),
+            ({"serial_number": "S5"}, 1),
+        ):
+            page = client.get("/v1/inspections", params=asked).json()["inspections"]
+            assert len(page) == n
+            assert all(one[name] == value for one in page for name, value in asked.items())
+            stats = client.get("/v1/stats", params=asked | {"verdict": "pass"}).json()
+            assert stats["summary"]["n"] == n >= stats["matching"]
+            assert {name: stats["scope"][name] for name in asked} == asked
+            rows = client.get("/v1/inspections.csv", params=asked).text.splitlines()
+            assert len(rows) == n + 1
+        assert client.get("/v1/inspections", params={"batch": "a" * 81}).status_code == 422
+
+
 def test_a_serial_number_is_one_short_line(client: httpx.Client, good: bytes) -> None:
     for number in ("x" * 81, "two\nlines", "   "):
         sent = client.post(

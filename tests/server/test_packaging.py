@@ -24,13 +24,14 @@ def test_the_dockerfile_is_clean() -> None:
     assert ended.returncode == 0, ended.stdout
 
 
-def test_systemd_understands_its_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["blemish.service", "blemish-station@.service"])
+def test_systemd_understands_its_units(tmp_path: Path, name: str) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("systemd-analyze is not installed")
-    unit = (ROOT / "packaging" / "blemish.service").read_text("utf-8")
+    unit = (ROOT / "packaging" / name).read_text("utf-8")
     assert "/opt/blemish/bin/blemish" in unit
-    installed = tmp_path / "blemish.service"
+    installed = tmp_path / name.replace("@", "@line-1")
     installed.write_text(unit.replace("/opt/blemish/bin/blemish", sys.executable), "utf-8")
     ended = subprocess.run([analyze, "verify", installed], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -79,6 +79,7 @@ def test_what_needs_a_person_comes_first_and_says_why(served: Any, fitted: Any) 
         service.log.add(made(9, Verdict.NOT_JUDGED, none))
         service.log.add(made(2, Verdict.REVIEW, day, "b-waiting"))
         answer = client.get("/v1/parts").json()
+        queue = client.get("/v1/review-queue", params={"inspector": "b-waiting"}).json()
         assert [one["name"] for one in answer["parts"]] == ["c-none", "washer", "b-waiting", "a-quiet"]
         none_judges, washer, waiting, quiet = answer["parts"]
         assert [need["kind"] for need in none_judges["needs"]] == ["no-version"]
@@ -89,8 +90,9 @@ def test_what_needs_a_person_comes_first_and_says_why(served: Any, fitted: Any) 
         assert "9 of 41 photographs today" in washer["needs"][1]["message"]
         assert (waiting["waiting"], waiting["needs"][0]["message"]) == (
             2,
-            "2 parts for review wait for a person's word.",
+            "2 parts with the verdict review wait for a person.",
         )
+        assert queue["counts"]["review"] == waiting["waiting"]
         assert quiet["needs"] == []
         assert answer["troubles"] == []
         end = time.monotonic() + 20

@@ -11,7 +11,7 @@ from blemish.core.types import ByteArray, Verdict
 from blemish.line.artifact import read_artifact, write_artifact
 from blemish.line.policy import Policy, decided
 from blemish.line.runtime import Inspector
-from blemish.server.judgement import Judgement
+from blemish.station.judgement import Judgement
 from blemish.station.shelf import InspectorVersion
 
 shown = pytest.importorskip("blemish.server.laboratory.shown")

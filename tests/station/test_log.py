@@ -152,6 +152,37 @@ def test_filters_agree_with_a_search_by_hand(log: InspectionLog, inspection: Mak
         assert [record.id for record in log.page(which, 1000).records] == expected[::-1]
 
 
+def test_parts_are_found_by_what_is_known_of_them(log: InspectionLog, inspection: Make) -> None:
+    names = ("serial_number", "batch", "shift", "camera")
+    log.add(
+        [
+            inspection(
+                n,
+                serial_number=f"SN{n // 2}",
+                batch=f"L-{n % 5}",
+                shift="ab"[n % 2],
+                camera=(None, "top")[n % 3 > 0],
+            )
+            for n in range(40)
+        ]
+    )
+    records = list(log.records())
+    for asked in (
+        {"serial_number": "SN7"}, {"batch": "L-3"}, {"shift": "b"}, {"camera": "top"}, {"camera": "to"},
+        {"batch": "L-3", "shift": "b"}, {"batch": "L-3", "camera": "top", "search": "sn1"},
+    ):  # fmt: skip
+        exactly = {name: value for name, value in asked.items() if name in names}
+        expected = [
+            one.id
+            for one in records
+            if all(getattr(one, name) == value for name, value in exactly.items())
+            and ("search" not in asked or asked["search"] in str(one.serial_number).lower())
+        ]
+        assert [one.id for one in log.records(InspectionFilter(**asked))] == expected
+        assert log.count(InspectionFilter(**asked)) == len(expected)
+    assert log.count(InspectionFilter(search="l-3")) == 8
+
+
 def test_records_streams_more_than_one_piece_and_stops_at_what_was_there(
     log: InspectionLog, inspection: Make
 ) -> None:

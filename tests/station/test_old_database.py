@@ -16,6 +16,7 @@ from blemish.station.schema import INSPECTIONS
 
 ADDED = (
     "type", "types", "mask_probability", "review_threshold", "reason", "photograph_statistics", "serial_number",
+    "batch", "shift", "camera",
 )  # fmt: skip
 
 

@@ -198,8 +198,10 @@ def test_the_queue_has_what_needs_a_person_first(
     assert "much darker" in page.waiting[2].reason
     assert str(numbers[5]) in page.waiting[1].reason and "defective" in page.waiting[1].reason
     assert page.counts["reject"] == page.counts["review"] == page.counts["contradiction"] == 1
+    assert queue.for_review() == {"screw": 1}
     log.give_feedback(numbers[1], NewFeedback("good"))
     voiding.void(numbers[0], "trial")
+    assert queue.for_review() == {}
     assert [one.record.id for one in queue.page("screw").waiting] == [numbers[4], numbers[2]]
     assert len(queue.page("screw", limit=1).waiting) == 1
     with pytest.raises(UsageError):

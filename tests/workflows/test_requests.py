@@ -21,6 +21,7 @@ from blemish.workflows.fit import FitRequest
 from blemish.workflows.inspect import InspectRequest, Save
 from blemish.workflows.request import Request
 from blemish.workflows.sample import SampleRequest
+from blemish.workflows.shadow import ShadowRequest
 from blemish.workflows.similar import SimilarRequest
 from blemish.workflows.stress import StressRequest
 from blemish.workflows.synthesize import SynthesizeRequest
@@ -45,6 +46,7 @@ REQUESTS = [
     DistilRequest(images=DATA, out=Path("t.safetensors"), model_size="small", channels=384),
     SimilarRequest(image=Path("a.png"), inspector=OUT, since=datetime(2026, 3, 1, tzinfo=UTC)),
     DriftRequest(inspector="screw", home=Path("home"), learn_anew=True, by="anna", note="new lamp"),
+    ShadowRequest(inspector="screw", version=4, parts=200, most_differences=2, home=Path("home"), by="anna"),
 ]
 
 

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from blemish.cli.options import with_options
 from blemish.cli.output import console, emit, messages
-from blemish.server.settings import ServerSettings, is_loopback
+from blemish.core.addresses import is_loopback
+from blemish.server.settings import ServerSettings
 from blemish.workflows.request import Option
 
 

@@ -144,11 +144,15 @@ class Calibration:
         above = len(np.unique(groups[place:]))
         return Promise(float(expected), beta_bound(above + 1, self.n, confidence), self.n, confidence)
 
+    @property
+    def weights(self) -> npt.NDArray[np.float64]:
+        """What each score counts, N: one, shared among those of a group; together `n`."""
+        if self.groups is None:
+            return np.ones(len(self.scores))
+        _, group, sizes = np.unique(self.groups, return_inverse=True, return_counts=True)
+        return np.asarray(1 / sizes[group], np.float64)
+
     @functools.cached_property
     def _weight_from(self) -> npt.NDArray[np.float64]:
         """Weight of the scores from each place on, and of none behind the last, N + 1."""
-        weights = np.ones(len(self.scores))
-        if self.groups is not None:
-            _, group, sizes = np.unique(self.groups, return_inverse=True, return_counts=True)
-            weights = 1 / sizes[group]
-        return np.append(np.cumsum(weights[::-1])[::-1], 0.0)
+        return np.append(np.cumsum(self.weights[::-1])[::-1], 0.0)

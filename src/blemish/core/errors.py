@@ -6,6 +6,7 @@ to a user.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 
@@ -71,6 +72,18 @@ class NotFoundError(BlemishError):
 
 class ConflictError(BlemishError):
     """What was asked for rests on something that somebody else has changed meanwhile."""
+
+
+class OverloadedError(BlemishError):
+    """There is no room for more photographs at the moment.
+
+    Attributes:
+        retry_after: whole seconds after which a new try makes sense.
+    """
+
+    def __init__(self, sentence: str, retry_after: float) -> None:
+        super().__init__(sentence)
+        self.retry_after = max(1, math.ceil(retry_after))
 
 
 class DatabaseError(BlemishError):

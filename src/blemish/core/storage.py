@@ -44,7 +44,7 @@ def atomic_file(path: Path, private: bool = False) -> Iterator[IO[bytes]]:
             os.umask(umask)
             Path(temporary).chmod(0o666 & ~umask)
         Path(temporary).replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise write_error(path, error) from error
     finally:
@@ -92,7 +92,7 @@ def stream_digest(stream: IO[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename durable; a no-op where folders cannot be opened (Windows)."""
     if os.name == "nt":
         return

@@ -92,6 +92,7 @@ class Prediction:
         part_count: like parts that were found in the photograph and judged one by one; None where it was judged as one.
         farthest: largest distance of a patch from what is good, before any smoothing; None where the detector, or the
             runtime, does not say.
+        pooled: mean of the patches that are farthest from what is good, float32 D; None as above.
     """
 
     score: float
@@ -103,6 +104,7 @@ class Prediction:
     counted: BoolArray | None = None
     part_count: int | None = None
     farthest: float | None = None
+    pooled: FloatArray | None = None
 
 
 def mean_probability(logits: FloatArray) -> float:

@@ -19,34 +19,14 @@ import numpy.typing as npt
 from blemish.core.errors import BlemishError, CatalogError
 from blemish.core.images import pixel_digest, read_image
 from blemish.core.progress import track
+from blemish.core.same_photograph import MOST_DIFFERENCE, SIGNATURE_SIDE, preview, same_picture, signature
 from blemish.core.storage import file_digest
 from blemish.core.types import ByteArray, FloatArray
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, TRAIN, Problem, named
 
-SIGNATURE_SIDE = 48
-
-MOST_DIFFERENCE = 2.5
-"""Root mean square difference, in grey levels, up to which two pictures of a common size are one photograph.
-
-JPEG of quality 30 and sizes down to a half differ by up to 2.4; the nearest different photographs of screws, solar
-cells and metal plates by 3.3 and more."""
-
-_LEAST_DIFFERENCE, _SHARE_OF_CONTRAST = (
-    1.0,
-    0.3,
-)  # photographs of little contrast must be nearer to be the same
-
-_PREVIEW_SIDE = 192
 _PREVIEWS_KEPT = 1024
 _BLOCK = 2048
-
-
-def signature(image: ByteArray) -> ByteArray:
-    """The photograph as 48 x 48 grey pixels, uint8: what copies and near duplicates are looked for with."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    side = (SIGNATURE_SIDE, SIGNATURE_SIDE)
-    return np.asarray(cv2.resize(grey, side, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def close_pairs(vectors: FloatArray, within: float) -> Iterator[tuple[int, int]]:
@@ -187,27 +167,13 @@ def _re_encoded(
     vectors -= vectors.mean(axis=0)  # smaller numbers, so that float32 squares stay exact enough
 
     @lru_cache(maxsize=_PREVIEWS_KEPT)
-    def preview(number: int) -> FloatArray:
-        grey = cv2.cvtColor(read_image(paths[number], bit_depth=bit_depth), cv2.COLOR_RGB2GRAY)
-        size = tuple(min(side, _PREVIEW_SIDE) for side in grey.shape[::-1])
-        return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.float32)
+    def kept_preview(number: int) -> ByteArray:
+        return preview(read_image(paths[number], bit_depth=bit_depth))
 
     for one, other in close_pairs(vectors, MOST_DIFFERENCE * SIGNATURE_SIDE):
         apart = groups[firsts[one]] != groups[firsts[other]]
-        if apart and _same_picture(preview(one), preview(other)):
+        if apart and same_picture(kept_preview(one), kept_preview(other)):
             yield one, other
-
-
-def _same_picture(one: FloatArray, other: FloatArray) -> bool:
-    """Whether two grey pictures agree at the smaller size, but for what encoding does to single pixels."""
-    size = min(one.shape[1], other.shape[1]), min(one.shape[0], other.shape[0])
-    smooth = [
-        cv2.GaussianBlur(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), (0, 0), 1.0)
-        for grey in (one, other)
-    ]
-    difference = float(np.sqrt(np.mean(np.square(smooth[0] - smooth[1]))))
-    contrast = float(min(picture.std() for picture in smooth))
-    return difference <= min(max(_SHARE_OF_CONTRAST * contrast, _LEAST_DIFFERENCE), MOST_DIFFERENCE)
 
 
 def _content_of_file(path: Path) -> str:

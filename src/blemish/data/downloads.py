@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import ssl
 import time
 import urllib.error
@@ -15,6 +14,7 @@ from http.client import HTTPMessage
 from pathlib import Path
 from typing import IO, Any
 
+from blemish.core.addresses import is_loopback
 from blemish.core.errors import BlemishError, DownloadError, UsageError
 from blemish.core.progress import Advance, task
 from blemish.core.storage import file_digest
@@ -179,16 +179,7 @@ def _is_safe_address(url: str, plain_allowed: bool = True) -> bool:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "https":
         return bool(parts.hostname)
-    return plain_allowed and parts.scheme == "http" and _is_loopback(parts.hostname)
-
-
-def _is_loopback(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
+    return plain_allowed and parts.scheme == "http" and is_loopback(parts.hostname or "")
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):

@@ -36,17 +36,23 @@ def evaluate_inspector(inspector: Inspector, catalog: Catalog) -> Evaluation:
 def learnt_from(manifest: Manifest) -> frozenset[str]:
     """SHA-256 of all photographs that an inspector has learnt from; of more than 10,000 none is known."""
     supervision = manifest.training.supervision
-    return frozenset(manifest.training.digests) | frozenset(supervision.digests if supervision else ())
+    labelled = frozenset(supervision.digests if supervision else ())
+    return frozenset(manifest.training.digests) | labelled | manifest.corrected_digests
 
 
 def unseen(catalog: Catalog, inspector: Inspector) -> Catalog:
-    """The catalog without the test photographs that a supervised detector has learnt from, or a calibration rests on.
+    """The catalog without the test photographs that the inspector has learnt from, or a calibration rests on.
 
     Raises:
         CatalogError: nothing is left to test with.
     """
-    supervision = inspector.manifest.training.supervision
-    learnt = {*(supervision.digests if supervision else ()), *inspector.manifest.calibration.digests}
+    manifest = inspector.manifest
+    supervision = manifest.training.supervision
+    learnt = {
+        *(supervision.digests if supervision else ()),
+        *manifest.calibration.digests,
+        *manifest.corrected_digests,
+    }
     if not learnt:
         return catalog
     tested = catalog.table["split"] == TEST

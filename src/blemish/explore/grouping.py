@@ -68,7 +68,7 @@ def alike_pairs(signatures: ByteArray) -> list[tuple[int, int, float]]:
 
     Args:
         signatures: of at most `MOST_COMPARED` good photographs of one category, N x S x S uint8 (see
-            `blemish.data.copies.signature`).
+            `blemish.core.same_photograph.signature`).
     """
     return near_duplicates(signatures, ALIKE)
 

@@ -13,10 +13,10 @@ import pandas as pd
 from blemish.core.ahead import look_ahead
 from blemish.core.images import DEFAULT_LIMITS, DecodeLimits
 from blemish.core.progress import track
+from blemish.core.same_photograph import signature
 from blemish.core.types import ByteArray, FloatArray
 from blemish.data.catalog import Catalog
 from blemish.data.checks import CatalogChecks, Examined, Row, examine, rows_of
-from blemish.data.copies import signature
 from blemish.data.entries import NORMAL, TRAIN
 from blemish.explore.defects import DefectMap, MaskMeasures, measure_mask
 from blemish.explore.duplicates import near_duplicates

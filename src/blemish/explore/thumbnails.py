@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from blemish.core.pictures import encoded, fitted, uri_of
+from blemish.core.same_photograph import SIGNATURE_SIDE
 from blemish.core.types import ByteArray
-from blemish.data.copies import SIGNATURE_SIDE
 
 THUMBNAIL_SIDE = 112
 _QUALITY = 72

@@ -47,6 +47,16 @@ NORMAL_SCORES = "normal_scores.npy"
 NORMAL_GROUPS = "normal_groups.npy"
 """Which of the normal scores are of one part, where that was said."""
 
+NORMAL_POOLED = "normal_pooled.npy"
+"""Of each of the normal scores' photographs the mean of its patches, weighed by their distances, float32 N x D, where
+the detector says it: what known defects are told from, see `blemish.making.known_defect_head`."""
+
+NORMAL_BANK_SCORES = "normal_bank_scores.npy"
+"""The normal scores by the memory bank alone, in the same order, where a head of known defects stands beside it."""
+
+KNOWN_DEFECTS = "known_defects.npy"
+"""Of each defect that people have shown the mean of its patches farthest from the bank, float32 M x D."""
+
 KNOWN_PHOTOGRAPHS = "known_photographs.npy"
 """Measures of photographs learnt from, which others are compared with; see `blemish.line.suitability`."""
 

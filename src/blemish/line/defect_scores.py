@@ -92,6 +92,7 @@ def learnt_digests(manifest: Manifest) -> frozenset[str]:
             *manifest.training.digests,
             *(supervision.digests if supervision else ()),
             *manifest.calibration.digests,
+            *manifest.corrected_digests,
         }
     )
 

@@ -20,6 +20,7 @@ from pydantic import (
 from blemish.core.calibration import false_reject_rate
 from blemish.core.errors import BlemishError, UsageError
 from blemish.core.records import Finite, Moment, NotNegative, Record, Sha256, Text
+from blemish.line.correction import CorrectionsRecord
 from blemish.line.decision import MOST_DECISIONS, Decision
 from blemish.line.pixel_decision import PixelDecision
 from blemish.line.suitability import Suitability
@@ -231,7 +232,7 @@ class Manifest(Record):
     """All that an artifact says of itself; immutable, and refused when any field is unknown or out of range.
 
     `members` is filled in by `blemish.line.artifact.write_artifact`. The last of the `decisions` is in effect. Without
-    `suitability`, as in older artifacts, every photograph is judged.
+    `suitability`, as in older artifacts, every photograph is judged. `corrections` says what was learnt since the fit.
     Where the network reads `features`, of `preprocessing` only the bit depth counts for its input; height and width are
     those of its map.
     """
@@ -247,12 +248,18 @@ class Manifest(Record):
     training: TrainingRecord
     libraries: dict[Text, Text]
     parity: ParityRecord
+    corrections: CorrectionsRecord | None = None
     members: Annotated[tuple[Member, ...], FailFast()] = ()
 
     @property
     def decision(self) -> Decision:
         """What makes verdicts of scores."""
         return self.decisions[-1]
+
+    @property
+    def corrected_digests(self) -> frozenset[str]:
+        """SHA-256 of the photographs that it has learnt from since the fit."""
+        return frozenset() if self.corrections is None else self.corrections.digests
 
     def decided(self, decision: Decision) -> Manifest:
         """The same with another decision in effect; those before are remembered."""

@@ -15,7 +15,7 @@ from blemish.core.types import FloatArray, Prediction
 from blemish.detectors.base import Detector
 from blemish.evaluation.normal_scores import NormalScores
 from blemish.evaluation.result import image_name
-from blemish.line.artifact import NORMAL_GROUPS, NORMAL_SCORES, array_content
+from blemish.line.artifact import NORMAL_GROUPS, NORMAL_POOLED, NORMAL_SCORES, array_content
 from blemish.line.decision import FALSE_REJECT_RATE, Decision
 from blemish.line.manifest import CalibrationRecord, training_digests
 from blemish.line.pixel_decision import HYSTERESIS, PixelDecision, grown_from
@@ -42,6 +42,8 @@ class Calibrated:
         decision: the one that holds until somebody makes another.
         regions: how large the areas of their maps are, in the order of the calibration; None without a map.
         farthest: of each photograph the largest distance of a patch, where the detector says it of all.
+        pooled: of each photograph, in the order of the calibration, the mean of its farthest patches, float32 N x D;
+            None where the detector does not say it of all.
     """
 
     normal: NormalScores
@@ -50,6 +52,7 @@ class Calibrated:
     decision: Decision
     regions: RegionStatistics | None = None
     farthest: Sequence[float] = ()
+    pooled: FloatArray | None = None
 
     def members(self) -> dict[str, bytes]:
         """The artifact's members, by name."""
@@ -60,6 +63,8 @@ class Calibrated:
                 NORMAL_LEVELS: array_content(self.regions.levels),
                 NORMAL_AREAS: array_content(self.regions.areas),
             }
+        if self.pooled is not None:
+            members[NORMAL_POOLED] = array_content(self.pooled)
         groups = self.calibration.groups
         return members | ({} if groups is None else {NORMAL_GROUPS: array_content(groups.astype(np.int32))})
 
@@ -68,11 +73,12 @@ def calibrate(detector: Detector, readable: Readable, folds: int, rates: Rates =
     """Score good images as if unseen: by detectors of the other folds, or those that were set aside."""
     normal, maxima, medians = NormalScores(detector.suspicious()), list[float](), list[float]()
     belonging, groups, farthest = list[str](), readable.groups, list[float | None]()
-    curves = list[tuple[FloatArray, FloatArray]]()
+    curves, pooled = list[tuple[FloatArray, FloatArray]](), list[FloatArray]()
     for path, prediction in _unseen_predictions(detector, readable, folds):
         belonging.append(groups.get(path, f"/{path}"))
         normal.add(path, image_name(path, readable.catalog.root), prediction, detector.gives_maps)
         farthest.append(prediction.farthest)
+        pooled += [] if prediction.pooled is None else [prediction.pooled]
         maxima.append(float(prediction.anomaly_map.max()))
         counted = prediction.counted
         where = ... if counted is None else covered(counted, *prediction.anomaly_map.shape)
@@ -81,7 +87,8 @@ def calibrate(detector: Detector, readable: Readable, folds: int, rates: Rates =
             curves.append(area_curve(prediction.anomaly_map, counted))
     numbers = np.unique(belonging, return_inverse=True)[1].astype(np.int32) if groups else None
     calibration = _sorted(np.asarray(normal.in_order, np.float32), numbers)
-    regions = _regions(np.argsort(normal.in_order, kind="stable"), maxima, curves, calibration.groups)
+    order = np.argsort(normal.in_order, kind="stable")
+    regions = _regions(order, maxima, curves, calibration.groups)
     threshold, rate = _pixel_threshold(_sorted(np.asarray(maxima, np.float32), numbers))
     low, high = heatmap_scale(np.asarray(medians), threshold)
     pixels = PixelDecision(threshold=threshold, rate=rate, low=grown_from(threshold, low, HYSTERESIS))
@@ -100,7 +107,8 @@ def calibrate(detector: Detector, readable: Readable, folds: int, rates: Rates =
     )
     known = [one for one in farthest if one is not None]
     farthest_known = known if len(known) == len(farthest) else ()
-    return Calibrated(normal, calibration, record, decision, regions, farthest_known)
+    pooled_known = np.stack(pooled)[order] if len(pooled) == len(farthest) else None
+    return Calibrated(normal, calibration, record, decision, regions, farthest_known, pooled_known)
 
 
 def _pixel_threshold(maxima: Calibration) -> tuple[float, float]:

@@ -154,12 +154,12 @@ def _pictures(
     enough."""
     pixels: dict[Cell, ByteArray] | None = None
     for side, quality in TRIED:
-        wanted = _cells(rows, side, contract)
+        wanted = cells_around(rows, side, contract)
         if len(wanted) > _MOST_CELLS:
             continue
         if pixels is None:  # the first side that can be held is the largest of those that are tried
             pixels = dict(_cut(sources, owners, copies, wanted, contract, stride))
-        sheets = list(_sheets([pixels[cell] for cell in wanted], quality))
+        sheets = list(sheets_of([pixels[cell] for cell in wanted], quality))
         if sum(map(len, sheets)) <= MOST_BYTES:
             return wanted, sheets, side
     say(
@@ -169,7 +169,7 @@ def _pictures(
     return None
 
 
-def _cells(rows: npt.NDArray[np.int32], side: int, contract: Preprocessing) -> list[Cell]:
+def cells_around(rows: npt.NDArray[np.int32], side: int, contract: Preprocessing) -> list[Cell]:
     """Numbers of photograph and copy, row and column of all cells within so many pixels of the patches, sorted."""
     found: set[Cell] = set()
     for photograph, _, _, copy, x, y in rows.tolist():
@@ -217,7 +217,7 @@ def _cells_of(
             yield cell, whole[row : row + CELL, column : column + CELL].copy()
 
 
-def _sheets(cells: Sequence[ByteArray], quality: int) -> Iterator[bytes]:
+def sheets_of(cells: Sequence[ByteArray], quality: int) -> Iterator[bytes]:
     """Cells side by side, row by row, in JPEG."""
     for start in range(0, len(cells), SHEET**2):
         some = cells[start : start + SHEET**2]

@@ -13,8 +13,8 @@ import numpy as np
 from blemish.core.errors import ImageError
 from blemish.core.folds import Positions
 from blemish.core.progress import task
+from blemish.core.same_photograph import SIGNATURE_SIDE
 from blemish.core.types import ByteArray
-from blemish.data.copies import SIGNATURE_SIDE
 from blemish.data.entries import named
 from blemish.explore.duplicates import LEAST_CORRELATION
 from blemish.explore.grouping import MOST_COMPARED, Grouping, alike_pairs, proposed_grouping

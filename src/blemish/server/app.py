@@ -22,14 +22,18 @@ from blemish.server.routes import (
     explanations,
     gallery,
     health,
+    insight,
     inspect,
     inspections,
     inspectors,
     jobs,
     keys,
+    learn,
     parts,
     review_queue,
     settings,
+    shadow,
+    stations,
     statistics,
     uploads,
     versions,
@@ -75,8 +79,8 @@ def create_app(service: Service) -> FastAPI:
     app.state.streams = EventStreams()
     problems.install(app)
     answering = (
-        inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, audit, keys,
-        settings, health, parts, versions, uploads, voiding, review_queue, documentation,
+        inspect, inspectors, decisions, views, inspections, explanations, gallery, statistics, jobs, learn, audit, keys,
+        settings, health, parts, versions, shadow, uploads, voiding, review_queue, stations, insight, documentation,
     )  # fmt: skip
     for routes in answering:
         app.include_router(routes.router)

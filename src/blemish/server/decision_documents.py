@@ -15,6 +15,7 @@ from blemish.line.pixel_decision import hysteresis_of
 from blemish.line.pixel_policy import SAME_REGIONS, PixelPolicy
 from blemish.line.policy import Policy
 from blemish.server.decisions import DecisionState
+from blemish.server.documents import RegionDocument
 from blemish.station.audit import Action, AuditPage
 from blemish.station.decision_history import MOST_INSPECTIONS, ChangedVerdict
 from blemish.station.decision_preview import Previewed, Seen
@@ -68,6 +69,25 @@ class PreviewRequest(PolicyRequest):
     regions: PixelPolicy = Field(
         SAME_REGIONS, description="What is asked of regions; it may be all that is asked."
     )
+
+
+class RejudgeRequest(PolicyRequest):
+    """A policy that one kept photograph is to be judged by; of none it is by the decision in effect."""
+
+    defects_of_job: JobName | None = DEFECTS_OF_JOB
+    regions: PixelPolicy = Field(
+        SAME_REGIONS, description="What is asked of regions; it may be all that is asked."
+    )
+
+
+class RejudgedDocument(BaseModel):
+    """A photograph of the history by a decision that is not in effect; nothing of it is logged."""
+
+    inspection: int
+    before: Verdict
+    after: Verdict
+    regions_before: int = Field(description="Regions that are shown by what was logged.")
+    regions: list[RegionDocument] = Field(description="Those that would be shown.")
 
 
 class UndoRequest(BaseModel, extra="forbid"):
@@ -259,6 +279,9 @@ class RegionPreviewDocument(BaseModel):
     )
     turns: list[RegionTurnDocument]
     needs_photograph: list[NeedsPhotographDocument]
+    photographs: list[int] = Field(
+        description="Numbers of the newest 100 of these whose photographs are kept: each can be judged anew."
+    )
     in_words: str
 
     @classmethod
@@ -285,6 +308,9 @@ class PreviewDocument(BaseModel):
     newest_changed: list[ChangedVerdictDocument] = Field(description="The newest 100 of them.")
     known_good: CorrectedDocument = Field(description="Parts found good: rejected ones are false rejects.")
     known_defects: CorrectedDocument = Field(description="Parts found bad: passed ones are missed.")
+    defects_elsewhere: CorrectedDocument | None = Field(
+        description="Known defects of defects_of_job that no person has found here; null without such a job."
+    )
     regions: RegionPreviewDocument | None = Field(
         description="Of their regions, as far as the log tells it; null where nothing is asked of regions."
     )
@@ -293,6 +319,7 @@ class PreviewDocument(BaseModel):
     def of(cls, previewed: Previewed, images: ImageStore, prefix: str = "") -> PreviewDocument:
         """The document of a preview; arguments as of `ChangedVerdictDocument`."""
         decision, preview, reviews = previewed.decision, previewed.history, previewed.reviews
+        elsewhere = previewed.elsewhere
         return cls(
             decision=decision,
             rejects=ThresholdDocument.of(previewed.rejects),
@@ -305,6 +332,7 @@ class PreviewDocument(BaseModel):
             newest_changed=[ChangedVerdictDocument.of(one, images, prefix) for one in preview.newest],
             known_good=CorrectedDocument(**vars(preview.good)),
             known_defects=CorrectedDocument(**vars(preview.bad)),
+            defects_elsewhere=None if elsewhere is None else CorrectedDocument(**vars(elsewhere)),
             regions=None if previewed.regions is None else RegionPreviewDocument.of(previewed.regions),
         )
 

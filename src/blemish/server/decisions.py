@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,14 @@ from blemish.line.manifest import Manifest
 from blemish.line.pixel_policy import SAME_REGIONS, PixelPolicy, decided_whole
 from blemish.line.policy import Policy
 from blemish.line.region_statistics import region_statistics
+from blemish.line.runtime import Inspector
 from blemish.server.defects_of_jobs import defects_of
-from blemish.server.inspectors import Inspectors
 from blemish.server.jobs import Jobs
 from blemish.station.audit import Action, Change
 from blemish.station.database import Database
 from blemish.station.decision_history import CorrectedScores, DecisionHistory
 from blemish.station.decision_preview import Previewed, Seen, known_scores, previewed, seen, seen_at
+from blemish.station.inspectors import Inspectors
 from blemish.station.scoring import scored_alike
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 
@@ -185,6 +187,27 @@ class Decisions:
             return None
 
         return previewed(history, *known, corrected, *asked, decided_by)
+
+    def considered(
+        self,
+        name: str,
+        policy: Policy,
+        regions: PixelPolicy = SAME_REGIONS,
+        defects_of_job: str | None = None,
+    ) -> tuple[InspectorVersion, Callable[[Inspector], Inspector]]:
+        """The version that judges, and what gives its inspector the decision that a policy would become.
+
+        Raises:
+            NotFoundError: there is no such inspector or job.
+            ConflictError: another version than the one that the job scored by judges.
+            ArtifactError: the inspector's file is damaged.
+        """
+        version = self._shelf.active(name)
+        if not (policy.asked or regions.asked):
+            return version, lambda inspector: inspector
+        scores = known_scores(self._corrected(version, self._read(version).manifest, defects_of_job))
+        asked = policy.model_dump(exclude_defaults=True) | regions.model_dump(exclude_defaults=True)
+        return version, lambda inspector: inspector.decide(defect_scores=scores, **asked)
 
     def manifest(self, name: str, version: int | None = None) -> tuple[InspectorVersion, Manifest]:
         """A version of an inspector, and what it says of itself; the active one if `version` is None.

@@ -12,8 +12,10 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from blemish.core.types import Verdict
 from blemish.server.job_requests import RegionShapes
+from blemish.server.problems import image_status
 from blemish.station.drift_report import Drift
 from blemish.station.image_store import Held, ImageStore
+from blemish.station.inspection_queue import Refused
 from blemish.station.records import (
     LINE_PATTERN,
     MOST_NOTE_CHARACTERS,
@@ -142,6 +144,11 @@ class RefusedDocument(_Given):
     kind: str
     detail: str
     status: int
+
+    @classmethod
+    def of_refusal(cls, value: Refused) -> Self:
+        """The document of a refusal, with the HTTP status that it has where it stands alone."""
+        return cls(**vars(value), status=image_status(value.kind))
 
 
 class InspectedDocument(BaseModel):
@@ -332,13 +339,20 @@ class FirstPassDocument(_Given):
 
 
 class ScopeDocument(_Given):
-    """What the statistics are of: who judged, when, and whether repeats of one file count. What is void never does."""
+    """What the statistics are of: who judged, when, which parts, and whether repeats of one file count.
+
+    What is void never does.
+    """
 
     inspector: str | None
     version: int | None
     since: datetime | None
     until: datetime | None
     repeats: bool
+    serial_number: str | None
+    batch: str | None
+    shift: str | None
+    camera: str | None
 
 
 class StatisticsDocument(BaseModel):
@@ -355,65 +369,6 @@ class StatisticsDocument(BaseModel):
     score_trend: list[ScoreBucketDocument]
     pareto: list[DefectShareDocument]
     drift: list[DriftDocument]
-
-
-class DefectDocument(BaseModel):
-    """A past defect, as the gallery knows it."""
-
-    category: str
-    defect_type: str | None
-    time: datetime
-    inspector: str
-    image_digest: str
-    inspection_id: int | None
-    name: str
-
-
-class NeighbourDocument(DefectDocument):
-    """A past defect and its cosine distance, 0 (the same) to 2."""
-
-    distance: float
-
-
-class ProposalDocument(BaseModel):
-    """The defect type that the neighbours vote for, and its share of the weight."""
-
-    defect_type: str | None
-    confidence: float
-    votes: dict[str, int]
-
-
-class SimilarDocument(BaseModel):
-    """The most similar past defects, nearest first; `proposal.defect_type` is null for a good part."""
-
-    verdict: Verdict
-    score: float
-    threshold: float
-    truth: Literal["good", "bad"] | None = Field(description="What a person found the part to be.")
-    neighbours: list[NeighbourDocument]
-    proposal: ProposalDocument
-
-
-class ClusterDocument(BaseModel):
-    """Past defects of one category that look alike, the most typical first."""
-
-    number: int
-    category: str
-    defect_type: str | None = Field(
-        description="What most of those that have a type are called; null for a new one."
-    )
-    types: dict[str, int] = Field(description="Members of each type that was given, most frequent first.")
-    is_new: bool = Field(description="Whether nobody has named any member yet.")
-    defects: list[DefectDocument]
-
-
-class ClustersDocument(BaseModel):
-    """Clusters of past defects: the new ones first, then the largest; `single` are in none, newest first."""
-
-    count: int = Field(description="Defects that were looked at, the newest of each category.")
-    total: int = Field(description="Entries that the gallery holds of these categories.")
-    clusters: list[ClusterDocument]
-    single: list[DefectDocument]
 
 
 class HealthDocument(BaseModel):

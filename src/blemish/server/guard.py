@@ -17,10 +17,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.formparsers import MultiPartException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from blemish.core.addresses import is_loopback
 from blemish.server.metrics import Metrics
 from blemish.server.problems import ProblemError, problem_response, response_of
 from blemish.server.proxies import route_path
-from blemish.server.settings import MEBIBYTE, ServerSettings, is_loopback
+from blemish.server.settings import MEBIBYTE, ServerSettings
 from blemish.server.streams import EventStreams
 
 JSON_BYTES = MEBIBYTE

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from blemish.core.errors import UsageError
 from blemish.detectors.registry import DEFAULT_DETECTOR, detector_info, names_class, split_label
 from blemish.server.errors import FieldError
+from blemish.server.learning_request import CorrectionsRequest, StationPlace, learning
 from blemish.server.uploaded_set import ID_PATTERN
 from blemish.station.shelf import InspectorVersion
 from blemish.view.quantities import budget_seconds, defect_pixels, millimetres_per_pixel
@@ -210,8 +211,13 @@ class BenchmarkRequest(DetectorOptions, GroupOptions):
     minutes: Annotated[float, Field(gt=0, le=10_000)] | None = None
 
 
+OfPhotographs = (
+    TrainRequest | ExploreRequest | EvaluateRequest | StressRequest | BenchmarkRequest | DefectsRequest
+)
+"""What works on photographs in a folder, or uploaded before."""
+
 JobRequest = Annotated[
-    TrainRequest | ExploreRequest | EvaluateRequest | StressRequest | BenchmarkRequest | DefectsRequest,
+    OfPhotographs | CorrectionsRequest,
     Field(discriminator="kind"),
 ]
 
@@ -222,7 +228,11 @@ def trained_inspector(folder: Path, name: str) -> Path:
 
 
 def workflow(
-    request: JobRequest, folder: Path, inspector: InspectorVersion | None = None
+    request: JobRequest,
+    folder: Path,
+    inspector: InspectorVersion | None = None,
+    place: StationPlace | None = None,
+    by: str = "local",
 ) -> tuple[str, Request]:
     """The name of the workflow that does what is asked for, and what it is asked; its files go into `folder`.
 
@@ -230,10 +240,16 @@ def workflow(
         request: what is asked for.
         folder: the job's own.
         inspector: what an evaluation, or a stress, measures.
+        place: where corrections are that are to be learnt from.
+        by: who asks.
 
     Raises:
         UsageError: the folder of photographs does not exist, or the inspector is not given.
     """
+    if isinstance(request, CorrectionsRequest):
+        if place is None:
+            raise UsageError("Corrections are learnt from at a station: name its home.")
+        return learning(request, place, by)
     data = Path(request.folder)
     if not data.is_absolute() or not _exists(data):
         raise FieldError(
@@ -345,7 +361,7 @@ def check_places(request: JobRequest, allowed: Sequence[Path]) -> None:
     Raises:
         FieldError: one does.
     """
-    if not allowed:
+    if not allowed or isinstance(request, CorrectionsRequest):
         return
     named = {"folder": [request.folder] if request.folder else []}
     if isinstance(request, TrainRequest) and request.mask:
@@ -374,25 +390,3 @@ def _exists(data: Path) -> bool:
         return data.exists()
     except OSError:
         return False
-
-
-def title(request: JobRequest) -> str:
-    """The job in a few words."""
-    where = Path(request.folder).name
-    if isinstance(request, TrainRequest):
-        return f"Train {request.name} with {request.detector}"
-    if isinstance(request, EvaluateRequest):
-        return f"Evaluate {_measured(request)} on {where}"
-    if isinstance(request, StressRequest):
-        return f"Stress {_measured(request)} on {where}"
-    if isinstance(request, DefectsRequest):
-        return f"Score known defects of {_measured(request)} in {where}"
-    if isinstance(request, BenchmarkRequest):
-        return f"Benchmark {', '.join(request.detectors)} on {where}"
-    return f"Explore {where}"
-
-
-def _measured(request: EvaluateRequest | StressRequest | DefectsRequest) -> str:
-    return (
-        request.inspector if request.version is None else f"{request.inspector}, version {request.version},"
-    )

@@ -23,7 +23,16 @@ from blemish.core.errors import BlemishError, NotFoundError, UsageError
 from blemish.core.storage import write_json, write_text
 from blemish.server.job import Job, JobState
 from blemish.server.job_process import JobProcess
-from blemish.server.job_requests import REPORT, JobRequest, TrainRequest, title, trained_inspector, workflow
+from blemish.server.job_requests import (
+    REPORT,
+    JobRequest,
+    OfPhotographs,
+    TrainRequest,
+    trained_inspector,
+    workflow,
+)
+from blemish.server.job_titles import title
+from blemish.server.learning_request import StationPlace
 from blemish.server.relative import PHOTOGRAPHS, Relative
 from blemish.server.sent_folders import innermost, refuse_annotations, refuse_defective
 from blemish.server.uploaded_sets import UploadedSets
@@ -59,8 +68,8 @@ class JobsFullError(BlemishError):
 class Jobs:
     """All jobs of a server: started here, run one after the other, remembered on disk."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = Path(folder)
+    def __init__(self, folder: Path, place: StationPlace | None = None) -> None:
+        self._folder, self._place = Path(folder), place
         self._folder.mkdir(parents=True, exist_ok=True)
         self._changed = threading.Condition(threading.RLock())
         self._jobs: dict[str, Job] = {}
@@ -89,7 +98,7 @@ class Jobs:
 
     def start_uploaded(
         self,
-        request: JobRequest,
+        request: OfPhotographs,
         sets: UploadedSets,
         by: str = "local",
         inspector: InspectorVersion | None = None,
@@ -261,7 +270,7 @@ class Jobs:
         counts: Counts | None = None,
     ) -> Job:
         folder = self._folder / identity
-        asked = workflow(request, folder, inspector)
+        asked = workflow(request, folder, inspector, self._place, by)
         with self._changed:
             self._check_room()
             folder.mkdir(parents=True, exist_ok=True)

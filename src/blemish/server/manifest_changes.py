@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 from blemish.evaluation.facts import checked_in_words, chosen_in_words, looked_at
+from blemish.line.correction import CorrectionsRecord
 from blemish.line.decision import Decision
 from blemish.line.manifest import Manifest
 from blemish.server.version_documents import Kind
@@ -16,9 +17,11 @@ _MOST_CHARACTERS = 60
 
 
 def kind_of_change(before: Manifest, after: Manifest) -> Kind:
-    """What a version was made by: a fit, a change of the regions, or one of the decision."""
+    """What a version was made by: a fit, corrections, a change of the regions, or one of the decision."""
     if before.scoring_digest == after.scoring_digest:
         return "same" if before.decision == after.decision else "decision"
+    if before.training == after.training and before.corrections != after.corrections:
+        return "corrections"
     same_fit = before.training.created == after.training.created and before.detector == after.detector
     return "regions" if same_fit and before.training.digests == after.training.digests else "fitted"
 
@@ -28,7 +31,7 @@ def changes_in_words(before: Manifest, after: Manifest) -> tuple[str, ...]:
     said: list[str] = []
     if before.scoring_digest != after.scoring_digest:
         said += [*_detector(before, after), *_regions(before, after), *_photographs(before, after)]
-        said += _calibration(before, after)
+        said += [*_corrections(before, after), *_calibration(before, after)]
     return (*said, *_decision(before.decision, after.decision))
 
 
@@ -75,6 +78,24 @@ def _photographs(before: Manifest, after: Manifest) -> Iterator[str]:
     added, gone, kept = len(fresh - known), len(known - fresh), len(known & fresh)
     parts = [f"{added:,} new", f"{kept:,} as before", *([f"{gone:,} no longer"] if gone else [])]
     yield f"Learnt from {new.n_images:,} photographs: {', '.join(parts)}."
+
+
+def _corrections(before: Manifest, after: Manifest) -> Iterator[str]:
+    """What was learnt from corrections besides, or no longer."""
+    old, new = (one.corrections or CorrectionsRecord(parent="0" * 64) for one in (before, after))
+    for word, had, has in (
+        ("parts found good in the memory bank", old.good, new.good),
+        ("good parts of the line in the calibration", old.calibrated, new.calibrated),
+        ("known defects remembered", old.defects, new.defects),
+    ):
+        if had != has:
+            yield f"{len(has):,} {word} instead of {len(had):,}."
+    if (old.head is None) != (new.head is None):
+        yield (
+            "Known defects are learnt by a head beside the memory bank."
+            if new.head
+            else "No head of known defects any more."
+        )
 
 
 def _calibration(before: Manifest, after: Manifest) -> Iterator[str]:

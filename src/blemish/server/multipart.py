@@ -17,7 +17,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 
 from blemish.server.problems import ProblemError
-from blemish.server.queue import Photograph
+from blemish.station.photograph import Photograph
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

@@ -67,7 +67,7 @@ class PartDocument(BaseModel):
         description="Null where nothing judges, and until the server has read the history."
     )
     waiting: int = Field(
-        description="Parts to be reviewed in the days before and today, without a person's word."
+        description="Parts with the verdict review of which nobody has said anything: `review` of the review queue."
     )
     last_inspection: datetime | None
     picture: str | None = Field(description="Address of a picture; null where no photograph is kept.")

@@ -7,10 +7,10 @@ from collections import OrderedDict
 
 from blemish.core.errors import BlemishError, NotFoundError
 from blemish.core.pictures import encoded, fitted
-from blemish.server.queue import Photograph
 from blemish.server.reinspection import Reinspection
 from blemish.station.image_store import ImageStore
 from blemish.station.part_counts import PartCounts
+from blemish.station.photograph import Photograph
 
 MOST_SIDE = 480
 """Longer side of a picture, in pixels."""

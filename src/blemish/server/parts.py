@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from blemish.server.service import Service
 
 EARLIER_DAYS = 30
-"""Whose reject rate is the usual one, and in which reviews wait."""
+"""Whose reject rate is the usual one."""
 
 _NOT_JUDGED_SHARE, _FEWEST_NOT_JUDGED = 0.05, 5
 _URGENCY = ("no-version", "drift", "reject-rate", "not-judged", "review")
@@ -51,7 +51,7 @@ def parts_at_a_glance(service: Service) -> PartsDocument:
     active = {one.name: one for one in shelf.active_all()}
     judging = periods(service.database)
     today, earlier = counts.verdicts(names, midnight), counts.verdicts(names, month, midnight)
-    waiting, latest = counts.waiting(month), counts.latest(names)
+    waiting, latest = service.review_queue.for_review(), counts.latest(names)
     parts = []
     for name in names:
         judges, last = active.get(name), latest.get(name)
@@ -136,9 +136,9 @@ def _needs(
         needs.append(NeedDocument(kind="not-judged", message=told, area="history"))
     if waiting:
         told = (
-            "1 part for review waits for a person's word."
+            "1 part with the verdict review waits for a person."
             if waiting == 1
-            else f"{waiting:,} parts for review wait for a person's word."
+            else f"{waiting:,} parts with the verdict review wait for a person."
         )
         needs.append(NeedDocument(kind="review", message=told, area="history"))
     return needs

@@ -24,8 +24,8 @@ from blemish.gallery.defect import Defect, Neighbour
 from blemish.gallery.embedding import AnomalyEmbedder, close_view
 from blemish.gallery.gallery import Gallery
 from blemish.gallery.proposal import NO_PROPOSAL, Proposal, is_good, propose
-from blemish.server.judgement import Judgement
 from blemish.station.gallery_changes import GalleryChanges
+from blemish.station.judgement import Judgement
 from blemish.station.log import InspectionLog
 from blemish.station.records import Feedback, InspectionRecord, Truth
 

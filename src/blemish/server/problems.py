@@ -23,10 +23,10 @@ from blemish.core.errors import (
     ImageError,
     MissingExtraError,
     NotFoundError,
+    OverloadedError,
     UsageError,
 )
-from blemish.server.errors import FieldError, Overloaded, shortage
-from blemish.server.queue import image_status
+from blemish.server.errors import FieldError, shortage
 from blemish.station.records import NAME_PATTERN
 
 _PATTERNS = {
@@ -35,6 +35,8 @@ _PATTERNS = {
 """What is wrong where a pattern does not match, for people."""
 
 CONTENT_TYPE = "application/problem+json"
+
+_IMAGE_STATUS = {"too-large": 413, "unsupported": 415, "not-an-image": 415, "animated": 415}
 
 logger = logging.getLogger("blemish.server")
 
@@ -90,7 +92,7 @@ def response_of(error: Exception, home: str = "") -> JSONResponse:
         return _of_http(error)
     if isinstance(error, RequestValidationError):
         return _of_validation(error, ())
-    if isinstance(error, Overloaded):
+    if isinstance(error, OverloadedError):
         return problem_response(503, str(error), {"Retry-After": str(error.retry_after)})
     if short := shortage(error):
         status, said = short
@@ -205,3 +207,8 @@ def _title(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return "Error"
+
+
+def image_status(kind: str) -> int:
+    """The HTTP status for an image that cannot be used, 4xx, by the word for its cause."""
+    return _IMAGE_STATUS.get(kind, 422)

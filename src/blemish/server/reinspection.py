@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from blemish.core.images import DecodeLimits, decode_image, whole_pixels
 from blemish.core.types import ByteArray
 from blemish.line.explanation import Explanation
-from blemish.server.judgement import Judgement
-from blemish.server.queue import Photograph
+from blemish.line.inspection import Inspection
+from blemish.line.runtime import Inspector
 from blemish.station.compiled import CompiledInspectors
 from blemish.station.image_store import ImageStore
+from blemish.station.judgement import Judgement
+from blemish.station.photograph import Photograph
 from blemish.station.records import InspectionRecord
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 
@@ -73,6 +76,22 @@ class Reinspection:
             ArtifactError: the version's file is not the one that was added.
         """
         return self.of_photograph(self._shelf.get(record.inspector, version), self.kept(record))
+
+    def under(
+        self, record: InspectionRecord, version: InspectorVersion, decided: Callable[[Inspector], Inspector]
+    ) -> Inspection:
+        """The photograph of a record, by a version under another decision, which `decided` gives it; one at a time.
+
+        Raises:
+            NotFoundError: the photograph is not kept.
+            ArtifactError: the version's file is not the one that was added.
+            UsageError: the decision is not possible.
+        """
+        photograph = self.kept(record)
+        with self._turn:
+            inspector = decided(self._shared.get(version))
+            opened = inspector.open_photograph(photograph.content, photograph.file_name, self._limits)
+            return inspector.inspect_photograph(opened)
 
     def explained(self, record: InspectionRecord) -> Explanation:
         """As `of_record`, and why; one at a time.

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from blemish.core.errors import BlemishError, NotFoundError, UsageError
+from blemish.core.errors import BlemishError, OverloadedError, UsageError
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
 from blemish.server.decisions import Decisions
-from blemish.server.errors import Overloaded
-from blemish.server.inspectors import Inspectors
+from blemish.server.gallery_questions import GalleryQuestions
 from blemish.server.job import Job
 from blemish.server.job_requests import (
     DefectsRequest,
@@ -30,39 +26,43 @@ from blemish.server.job_requests import (
     check_values,
 )
 from blemish.server.jobs import Jobs
+from blemish.server.learning_request import CorrectionsRequest, StationPlace
 from blemish.server.metrics import Metrics
 from blemish.server.part_pictures import PartPictures
-from blemish.server.past_defects import PastDefects, Similar, open_past_defects
-from blemish.server.queue import InspectionQueue, Judged, Photograph, Refused, Task
+from blemish.server.past_defects import open_past_defects
 from blemish.server.reinspection import Reinspection
+from blemish.server.said_of_inspections import SaidOfInspections
 from blemish.server.settings import ServerSettings
+from blemish.server.stations import Stations
 from blemish.server.thumbnails import Thumbnails
 from blemish.server.training import require_training
 from blemish.server.uploaded_sets import UploadedSets
 from blemish.server.uploads import DEFAULT_LIMITS
 from blemish.server.versions import Versions
 from blemish.station.audit import AuditLog
+from blemish.station.clock import ClockWatch
 from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
 from blemish.station.drift_report import Drift
+from blemish.station.drift_watching import DriftWatching
 from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.home import Home
+from blemish.station.housekeeping import Housekeeping
 from blemish.station.image_store import ImageStore, KeepPolicy
+from blemish.station.inspection_queue import InspectionQueue, Judged, QueueLimits, Refused, Task
+from blemish.station.inspectors import Inspectors
 from blemish.station.keys import KeyStore
 from blemish.station.log import InspectionLog
 from blemish.station.part_counts import PartCounts
-from blemish.station.records import Feedback, InspectionRecord, NewFeedback
+from blemish.station.photograph import Photograph
+from blemish.station.records import InspectionRecord
 from blemish.station.retention import Retention
 from blemish.station.review_queue import ReviewQueue
+from blemish.station.shadow import ShadowJudge
+from blemish.station.shadows import Shadows
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
 from blemish.station.voiding import Voiding
-
-if TYPE_CHECKING:
-    from blemish.gallery.clusters import Clusters
-
-PRUNE_SECONDS = 600.0
-_DRIFT_SECONDS = 2.0
 
 logger = logging.getLogger("blemish.server")
 
@@ -76,16 +76,20 @@ class Service:
         log, statistics, images, thumbnails, keys, shelf: the history.
         review_queue: what needs a person first.
         voiding: what shall not count.
-        retention: which photographs are kept.
+        retention, clock: which photographs are kept, and the time by which they are old.
         drift: whether light, lens or parts have changed.
         inspectors: which version judges.
+        shadows, shadow_judge: versions that judge beside the active one.
         decisions: how it makes verdicts of scores.
         audit: who changed what.
+        stations: lines that run by themselves.
         queue: photographs on their way to a verdict.
         reinspection: photographs judged beside the line, without a record.
         part_pictures: small pictures of parts.
         versions: what is known of versions.
         past_defects: the gallery; None where there is none, and `gallery_trouble` says why in one sentence.
+        gallery: what people ask of it.
+        said: what people say of inspections.
         jobs: trainings and other long work, in processes of their own.
         uploads: photographs that were sent for jobs.
         metrics: what Prometheus reads.
@@ -103,6 +107,7 @@ class Service:
             pixels_option="--max-pixels",
         )
         self.home = Home(settings.home)
+        self.clock = ClockWatch()
         self.database = Database(settings.database or self.home.database_url)
         self.database.upgrade()
         station = self.home.station
@@ -123,19 +128,42 @@ class Service:
             self.database, self.shelf, settings.parts_per_false_alarm, settings.parts_alike
         )
         self.review_queue = ReviewQueue(self.database, self.drift)
-        self.jobs = Jobs(self.home.jobs)
+        self.jobs = Jobs(self.home.jobs, StationPlace(self.home.path, settings.database))
         self.uploads = UploadedSets(
             self.home.uploads, limits, replace(DEFAULT_LIMITS, archive_bytes=settings.max_upload_bytes)
         )
         self.metrics = Metrics()
         self.queue = InspectionQueue(
-            settings, limits, self.log, self.images, self.metrics, self._after_commit
+            QueueLimits(
+                settings.worker_count,
+                settings.queue_size,
+                settings.queue_bytes,
+                settings.batch,
+                settings.request_seconds,
+            ),
+            limits,
+            self.log,
+            self.images,
+            self.metrics,
+            self._after_commit,
         )
         self.metrics.queued.set_function(lambda: self.queue.length)
         self.metrics.queue_size.set(settings.queue_size)
         self.inspectors = Inspectors(self.shelf, self.queue.prepare)
+        self.shadows = Shadows(self.database, self.shelf)
+        self.shadow_judge = ShadowJudge(
+            self.shadows,
+            self.shelf,
+            limits,
+            lambda: self.queue.length == 0,
+            self.inspectors.activate,
+            self._keep_difference,
+        )
+        self.metrics.shadow_waiting.set_function(lambda: self.shadow_judge.waiting)
         self.decisions = Decisions(self.database, self.shelf, self.inspectors, self.jobs)
         self.audit = AuditLog(self.database)
+        self.stations = Stations(self.home, self.database, settings)
+        self.metrics.watch_stations(self.stations.statuses)
         self.reinspection = Reinspection(self.shelf, self.images, limits)
         self.part_pictures = PartPictures(PartCounts(self.database), self.images, self.reinspection)
         self.versions = Versions(self)
@@ -146,12 +174,18 @@ class Service:
             self.reinspection.for_gallery,
             lambda: self.queue.idle_seconds,
         )
+        self.gallery = GalleryQuestions(
+            self.past_defects, self.gallery_trouble, self.reinspection, self.inspectors
+        )
+        self.said = SaidOfInspections(
+            self.log, self.images, self.voiding, self.past_defects, self._reread_without
+        )
         self.ready = False
-        self._stopped, self._untidy = threading.Event(), threading.Event()
-        self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
-        self._logged = threading.Event()
-        self._drifts: dict[str, Drift] = {}
-        self._drift_watching = threading.Thread(target=self._watch_drift, name="drift", daemon=True)
+        self._stopped = False
+        self._housekeeping = Housekeeping(
+            self.images, self.retention, self.log, self.clock, self.uploads.prune
+        )
+        self._drift_watching = DriftWatching(self.drift, self.shelf)
 
     def start(self) -> None:
         """Compile the active inspectors and start judging."""
@@ -161,28 +195,27 @@ class Service:
             except BlemishError as error:  # the others can judge
                 logger.error("%s", error)
         self.queue.start()
+        self.shadow_judge.start()
         if self.past_defects:
             self.past_defects.start()
         self._housekeeping.start()
-        self._logged.set()  # what was logged before is read now, not at the first inspection
         self._drift_watching.start()
+        self.stations.processes.begin()
         self.ready = True
 
     def stop(self) -> None:
         """Finish what was accepted, and close everything."""
-        if self._stopped.is_set():
+        if self._stopped:
             return
-        self.ready = False
-        self._stopped.set()
-        self._untidy.set()
-        self._logged.set()
+        self.ready, self._stopped = False, True
         self.queue.stop(self.settings.stop_seconds)
+        self.shadow_judge.stop()
+        self.stations.processes.end(self.settings.stop_seconds)
         self.jobs.close()
         if self.past_defects:
             self.past_defects.stop()
-        for thread in (self._housekeeping, self._drift_watching):
-            if thread.is_alive():
-                thread.join(30)
+        self._drift_watching.stop(30)
+        self._housekeeping.stop(30)
         self.database.close()
 
     def submit(
@@ -191,7 +224,7 @@ class Service:
         """Accept all of these photographs or none; each answer comes once its record is committed.
 
         Raises:
-            Overloaded: there is no room at the moment.
+            OverloadedError: there is no room at the moment.
             NotFoundError: there is no such inspector.
             UsageError: there is no photograph, or more than one request may hold.
         """
@@ -210,7 +243,7 @@ class Service:
         """Judge and log photographs; returns when their records are committed, in the given order.
 
         Raises:
-            Overloaded: there is no room at the moment.
+            OverloadedError: there is no room at the moment.
             NotFoundError: there is no such inspector.
             UsageError: there is no photograph, or more than one request may hold.
             BlemishError: they could not be logged.
@@ -221,7 +254,7 @@ class Service:
         try:
             return [answer.result(max(0.1, end - time.monotonic())) for answer in answers]
         except FutureTimeoutError as error:
-            raise Overloaded("The photographs took too long: send them again later.", 5) from error
+            raise OverloadedError("The photographs took too long: send them again later.", 5) from error
 
     @property
     def readable(self) -> tuple[Path, ...]:
@@ -246,7 +279,9 @@ class Service:
             name, number = request.inspector, request.version
             measured = self.shelf.active(name) if number is None else self.shelf.get(name, number)
             request = request.model_copy(update={"version": measured.version})  # what is active may change
-        if request.upload:
+        if isinstance(request, CorrectionsRequest):
+            self.shelf.active(request.inspector)  # told at once, not by the job
+        elif request.upload:
             return self.jobs.start_uploaded(request, self.uploads, by, measured)
         return self.jobs.start(request, by, measured)
 
@@ -285,48 +320,10 @@ class Service:
         self.jobs.keep_version(job, version.version)
         return version
 
-    def give_feedback(self, inspection_id: int, feedback: NewFeedback) -> Feedback:
-        """Keep what a person says of a part, in the log and in the gallery; a missed defect's photograph is kept too.
-
-        Raises:
-            NotFoundError: there is no such inspection.
-        """
-        record = self.log.get(inspection_id)
-        missed = feedback.truth == "bad" and record.image_suffix is None
-        # First on disk among the kept ones, then in the log: what the log says is kept is there.
-        if missed and (suffix := self.images.keep_held(record.image_digest)) is not None:
-            self.log.remember_image(record.image_digest, suffix)
-        kept = self.log.give_feedback(inspection_id, feedback)
-        if self.past_defects:
-            try:  # at once where it is known already; else it enters with this word
-                self.past_defects.follow(self.log.get(inspection_id), may_judge=False)
-            except BlemishError as error:
-                logger.warning("The gallery takes the feedback on %d later: %s", inspection_id, error)
-            self.past_defects.wake()
-        return kept
-
-    def void(self, inspection_id: int, reason: str, by: str = "local") -> InspectionRecord:
-        """Declare an inspection void: it stays in the history, and counts for nothing.
-
-        Raises:
-            NotFoundError, ConflictError, UsageError: as `Voiding.void`.
-        """
-        return self._void_changed(self.voiding.void(inspection_id, reason, by))
-
-    def take_back_void(self, inspection_id: int, by: str = "local") -> InspectionRecord:
-        """Let an inspection count again.
-
-        Raises:
-            NotFoundError, ConflictError: as `Voiding.take_back`.
-        """
-        return self._void_changed(self.voiding.take_back(inspection_id, by))
-
-    def _void_changed(self, record: InspectionRecord) -> InspectionRecord:
+    def _reread_without(self, record: InspectionRecord) -> None:
+        """Read drift again from an inspection on, which counts otherwise now."""
         self.drift.read_again(record.inspector, record.id)
-        self._logged.set()
-        if self.past_defects:
-            self.past_defects.wake()
-        return record
+        self._drift_watching.wake()
 
     def keep(self, policy: KeepPolicy, by: str = "local") -> KeepPolicy:
         """Keep photographs by another policy from now on; what is older, or more, than it allows goes at once.
@@ -335,45 +332,20 @@ class Service:
             ConflictError: the command line says something else.
         """
         self.images.policy = self.retention.change(policy, by)
-        self._untidy.set()
+        self._housekeeping.wake()
         return self.images.policy
 
-    def similar(
-        self,
-        what: InspectionRecord | bytes,
-        inspector: str | None = None,
-        top: int = 5,
-        category: str | None = None,
-        defect_type: str | None = None,
-        since: datetime | None = None,
-    ) -> Similar:
-        """The past defects most similar to a record's photograph, or to an image file's bytes, nearest first.
-
-        Args:
-            what: a record (then its own inspector says where the defect is), or the bytes of a file.
-            inspector: name of the inspector, for bytes.
-            top: how many.
-            category: only defects of this part; of the inspector's own when None.
-            defect_type, since: only such defects; all when None.
-
-        Raises:
-            NotFoundError: there is no such inspector, the photograph is not kept, or there is no gallery.
-            ImageError: the bytes are not an image.
-        """
-        past_defects = self._gallery()
-        if isinstance(what, bytes):
-            photograph = Photograph(what, "the photograph")
-            judgement = self.reinspection.of_photograph(self.inspectors.active(inspector or ""), photograph)
-            truth, digest = None, None
-        else:
-            judgement, truth, digest = self.reinspection.of_record(what), what.truth, what.image_digest
-        part = category or judgement.version.name  # what other parts show is no answer
-        return past_defects.similar(judgement, truth, top, part, defect_type, since, digest)
+    @property
+    def trouble(self) -> str | None:
+        """The worst of what is wrong at present, in one sentence with its cause; None when all is well."""
+        return self.queue.trouble or self.images.trouble or self.clock.trouble
 
     @property
     def troubles(self) -> list[str]:
         """What the server does without at present, a sentence each; those who have no key are not told more."""
         said = (
+            ("No verdict can be logged at present: see the log.", self.queue.trouble),
+            ("The clock was set: see the log.", self.clock.trouble),
             ("Images are not kept at present: see the log.", self.images.trouble),
             ("There is no gallery: see the log.", self.gallery_trouble),
         )
@@ -381,8 +353,8 @@ class Service:
 
     def known_drift(self, name: str, version: int) -> Drift | None:
         """What was read last of a version's drift, without waiting; None where that is still to come."""
-        self._logged.set()  # another process may have logged something
-        found = self._drifts.get(name)
+        self._drift_watching.wake()  # another process may have logged something
+        found = self._drift_watching.known.get(name)
         return found if found is not None and found.version == version else None
 
     def learn_anew(self, name: str, by: str = "local", note: str | None = None) -> Drift:
@@ -391,63 +363,18 @@ class Service:
         Raises:
             NotFoundError: no version of this inspector is active.
         """
-        self._drifts[name] = self.drift.learn_anew(name, by, note)
-        return self._drifts[name]
-
-    def clusters(self, category: str | None = None, min_cluster_size: int = 5) -> Clusters:
-        """Which past defects look alike, of each category or of one.
-
-        Raises:
-            NotFoundError: there is no gallery.
-            MissingExtraError: scikit-learn is not installed.
-        """
-        return self._gallery().clusters(category, min_cluster_size)
-
-    def _gallery(self) -> PastDefects:
-        if self.past_defects is None:
-            raise NotFoundError(self.gallery_trouble or "This server has no gallery.")
-        return self.past_defects
+        self._drift_watching.known[name] = drift = self.drift.learn_anew(name, by, note)
+        return drift
 
     def _after_commit(self, judged: Judged) -> None:
-        self._logged.set()
+        self._drift_watching.wake()
+        self.shadow_judge.offer(judged.photograph, judged.record)
         if self.past_defects and judged.record.verdict is Verdict.REJECT:
             self.past_defects.wake()
 
-    def _keep_house(self) -> None:
-        """Remove photographs by policy, and forget that they were kept."""
-        while True:
-            try:
-                self.images.policy = (
-                    self.retention.policy()
-                )  # another server of this home may have changed it
-                self.log.forget_image(self.images.prune(datetime.now(UTC)))
-                self.uploads.prune()
-            except Exception:
-                logger.exception("Old photographs could not be removed; it is tried again later.")
-            self._untidy.wait(PRUNE_SECONDS)
-            self._untidy.clear()
-            if self._stopped.is_set():
-                return
-
-    def _watch_drift(self) -> None:
-        """Read on after what was logged, and write to the server's log what has changed."""
-        said: dict[str, str] = {}
-        while True:
-            self._logged.wait()
-            self._logged.clear()
-            if self._stopped.is_set():
-                return
-            try:
-                for version in self.shelf.active_all():
-                    drift = self._drifts[version.name] = self.drift.drift(version.name)
-                    state = "; ".join(one.statistic for one in drift.moved)
-                    if state != said.get(version.name, ""):
-                        level = logging.WARNING if state else logging.INFO
-                        logger.log(level, "%s: %s", version.title, drift.message)
-                    said[version.name] = state
-            except Exception:
-                logger.exception(
-                    "Drift could not be looked for; it is tried again after the next inspection."
-                )
-            if self._stopped.wait(_DRIFT_SECONDS):
-                return
+    def _keep_difference(
+        self, content: bytes, suffix: str, verdict: Verdict, record: InspectionRecord
+    ) -> None:
+        """Keep the photograph of a pass that another version would not pass, so that a person may look at it."""
+        if record.image_suffix is None and (kept := self.images.keep(content, suffix, verdict)) is not None:
+            self.log.remember_image(record.image_digest, kept)

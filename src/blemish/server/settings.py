@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from blemish.core.addresses import is_loopback
 from blemish.station.alarm_rate import PARTS_PER_FALSE_ALARM
 from blemish.station.buffer_size import BUFFER_MEGABYTES
 from blemish.workflows.request import UNLISTED, Option, Request
@@ -19,8 +20,8 @@ MEBIBYTE = 2**20
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _OWN = frozenset({
-    "v1", "docs", "openapi.json", "healthz", "readyz", "metrics", "static", "laboratory", "parts", "train", "explore",
-    "benchmark", "settings", "sign-in", "sign-out",
+    "v1", "docs", "openapi.json", "healthz", "readyz", "metrics", "static", "laboratory", "parts", "stations", "train",
+    "explore", "benchmark", "settings", "sign-in", "sign-out",
 })  # fmt: skip
 """Addresses of the server's own, which no prefix may begin with."""
 
@@ -213,13 +214,3 @@ def _origin(value: str) -> str:
         )
     port = {"http": ":80", "https": ":443"}[parts.scheme]
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(port)}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host's name or address means this machine alone."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -10,8 +10,9 @@ from pydantic import BaseModel, Field
 from blemish.core.types import Verdict
 from blemish.line.decision import Decision
 
-Kind = Literal["fitted", "regions", "decision", "same"]
-"""How a version differs from another: fitted anew, it looks at other regions, it decides otherwise, or in nothing."""
+Kind = Literal["fitted", "corrections", "regions", "decision", "same"]
+"""How a version differs from another: fitted anew, it has learnt other corrections, looks at other regions, decides
+otherwise, or in nothing."""
 
 
 class ChangesDocument(BaseModel):

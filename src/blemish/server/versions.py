@@ -13,6 +13,7 @@ from blemish.line.artifact import read_manifest
 from blemish.line.manifest import Manifest
 from blemish.server.job import Job, JobState
 from blemish.server.job_requests import EvaluateRequest, TrainRequest
+from blemish.server.learning_request import CorrectionsRequest
 from blemish.server.manifest_changes import changes_in_words, kind_of_change
 from blemish.server.version_documents import (
     ChangesDocument,
@@ -30,7 +31,7 @@ from blemish.station.version_counts import VersionCount, VersionCounts
 if TYPE_CHECKING:
     from blemish.server.service import Service
 
-_MADE_BY = (Action.NARROW, Action.DECIDE, Action.UNDO_DECISION)
+_MADE_BY = (Action.NARROW, Action.DECIDE, Action.UNDO_DECISION, Action.LEARN)
 _MOST_REMEMBERED = 256
 _MOST_AUDITED = 1000
 _FILES = ("weights", "mask")
@@ -233,7 +234,7 @@ def _counts(count: VersionCount) -> CountsDocument:
 
 
 def _evaluation(job: Job, figures: dict[str, Any]) -> EvaluationDocument:
-    assert job.ended is not None
+    assert job.ended is not None and not isinstance(job.request, CorrectionsRequest)  # that measures nothing
     interval = figures.get("image_auroc_interval") or [None, None]
     return EvaluationDocument(
         job=job.id,

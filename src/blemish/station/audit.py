@@ -23,8 +23,8 @@ _MOST_ID = 2**63 - 1
 
 
 class Action(StrEnum):
-    """What was done: to the inspectors on the shelf, their decisions and drift, to the keys, to what is kept, or to an
-    inspection."""
+    """What was done: to the inspectors on the shelf, their decisions and drift, to the keys, to what is kept, to an
+    inspection, to signals, or to a station."""
 
     ADD = "add"
     NARROW = "narrow"
@@ -33,11 +33,20 @@ class Action(StrEnum):
     DECIDE = "decide"
     UNDO_DECISION = "undo-decision"
     LEARN_ANEW = "learn-anew"
+    LEARN = "learn"
+    CONFIRM = "confirm"
     CREATE_KEY = "create-key"
     REVOKE_KEY = "revoke-key"
     SET_RETENTION = "set-retention"
     VOID = "void"
     TAKE_BACK_VOID = "take-back-void"
+    BEGIN_SHADOW = "begin-shadow"
+    END_SHADOW = "end-shadow"
+    CHANGE_STATION = "change-station"
+    START_STATION = "start-station"
+    STOP_STATION = "stop-station"
+    SEND_AGAIN = "send-again"
+    DROP_SIGNALS = "drop-signals"
 
 
 @dataclass(frozen=True, kw_only=True)

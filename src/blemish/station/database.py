@@ -106,7 +106,7 @@ class Database:
         config.set_main_option("script_location", "blemish.station:migrations")
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         writer = self.engine.execution_options(blemish_write=True)
-        with self._said_plainly(), writer.connect() as connection, connection.begin():
+        with self._said_plainly(), writer.connect() as connection, self._rebuilding(connection):
             if not self.is_sqlite:
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
             revision = MigrationContext.configure(connection).get_current_revision()
@@ -117,6 +117,33 @@ class Database:
                 )
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            changed = MigrationContext.configure(connection).get_current_revision() != revision
+            if changed and self.is_sqlite:
+                broken = connection.execute(text("PRAGMA foreign_key_check")).first()
+                if broken is not None:
+                    raise DatabaseError(
+                        f"{self.name} cannot be brought to this version: a row of {broken[0]} refers to none of "
+                        f"{broken[2]}; restore it from a copy."
+                    )
+
+    @contextmanager
+    def _rebuilding(self, connection: Connection) -> Iterator[None]:
+        """A transaction in which SQLite lets a table be built anew that others refer to.
+
+        SQLite changes little of a table in its place: migrations write it anew, and drop the one before.
+        """
+        if not self.is_sqlite:
+            with connection.begin():
+                yield
+            return
+        driver = connection.connection.dbapi_connection
+        assert driver is not None
+        driver.execute("PRAGMA foreign_keys = OFF")  # before it begins: else it does nothing
+        try:
+            with connection.begin():
+                yield
+        finally:
+            driver.execute("PRAGMA foreign_keys = ON")
 
     def check_integrity(self) -> list[str]:
         """What is wrong inside the database, a sentence each; empty if it is sound.

@@ -32,11 +32,13 @@ class CorrectedScores:
     Attributes:
         good, bad: float64 N, sorted upwards.
         bad_digests: SHA-256 of the files of the latter, in their order.
+        elsewhere: scores of those bad ones that no person at the station has found.
     """
 
     good: npt.NDArray[np.float64]
     bad: npt.NDArray[np.float64]
     bad_digests: tuple[str, ...] = ()
+    elsewhere: tuple[float, ...] = ()
 
     def with_defects(self, scores: npt.ArrayLike, digests: Sequence[str | None]) -> CorrectedScores:
         """With known defects of elsewhere among the bad ones; a file that is among them already counts once.
@@ -50,7 +52,10 @@ class CorrectedScores:
         more = [(score, digest or "") for score, digest in pairs if digest is None or digest not in known]
         bad = sorted([*zip(self.bad.tolist(), self.bad_digests, strict=True), *more])
         return CorrectedScores(
-            self.good, np.array([score for score, _ in bad], np.float64), tuple(digest for _, digest in bad)
+            self.good,
+            np.array([score for score, _ in bad], np.float64),
+            tuple(digest for _, digest in bad),
+            (*self.elsewhere, *(score for score, _ in more)),
         )
 
 
@@ -203,16 +208,23 @@ class DecisionHistory:
         row = latest.c
         query = (
             select(
-                _ROW.version, row.verdict, row.after, _ROW.score, _ROW.regions, _ROW.image_suffix.is_not(None)
+                row.id,
+                _ROW.version,
+                row.verdict,
+                row.after,
+                _ROW.score,
+                _ROW.regions,
+                _ROW.image_suffix.is_not(None),
             )
             .join(INSPECTIONS, _ROW.id == row.id)
             .where(row.verdict.in_(shown) | row.after.in_(shown))
+            .order_by(_ROW.time.desc(), _ROW.id.desc())
         )
         with self._database.session() as session:
-            for version, before, after, score, regions, kept in session.execute(query).yield_per(1000):
-                yield LoggedRegions(
-                    int(version), Verdict(before), Verdict(after), float(score), regions, bool(kept)
-                )
+            for found in session.execute(query).yield_per(1000):
+                number, version, before, after, score, regions, kept = found
+                verdicts = Verdict(before), Verdict(after)
+                yield LoggedRegions(int(number), int(version), *verdicts, float(score), regions, bool(kept))
 
     def _latest(self, decision: Decision, last: int) -> Select[tuple[object, ...]]:
         """The latest inspections, with both verdicts.

@@ -16,7 +16,7 @@ from blemish.line.decision import Decision
 from blemish.line.manifest import Manifest
 from blemish.line.pixel_policy import PixelPolicy, decided_whole
 from blemish.line.policy import Policy
-from blemish.station.decision_history import CorrectedScores, DecisionHistory, Preview
+from blemish.station.decision_history import CorrectedParts, CorrectedScores, DecisionHistory, Preview
 from blemish.station.region_preview import RegionPreview, region_preview
 
 
@@ -63,6 +63,7 @@ class Previewed:
         history: what it would have made of the past.
         rejects, reviews: what its thresholds mean; the latter None where nothing is reviewed.
         regions: what it would have made of regions of the past; None where nothing is asked of them.
+        elsewhere: what becomes of known defects that no person at the station has found; None where there are none.
     """
 
     decision: Decision
@@ -70,6 +71,7 @@ class Previewed:
     rejects: Seen
     reviews: Seen | None
     regions: RegionPreview | None = None
+    elsewhere: CorrectedParts | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON-ready values, as the API gives it."""
@@ -86,6 +88,7 @@ class Previewed:
             "newest_changed": [_document(one) for one in history.newest],
             "known_good": dict(vars(history.good)),
             "known_defects": dict(vars(history.bad)),
+            "defects_elsewhere": self.elsewhere and dict(vars(self.elsewhere)),
             "regions": self.regions and self.regions.to_json(),
         }
 
@@ -122,9 +125,17 @@ def previewed(
     if of_regions.asked:
         by_peak = manifest.detector.score_is_maximum
         regions = region_preview(history.regions(decision, last), decision, decided_by, by_peak)
-    return Previewed(
-        decision, history.preview(decision, last), *both_seen(decision, calibration, corrected), regions
-    )
+    seen_by = both_seen(decision, calibration, corrected)
+    elsewhere = _parts_of(corrected.elsewhere, manifest.decision, decision) if corrected.elsewhere else None
+    return Previewed(decision, history.preview(decision, last), *seen_by, regions, elsewhere)
+
+
+def _parts_of(scores: tuple[float, ...], before: Decision, after: Decision) -> CorrectedParts:
+    """What two decisions make of known defects, by their scores."""
+    found = np.asarray(scores, np.float64)
+    rejected = (int(np.count_nonzero(found > one.threshold)) for one in (before, after))
+    passed = (int(np.count_nonzero(found <= one.review_threshold)) for one in (before, after))
+    return CorrectedParts(len(scores), *rejected, *passed)
 
 
 def _document(value: object) -> dict[str, Any]:

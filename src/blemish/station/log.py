@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, tuple_, update
+from sqlalchemy.orm import Session
 
 from blemish.core.errors import NotFoundError, UsageError
 from blemish.core.types import Verdict
@@ -56,8 +57,16 @@ class InspectionLog:
         """
         return [record.id for record in self.logged(inspections)]
 
-    def logged(self, inspections: Sequence[NewInspection]) -> list[InspectionRecord]:
+    def logged(
+        self,
+        inspections: Sequence[NewInspection],
+        within: Callable[[Session, list[InspectionRecord]], None] | None = None,
+    ) -> list[InspectionRecord]:
         """As `add`; returns what the log holds of them now: their numbers, and what each is a repeat of.
+
+        Args:
+            inspections: to be logged.
+            within: called before the transaction ends: what it writes is on disk together with them, or not at all.
 
         Raises:
             DatabaseError: none of them is logged.
@@ -75,10 +84,13 @@ class InspectionLog:
             if self._station is not None:
                 pairs = zip(numbers, inspections, strict=True)
                 note_changes(session, self._station, [number for number, new in pairs if _is_defect(new)])
-        return [
-            InspectionRecord(**vars(new), id=number, repeat_of=first)
-            for new, number, first in zip(inspections, numbers, repeats, strict=True)
-        ]
+            records = [
+                InspectionRecord(**vars(new), id=number, repeat_of=first)
+                for new, number, first in zip(inspections, numbers, repeats, strict=True)
+            ]
+            if within is not None:
+                within(session, records)
+        return records
 
     def get(self, inspection_id: int) -> InspectionRecord:
         """One inspection.
@@ -217,7 +229,7 @@ def conditions(which: InspectionFilter | None) -> list[ColumnElement[bool]]:
         found.append(_ROW.time >= which.since)
     if which.until is not None:
         found.append(_ROW.time < which.until)
-    for name in ("inspector", "verdict", "defect_type", "truth"):
+    for name in ("inspector", "verdict", "defect_type", "truth", "serial_number", "batch", "shift", "camera"):
         wanted = getattr(which, name)
         if wanted is not None:
             found.append(_ROW[name] == str(wanted))
@@ -236,8 +248,9 @@ def conditions(which: InspectionFilter | None) -> list[ColumnElement[bool]]:
 
 
 def _matches(search: str) -> ColumnElement[bool]:
-    """Whether a row's number is what is searched for, or its file's name or serial number holds it."""
-    named = or_(*(_ROW[name].icontains(search, autoescape=True) for name in ("file_name", "serial_number")))
+    """Whether a row's number is what is searched for, or its file's name, serial number or batch holds it."""
+    searched = ("file_name", "serial_number", "batch")
+    named = or_(*(_ROW[name].icontains(search, autoescape=True) for name in searched))
     number = search.strip().removeprefix("#")
     if number.isascii() and number.isdecimal() and _possible(int(number)):
         return or_(_ROW.id == int(number), named)

@@ -1,4 +1,4 @@
-"""What the history says of all parts at a glance: verdicts of a span, how usual their reject rate is, what waits.
+"""What the history says of all parts at a glance: verdicts of a span, how usual their reject rate is.
 
 However long the history is, each question reads an index, or besides it the rows of what did not pass.
 """
@@ -13,6 +13,7 @@ from typing import Literal
 
 from sqlalchemy import func, select
 
+from blemish.core.binomial import binomial_tail
 from blemish.core.types import Verdict
 from blemish.station.database import Database
 from blemish.station.log import conditions
@@ -111,20 +112,6 @@ class PartCounts:
             found[name] = VerdictCounts(passed, reviewed, rejected, not_judged)
         return found
 
-    def waiting(self, since: datetime) -> dict[str, int]:
-        """Parts to be reviewed of which nobody has said anything, of each inspector that has any."""
-        query = (
-            select(_ROW.inspector, func.count())
-            .where(
-                _ROW.verdict == Verdict.REVIEW.value,
-                _ROW.truth.is_(None),
-                *conditions(InspectionFilter(since=since, void=False)),
-            )
-            .group_by(_ROW.inspector)
-        )
-        with self._database.session() as session:
-            return {str(name): int(n) for name, n in session.execute(query)}
-
     def latest(self, names: Sequence[str]) -> dict[str, LatestInspection]:
         """The latest inspection of each inspector that has any."""
         found = {}
@@ -171,24 +158,6 @@ def usual_rate(sample: VerdictCounts, earlier: VerdictCounts) -> UsualRate:
     spread = 3 * math.sqrt(rate * (1 - rate) / n)
     lower, upper = max(0.0, rate - spread), min(1.0, rate + spread)
     state: Usual = "usual"
-    if not lower <= rejected / n <= upper and _tail(rejected, n, rate) <= SIDE_PROBABILITY:
+    if not lower <= rejected / n <= upper and binomial_tail(rejected, n, rate) <= SIDE_PROBABILITY:
         state = "above" if rejected / n > upper else "below"
     return UsualRate(state, rate, lower, upper)
-
-
-def _tail(count: int, n: int, share: float) -> float:
-    """P(X >= count) for X ~ Binomial(n, share) where count is above the mean, else P(X <= count)."""
-    if share in (0.0, 1.0):
-        return 0.0 if count != n * share else 1.0
-    step = 1 if count > n * share else -1
-    odds = share / (1 - share)
-    term = math.exp(
-        math.lgamma(n + 1) - math.lgamma(count + 1) - math.lgamma(n - count + 1)
-        + count * math.log(share) + (n - count) * math.log1p(-share)
-    )  # fmt: skip
-    total, place = 0.0, count
-    while term > 1e-15 * total and 0 <= place <= n:
-        total += term
-        term *= (n - place) / (place + 1) * odds if step > 0 else place / (n - place + 1) / odds
-        place += step
-    return total

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal, Self
 
@@ -72,7 +72,8 @@ class NewInspection:
         image_suffix: such as ".png" if the image is kept, else None.
         file_name: as the sender named it.
         milliseconds: how long each step took, by its name.
-        serial_number: of the part, as the sender gave it; None where it gave none.
+        serial_number, batch, shift, camera: of the part and its photograph, as the sender gave them; None where it
+            gave none.
         by: name of the key that was used, or "local".
     """
 
@@ -142,6 +143,16 @@ class NewInspection:
     serial_number: str | None = field(
         default=None,
         metadata={"description": "Of the part, as the sender gave it; null where none was given."},
+    )
+    batch: str | None = field(
+        default=None,
+        metadata={"description": "Lot, order or coil that the part belongs to; null where none was given."},
+    )
+    shift: str | None = field(
+        default=None, metadata={"description": "That made the part; null where none was given."}
+    )
+    camera: str | None = field(
+        default=None, metadata={"description": "That took the photograph; null where none was given."}
     )
 
     def __post_init__(self) -> None:
@@ -241,10 +252,12 @@ class InspectionFilter:
         since, until: aware times; `since` belongs to the span, `until` does not.
         inspector, version: who judged.
         verdict, defect_type, truth: as in `InspectionRecord`.
-        search: part of the file's name or of the serial number, capital letters or not, or the inspection's number.
+        search: part of the file's name, the serial number or the batch, capital letters or not, or the inspection's
+            number.
         reviewed: whether a person has said what the part is.
         void: whether it is void.
         repeat: whether the same file was judged before.
+        serial_number, batch, shift, camera: exactly as in `InspectionRecord`.
     """
 
     since: datetime | None = None
@@ -258,13 +271,27 @@ class InspectionFilter:
     reviewed: bool | None = None
     void: bool | None = None
     repeat: bool | None = None
+    serial_number: str | None = None
+    batch: str | None = None
+    shift: str | None = None
+    camera: str | None = None
 
     @property
     def scope(self) -> InspectionFilter:
-        """What rates are of: who judged and when, never what came out: a filter for rejects would make every rate 1."""
+        """What rates are of: which parts, who judged and when, never what came out.
+
+        A filter for rejects would make every rate 1.
+        """
         repeat = False if self.repeat is False else None
-        return InspectionFilter(
-            self.since, self.until, self.inspector, version=self.version, void=False, repeat=repeat
+        return replace(
+            self,
+            verdict=None,
+            defect_type=None,
+            truth=None,
+            search=None,
+            reviewed=None,
+            void=False,
+            repeat=repeat,
         )
 
     def __post_init__(self) -> None:

@@ -14,6 +14,9 @@ from blemish.line.regions_changed import NOT_SHOWN, REASONS, RegionsAfter, regio
 SHOWN = (Verdict.REVIEW, Verdict.REJECT)
 """Verdicts of parts whose regions are shown."""
 
+MOST_PHOTOGRAPHS = 100
+"""Numbers of photographs that a preview gives, to be judged anew one by one."""
+
 GONE = "gone"
 _IN_WORDS = {str(one): said for one, said in REASONS.items()} | {
     GONE: "the version that judged them is damaged or gone, so that nobody knows how their regions were found"
@@ -25,6 +28,7 @@ class LoggedRegions:
     """What the log says of the regions of one inspection.
 
     Attributes:
+        id: its number.
         version: that judged it.
         before, after: verdict of the part, and what another decision makes of it.
         score: of the part.
@@ -32,6 +36,7 @@ class LoggedRegions:
         kept: whether the photograph is.
     """
 
+    id: int
     version: int
     before: Verdict
     after: Verdict
@@ -78,6 +83,7 @@ class RegionPreview:
             pixel threshold.
         turns: of the regions.
         needs_photograph: the other parts, by reason.
+        photographs: numbers of the newest of these whose photographs are kept, `MOST_PHOTOGRAPHS` at most.
     """
 
     parts: int
@@ -87,6 +93,7 @@ class RegionPreview:
     peak_alone: int
     turns: tuple[RegionTurn, ...]
     needs_photograph: tuple[NeedsPhotograph, ...]
+    photographs: tuple[int, ...] = ()
 
     def sentence(self) -> str:
         """All of it in words."""
@@ -106,6 +113,7 @@ class RegionPreview:
         return vars(self) | {
             "turns": [dict(vars(one)) for one in self.turns],
             "needs_photograph": [dict(vars(one)) for one in self.needs_photograph],
+            "photographs": list(self.photographs),
             "in_words": self.sentence(),
         }
 
@@ -119,12 +127,14 @@ def region_preview(
     """What a decision would have made of logged regions.
 
     Args:
-        logged: those of each inspection; of parts that show none, before and after, nothing is counted.
+        logged: those of each inspection, the newest first; of parts that show none, before and after, nothing is
+            counted.
         decision: the other.
         decided_by: the decision of a version; None where nobody knows it.
         score_is_maximum: whether a part's score is the highest value of its map.
     """
     turns, unknown, kept = Counter[tuple[str, str]](), Counter[str](), Counter[str]()
+    photographs: list[int] = []
     parts = peak_alone = 0
     for one in logged:
         shown = one.before in SHOWN, one.after in SHOWN
@@ -143,6 +153,8 @@ def region_preview(
         else:
             unknown[found] += 1
             kept[found] += one.kept
+            if one.kept and len(photographs) < MOST_PHOTOGRAPHS:
+                photographs.append(one.id)
     return RegionPreview(
         parts=parts,
         known=parts - unknown.total(),
@@ -154,4 +166,5 @@ def region_preview(
             NeedsPhotograph(reason, _IN_WORDS[reason], n, kept[reason])
             for reason, n in sorted(unknown.items())
         ),
+        photographs=tuple(photographs),
     )

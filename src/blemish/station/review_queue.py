@@ -42,6 +42,7 @@ _CONTRADICTED: dict[Truth, tuple[str, str]] = {
     "good": ("good", "is rejected"),
 }
 _ROW = INSPECTIONS.c
+_UNSAID = _ROW.truth.is_(None), _ROW.voided.is_(None)
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,13 @@ class ReviewQueue:
             "after drift": len(drifted),
         }
         return WaitingPage(tuple(waiting), counts)
+
+    def for_review(self) -> dict[str, int]:
+        """How many parts the verdict `review` has left to a person, of each inspector that has any: those of `page`."""
+        wanted = (_ROW.verdict == Verdict.REVIEW.value, *_UNSAID)
+        query = select(_ROW.inspector, func.count()).where(*wanted).group_by(_ROW.inspector)
+        with self._database.session() as session:
+            return {str(name): int(n) for name, n in session.execute(query)}
 
     def _counts(self, inspector: str) -> dict[Verdict, int]:
         query = select(_ROW.verdict, func.count()).where(*_open(inspector)).group_by(_ROW.verdict)
@@ -216,7 +224,7 @@ class ReviewQueue:
 
 def _open(inspector: str) -> tuple[ColumnElement[bool], ...]:
     """Of the inspector, without a person's word, and not void."""
-    return _ROW.inspector == inspector, _ROW.truth.is_(None), _ROW.voided.is_(None)
+    return _ROW.inspector == inspector, *_UNSAID
 
 
 def _said(record: InspectionRecord) -> str:

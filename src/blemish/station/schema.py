@@ -203,6 +203,9 @@ INSPECTIONS = Table(
         "threshold",
         "defect_type",
         "serial_number",
+        "batch",
+        "shift",
+        "camera",
     ),
     Index("ix_inspections_verdict", "verdict", "time", "id"),
     *(
@@ -214,7 +217,7 @@ INSPECTIONS = Table(
             sqlite_where=text(f"{column} IS NOT NULL"),
             postgresql_where=text(f"{column} IS NOT NULL"),
         )
-        for column in ("truth", "defect_type", "serial_number")
+        for column in ("truth", "defect_type", "serial_number", "batch", "shift", "camera")
     ),
     Index("ix_inspections_image_digest", "image_digest"),
     sqlite_autoincrement=True,
@@ -247,6 +250,44 @@ class GalleryChangeRow(Base):
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspections.id"))
 
     __table_args__ = (Index("ix_gallery_changes_station", "station", "id"), {"sqlite_autoincrement": True})
+
+
+class TakenRow(Base):
+    """A photograph that a source has given and that is judged: after a restart it is not judged once more."""
+
+    __tablename__ = "taken"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    station: Mapped[str]
+    source: Mapped[str]
+    key: Mapped[str]  # what the source calls it
+    inspection_id: Mapped[int | None] = mapped_column(
+        ForeignKey("inspections.id")
+    )  # NULL: it cannot be judged
+
+    __table_args__ = (UniqueConstraint("station", "source", "key"), {"sqlite_autoincrement": True})
+
+
+class OutboxRow(Base):
+    """A signal that has still to reach a sink; the row goes when it has, and stays where the sink refuses it."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    station: Mapped[str]
+    sink: Mapped[str]
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspections.id"))
+    origin: Mapped[
+        str | None
+    ]  # the file that the photograph came from, quoted as in URLs, where it came from one
+    attempts: Mapped[int] = mapped_column(default=0)  # that the sink refused for what the signal is
+    set_aside: Mapped[datetime | None]  # since when it is not sent any more
+    problem: Mapped[str | None]  # what the sink said when it refused
+
+    __table_args__ = (
+        Index("ix_outbox_station_sink", "station", "sink", "set_aside", "id"),
+        {"sqlite_autoincrement": True},
+    )
 
 
 class InspectorVersionRow(Base):
@@ -302,6 +343,53 @@ class DriftRow(Base):
     tests: Mapped[dict[str, Any]]
 
     __table_args__ = (UniqueConstraint("name", "version"),)
+
+
+class ShadowRow(Base):
+    """A version that judges, or has judged, beside the active one: `station/shadows.py`."""
+
+    __tablename__ = "shadows"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    name: Mapped[str]
+    version: Mapped[int]
+    beside: Mapped[int]  # the version that judges
+    parts: Mapped[int]  # that it is to judge
+    most_differences: Mapped[int | None]  # with which it takes over by itself; NULL: a person decides
+    begun: Mapped[datetime]
+    begun_after: Mapped[int]  # the newest inspection then
+    by: Mapped[str]
+    ended: Mapped[datetime | None]
+    ended_after: Mapped[int | None]
+    outcome: Mapped[str | None]
+    trouble: Mapped[str | None]
+
+    __table_args__ = (
+        Index("ix_shadows_name", "name", "id"),
+        Index(  # one at a time
+            "uq_shadows_running",
+            "name",
+            unique=True,
+            sqlite_where=text("ended IS NULL"),
+            postgresql_where=text("ended IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class ShadowVerdictRow(Base):
+    """What a version beside the active one says of an inspected part."""
+
+    __tablename__ = "shadow_verdicts"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    shadow_id: Mapped[int] = mapped_column(ForeignKey("shadows.id"))
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspections.id"))
+    score: Mapped[float]
+    threshold: Mapped[float]
+    verdict: Mapped[Verdict]
+
+    __table_args__ = (UniqueConstraint("shadow_id", "inspection_id"), {"sqlite_autoincrement": True})
 
 
 class KeyRow(Base):

@@ -1,4 +1,4 @@
-"""What a notebook asks of a station: what has drifted, what people corrected, what another decision would do."""
+"""What a notebook asks of a station: drift, what its history says, corrections, and what another decision would do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from blemish.line.runtime import Inspector
 if TYPE_CHECKING:
     from blemish.station.decision_history import CorrectedScores
     from blemish.workflows.drift import DriftResult
+    from blemish.workflows.insight import InsightResult
     from blemish.workflows.preview import PreviewResult
+    from blemish.workflows.shadow import ShadowResult
 
 
 def drift(
@@ -76,6 +78,60 @@ def drift(
     return watch(request, opened)
 
 
+def insight(
+    part: Inspector | str | None = None,
+    home: Path | str | None = None,
+    *,
+    database: str | None = None,
+    since: str = "7d",
+    until: str | None = None,
+    bucket: Literal["hour", "day"] | None = None,
+    batch: str | None = None,
+    shift: str | None = None,
+    camera: str | None = None,
+    time_zone: str | None = None,
+) -> InsightResult:
+    """Say what the history of a station tells of the process; a notebook shows the charts.
+
+    Args:
+        part: the part, as its inspector is called; may be None where the station has one alone.
+        home: folder of the station; `BLEMISH_HOME` where None.
+        database: URL of its history, if that is not in the home.
+        since: where the span begins: `12h`, `7d`, `4w` before its end, or a date as `2026-11-01`.
+        until: a date or time at which it ends; now where None.
+        bucket: samples of the control charts; hours in up to four days where None, else days.
+        batch: only this one.
+        shift: only this one.
+        camera: only this one.
+        time_zone: clock of days and hours, as `Europe/Berlin`; that of this machine where None.
+
+    Returns:
+        `headline`, `findings` in sentences, and `insight` with all numbers; `to_json()` is what the API gives.
+
+    Raises:
+        NotFoundError: the station has no such part.
+        UsageError: several parts could be meant, or the span or the time zone cannot be.
+        BlemishError: the history cannot be read.
+    """
+    from blemish.workflows.insight import InsightRequest
+    from blemish.workflows.insight import insight as read
+
+    return read(
+        InsightRequest(
+            part=part.name if isinstance(part, Inspector) else part,
+            home=None if home is None else Path(home),
+            database=database,
+            since=since,
+            until=until,
+            bucket=bucket,
+            batch=batch,
+            shift=shift,
+            camera=camera,
+            time_zone=time_zone,
+        )
+    )
+
+
 def corrections(
     inspector: Inspector | Path | str, home: Path | str | None = None, *, database: str | None = None
 ) -> CorrectedScores:
@@ -137,3 +193,50 @@ def preview_decision(
     path = inspector.path if isinstance(inspector, Inspector) else Path(inspector)
     with opened_station(None if home is None else Path(home), database) as station:
         return preview_at(station, path, policy_of(policy), of_regions, last)
+
+
+def shadow(
+    part: str,
+    *,
+    version: int | None = None,
+    parts: int = 500,
+    most_differences: int | None = None,
+    differences: int = 10,
+    home: Path | str | None = None,
+    database: str | None = None,
+    by: str = "local",
+) -> ShadowResult:
+    """Let a version judge beside the active one of a station, or say how far that has come.
+
+    `shadow("screw", version=4, parts=500, home="/var/lib/blemish")` begins; the server or station that runs there
+    judges. `shadow("screw", home=...)` tells: `message`, `report.differences`, `report.rejected`, `differences`.
+
+    Args:
+        part: name of the inspector at the station.
+        version: which one is to judge beside; None to look at the one that does, or did so last.
+        parts: after how many it ends.
+        most_differences: it takes over by itself if at most so many verdicts differ; None where a person decides.
+        differences: the newest parts of which both say something else, at most so many.
+        home: folder of the station; `BLEMISH_HOME` where None.
+        database: URL of its history, if that is not in the home.
+        by: who wants it, for the record.
+
+    Raises:
+        NotFoundError: there is no such inspector or version, or nothing has judged beside yet.
+        UsageError: a number is out of range.
+        BlemishError: another version judges beside already, or the history cannot be used.
+    """
+    from blemish.workflows.shadow import ShadowRequest
+    from blemish.workflows.shadow import shadow as ask
+
+    request = ShadowRequest(
+        inspector=part,
+        version=version,
+        parts=parts if version is not None else None,
+        most_differences=most_differences,
+        differences=differences,
+        by=by,
+        home=None if home is None else Path(home),
+        database=database,
+    )
+    return ask(request)

@@ -76,15 +76,14 @@ def learn_context(descriptors: Tensor, scores: Tensor, similar: int) -> LearntCo
 
     The slope is that of the least-squares line from the leave-one-out mean of similar images to the score, kept
     within [0, 1]: where similarity foretells nothing the context does nothing, and it can never take away more than
-    the difference between good images. Of few images, at most a fifth are taken for similar. Scores that stand out by
-    more than `MOST_DEVIATIONS` count as the highest of the others.
+    the difference between good images. Scores that stand out by more than `MOST_DEVIATIONS` count as the highest of the
+    others.
 
     Args:
         descriptors: mean patch of each good image, N x D, N >= 2.
         scores: its score by a detector that has not seen it, N.
-        similar: how many similar images to average.
+        similar: how many similar images to average, fewer than N.
     """
-    similar = max(1, min(similar, len(scores) // 5))
     scale = descriptors.std(0) + 1e-6
     whole = LearntContext(descriptors, scale, scores, similar, slope=1.0)
     scores = whole.usual_scores

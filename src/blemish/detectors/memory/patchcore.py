@@ -30,7 +30,7 @@ from blemish.detectors.frozen import (
     batch_of_one,
     prediction_of,
 )
-from blemish.detectors.layers import PatchScoring, UnitLength
+from blemish.detectors.layers import PatchScoring, UnitLength, farthest_patches
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.context import LearntContext, learn_context
 from blemish.detectors.memory.copies_choice import ALWAYS, FEWEST, CopiesChoice, Trial, choose_copies
@@ -53,7 +53,9 @@ from blemish.features.cropping import CentreCropped
 from blemish.features.together import Reads
 
 MAP, PATCHES = SCORES = "map", "patches"
-_FEWEST_FOR_CONTEXT = 20
+_FEWEST_FOR_CONTEXT = 5
+"""Photographs for each that counts as similar: of fewer the most similar ones are not alike."""
+
 _FOREGROUND_IMAGES = 16
 _FEW = 8 * MOST_OTHERS
 """Together, copies that are always made fill an eighth of the bank at most."""
@@ -73,11 +75,12 @@ class _Bank:
 @dataclasses.dataclass
 class _Held:
     """What a fold's bank says of an image it has not seen: patch distances (h x w), the mean patch (D), and the
-    weight of the score."""
+    weight of the score; and the mean of its farthest patches as the bank holds them (K), None in tiles."""
 
     distances: Tensor
     descriptor: Tensor
     weight: Tensor | float
+    pooled: Tensor | None = None
 
 
 @dataclasses.dataclass
@@ -109,8 +112,8 @@ class PatchCore(FrozenFeatureDetector):
         score: "map" for the highest value of the smoothed map, so that score and map are one thing, or "patches" for
             the mean of the highest patch distances.
         top: share of these; 0 takes the maximum.
-        context: number of most similar good images that a score is relative to; 0 for none. It is of whole photographs:
-            there is none where they are read in tiles.
+        context: number of most similar good images that a score is relative to; 0 for none. Five times as many have
+            to be there, and it is of whole photographs: there is none where they are read in tiles.
         reweighting: bank neighbours in the paper's weight of the score, which is of Euclidean distances of patches; 0
             for none.
         sigma: smoothing of the map, in pixels of the input; 8 is one patch.
@@ -179,7 +182,11 @@ class PatchCore(FrozenFeatureDetector):
             bank = self._bank_of(pool)
         self.foreground_ = self._foreground_of(paths)
         context = None
-        if self.context and not self.planned_view().tiled and len(paths) >= _FEWEST_FOR_CONTEXT:
+        if (
+            self.context > 0
+            and not self.planned_view().tiled
+            and len(paths) >= _FEWEST_FOR_CONTEXT * self.context
+        ):
             held = self._cross_validate(paths, self.calibration_folds).values()
             scores, descriptors = self._scores_of(held, self._scoring(pool.grid))
             context = learn_context(descriptors, scores, self.context)
@@ -213,7 +220,9 @@ class PatchCore(FrozenFeatureDetector):
             if context is not None:
                 distances = distances - context.network(without=row)(one.descriptor[None])
             score, anomaly_map = scoring(distances)
-            yield position, prediction_of(score * one.weight, anomaly_map, farthest)
+            said = prediction_of(score * one.weight, anomaly_map, farthest)
+            pooled = None if one.pooled is None else one.pooled.numpy()
+            yield position, dataclasses.replace(said, pooled=pooled)
 
     def network(self) -> nn.Module:
         """The fitted detector as one graph."""
@@ -408,7 +417,8 @@ class PatchCore(FrozenFeatureDetector):
                         embedded = head.embedding(batch_of_one(maps))
                         patches, distances = head.distances(embedded)
                         weight = head.reweighting(patches, distances) if head.reweighting else 1.0
-                    held[position] = _Held(distances[0, 0], embedded.mean((2, 3))[0], weight)
+                        pooled = farthest_patches(patches, distances)
+                    held[position] = _Held(distances[0, 0], embedded.mean((2, 3))[0], weight, pooled)
                     advance(1)
         return held
 

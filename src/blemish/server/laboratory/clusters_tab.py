@@ -46,7 +46,7 @@ class ClustersTab:
     def _find(self, category: str | None, size: float, request: gr.Request) -> str:
         self._access.require(request, Role.VIEWER)
         with plainly():
-            found = self._service.clusters(None if category in ("All", None) else category, int(size))
+            found = self._service.gallery.clusters(None if category in ("All", None) else category, int(size))
         return self._shown(found)
 
     def _shown(self, found: Clusters) -> str:

@@ -12,7 +12,6 @@ from blemish.core.errors import BlemishError
 from blemish.detectors.registry import detector_info, detector_names
 from blemish.server.job import Job
 from blemish.server.job_requests import BenchmarkRequest
-from blemish.server.judgement import Judgement
 from blemish.server.laboratory.access import PRIVATE, QUIET, Access, plainly, refused
 from blemish.server.laboratory.detector_options import OptionFields, detector_choices
 from blemish.server.laboratory.figures_table import figures_table
@@ -24,6 +23,7 @@ from blemish.server.laboratory.pictures import COMPARED, made_of_photograph, map
 from blemish.server.laboratory.shown import chip, comparison
 from blemish.server.service import Service
 from blemish.server.wording import number
+from blemish.station.judgement import Judgement
 from blemish.station.keys import Role
 
 _MOST_COMPARED = 8

@@ -15,6 +15,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import gradio as gr
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.middleware import Middleware
 
 from blemish.server.authentication import Authentication
 from blemish.server.laboratory.access import QUIET, Access
@@ -24,6 +25,7 @@ from blemish.server.laboratory.comparison_area import ComparisonArea
 from blemish.server.laboratory.detectors_area import DetectorsArea
 from blemish.server.laboratory.fitted import FittedInspectors
 from blemish.server.laboratory.fragments import escaped
+from blemish.server.laboratory.icon import OwnIcon
 from blemish.server.laboratory.photographs_area import WELCOME, PhotographsArea
 from blemish.server.laboratory.similar_tab import SimilarTab, refreshed
 from blemish.server.page import static_files
@@ -146,10 +148,11 @@ def mount_laboratory(app: FastAPI, service: Service, authentication: Authenticat
         enable_monitoring=False,
         show_error=True,
         theme=gr.themes.Base(primary_hue="slate", neutral_hue="slate", font=_FONTS, font_mono=("monospace",)),
-        head=f'<link rel="icon" href="{prefix}/static/{static_files.digest()}/icon.svg" type="image/svg+xml">',
         css_paths=Path(__file__).with_name("style.css"),
     )
     mounted: Any = app.router.routes[-1]
+    icon = f"{prefix}/static/{static_files.digest()}/icon.svg"
+    mounted.app.user_middleware.append(Middleware(OwnIcon, icon))  # innermost: another one compresses
     for kind in (OSError, MemoryError):  # Gradio would say Internal Server Error
         mounted.app.add_exception_handler(kind, answer)
 

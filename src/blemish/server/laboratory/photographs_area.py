@@ -13,8 +13,8 @@ from blemish.core.types import BoolArray
 from blemish.server.laboratory.access import PRIVATE, QUIET, Access, plainly, refused
 from blemish.server.laboratory.catalogs import Catalogs, Opened
 from blemish.server.laboratory.fragments import escaped, note
-from blemish.server.queue import Photograph
 from blemish.station.keys import Role
+from blemish.station.photograph import Photograph
 
 WELCOME = note("Choose photographs to learn from: the generated parts are there at once, or open your own.")
 

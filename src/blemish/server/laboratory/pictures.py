@@ -10,9 +10,9 @@ from blemish.core.pictures import data_uri, fitted, uri_of
 from blemish.core.types import BoolArray, ByteArray, Region
 from blemish.line.explanation_picture import made_of_it
 from blemish.line.inspection import Inspection
-from blemish.server.judgement import Judgement
 from blemish.server.laboratory.fragments import escaped, note, table, type_bars
 from blemish.server.wording import number, place
+from blemish.station.judgement import Judgement
 
 SIDE, COMPARED, THUMBNAIL = 960, 480, 96
 """Longer sides in pixels: of one photograph's pictures, of those side by side, of small ones."""

@@ -9,9 +9,9 @@ from blemish.line import sensitivity
 from blemish.line.comparison import inspector_view
 from blemish.line.sensitivity import View
 from blemish.line.sensitivity_words import answers, bounds_in_words, extremes
-from blemish.server.judgement import Judgement
 from blemish.server.laboratory.fragments import escaped, note, table
 from blemish.server.wording import VERDICT_WORDS, number, reason
+from blemish.station.judgement import Judgement
 
 
 def verdict_banner(judgement: Judgement, facts: Sequence[str]) -> str:

@@ -64,7 +64,7 @@ class SimilarTab:
         if not path or not name:
             return note("Choose a photograph and an inspector first.")
         with plainly():
-            found = self._service.similar(
+            found = self._service.gallery.similar(
                 Path(path).read_bytes(),
                 name,
                 top=int(top),

@@ -7,11 +7,13 @@ from fastapi.responses import HTMLResponse
 
 from blemish.server.page.frame import PageRoute, Person, page
 from blemish.server.page.part import Chosen
+from blemish.server.routes.running import Running
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
 @router.get("/parts/{name}/decide")
-def decide(request: Request, caller: Person, part: Chosen) -> HTMLResponse:
+def decide(request: Request, service: Running, caller: Person, part: Chosen) -> HTMLResponse:
     """The area Decide."""
-    return page(request, "decide.html", part=part, area="decide")
+    limits = {"photograph": service.settings.max_bytes, "zip": service.settings.max_upload_bytes}
+    return page(request, "decide.html", part=part, area="decide", limits=limits)

@@ -92,7 +92,7 @@ def page(request: Request, template: str, /, status_code: int = 200, **context: 
         here=route_path(request.scope),
         laboratory=request.app.state.laboratory,
         training=request.app.state.training,
-        trouble=service.images.trouble,
+        trouble=service.trouble,
         version=__version__,
         **context,
     )  # fmt: skip

@@ -5,14 +5,28 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from starlette.types import Receive, Scope, Send
 
-from blemish.server.page import decide, history, jobs, judge, parts, settings, sign_in, static_files, versions
+from blemish.server.page import (
+    decide,
+    history,
+    insight,
+    jobs,
+    judge,
+    parts,
+    settings,
+    sign_in,
+    static_files,
+    stations,
+    versions,
+)
 from blemish.server.page.frame import problem_page
 from blemish.server.proxies import route_path
 
 
 def install_page(app: FastAPI) -> None:
     """Add the pages to an application, after the API; an address that is nobody's is answered as a page to people."""
-    for module in (static_files, sign_in, settings, parts, judge, decide, versions, jobs, history):
+    for module in (
+        static_files, sign_in, settings, parts, judge, decide, versions, jobs, history, insight, stations,
+    ):  # fmt: skip
         app.include_router(module.router)
     not_found = app.router.default
 

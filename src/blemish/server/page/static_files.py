@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from functools import cache
 from pathlib import Path
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from blemish.server.problems import ProblemError
+from blemish.station.insight.report import STYLE
 
 FOLDER = Path(__file__).with_name("static")
 
@@ -21,7 +23,14 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 @cache
 def files() -> dict[str, bytes]:
     """All files by name; they are read once."""
-    return {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.suffix in _MEDIA_TYPES}
+    own = [path for path in sorted(FOLDER.iterdir()) if path.suffix in _MEDIA_TYPES]
+    return {path.name: path.read_bytes() for path in (*own, STYLE)}
+
+
+@cache
+def compressed() -> dict[str, bytes]:
+    """The same, gzipped: there is no secret in them that lengths could tell."""
+    return {name: gzip.compress(content, 9, mtime=0) for name, content in files().items()}
 
 
 @cache
@@ -35,17 +44,19 @@ def digest() -> str:
 
 
 @router.get("/static/{version}/{name}")
-def static_file(version: str, name: str) -> Response:
+def static_file(request: Request, version: str, name: str) -> Response:
     """One file; that of another version is answered too, but not kept."""
     content = files().get(name)
     if content is None:
         raise ProblemError(404, "The page has no such file: load it again.")
     kind = _MEDIA_TYPES[Path(name).suffix]
-    kept = _FOR_EVER if version == digest() else "no-store"
-    return Response(content, media_type=f"{kind}; charset=utf-8", headers={"Cache-Control": kept})
+    headers = {"Cache-Control": _FOR_EVER if version == digest() else "no-store", "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        content, headers["Content-Encoding"] = compressed()[name], "gzip"
+    return Response(content, media_type=f"{kind}; charset=utf-8", headers=headers)
 
 
 @router.get("/favicon.ico")
-def icon() -> Response:
+def icon(request: Request) -> Response:
     """The icon, where browsers look for it before a page has named it."""
-    return static_file(digest(), "icon.svg")
+    return static_file(request, digest(), "icon.svg")

@@ -8,11 +8,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
+from blemish.core.errors import BlemishError
+from blemish.server.job import Job
+from blemish.server.learning_request import CorrectionsRequest
 from blemish.server.page.frame import PageRoute, Person, page
 from blemish.server.page.part import Chosen
 from blemish.server.routes.running import Running
+from blemish.server.service import Service
 from blemish.server.version_documents import VersionFactsDocument
 from blemish.station.audit import AuditEntry
+from blemish.station.corrections import CorrectionCounts, StationCorrections
 from blemish.station.keys import Role
 
 _AUDITED = 30
@@ -44,8 +49,30 @@ def versions(
         asked=compare,
         changes=service.versions.one(part.name, pair[1].version, pair[0].version).changes if pair else None,
         before=service.shelf.previous(part.name),
+        corrections=_corrections(service, part.name),
+        learning=_last_learning(service, part.name),
+        shadow=service.shadows.latest(part.name),
         audited=audited,
     )
+
+
+def _corrections(service: Service, name: str) -> CorrectionCounts | None:
+    """How many corrections there are; None where no version judges, or its file is gone."""
+    try:
+        learnt = service.versions.manifest(service.shelf.active(name)).corrected_digests
+    except BlemishError:
+        return None
+    return StationCorrections(service.database, service.home, name).counts(learnt)
+
+
+def _last_learning(service: Service, name: str) -> Job | None:
+    """The latest job that learnt, or learns, from corrections of this part."""
+    mine = (
+        one
+        for one in service.jobs.all()
+        if isinstance(one.request, CorrectionsRequest) and one.request.inspector == name
+    )
+    return next(mine, None)
 
 
 def _pair(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from blemish.core.errors import NotFoundError
 from blemish.line.policy import Policy
 from blemish.server.authentication import Operator, Viewer
 from blemish.server.calibration_documents import CalibrationScoresDocument
@@ -12,8 +13,12 @@ from blemish.server.decision_documents import (
     DecisionDocument,
     PreviewDocument,
     PreviewRequest,
+    RejudgedDocument,
+    RejudgeRequest,
     UndoRequest,
 )
+from blemish.server.documents import RegionDocument
+from blemish.server.routes.inspections import Number
 from blemish.server.routes.inspectors import PathName
 from blemish.server.routes.running import Running
 
@@ -62,3 +67,24 @@ def preview(service: Running, name: PathName, wanted: PreviewRequest, caller: Vi
     """What a policy would have made of the latest inspections, and of all corrected ones; nothing is changed."""
     seen = service.decisions.preview(name, wanted.policy, wanted.last, wanted.regions, wanted.defects_of_job)
     return PreviewDocument.of(seen, service.images, service.settings.prefix)
+
+
+@router.post("/v1/inspectors/{name}/decision/preview/{number}")
+def rejudge(
+    service: Running, name: PathName, number: Number, wanted: RejudgeRequest, caller: Viewer
+) -> RejudgedDocument:
+    """What a policy would make of one inspection whose photograph is kept, where the log does not tell its regions."""
+    record = service.log.get(number)
+    if record.inspector != name:
+        raise NotFoundError(f"There is no inspection {number} of {name}.")
+    version, decided = service.decisions.considered(
+        name, wanted.policy, wanted.regions, wanted.defects_of_job
+    )
+    found = service.reinspection.under(record, version, decided)
+    return RejudgedDocument(
+        inspection=number,
+        before=record.verdict,
+        after=found.verdict,
+        regions_before=len(record.regions),
+        regions=[RegionDocument.model_construct(**vars(one)) for one in found.regions],
+    )

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from blemish.server.authentication import Viewer
-from blemish.server.documents import ClustersDocument, DefectType
+from blemish.server.documents import DefectType
+from blemish.server.gallery_documents import ClustersDocument
 from blemish.server.routes.running import Running
 
 router = APIRouter(tags=["gallery"])
@@ -21,4 +22,4 @@ def clusters(
     min_cluster_size: Annotated[int, Query(ge=2, le=1000)] = 5,
 ) -> ClustersDocument:
     """Which of the newest 2,000 defects of each category look alike, what they likely are, and what is new."""
-    return ClustersDocument.model_validate(service.clusters(category, min_cluster_size).to_json())
+    return ClustersDocument.model_validate(service.gallery.clusters(category, min_cluster_size).to_json())

@@ -8,9 +8,9 @@ import time
 from fastapi import APIRouter, Request, Response
 
 from blemish import __version__
+from blemish.core.errors import OverloadedError
 from blemish.server.authentication import Viewer
 from blemish.server.documents import HealthDocument, ReadyDocument
-from blemish.server.errors import Overloaded
 from blemish.server.metrics import CONTENT_TYPE
 from blemish.server.routes.running import Running
 
@@ -29,7 +29,7 @@ async def healthz() -> HealthDocument:
 def readyz(service: Running) -> ReadyDocument:
     """The server takes photographs: it has started, and its database answers."""
     if not service.ready:
-        raise Overloaded("The server is starting or stopping: try again.", 1)
+        raise OverloadedError("The server is starting or stopping: try again.", 1)
     names = [version.name for version in service.shelf.active_all()]
     return ReadyDocument(
         status="ready",
@@ -48,6 +48,8 @@ def metrics(request: Request, service: Running, caller: Viewer) -> Response:
     found = service.metrics
     found.kept_bytes.set(service.images.bytes_used)
     found.keeping.set(0 if service.images.trouble else 1)
+    found.logging.set(0 if service.queue.trouble else 1)
+    found.clock.set(0 if service.clock.trouble else 1)
     found.gallery_waiting.set(service.past_defects.waiting if service.past_defects else 0)
     state = request.app.state
     if time.monotonic() - getattr(state, "drift_at", -math.inf) > _DRIFT_SECONDS:

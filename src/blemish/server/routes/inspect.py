@@ -10,27 +10,38 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from blemish.core.errors import OverloadedError
 from blemish.core.pictures import uri_of
 from blemish.server.authentication import Operator
 from blemish.server.documents import InspectedDocument, InspectionDocument, RefusedDocument
-from blemish.server.errors import Overloaded
 from blemish.server.multipart import Form, FormLimits, form, read_form
-from blemish.server.problems import ProblemError, problem_response
-from blemish.server.queue import Judged, Refused
+from blemish.server.problems import ProblemError, image_status, problem_response
 from blemish.server.routes.running import Running
 from blemish.server.service import Service
 from blemish.server.wording import reason
-from blemish.station.records import MOST_TYPE_CHARACTERS, check_line
+from blemish.station.inspection_queue import Judged, Refused
+from blemish.station.photograph import PartMetadata
+from blemish.station.records import MOST_TYPE_CHARACTERS
 
 router = APIRouter(tags=["inspect"])
+
+_METADATA = {
+    "serial_number": "Of the part that the photographs show",
+    "batch": "Lot, order or coil that the part belongs to",
+    "shift": "That made the part",
+    "camera": "That took the photographs",
+}
 
 _FORM = form(
     ["inspector", "images"],
     inspector={"type": "string", "description": "Name of the inspector."},
-    serial_number={
-        "type": "string",
-        "maxLength": MOST_TYPE_CHARACTERS,
-        "description": "Of the part that the photographs show; the history is searched by it.",
+    **{
+        name: {
+            "type": "string",
+            "maxLength": MOST_TYPE_CHARACTERS,
+            "description": f"{said}; the history is searched by it.",
+        }
+        for name, said in _METADATA.items()
     },
     images={
         "type": "array",
@@ -51,11 +62,11 @@ class Arriving:
         """Count a piece.
 
         Raises:
-            Overloaded: too much is arriving at once.
+            OverloadedError: too much is arriving at once.
         """
         self._now += size
         if self._now > self._most:
-            raise Overloaded("Too many photographs arrive at once: send them again a little later.", 1)
+            raise OverloadedError("Too many photographs arrive at once: send them again a little later.", 1)
 
     def remove(self, size: int) -> None:
         """Forget pieces that have arrived or were dropped."""
@@ -89,7 +100,7 @@ async def inspect(
         async with asyncio.timeout(2 * service.settings.request_seconds):
             results = await asyncio.gather(*waited, return_exceptions=True)
     except TimeoutError as error:
-        raise Overloaded("The photographs took too long: send them again later.", 5) from error
+        raise OverloadedError("The photographs took too long: send them again later.", 5) from error
     for result in results:
         if isinstance(result, BaseException):
             raise result
@@ -106,16 +117,13 @@ async def _arrived(request: Request, service: Service) -> Form:
 
     try:
         limits = FormLimits(settings.max_images, settings.max_bytes, "--max-images", "--max-bytes")
-        received = await read_form(
-            request, limits, "images", texts=("inspector", "serial_number"), count=count
-        )
+        received = await read_form(request, limits, "images", texts=("inspector", *_METADATA), count=count)
     finally:
         arriving.remove(size)
     if not received.files:
         raise ProblemError(422, "The form has no photographs: add files as the field images.")
-    if serial_number := received.fields.get("serial_number"):
-        check_line(serial_number, "serial number")
-        received.files = [replace(one, serial_number=serial_number) for one in received.files]
+    metadata = PartMetadata(**{name: received.fields.get(name) or None for name in _METADATA})
+    received.files = [replace(one, metadata=metadata) for one in received.files]
     return received
 
 
@@ -124,10 +132,12 @@ async def _answer(results: Sequence[Judged | Refused], heatmap: str, service: Se
     judged = [one for one in results if isinstance(one, Judged)]
     if not judged:
         first = refused[0]
-        return problem_response(first.status, f"{first.file_name!a}: {first.detail}", kind=first.kind)
+        return problem_response(
+            image_status(first.kind), f"{first.file_name!a}: {first.detail}", kind=first.kind
+        )
     documents = await run_in_threadpool(lambda: [_document(one, heatmap, service) for one in judged])
     found = InspectedDocument.model_construct(
-        inspections=documents, refused=[RefusedDocument.of(one) for one in refused]
+        inspections=documents, refused=[RefusedDocument.of_refusal(one) for one in refused]
     )
     return Response(found.model_dump_json(), media_type="application/json")
 

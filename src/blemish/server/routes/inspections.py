@@ -24,11 +24,9 @@ from blemish.server.documents import (
     FeedbackRequest,
     InspectionDocument,
     Moment,
-    NeighbourDocument,
     PageDocument,
-    ProposalDocument,
-    SimilarDocument,
 )
+from blemish.server.gallery_documents import NeighbourDocument, ProposalDocument, SimilarDocument
 from blemish.server.routes.running import Running
 from blemish.server.service import Service
 from blemish.server.wording import reason
@@ -85,7 +83,7 @@ def chosen(
             min_length=1,
             max_length=200,
             pattern=LINE_PATTERN,
-            description="Part of the file's name or of the serial number, or the inspection's number.",
+            description="Part of the file's name, the serial number or the batch, or the inspection's number.",
         ),
     ] = None,
     reviewed: Annotated[bool | None, Query(description="Whether a person has said what the part is.")] = None,
@@ -95,12 +93,17 @@ def chosen(
     repeats: Annotated[
         Choice | None, Query(description="Repeats of one file: without them, or they alone.")
     ] = None,
+    serial_number: Annotated[DefectType | None, Query(description="Of the part.")] = None,
+    batch: Annotated[DefectType | None, Query(description="That the part belongs to.")] = None,
+    shift: Annotated[DefectType | None, Query(description="That made the part.")] = None,
+    camera: Annotated[DefectType | None, Query(description="That took the photograph.")] = None,
 ) -> InspectionFilter:
     """Which inspections a request means."""
     return InspectionFilter(
         since, until, inspector, verdict, defect_type, truth, version, search, reviewed,
         void=None if void is None else void == "only",
         repeat=None if repeats is None else repeats == "only",
+        serial_number=serial_number, batch=batch, shift=shift, camera=camera,
     )  # fmt: skip
 
 
@@ -206,7 +209,7 @@ def give_feedback(
 ) -> FeedbackDocument:
     """Say what the part really is."""
     feedback = NewFeedback(said.truth, said.defect_type, said.note, caller.name)
-    return FeedbackDocument.of(service.give_feedback(number, feedback))
+    return FeedbackDocument.of(service.said.give_feedback(number, feedback))
 
 
 @router.get("/v1/inspections/{number}/similar")
@@ -224,7 +227,7 @@ def similar(
     For a part that passes, or that a person found good, no type is proposed.
     """
     record = service.log.get(number)
-    found = service.similar(record, top=top, category=category, defect_type=defect_type, since=since)
+    found = service.gallery.similar(record, top=top, category=category, defect_type=defect_type, since=since)
     return SimilarDocument(
         verdict=found.verdict,
         score=found.score,

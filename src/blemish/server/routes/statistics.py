@@ -31,8 +31,8 @@ def stats(
 ) -> StatisticsDocument:
     """Counts, reject rate with control limits, scores, defect types by frequency, and what has drifted.
 
-    They are of the scope: inspector, version, dates and `repeats=leave-out`. A filter (verdict, truth, type, search
-    text, reviewed, void) says how many inspections match, and changes no rate.
+    They are of the scope: inspector, version, dates, serial number, batch, shift, camera and `repeats=leave-out`. A
+    filter (verdict, truth, type, search text, reviewed, void) says how many inspections match, and changes no rate.
     """
     statistics, scope = service.statistics, which.scope
     active = [
@@ -45,6 +45,10 @@ def stats(
             since=scope.since,
             until=scope.until,
             repeats=scope.repeat is not False,
+            serial_number=scope.serial_number,
+            batch=scope.batch,
+            shift=scope.shift,
+            camera=scope.camera,
         ),
         matching=service.log.count(which),
         summary=SummaryDocument.of(statistics.summary(scope)),

@@ -16,11 +16,11 @@ from blemish.server.authentication import Operator, Viewer
 from blemish.server.job_requests import RegionShapes
 from blemish.server.multipart import FormLimits, form, read_form
 from blemish.server.problems import ProblemError
-from blemish.server.queue import Photograph
 from blemish.server.routes.inspectors import PathName
 from blemish.server.routes.running import Running
 from blemish.server.service import Service
 from blemish.server.view_documents import ViewDocument
+from blemish.station.photograph import Photograph
 from blemish.view.view import View
 
 router = APIRouter(tags=["inspectors"])

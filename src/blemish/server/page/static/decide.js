@@ -1,12 +1,14 @@
 // The area Decide: what somebody considers, tried on the past by the API at every move, and saved as a version.
 
 import {address, call} from "./api.js";
+import {KnownDefects} from "./decide_defects.js";
 import {fill, fromDefects, fromField, showBy} from "./decide_fields.js";
 import {Histogram} from "./decide_histogram.js";
 import {Painting} from "./decide_painting.js";
 import {Proposal} from "./decide_proposal.js";
+import {Rejudging} from "./decide_rejudging.js";
 import {decisionTable, otherTable, showChanged} from "./decide_tables.js";
-import {changed, corrected, fine, ofThousand, promises} from "./decide_words.js";
+import {changed, corrected, fine, knownDefects, ofThousand, promises} from "./decide_words.js";
 import {clearProblems, doing, element, say, sayProblem} from "./dom.js";
 
 const PREVIEW_MILLISECONDS = 120;
@@ -24,6 +26,12 @@ class Decide {
     this.proposal = Proposal.of(this.search);
     this.histogram = new Histogram(at("histogram"), (name, value) => this.dragged(name, value));
     this.edited = null;
+    this.rejudging = new Rejudging(this.base, this.part);
+    this.defects = new KnownDefects(root, this.search.get("defects"), (job) => {
+      this.keep("defects", job);
+      this.showState();
+      this.later();
+    });
     this.listen();
   }
 
@@ -144,6 +152,7 @@ class Decide {
     const {policy, regions} = this.proposal;
     const body = {...policy, last: Number(at("last").value)};
     if (Object.keys(regions).length) body.regions = regions;
+    if (this.defects.job) body.defects_of_job = this.defects.job;
     let seen;
     try {
       seen = await call(`${this.base}/decision/preview`, {method: "POST", body, signal: controller.signal});
@@ -153,6 +162,8 @@ class Decide {
     }
     if (this.controller !== controller) return;
     this.seen = seen;
+    const {last, ...asked} = body;
+    this.rejudging.offer(seen.regions, asked);
     clearProblems(this.form);
     say(at("problem"), "");
     this.showSeen();
@@ -182,8 +193,8 @@ class Decide {
     at("rate-hint").textContent = `${n} ${grouped ? "groups of " : ""}good photographs promise rates from ${least} % on.`;
     at("known").textContent = state.known_defects
       ? `${state.known_defects} ${state.known_defects === 1 ? "part was" : "parts were"} found defective by a person.`
-      : "None yet. They come from what people say under Judge and History.";
-    at("by-defects-fields").hidden = !state.known_defects;
+      : "None was found by a person yet: they come from what people say under Judge and History.";
+    at("by-defects-fields").hidden = !state.known_defects && !this.defects.job;
     at("share-hint").textContent = "Empty: 1 % for costs; for F1 as among what was seen.";
     at("details").hidden = !state.regions;
     if (state.regions) at("millimetres").hidden = state.regions.millimetres === null;
@@ -204,6 +215,7 @@ class Decide {
     else this.histogram.set(decision, words);
     fill(this.form, this.proposal, seen, state);
     this.offerTail();
+    this.defects.show(knownDefects(seen).n);
     const sentences = [...promises(seen), ...corrected(seen).map((text) => [text, ""]), [changed(seen), ""]];
     if (seen.regions) sentences.push([seen.regions.in_words, ""]);
     at("sentences").replaceChildren(...sentences.map(([text, kind]) => element("p", {class: kind ? `note ${kind}` : null}, text)));
@@ -226,6 +238,7 @@ class Decide {
     const note = at("note").value.trim();
     const body = {...policy, expected_version: this.state.version};
     if (Object.keys(regions).length) body.regions = regions;
+    if (this.defects.job) body.defects_of_job = this.defects.job;
     if (note) body.note = note;
     await this.decided(at("save"), at("saved"), () => call(`${this.base}/decision`, {method: "PUT", body}));
   }

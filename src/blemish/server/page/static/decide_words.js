@@ -30,9 +30,15 @@ export function promises(seen) {
   return found;
 }
 
-/** What it does to parts that people have corrected. */
+/** All known defects: those that people found, and those that a job has scored. */
+export function knownDefects({known_defects: found, defects_elsewhere: elsewhere}) {
+  return elsewhere ? Object.fromEntries(Object.entries(found).map(([name, n]) => [name, n + elsewhere[name]])) : found;
+}
+
+/** What it does to parts that people have corrected, and to known defects of elsewhere. */
 export function corrected(seen) {
-  const {known_defects: bad, known_good: good, rejects, decision} = seen;
+  const {known_good: good, rejects, decision} = seen;
+  const bad = knownDefects(seen);
   const found = [];
   if (bad.n) {
     const review = bad.n - bad.rejected_after - bad.passed_after;

@@ -128,7 +128,10 @@ export class Drawer {
   #facts(inspection) {
     const facts = [
       ["File", inspection.file_name],
-      ["Serial number", inspection.serial_number],
+      ["Serial number", inspection.serial_number, "serial_number"],
+      ["Batch", inspection.batch, "batch"],
+      ["Shift", inspection.shift, "shift"],
+      ["Camera", inspection.camera, "camera"],
       ["When", moment(inspection.time)],
       ["Version", inspection.version],
       ["Score, threshold", `${number(inspection.score)}, ${number(inspection.threshold)}`],
@@ -137,9 +140,11 @@ export class Drawer {
       ["Void", inspection.voided && `since ${moment(inspection.voided)}, by ${inspection.void_by}: ${inspection.void_reason}`],
     ];
     const there = facts.filter(([, value]) => value !== null && value !== undefined && value !== "");
-    find("facts").replaceChildren(...there.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, String(value)))));
+    const here = location.pathname.slice(prefix.length);
+    const shown = (value, filter) => (filter ? element("a", {href: address(here, {[filter]: value})}, String(value)) : String(value));
+    find("facts").replaceChildren(...there.map(([name, value, filter]) => element("div", {}, element("dt", {}, name), element("dd", {}, shown(value, filter)))));
     if (inspection.repeat_of) {
-      const other = address(location.pathname.slice(prefix.length), {inspection: inspection.repeat_of});
+      const other = address(here, {inspection: inspection.repeat_of});
       find("facts").append(element("div", {}, element("dt", {}, "Repeat of"), element("dd", {}, element("a", {href: other}, String(inspection.repeat_of)))));
     }
   }
@@ -173,7 +178,9 @@ export class Drawer {
         const here = address(location.pathname.slice(prefix.length), {inspection: one.inspection_id});
         const picture = element("img", {src: address(`/v1/inspections/${one.inspection_id}/thumbnail`), alt: "", loading: "lazy", width: 96, height: 96});
         picture.addEventListener("error", () => picture.remove());
-        return element("li", {}, element("a", {href: here}, picture, element("span", {}, `${one.inspection_id}`)), element("span", {class: "small"}, name));
+        const both = address(location.pathname.slice(prefix.length), {compare: `${inspection.id},${one.inspection_id}`});
+        return element("li", {}, element("a", {href: here}, picture, element("span", {}, `${one.inspection_id}`)), element("span", {class: "small"}, name),
+          element("a", {href: both, class: "small", "aria-label": `Compare ${inspection.id} with ${one.inspection_id}`}, "Side by side"));
       }),
     );
   }

@@ -18,11 +18,12 @@ export function showStatistics(found, part, search) {
   charts();
 }
 
-function scope({scope: {version, since, until, repeats}}, part, search) {
+function scope({scope: {version, since, until, repeats, batch, shift, camera, serial_number: serial}}, part, search) {
   const days = [search.get("since") && `from ${search.get("since")}`, search.get("until") && `to ${search.get("until")}`].filter(Boolean).join(" ");
   const who = version ? `version ${version} of ${part}` : part;
+  const parts = [batch && `batch ${batch}`, shift && `shift ${shift}`, camera && `camera ${camera}`, serial && `serial number ${serial}`].filter(Boolean).join(", ");
   find("scope").textContent =
-    `Of all inspections of ${who}${since || until ? ` ${days}` : ""}, whatever the list below is filtered by. ` +
+    `Of all inspections of ${who}${parts ? `, ${parts}` : ""}${since || until ? ` ${days}` : ""}, whatever the list below is filtered by. ` +
     `Void ones are in none of it${repeats ? "" : ", repeats of one file neither"}.`;
 }
 

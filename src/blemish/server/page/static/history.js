@@ -1,6 +1,7 @@
 // The history of one part: what is chosen stands in the address, statistics are of the scope, the list of the filter.
 
 import {address, call, prefix} from "./api.js";
+import {Comparison} from "./comparison.js";
 import {Drawer, badges} from "./drawer.js";
 import {element, say} from "./dom.js";
 import {showStatistics} from "./history-statistics.js";
@@ -12,7 +13,9 @@ const place = find("history");
 const part = place.dataset.part;
 const form = find("filter");
 const path = location.pathname.slice(prefix.length);
-const NAMES = ["search", "verdict", "found", "since", "until", "defect_type", "version", "void", "repeats"];
+const OF_PARTS = ["batch", "shift", "camera", "serial_number"];
+const MORE = ["defect_type", ...OF_PARTS, "version", "void", "repeats"];
+const NAMES = ["search", "verdict", "found", "since", "until", ...MORE];
 
 let items = []; // {inspection, reason, kind, row}
 let cursor = null;
@@ -54,6 +57,7 @@ function wanted() {
     version: get("version"),
     void: get("void"),
     repeats: get("repeats"),
+    ...Object.fromEntries(OF_PARTS.map((name) => [name, get(name)])),
     truth: found === "good" || found === "bad" ? found : null,
     reviewed: found === "unsaid" ? "false" : null,
     since: get("since") && day(get("since")),
@@ -69,7 +73,7 @@ function row(item) {
   const open = (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return; // another tab, as for every link
     event.preventDefault();
-    drawer.open(item, true);
+    choose(item);
   };
   const picture = inspection.thumbnail
     ? element("img", {src: inspection.thumbnail, alt: "", loading: "lazy", width: 56, height: 56})
@@ -87,9 +91,21 @@ function row(item) {
     element("td", {class: "of-time"}, moment(inspection.time)),
   );
   made.addEventListener("click", (event) => {
-    if (!event.target.closest("a") && !String(getSelection())) drawer.open(item, true);
+    if (!event.target.closest("a") && !String(getSelection())) choose(item);
   });
   return made;
+}
+
+/** What was seen of a field's values in the list, to choose from. */
+function known(name) {
+  const seen = [...new Set(items.map(({inspection}) => inspection[name]).filter(Boolean))].sort();
+  find(`known-${name}`).replaceChildren(...seen.slice(0, 100).map((value) => element("option", {value})));
+}
+
+/** Open an inspection, or take it for the other of a comparison that was begun. */
+function choose(item) {
+  if (comparison.asks) compare([...comparison.ids, item.inspection.id]);
+  else drawer.open(item, true);
 }
 
 function add(found) {
@@ -98,6 +114,7 @@ function add(found) {
     items.push(item);
     find("rows").append(item.row);
   }
+  OF_PARTS.forEach(known);
 }
 
 /** Fill the list anew; what was asked for before is dropped. */
@@ -190,7 +207,8 @@ async function statistics() {
 
 const drawer = new Drawer(part, find("history").dataset.mayJudge === "yes", {
   opened(item, push) {
-    write({inspection: item.inspection.id}, push && !state().get("inspection"));
+    write({inspection: item.inspection.id, compare: null}, push && !state().get("inspection"));
+    comparison.hide();
     place.classList.add("open");
     for (const one of items) one.row.classList.toggle("chosen", one === item);
     item.row?.scrollIntoView({block: "nearest"});
@@ -220,7 +238,26 @@ const drawer = new Drawer(part, find("history").dataset.mayJudge === "yes", {
   },
 });
 
+// ---- two beside each other
+
+const comparison = new Comparison(part, () => {
+  const [id] = comparison.ids;
+  write({compare: null});
+  comparison.hide();
+  (items.find((one) => one.inspection.id === id)?.row.querySelector("a") || find("search")).focus();
+});
+
+function compare(ids) {
+  write({compare: ids.join(","), inspection: null}, true);
+  openAddressed();
+}
+
+find("compare-with").addEventListener("click", () => compare([drawer.item.inspection.id]));
+
 async function openAddressed() {
+  const compared = (state().get("compare") || "").split(",").map(Number).filter(Boolean);
+  if (compared.length) comparison.show(compared);
+  else comparison.hide();
   const id = Number(state().get("inspection"));
   if (!id) {
     drawer.close(false);
@@ -240,7 +277,7 @@ function readAddress() {
     field.value = search.get(name) || "";
     field.toggleAttribute("data-set", Boolean(search.get(name)));
   }
-  find("more").open ||= ["defect_type", "version", "void", "repeats"].some((name) => search.get(name));
+  find("more").open ||= MORE.some((name) => search.get(name));
   const queue = inQueue();
   form.hidden = find("statistics").hidden = find("csv").hidden = queue;
   find("tab-all").toggleAttribute("aria-current", !queue);
@@ -282,8 +319,9 @@ for (const [id, queue] of [["tab-all", null], ["tab-queue", "review"]]) {
   find(id).addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    write({queue, inspection: null}, true);
+    write({queue, inspection: null, compare: null}, true);
     drawer.close(false);
+    comparison.hide();
     place.classList.remove("open");
     everything();
   });
@@ -300,6 +338,10 @@ document.addEventListener("keydown", (event) => {
     const rows = items.map((one) => one.row);
     rows[rows.indexOf(event.target.closest("tr")) + by]?.querySelector("a").focus();
     event.preventDefault();
+  } else if (comparison.ids.length && event.key === "Escape") {
+    find("compare-close").click();
+  } else if (drawer.item && event.key === "c") {
+    find("compare-with").click();
   } else if (drawer.item || (by && event.key.length === 1)) {
     drawer.key(event, by);
   }

@@ -20,7 +20,7 @@ ACTIVE_SECONDS = 1.0
 
 
 class Inspectors:
-    """The shelf as a server uses it.
+    """The shelf as a server or a station uses it.
 
     Args:
         shelf: where versions are.

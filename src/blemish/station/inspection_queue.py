@@ -18,34 +18,54 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Protocol
 
-from blemish.core.errors import BlemishError, ImageError
+from sqlalchemy.orm import Session
+
+from blemish.core.errors import BlemishError, ImageError, OverloadedError
 from blemish.core.image_formats import FORMAT_SUFFIXES, image_format
 from blemish.core.images import DecodeLimits, whole_pixels
 from blemish.line.photograph_statistics import photograph_statistics
 from blemish.line.runtime import Inspector
-from blemish.server.errors import Overloaded
-from blemish.server.judgement import Judgement
-from blemish.server.metrics import Metrics
-from blemish.server.settings import ServerSettings
 from blemish.station.compiled import CompiledInspectors
 from blemish.station.image_store import ImageStore
+from blemish.station.judgement import Judgement
 from blemish.station.log import InspectionLog
+from blemish.station.photograph import Photograph
 from blemish.station.records import InspectionRecord, NewInspection
 from blemish.station.shelf import InspectorVersion
 
 _KEEPERS = 4
-_STATUS = {"too-large": 413, "unsupported": 415, "not-an-image": 415, "animated": 415}
-logger = logging.getLogger("blemish.server")
+logger = logging.getLogger("blemish.station")
 
 
 @dataclass(frozen=True)
-class Photograph:
-    """A photograph as it was sent: bytes of the file, the sender's name for it, and the part's serial number."""
+class QueueLimits:
+    """How much a queue takes.
 
-    content: bytes = field(repr=False)
-    file_name: str
-    serial_number: str | None = None
+    Attributes:
+        workers: photographs judged at once.
+        photographs: accepted and not yet answered, at most.
+        bytes: of those, in sum.
+        batch: inspections in one transaction, at most.
+        seconds: that a photograph may wait for a worker.
+    """
+
+    workers: int
+    photographs: int = 32
+    bytes: int = 512 * 2**20
+    batch: int = 32
+    seconds: float = 30.0
+
+
+class QueueCounts(Protocol):
+    """Who counts what a queue does: the metrics of a service or of a station."""
+
+    def judged(self, record: InspectionRecord, seconds: float) -> None:
+        """A photograph was judged and logged, so many seconds after it was accepted."""
+
+    def refused(self, kind: str) -> None:
+        """A photograph cannot be judged: one of `blemish.core.images.IMAGE_PROBLEM_KINDS`."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +78,7 @@ class Judged:
     record: InspectionRecord
     judgement: Judgement | None
     n_scores: int
+    photograph: Photograph = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -68,25 +89,30 @@ class Refused:
         file_name: as it was sent.
         kind: one word for the cause, from `blemish.core.images.IMAGE_PROBLEM_KINDS`.
         detail: the cause and the way out.
-        status: HTTP status for it, 4xx.
     """
 
     file_name: str
     kind: str
     detail: str
-    status: int
 
 
 @dataclass
 class Task:
-    """A photograph in the queue; `answer` is set when it is logged or refused."""
+    """A photograph in the queue; `answer` is set when it is logged or refused.
+
+    `key` is what its source calls it, where it has to know that it was judged.
+    """
 
     photograph: Photograph
     version: InspectorVersion
     by: str
     wants_image: bool
+    key: str | None = None
     accepted: float = field(default_factory=time.perf_counter)
     answer: Future[Judged | Refused] = field(default_factory=Future)
+
+
+WithinCommit = Callable[[Session, Sequence[Task], Sequence[InspectionRecord]], None]
 
 
 @dataclass(frozen=True)
@@ -96,33 +122,35 @@ class _Finished:
     judgement: Judgement | None
 
 
-def image_status(kind: str) -> int:
-    """The HTTP status for an image that cannot be used."""
-    return _STATUS.get(kind, 422)
-
-
 class InspectionQueue:
     """Accepts photographs, has them judged, logs them, answers.
 
     Args:
-        settings: sizes and times.
+        room: how much it takes.
         limits: of the photographs.
-        log, images, metrics: where inspections, photographs and counts go.
+        log, images, counts: where inspections, photographs and counts go.
         after_commit: called with each judged photograph; must return at once.
+        within_commit: called inside the transaction that logs a group, with its tasks and records in the same order:
+            what it writes is on disk together with them, or not at all.
+
+    Attributes:
+        trouble: why nothing can be logged at present, in one sentence; None when all is well.
     """
 
     def __init__(
         self,
-        settings: ServerSettings,
+        room: QueueLimits,
         limits: DecodeLimits,
         log: InspectionLog,
         images: ImageStore,
-        metrics: Metrics,
+        counts: QueueCounts,
         after_commit: Callable[[Judged], None],
+        within_commit: WithinCommit | None = None,
     ) -> None:
-        self._settings, self._log, self._images, self._metrics = settings, log, images, metrics
-        self._after_commit = after_commit
+        self._room, self._log, self._images, self._counts = room, log, images, counts
+        self._after_commit, self._within_commit = after_commit, within_commit
         self._limits = limits
+        self.trouble: str | None = None
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[_Finished | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
@@ -130,7 +158,7 @@ class InspectionQueue:
         self._left_at = -math.inf  # when the latest photograph was answered
         self._seconds = 0.05  # of work for one photograph, a running mean
         self._stopping = False
-        self._networks = [CompiledInspectors(threads=1) for _ in range(settings.worker_count)]
+        self._networks = [CompiledInspectors(threads=1) for _ in range(room.workers)]
         self._workers = [
             threading.Thread(target=self._work, args=(networks,), name=f"worker-{number}", daemon=True)
             for number, networks in enumerate(self._networks)
@@ -182,24 +210,31 @@ class InspectionQueue:
         """Refuse at once what could not be accepted.
 
         Raises:
-            Overloaded: there is no room for `count` photographs of `size` bytes in sum, or the server stops.
+            OverloadedError: there is no room for `count` photographs of `size` bytes in sum, or the server stops.
         """
         if self._stopping:
-            raise Overloaded("The server is stopping: send the photographs again when it is back.", 5)
-        settings = self._settings
-        if self._count + count > settings.queue_size or (
-            self._count and self._bytes + size > settings.queue_bytes
-        ):
-            waiting = self._count * self._seconds / settings.worker_count
-            raise Overloaded(
+            raise OverloadedError("The server is stopping: send the photographs again when it is back.", 5)
+        if not self._has_room(count, size):
+            waiting = self._count * self._seconds / self._room.workers
+            raise OverloadedError(
                 f"The queue is full ({self._count} photographs): send them again a little later.", waiting
             )
+
+    def wait_for_room(self, size: int, seconds: float) -> bool:
+        """Whether there is room for a photograph of `size` bytes, at once or within so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._has_room(1, size), seconds)
+
+    def _has_room(self, count: int, size: int) -> bool:
+        room = self._room
+        fits = not self._count or self._bytes + size <= room.bytes
+        return fits and self._count + count <= room.photographs
 
     def submit(self, tasks: Sequence[Task]) -> None:
         """Accept all of these photographs or none.
 
         Raises:
-            Overloaded: there is no room, or the server stops.
+            OverloadedError: there is no room, or the server stops.
         """
         size = sum(len(task.photograph.content) for task in tasks)
         with self._changed:
@@ -212,17 +247,16 @@ class InspectionQueue:
     def _work(self, networks: CompiledInspectors) -> None:
         while (task := self._tasks.get()) is not None:
             started = time.perf_counter()
-            if started - task.accepted > self._settings.request_seconds:
-                self._fail(task, Overloaded("The photograph waited too long: send it again later.", 5))
+            if started - task.accepted > self._room.seconds:
+                self._fail(task, OverloadedError("The photograph waited too long: send it again later.", 5))
                 continue
             try:
                 self._finished.put(_judged(task, networks.get(task.version), self._limits, started))
             except ImageError as error:
-                self._metrics.refused.labels(error.kind).inc()
-                status = image_status(error.kind)
-                option = "--max-pixels" if "pixels" in error.detail else "--max-bytes"
+                self._counts.refused(error.kind)
+                option = self._limits.pixels_option if "pixels" in error.detail else self._limits.bytes_option
                 detail = error.detail.replace("raise the limit", f"start the server with a larger {option}")
-                self._resolve(task, Refused(task.photograph.file_name, error.kind, detail, status))
+                self._resolve(task, Refused(task.photograph.file_name, error.kind, detail))
             except BaseException as error:  # a worker never dies: whatever it was is the answer to this task
                 self._fail(task, error)
             self._seconds += 0.05 * (time.perf_counter() - started - self._seconds)
@@ -230,7 +264,7 @@ class InspectionQueue:
     def _commit_all(self) -> None:
         while (first := self._finished.get()) is not None:
             group, ended = [first], False
-            while len(group) < self._settings.batch and not ended:
+            while len(group) < self._room.batch and not ended:
                 try:
                     following = self._finished.get_nowait()
                 except queue.Empty:
@@ -249,21 +283,38 @@ class InspectionQueue:
                 replace(one.new, image_suffix=kept)
                 for one, kept in zip(group, self._keep(group), strict=True)
             ]
-            records = self._log.logged(news)
+            records = self._log.logged(news, self._within(group))
         except BaseException as error:  # nothing of the group is logged, so none is acknowledged
+            self._say(
+                str(error)
+                if isinstance(error, BlemishError)
+                else "The history cannot be written: see the log."
+            )
             for one in group:
                 self._fail(one.task, error)
             return
+        self._say(None)
         now = time.perf_counter()
         for one, record in zip(group, records, strict=True):
-            self._metrics.seconds.labels(record.inspector).observe(now - one.task.accepted)
-            self._metrics.verdicts.labels(record.inspector, record.verdict).inc()
-            judged = Judged(record, one.judgement, one.task.version.n_scores)
+            self._counts.judged(record, now - one.task.accepted)
+            judged = Judged(record, one.judgement, one.task.version.n_scores, one.task.photograph)
             self._resolve(one.task, judged)
             try:
                 self._after_commit(judged)
             except Exception:
                 logger.exception("What follows an inspection failed; the inspection itself is logged.")
+
+    def _say(self, trouble: str | None) -> None:
+        """Say in the log that verdicts can be logged no longer, or again."""
+        if trouble is not None and self.trouble is None:
+            logger.warning("No verdict can be logged at present, so none is given: %s", trouble)
+        elif trouble is None and self.trouble is not None:
+            logger.info("Verdicts are logged again.")
+        self.trouble = trouble
+
+    def _within(self, group: list[_Finished]) -> Callable[[Session, list[InspectionRecord]], None] | None:
+        within, tasks = self._within_commit, [one.task for one in group]
+        return within and (lambda session, records: within(session, tasks, records))
 
     def _keep(self, group: list[_Finished]) -> list[str | None]:
         return list(self._keepers.map(self._keep_one, group))
@@ -325,7 +376,7 @@ def _judged(task: Task, inspector: Inspector, limits: DecodeLimits, started: flo
         },
         by=task.by,
         photograph_statistics=statistics,
-        serial_number=task.photograph.serial_number,
+        **vars(task.photograph.metadata),
     )
     if not task.wants_image:
         return _Finished(task, new, None)

@@ -1,0 +1,86 @@
+"""What changed when: versions, decisions and drift, as they stand in the audit log and in the tests for drift."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from blemish.core.errors import NotFoundError
+from blemish.station.audit import Action, AuditEntry, AuditLog
+from blemish.station.drift import DriftWatch
+from blemish.station.drift_report import Drift
+
+ChangeKind = Literal["version", "decision", "drift"]
+
+_MOST_ENTRIES = 1000
+_LIGHT = frozenset({"brightness", "contrast", "warmth", "tint"})
+
+
+@dataclass(frozen=True)
+class ProcessChange:
+    """Something that changed at a station.
+
+    Attributes:
+        time: since when.
+        kind: a version that judges, its decision, or drift of light, lens or parts.
+        what: in words.
+        by: who did it; None for drift.
+    """
+
+    time: datetime
+    kind: ChangeKind
+    what: str
+    by: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-ready values."""
+        return vars(self) | {"time": self.time.isoformat()}
+
+
+def changes(
+    audit: AuditLog, drift: DriftWatch, inspector: str, since: datetime, until: datetime
+) -> list[ProcessChange]:
+    """All changes of a span, oldest first."""
+    entries = audit.page(inspector, _MOST_ENTRIES).entries
+    found = [change for entry in entries if (change := _of_entry(entry)) is not None]
+    with suppress(NotFoundError):  # no version judges
+        found += _of_drift(drift.drift(inspector))
+    return sorted((one for one in found if since <= one.time < until), key=lambda one: one.time)
+
+
+def near(changes: Iterable[ProcessChange], time: datetime, within: timedelta) -> Sequence[ProcessChange]:
+    """Changes that are not further from a time, the nearest first."""
+    close = [one for one in changes if abs(one.time - time) <= within]
+    return sorted(close, key=lambda one: abs(one.time - time))
+
+
+def _of_entry(entry: AuditEntry) -> ProcessChange | None:
+    after = "" if entry.version_after is None else f"version {entry.version_after}"
+    match entry.action:
+        case Action.ACTIVATE:
+            kind, what = "version", f"{after} judges"
+        case Action.ROLL_BACK:
+            kind, what = "version", f"rolled back to {after}"
+        case Action.NARROW:
+            kind, what = "version", f"other regions, as {after}"
+        case Action.DECIDE:
+            kind, what = "decision", f"another decision, as {after}"
+        case Action.UNDO_DECISION:
+            kind, what = "decision", f"the decision before, as {after}"
+        case Action.LEARN_ANEW:
+            kind, what = "drift", "what is normal was learnt anew"
+        case _:
+            return None
+    return ProcessChange(entry.time, kind, what, entry.by)  # type: ignore[arg-type]
+
+
+def _of_drift(drift: Drift) -> list[ProcessChange]:
+    return [
+        ProcessChange(
+            one.since, "drift", f"{one.what}{': a lamp, perhaps' if one.statistic in _LIGHT else ''}"
+        )
+        for one in drift.moved
+    ]
