@@ -20,9 +20,13 @@ from preview import AT_ONCE, median_ms
 
 from blemish.core.types import Region, Verdict
 from blemish.station.database import Database
+from blemish.station.drift import DriftWatch
+from blemish.station.home import Home
 from blemish.station.log import InspectionLog
 from blemish.station.part_counts import PartCounts
 from blemish.station.records import NewInspection
+from blemish.station.review_queue import ReviewQueue
+from blemish.station.shelf import InspectorShelf
 from blemish.station.version_counts import VersionCounts
 
 REJECTED, REVIEWED = 0.03, 0.07
@@ -51,20 +55,21 @@ def _made(number: int, drawn: float, parts: int, time: datetime) -> NewInspectio
     )  # fmt: skip
 
 
-def measure(url: str, rows: int, parts: int, days: int) -> dict[str, object]:
-    """Fill a database and ask."""
+def measure(url: str, home: Home, rows: int, parts: int, days: int) -> dict[str, object]:
+    """Fill a database and ask; `home` is an empty one."""
     database = Database(url)
     database.upgrade()
     day = fill(database, rows, parts, days)
     counts, names = PartCounts(database), [f"part-{number:02d}" for number in range(parts)]
     month = day - timedelta(days=30)
+    queue = ReviewQueue(database, DriftWatch(database, InspectorShelf(home, database)))
     found: dict[str, object] = {
         "rows": rows,
         "parts": parts,
         "days": days,
         "verdicts of the day, ms": median_ms(lambda: counts.verdicts(names, day)),
         "verdicts of the month before, ms": median_ms(lambda: counts.verdicts(names, month, day)),
-        "waiting for a person, ms": median_ms(lambda: counts.waiting(month)),
+        "waiting for a person, ms": median_ms(queue.for_review),
         "latest of each, ms": median_ms(lambda: counts.latest(names)),
         "by version of one part, ms": median_ms(lambda: VersionCounts(database).of(names[0])),
     }
@@ -119,7 +124,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         url = arguments.url or f"sqlite:///{folder}/blemish.db"
         how = arguments.rows, arguments.parts, arguments.days
-        found = measure(url, *how)
+        found = measure(url, Home(Path(folder) / "empty"), *how)
         if arguments.inspector:
             found |= measure_served(arguments.inspector, Path(folder) / "home", *how)
     print(json.dumps(found, indent=2))

@@ -164,7 +164,7 @@ def main() -> None:
     with database.transaction() as session:  # made now, but told of then
         note_change(session, Change(action=Action.DECIDE, by="anna", inspector=version.name, version_after=1))
     with database.transaction() as session:
-        session.execute(update(AuditRow).where(AuditRow.action == "decide").values(time=story.at(0.4)))
+        session.execute(update(AuditRow).where(AuditRow.action == "decide").values(time=story.answer))
         session.execute(update(AuditRow).where(AuditRow.action == "activate").values(time=story.start))
     database.close()
     print(f"{count} inspections of {version.name} in {home.path}")

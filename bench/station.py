@@ -118,15 +118,15 @@ class SimulatedLine:
         database.close()
         return found
 
-    def finish(self, station: StationProcess) -> None:
-        """Wait until all that was written is judged and told."""
+    def finish(self) -> None:
+        """Wait until all that was written is judged and told, for two minutes at most."""
+        self.camera.stalled.set()  # else something is always on its way
         end = time.monotonic() + 120
         while time.monotonic() < end:
-            status = station.status()
-            waiting = any(one["waiting"] for one in status.get("sinks", [])) or status.get("waiting", 1)
-            if not waiting and not any(self.incoming.iterdir()):
+            accounts = self.accounts()
+            if not (accounts["lost"] or accounts["still to be told"] or any(self.incoming.iterdir())):
                 return
-            time.sleep(0.2)
+            time.sleep(0.5)
 
     def accounts(self) -> dict[str, int]:
         """What was written, judged, judged more than once, lost, told and told again."""
@@ -166,7 +166,7 @@ def steady(line: SimulatedLine, seconds: float, faults: bool) -> str:
                 line.clear_sorted()
                 time.sleep(0.5)
             line.writer.stop()
-            line.finish(station)
+            line.finish()
         dropped = sum(one["dropped"] for one in station.status()["sources"])
     return told_of(line, watcher, dropped, seconds)
 
@@ -214,7 +214,7 @@ def killed(line: SimulatedLine, kills: int) -> str:
             line.clear_sorted()
     with line.station() as station:
         station.wait_until_running()
-        line.finish(station)
+        line.finish()
     accounts = ", ".join(f"{count:,} {what}" for what, count in line.accounts().items())
     return f"{kills} times kill -9 at {RATE:g} parts a second: {accounts}."
 

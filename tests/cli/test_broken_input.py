@@ -93,7 +93,7 @@ def test_learning_skips_what_is_broken_and_lists_it(
     refused = [name for name, file in broken[1].items() if file.refused and (broken[0] / name).is_file()]
     for name in refused[:12]:
         shutil.copy(broken[0] / name, folder / f"broken_{name}")
-    options = ("--size", 96, "--set", "coreset_size=100", "--json")
+    options = ("--size", 96, "--set", "coreset_size=100", "--set", "copies=none", "--json")
     outcome = blemish("fit", folder, "--out", tmp_path / "x.blemish", *options)
     assert outcome.status == 0, outcome.stderr
     assert outcome.document["n_train"] == 12

@@ -163,7 +163,7 @@ def test_fit_says_what_it_did_and_what_comes_next(blemish: Call, washers: Path, 
     shutil.copytree(washers / "train/good", folder)
     (folder / "000.png").write_bytes((folder / "000.png").read_bytes()[:3000])
     out = tmp_path / "new" / "part.blemish"
-    options = ("--seed", 3, "--set", "coreset_size=100")
+    options = ("--seed", 3, "--set", "coreset_size=100", "--set", "copies=none")
     outcome = blemish("fit", folder, "--out", out, "--size", 96, *options)
     assert outcome.status == 0, outcome.stderr
     assert f"Skipped {folder / '000.png'}: the file ends before its image does" in outcome.stderr

@@ -88,6 +88,15 @@ def test_help_loads_no_verb() -> None:
     assert all(f"\n  {verb} " in done.stdout for verb in VERBS)
 
 
+def test_cycles_are_looked_for_seldom_in_a_process_that_is_the_command_line_s_own() -> None:
+    code = (
+        "import gc, blemish\nusual = gc.get_threshold()\nfrom blemish.cli.main import main\n"
+        "print(usual == gc.get_threshold())\ntry:\n    main(['--version'])\n"
+        "finally:\n    print(gc.get_threshold()[0] > 10 * usual[0])"
+    )
+    assert run(code=code).stdout.splitlines()[::2] == ["True", "True"], "not in a notebook's"
+
+
 def test_the_verbs_load_neither_numpy_nor_rich_before_they_run() -> None:
     heavy = {"numpy", "cv2", "rich", "torch"}
     code = f"import sys; from blemish.cli.verbs import Verbs; dict(Verbs()); print(sorted({heavy} & set(sys.modules)))"

@@ -15,7 +15,7 @@ import pytest
 from blemish.core.file_names import shown
 
 Call = Callable[..., Any]
-SMALL = ("--size", 64, "--set", "coreset_size=50")
+SMALL = ("--size", 64, "--set", "coreset_size=50", "--set", "copies=none")
 
 
 def renamed(folder: Path, name: Callable[[str], bytes]) -> None:

@@ -130,7 +130,7 @@ def test_another_inspector_judges_all_anew_and_says_so(
     out = tmp_path / "out"
     blemish("inspect", fitted, photographs, "--out", out)
     other = tmp_path / "washer.blemish"
-    fit = ("fit", washers, "--out", other, "--size", 96, "--set", "coreset_size=50")
+    fit = ("fit", washers, "--out", other, "--size", 96, "--set", "coreset_size=50", "--set", "copies=none")
     assert blemish(*fit).status == 0
     looked = judged(monkeypatch)
     again = blemish("inspect", other, photographs, "--out", out, "--resume")

@@ -73,8 +73,8 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def inspector(turned: Path, tmp_path_factory: pytest.TempPathFactory, blemish: Callable[..., Any]) -> Path:
     """Of the turned boards, by `blemish fit --align auto`."""
     out = tmp_path_factory.mktemp("aligned") / "board.blemish"
-    fit = ("fit", turned, "--out", out, "--size", SIZE, "--set", "coreset_size=200", "--align", "auto")
-    outcome = blemish(*fit)
+    small = ("--size", SIZE, "--set", "coreset_size=200", "--set", "copies=none")
+    outcome = blemish("fit", turned, "--out", out, *small, "--align", "auto")
     assert outcome.status == 0, outcome.stderr
     assert "turned and shifted to one place" in " ".join(outcome.stdout.split())
     return out

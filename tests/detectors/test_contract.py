@@ -34,7 +34,7 @@ from blemish.making.reading import learning_catalog
 
 # What keeps tests short, for those detectors that have such a parameter.
 SHORT = {
-    "size": 128,
+    "size": 64,
     "coreset_size": 600,
     "copies": "none",
     "epochs": 1,
@@ -113,9 +113,8 @@ def test_small_defects_of_the_sample_line_score_above_good_parts(name: str, wash
         pytest.skip("it would need more time for them, or loses them in features of the whole image")
     catalog = open_catalog(washers)
     anomalous = (catalog.test()["label"] == "anomalous").to_numpy()
-    scores = [
-        prediction.score for prediction in make(name).fit(catalog).predict(catalog.test()["path"].tolist())
-    ]
+    detector = make(name, size=128).fit(catalog)
+    scores = [prediction.score for prediction in detector.predict(catalog.test()["path"].tolist())]
     assert roc_auc_score(anomalous, scores) > 0.7
 
 
@@ -180,7 +179,8 @@ def _growth_of_peak(name: str, catalog: Catalog, folder: Path) -> int:
         copies = [shutil.copy(path, folder / f"{number:03d}.png") for number, path in enumerate(rows["path"])]
         table = pd.concat([rows.assign(path=copies), catalog.table[~good]], ignore_index=True)
         many = dataclasses.replace(catalog, table=table)
-        return _peak_bytes_of_fit(make(name, size=256, pool=4000, batch_size=2), many)
+        few_steps = {"batch_size": 2, "examples_per_epoch": 4}
+        return _peak_bytes_of_fit(make(name, size=256, pool=4000, **few_steps), many)
 
     peak(16)  # to warm up
     return peak(88) - peak(16)

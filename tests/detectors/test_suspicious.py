@@ -43,7 +43,7 @@ def write(folder: Path, marked: int) -> Path:
 
 
 def small(**parameters: Any) -> PatchCore:
-    return PatchCore(size=SIDE, coreset_size=400, context=0, **parameters)
+    return PatchCore(size=SIDE, coreset_size=400, context=0, copies="none", **parameters)
 
 
 @given(st.integers(0, 99), st.integers(2, 5))
@@ -134,7 +134,8 @@ def test_fit_names_them_and_leaves_them_out_only_when_told(
     tmp_path: Path, blemish: Callable[..., Any]
 ) -> None:
     root = write(tmp_path / "parts", 2)
-    common = ["--detector", "patchcore", "--set", f"size={SIDE}", "--set", "coreset_size=400", "--json"]
+    common = ["--detector", "patchcore", "--set", f"size={SIDE}", "--set", "coreset_size=400"]
+    common += ["--set", "copies=none", "--json"]
 
     def fit(*more: str) -> Any:
         done = blemish("fit", root, "--out", tmp_path / "part.blemish", *common, *more)

@@ -325,19 +325,28 @@ FIT = [
 ]
 
 
+def fit_command(washers: Path, out: Path) -> list[str]:
+    """`blemish fit` in a process of its own."""
+    return [sys.executable, "-m", "blemish", "fit", str(washers), *FIT, "--out", str(out)]
+
+
+@pytest.fixture(scope="module")
+def whole(washers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The inspector of a training that nobody has stopped."""
+    out = tmp_path_factory.mktemp("whole") / "whole.blemish"
+    subprocess.run(fit_command(washers, out), capture_output=True, check=True)
+    return out
+
+
 @pytest.mark.parametrize("epochs_before", [1, 4])
 def test_kill_9_and_resume_end_with_the_same_inspector(
-    washers: Path, tmp_path: Path, blemish: Callable[..., object], epochs_before: int
+    washers: Path, tmp_path: Path, whole: Path, epochs_before: int
 ) -> None:
     from blemish.line.artifact import MODEL, read_artifact
 
-    whole, killed = tmp_path / "whole.blemish", tmp_path / "killed.blemish"
-    runner = "import sys; from blemish.cli.main import main; main(sys.argv[1:])"
-    command = [sys.executable, "-c", runner, "fit", str(washers), *FIT]
-    assert subprocess.run([*command, "--out", str(whole)], capture_output=True, check=False).returncode == 0
-    process = subprocess.Popen(
-        [*command, "--out", str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    killed = tmp_path / "killed.blemish"
+    command = fit_command(washers, killed)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     checkpoint = killed.with_suffix(".training") / "cae.safetensors"
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
@@ -347,12 +356,7 @@ def test_kill_9_and_resume_end_with_the_same_inspector(
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not killed.exists() and checkpoint.exists()
-    assert (
-        subprocess.run(
-            [*command, "--out", str(killed), "--resume"], capture_output=True, check=False
-        ).returncode
-        == 0
-    )
+    assert subprocess.run([*command, "--resume"], capture_output=True, check=False).returncode == 0
     assert read_artifact(whole).content(MODEL) == read_artifact(killed).content(MODEL)
     assert not checkpoint.parent.exists(), "what is no longer needed is removed"
 

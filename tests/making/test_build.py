@@ -35,7 +35,7 @@ SIZE = 128
 
 
 def small(**parameters: object) -> Detector:
-    return create_detector("patchcore", **{"size": SIZE, "coreset_size": 150, **parameters})
+    return create_detector("patchcore", **{"size": SIZE, "coreset_size": 150, "copies": "none", **parameters})
 
 
 def few(catalog: Catalog, count: int) -> Catalog:
@@ -178,7 +178,7 @@ def test_few_or_dull_photographs_are_enough(kind: str, catalog: Catalog, tmp_pat
             image = np.full_like(image, 100 + number)
         cv2.imwrite(str(folder / f"{number}.png"), image)
     out = tmp_path / "part.blemish"
-    detector = create_detector("patchcore", size=SIZE)
+    detector = create_detector("patchcore", size=SIZE, copies="none")
     summary = build_inspector(open_catalog(tmp_path / "part"), out, detector)
     assert summary.parity_error < 1e-3 and summary.n_scores == 3
     seen = Inspector.load(out).inspect(folder / "0.png")
@@ -267,7 +267,7 @@ from blemish.data.catalog import open_catalog
 from blemish.detectors.registry import create_detector
 from blemish.making.build import build_inspector
 blemish.core.storage.os.fsync = stop
-detector = create_detector("patchcore", size={SIZE}, coreset_size=50)
+detector = create_detector("patchcore", size={SIZE}, coreset_size=50, copies="none")
 build_inspector(open_catalog(sys.argv[1]), Path(sys.argv[2]), detector)
 """
 

@@ -12,10 +12,12 @@ import pytest
 from page_browser import Watched
 
 from blemish.station.keys import Role
+from blemish.station.records import InspectionFilter
 
 pytestmark = pytest.mark.browser
 
 HERE = "/parts/washer/history"
+OURS = InspectionFilter(inspector="washer")
 
 
 @pytest.fixture(scope="module")
@@ -149,26 +151,9 @@ def test_two_inspections_stand_side_by_side_at_an_address_of_their_own(watched: 
     assert second in ids(watched)
 
 
-def test_what_cannot_be_compared_is_said(watched: Watched, station: Any, fitted: Path, good: bytes) -> None:
-    station.service.shelf.add(fitted, "gasket")
-    station.service.shelf.activate("gasket", 1)
-    form = {"inspector": "gasket"}
-    with station.client() as client:
-        sent = client.post("/v1/inspect", data=form, files={"images": ("other.png", good)})
-        number = sent.json()["inspections"][0]["id"]
-    here = ids(watched.go(HERE))[0]
-    watched.go(f"{HERE}?compare={here},{number}")
-    assert f"Inspection {number} is of gasket" in watched.text("#compare-note")
-    assert watched.page.locator(".side").count() == 1
-    watched.go(f"{HERE}?compare={here},999999")
-    assert "999999" in watched.text("#compare-note")
-    assert all("404" in one for one in watched.troubles)
-    watched.troubles.clear()
-
-
 def test_what_is_said_stays_with_its_part(watched: Watched, station: Any) -> None:
     first = next(
-        record for record in station.service.log.page(limit=200).records
+        record for record in station.service.log.page(OURS, limit=200).records
         if record.verdict == "pass" and record.repeat_of is None
     )  # fmt: skip
     page = watched.go(f"{HERE}?inspection={first.id}").page
@@ -187,7 +172,7 @@ def test_what_is_said_stays_with_its_part(watched: Watched, station: Any) -> Non
 
 
 def test_void_with_a_reason_and_back(watched: Watched, station: Any) -> None:
-    number = station.service.log.page(limit=1).records[0].id
+    number = station.service.log.page(OURS, limit=1).records[0].id
     page = watched.go(f"{HERE}?inspection={number}").page
     page.get_by_role("button", name="Declare void").click()
     assert "say why" in watched.text("#void-form .wrong")
@@ -247,3 +232,20 @@ def test_a_viewer_sees_no_buttons_that_he_may_not_press(
         watched.go(f"{HERE}?inspection=1").page.wait_for_selector("#drawer:not([hidden]) #reason")
         assert watched.page.get_by_role("button", name=re.compile("Good|Defective|void", re.I)).count() == 0
         watched.context.close()
+
+
+def test_what_cannot_be_compared_is_said(watched: Watched, station: Any, fitted: Path, good: bytes) -> None:
+    station.service.shelf.add(fitted, "gasket")
+    station.service.shelf.activate("gasket", 1)
+    form = {"inspector": "gasket"}
+    with station.client() as client:
+        sent = client.post("/v1/inspect", data=form, files={"images": ("other.png", good)})
+        number = sent.json()["inspections"][0]["id"]
+    here = ids(watched.go(HERE))[0]
+    watched.go(f"{HERE}?compare={here},{number}")
+    assert f"Inspection {number} is of gasket" in watched.text("#compare-note")
+    assert watched.page.locator(".side").count() == 1
+    watched.go(f"{HERE}?compare={here},999999")
+    assert "999999" in watched.text("#compare-note")
+    assert all("404" in one for one in watched.troubles)
+    watched.troubles.clear()

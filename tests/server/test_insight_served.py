@@ -124,7 +124,9 @@ def test_the_page_shows_it_and_leads_back(browser: Any, station: Any) -> None:
     page.wait_for_url("**since=4w**shift=late**")
     assert "600 parts judged" in watched.text(".insight-headline")
     page.get_by_text("Values").first.click()
-    assert watched.violations() == []
+    for look in ("light", "dark"):
+        page.emulate_media(color_scheme=look)
+        assert watched.violations() == []
     for width in (390, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         assert watched.overflow() <= 0

@@ -30,6 +30,7 @@ ROLES = ("viewer", "operator", "admin")
 BESIDES = (
     "/",
     "/parts/washer/history?queue=review",
+    "/parts/washer/insight",
     "/train",
     "/explore",
     "/benchmark",

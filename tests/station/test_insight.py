@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -25,8 +26,11 @@ from blemish.core.spans import moment_of, span_of
 from blemish.core.types import Region, Verdict
 from blemish.gallery.clusters import Cluster
 from blemish.gallery.defect import Defect
+from blemish.station.audit import Action, AuditLog, Change, note_change
 from blemish.station.database import Database
-from blemish.station.insight.changes import ProcessChange
+from blemish.station.drift import DriftWatch
+from blemish.station.home import Home
+from blemish.station.insight.changes import ProcessChange, changes, near
 from blemish.station.insight.comparison import compared
 from blemish.station.insight.counts import defective_parts, hour_counts
 from blemish.station.insight.documents import document, table
@@ -39,6 +43,7 @@ from blemish.station.insight.reading import span
 from blemish.station.insight.report import render_body, render_report
 from blemish.station.log import InspectionLog
 from blemish.station.records import InspectionFilter, NewFeedback, NewInspection
+from blemish.station.shelf import InspectorShelf
 from blemish.station.voiding import Voiding
 
 Make = Callable[..., NewInspection]
@@ -106,6 +111,35 @@ def test_a_kind_is_new_if_nobody_has_named_it_and_it_begins_in_the_span() -> Non
     assert "2026-05-07 12:00" in found[0].sentence
 
 
+def test_what_changed_for_the_line_is_told_and_nothing_else(database: Database, tmp_path: Path) -> None:
+    made = [
+        Change(action=Action.ADD, by="anna", inspector="screw", version_after=1),
+        Change(action=Action.ACTIVATE, by="anna", inspector="screw", version_after=1),
+        Change(action=Action.ACTIVATE, by="anna", inspector="nut", version_after=9),
+        Change(action=Action.NARROW, by="ben", inspector="screw", version_after=2),
+        Change(
+            action=Action.LEARN, by="ben", inspector="screw", version_after=3, detail={"activated": False}
+        ),
+        Change(action=Action.LEARN, by="ben", inspector="screw", version_after=4, detail={"activated": True}),
+        Change(action=Action.ROLL_BACK, by="cleo", inspector="screw", version_before=4, version_after=1),
+    ]
+    with database.transaction() as session:
+        for one in made:
+            note_change(session, one)
+    watch = DriftWatch(database, InspectorShelf(Home(tmp_path / "home"), database))
+    now = datetime.now(UTC)
+    day = timedelta(days=1)
+    told = changes(AuditLog(database), watch, "screw", now - day, now + day)
+    assert [(one.kind, one.what, one.by) for one in told] == [
+        ("version", "version 1 judges", "anna"),
+        ("version", "learnt from corrections, as version 4", "ben"),
+        ("version", "rolled back to version 1", "cleo"),
+    ]
+    assert changes(AuditLog(database), watch, "screw", now - 2 * day, now - day) == []
+    later = ProcessChange(now + day, "drift", "later")
+    assert list(near([*told, later], now + timedelta(hours=23), timedelta(hours=3))) == [later]
+
+
 def test_counts_and_places_agree_with_the_records(
     database: Database, log: InspectionLog, inspection: Make
 ) -> None:
@@ -170,8 +204,6 @@ def story_module() -> ModuleType:
     found = importlib.util.spec_from_file_location("simulated_history", path)
     assert found is not None and found.loader is not None
     module = importlib.util.module_from_spec(found)
-    import sys
-
     sys.modules["simulated_history"] = module
     found.loader.exec_module(module)
     return module

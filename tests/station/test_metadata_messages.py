@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def test_the_latest_message_holds_also_after_the_broker_was_gone(port: int, tmp_
     settings = MetadataSettings(mqtt={"topic": "line/+", "port": port}, file_name="{serial}")
     reader = MetadataReader(settings)
     photograph = Photograph(b"", "0007.png")
-    now = datetime.now(UTC)
+    now = datetime.now(UTC) + timedelta(hours=1)
     with broker(port, tmp_path):
         say(port, retain=True, batch="L1", camera="top")
         reader.start()
@@ -98,6 +98,21 @@ def test_a_message_is_not_taken_for_a_part_that_it_is_too_old_for(port: int, tmp
         until(lambda: latest.latest().batch == "L1")
         assert latest.latest(age=-31) == PartMetadata()
         latest.stop()
+
+
+def test_what_is_said_after_a_photograph_was_taken_is_of_the_next_part(port: int, tmp_path: Path) -> None:
+    with broker(port, tmp_path):
+        reader = MetadataReader(MetadataSettings(mqtt={"topic": "line/part", "port": port}))
+        reader.start()
+        until(lambda: reader.state().trouble is None)
+        photograph, taken = Photograph(b"", "x.png"), []
+        for serial in ("1", "2", "3"):
+            say(port, serial_number=serial)
+            until(lambda serial=serial: reader.read(photograph, datetime.now(UTC)).serial_number == serial)
+            taken.append(datetime.now(UTC))
+        assert [reader.read(photograph, time).serial_number for time in taken] == ["1", "2", "3"]
+        assert reader.read(photograph, taken[0] - timedelta(minutes=1)) == PartMetadata()
+        reader.stop()
 
 
 def test_a_password_that_cannot_be_read_is_said_at_the_start(tmp_path: Path) -> None:

@@ -139,13 +139,17 @@ def test_nothing_is_lost_when_the_broker_is_killed_in_between(broker: Broker, tm
         sender.wake()
         heard = [listener.next()[1]]
         broker.kill()
-        numbers += log(range(100, 200))
+        # What it has acknowledged is its own to keep, and it is killed before it has: the rest is the sender's.
+        owed = {noted.signal.record.id for noted in outbox.waiting("mqtt", 1000)}
+        later = log(range(100, 200))
+        numbers += later
+        owed |= set(later)
         sender.wake()
         state = until(lambda: not (now := sender.states()[0]).connected and now)
         assert "cannot be reached" in state.trouble or "closed the connection" in state.trouble
         broker.start()
         until(lambda: sender.states()[0].waiting == 0, 30)
-        while {one["inspection"] for one in heard} != set(numbers):
+        while not owed <= {one["inspection"] for one in heard}:
             heard.append(listener.next()[1])
     assert sender.states()[0].connected and sender.states()[0].set_aside == 0
     sender.stop(5)
@@ -153,7 +157,7 @@ def test_nothing_is_lost_when_the_broker_is_killed_in_between(broker: Broker, tm
     again = [one for place, one in enumerate(heard) if one["id"] in {other["id"] for other in heard[:place]}]
     assert all(one["repeated"] for one in again)
     firsts = list(dict.fromkeys(one["inspection"] for one in heard))
-    assert firsts == numbers  # in their order
+    assert firsts == [number for number in numbers if number in firsts]  # in their order
     database.close()
 
 

@@ -21,6 +21,7 @@ from blemish.station.database import Database
 from blemish.station.running_station import RunningStation
 from blemish.station.shelf import InspectorShelf
 from blemish.station.station_settings import parsed_settings, read_settings
+from blemish.station.taken_photographs import TakenPhotographs
 
 
 @pytest.fixture
@@ -111,6 +112,35 @@ def test_a_locked_database_is_said_and_waited_for(
     assert line.judged() == dict.fromkeys(names, 1)
     said = [one for one in caplog.records if "logged" in one.getMessage() or "database" in one.getMessage()]
     assert [one.levelname for one in said] == ["WARNING", "INFO"]
+
+
+def test_a_photograph_that_fails_for_itself_alone_holds_up_nobody(
+    line: Line, washers: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    within = TakenPhotographs.within_commit
+
+    def fails(self: Any, session: Any, tasks: Any, records: Any) -> None:
+        if any(task.photograph.file_name == "0003.png" for task in tasks):
+            raise RuntimeError("nobody has thought of it")
+        within(self, session, tasks, records)
+
+    monkeypatch.setattr(TakenPhotographs, "within_commit", fails)
+    caplog.set_level("INFO", "blemish.station")
+    names = lay(line, washers, 8)
+    names.remove("0003.png")
+    database = Database(line.home.database_url)
+    database.upgrade()
+    station = RunningStation(read_settings(line.config), line.home, database)
+    station.start()
+    try:
+        wait_until(lambda: station.counts.total == 7 and station.counts.document()["refused"] == 1)
+        wait_until(lambda: not station.troubles.now())
+    finally:
+        station.stop()
+        database.close()
+    assert line.judged() == dict.fromkeys(names, 1)
+    assert len([one for one in caplog.messages if "'0003.png' cannot be judged" in one]) == 1
+    assert line.query("SELECT count(*) FROM taken WHERE inspection_id IS NULL") == [(1,)]
 
 
 def test_two_stations_of_one_name_do_not_run_at_once(line: Line, blemish: Callable[..., Any]) -> None:

@@ -140,7 +140,7 @@ def _part(number: int, spot: bool = False) -> bytes:
 
 
 def test_the_laboratory_and_the_line_see_the_same_pixels(large_parts: Path, tmp_path: Path) -> None:
-    detector = PatchCore(size=128, coreset_size=200)
+    detector = PatchCore(size=128, coreset_size=200, copies="none")
     build_inspector(open_catalog(large_parts), tmp_path / "part.blemish", detector, folds=2)
     inspector = Inspector.load(tmp_path / "part.blemish")
     view = inspector.manifest.preprocessing.view

@@ -33,7 +33,7 @@ Call = Callable[..., Any]
 BOX = (10, 12, 36, 30)
 IGNORED = "box:10,12,36,30"
 SMALL: dict[str, dict[str, Any]] = {
-    "patchcore": {"coreset_size": 100, "ignore": (IGNORED,)},
+    "patchcore": {"coreset_size": 100, "copies": "none", "ignore": (IGNORED,)},
     "padim": {"ignore": (IGNORED,), "include": ("polygon:0,0,127,0,127,127,0,127",)},
     "cae": {"ignore": (IGNORED,), "epochs": 1, "size": 64},
     "isolation-forest": {"ignore": (IGNORED,), "features": "direct"},

@@ -42,7 +42,7 @@ def learnt(washers: Path, tmp_path_factory: pytest.TempPathFactory) -> FitResult
             data=washers,
             out=out / "washer.blemish",
             size=128,
-            parameters={"coreset_size": 100},
+            parameters={"coreset_size": 100, "copies": "none"},
             category="ring",
             report=out / "report.html",
         )
@@ -52,7 +52,7 @@ def learnt(washers: Path, tmp_path_factory: pytest.TempPathFactory) -> FitResult
 def test_fit_gives_the_verbs_document_and_prints_nothing(
     learnt: FitResult, washers: Path, tmp_path: Path, blemish: Command, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    given = ("--size", 128, "--set", "coreset_size=100", "--category", "ring")
+    given = ("--size", 128, "--set", "coreset_size=100", "--set", "copies=none", "--category", "ring")
     outcome = blemish("fit", washers, "--out", tmp_path / "washer.blemish", *given, "--json")
     said, expected = learnt.to_json(), outcome.document
     for document in (said, expected):

@@ -70,6 +70,7 @@ def _stopped(request: InspectRequest, found: InspectResult) -> str:
     command = ["blemish", "inspect", request.inspector, *request.paths, "--out", request.out]
     command += ["--explain"] if request.explain else []
     command += [] if request.save == workflow.Save.ALL else ["--save", request.save]
+    command += [] if request.file_name is None else ["--file-name", request.file_name]
     command += [word for pattern in request.ignore for word in ("--ignore", pattern)]
     written = " ".join(shlex.quote(str(word)) for word in [*command, "--resume"])
     return f"{said}: their results are kept in {request.out}. To go on: {written}"

@@ -20,6 +20,7 @@ from blemish import __version__
 from blemish.cli.output import emit
 from blemish.cli.verbs import VerbGroup
 from blemish.core.explanation import explained
+from blemish.core.own_process import collect_seldom
 
 # Plain help: Rich would draw boxes, and take as long again to load.
 app = typer.Typer(
@@ -62,6 +63,7 @@ def blemish(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb and end the process with its exit status."""
+    collect_seldom()
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = given[: given.index("--")] if "--" in given else given
     debug, json_output = "--debug" in options, "--json" in options

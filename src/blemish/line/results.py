@@ -6,13 +6,14 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from blemish.core.image_files import RESULTS, TABLE
+from blemish.core.spreadsheet import safe_cell
 from blemish.core.storage import atomic_file
 from blemish.core.types import Verdict
 from blemish.line.inspection import Inspection
@@ -20,6 +21,10 @@ from blemish.line.photographs import LEFT_OUT
 
 _COLUMNS = ("path", "verdict", "score", "threshold", "p_value", "regions", "overlay", "error", "kind")
 _FURTHER = {"types": ("type", "type_probability"), "mask_probability": ("mask_probability",)}
+METADATA = ("serial_number", "batch", "shift", "camera")
+"""What may be known of a part, by its key."""
+
+_FURTHER |= {name: (name,) for name in METADATA}
 _FURTHER |= {"part_count": ("part_count",), "reason": ("reason",), "why": ("why",)}
 """Columns where a result has more to tell; they follow the others, which keep their places."""
 
@@ -48,6 +53,7 @@ class Result:
         earlier: the result as JSON-ready values, where it is of an earlier run.
         why: the explanation as JSON-ready values, with the path of its `picture` where that was written; None where
             none was asked for, or the part passed.
+        part: what is known of the part, by the names of `METADATA`.
     """
 
     path: Path
@@ -57,6 +63,7 @@ class Result:
     kind: str = ""
     earlier: dict[str, Any] | None = None
     why: dict[str, Any] | None = None
+    part: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, path: Path, inspection: Inspection, overlay: Path | None = None, error: str = "") -> Result:
@@ -66,6 +73,10 @@ class Result:
         """
         light = replace(inspection, anomaly_map=_NO_MAP, photograph=None, counted=None)
         return cls(path, light, overlay, error, NO_OVERLAY if error else "")
+
+    def of_part(self, part: dict[str, str]) -> Result:
+        """The same with what is known of the part."""
+        return replace(self, part=part) if part else self
 
     def explained(self, why: dict[str, Any]) -> Result:
         """The same with its explanation."""
@@ -89,7 +100,7 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON-ready values."""
-        document = {"path": str(self.path), **(self.earlier or {})}
+        document = {"path": str(self.path), **self.part, **(self.earlier or {})}
         if self.inspection is not None:
             document |= self.inspection.to_json()
         document |= {"overlay": str(self.overlay)} if self.overlay else {}
@@ -140,7 +151,8 @@ def _write_table(text: io.TextIOWrapper, results: Sequence[Result]) -> None:
         probability = document.get("types", {}).get(document.get("type"), "")
         largest = {name: _largest(document, name) or "" for name in _OF_LARGEST}
         why = document.get("why", {}).get("sentence", "")
-        writer.writerow(document | counted | largest | {"type_probability": probability, "why": why})
+        known = {name: safe_cell(document[name]) for name in METADATA if name in document}
+        writer.writerow(document | counted | largest | known | {"type_probability": probability, "why": why})
 
 
 def _largest(document: dict[str, Any], column: str) -> float | None:

@@ -32,16 +32,19 @@ _CHANGED_MEANWHILE = "Somebody else has changed the inspector meanwhile; nothing
 _CONFLICTS = (
     ("/v1/inspectors/{name}/decision", "put", _CHANGED_MEANWHILE),
     ("/v1/inspectors/{name}/decision/undo", "post", _CHANGED_MEANWHILE),
+    ("/v1/inspectors/{name}/shadow", "post", "A version judges beside already; nothing is changed."),
     ("/v1/inspections/{number}/void", "post", "It is void already; nothing is changed."),
     ("/v1/inspections/{number}/void/undo", "post", "It is not void; nothing is changed."),
     ("/v1/keys/{name}", "delete", "It is the last key of an admin; nothing is changed."),
+    ("/v1/stations/{name}/start", "post", "It runs already; nothing is changed."),
+    ("/v1/stations/{name}/stop", "post", "This server does not run it; nothing is changed."),
     ("/v1/settings/retention", "put", "The command line has fixed something else; nothing is changed."),
 )
 _NO_LABORATORY = {"501": "The laboratory is not installed here; the answer names the extra."}
 _NEED_LABORATORY = (("/v1/jobs", "post"), ("/v1/jobs/train", "post"), ("/v1/gallery/clusters", "get"))
 _ADDRESSED = (
     "/v1/inspect", "/v1/inspections/", "/v1/inspectors/", "/v1/jobs", "/v1/keys/", "/v1/uploads/",
-    "/v1/review-queue",
+    "/v1/review-queue", "/v1/stations/", "/v1/insight",
 )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -32,6 +31,7 @@ from blemish.server.metrics import Metrics
 from blemish.server.part_pictures import PartPictures
 from blemish.server.past_defects import open_past_defects
 from blemish.server.reinspection import Reinspection
+from blemish.server.said_of_inspections import SaidOfInspections
 from blemish.server.settings import ServerSettings
 from blemish.server.stations import Stations
 from blemish.server.thumbnails import Thumbnails
@@ -47,6 +47,7 @@ from blemish.station.drift_report import Drift
 from blemish.station.drift_watching import DriftWatching
 from blemish.station.gallery_changes import GalleryChanges
 from blemish.station.home import Home
+from blemish.station.housekeeping import Housekeeping
 from blemish.station.image_store import ImageStore, KeepPolicy
 from blemish.station.inspection_queue import InspectionQueue, Judged, QueueLimits, Refused, Task
 from blemish.station.inspectors import Inspectors
@@ -54,7 +55,7 @@ from blemish.station.keys import KeyStore
 from blemish.station.log import InspectionLog
 from blemish.station.part_counts import PartCounts
 from blemish.station.photograph import Photograph
-from blemish.station.records import Feedback, InspectionRecord, NewFeedback
+from blemish.station.records import InspectionRecord
 from blemish.station.retention import Retention
 from blemish.station.review_queue import ReviewQueue
 from blemish.station.shadow import ShadowJudge
@@ -62,9 +63,6 @@ from blemish.station.shadows import Shadows
 from blemish.station.shelf import InspectorShelf, InspectorVersion
 from blemish.station.statistics import HistoryStatistics
 from blemish.station.voiding import Voiding
-
-PRUNE_SECONDS = 600.0
-_CLOCK_SECONDS = 5.0
 
 logger = logging.getLogger("blemish.server")
 
@@ -91,6 +89,7 @@ class Service:
         versions: what is known of versions.
         past_defects: the gallery; None where there is none, and `gallery_trouble` says why in one sentence.
         gallery: what people ask of it.
+        said: what people say of inspections.
         jobs: trainings and other long work, in processes of their own.
         uploads: photographs that were sent for jobs.
         metrics: what Prometheus reads.
@@ -178,9 +177,14 @@ class Service:
         self.gallery = GalleryQuestions(
             self.past_defects, self.gallery_trouble, self.reinspection, self.inspectors
         )
+        self.said = SaidOfInspections(
+            self.log, self.images, self.voiding, self.past_defects, self._reread_without
+        )
         self.ready = False
-        self._stopped, self._untidy = threading.Event(), threading.Event()
-        self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
+        self._stopped = False
+        self._housekeeping = Housekeeping(
+            self.images, self.retention, self.log, self.clock, self.uploads.prune
+        )
         self._drift_watching = DriftWatching(self.drift, self.shelf)
 
     def start(self) -> None:
@@ -201,11 +205,9 @@ class Service:
 
     def stop(self) -> None:
         """Finish what was accepted, and close everything."""
-        if self._stopped.is_set():
+        if self._stopped:
             return
-        self.ready = False
-        self._stopped.set()
-        self._untidy.set()
+        self.ready, self._stopped = False, True
         self.queue.stop(self.settings.stop_seconds)
         self.shadow_judge.stop()
         self.stations.processes.end(self.settings.stop_seconds)
@@ -213,8 +215,7 @@ class Service:
         if self.past_defects:
             self.past_defects.stop()
         self._drift_watching.stop(30)
-        if self._housekeeping.is_alive():
-            self._housekeeping.join(30)
+        self._housekeeping.stop(30)
         self.database.close()
 
     def submit(
@@ -319,48 +320,10 @@ class Service:
         self.jobs.keep_version(job, version.version)
         return version
 
-    def give_feedback(self, inspection_id: int, feedback: NewFeedback) -> Feedback:
-        """Keep what a person says of a part, in the log and in the gallery; a missed defect's photograph is kept too.
-
-        Raises:
-            NotFoundError: there is no such inspection.
-        """
-        record = self.log.get(inspection_id)
-        missed = feedback.truth == "bad" and record.image_suffix is None
-        # First on disk among the kept ones, then in the log: what the log says is kept is there.
-        if missed and (suffix := self.images.keep_held(record.image_digest)) is not None:
-            self.log.remember_image(record.image_digest, suffix)
-        kept = self.log.give_feedback(inspection_id, feedback)
-        if self.past_defects:
-            try:  # at once where it is known already; else it enters with this word
-                self.past_defects.follow(self.log.get(inspection_id), may_judge=False)
-            except BlemishError as error:
-                logger.warning("The gallery takes the feedback on %d later: %s", inspection_id, error)
-            self.past_defects.wake()
-        return kept
-
-    def void(self, inspection_id: int, reason: str, by: str = "local") -> InspectionRecord:
-        """Declare an inspection void: it stays in the history, and counts for nothing.
-
-        Raises:
-            NotFoundError, ConflictError, UsageError: as `Voiding.void`.
-        """
-        return self._void_changed(self.voiding.void(inspection_id, reason, by))
-
-    def take_back_void(self, inspection_id: int, by: str = "local") -> InspectionRecord:
-        """Let an inspection count again.
-
-        Raises:
-            NotFoundError, ConflictError: as `Voiding.take_back`.
-        """
-        return self._void_changed(self.voiding.take_back(inspection_id, by))
-
-    def _void_changed(self, record: InspectionRecord) -> InspectionRecord:
+    def _reread_without(self, record: InspectionRecord) -> None:
+        """Read drift again from an inspection on, which counts otherwise now."""
         self.drift.read_again(record.inspector, record.id)
         self._drift_watching.wake()
-        if self.past_defects:
-            self.past_defects.wake()
-        return record
 
     def keep(self, policy: KeepPolicy, by: str = "local") -> KeepPolicy:
         """Keep photographs by another policy from now on; what is older, or more, than it allows goes at once.
@@ -369,7 +332,7 @@ class Service:
             ConflictError: the command line says something else.
         """
         self.images.policy = self.retention.change(policy, by)
-        self._untidy.set()
+        self._housekeeping.wake()
         return self.images.policy
 
     @property
@@ -415,22 +378,3 @@ class Service:
         """Keep the photograph of a pass that another version would not pass, so that a person may look at it."""
         if record.image_suffix is None and (kept := self.images.keep(content, suffix, verdict)) is not None:
             self.log.remember_image(record.image_digest, kept)
-
-    def _keep_house(self) -> None:
-        """Remove photographs by policy, and forget that they were kept."""
-        while True:
-            self.clock.look()
-            try:
-                self.images.policy = (
-                    self.retention.policy()
-                )  # another server of this home may have changed it
-                self.log.forget_image(self.images.prune(self.clock.now()))
-                self.uploads.prune()
-            except Exception:
-                logger.exception("Old photographs could not be removed; it is tried again later.")
-            end = time.monotonic() + PRUNE_SECONDS
-            while time.monotonic() < end and not self._untidy.wait(_CLOCK_SECONDS):
-                self.clock.look()
-            self._untidy.clear()
-            if self._stopped.is_set():
-                return

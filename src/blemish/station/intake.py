@@ -35,7 +35,8 @@ class Taken:
         arrival: what it gave.
         id: of the arrival within this run, as a reject gate knows it.
         answer: what came of it in the end, for a sender who waits; never an error that may pass.
-        tries: how often it could not be judged or logged.
+        suspected: whether it, or one that was logged together with it, could not be judged or logged.
+        tries: how often it could not, alone.
         committed_before: photographs that were logged until that happened first.
     """
 
@@ -43,6 +44,7 @@ class Taken:
     arrival: Arrival = field(repr=False)
     id: str
     answer: Future[Judged | Refused] = field(default_factory=Future, repr=False)
+    suspected: bool = False
     tries: int = 0
     committed_before: int = 0
 

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from blemish.core.errors import ArtifactError, BlemishError, DatabaseError, OverloadedError
 from blemish.core.types import Verdict
@@ -159,12 +159,23 @@ class Loop:
         if not self._queue.wait_for_room(len(taken.arrival.photograph.content), _TURN):
             self._again.appendleft(taken)
             return
-        trying = self._pause_until > 0  # something was wrong, and nothing has shown yet that it is well again
+        # Something was wrong, and nothing has shown yet that it is well again; or it was with this one.
+        alone = self._pause_until > 0 or taken.suspected
+        if alone and not self._wait_until_empty():
+            self._again.appendleft(taken)
+            return
         task = self._task(taken)
         task.answer.add_done_callback(lambda answer: self._answered(taken, answer))
         self._queue.submit([task])
-        if trying:
+        if alone:
             self._wait_for(task.answer)
+
+    def _wait_until_empty(self) -> bool:
+        """Whether the queue has come to an end of what is in it: at once, or within a moment."""
+        until = time.monotonic() + _TURN
+        while self._queue.length and time.monotonic() < until:
+            time.sleep(0.005)
+        return not self._queue.length
 
     def _wait_for(self, answer: Future[Judged | Refused]) -> None:
         done = threading.Event()
@@ -217,9 +228,9 @@ class Loop:
 
     def _failed(self, taken: Taken, error: BaseException) -> None:
         """Try it again later; what fails for itself alone, while others are judged, cannot be judged."""
-        if isinstance(error.__cause__, DatabaseError | IntegrityError) or isinstance(error, DatabaseError):
-            if self._is_double(taken, error):
-                return
+        if self._is_double(taken, error):
+            return
+        if isinstance(error, DatabaseError) and not isinstance(error.__cause__, IntegrityError | DataError):
             self._again.append(taken)
             self._hold("database", str(error), say=False)  # the queue has said it
             return
@@ -227,9 +238,10 @@ class Loop:
             self._again.append(taken)
             return
         total = self._counts.total
-        taken.tries += 1
-        if taken.tries == 1:
-            taken.committed_before = total
+        if taken.suspected:  # so it was alone
+            taken.tries += 1
+        else:
+            taken.suspected, taken.committed_before = True, total
         said = str(error) if isinstance(error, BlemishError) else f"judging fails ({type(error).__name__})."
         if taken.tries >= _TRIES and total > taken.committed_before and not isinstance(error, ArtifactError):
             name = taken.arrival.photograph.file_name

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from blemish.core.errors import BlemishError, UsageError
+from blemish.core.errors import UsageError
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
 from blemish.station.active_version import ActiveVersion
@@ -20,6 +19,7 @@ from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
 from blemish.station.drift_watching import DriftWatching
 from blemish.station.home import Home
+from blemish.station.housekeeping import Housekeeping
 from blemish.station.image_store import ImageStore
 from blemish.station.inspection_queue import InspectionQueue, QueueLimits
 from blemish.station.inspectors import Inspectors
@@ -48,8 +48,6 @@ from blemish.station.station_status import (
 )
 from blemish.station.taken_photographs import TakenPhotographs
 from blemish.station.troubles import Troubles
-
-_HOUSEKEEPING_SECONDS = 600.0
 
 logger = logging.getLogger("blemish.station")
 
@@ -87,7 +85,6 @@ class RunningStation:
         self._log = InspectionLog(database, home.station)
         kept = {"keep": line.keep, "days": line.keep_days, "gigabytes": line.keep_gigabytes}
         self._retention = Retention(home.path / "retention.json", database, kept, line.buffer_megabytes)
-        self._clock = ClockWatch()
         self._images = ImageStore(home.images, self._retention.policy(), home.buffer)
         shelf = InspectorShelf(home, database)
         self._drift = DriftWatching(DriftWatch(database, shelf, None, None), shelf)
@@ -130,8 +127,7 @@ class RunningStation:
             self._keep_difference,
         )
         self._following: ActiveVersion | None = None
-        self._stopped = threading.Event()
-        self._housekeeping = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
+        self._housekeeping = Housekeeping(self._images, self._retention, self._log, self._clock)
 
     def start(self) -> None:
         """Compile the inspector, and let photographs come in.
@@ -160,7 +156,6 @@ class RunningStation:
         self._state = "stopping"
         seconds = self.settings.station.stop_seconds
         until = time.monotonic() + seconds
-        self._stopped.set()
         self._intake.stop()
         with suppress(OSError):
             self.write_status()
@@ -177,8 +172,7 @@ class RunningStation:
             self._metadata.stop()
         self._drift.stop(5)
         self._shadow.stop(5)
-        if self._housekeeping.is_alive():
-            self._housekeeping.join(5)
+        self._housekeeping.stop(5)
         self._state = "stopped"
         with suppress(OSError):
             self.write_status()
@@ -309,19 +303,6 @@ class RunningStation:
         """Keep the photograph of a pass that another version would not pass, so that a person may look at it."""
         if record.image_suffix is None and (kept := self._images.keep(content, suffix, verdict)) is not None:
             self._log.remember_image(record.image_digest, kept)
-
-    def _keep_house(self) -> None:
-        """Remove photographs by policy, and forget that they were kept."""
-        while True:
-            try:
-                self._images.policy = self._retention.policy()  # the page may have changed it
-                self._log.forget_image(self._images.prune(self._clock.now()))
-            except BlemishError as error:
-                logger.warning("Old photographs are removed later: %s", error)
-            except Exception:
-                logger.exception("Old photographs could not be removed; it is tried again later.")
-            if self._stopped.wait(_HOUSEKEEPING_SECONDS):
-                return
 
 
 def _cores() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -160,8 +161,6 @@ def read_status(home: Home, name: str) -> StationStatus | None:
 
 def station_names(home: Home) -> list[str]:
     """Names of all stations of a home, that have run there or are described there."""
-    import re
-
     try:
         found = [one.name for one in (home.path / "stations").iterdir() if one.is_dir()]
     except OSError:

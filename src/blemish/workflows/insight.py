@@ -27,7 +27,7 @@ _MOST_CLUSTERED = 1000
 class InsightRequest(Request):
     """Read what the log says of a part."""
 
-    part: Annotated[str | None, Argument("[PART]")] = Field(
+    part: Annotated[str | None, Argument("PART")] = Field(
         None,
         description="The part, as its inspector is called; may be absent where the station has one alone.",
     )

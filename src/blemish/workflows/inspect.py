@@ -53,6 +53,11 @@ class InspectRequest(Request):
         (),
         description="Leave out what has such a name or lies in such a folder, as '*.txt'; repeat for more.",
     )
+    file_name: Annotated[str | None, Option(metavar="TEMPLATE")] = Field(
+        None,
+        description="Read serial number, batch, shift and camera out of each name, as '{batch}_{serial}_{camera}.png', "
+        "with folders above it as '{batch}/{serial}'.",
+    )
     explain: bool = Field(
         False,
         description="Say why each part that does not pass is called so, and draw it as NAME_why.png in --out.",
@@ -105,7 +110,7 @@ def inspect(request: InspectRequest, tell: Callable[[Result], None] = lambda res
         tell: called with each result as soon as it is there.
 
     Raises:
-        UsageError: `out` is one of the folders to inspect, or there is none to go on with.
+        UsageError: `out` is one of the folders to inspect, or there is none to go on with; `file_name` is no template.
         ArtifactError: the inspector cannot be used.
         BlemishError: nothing can be written into `out`.
     """
@@ -115,6 +120,7 @@ def inspect(request: InspectRequest, tell: Callable[[Result], None] = lambda res
     if request.resume and request.out is None:
         raise UsageError("--resume goes on with the results of an earlier run: name their folder with --out.")
     require_no_shape(request.ignore)
+    named = _named(request.file_name)
     photographs = find_photographs(request.paths, request.out, request.ignore)
     inspector = Inspector.load(request.inspector)
     journal = _journal(inspector, request)
@@ -122,7 +128,7 @@ def inspect(request: InspectRequest, tell: Callable[[Result], None] = lambda res
     stopped = False
     try:
         for photograph in track(photographs, f"Inspecting with {inspector.name}"):
-            results.append(_result(inspector, photograph, request, journal))
+            results.append(_result(inspector, photograph, request, journal).of_part(named(photograph.path)))
             tell(results[-1])
     except KeyboardInterrupt:
         stopped = True
@@ -150,7 +156,7 @@ def _result(
 ) -> Result:
     """The result of one photograph: of an earlier run if it is unchanged, else judged now."""
     from blemish.line.journal import state_of
-    from blemish.line.results import Result
+    from blemish.line.results import METADATA, Result
 
     if journal is None:
         return _judged(inspector, photograph, request)
@@ -159,13 +165,32 @@ def _result(
     has = _has_overlay, _has_explanation
     if earlier and not photograph.error and all(one(earlier, photograph, request) for one in has):
         overlay = request.out / photograph.place if request.out and "overlay" in earlier else None
-        kept = {key: value for key, value in earlier.items() if key not in ("path", "overlay", "why")}
+        kept = {
+            key: value for key, value in earlier.items() if key not in ("path", "overlay", "why", *METADATA)
+        }
         return Result(
             photograph.path, overlay=overlay, earlier=kept, why=_earlier_why(earlier, photograph, request)
         )
     result = _judged(inspector, photograph, request)
     journal.add(photograph.path, state, result.to_json())
     return result
+
+
+def _named(template: str | None) -> Callable[[Path], dict[str, str]]:
+    """What a photograph's name says of its part, by field; nothing where it does not fit, or no template is given."""
+    if template is None:
+        return lambda path: {}
+    from blemish.station.metadata.text_pattern import TextPattern
+
+    pattern = TextPattern(template)
+
+    def read(path: Path) -> dict[str, str]:
+        found = pattern.read_file_name(str(path))
+        return (
+            {} if found is None else {name: value for name, value in vars(found).items() if value is not None}
+        )
+
+    return read
 
 
 def _written(out: Path | None, results: Sequence[Result], journal: Journal | None) -> str:

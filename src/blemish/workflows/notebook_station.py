@@ -100,7 +100,9 @@ def insight(
         since: where the span begins: `12h`, `7d`, `4w` before its end, or a date as `2026-11-01`.
         until: a date or time at which it ends; now where None.
         bucket: samples of the control charts; hours in up to four days where None, else days.
-        batch, shift, camera: only these.
+        batch: only this one.
+        shift: only this one.
+        camera: only this one.
         time_zone: clock of days and hours, as `Europe/Berlin`; that of this machine where None.
 
     Returns:

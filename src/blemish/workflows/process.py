@@ -23,6 +23,7 @@ from typing import Any
 
 from blemish.core.errors import BlemishError
 from blemish.core.explanation import STOPPED, explained
+from blemish.core.own_process import collect_seldom
 from blemish.core.progress import PeriodicReporter, use_reporter
 from blemish.workflows.request import Outcome
 
@@ -36,6 +37,7 @@ def main() -> None:
     """Run the workflow that is asked for, at a low priority: inspections come first."""
     with suppress(OSError, AttributeError):
         os.nice(10)
+    collect_seldom()
     write = _events()
     asked = json.loads(sys.stdin.buffer.readline())
     reporter = PeriodicReporter(

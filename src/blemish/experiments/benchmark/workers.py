@@ -20,6 +20,7 @@ from multiprocessing.synchronize import Event
 from queue import SimpleQueue
 
 from blemish.core.network import limit_threads
+from blemish.core.own_process import collect_seldom
 from blemish.detectors.registry import detector_info, import_strangers, strangers
 from blemish.experiments.benchmark.cell import CellResult, ComparedCell, write_result
 from blemish.experiments.benchmark.compared import ComparedCategory
@@ -177,6 +178,7 @@ def usual_workers(cells: int) -> int:
 def _begin(parent: int, threads: int, stop: Event, modules: Sequence[str]) -> None:
     """Prepare a worker: its share of the processors, no prints among the results, an end when the parent ends, and the
     detectors of others that the parent knows."""
+    collect_seldom()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, who says when to stop
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()

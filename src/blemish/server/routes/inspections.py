@@ -209,7 +209,7 @@ def give_feedback(
 ) -> FeedbackDocument:
     """Say what the part really is."""
     feedback = NewFeedback(said.truth, said.defect_type, said.note, caller.name)
-    return FeedbackDocument.of(service.give_feedback(number, feedback))
+    return FeedbackDocument.of(service.said.give_feedback(number, feedback))
 
 
 @router.get("/v1/inspections/{number}/similar")

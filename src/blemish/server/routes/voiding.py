@@ -27,10 +27,10 @@ class VoidRequest(BaseModel):
 @router.post("/v1/inspections/{number}/void")
 def void(service: Running, caller: Operator, number: Number, said: VoidRequest) -> InspectionDocument:
     """Declare an inspection void: it stays in the history, marked, and is in no rate, preview, drift or gallery."""
-    return documented(service, service.void(number, said.reason, caller.name))
+    return documented(service, service.said.void(number, said.reason, caller.name))
 
 
 @router.post("/v1/inspections/{number}/void/undo")
 def take_back(service: Running, caller: Operator, number: Number) -> InspectionDocument:
     """Let a void inspection count again."""
-    return documented(service, service.take_back_void(number, caller.name))
+    return documented(service, service.said.take_back(number, caller.name))

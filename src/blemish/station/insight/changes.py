@@ -16,6 +16,14 @@ from blemish.station.drift_report import Drift
 ChangeKind = Literal["version", "decision", "drift"]
 
 _MOST_ENTRIES = 1000
+_SAID: dict[Action, tuple[ChangeKind, str]] = {
+    Action.ACTIVATE: ("version", "{} judges"),
+    Action.ROLL_BACK: ("version", "rolled back to {}"),
+    Action.LEARN: ("version", "learnt from corrections, as {}"),
+    Action.DECIDE: ("decision", "another decision, as {}"),
+    Action.UNDO_DECISION: ("decision", "the decision before, as {}"),
+    Action.LEARN_ANEW: ("drift", "what is normal was learnt anew"),
+}
 _LIGHT = frozenset({"brightness", "contrast", "warmth", "tint"})
 
 
@@ -58,23 +66,12 @@ def near(changes: Iterable[ProcessChange], time: datetime, within: timedelta) ->
 
 
 def _of_entry(entry: AuditEntry) -> ProcessChange | None:
-    after = "" if entry.version_after is None else f"version {entry.version_after}"
-    match entry.action:
-        case Action.ACTIVATE:
-            kind, what = "version", f"{after} judges"
-        case Action.ROLL_BACK:
-            kind, what = "version", f"rolled back to {after}"
-        case Action.NARROW:
-            kind, what = "version", f"other regions, as {after}"
-        case Action.DECIDE:
-            kind, what = "decision", f"another decision, as {after}"
-        case Action.UNDO_DECISION:
-            kind, what = "decision", f"the decision before, as {after}"
-        case Action.LEARN_ANEW:
-            kind, what = "drift", "what is normal was learnt anew"
-        case _:
-            return None
-    return ProcessChange(entry.time, kind, what, entry.by)  # type: ignore[arg-type]
+    """What an entry changed for the line; None for what did not, as a version that was added and does not judge."""
+    if entry.action not in _SAID or entry.detail.get("activated") is False:
+        return None
+    kind, said = _SAID[entry.action]
+    after = "another version" if entry.version_after is None else f"version {entry.version_after}"
+    return ProcessChange(entry.time, kind, said.format(after), entry.by)
 
 
 def _of_drift(drift: Drift) -> list[ProcessChange]:

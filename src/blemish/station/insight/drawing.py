@@ -194,26 +194,16 @@ class _TimePlot:
             _add(area, "title", f"{percent(one.rate)} instead of {percent(one.usual)}")
 
     def changes(self, svg: Element) -> None:
-        """What changed, by the numbers of the list below."""
+        """What changed, by the numbers of the list below; numbers of what is close to each other stand side by side."""
+        free = 0.0
         for number, one in enumerate(self._found.changes, 1):
             x = self.x(one.time)
-            _add(
-                svg,
-                "line",
-                x1=x,
-                x2=x,
-                y1=_TOP,
-                y2=_HEIGHT - _BOTTOM,
-                **{"class": f"insight-change of-{one.kind}"},
-            )
-            mark = _add(
-                svg,
-                "text",
-                str(number),
-                x=x,
-                y=_TOP - 5,
-                **{"class": "insight-number", "text-anchor": "middle"},
-            )
+            bounds = {"x1": x, "x2": x, "y1": _TOP, "y2": _HEIGHT - _BOTTOM}
+            _add(svg, "line", **bounds, **{"class": f"insight-change of-{one.kind}"})
+            place = max(x, free)
+            free = place + 9 * len(str(number)) + 2
+            anchor = {"class": "insight-number", "text-anchor": "middle"}
+            mark = _add(svg, "text", str(number), x=place, y=_TOP - 5, **anchor)
             _add(mark, "title", one.what)
 
 

@@ -71,10 +71,12 @@ def _step(one: RateStep, found: Insight) -> str:
 def _groups(found: Insight) -> Iterator[str]:
     for by, groups in found.groups.items():
         different = sorted((one for one in groups if one.differs), key=lambda one: one.p_value)
-        for one in different[:_MOST_GROUPS]:
+        # Where one group is worse the others are better than it: that says nothing more.
+        worse = [one for one in different if one.rate > one.others]
+        for one in (worse or different)[:_MOST_GROUPS]:
             yield (
                 f"{group_name(by, one)}: {percent(one.rate)} of {one.n:,} parts rejected, {percent(one.others)} of all "
-                f"others (p = {one.p_value:.1g} after correction for {len(groups)} comparisons)."
+                f"others ({_probability(one.p_value)} after correction for {len(groups)} comparisons)."
             )
 
 
@@ -83,12 +85,16 @@ def group_name(by: By, one: GroupRate) -> str:
     return f"The hour from {one.name}" if by == "hour" else f"{by.capitalize()} {one.name}"
 
 
+def _probability(p_value: float) -> str:
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.1g}"
+
+
 def _gatherings(found: Insight) -> Iterator[str]:
     for week in found.weeks:
         for one in week.gatherings[:1]:
             yield (
-                f"Defects gather {one.where} in the week from {_day(week.start, found.zone)}: {one.count} of {one.n} "
-                f"there, {one.count_before} of {one.n_before} before."
+                f"Defects gather {one.where} in the week from {_day(week.start, found.zone)}: {one.count:,} of "
+                f"{one.n:,} there, {one.count_before:,} of {one.n_before:,} before."
             )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -14,6 +16,7 @@ from blemish.station.metadata.settings import PayloadSettings
 from blemish.station.photograph import PartMetadata
 
 _MOST_BYTES = 64 * 2**10
+_MOST_HEARD = 1000
 _FIELDS = tuple(one.name for one in fields(PartMetadata))
 _PROBLEM = "its JSON has no value of at most 80 characters for any field"
 
@@ -36,7 +39,7 @@ class LatestPayload:
     def __init__(self, settings: PayloadSettings) -> None:
         self.settings = settings
         self._lock = threading.Lock()
-        self._heard: _Heard | None = None
+        self._heard: deque[_Heard] = deque(maxlen=_MOST_HEARD)
         self._trouble: str | None = f"The broker {self._broker} has not answered yet."
         self._client = self._made()
 
@@ -56,13 +59,15 @@ class LatestPayload:
         self._client.loop_stop()
 
     def latest(self, age: float = 0.0) -> PartMetadata:
-        """What was said last; nothing where it was too old when the photograph was taken, `age` seconds ago."""
+        """What had been said last when a photograph was taken, `age` seconds ago; nothing where that was too old then.
+
+        What was said since is of parts that follow.
+        """
+        taken = time.monotonic() - age
         with self._lock:
-            heard = self._heard
+            heard = next((one for one in reversed(self._heard) if one.at <= taken), None)
         seconds = self.settings.seconds
-        if heard is None:
-            return PartMetadata()
-        if seconds is not None and (heard.of_unknown_age or time.monotonic() - age - heard.at > seconds):
+        if heard is None or (seconds is not None and (heard.of_unknown_age or taken - heard.at > seconds)):
             return PartMetadata()
         return heard.metadata
 
@@ -113,7 +118,9 @@ class LatestPayload:
             return
         self._say(None)
         with self._lock:
-            self._heard = _Heard(found, time.monotonic(), bool(message.retain))
+            # What the broker had kept was said before any photograph that waits here.
+            at = -math.inf if message.retain and not self._heard else time.monotonic()
+            self._heard.append(_Heard(found, at, bool(message.retain)))
 
     def _say(self, trouble: str | None) -> None:
         self._trouble = trouble

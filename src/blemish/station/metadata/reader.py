@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from blemish.core.errors import ImageError
 from blemish.core.images import DEFAULT_LIMITS, DecodeLimits, decode_image
@@ -82,7 +82,8 @@ class MetadataReader:
         if self._codes is not None:
             found = found.or_else(self._of_codes(self._codes, photograph, pixels))
         if self._payload is not None:
-            found = found.or_else(self._payload.latest())
+            age = (datetime.now(UTC) - taken).total_seconds()
+            found = found.or_else(self._payload.latest(max(0.0, age)))
         if self._name is not None:
             named = self._name.read_file_name(photograph.file_name)
             self._names_unlike += named is None
