@@ -29,7 +29,9 @@ class Watched:
     """A page whose requests, console and answers are noted."""
 
     def __init__(self, browser: Any, address: str, path: str = "", **options: Any) -> None:
-        self.context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
+        # A button on its way from one colour to another has too little contrast for a moment.
+        options = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **options}
+        self.context = browser.new_context(**options)
         self.page = self.context.new_page()
         self.page.set_default_timeout(20_000)
         self.address = address

@@ -69,7 +69,7 @@ def test_cards_say_what_was_judged_and_follow_it_without_a_reload(
     log(home, Verdict.REJECT, "washer")
     log(home, Verdict.REVIEW, "washer")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    card.get_by_text("1 part for review waits for a person's word.").wait_for()
+    card.get_by_text("1 part with the verdict review waits for a person.").wait_for()
     assert "1 reject" in card.inner_text() and "33 %" in card.inner_text()
     assert float(card.locator("[data-bar=rejected]").get_attribute("width")) == pytest.approx(33.333)
     assert page.evaluate("window.mark") == "kept", "the page was not loaded anew"
