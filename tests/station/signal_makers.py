@@ -75,7 +75,7 @@ class Broker:
 
     def __init__(self, folder: Path, more: str = "allow_anonymous true") -> None:
         self.port = free_port()
-        self._configuration = folder / "mosquitto.conf"
+        self._configuration, self._kept = folder / "mosquitto.conf", folder / "mosquitto.db"
         self._configuration.write_text(
             f"listener {self.port} 127.0.0.1\n{more}\npersistence true\npersistence_location {folder}/\n"
             "autosave_interval 1\nautosave_on_changes true\nuser root\n"
@@ -98,6 +98,10 @@ class Broker:
     def end(self) -> None:
         self.kill()
         self._log.close()
+
+    def remembers(self, topic: str) -> bool:
+        """Whether somebody's subscription to a topic would outlive `kill`."""
+        return self._kept.exists() and topic.encode() in self._kept.read_bytes()
 
     def _answers(self) -> bool:
         with socket.socket() as trial:

@@ -134,6 +134,8 @@ def test_nothing_is_lost_when_the_broker_is_killed_in_between(broker: Broker, tm
     opened = sink(broker.port)
     sender = Dispatcher(database, STATION, [opened], first=0.05, cap=0.2)
     with listening(broker.port, "blemish/v1/+/DDATA/#") as listener:
+        # Else it comes back without knowing who listens, and what is sent before the listener is back is heard by none.
+        until(lambda: broker.remembers("DDATA/#"))
         sender.start()
         numbers = log(range(100))
         sender.wake()
