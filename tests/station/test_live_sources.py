@@ -314,8 +314,11 @@ def test_a_usb_camera_that_is_not_there_is_said() -> None:
     numbered.close()
 
 
-def test_a_usb_camera_is_read_until_it_delivers_nothing(tmp_path: Path) -> None:
+def test_a_usb_camera_is_read_until_it_delivers_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """OpenCV opens a file as it opens a device: frames come, and then no more."""
+    monkeypatch.delenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", raising=False)  # a file is read with those of streams
     video = tmp_path / "device.avi"
     levels = written_video(video, 12)
     camera = UsbCamera(CameraSource(name="c", device=video, width=64, height=48))
