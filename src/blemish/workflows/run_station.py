@@ -117,6 +117,7 @@ def run_station(
         raise UsageError(
             "Name the station's file, as line.toml: blemish station --example prints one to begin with."
         )
+    from blemish.core.own_process import share_heaps
     from blemish.station.database import Database
     from blemish.station.home import Home
     from blemish.station.running_station import RunningStation
@@ -129,6 +130,7 @@ def run_station(
     if request.check:
         return RunStationResult(problems=tuple(problems_of(settings)))
     _check_options(settings, request.once, request.supervised)
+    share_heaps()
     home = Home(settings.station.home)
     folder = station_folder(home, settings.station.name)
     line = settings.station
