@@ -47,7 +47,6 @@ MOST_WAITING = 20
 MOST_LEFT_OUT = 100
 """Files left out that a job names."""
 
-_BEGINS = "Starts, and loads what it works with."
 _ID = re.compile(r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}$")
 
 
