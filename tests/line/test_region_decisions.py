@@ -41,7 +41,7 @@ from blemish.line.region_verdicts import judged_regions
 from blemish.line.regions import anomalous_pixels, find_regions, peak_region
 from blemish.line.runtime import Inspector
 from blemish.making.build import build_inspector
-from blemish.station.schema import Regions
+from blemish.station.column_types import Regions
 
 Map = np.ndarray[Any, Any]
 MAPS = numpy_strategies.arrays(
