@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import socket
+import ssl
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,26 +31,43 @@ def free_port() -> int:
 
 
 @contextmanager
-def proxy(program: str, arguments: list[object], port: int) -> Iterator[None]:
-    """A proxy that runs until the context ends; skips where the program is absent."""
+def proxy(program: str, arguments: list[object], port: int, *, encrypted: bool = False) -> Iterator[None]:
+    """A proxy that answers until the context ends; skips where the program is absent."""
     if (found := shutil.which(program)) is None:
         pytest.skip(f"there is no {program}: install it to test what the documentation says of it")
-    process = subprocess.Popen(
-        [found, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would stop it once it is full
+        process = subprocess.Popen([found, *map(str, arguments)], stdout=said, stderr=subprocess.STDOUT)
+        try:
+            end = time.monotonic() + 60
+            while not (encrypted_answer(port) if encrypted else answers(port)):
+                if process.poll() is not None or time.monotonic() > end:
+                    said.seek(0)
+                    pytest.fail(f"{program} does not answer: {said.read().decode(errors='replace')}")
+                time.sleep(0.05)
+            yield
+        finally:
+            process.kill()
+            process.wait(10)
+
+
+def answers(port: int) -> bool:
+    """Whether something listens at a port."""
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
+
+
+def encrypted_answer(port: int) -> bool:
+    """Whether TLS is spoken at a port: Caddy listens before it has made itself a certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        for _ in range(200):
-            assert process.poll() is None, ((process.stdout and process.stdout.read()) or b"").decode()
-            with socket.socket() as asked:
-                if asked.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield
-    finally:
-        process.kill()
-        process.wait(10)
-        if process.stdout:
-            process.stdout.close()
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=5) as asked,
+            context.wrap_socket(asked, server_hostname="localhost"),
+        ):
+            return True
+    except OSError:
+        return False
 
 
 def certificate(folder: Path) -> None:
@@ -89,7 +108,9 @@ def caddy(site: str, backend: int, folder: Path) -> Iterator[int]:
     )
     site = site.replace("plant.example", f"localhost:{port}").replace(":8000", f":{backend}")
     (folder / "Caddyfile").write_text(options + site.replace("{", "{\ntls internal", 1))
-    with proxy("caddy", ["run", "--adapter", "caddyfile", "--config", folder / "Caddyfile"], port):
+    with proxy(
+        "caddy", ["run", "--adapter", "caddyfile", "--config", folder / "Caddyfile"], port, encrypted=True
+    ):
         yield port
 
 
