@@ -79,19 +79,22 @@ def test_the_latest_message_holds_also_after_the_broker_was_gone(port: int, tmp_
         until(lambda: reader.read(photograph, now) == PartMetadata("from the controller"))
         publish.single("line/part", "no JSON", 1, False, "127.0.0.1", port)
         until(lambda: "says nothing" in (reader.state().trouble or ""))
-    until(lambda: str(port) in (reader.state().trouble or "") and "gone" in (reader.state().trouble or ""))
+    until(
+        lambda: str(port) in (reader.state().trouble or "") and "not there" in (reader.state().trouble or "")
+    )
     assert reader.read(photograph, now).serial_number == "from the controller"
     with broker(port, tmp_path):
-        until(lambda: reader.state().trouble is None)
+        until(lambda: "says nothing" in (reader.state().trouble or ""))  # still what it heard last
         say(port, batch="L2")
         until(lambda: reader.read(photograph, now).batch == "L2")
+        assert reader.state().trouble is None
     reader.stop()
 
 
 def test_a_message_is_not_taken_for_a_part_that_it_is_too_old_for(port: int, tmp_path: Path) -> None:
     with broker(port, tmp_path):
         say(port, retain=True, batch="of unknown age")
-        latest = LatestPayload(PayloadSettings(topic="line/part", port=port, seconds=30))
+        latest = LatestPayload(PayloadSettings(topic="line/part", port=port, within=30))
         latest.start()
         until(lambda: latest.trouble is None)
         say(port, batch="L1")
@@ -116,6 +119,6 @@ def test_what_is_said_after_a_photograph_was_taken_is_of_the_next_part(port: int
 
 
 def test_a_password_that_cannot_be_read_is_said_at_the_start(tmp_path: Path) -> None:
-    settings = PayloadSettings(topic="x", username="line", password_file=tmp_path / "none")
+    settings = PayloadSettings(topic="x", password_file=tmp_path / "none")
     with pytest.raises(UsageError, match="password"):
         LatestPayload(settings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -12,6 +11,7 @@ from blemish.core.errors import UsageError
 from blemish.station.metadata.codes import CodeKind
 from blemish.station.metadata.shifts import Shifts
 from blemish.station.metadata.text_pattern import TextPattern
+from blemish.station.signals.settings import MqttBroker
 
 MetadataField = Literal["serial_number", "batch", "shift", "camera"]
 
@@ -47,27 +47,19 @@ class CodeSettings(_Settings):
         return self
 
 
-class PayloadSettings(_Settings):
-    """Messages of an MQTT broker, as of a controller that says what it makes.
+class PayloadSettings(MqttBroker):
+    """Messages of an MQTT broker, as of a controller that says what it makes. The broker as for a sink.
 
     Attributes:
         topic: to listen to; `+` and `#` as MQTT has them.
-        host, port: of the broker.
-        tls: whether the connection is encrypted, by certificates that this machine trusts.
-        username: at the broker, if it wants one.
-        password_file: file with the password, and nothing else.
         fields: where a value stands in the JSON of a message, as `order.number`; each under its own name if absent.
-        seconds: how old a message may be when the photograph is taken; None for a message that holds until the next.
+        within: seconds before the photograph that a message may have come; None for a message that holds until the
+            next.
     """
 
     topic: str = Field(min_length=1, max_length=1000)
-    host: str = "127.0.0.1"
-    port: int = Field(1883, ge=1, le=65535)
-    tls: bool = False
-    username: str | None = None
-    password_file: Path | None = None
     fields: dict[MetadataField, str] = Field(default_factory=dict)
-    seconds: float | None = Field(None, gt=0, le=86400 * 31)
+    within: float | None = Field(None, gt=0, le=86400 * 31)
 
 
 def _codes(given: object) -> object:

@@ -7,22 +7,17 @@ import logging
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from blemish.core.errors import MissingExtraError, UsageError
+from blemish.core.errors import UsageError
 from blemish.core.file_names import shown
 from blemish.station.photograph import PartMetadata
-from blemish.station.signals.mqtt_connection import tls_context
-from blemish.station.signals.secret import read_secret
+from blemish.station.signals.mqtt_listener import MqttListener
 from blemish.station.sources.encoding import Frame
 from blemish.station.sources.settings import MqttMessage
 
-if TYPE_CHECKING:
-    from paho.mqtt.client import Client
-
 _MOST_PAYLOAD = 4096  # bytes
 _MOST_WAITING = 1000
-_MOST_PAUSE = 30  # seconds between two tries to reach the broker
 logger = logging.getLogger("blemish.station")
 
 
@@ -39,43 +34,15 @@ class MqttTrigger:
     """
 
     def __init__(self, settings: MqttMessage) -> None:
-        try:
-            import paho.mqtt.client  # noqa: F401
-        except ImportError as error:
-            raise MissingExtraError("A trigger by MQTT", "station") from error
         self._settings = settings
-        self._user = read_secret(settings.username_env, None, "user of the broker")
-        self._password = read_secret(settings.password_env, settings.password_file, "password of the broker")
-        self._tls = tls_context(settings) if settings.tls else None
-        self._port = settings.port or (8883 if settings.tls else 1883)
+        self._listener = MqttListener(settings, settings.topic, self._came, settings.qos)
         self._lock = threading.Lock()
         self._waiting: deque[tuple[float, PartMetadata]] = deque()
         self._missed = 0
-        self._trouble: str | None = self._lost("not connected yet")
-        self._client: Client | None = None
 
     def open(self) -> None:
         """Connect in the background, and again whenever the broker has gone."""
-        from paho.mqtt.client import Client, MQTTv5, MQTTv311
-        from paho.mqtt.enums import CallbackAPIVersion
-
-        settings = self._settings
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=settings.client_id or "",
-            protocol=MQTTv5 if settings.version == "5" else MQTTv311,
-        )
-        client.suppress_exceptions = True
-        client.on_connect, client.on_disconnect = self._connected, self._disconnected
-        client.on_connect_fail, client.on_message = self._failed, self._came
-        client.reconnect_delay_set(1, _MOST_PAUSE)
-        if self._user is not None:
-            client.username_pw_set(self._user, self._password)
-        if self._tls is not None:
-            client.tls_set_context(self._tls)
-        client.connect_async(settings.host, self._port, keepalive=settings.keep_alive)
-        client.loop_start()
-        self._client = client
+        self._listener.start()
 
     def fires(self, frame: Frame) -> PartMetadata | None:
         """What the oldest message that was there before the frame says of the part; None without one."""
@@ -94,41 +61,18 @@ class MqttTrigger:
 
     def trouble(self) -> str | None:
         """Why no messages can come."""
-        return self._trouble
+        return self._listener.trouble
 
     def close(self) -> None:
         """Leave the broker."""
-        if self._client is not None:
-            self._client.disconnect()
-            self._client.loop_stop()
-            self._client = None
+        self._listener.stop()
 
     def _forget_old(self, now: float) -> None:
         while self._waiting and now - self._waiting[0][0] > self._settings.within:
             self._waiting.popleft()
             self._missed += 1
 
-    def _lost(self, reason: str) -> str:
-        where = f"{self._settings.host}:{self._port}"
-        return f"The MQTT broker {where} is not there ({reason}), so nothing triggers: it is tried again by itself."
-
-    def _connected(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
-        if reason.is_failure:
-            self._trouble = (
-                f"The MQTT broker {self._settings.host}:{self._port} refuses the trigger "
-                f"({str(reason).lower()}): check username_env and password_env."
-            )
-            return
-        client.subscribe(self._settings.topic, self._settings.qos)
-        self._trouble = None
-
-    def _disconnected(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
-        self._trouble = self._lost(str(reason).lower())
-
-    def _failed(self, client: Client, userdata: Any) -> None:
-        self._trouble = self._lost("it does not answer")
-
-    def _came(self, client: Client, userdata: Any, message: Any) -> None:
+    def _came(self, message: Any) -> None:
         if message.retain:
             return
         try:
