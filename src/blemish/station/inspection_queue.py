@@ -23,6 +23,7 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from blemish.core.errors import BlemishError, ImageError, OverloadedError
+from blemish.core.execution import AS_KEPT, Execution
 from blemish.core.image_formats import FORMAT_SUFFIXES, image_format
 from blemish.core.images import DecodeLimits, whole_pixels
 from blemish.line.photograph_statistics import photograph_statistics
@@ -132,6 +133,7 @@ class InspectionQueue:
         after_commit: called with each judged photograph; must return at once.
         within_commit: called inside the transaction that logs a group, with its tasks and records in the same order:
             what it writes is on disk together with them, or not at all.
+        execution: device and precision of the networks.
 
     Attributes:
         trouble: why nothing can be logged at present, in one sentence; None when all is well.
@@ -146,6 +148,7 @@ class InspectionQueue:
         counts: QueueCounts,
         after_commit: Callable[[Judged], None],
         within_commit: WithinCommit | None = None,
+        execution: Execution = AS_KEPT,
     ) -> None:
         self._room, self._log, self._images, self._counts = room, log, images, counts
         self._after_commit, self._within_commit = after_commit, within_commit
@@ -158,7 +161,7 @@ class InspectionQueue:
         self._left_at = -math.inf  # when the latest photograph was answered
         self._seconds = 0.05  # of work for one photograph, a running mean
         self._stopping = False
-        self._networks = [CompiledInspectors(threads=1) for _ in range(room.workers)]
+        self._networks = [CompiledInspectors(replace(execution, threads=1)) for _ in range(room.workers)]
         self._workers = [
             threading.Thread(target=self._work, args=(networks,), name=f"worker-{number}", daemon=True)
             for number, networks in enumerate(self._networks)
@@ -170,6 +173,11 @@ class InspectionQueue:
     def length(self) -> int:
         """Photographs accepted and not yet answered."""
         return self._count
+
+    @property
+    def lost_device(self) -> str | None:
+        """What became of a device that failed while it ran, in one sentence; None while all is well."""
+        return next((one.lost_device for one in self._networks if one.lost_device), None)
 
     @property
     def idle_seconds(self) -> float:
