@@ -58,6 +58,17 @@ def processor_name(device: str) -> str:
     return f"{str(name).strip()} ({able})"
 
 
+def library_name(device: str) -> str:
+    """What computes on a device, with its version, as `OpenVINO 2026.4.1`."""
+    if device in PROVIDERS:
+        import onnxruntime
+
+        return f"ONNX Runtime {onnxruntime.__version__}"
+    import openvino
+
+    return f"OpenVINO {openvino.__version__.split('-')[0]}"
+
+
 def require_device(device: str) -> None:
     """Check that a device is there.
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from blemish.core.devices import PROVIDERS, require_execution
 from blemish.core.execution import Execution
+from blemish.core.progress import say
 from blemish.core.types import FloatArray
 
-logger = logging.getLogger("blemish.network")
 _usual_threads: int | None = None
 
 
@@ -40,7 +39,7 @@ class CompiledNetwork:
     """Runs an ONNX model of fixed input shape, one image at a time, by default in float32 on the CPU.
 
     A device other than the CPU that fails while it runs is given up: the same image and all that follow are computed
-    on the CPU, in float32, of the same model. The log has one sentence of it, and `lost` keeps it.
+    on the CPU, in float32, of the same model. Whoever watches is told in a sentence, which `lost` keeps.
 
     Args:
         model: ONNX.
@@ -88,7 +87,7 @@ class CompiledNetwork:
             f"The device {self._execution.device} failed ({cause}): the CPU goes on in its place, slower, until this "
             "is started anew."
         )
-        logger.warning(self.lost)
+        say(self.lost)
         return said
 
     def each(self, images: Iterable[FloatArray]) -> Iterator[FloatArray]:

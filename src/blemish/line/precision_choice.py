@@ -57,6 +57,21 @@ def choice_for(choices: Sequence[PrecisionChoice], device: str) -> PrecisionChoi
     return found[-1] if found else None
 
 
+def choice_in_words(name: str, choices: Sequence[PrecisionChoice], device: str) -> str:
+    """What an inspector of a name is run in on this machine's device when it is asked for what it keeps.
+
+    Raises:
+        UsageError: this machine has no such device.
+    """
+    found = choice_for(choices, device)
+    if found is None:
+        return (
+            f"{name} keeps no precision for {processor_name(device)}, so it is run in f32: blemish bench --photographs "
+            "FOLDER --write chooses one."
+        )
+    return f"{name} is run in {found.precision}, as chosen for {found.processor} on {found.made:%Y-%m-%d}."
+
+
 def with_choice(choices: Sequence[PrecisionChoice], made: PrecisionChoice) -> tuple[PrecisionChoice, ...]:
     """The choices with another one, in place of an earlier one for the same processor and device."""
     key = (made.processor, made.device)

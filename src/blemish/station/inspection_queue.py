@@ -137,6 +137,7 @@ class InspectionQueue:
 
     Attributes:
         trouble: why nothing can be logged at present, in one sentence; None when all is well.
+        lost_device: what became of a device that failed while it ran, in one sentence; None while all is well.
     """
 
     def __init__(
@@ -154,6 +155,7 @@ class InspectionQueue:
         self._after_commit, self._within_commit = after_commit, within_commit
         self._limits = limits
         self.trouble: str | None = None
+        self.lost_device: str | None = None
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[_Finished | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
@@ -173,11 +175,6 @@ class InspectionQueue:
     def length(self) -> int:
         """Photographs accepted and not yet answered."""
         return self._count
-
-    @property
-    def lost_device(self) -> str | None:
-        """What became of a device that failed while it ran, in one sentence; None while all is well."""
-        return next((one.lost_device for one in self._networks if one.lost_device), None)
 
     @property
     def idle_seconds(self) -> float:
@@ -260,6 +257,7 @@ class InspectionQueue:
                 continue
             try:
                 self._finished.put(_judged(task, networks.get(task.version), self._limits, started))
+                self._tell_lost(networks.lost_device)
             except ImageError as error:
                 self._counts.refused(error.kind)
                 option = self._limits.pixels_option if "pixels" in error.detail else self._limits.bytes_option
@@ -268,6 +266,12 @@ class InspectionQueue:
             except BaseException as error:  # a worker never dies: whatever it was is the answer to this task
                 self._fail(task, error)
             self._seconds += 0.05 * (time.perf_counter() - started - self._seconds)
+
+    def _tell_lost(self, sentence: str | None) -> None:
+        """Let the log have it once that a device was lost, whichever worker met it first."""
+        if sentence is not None and self.lost_device is None:
+            self.lost_device = sentence
+            logger.warning("%s", sentence)
 
     def _commit_all(self) -> None:
         while (first := self._finished.get()) is not None:
