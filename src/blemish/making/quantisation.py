@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 
 from blemish.core.errors import BlemishError, MissingExtraError
 from blemish.core.progress import task
@@ -26,6 +28,7 @@ def quantised(model: bytes, inputs: Sequence[FloatArray], outputs: int) -> bytes
         MissingExtraError: NNCF is not installed.
         BlemishError: it cannot quantise this network.
     """
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # of CUDA, which is not asked for
     try:
         import nncf
         import onnx
@@ -36,7 +39,8 @@ def quantised(model: bytes, inputs: Sequence[FloatArray], outputs: int) -> bytes
     del graph.graph.output[outputs:]
     name = graph.graph.input[0].name
     try:
-        with task("Making an 8-bit network"):
+        # It draws progress of its own.
+        with task("Making an 8-bit network"), redirect_stdout(io.StringIO()):
             made = nncf.quantize(
                 graph,
                 nncf.Dataset([{name: one} for one in inputs]),

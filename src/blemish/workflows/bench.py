@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from blemish.line.artifact import Artifact
     from blemish.line.machine_parity import MachineParity
+    from blemish.line.manifest import Manifest
     from blemish.line.precision_choice import PrecisionChoice
     from blemish.line.precision_evidence import Compared
     from blemish.line.runtime import Inspector
@@ -130,7 +131,7 @@ def bench(request: BenchRequest) -> BenchResult:
     parity = machine_parity(artifact, Execution(request.device))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blemish-bench-")))
-        good = _photographs(request.photographs) if request.photographs else ()
+        good = _photographs(request.photographs, artifact.manifest) if request.photographs else ()
         compared, missing = None, ["Precisions were not compared: add --photographs FOLDER, of good parts."]
         if good:
             compared, missing, artifact = _compared(request, artifact, good, folder)
@@ -163,12 +164,15 @@ def bench(request: BenchRequest) -> BenchResult:
     )
 
 
-def _photographs(folder: Path) -> tuple[Path, ...]:
+def _photographs(folder: Path, manifest: Manifest) -> tuple[Path, ...]:
     """Photographs of a folder, spread over it: twice as many as are compared, as half of them make an 8-bit network.
+
+    Those that the inspector has learnt from score lower than others ever will, and are left out where enough remain.
 
     Raises:
         UsageError: there are too few.
     """
+    from blemish.core.storage import file_digest
     from blemish.line.photographs import find_photographs
 
     found = [one.path for one in find_photographs([folder], None) if one.error is None]
@@ -176,6 +180,11 @@ def _photographs(folder: Path) -> tuple[Path, ...]:
         raise UsageError(
             f"{folder} holds {len(found)} photographs: precisions are compared on {_FEWEST} or more of good parts."
         )
+    unseen = [path for path in found if file_digest(path) not in manifest.training.digests]
+    if len(unseen) >= _FEWEST:
+        found = unseen
+    elif len(unseen) < len(found):
+        say("The inspector has learnt from these photographs: others of good parts are the better evidence.")
     step = max(1, len(found) // (2 * _MOST_COMPARED))
     return tuple(found[::step][: 2 * _MOST_COMPARED])
 
@@ -218,13 +227,15 @@ def _compared(
     inspectors = {name: Inspector(artifact, Execution(request.device, name)) for name in wanted}
     compared_on = good[::2]
     return (
-        compare_precisions(inspectors, compared_on, _painted(reference, compared_on, folder)),
+        compare_precisions(
+            inspectors, compared_on, painted_beside(reference, compared_on, folder / "painted")
+        ),
         missing,
         artifact,
     )
 
 
-def _painted(inspector: Inspector, good: Sequence[Path], folder: Path) -> list[Path]:
+def painted_beside(inspector: Inspector, good: Sequence[Path], folder: Path) -> list[Path]:
     """The same photographs with defects painted in, where the laboratory is installed; else none."""
     try:
         from blemish.data.painted_images import Painting, painted_images
@@ -232,7 +243,7 @@ def _painted(inspector: Inspector, good: Sequence[Path], folder: Path) -> list[P
         say("The laboratory is not installed, so precisions are compared on good parts alone.")
         return []
     painting = Painting(bit_depth=inspector.manifest.preprocessing.bit_depth)
-    return [one.path for one in painted_images(good, folder / "painted", painting=painting)]
+    return [one.path for one in painted_images(good, folder, painting=painting)]
 
 
 def _kept(
