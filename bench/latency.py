@@ -19,7 +19,7 @@ from measuring.pages import MEASUREMENTS, README, origin, table, write_block
 
 from blemish.core.images import list_images, read_image
 from blemish.line.runtime import Inspector
-from blemish.line.stage_times import ALL, StageTimes, stage_times
+from blemish.line.speed import ALL, StageTimes, stage_times
 
 CORES = 2
 STARTS = 7

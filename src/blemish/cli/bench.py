@@ -25,17 +25,21 @@ def bench(request: BenchRequest) -> BenchResult:
         f"{request.inspector} on {result.processor}, device {result.device}, in {result.precision}",
         style="bold",
     )
+    speed = result.speed
     rows = [["stage", "median ms", "p99 ms"]]
-    for stage in result.times.milliseconds:
-        rows.append([stage, *(f"{value:.2f}" for value in result.times.percentiles(stage))])
+    for stage in speed.times.milliseconds:
+        rows.append([stage, *(f"{value:.2f}" for value in speed.times.percentiles(stage))])
     print_table(rows, 1)
-    streams = f", {result.all_streams:.1f} with {result.streams} streams" if result.streams > 1 else ""
-    console.print(f"Throughput  {result.one_stream:.1f} photographs a second{streams}")
-    if result.memory is not None:
-        console.print(f"Memory      {result.memory / 2**20:.0f} MiB at most")
-    joules = result.times.joules
-    said = f"{joules:.2f} J a photograph" if joules is not None else f"not readable: {result.energy}"
-    console.print(f"Energy      {said}; {result.times.cpu_milliseconds:.1f} ms of CPU time a photograph")
+    streams = f", {speed.all_streams:.1f} with {speed.streams} streams" if speed.streams > 1 else ""
+    console.print(f"Throughput  {speed.one_stream:.1f} photographs a second{streams}")
+    if speed.memory is not None:
+        console.print(f"Memory      {speed.memory / 2**20:.0f} MiB at most")
+    joules, busy = speed.times.joules, f"{speed.times.cpu_milliseconds:.1f} ms of CPU time a photograph"
+    console.print(
+        f"Energy      {busy}, " + (f"{joules:.2f} J" if joules is not None else "joules not readable")
+    )
+    if speed.times.no_joules:
+        messages.print(speed.times.no_joules)
     console.print(f"Parity      {result.parity.sentence}", style=None if result.complete else "bold red")
     for sentence in result.not_compared:
         messages.print(sentence)

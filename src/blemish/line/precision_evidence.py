@@ -14,6 +14,7 @@ import numpy.typing as npt
 from blemish.core.images import read_image
 from blemish.core.progress import track
 from blemish.core.types import ByteArray, FloatArray
+from blemish.line.rows import PartsInput
 from blemish.line.runtime import Inspector
 
 WORTH: Final = 1.05
@@ -153,7 +154,7 @@ def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def _a_grey_level_off(pixels: ByteArray, rng: np.random.Generator) -> ByteArray:
     """A photograph whose values are each at most one grey level off, as a camera's noise moves them."""
     moved = pixels.astype(np.int16) + rng.integers(-1, 2, pixels.shape, np.int16)
-    return np.clip(moved, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(moved, 0, 255), np.uint8)
 
 
 def network_inputs(inspector: Inspector, paths: Sequence[Path]) -> list[FloatArray]:
@@ -164,5 +165,5 @@ def network_inputs(inspector: Inspector, paths: Sequence[Path]) -> list[FloatArr
     """
     bit_depth = inspector.manifest.preprocessing.bit_depth
     given = [inspector.input_of(read_image(path, bit_depth=bit_depth), str(path)) for path in paths]
-    inputs = [part for one in given for part in getattr(one, "inputs", (one,))]
+    inputs = [part for one in given for part in (one.inputs if isinstance(one, PartsInput) else (one,))]
     return [np.asarray(one.values[None], np.float32) for one in inputs]

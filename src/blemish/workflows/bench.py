@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from contextlib import ExitStack
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from blemish.line.precision_choice import PrecisionChoice
     from blemish.line.precision_evidence import Compared
     from blemish.line.runtime import Inspector
-    from blemish.line.stage_times import StageTimes
+    from blemish.line.speed import Speed
 
 _MOST_COMPARED, _FEWEST, _STEADY = 60, 8, 100
 
@@ -57,11 +57,7 @@ class BenchResult(Outcome):
 
     Attributes:
         processor, device, precision: what the times are of.
-        times: of the stages.
-        one_stream, all_streams: photographs a second, by one inspector and by `streams` of them.
-        streams: as many as cores.
-        memory: the process's peak so far, in bytes; None where the system does not say it.
-        energy: why it cannot be read; None where it can.
+        speed: times, throughput, memory.
         parity: float32 here, beside another implementation.
         compared: precisions beside float32; None where there were no photographs to compare on.
         not_compared: why a precision, or all of them, were not; a sentence each.
@@ -71,12 +67,7 @@ class BenchResult(Outcome):
     processor: str
     device: str
     precision: str
-    times: StageTimes
-    one_stream: float
-    all_streams: float
-    streams: int
-    memory: int | None
-    energy: str | None
+    speed: Speed
     parity: MachineParity
     compared: Compared | None
     not_compared: tuple[str, ...]
@@ -94,10 +85,7 @@ class BenchResult(Outcome):
             kept = {**self.chosen[0].model_dump(mode="json"), "file": str(self.chosen[1])}
         return {
             **{name: getattr(self, name) for name in ("processor", "device", "precision")},
-            **self.times.to_json(),
-            "photographs_per_second": {"1": self.one_stream, str(self.streams): self.all_streams},
-            "memory_bytes": self.memory,
-            "energy": self.energy,
+            **self.speed.to_json(),
             "parity": {**vars(self.parity), "holds": self.parity.holds},
             "precisions": None if self.compared is None else self.compared.to_json(),
             "not_compared": list(self.not_compared),
@@ -114,11 +102,10 @@ def bench(request: BenchRequest) -> BenchResult:
         BlemishError: a file cannot be written.
     """
     from blemish.core.devices import processor_name
-    from blemish.core.energy import EnergyMeter
-    from blemish.line.artifact import read_artifact
+    from blemish.line.artifact import read_artifact, write_artifact
+    from blemish.line.inspector_network import inspector_network
     from blemish.line.machine_parity import machine_parity
-    from blemish.line.runtime import Inspector
-    from blemish.line.stage_times import stage_times, throughput
+    from blemish.line.speed import measured_speed
 
     keeps = request.write or request.out is not None
     if keeps and (request.photographs is None or request.precision != AUTO):
@@ -129,34 +116,27 @@ def bench(request: BenchRequest) -> BenchResult:
     processor = processor_name(request.device)
     artifact = read_artifact(request.inspector)
     parity = machine_parity(artifact, Execution(request.device))
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blemish-bench-")))
+    with tempfile.TemporaryDirectory(prefix="blemish-bench-") as made:
+        folder = Path(made)
         good = _photographs(request.photographs, artifact.manifest) if request.photographs else ()
         compared, missing = None, ["Precisions were not compared: add --photographs FOLDER, of good parts."]
         if good:
             compared, missing, artifact = _compared(request, artifact, good, folder)
         best = compared.best.precision if compared and request.precision == AUTO else request.precision
         execution = Execution(request.device, "f32" if best == AUTO else best)
-        inspector = Inspector(artifact, execution)
-        timed = good or (_grey_picture(inspector, folder),)
-        with task("Timing"):
-            times = stage_times(inspector, timed, request.count)
-            one = throughput([inspector], timed, request.count)
-            streams = _cores()
-            single = replace(execution, threads=1)
-            several = [Inspector(artifact, single) for _ in range(streams)]
-            every = throughput(several, timed, request.count)
+        inspector_network(artifact, execution)  # what cannot be run is said here, not by another process
+        copied = folder / "inspector.blemish"
+        write_artifact(copied, artifact.manifest, artifact.members)
+        timed = good or (_grey_picture(artifact.manifest, folder),)
+        # In a process of its own, whose memory and threads are those of an inspector alone.
+        with task("Timing"), ProcessPoolExecutor(1, get_context("spawn")) as own:
+            speed = own.submit(measured_speed, copied, execution, timed, request.count).result()
     chosen = _kept(request, artifact, compared, processor) if keeps and compared else None
     return BenchResult(
         processor=processor,
         device=request.device,
         precision=execution.precision,
-        times=times,
-        one_stream=one,
-        all_streams=every,
-        streams=streams,
-        memory=_peak_memory(),
-        energy=EnergyMeter().trouble,
+        speed=speed,
         parity=parity,
         compared=compared,
         not_compared=tuple(missing),
@@ -277,31 +257,15 @@ def _kept(
     return choice, out
 
 
-def _grey_picture(inspector: Inspector, folder: Path) -> Path:
+def _grey_picture(manifest: Manifest, folder: Path) -> Path:
     """A picture of noise, of the size that the inspector looks at, as PNG."""
     import cv2
     import numpy as np
 
     from blemish.core.storage import write_bytes
 
-    contract = inspector.manifest.preprocessing
+    contract = manifest.preprocessing
     noise = np.random.default_rng(0).integers(96, 160, (contract.height, contract.width, 3), np.uint8)
     path = folder / "noise.png"
     write_bytes(path, cv2.imencode(".png", noise)[1].tobytes())
     return path
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _peak_memory() -> int | None:
-    """Most memory that this process has held, in bytes."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak

@@ -1,11 +1,13 @@
-"""How long each stage of an inspection takes, on the machine that it is asked on."""
+"""How fast an inspector is on the machine that it is asked on: stages, throughput, memory, energy."""
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +15,9 @@ from typing import Any, Final
 import numpy as np
 
 from blemish.core.energy import EnergyMeter
+from blemish.core.execution import Execution
 from blemish.core.images import DEFAULT_LIMITS, read_content
+from blemish.line.artifact import read_artifact
 from blemish.line.runtime import Inspector
 
 STAGES: Final = ("read", "decode", "preprocess", "network", "judge")
@@ -29,11 +33,13 @@ class StageTimes:
         milliseconds: of each photograph, by stage and for `ALL`.
         cpu_milliseconds: of all cores, the mean for one photograph.
         joules: the mean for one photograph, of the whole processor; None where it cannot be read.
+        no_joules: why not, in one sentence.
     """
 
     milliseconds: dict[str, list[float]]
     cpu_milliseconds: float
     joules: float | None
+    no_joules: str | None
 
     def percentiles(self, stage: str) -> tuple[float, float]:
         """Median and 99th percentile of a stage, in milliseconds."""
@@ -48,7 +54,51 @@ class StageTimes:
             "stages_ms": {name: {"median": p50, "p99": p99} for name, (p50, p99) in named.items()},
             "cpu_ms": self.cpu_milliseconds,
             "joules": self.joules,
+            "no_joules": self.no_joules,
         }
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast an inspector is.
+
+    Attributes:
+        times: of the stages.
+        one_stream, all_streams: photographs a second, by one inspector and by `streams` of them.
+        streams: as many as cores, each on one thread.
+        memory: the process's peak with all of them, in bytes; None where the system does not say it.
+    """
+
+    times: StageTimes
+    one_stream: float
+    all_streams: float
+    streams: int
+    memory: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-ready values."""
+        return {
+            **self.times.to_json(),
+            "photographs_per_second": {"1": self.one_stream, str(self.streams): self.all_streams},
+            "memory_bytes": self.memory,
+        }
+
+
+def measured_speed(path: Path, execution: Execution, photographs: Sequence[Path], count: int) -> Speed:
+    """Time `count` photographs three times: stage by stage, in one stream, and in as many as cores.
+
+    Raises:
+        ArtifactError, UsageError: the inspector cannot be run so.
+        ImageError: a photograph cannot be used.
+    """
+    artifact = read_artifact(path)
+    inspector = Inspector(artifact, execution)
+    times = stage_times(inspector, photographs, count)
+    one = throughput([inspector], photographs, count)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    single = replace(execution, threads=1)
+    several = [Inspector(artifact, single) for _ in range(cores)]
+    return Speed(times, one, throughput(several, photographs, count), cores, peak_memory())
 
 
 def stage_times(inspector: Inspector, paths: Sequence[Path], count: int) -> StageTimes:
@@ -64,7 +114,7 @@ def stage_times(inspector: Inspector, paths: Sequence[Path], count: int) -> Stag
     busy, joules = time.process_time() - started, meter.joules()
     columns = [[1e3 * value for value in column] for column in zip(*rows, strict=True)]
     times = dict(zip(STAGES, columns, strict=True)) | {ALL: [1e3 * sum(row) for row in rows]}
-    return StageTimes(times, 1e3 * busy / count, None if joules is None else joules / count)
+    return StageTimes(times, 1e3 * busy / count, None if joules is None else joules / count, meter.trouble)
 
 
 def _staged(inspector: Inspector, path: Path) -> tuple[float, ...]:
@@ -105,3 +155,13 @@ def throughput(inspectors: Sequence[Inspector], paths: Sequence[Path], count: in
 
 def _around(paths: Sequence[Path], count: int) -> list[Path]:
     return list(islice(chain.from_iterable(repeat(paths)), count))
+
+
+def peak_memory() -> int | None:
+    """Most memory that this process has held, in bytes; None where the system does not say it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
