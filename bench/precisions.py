@@ -10,6 +10,7 @@ nothing: the last columns say what each precision makes of at most 60 of them.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import tempfile
 from dataclasses import replace
@@ -31,6 +32,7 @@ from blemish.making.quantisation import quantised
 from blemish.workflows.bench import painted_beside
 
 PERFORMANCE = ROOT / "docs" / "performance.md"
+REAL_DATA = os.environ.get("BLEMISH_REAL_DATA") or ROOT.parent / "shared" / "data"
 SETS = ("metal_plate", "screw", "magnetic_tile")
 MOST = 60
 HEADER = (
@@ -48,13 +50,13 @@ def fitted(data: Path, work: Path) -> tuple[Path, list[Path]]:
     """An inspector of three quarters of the good training photographs, and the other quarter."""
     good = list_images(data / "train" / "good")
     held = good[::4]
-    folder = work / data.name / "good"
+    folder = work / data.name / "train" / "good"
     folder.mkdir(parents=True)
     for path in good:
         if path not in held:
             shutil.copy(path, folder)
     out = work / f"{data.name}.blemish"
-    run_blemish("fit", folder, "--good", "good", "--out", out, "--json", cache=work / "cache")
+    run_blemish("fit", work / data.name, "--out", out, "--json", cache=work / "cache")
     return out, held
 
 
@@ -115,7 +117,7 @@ def measured(data: Path, work: Path) -> tuple[list[list[str]], Compared]:
 def main() -> None:
     """Measure, print, and with --write put the table into the page."""
     parser = argparse.ArgumentParser(description="What precisions are worth, as a Markdown table.")
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=Path(REAL_DATA))
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--write", action="store_true", help="write into docs/performance.md")
     options = parser.parse_args()

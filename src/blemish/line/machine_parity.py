@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from blemish.core.devices import available_precisions
 from blemish.core.execution import Execution
 from blemish.core.network import Engine, engine_for
 from blemish.line.artifact import MODEL, SCORING, Artifact
@@ -22,7 +23,7 @@ class MachineParity:
     """How far this machine's float32 is from another implementation's.
 
     Attributes:
-        against: the other one; empty where there is none here.
+        against: the other one, or why nothing was compared.
         max_relative_error: relative to the largest value of an output; None where nothing was compared.
     """
 
@@ -38,7 +39,7 @@ class MachineParity:
     def sentence(self) -> str:
         """What came of it."""
         if self.max_relative_error is None:
-            return "not checked, as there is no second implementation here: pip install onnxruntime"
+            return f"not checked, as {self.against}"
         word = "as it must be" if self.holds else f"more than the {TOLERANCE:.0e} that are allowed"
         return f"float32 is within {self.max_relative_error:.1e} of {self.against}, {word}"
 
@@ -47,15 +48,17 @@ def machine_parity(artifact: Artifact, execution: Execution) -> MachineParity:
     """Run an artifact's graphs on seeded noise in float32: on the CPU beside ONNX Runtime, elsewhere beside the CPU.
 
     Raises:
-        UsageError: the device is not there, or has no float32.
+        UsageError: the device is not there.
         RuntimeError: a graph cannot be run.
     """
     execution = replace(execution, precision="f32")
+    if "f32" not in available_precisions(execution.device):
+        return MachineParity(f"the device {execution.device} has no float32", None)
     if execution.device == "cpu":
         try:
             import onnxruntime
         except ImportError:
-            return MachineParity("", None)
+            return MachineParity("there is no second implementation here: pip install onnxruntime", None)
         against = f"ONNX Runtime {onnxruntime.__version__}"
     else:
         against = "OpenVINO on the CPU"
