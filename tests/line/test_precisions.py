@@ -228,6 +228,31 @@ def test_a_station_outlives_a_lost_device(
     assert log.count("The device gpu failed") == 1
 
 
+@pytest.mark.usefixtures("gpu_that_is_lost")
+def test_a_server_outlives_a_lost_device_and_tells_it(
+    fitted: Path, photographs: Sequence[Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("fastapi", reason="the extra [serve] is not installed")
+    from blemish.server.service import Service
+    from blemish.server.settings import ServerSettings
+    from blemish.station.photograph import Photograph
+
+    service = Service(ServerSettings(home=tmp_path / "home", workers=1, device="gpu", precision="f32"))
+    try:
+        name = service.inspectors.keep_or_activate(fitted).name
+        service.start()
+        assert b"blemish_device_well 1.0" in service.metrics.text() and not service.troubles
+        sent = [Photograph(path.read_bytes(), path.name) for path in photographs[:4]]
+        answers = service.inspect(sent, name)
+        scores = [one.record.score for one in answers if hasattr(one, "record")]
+        plain = Inspector.load(fitted)
+        assert scores == [plain.inspect(path).score for path in photographs[:4]]
+        assert b"blemish_device_well 0.0" in service.metrics.text()
+        assert any("device is lost" in sentence for sentence in service.troubles)
+    finally:
+        service.stop()
+
+
 def test_a_station_and_a_server_without_the_device_do_not_begin(
     fitted: Path, photographs: Sequence[Path], tmp_path: Path, blemish: Callable[..., Any]
 ) -> None:
