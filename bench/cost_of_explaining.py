@@ -17,6 +17,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from blemish.core.execution import Execution
 from blemish.core.network import CompiledNetwork
 from blemish.detectors.reconstruction.cae import ConvolutionalAutoencoderNetwork
 from blemish.detectors.reconstruction.head import ReconstructionHead, Shown
@@ -57,7 +58,7 @@ def timed(run: Callable[[np.ndarray], object], image: np.ndarray) -> float:
 
 def operations(network: CompiledNetwork) -> int:
     """Operations of the compiled graph, inputs and outputs among them."""
-    return len(network._compiled.get_runtime_model().get_ops())
+    return len(network._engine._compiled.get_runtime_model().get_ops())
 
 
 def main() -> None:
@@ -70,13 +71,13 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|")
     for name, (size, before, with_it, output) in networks().items():
-        example = torch.zeros(1, 3, size, size)
+        example, one_thread = torch.zeros(1, 3, size, size), Execution(threads=1)
         image = np.random.default_rng(0).random((1, 3, size, size)).astype(np.float32)
-        old = CompiledNetwork(to_onnx(before, example, ("score", "map")), 1)
+        old = CompiledNetwork(to_onnx(before, example, ("score", "map")), one_thread)
         model = to_onnx(with_it, example, ("score", "map", output))
-        plain = CompiledNetwork(model, 1, ("score", "map"))
+        plain = CompiledNetwork(model, one_thread, ("score", "map"))
         started = time.perf_counter()
-        whole = CompiledNetwork(model, 1)
+        whole = CompiledNetwork(model, one_thread)
         compiling = 1000 * (time.perf_counter() - started)
         for one in (old, plain, whole):
             one(image)

@@ -11,23 +11,19 @@ import argparse
 import os
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
 from measuring.command import run_blemish
 from measuring.pages import MEASUREMENTS, README, origin, table, write_block
 
 from blemish.core.images import list_images, read_image
 from blemish.line.runtime import Inspector
+from blemish.line.speed import ALL, StageTimes, stage_times
 
 CORES = 2
 STARTS = 7
 STEADY = 200
-STEPS = ("decode", "preprocess", "network", "judge")
-Value = TypeVar("Value")
 
 
 def fitted_washer(work: Path) -> tuple[Path, Path]:
@@ -50,37 +46,6 @@ def starts(inspector: Path, photographs: Sequence[Path], count: int) -> dict[str
     return {"`blemish inspect` of one photograph": inspect, "`blemish --help`": told}
 
 
-def steady(inspector: Path, photographs: Sequence[Path], count: int) -> tuple[dict[str, list[float]], float]:
-    """Milliseconds of each step over `count` photographs after a warm-up, and CPU milliseconds for each."""
-    loaded = Inspector.load(inspector, threads=CORES)
-    contract = loaded.manifest.preprocessing
-    times: dict[str, list[float]] = {step: [] for step in STEPS}
-
-    def timed(step: str, work: Callable[[], Value]) -> Value:
-        started = time.perf_counter()
-        result = work()
-        times[step].append(1e3 * (time.perf_counter() - started))
-        return result
-
-    def inspect(path: Path) -> None:
-        image = timed("decode", lambda: read_image(path, bit_depth=contract.bit_depth))
-        given = timed("preprocess", lambda: loaded.input_of(image))
-        prediction = timed("network", lambda: loaded.predict_input(given))
-        timed("judge", lambda: loaded.judge(prediction, image.shape[1], image.shape[0]))
-
-    paths = (list(photographs) * count)[:count]
-    for path in paths[:5]:
-        inspect(path)
-    for values in times.values():
-        values.clear()
-    started = time.process_time()
-    for path in paths:
-        inspect(path)
-    busy = 1e3 * (time.process_time() - started) / count
-    times["all steps"] = [sum(one) for one in zip(*(times[step] for step in STEPS), strict=True)]
-    return times, busy
-
-
 def start_rows(seconds: dict[str, list[float]]) -> list[list[str]]:
     """Table rows of whole processes."""
     return [
@@ -89,12 +54,12 @@ def start_rows(seconds: dict[str, list[float]]) -> list[list[str]]:
     ]
 
 
-def steady_rows(times: dict[str, list[float]]) -> list[list[str]]:
-    """Table rows of the steps, with their share of the whole."""
-    whole = sum(times["all steps"])
+def steady_rows(times: StageTimes) -> list[list[str]]:
+    """Table rows of the stages, with their share of the whole."""
+    whole = sum(times.milliseconds[ALL])
     rows = []
-    for name, values in times.items():
-        p50, p99 = np.percentile(values, [50, 99])
+    for name, values in times.milliseconds.items():
+        p50, p99 = times.percentiles(name)
         rows.append([name, f"{p50:.1f}", f"{p99:.1f}", f"{sum(values) / whole:.0%}"])
     return rows
 
@@ -118,31 +83,28 @@ def main() -> None:
             inspector, folder = fitted_washer(Path(work))
         photographs = list_images(folder)
         seconds = starts(inspector, photographs, options.starts)
-        times, busy = steady(inspector, photographs, options.steady)
+        times = stage_times(Inspector.load(inspector, threads=CORES), photographs, options.steady)
         contract = Inspector.load(inspector).manifest.preprocessing
         height, width = read_image(photographs[0]).shape[:2]
-    report(
-        seconds, times, busy, f"{width} x {height}", f"{contract.width} x {contract.height}", options.write
-    )
+    report(seconds, times, f"{width} x {height}", f"{contract.width} x {contract.height}", options.write)
 
 
 def report(
     seconds: dict[str, list[float]],
-    times: dict[str, list[float]],
-    busy: float,
+    times: StageTimes,
     photograph: str,
     size: str,
     write: bool,
 ) -> None:
     """Print the tables, and write them if asked for."""
     cold, told = (statistics.median(values) for values in seconds.values())
-    p50, p99 = np.percentile(times["all steps"], [50, 99])
+    (p50, p99), busy = times.percentiles(ALL), times.cpu_milliseconds
     cost = (
         f"Photographs of {photograph} pixels, read at {size}, on {CORES} cores: {busy:.0f} ms of CPU time "
         f"for each, which {CORES} cores could share in {busy / CORES:.0f} ms."
     )
     starting = table(("whole process", "runs", "median, s", "slowest, s"), start_rows(seconds))
-    stepwise = table(("step", "median, ms", "99th percentile, ms", "share of the time"), steady_rows(times))
+    stepwise = table(("stage", "median, ms", "99th percentile, ms", "share of the time"), steady_rows(times))
     text = f"{starting}\n\n{stepwise}\n\n{cost}\n\n{origin()}"
     print(text)
     if not write:

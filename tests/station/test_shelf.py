@@ -13,6 +13,7 @@ import pytest
 
 from blemish.core.conformal import Calibration
 from blemish.core.errors import ArtifactError, BlemishError, NotFoundError, UsageError
+from blemish.core.execution import Execution
 from blemish.core.storage import file_digest
 from blemish.line.artifact import array_content, write_artifact
 from blemish.line.decision import by_rates
@@ -184,13 +185,13 @@ def test_a_version_is_loaded_only_if_it_is_what_was_added(
 ) -> None:
     found = shelf.add(fitted, name="washer")
     image = np.zeros((128, 128, 3), np.uint8)
-    assert np.isfinite(CompiledInspectors(1).get(found).inspect(image).score)
+    assert np.isfinite(CompiledInspectors(Execution(threads=1)).get(found).inspect(image).score)
     shutil.copy(write_inspector(tmp_path / "other.blemish"), found.path)
     with pytest.raises(ArtifactError, match="is not the file that was added"):
-        CompiledInspectors(1).get(found)
+        CompiledInspectors(Execution(threads=1)).get(found)
     found.path.unlink()
     with pytest.raises(ArtifactError, match="does not exist"):
-        CompiledInspectors(1).get(found)
+        CompiledInspectors(Execution(threads=1)).get(found)
 
 
 def test_a_folder_that_cannot_be_written_leaves_no_version(

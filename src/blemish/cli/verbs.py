@@ -17,6 +17,7 @@ VERBS = {
     "decide": "Show or change where an inspector rejects.",
     "learn": "Learn from corrections, and replay that on the past.",
     "view": "Show or narrow what an inspector looks at.",
+    "bench": "Measure an inspector on this machine, and choose its precision.",
     "export": "Write an inspector as one graph for other runtimes.",
     "station": "Run a station: photographs come in, verdicts go out.",
     "capture": "Collect photographs to learn from, out of a folder, a video or a camera.",

@@ -1,23 +1,17 @@
-"""A compiled ONNX network on the CPU, through OpenVINO."""
+"""A compiled ONNX network: on the CPU, or on a device that may be lost while it runs."""
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
-from typing import Any
+from dataclasses import replace
+from typing import Protocol
 
-import numpy as np
-
+from blemish.core.devices import PROVIDERS, require_execution
+from blemish.core.execution import Execution
+from blemish.core.progress import say
 from blemish.core.types import FloatArray
 
-# OpenVINO would report usage over the network.
-os.environ.setdefault("OPENVINO_TELEMETRY_OPT_OUT", "1")
-
-
 _usual_threads: int | None = None
-_STARTING = threading.Lock()
 
 
 def limit_threads(threads: int | None) -> None:
@@ -26,44 +20,75 @@ def limit_threads(threads: int | None) -> None:
     _usual_threads = threads
 
 
-class CompiledNetwork:
-    """Runs an ONNX model of fixed input shape, one image at a time, in float32.
+class Engine(Protocol):
+    """Who computes: `OpenVinoEngine` or `OnnxRuntimeEngine`."""
 
-    OpenVINO would run bfloat16 by default on CPUs that have it, which moves features by 1 to 3 %: precision is
-    therefore asked for.
+    def __call__(self, image: FloatArray) -> list[FloatArray]:
+        """Outputs in order; a RuntimeError where the device failed."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the input."""
+
+    @property
+    def outputs(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each output by its name."""
+
+
+class CompiledNetwork:
+    """Runs an ONNX model of fixed input shape, one image at a time, by default in float32 on the CPU.
+
+    A device other than the CPU that fails while it runs is given up: the same image and all that follow are computed
+    on the CPU, in float32, of the same model. Whoever watches is told in a sentence, which `lost` keeps.
 
     Args:
         model: ONNX.
-        threads: CPU threads; all when None.
+        execution: device, precision and threads.
         outputs: names of those that are computed, in the model's order; all when None. What the others alone need is
             not computed.
 
+    Attributes:
+        lost: what became of the device, in one sentence; None while all is well.
+
     Raises:
-        RuntimeError: it cannot be run here, or has no such output.
+        UsageError: the device is not there, or cannot compute in that precision.
+        RuntimeError: the model cannot be run here, or has no such output.
     """
 
     def __init__(
-        self, model: bytes, threads: int | None = None, outputs: Sequence[str] | None = None
+        self, model: bytes, execution: Execution | None = None, outputs: Sequence[str] | None = None
     ) -> None:
-        core = _core()
-        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-        threads = threads or _usual_threads
-        if threads:
-            settings["INFERENCE_NUM_THREADS"] = threads
-            # Pinned, the threads of all networks would share the first cores, and the others stand idle.
-            settings["ENABLE_CPU_PINNING"] = False
-        read = core.read_model(model)
-        if outputs is not None:
-            _keep_outputs(read, outputs)
-        compiled = core.compile_model(read, "CPU", settings)
-        self._request = compiled.create_infer_request()
-        self._compiled = compiled
-        self._outputs = len(compiled.outputs)
+        asked = execution or Execution()
+        self._execution = replace(asked, threads=asked.threads or _usual_threads)
+        self.lost: str | None = None
+        self._spare: tuple[bytes, Sequence[str] | None] | None = None
+        if self._execution.device != "cpu":
+            self._spare = model, outputs
+        self._engine = engine_for(model, self._execution, outputs)
 
     def __call__(self, image: FloatArray) -> list[FloatArray]:
         """Outputs in order for a 1 x 3 x H x W float32 image; the arrays are copies."""
-        self._request.infer({0: np.ascontiguousarray(image)})
-        return [np.array(self._request.get_output_tensor(index).data) for index in range(self._outputs)]
+        try:
+            return self._engine(image)
+        except RuntimeError as error:
+            if self._spare is None:
+                raise
+            return self._on_the_cpu(image, error)
+
+    def _on_the_cpu(self, image: FloatArray, error: RuntimeError) -> list[FloatArray]:
+        """Outputs for an image at which the device failed; where the CPU fails too, it was not the device."""
+        assert self._spare is not None
+        model, outputs = self._spare
+        spare = engine_for(model, Execution(threads=self._execution.threads), outputs)
+        said = spare(image)
+        self._engine, self._spare = spare, None
+        cause = (str(error).splitlines() or ["no reason given"])[0]
+        self.lost = (
+            f"The device {self._execution.device} failed ({cause}): the CPU goes on in its place, slower, until this "
+            "is started anew."
+        )
+        say(self.lost)
+        return said
 
     def each(self, images: Iterable[FloatArray]) -> Iterator[FloatArray]:
         """The first output for each of several images, in order; only one is held at a time."""
@@ -73,38 +98,27 @@ class CompiledNetwork:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of the input; a RuntimeError where the model leaves it open."""
-        return tuple(self._compiled.inputs[0].shape)
+        return self._engine.input_shape
 
     @property
     def outputs(self) -> dict[str, tuple[int, ...]]:
         """Shape of each output by its name, in order; a RuntimeError where the model leaves one open."""
-        return {output.get_any_name(): tuple(output.shape) for output in self._compiled.outputs}
+        return self._engine.outputs
 
 
-def _keep_outputs(model: Any, names: Sequence[str]) -> None:
-    """Take all other outputs off a model that was read.
+def engine_for(model: bytes, execution: Execution, outputs: Sequence[str] | None) -> Engine:
+    """The engine of a device.
 
     Raises:
-        RuntimeError: it has none of a name.
+        UsageError: the device is not there, or cannot compute in that precision.
+        RuntimeError: the model cannot be run on it.
     """
-    known = {output.get_any_name(): output.get_node() for output in model.outputs}
-    if missing := [name for name in names if name not in known]:
-        raise RuntimeError(f"it has no output {missing[0]}")
-    for name, result in known.items():
-        if name not in names:
-            model.remove_result(result)
+    if execution != Execution(threads=execution.threads):
+        require_execution(execution)
+    if execution.device in PROVIDERS:
+        from blemish.core.onnxruntime_engine import OnnxRuntimeEngine
 
+        return OnnxRuntimeEngine(model, execution, outputs)
+    from blemish.core.openvino_engine import OpenVinoEngine
 
-def _core() -> Any:
-    with _STARTING:
-        return _started_core()
-
-
-@cache
-def _started_core() -> Any:
-    import openvino
-
-    # Two threads that hand over their first array at the same moment would wait for each other for ever: the
-    # binding (seen in OpenVINO 2026.4) makes a static value under a lock of its own and the interpreter's.
-    openvino.Tensor(np.zeros(1, np.float32)).data[:] = 0
-    return openvino.Core()
+    return OpenVinoEngine(model, execution, outputs)

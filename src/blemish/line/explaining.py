@@ -13,6 +13,7 @@ import numpy as np
 
 from blemish.core.calibration import percentile
 from blemish.core.errors import ArtifactError, BlemishError, UsageError
+from blemish.core.execution import Execution
 from blemish.core.network import CompiledNetwork
 from blemish.core.types import ByteArray, FloatArray, Prediction, mean_probability
 from blemish.line.artifact import MODEL, Artifact
@@ -123,7 +124,7 @@ class ExplainingNetwork:
     def _network(self) -> CompiledNetwork:
         try:
             names = (*self._detector.outputs, *self._detector.explains)
-            network = CompiledNetwork(self._model, self._threads, names)
+            network = CompiledNetwork(self._model, Execution(threads=self._threads), names)
             shapes = network.outputs
         except RuntimeError as error:
             raise self._unusable(str(error).splitlines()[0]) from error

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from blemish.core.errors import ArtifactError
+from blemish.core.execution import Execution
 from blemish.core.network import CompiledNetwork
 from blemish.core.types import ByteArray, FloatArray
 from blemish.line.artifact import FEATURES, Artifact
@@ -56,7 +57,7 @@ class BackboneFeatures:
                 "fit it anew."
             )
         try:
-            network = CompiledNetwork(self._model, self._threads)
+            network = CompiledNetwork(self._model, Execution(threads=self._threads))
             shape, maps = network.input_shape, list(network.outputs.values())
         except RuntimeError as error:
             raise self._unusable(str(error).splitlines()[0]) from error

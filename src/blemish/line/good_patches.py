@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pydantic import FailFast, Field, ValidationError, model_validator
 
 from blemish.core.errors import ArtifactError, ImageError, UsageError
+from blemish.core.execution import Execution
 from blemish.core.images import DecodeLimits, decode_image
 from blemish.core.network import CompiledNetwork
 from blemish.core.records import Record, Sha256, Text
@@ -207,7 +208,9 @@ class GoodPatches:
     @functools.cached_property
     def _network(self) -> CompiledNetwork:
         try:
-            network = CompiledNetwork(self._artifact.content(MODEL), self._threads, (NEAREST,))
+            network = CompiledNetwork(
+                self._artifact.content(MODEL), Execution(threads=self._threads), (NEAREST,)
+            )
             (shape,) = network.outputs.values()
         except RuntimeError as error:
             raise self._unusable(str(error).splitlines()[0]) from error

@@ -23,6 +23,7 @@ from blemish.core.records import Finite, Moment, NotNegative, Record, Sha256, Te
 from blemish.line.correction import CorrectionsRecord
 from blemish.line.decision import MOST_DECISIONS, Decision
 from blemish.line.pixel_decision import PixelDecision
+from blemish.line.precision_choice import MOST_CHOICES, PrecisionChoice
 from blemish.line.suitability import Suitability
 from blemish.view.preprocessing import Preprocessing
 from blemish.view.quantities import millimetres_per_pixel
@@ -232,7 +233,8 @@ class Manifest(Record):
     """All that an artifact says of itself; immutable, and refused when any field is unknown or out of range.
 
     `members` is filled in by `blemish.line.artifact.write_artifact`. The last of the `decisions` is in effect. Without
-    `suitability`, as in older artifacts, every photograph is judged. `corrections` says what was learnt since the fit.
+    `suitability`, as in older artifacts, every photograph is judged. `corrections` says what was learnt since the fit,
+    `precisions` what was chosen on processors since.
     Where the network reads `features`, of `preprocessing` only the bit depth counts for its input; height and width are
     those of its map.
     """
@@ -249,6 +251,7 @@ class Manifest(Record):
     libraries: dict[Text, Text]
     parity: ParityRecord
     corrections: CorrectionsRecord | None = None
+    precisions: Annotated[tuple[PrecisionChoice, ...], FailFast(), Field(max_length=MOST_CHOICES)] = ()
     members: Annotated[tuple[Member, ...], FailFast()] = ()
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, Self
@@ -14,9 +14,9 @@ import numpy.typing as npt
 from blemish.core.calibration import percentile
 from blemish.core.conformal import Calibration
 from blemish.core.errors import ArtifactError, BlemishError
+from blemish.core.execution import AUTO, Execution
 from blemish.core.image_inputs import ImageInput, pixels_of
 from blemish.core.images import DEFAULT_LIMITS, DecodedPhotograph, DecodeLimits, read_content
-from blemish.core.network import CompiledNetwork
 from blemish.core.types import (
     NONE_OF_THESE,
     ByteArray,
@@ -26,7 +26,7 @@ from blemish.core.types import (
     Verdict,
     mean_probability,
 )
-from blemish.line.artifact import MODEL, SCORING, Artifact, read_artifact, write_artifact
+from blemish.line.artifact import Artifact, read_artifact, write_artifact
 from blemish.line.decision import Decision
 from blemish.line.defect_scores import score_defects
 from blemish.line.explaining import ExplainingNetwork, explanation_by
@@ -35,6 +35,7 @@ from blemish.line.features import BackboneFeatures
 from blemish.line.good_patches import GoodPatches
 from blemish.line.ignoring import ignoring
 from blemish.line.inspection import Inspection
+from blemish.line.inspector_network import inspector_network, settled
 from blemish.line.manifest import Manifest
 from blemish.line.photograph_measures import measures_of
 from blemish.line.pixel_policy import PixelPolicy, decided_whole, pixel_policy_of
@@ -51,7 +52,6 @@ from blemish.line.rows import (
     require_computable,
 )
 from blemish.line.suitability import CHECKS, OF_THE_FILE, KnownPhotographs
-from blemish.line.tiled import TiledNetwork
 
 
 class Inspector:
@@ -66,9 +66,10 @@ class Inspector:
         features: the backbone inside the artifact, compiled when first asked for.
         good_patches: what the artifact keeps of its memory bank, opened when first asked for.
         history: losses of each epoch of the training; empty where there was none.
+        execution: device, precision and threads of its network.
     """
 
-    def __init__(self, artifact: Artifact, threads: int | None = None) -> None:
+    def __init__(self, artifact: Artifact, execution: Execution | None = None) -> None:
         self.path = artifact.path
         self.manifest: Manifest = artifact.manifest
         self._as_read = artifact.manifest
@@ -77,6 +78,8 @@ class Inspector:
         calibration = self.manifest.calibration
         self.map_scale = (calibration.map_low, calibration.map_high)
         self.history = artifact.history()
+        self.execution = settled(self.manifest, execution or Execution())
+        threads = self.execution.threads
         self.features = BackboneFeatures(artifact, threads)
         self.good_patches = GoodPatches(artifact, threads)
         self.calibration = artifact.calibration()
@@ -87,25 +90,39 @@ class Inspector:
         self._outputs = self.manifest.detector.outputs
         self._explaining = ExplainingNetwork(artifact, threads)
         try:
-            self._run = _compiled(artifact, threads)
+            # Any: a picture of bytes where it is read in tiles, else planes of float32.
+            self._network: Any = inspector_network(artifact, self.execution)
         except RuntimeError as error:
             raise ArtifactError(
                 f"{self.path} holds a network that cannot be run here ({str(error).splitlines()[0]}): fit it anew."
             ) from error
 
     @classmethod
-    def load(cls, path: Path | str, threads: int | None = None, digest: str | None = None) -> Self:
+    def load(
+        cls,
+        path: Path | str,
+        threads: int | None = None,
+        digest: str | None = None,
+        *,
+        device: str = "cpu",
+        precision: str | None = None,
+    ) -> Self:
         """Open an artifact; all that judges is opened here.
 
         Args:
             path: a `.blemish` file.
             threads: CPU threads to use; all when None.
             digest: SHA-256 that the file is known by, where it is.
+            device: where the network is computed: cpu, gpu, npu, cuda or tensorrt.
+            precision: f32, bf16, f16 or int8; when None, or "auto", what the file keeps for this processor, chosen by
+                `blemish bench --write`, and f32 where it keeps nothing.
 
         Raises:
             ArtifactError: the file is damaged, of a newer format, not one at all, or not the one that was meant.
+            UsageError: this machine has no such device, or it cannot compute so.
         """
-        return cls(read_artifact(path, digest=digest), threads)
+        execution = Execution(device, precision or AUTO, threads)
+        return cls(read_artifact(path, digest=digest), execution)
 
     def __repr__(self) -> str:
         """Name, detector, input and threshold."""
@@ -178,7 +195,7 @@ class Inspector:
 
     def _prediction(self, given: FloatArray | ByteArray) -> Prediction:
         """What the network says, its map stretched over its input."""
-        outputs = dict(zip(self._outputs, self._run(given), strict=True))
+        outputs = dict(zip(self._outputs, self._network(given), strict=True))
         if not all(np.isfinite(output).all() for output in outputs.values()):
             raise BlemishError(f"{self.path} gave a score that is not a number: fit the inspector anew.")
         detector, parts, types, type_distance = self.manifest.detector, {}, {}, None
@@ -191,6 +208,12 @@ class Inspector:
         score = float(outputs["score"].reshape(-1)[0])
         probability = mean_probability(outputs["map"]) if detector.gives_mask_probability else None
         return Prediction(score, outputs["map"], parts, types, type_distance, probability)
+
+    @property
+    def lost_device(self) -> str | None:
+        """What became of a device that failed while it ran, in one sentence; None while all is well."""
+        lost: str | None = self._network.lost
+        return lost
 
     def warm_up(self) -> None:
         """Run the network once on nothing, as its first run takes longer than the others."""
@@ -432,17 +455,3 @@ class Inspector:
         if limit is not None and prediction.type_distance is not None and prediction.type_distance > limit:
             return NONE_OF_THESE
         return max(prediction.types, key=lambda name: prediction.types[name])
-
-
-def _compiled(artifact: Artifact, threads: int | None) -> Callable[[Any], list[FloatArray]]:
-    """The network of an artifact, from `NetworkInput.values` to its outputs.
-
-    Raises:
-        ArtifactError: a graph is missing, or they do not belong together.
-        RuntimeError: one cannot be run.
-    """
-    contract, model = artifact.manifest.preprocessing, artifact.content(MODEL)
-    if contract.tiled:
-        return TiledNetwork(model, artifact.content(SCORING), contract, artifact.path, threads)
-    network = CompiledNetwork(model, threads, artifact.manifest.detector.outputs)
-    return lambda given: network(given[None])

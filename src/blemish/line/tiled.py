@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from blemish.core.errors import ArtifactError, UsageError
+from blemish.core.execution import Execution
 from blemish.core.network import CompiledNetwork
 from blemish.core.types import ByteArray, FloatArray
 from blemish.line.artifact import MODEL, SCORING
@@ -20,7 +21,8 @@ class TiledNetwork:
         scoring: ONNX, the whole picture's map in, the detector's outputs out.
         contract: preprocessing with tiles.
         path: of the artifact, for messages.
-        threads: CPU threads; all when None.
+        execution: device, precision and threads; float32 on the CPU when None. Of 8-bit ones the
+            tile's graph is, and the scoring is float32.
 
     Raises:
         ArtifactError: the graphs do not belong to these tiles.
@@ -28,11 +30,16 @@ class TiledNetwork:
     """
 
     def __init__(
-        self, model: bytes, scoring: bytes, contract: Preprocessing, path: Path, threads: int | None = None
+        self,
+        model: bytes,
+        scoring: bytes,
+        contract: Preprocessing,
+        path: Path,
+        execution: Execution | None = None,
     ) -> None:
         self._contract = contract
-        self._tile = CompiledNetwork(model, threads, ("map",))
-        self._scoring = CompiledNetwork(scoring, threads)
+        self._tile = CompiledNetwork(model, execution, ("map",))
+        self._scoring = CompiledNetwork(scoring, execution)
         try:
             parts = tiling(contract)
             self._check(MODEL, self._tile, (1, 3, parts.tile_height, parts.tile_width), path)
@@ -47,6 +54,11 @@ class TiledNetwork:
                 f"{path} cannot be used (its {name} reads {_in_words(network.input_shape)} values, and what is read in "
                 f"tiles has {_in_words(wanted)}): fit it anew."
             )
+
+    @property
+    def lost(self) -> str | None:
+        """What became of a device that failed while it ran."""
+        return self._tile.lost or self._scoring.lost
 
     def map_of(self, picture: ByteArray) -> FloatArray:
         """The map of a picture, uint8 RGB of the contract's size, put together: float32 1 x C x h x w."""

@@ -13,9 +13,9 @@ from blemish.core.errors import BlemishError
 from blemish.core.images import read_image
 from blemish.core.progress import task
 from blemish.core.types import ByteArray, FloatArray
+from blemish.line.machine_parity import TOLERANCE
 from blemish.line.runtime import Inspector
 from blemish.making.exported_graph import P_VALUE, PHOTOGRAPH, VERDICT, VERDICTS
-from blemish.making.parity import TOLERANCE
 
 Runner = Callable[[ByteArray], dict[str, FloatArray]]
 """From a photograph, uint8 RGB H x W x 3, to the graph's outputs by their names."""

@@ -20,7 +20,9 @@ from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction
 from blemish.line.artifact import KNOWN_DEFECTS, MODEL, NORMAL_BANK_SCORES, NORMAL_POOLED, Artifact
 from blemish.line.correction import MOST_REMEMBERED, Correction, CorrectionsRecord, HeadRecord
+from blemish.line.machine_parity import TOLERANCE
 from blemish.line.manifest import Manifest, ParityRecord
+from blemish.line.precision_choice import INT8_MODEL
 from blemish.line.region_statistics import area_curve
 from blemish.line.rows import NetworkInput
 from blemish.line.runtime import Inspector
@@ -42,7 +44,6 @@ from blemish.making.corrected_goods import (
     unseen_distances,
 )
 from blemish.making.known_defect_head import FEWEST_DEFECTS, farthest_mean
-from blemish.making.parity import TOLERANCE
 from blemish.view.look import Look
 from blemish.view.preprocessing import Preprocessing, standardise
 from blemish.view.regions import covered
@@ -176,9 +177,13 @@ def learn_corrections(
     )
     said = f"learnt from {len(accepted) + len(bad.digests)} corrections"
     manifest = _described(artifact.manifest, anew, record).model_copy(
-        update={"parity": _parity(graph, model, anew, [*bad.some, *adding, *accepted], added, contract)}
+        update={
+            "parity": _parity(graph, model, anew, [*bad.some, *adding, *accepted], added, contract),
+            "precisions": (),
+        }
     )
     members = artifact.members | anew.members | with_corrected(artifact, adding) | {MODEL: model}
+    members.pop(INT8_MODEL, None)  # it is of the bank before
     return Learnt(
         manifest=decided_anew(manifest, anew, by, said),
         members=members if anew.head is not None else _without_head(members),

@@ -14,13 +14,12 @@ from blemish.core.images import DEFAULT_LIMITS, read_content
 from blemish.core.network import CompiledNetwork
 from blemish.core.types import ByteArray, FloatArray
 from blemish.detectors.tiled import TileNetworks
+from blemish.line.machine_parity import TOLERANCE
 from blemish.line.manifest import FeaturesRecord, ParityRecord
 from blemish.line.rows import network_input, photograph_for
 from blemish.line.tiled import TiledNetwork
 from blemish.view.preprocessing import Preprocessing, look, standardise
 from blemish.view.tiles import tiling
-
-TOLERANCE = 1e-3
 
 
 def check_parity(

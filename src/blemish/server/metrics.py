@@ -56,6 +56,11 @@ class Metrics:
             "1 while verdicts can be logged, 0 in trouble.",
             registry=self.registry,
         )
+        self.devices = Gauge(
+            "blemish_device_well",
+            "1 while networks are computed where it was asked for, 0 once the CPU goes on for a lost device.",
+            registry=self.registry,
+        )
         self.clock = Gauge(
             "blemish_clock_trusted",
             "0 for a day after the clock was set forward, else 1.",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
+from blemish.core.execution import AS_KEPT, Execution
 from blemish.core.images import DecodeLimits, decode_image, whole_pixels
 from blemish.core.types import ByteArray
 from blemish.line.explanation import Explanation
@@ -25,12 +27,21 @@ class Reinspection:
         shelf: of the inspectors.
         images: the kept photographs.
         limits: of photographs that are decoded.
+        execution: device and precision of the line, so that scores are those of the line.
     """
 
-    def __init__(self, shelf: InspectorShelf, images: ImageStore, limits: DecodeLimits) -> None:
+    def __init__(
+        self,
+        shelf: InspectorShelf,
+        images: ImageStore,
+        limits: DecodeLimits,
+        execution: Execution = AS_KEPT,
+    ) -> None:
         self._shelf, self._images, self._limits = shelf, images, limits
-        self._shared = CompiledInspectors(threads=None)
-        self._of_gallery = CompiledInspectors(threads=1)  # its thread's own, beside the line
+        self._shared = CompiledInspectors(replace(execution, threads=None))
+        self._of_gallery = CompiledInspectors(
+            replace(execution, threads=1)
+        )  # its thread's own, beside the line
         self._turn = threading.Semaphore(1)  # heatmaps on demand leave the other cores to the line
 
     def kept(self, record: InspectionRecord) -> Photograph:

@@ -10,9 +10,13 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
 from pathlib import Path
 
+from blemish.core.devices import require_device
 from blemish.core.errors import BlemishError, OverloadedError, UsageError
+from blemish.core.execution import AUTO
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
+from blemish.line.artifact import read_manifest
+from blemish.line.precision_choice import choice_in_words
 from blemish.server.decisions import Decisions
 from blemish.server.gallery_questions import GalleryQuestions
 from blemish.server.job import Job
@@ -100,6 +104,7 @@ class Service:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
+        require_device(settings.device)
         limits = DecodeLimits(
             max_bytes=settings.max_bytes,
             max_pixels=settings.max_pixels,
@@ -146,7 +151,9 @@ class Service:
             self.images,
             self.metrics,
             self._after_commit,
+            execution=settings.execution,
         )
+        self.metrics.devices.set_function(lambda: 0 if self.queue.lost_device else 1)
         self.metrics.queued.set_function(lambda: self.queue.length)
         self.metrics.queue_size.set(settings.queue_size)
         self.inspectors = Inspectors(self.shelf, self.queue.prepare)
@@ -158,13 +165,14 @@ class Service:
             lambda: self.queue.length == 0,
             self.inspectors.activate,
             self._keep_difference,
+            settings.execution,
         )
         self.metrics.shadow_waiting.set_function(lambda: self.shadow_judge.waiting)
         self.decisions = Decisions(self.database, self.shelf, self.inspectors, self.jobs)
         self.audit = AuditLog(self.database)
         self.stations = Stations(self.home, self.database, settings)
         self.metrics.watch_stations(self.stations.statuses)
-        self.reinspection = Reinspection(self.shelf, self.images, limits)
+        self.reinspection = Reinspection(self.shelf, self.images, limits, settings.execution)
         self.part_pictures = PartPictures(PartCounts(self.database), self.images, self.reinspection)
         self.versions = Versions(self)
         self.past_defects, self.gallery_trouble = open_past_defects(
@@ -192,6 +200,9 @@ class Service:
         for version in self.shelf.active_all():
             try:
                 self.queue.prepare(version)
+                if self.settings.precision == AUTO:
+                    choices = read_manifest(version.path).precisions
+                    logger.info("%s", choice_in_words(version.name, choices, self.settings.device))
             except BlemishError as error:  # the others can judge
                 logger.error("%s", error)
         self.queue.start()
@@ -346,6 +357,7 @@ class Service:
         said = (
             ("No verdict can be logged at present: see the log.", self.queue.trouble),
             ("The clock was set: see the log.", self.clock.trouble),
+            ("A device is lost, and the CPU goes on in its place: see the log.", self.queue.lost_device),
             ("Images are not kept at present: see the log.", self.images.trouble),
             ("There is no gallery: see the log.", self.gallery_trouble),
         )

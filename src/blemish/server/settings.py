@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 
 from blemish.core.addresses import is_loopback
+from blemish.core.execution import AUTO, Execution
 from blemish.station.alarm_rate import PARTS_PER_FALSE_ALARM
 from blemish.station.buffer_size import BUFFER_MEGABYTES
+from blemish.workflows.fields import DeviceName, PrecisionName
 from blemish.workflows.request import UNLISTED, Option, Request
 
 MEBIBYTE = 2**20
@@ -51,6 +53,8 @@ class ServerSettings(Request):
     workers: int | None = Field(
         None, ge=1, le=256, description="Photographs judged at once; the cores if absent."
     )
+    device: DeviceName = "cpu"
+    precision: PrecisionName = None
     queue_size: int = Field(32, ge=1, description="Photographs accepted and not yet answered.")
     queue_bytes: Annotated[int, UNLISTED] = Field(
         512 * MEBIBYTE, ge=1, description="Bytes of those photographs, in sum."
@@ -176,6 +180,11 @@ class ServerSettings(Request):
         """Whether every request needs a key: whoever comes through a proxy is not at this machine."""
         behind = self.public_url is not None or bool(self.trusted_proxy)
         return self.require_keys or behind or not is_loopback(self.host)
+
+    @property
+    def execution(self) -> Execution:
+        """Device and precision of what judges."""
+        return Execution(self.device, self.precision or AUTO)
 
     @property
     def worker_count(self) -> int:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from blemish.core.types import Verdict
 from blemish.line.decision import Decision
+from blemish.line.precision_choice import PrecisionChoice
 
 Kind = Literal["fitted", "corrections", "regions", "decision", "same"]
 """How a version differs from another: fitted anew, it has learnt other corrections, looks at other regions, decides
@@ -53,6 +54,9 @@ class LearntDocument(BaseModel):
     calibration_method: str
     parity: float = Field(description="Largest relative difference between laboratory and line, as fitted.")
     libraries: dict[str, str]
+    precisions: list[PrecisionChoice] = Field(
+        description="What it is run in on which processor, chosen by blemish bench; elsewhere in f32."
+    )
 
 
 class CountsDocument(BaseModel):

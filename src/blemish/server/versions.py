@@ -220,6 +220,7 @@ def _learnt(manifest: Manifest) -> LearntDocument:
         calibration_method=calibration.method,
         parity=manifest.parity.max_relative_error,
         libraries=manifest.libraries,
+        precisions=list(manifest.precisions),
     )
 
 

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from typing import Self
 
+from blemish.core.execution import Execution
 from blemish.core.types import Prediction
 from blemish.line.artifact import Artifact, read_artifact
 from blemish.line.rows import NetworkInput, PartsInput
@@ -20,8 +21,8 @@ MOST_LOADED = 16
 class SharedInspector(Inspector):
     """An inspector that several threads may call; they take turns."""
 
-    def __init__(self, artifact: Artifact, threads: int | None = None) -> None:
-        super().__init__(artifact, threads)
+    def __init__(self, artifact: Artifact, execution: Execution | None = None) -> None:
+        super().__init__(artifact, execution)
         self._turn = threading.Lock()
 
     def predict_input(self, given: NetworkInput | PartsInput) -> Prediction:
@@ -40,11 +41,11 @@ class CompiledInspectors:
     """The compiled inspectors of one user of them, loaded at their first use.
 
     Args:
-        threads: CPU threads of each network; all when None.
+        execution: of each network: its device, precision and CPU threads.
     """
 
-    def __init__(self, threads: int | None) -> None:
-        self._threads = threads
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
         self._loaded: OrderedDict[str, SharedInspector] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -53,6 +54,7 @@ class CompiledInspectors:
 
         Raises:
             ArtifactError: its file is missing, damaged, or not the one that was added.
+            UsageError: this machine cannot run it so.
         """
         with self._lock:
             if found := self._loaded.get(version.digest):
@@ -61,12 +63,18 @@ class CompiledInspectors:
         # Not under the lock: those that are loaded already go on judging.
         artifact = read_artifact(version.path, digest=version.digest)
         alike = self._alike(artifact)
-        found = alike.deciding_as(artifact) if alike else SharedInspector(artifact, self._threads)
+        found = alike.deciding_as(artifact) if alike else SharedInspector(artifact, self._execution)
         with self._lock:
             self._loaded[version.digest] = found
             while len(self._loaded) > MOST_LOADED:
                 self._loaded.popitem(last=False)
         return found
+
+    @property
+    def lost_device(self) -> str | None:
+        """What became of a device that failed while it ran, in one sentence; None while all is well."""
+        with self._lock:
+            return next((one.lost_device for one in self._loaded.values() if one.lost_device), None)
 
     def _alike(self, artifact: Artifact) -> SharedInspector | None:
         """An inspector that is loaded and differs by its decision alone: compiling takes seconds and memory."""

@@ -23,6 +23,7 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from blemish.core.errors import BlemishError, ImageError, OverloadedError
+from blemish.core.execution import AS_KEPT, Execution
 from blemish.core.image_formats import FORMAT_SUFFIXES, image_format
 from blemish.core.images import DecodeLimits, whole_pixels
 from blemish.line.photograph_statistics import photograph_statistics
@@ -132,9 +133,11 @@ class InspectionQueue:
         after_commit: called with each judged photograph; must return at once.
         within_commit: called inside the transaction that logs a group, with its tasks and records in the same order:
             what it writes is on disk together with them, or not at all.
+        execution: device and precision of the networks.
 
     Attributes:
         trouble: why nothing can be logged at present, in one sentence; None when all is well.
+        lost_device: what became of a device that failed while it ran, in one sentence; None while all is well.
     """
 
     def __init__(
@@ -146,11 +149,13 @@ class InspectionQueue:
         counts: QueueCounts,
         after_commit: Callable[[Judged], None],
         within_commit: WithinCommit | None = None,
+        execution: Execution = AS_KEPT,
     ) -> None:
         self._room, self._log, self._images, self._counts = room, log, images, counts
         self._after_commit, self._within_commit = after_commit, within_commit
         self._limits = limits
         self.trouble: str | None = None
+        self.lost_device: str | None = None
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[_Finished | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
@@ -158,7 +163,7 @@ class InspectionQueue:
         self._left_at = -math.inf  # when the latest photograph was answered
         self._seconds = 0.05  # of work for one photograph, a running mean
         self._stopping = False
-        self._networks = [CompiledInspectors(threads=1) for _ in range(room.workers)]
+        self._networks = [CompiledInspectors(replace(execution, threads=1)) for _ in range(room.workers)]
         self._workers = [
             threading.Thread(target=self._work, args=(networks,), name=f"worker-{number}", daemon=True)
             for number, networks in enumerate(self._networks)
@@ -252,6 +257,7 @@ class InspectionQueue:
                 continue
             try:
                 self._finished.put(_judged(task, networks.get(task.version), self._limits, started))
+                self._tell_lost(networks.lost_device)
             except ImageError as error:
                 self._counts.refused(error.kind)
                 option = self._limits.pixels_option if "pixels" in error.detail else self._limits.bytes_option
@@ -260,6 +266,12 @@ class InspectionQueue:
             except BaseException as error:  # a worker never dies: whatever it was is the answer to this task
                 self._fail(task, error)
             self._seconds += 0.05 * (time.perf_counter() - started - self._seconds)
+
+    def _tell_lost(self, sentence: str | None) -> None:
+        """Let the log have it once that a device was lost, whichever worker met it first."""
+        if sentence is not None and self.lost_device is None:
+            self.lost_device = sentence
+            logger.warning("%s", sentence)
 
     def _commit_all(self) -> None:
         while (first := self._finished.get()) is not None:

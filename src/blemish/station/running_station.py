@@ -10,9 +10,13 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from blemish.core.devices import require_device
 from blemish.core.errors import UsageError
+from blemish.core.execution import AUTO
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
+from blemish.line.artifact import read_manifest
+from blemish.line.precision_choice import choice_in_words
 from blemish.station.active_version import ActiveVersion
 from blemish.station.clock import ClockWatch
 from blemish.station.database import Database
@@ -67,6 +71,7 @@ class RunningStation:
     def __init__(self, settings: StationSettings, home: Home, database: Database) -> None:
         self.settings, self._home, self._database = settings, home, database
         line = settings.station
+        require_device(line.device)
         self.name = line.name
         self.folder = station_folder(home, line.name)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -103,6 +108,7 @@ class RunningStation:
             self.counts,
             lambda judged: None,
             photographs.within_commit,
+            line.execution,
         )
         self._sources = [open_source(one) for one in settings.source]
         self._intake = Intake(self._sources, photographs.knows, self._has_come, self.troubles, line.queue)
@@ -125,6 +131,7 @@ class RunningStation:
             lambda: self._loop.idle,
             self._inspectors.activate,
             self._keep_difference,
+            line.execution,
         )
         self._following: ActiveVersion | None = None
         self._housekeeping = Housekeeping(self._images, self._retention, self._log, self._clock)
@@ -217,6 +224,7 @@ class RunningStation:
         if self._metadata is not None:
             follow("metadata", self._metadata.state().trouble)
         follow("photographs", self._images.trouble)
+        follow("device", self._queue.lost_device, say=False)  # the queue has said it
         self._clock.look()
         follow("clock", self._clock.trouble, say=False)  # the log has it when it is set
 
@@ -279,6 +287,9 @@ class RunningStation:
             self._inspectors, name, self._queue.prepare, self._use_version, self.troubles
         )
         version = self._following.first()
+        if line.precision == AUTO:
+            choices = read_manifest(version.path).precisions
+            logger.info("%s", choice_in_words(version.name, choices, line.device))
         self._following.start()
         return version
 

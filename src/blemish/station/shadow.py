@@ -13,8 +13,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from blemish.core.errors import ArtifactError, BlemishError, DatabaseError, NotFoundError
+from blemish.core.execution import AS_KEPT, Execution
 from blemish.core.image_formats import FORMAT_SUFFIXES, image_format
 from blemish.core.images import DecodeLimits
 from blemish.core.types import Verdict
@@ -46,6 +48,7 @@ class ShadowJudge:
         activate: lets a version judge, by whom; raises `BlemishError` where that is not possible.
         keep_photograph: called with content, suffix, the verdict beside and the record of a part of which both say
             something else, so that a person may look at it.
+        execution: device and precision of the line.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class ShadowJudge:
         is_idle: Callable[[], bool],
         activate: Callable[[str, int, str], object],
         keep_photograph: Callable[[bytes, str, Verdict, InspectionRecord], None] = lambda *_: None,
+        execution: Execution = AS_KEPT,
     ) -> None:
         self._shadows, self._shelf, self._limits = shadows, shelf, limits
         self._is_idle, self._activate, self._keep_photograph = is_idle, activate, keep_photograph
@@ -64,7 +68,8 @@ class ShadowJudge:
         self._waiting: deque[Offered] = deque()
         self._bytes = 0
         self._lock, self._wake, self._stopped = threading.Lock(), threading.Event(), threading.Event()
-        self._networks = CompiledInspectors(threads=1)
+        self._execution = replace(execution, threads=1)
+        self._networks = CompiledInspectors(self._execution)
         self._warned: set[int] = set()
         self._look_at, self._asked = -math.inf, False
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
@@ -226,4 +231,4 @@ class ShadowJudge:
             with self._lock:
                 self._waiting.clear()
                 self._bytes = 0
-            self._networks = CompiledInspectors(threads=1)
+            self._networks = CompiledInspectors(self._execution)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from blemish.core.devices import require_device
 from blemish.core.errors import BlemishError, NotFoundError
 from blemish.station.home import Home, default_home
 from blemish.station.station_settings import StationSettings
@@ -30,6 +31,7 @@ def _inspector(settings: StationSettings) -> Iterator[str]:
     from blemish.line.artifact import read_artifact
 
     line = settings.station
+    require_device(line.device)
     if (file := line.inspector_file) is not None:
         if not file.is_file():
             yield f"The inspector {file} does not exist: name a file NAME.blemish."

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from blemish.core.errors import UsageError
+from blemish.core.execution import AUTO, Execution
 from blemish.station.buffer_size import BUFFER_MEGABYTES
 from blemish.station.metadata.settings import MetadataSettings
 from blemish.station.records import NAME_PATTERN
@@ -35,6 +36,8 @@ class LineSettings(BaseModel):
             the name of an inspector that is there.
         home, database: as of the service, which may run beside it on the same; those of the environment if absent.
         workers: photographs judged at once; the cores if absent.
+        device, precision: where the networks are computed, and in which numbers; if absent on the CPU, in the precision
+            that the inspector keeps for it.
         queue: photographs that wait in the station at most; then folders wait, and cameras drop old frames.
         max_bytes, max_pixels: of a photograph.
         keep: which photographs are kept: what the page has chosen, or rejects, if absent.
@@ -52,6 +55,8 @@ class LineSettings(BaseModel):
     home: Path | None = None
     database: str | None = None
     workers: int | None = Field(None, ge=1, le=256)
+    device: Literal["cpu", "gpu", "npu", "cuda", "tensorrt"] = "cpu"
+    precision: Literal["auto", "f32", "bf16", "f16", "int8"] | None = None
     queue: int = Field(16, ge=1, le=10_000)
     max_bytes: int = Field(64 * _MEBIBYTE, ge=1)
     max_pixels: int = Field(100_000_000, ge=1)
@@ -64,6 +69,11 @@ class LineSettings(BaseModel):
     stop_seconds: float = Field(30.0, gt=0, le=600)
     log_megabytes: float = Field(5.0, gt=0, le=1000)
     log_files: int = Field(5, ge=1, le=100)
+
+    @property
+    def execution(self) -> Execution:
+        """Device and precision of what judges."""
+        return Execution(self.device, self.precision or AUTO)
 
     @property
     def inspector_file(self) -> Path | None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from blemish.core.execution import AUTO
 from blemish.core.progress import say
 from blemish.core.storage import file_digest, write_json
 from blemish.line.inspector_title import inspector_title, kept_version
 from blemish.workflows.data_request import DataRequest
-from blemish.workflows.fields import InspectorFile
+from blemish.workflows.fields import DeviceName, InspectorFile, PrecisionName
 from blemish.workflows.request import UNLISTED, Argument, Outcome
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class EvaluateRequest(DataRequest):
     category: str | None = Field(
         None, description="Of several categories in DATA, this one; the inspector's if absent."
     )
+    device: DeviceName = "cpu"
+    precision: PrecisionName = None
     title: Annotated[str | None, UNLISTED] = Field(None, description="What the report calls the inspector.")
     digest: Annotated[str | None, UNLISTED] = Field(
         None, description="SHA-256 that the inspector's file is known by."
@@ -87,10 +90,15 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
     from blemish.evaluation.report import write_report
     from blemish.evaluation.unseen import evaluate_inspector
     from blemish.line.explanation_picture import made_of
+    from blemish.line.precision_choice import choice_in_words
     from blemish.line.runtime import Inspector
     from blemish.workflows.problems import said_problems
 
-    inspector = Inspector.load(request.inspector, digest=request.digest)
+    inspector = Inspector.load(
+        request.inspector, digest=request.digest, device=request.device, precision=request.precision
+    )
+    if request.precision == AUTO:
+        say(choice_in_words(inspector.name, inspector.manifest.precisions, request.device))
     manifest = inspector.manifest
     title = request.title or inspector_title(request.inspector, inspector.name)
     if catalog is None:

@@ -131,7 +131,7 @@ def _checked(request: ExportRequest, paths: tuple[Path, ...], files: tuple[Path,
 
     runner = onnx_runner if request.to == "onnx" else openvino_runner
     try:
-        return check_export(Inspector.load(request.inspector), runner(request.graph), paths)
+        return check_export(Inspector.load(request.inspector, precision="f32"), runner(request.graph), paths)
     except BaseException:
         for file in files:  # what is not known to be right is not left behind
             file.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -38,6 +38,18 @@ GalleryLocation = Annotated[
     Field(description="Folder of the gallery, or URL of a Qdrant server. [default: gallery in BLEMISH_HOME]"),
 ]
 StationHome = Annotated[Path | None, Field(description="Folder of the station; BLEMISH_HOME if absent.")]
+DeviceName = Annotated[
+    Literal["cpu", "gpu", "npu", "cuda", "tensorrt"],
+    Field(
+        description="Where networks are computed: cpu, gpu and npu of Intel, cuda and tensorrt with the extra [cuda]."
+    ),
+]
+PrecisionName = Annotated[
+    Literal["auto", "f32", "bf16", "f16", "int8"] | None,
+    Field(
+        description="In which numbers; auto is what the inspector keeps for this processor (blemish bench --write)."
+    ),
+]
 HistoryUrl = Annotated[
     str | None,
     Option(environment="BLEMISH_DATABASE"),

@@ -13,10 +13,11 @@ from pydantic import Field
 
 from blemish import __version__
 from blemish.core.errors import BlemishError, ImageError, UsageError
+from blemish.core.execution import AUTO
 from blemish.core.explanation import STOPPED, explained
 from blemish.core.progress import say, track
 from blemish.view.shapes import require_no_shape
-from blemish.workflows.fields import InspectorFile
+from blemish.workflows.fields import DeviceName, InspectorFile, PrecisionName
 from blemish.workflows.request import Argument, Option, Outcome, Request
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class InspectRequest(Request):
         False,
         description="Say why each part that does not pass is called so, and draw it as NAME_why.png in --out.",
     )
+    device: DeviceName = "cpu"
+    precision: PrecisionName = None
     resume: bool = Field(
         False, description="Go on with the results in --out: judge only what is new, changed or failed."
     )
@@ -115,6 +118,7 @@ def inspect(request: InspectRequest, tell: Callable[[Result], None] = lambda res
         BlemishError: nothing can be written into `out`.
     """
     from blemish.line.photographs import find_photographs
+    from blemish.line.precision_choice import choice_in_words
     from blemish.line.runtime import Inspector
 
     if request.resume and request.out is None:
@@ -122,7 +126,9 @@ def inspect(request: InspectRequest, tell: Callable[[Result], None] = lambda res
     require_no_shape(request.ignore)
     named = _named(request.file_name)
     photographs = find_photographs(request.paths, request.out, request.ignore)
-    inspector = Inspector.load(request.inspector)
+    inspector = Inspector.load(request.inspector, device=request.device, precision=request.precision)
+    if request.precision == AUTO:
+        say(choice_in_words(inspector.name, inspector.manifest.precisions, request.device))
     journal = _journal(inspector, request)
     results: list[Result] = []
     stopped = False
@@ -143,7 +149,10 @@ def _journal(inspector: Inspector, request: InspectRequest) -> Journal | None:
     if request.out is None:
         return None
     digest = hashlib.sha256(inspector.manifest.model_dump_json().encode()).hexdigest()
-    journal = Journal(request.out, {"blemish": __version__, "inspector": digest}, request.resume)
+    made_by = {"blemish": __version__, "inspector": digest}
+    if inspector.execution.precision != "f32":
+        made_by["precision"] = inspector.execution.precision
+    journal = Journal(request.out, made_by, request.resume)
     if request.resume and journal.earlier is None:
         say(f"The results in {request.out} are of another inspector or another Blemish: judging all anew.")
     elif request.resume and not journal.earlier:

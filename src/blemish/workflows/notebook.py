@@ -130,13 +130,19 @@ def fit(
     return inspector
 
 
-def load(path: Path | str) -> Inspector:
+def load(path: Path | str, *, device: str = "cpu", precision: str | None = None) -> Inspector:
     """Open an inspector; as `Inspector.load`.
+
+    Args:
+        path: a `.blemish` file.
+        device: where its network is computed: cpu, gpu, npu, cuda or tensorrt.
+        precision: f32, bf16, f16 or int8; when None what it keeps for this processor, else f32.
 
     Raises:
         ArtifactError: the file is damaged, of a newer format, or not one at all.
+        UsageError: this machine has no such device, or it cannot compute so.
     """
-    return Inspector.load(path)
+    return Inspector.load(path, device=device, precision=precision)
 
 
 def evaluate(

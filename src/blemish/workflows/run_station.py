@@ -11,12 +11,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from blemish.core.errors import BlemishError, ConflictError, UsageError
-from blemish.workflows.fields import HistoryUrl, StationHome
+from blemish.workflows.fields import HistoryUrl, PrecisionName, StationHome
 from blemish.workflows.request import Argument, Outcome, Request
 
 if TYPE_CHECKING:
@@ -61,6 +61,11 @@ class RunStationRequest(Request):
     config: Annotated[Path | None, Argument("CONFIG.toml")] = Field(None, description="The station's file.")
     home: StationHome = None
     database: HistoryUrl = None
+    device: Annotated[
+        Literal["cpu", "gpu", "npu", "cuda", "tensorrt"] | None,
+        Field(description="Where networks are computed, in place of the file's device."),
+    ] = None
+    precision: PrecisionName = None
     once: bool = Field(False, description="Judge what is there, and end.")
     check: bool = Field(False, description="Say whether all that the file names is there; run nothing.")
     example: bool = Field(False, description="Print a file to begin with; run nothing.")
@@ -154,7 +159,12 @@ def run_station(
 
 def _with_options(settings: StationSettings, request: RunStationRequest) -> StationSettings:
     """The settings, where what was asked for on the command line wins."""
-    given = {"home": request.home, "database": request.database}
+    given = {
+        "home": request.home,
+        "database": request.database,
+        "device": request.device,
+        "precision": request.precision,
+    }
     changes = {name: value for name, value in given.items() if value is not None}
     return settings.model_copy(update={"station": settings.station.model_copy(update=changes)})
 

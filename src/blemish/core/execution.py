@@ -1,0 +1,51 @@
+"""Where a network is computed, and in which numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from blemish.core.errors import UsageError
+
+Device = Literal["cpu", "gpu", "npu", "cuda", "tensorrt"]
+"""`cpu`, `gpu` and `npu` through OpenVINO; `cuda` and `tensorrt` through ONNX Runtime, the extra [cuda]."""
+
+Precision = Literal["f32", "bf16", "f16", "int8"]
+"""float32; bfloat16; float16; 8-bit integers, of a network that was quantised for it."""
+
+DEVICES: Final[tuple[str, ...]] = get_args(Device)
+PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
+AUTO: Final = "auto"
+"""The precision that an inspector keeps for this processor, f32 where it keeps none."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a network is to be run.
+
+    Attributes:
+        device: one of `DEVICES`.
+        precision: one of `PRECISIONS`; of an inspector `AUTO` too.
+        threads: CPU threads, 1 and more; all when None.
+
+    Raises:
+        UsageError: one of them is not possible.
+    """
+
+    device: str = "cpu"
+    precision: str = "f32"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise UsageError(f"{self.device!r} is no device: name one of {', '.join(DEVICES)}.")
+        if self.precision not in (*PRECISIONS, AUTO):
+            raise UsageError(
+                f"{self.precision!r} is no precision: name {AUTO} or one of {', '.join(PRECISIONS)}."
+            )
+        if self.threads is not None and self.threads < 1:
+            raise UsageError(f"{self.threads} threads are not possible: name 1 or more, or none for all.")
+
+
+AS_KEPT: Final = Execution(precision=AUTO)
+"""On the CPU, in the precision that the inspector keeps for it."""
