@@ -47,8 +47,8 @@ def torchscript_of(model: onnx.ModelProto) -> bytes:
     with warnings.catch_warnings(), torch.inference_mode():
         # Tracing is called deprecated for torch.export, whose files need Python or a compiler where they run.
         warnings.simplefilter("ignore")
-        traced: Any = torch.jit.trace(module, (example,), strict=False, check_trace=False)
-        torch.jit.save(traced, buffer)  # type: ignore[no-untyped-call]
+        traced: Any = torch.jit.trace(module, (example,), strict=False, check_trace=False)  # type: ignore[no-untyped-call]
+        torch.jit.save(traced, buffer)
     return buffer.getvalue()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -72,6 +72,12 @@ ReviewRate = Annotated[
         ge=0,
         lt=1,
         description="Share of good parts that may be rejected or shown to a person; 0 for no review.",
+    ),
+]
+LearningDevice = Annotated[
+    Literal["cpu", "cuda"] | None,
+    Field(
+        description="Where to learn: cpu, or cuda for a card; inspectors run anywhere all the same. [default: cpu]"
     ),
 ]
 Preset = Annotated[
