@@ -88,14 +88,6 @@ def torchscript_runner(path: Path) -> tuple[str, Runner]:
     return f"TorchScript {torch.__version__}", run
 
 
-RUNNERS: dict[str, Callable[[Path], tuple[str, Runner]]] = {
-    "onnx": onnx_runner,
-    "openvino": openvino_runner,
-    "torchscript": torchscript_runner,
-}
-"""What runs an exported graph, by its format."""
-
-
 def check_export(inspector: Inspector, runner: tuple[str, Runner], paths: Sequence[Path]) -> ExportCheck:
     """Compare scores, maps, p-values and verdicts on photographs, decoded whole for both.
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from blemish.line.manifest import Manifest
     from blemish.making.exported_check import ExportCheck
 
-Format = Literal["onnx", "openvino", "torchscript"]
-_SUFFIX: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt"}
+Format = Literal["onnx", "openvino", "torchscript", "c"]
+_SUFFIX: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt", "c": ".c"}
 _MOST_CHECKED = 32
 
 
@@ -28,10 +28,10 @@ class ExportRequest(Request):
     """Write an inspector as one graph: a photograph's pixels in; score, map, p-value and verdict out."""
 
     inspector: InspectorFile
-    to: Format = Field("onnx", description="The format: onnx, openvino or torchscript.")
+    to: Format = Field("onnx", description="The format: onnx, openvino, torchscript or c.")
     out: Path | None = Field(
         None,
-        description="The file to write, NAME.onnx, NAME.xml or NAME.pt; beside the inspector if absent.",
+        description="The file to write, NAME.onnx, NAME.xml, NAME.pt or NAME.c; beside the inspector if absent.",
     )
     check: Annotated[Path | None, Option(metavar="PHOTOGRAPHS")] = Field(
         None, description="Compare graph and inspector on the photographs of this folder, 32 at most."
@@ -102,6 +102,8 @@ def _written(request: ExportRequest, artifact: Artifact) -> tuple[Path, ...]:
     from blemish.core.storage import write_bytes
     from blemish.making.exported_graph import exported_graph
 
+    if request.to == "c":
+        return _written_in_c(request.graph, artifact)
     graph = exported_graph(artifact)
     if request.to == "openvino":
         import openvino
@@ -117,6 +119,18 @@ def _written(request: ExportRequest, artifact: Artifact) -> tuple[Path, ...]:
         return (request.graph,)
     write_bytes(request.graph, graph.SerializeToString())
     return (request.graph,)
+
+
+def _written_in_c(path: Path, artifact: Artifact) -> tuple[Path, ...]:
+    from blemish.core.storage import write_bytes, write_text
+    from blemish.making.exported_c import source_in_c
+
+    made = source_in_c(artifact, path.stem)
+    header, weights = path.with_suffix(".h"), path.with_suffix(".weights")
+    write_bytes(weights, made.weights)
+    write_text(header, made.header)
+    write_text(path, made.source)
+    return path, header, weights
 
 
 def _photographs(folder: Path) -> tuple[Path, ...]:
@@ -136,10 +150,17 @@ def _photographs(folder: Path) -> tuple[Path, ...]:
 
 def _checked(request: ExportRequest, paths: tuple[Path, ...], files: tuple[Path, ...]) -> ExportCheck:
     from blemish.line.runtime import Inspector
-    from blemish.making.exported_check import RUNNERS, check_export
+    from blemish.making.compiled_c import c_runner
+    from blemish.making.exported_check import check_export, onnx_runner, openvino_runner, torchscript_runner
 
+    runners = {
+        "onnx": onnx_runner,
+        "openvino": openvino_runner,
+        "torchscript": torchscript_runner,
+        "c": c_runner,
+    }
     try:
-        runner = RUNNERS[request.to](request.graph)
+        runner = runners[request.to](request.graph)
         return check_export(Inspector.load(request.inspector), runner, paths)
     except BaseException:
         for file in files:  # what is not known to be right is not left behind

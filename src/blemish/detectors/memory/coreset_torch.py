@@ -61,7 +61,7 @@ def greedy_coreset_on(
 def _distances_to(rows: Tensor, squares: Tensor, picks: Tensor) -> Tensor:
     """Squared distance of every row to the nearest of some, in blocks; that of the picks is 0."""
     nearest = torch.full_like(squares, torch.inf)
-    for some in picks.split(_BLOCK):
+    for some in torch.split(picks, _BLOCK):
         chosen, chosen_squares = rows[some], squares[some]
         for place in range(0, len(rows), _ROWS):
             part = slice(place, place + _ROWS)
