@@ -33,11 +33,23 @@ SLOWEST_FIRST = ("detectors", "experiments", "server", "making", "explore")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     floors = {floor: place for place, floor in enumerate(SLOWEST_FIRST)}
     items.sort(key=lambda item: floors.get(item.path.parent.name, len(floors)))
+    _skip_without_a_card([item for item in items if "gpu" in item.keywords])
     if not REAL_DATA.is_dir():
         skip = pytest.mark.skip(reason=f"real photographs are absent: {REAL_DATA}")
         for item in items:
             if "real" in item.keywords:
                 item.add_marker(skip)
+
+
+def _skip_without_a_card(items: list[pytest.Item]) -> None:
+    if not items:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        skip = pytest.mark.skip(reason=f"torch {torch.__version__} sees no CUDA device")
+        for item in items:
+            item.add_marker(skip)
 
 
 def pytest_collection_finish() -> None:

@@ -173,3 +173,30 @@ def test_a_graph_that_says_something_else_is_not_left_behind(
     assert outcome.status == 1
     assert "where -1e+00 is allowed" in outcome.stderr
     assert not list(tmp_path.glob("part.*"))
+
+
+def test_torchscript_says_the_same_of_any_size(
+    fitted: Path,
+    washers: Path,
+    run: Callable[[np.ndarray], dict[str, np.ndarray]],
+    blemish: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    import torch
+
+    out = tmp_path / "washer.pt"
+    outcome = blemish(
+        "export", fitted, "--to", "torchscript", "--out", out, "--check", washers / "test", "--json"
+    )
+    assert outcome.status == 0, outcome.stderr
+    check = json.loads(outcome.stdout)["check"]
+    assert check["runtime"].startswith("TorchScript")
+    assert check["largest_error"] < 1e-3
+    graph = torch.jit.load(out)
+    rng = np.random.default_rng(5)
+    for height, width in ((128, 128), (31, 500), (300, 40), (8, 8)):
+        photograph = rng.integers(0, 256, (height, width, 3), np.uint8)
+        said, wanted = graph(torch.from_numpy(photograph)), run(photograph)
+        assert said.keys() == wanted.keys()
+        for name, value in wanted.items():
+            assert np.allclose(said[name].numpy(), value, rtol=1e-4, atol=1e-4 * np.abs(value).max()), name

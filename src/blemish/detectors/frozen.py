@@ -25,6 +25,7 @@ from blemish.detectors.tiled import LocalHead, TileDistances, TileNetworks, stit
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone, load_backbone
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
 from blemish.features.halo import needed_halo
+from blemish.features.learning_device import learning_device, on_learning_device
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
 from blemish.view.preprocessing import Preprocessing
@@ -171,8 +172,9 @@ class FrozenFeatureDetector(BackboneDetector):
                 said = said_by(head.scoring, distances)
                 yield dataclasses.replace(said, farthest=float(distances.max()))
             return
+        head, device = on_learning_device(head), learning_device()
         for maps in self.extractor().stream(paths):
-            yield said_by(head, batch_of_one(maps))
+            yield said_by(head, batch_of_one(maps, device))
 
     def networks_of_tiles(self, head: LocalHead) -> TileNetworks:
         """The graph of a tile, and the one that scores what all tiles give together."""
@@ -226,9 +228,9 @@ class BackboneWithHead(nn.Module):
         return score, anomaly_map
 
 
-def batch_of_one(maps: FeatureMaps) -> list[Tensor]:
-    """Extracted feature maps as tensors with a batch dimension in front."""
-    return [torch.from_numpy(features)[None] for features in maps]
+def batch_of_one(maps: FeatureMaps, device: torch.device | None = None) -> list[Tensor]:
+    """Extracted feature maps as tensors with a batch dimension in front, on a device if so asked."""
+    return [torch.from_numpy(features)[None].to(device) for features in maps]
 
 
 def said_by(head: nn.Module, *inputs: Any) -> Prediction:
@@ -242,5 +244,5 @@ def said_by(head: nn.Module, *inputs: Any) -> Prediction:
 
 def prediction_of(score: Tensor, anomaly_map: Tensor, farthest: float | None = None) -> Prediction:
     """A head's outputs, score (1) and map (H x W), as a prediction of its own memory."""
-    found = anomaly_map.numpy().astype(np.float32, copy=True)
+    found = anomaly_map.cpu().numpy().astype(np.float32, copy=True)
     return Prediction(float(score[0]), found, farthest=farthest)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,20 @@ from blemish.core.types import ByteArray, FloatArray
 from blemish.features.backbones import Backbone
 from blemish.features.cache import FeatureCache
 from blemish.features.digests import digest_of, known_digest
+from blemish.features.learning_device import learning_device
 from blemish.features.onnx_export import to_onnx
 from blemish.features.pixels import PixelCache
+from blemish.features.torch_network import BATCH, TorchNetwork
 from blemish.view.preprocessing import Preprocessing, look, standardise
 from blemish.view.reading import open_photograph
 from blemish.view.tiles import Tile, tiling
 
 FeatureMaps = list[FloatArray]
+
+_Found = tuple[str, FeatureMaps | FloatArray]
+
+DECODING = min(8, os.cpu_count() or 1)
+"""Threads that decode for a card, which one alone would leave waiting."""
 
 _ALL_TILES = np.ones(1, np.float32)
 """Kept when the feature maps of all tiles of a photograph are in the cache."""
@@ -36,7 +44,8 @@ class FeatureExtractor:
     """Reads a frozen backbone at its taps, through the cache, in which every tap has an entry of its own.
 
     The network runs as the line will run it (ONNX through OpenVINO): several times faster than torch on a CPU. Where
-    the contract asks for tiles it runs on each, and what it says of them is kept only if there is room for all of it.
+    a fit runs on a card (`blemish.features.learning_device`), torch runs it there in batches. Where the contract asks
+    for tiles it runs on each, and what it says of them is kept only if there is room for all of it.
 
     Attributes:
         backbone, contract: the network and the preprocessing in front of it.
@@ -60,6 +69,7 @@ class FeatureExtractor:
             self.tiling.whole_shape(shape) if contract.tiled else shape for shape in self._tile_shapes
         ]
         self._network: CompiledNetwork | None = None
+        self._on_device: TorchNetwork | None = None
 
     def extract(self, path: Path) -> FeatureMaps:
         """Feature maps of one photograph, float32 channels x height x width, one a tap.
@@ -75,8 +85,15 @@ class FeatureExtractor:
         Raises:
             ImageError: a file cannot be read.
         """
-        for found in look_ahead(self._known_or_input, paths):
-            yield self._maps_of(found)
+        if learning_device() is None:
+            for found in look_ahead(self._known_or_input, paths):
+                yield self._maps_of(found)
+            return
+        for some in _batches(look_ahead(self._known_or_input, paths, DECODING, BATCH), BATCH):
+            unknown = [one for one in some if not isinstance(one[1], list)]
+            made = iter(self.run_batch([(digest, np.asarray(planes)) for digest, planes in unknown]))
+            for _, values in some:
+                yield values if isinstance(values, list) else next(made)
 
     def stream_tiles(self, paths: Sequence[Path]) -> Iterator[Iterator[tuple[Tile, FeatureMaps]]]:
         """For each photograph in order its tiles with the feature maps of each; the next ones are decoded meanwhile.
@@ -123,7 +140,28 @@ class FeatureExtractor:
         self._keep(image_digest, maps)
         return maps
 
+    def run_batch(self, inputs: Sequence[tuple[str, FloatArray]]) -> list[FeatureMaps]:
+        """As `run` of several photographs, each with its digest: one after the other, or on a card at once."""
+        if learning_device() is None:
+            return [self.run(digest, planes) for digest, planes in inputs]
+        made = self._by_torch([planes for _, planes in inputs])
+        for (digest, _), maps in zip(inputs, made, strict=True):
+            self._keep(digest, maps)
+        return made
+
+    def _by_torch(self, planes: Sequence[FloatArray]) -> list[FeatureMaps]:
+        device = learning_device()
+        assert device is not None
+        if self._on_device is None or self._on_device.device != device:
+            self._on_device = TorchNetwork(self.backbone, device)
+        return [
+            [features.reshape(shape) for features, shape in zip(maps, self._tile_shapes, strict=True)]
+            for maps in self._on_device(planes)
+        ]
+
     def _run(self, planes: FloatArray) -> FeatureMaps:
+        if learning_device() is not None:
+            return self._by_torch([planes])[0]
         if self._network is None:
             example = torch.zeros(1, 3, self.tiling.tile_height, self.tiling.tile_width)
             names = [f"tap{tap}" for tap in self.backbone.taps]
@@ -216,6 +254,18 @@ class FeatureExtractor:
                 self.contract.key,
             )
         )
+
+
+def _batches(found: Iterable[_Found], most: int) -> Iterator[list[_Found]]:
+    """The same in lists of so many at most."""
+    waiting: list[_Found] = []
+    for one in found:
+        waiting.append(one)
+        if len(waiting) == most:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
 
 
 def _shapes_of(backbone: Backbone, height: int, width: int) -> list[tuple[int, ...]]:

@@ -13,8 +13,10 @@ from blemish.core.images import DEFAULT_LIMITS, decode_photograph, read_content
 from blemish.core.progress import track
 from blemish.core.types import ByteArray, FloatArray
 from blemish.features.digests import digest_of
-from blemish.features.extraction import FeatureExtractor
+from blemish.features.extraction import DECODING, FeatureExtractor
+from blemish.features.learning_device import learning_device
 from blemish.features.pixels import PixelCache
+from blemish.features.torch_network import BATCH
 from blemish.line.photograph_measures import measures_of
 from blemish.view.look import Look
 from blemish.view.preprocessing import Preprocessing, look, standardise
@@ -116,9 +118,11 @@ def read_together(
     """
     pixels = PixelCache() if pixels is None else pixels
     together = Together({}, {}, {}, 0, [None] * len(extractors))
-    spent, runs = [0.0] * len(extractors), [0] * len(extractors)
+    runs = [_Runs(extractor, len(paths)) for extractor in extractors]
     prepared = look_ahead(
-        lambda path: _prepare(path, extractors, contracts, bit_depth, pixels, measured), paths
+        lambda path: _prepare(path, extractors, contracts, bit_depth, pixels, measured),
+        paths,
+        *(() if learning_device() is None else (DECODING, BATCH)),
     )
     for wanted in track(prepared, description, len(paths)):
         if wanted.problem is not None:
@@ -130,13 +134,43 @@ def read_together(
                 together.measures[wanted.path] = wanted.measures
         together.decoded += wanted.decoded
         for position, planes in wanted.inputs.items():
-            started = time.perf_counter()
-            extractors[position].run(wanted.digest, planes)
-            if runs[position] or len(paths) == 1:  # the first run compiles the network
-                spent[position] += time.perf_counter() - started
-            runs[position] += 1
-            together.seconds[position] = spent[position] / max(runs[position] - 1, 1)
+            runs[position].add(wanted.digest, planes)
+    for one in runs:
+        one.end()
+    together.seconds = [one.seconds for one in runs]
     return together
+
+
+class _Runs:
+    """What an extractor runs, photograph by photograph, or on a card in batches; and how long one takes."""
+
+    def __init__(self, extractor: FeatureExtractor, photographs: int) -> None:
+        self._extractor, self._alone = extractor, photographs == 1
+        self._most = 1 if learning_device() is None else BATCH
+        self._waiting: list[tuple[str, FloatArray]] = []
+        self._spent, self._timed, self._begun = 0.0, 0, False
+
+    def add(self, digest: str, planes: FloatArray) -> None:
+        """Run the network on one more photograph, now or with the next ones."""
+        self._waiting.append((digest, planes))
+        if len(self._waiting) == self._most:
+            self.end()
+
+    def end(self) -> None:
+        """Run what waits."""
+        if not self._waiting:
+            return
+        started, count = time.perf_counter(), len(self._waiting)
+        self._extractor.run_batch(self._waiting)
+        if self._begun or self._alone:  # the first run compiles the network
+            self._spent += time.perf_counter() - started
+            self._timed += count
+        self._begun, self._waiting = True, []
+
+    @property
+    def seconds(self) -> float | None:
+        """Mean time of a photograph; None if the network never had to run."""
+        return self._spent / max(self._timed, 1) if self._begun else None
 
 
 def identities(extractor: FeatureExtractor) -> set[tuple[str, str, int, str]]:

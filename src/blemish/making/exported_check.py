@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,23 @@ def openvino_runner(path: Path) -> tuple[str, Runner]:
         return {name: np.array(said[place]) for place, name in enumerate(names)}
 
     return f"OpenVINO {openvino.__version__.split('-')[0]}", run
+
+
+def torchscript_runner(path: Path) -> tuple[str, Runner]:
+    """TorchScript: torch's version, and the graph in it."""
+    import torch
+
+    with warnings.catch_warnings():
+        # It is called deprecated for torch.export, whose files need Python or a compiler where they run.
+        warnings.simplefilter("ignore")
+        graph: Any = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
+
+    def run(photograph: ByteArray) -> dict[str, FloatArray]:
+        with torch.inference_mode():
+            said = graph(torch.from_numpy(photograph.copy()))
+        return {name: value.numpy() for name, value in said.items()}
+
+    return f"TorchScript {torch.__version__}", run
 
 
 def check_export(inspector: Inspector, runner: tuple[str, Runner], paths: Sequence[Path]) -> ExportCheck:

@@ -12,7 +12,14 @@ from pydantic import Field
 from blemish.core.errors import UsageError
 from blemish.core.progress import say
 from blemish.workflows.data_request import GroupedRequest
-from blemish.workflows.fields import BackboneName, BitDepth, Categories, Settings, WeightsFiles
+from blemish.workflows.fields import (
+    BackboneName,
+    BitDepth,
+    Categories,
+    LearningDevice,
+    Settings,
+    WeightsFiles,
+)
 from blemish.workflows.request import Outcome
 
 if TYPE_CHECKING:
@@ -41,6 +48,7 @@ class BenchmarkRequest(GroupedRequest):
     )
     quick: bool = Field(False, description="A small run: 128 pixels, few epochs.")
     bit_depth: BitDepth = 16
+    device: LearningDevice = None
     minutes: float | None = Field(
         None, gt=0, description="Begin no cell after so many; the report is on what is measured by then."
     )
@@ -132,12 +140,14 @@ def benchmark(
     from blemish.experiments.benchmark.compared import open_compared
     from blemish.experiments.benchmark.matrix import run_benchmark
     from blemish.experiments.benchmark.report import write_report
+    from blemish.features.learning_device import device_named, learning_on
     from blemish.workflows.problems import said_problems
 
     seeds, out = request.seeds, request.out
     if len(set(seeds)) < len(seeds) or not seeds or not all(0 <= seed < 2**32 for seed in seeds):
         said = ",".join(map(str, seeds))
         raise UsageError(f"--seeds {said} is not a list of different whole numbers: write it as 0,1,2.")
+    device = device_named(request.device)
     candidates = open_candidates(
         request.detectors,
         size=request.size,
@@ -152,7 +162,8 @@ def benchmark(
         problem for one in categories for problem in said_problems(one.catalog, request.bit_depth)
     )
     seconds = 60 * request.minutes if request.minutes else None
-    measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers, seconds)
+    with learning_on(device):
+        measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers, seconds)
     result = BenchmarkResult(measured, out / "report.html", problems)
     for path, detail in result.unreadable.items():
         say(f"Left out {path}: {detail}")

@@ -15,11 +15,12 @@ from blemish.workflows.fields import InspectorFile
 from blemish.workflows.request import Option, Outcome, Request
 
 if TYPE_CHECKING:
+    from blemish.line.artifact import Artifact
     from blemish.line.manifest import Manifest
     from blemish.making.exported_check import ExportCheck
 
-Format = Literal["onnx", "openvino"]
-_SUFFIX: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml"}
+Format = Literal["onnx", "openvino", "torchscript", "c"]
+_SUFFIX: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt", "c": ".c"}
 _MOST_CHECKED = 32
 
 
@@ -27,9 +28,10 @@ class ExportRequest(Request):
     """Write an inspector as one graph: a photograph's pixels in; score, map, p-value and verdict out."""
 
     inspector: InspectorFile
-    to: Format = Field("onnx", description="The format: onnx or openvino.")
+    to: Format = Field("onnx", description="The format: onnx, openvino, torchscript or c.")
     out: Path | None = Field(
-        None, description="The graph to write, NAME.onnx or NAME.xml; beside the inspector if absent."
+        None,
+        description="The file to write, NAME.onnx, NAME.xml, NAME.pt or NAME.c; beside the inspector if absent.",
     )
     check: Annotated[Path | None, Option(metavar="PHOTOGRAPHS")] = Field(
         None, description="Compare graph and inspector on the photographs of this folder, 32 at most."
@@ -77,7 +79,6 @@ def export(request: ExportRequest) -> ExportResult:
     """
     from blemish.core.storage import write_text
     from blemish.line.artifact import read_artifact
-    from blemish.making.exported_graph import exported_graph
 
     suffix = _SUFFIX[request.to]
     if request.graph.suffix != suffix:
@@ -86,7 +87,7 @@ def export(request: ExportRequest) -> ExportResult:
         )
     artifact = read_artifact(request.inspector)
     paths = _photographs(request.check) if request.check else ()
-    files = _written(request, exported_graph(artifact).SerializeToString())
+    files = _written(request, artifact)
     check = None
     if request.check:
         check = _checked(request, paths, files)
@@ -96,18 +97,40 @@ def export(request: ExportRequest) -> ExportResult:
     return ExportResult(request.graph, description, sum(file.stat().st_size for file in files), check)
 
 
-def _written(request: ExportRequest, model: bytes) -> tuple[Path, ...]:
+def _written(request: ExportRequest, artifact: Artifact) -> tuple[Path, ...]:
     """The files of the graph."""
     from blemish.core.storage import write_bytes
+    from blemish.making.exported_graph import exported_graph
 
-    if request.to == "onnx":
-        write_bytes(request.graph, model)
+    if request.to == "c":
+        return _written_in_c(request.graph, artifact)
+    graph = exported_graph(artifact)
+    if request.to == "openvino":
+        import openvino
+
+        weights = request.graph.with_suffix(".bin")
+        read = openvino.Core().read_model(graph.SerializeToString())
+        openvino.save_model(read, str(request.graph), compress_to_fp16=False)
+        return request.graph, weights
+    if request.to == "torchscript":
+        from blemish.making.exported_torchscript import torchscript_of
+
+        write_bytes(request.graph, torchscript_of(graph))
         return (request.graph,)
-    import openvino
+    write_bytes(request.graph, graph.SerializeToString())
+    return (request.graph,)
 
-    weights = request.graph.with_suffix(".bin")
-    openvino.save_model(openvino.Core().read_model(model), str(request.graph), compress_to_fp16=False)
-    return request.graph, weights
+
+def _written_in_c(path: Path, artifact: Artifact) -> tuple[Path, ...]:
+    from blemish.core.storage import write_bytes, write_text
+    from blemish.making.exported_c import source_in_c
+
+    made = source_in_c(artifact, path.stem)
+    header, weights = path.with_suffix(".h"), path.with_suffix(".weights")
+    write_bytes(weights, made.weights)
+    write_text(header, made.header)
+    write_text(path, made.source)
+    return path, header, weights
 
 
 def _photographs(folder: Path) -> tuple[Path, ...]:
@@ -127,11 +150,18 @@ def _photographs(folder: Path) -> tuple[Path, ...]:
 
 def _checked(request: ExportRequest, paths: tuple[Path, ...], files: tuple[Path, ...]) -> ExportCheck:
     from blemish.line.runtime import Inspector
-    from blemish.making.exported_check import check_export, onnx_runner, openvino_runner
+    from blemish.making.compiled_c import c_runner
+    from blemish.making.exported_check import check_export, onnx_runner, openvino_runner, torchscript_runner
 
-    runner = onnx_runner if request.to == "onnx" else openvino_runner
+    runners = {
+        "onnx": onnx_runner,
+        "openvino": openvino_runner,
+        "torchscript": torchscript_runner,
+        "c": c_runner,
+    }
     try:
-        return check_export(Inspector.load(request.inspector, precision="f32"), runner(request.graph), paths)
+        runner = runners[request.to](request.graph)
+        return check_export(Inspector.load(request.inspector, precision="f32"), runner, paths)
     except BaseException:
         for file in files:  # what is not known to be right is not left behind
             file.unlink(missing_ok=True)

@@ -86,6 +86,12 @@ ReviewRate = Annotated[
         description="Share of good parts that may be rejected or shown to a person; 0 for no review.",
     ),
 ]
+LearningDevice = Annotated[
+    Literal["cpu", "cuda"] | None,
+    Field(
+        description="Where to learn: cpu, or cuda for a card; inspectors run anywhere all the same. [default: cpu]"
+    ),
+]
 Preset = Annotated[
     str | None, Field(description="A named set of the detector's parameters, as NAME:PRESET names it too.")
 ]

@@ -24,6 +24,7 @@ from blemish.workflows.fields import (
     CopiesKinds,
     FalseRejectRate,
     GoodParts,
+    LearningDevice,
     Preset,
     ReviewRate,
     Settings,
@@ -68,6 +69,7 @@ class FitRequest(ViewRequest, GroupedRequest):
     seed: int = Field(0, description="The same seed learns the same.")
     category: CategoryName = None
     bit_depth: BitDepth = 16
+    device: LearningDevice = None
     quick: bool = Field(False, description="A small first run: 128 pixels, few epochs.")
     synthetic: bool = Field(False, description="Supervised detectors: learn from painted defects only.")
     labelled_share: float = Field(
@@ -191,8 +193,8 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
         catalog: the photographs, where they are opened already; `data` and `category` are not read then.
 
     Raises:
-        UsageError: a file's name, the detector or one of its parameters is not possible, or the photographs are too few
-            for the rate asked for.
+        UsageError: a file's name, the device, the detector or one of its parameters is not possible, or the photographs
+            are too few for the rate asked for.
         CatalogError: there is nothing to learn from.
         BlemishError: the parity gate refused, or a file could not be written.
     """
@@ -201,12 +203,14 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
     from blemish.data.entries import named
     from blemish.detectors.training.session import TrainingSession, training_session
     from blemish.evaluation.training_report import outliers_in_words
+    from blemish.features.learning_device import device_named, learning_on
     from blemish.making.build import build_inspector
     from blemish.making.calibration_set import set_aside_in_words
     from blemish.making.first_decision import Rates
     from blemish.workflows.problems import said_problems
 
     _check_names(request)
+    device = device_named(request.device)
     if catalog is None:
         catalog = open_category(request.data, request.category, told=request.told)
     catalog = called(catalog, request)
@@ -215,7 +219,8 @@ def fit(request: FitRequest, catalog: Catalog | None = None) -> FitResult:
     checkpoints = request.checkpoints
     if request.resume and not checkpoints.exists():
         say(f"There is no checkpoint in {checkpoints} to go on from: this begins anew.")
-    with training_session(TrainingSession(checkpoints, request.resume, request.tensorboard, request.mlflow)):
+    session = TrainingSession(checkpoints, request.resume, request.tensorboard, request.mlflow)
+    with training_session(session), learning_on(device):
         summary = build_inspector(
             catalog,
             request.out,

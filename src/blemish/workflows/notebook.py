@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from blemish.data.part_names import UNNAMED, names_part
 from blemish.data.told import Told
@@ -52,6 +52,7 @@ def fit(
     false_reject_rate: float | None = None,
     review_rate: float | None = None,
     name: str | None = None,
+    device: Literal["cpu", "cuda"] | None = None,
     **parameters: Any,
 ) -> Inspector:
     """Learn an inspector from photographs of good parts.
@@ -77,6 +78,7 @@ def fit(
         false_reject_rate: share of good parts that may be rejected; 0.01 where None, or the smallest that can be.
         review_rate: share of good parts that may be rejected or shown to a person; 0.05 where None, 0 for no review.
         name: of the part, which the inspector is called by; as its file where None.
+        device: where to learn, "cpu" or "cuda"; the processor where None.
         **parameters: of the detector, as `size=448`.
 
     Returns:
@@ -123,6 +125,7 @@ def fit(
             false_reject_rate=false_reject_rate,
             review_rate=review_rate,
             report=report and Path(report),
+            device=device,
         )
         fit_and_write(request, catalog)
         inspector = Inspector.load(out)

@@ -12,7 +12,7 @@ from pydantic import Field
 from blemish.core.errors import UsageError
 from blemish.core.progress import say
 from blemish.workflows.data_request import GroupedRequest
-from blemish.workflows.fields import BackboneName, BitDepth, Preset, Settings, WeightsFiles
+from blemish.workflows.fields import BackboneName, BitDepth, LearningDevice, Preset, Settings, WeightsFiles
 from blemish.workflows.request import Argument, Option, Outcome
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class SearchRequest(GroupedRequest):
     parameters: Settings = Field({}, description="A parameter that stays; repeat for more.")
     category: str | None = Field(None, description="Of several categories in DATA, this one.")
     bit_depth: BitDepth = 16
+    device: LearningDevice = None
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,11 @@ def search(request: SearchRequest, tell: Callable[[Trial], None] = lambda trial:
     from blemish.experiments.search.search import SearchPlan, run_search
     from blemish.experiments.shown import shown_taken_out
     from blemish.experiments.split_catalog import SPLITS, split_catalog
+    from blemish.features.learning_device import device_named, learning_on
 
     if request.split not in SPLITS:
         raise UsageError(f"There is no split {request.split}: choose one of {', '.join(SPLITS)}.")
+    device = device_named(request.device)
     chosen, space, taken_out = _searched(request)
     if taken_out:
         say(shown_taken_out(taken_out, chosen.name, space))
@@ -114,7 +117,8 @@ def search(request: SearchRequest, tell: Callable[[Trial], None] = lambda trial:
         say(
             f"{request.space} tries other values of {', '.join(plan.varied)} than the preset {chosen.preset} sets."
         )
-    found = run_search(plan, tell)
+    with learning_on(device):
+        found = run_search(plan, tell)
     result = SearchResult(found, request.out / "split.csv", request.out / "report.html")
     write_table(result.split, plan.split.catalog.table.to_csv(index=False))
     write_report(found, result.report)

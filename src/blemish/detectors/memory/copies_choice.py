@@ -53,7 +53,7 @@ _CHANGED = 1 / 8  # of the patches: those that a painted defect changes most
 _TRIES = 6
 
 Scores = npt.NDArray[np.float64]
-Distances = Callable[[Tensor], nn.Module]
+Distances = Callable[[Tensor], Callable[[Tensor], Tensor]]
 ScoreOf = Callable[[Tensor], float]
 
 
@@ -266,7 +266,7 @@ class Trial:
         rows: Tensor = self._embedding(batch_of_one(maps))[0].flatten(1).T.contiguous()
         return rows
 
-    def _to(self, nearest: nn.Module, rows: Tensor) -> Tensor:
+    def _to(self, nearest: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
         """Distances (K) of patches (K x D)."""
         distances: Tensor = nearest(rows.T[None, :, :, None])[0, 0, :, 0]
         return distances

@@ -16,9 +16,11 @@ from blemish.detectors.bank_sources import ITSELF, BankSources, Copy, grid_place
 from blemish.detectors.copies import Copies
 from blemish.detectors.frozen import batch_of_one
 from blemish.detectors.memory.coreset import drawn_row, first_of_equals, greedy_coreset, random_projection
+from blemish.detectors.memory.coreset_torch import greedy_coreset_on
 from blemish.detectors.tiled import kept_patches, tiles_of_good
 from blemish.detectors.turned_copies import places_inside, turned
 from blemish.features.extraction import FeatureExtractor
+from blemish.features.learning_device import computed_there, learning_device
 from blemish.features.pixels import PixelCache
 
 MOST_TURNED: int = 480
@@ -120,9 +122,9 @@ def gather_patches(
     if extractor.contract.tiled:
         return _gather_tiles(extractor, embedding, paths, most, seed)
     gathered, grid = _Gathered(max(1, most // len(paths)), seed), (0, 0)
-    stream = extractor.stream(paths)
+    there, stream = computed_there(embedding), extractor.stream(paths)
     for position, maps in enumerate(track(stream, "Reading good images", len(paths))):
-        patches = embedding(batch_of_one(maps))
+        patches = there(batch_of_one(maps))
         grid = (int(patches.shape[2]), int(patches.shape[3]))
         rows, own = patches.flatten(2)[0].T, torch.from_numpy(grid_places(*grid))
         gathered.patches += len(rows)
@@ -250,5 +252,10 @@ def bank_rows(rows: Tensor, size: int, seed: int, begun: Tensor | None = None) -
     if len(distinct) < len(rows):
         rows = rows[distinct]
     projected = random_projection(rows, _PROJECTED, seed)
-    picks: Tensor = distinct[greedy_coreset(projected, size, start=start, begun=places)]
+    device = learning_device()
+    if device is None:
+        chosen = greedy_coreset(projected, size, start=start, begun=places)
+    else:
+        chosen = greedy_coreset_on(device, projected, size, start, places)
+    picks: Tensor = distinct[chosen]
     return picks

@@ -50,6 +50,8 @@ from blemish.detectors.memory.suspicious import trusted_pool
 from blemish.detectors.tiled import TileNetworks, stitched_distances
 from blemish.features.backbones import Backbone
 from blemish.features.cropping import CentreCropped
+from blemish.features.extraction import FeatureMaps
+from blemish.features.learning_device import computed_there, learning_device, on_learning_device
 from blemish.features.together import Reads
 
 MAP, PATCHES = SCORES = "map", "patches"
@@ -345,7 +347,7 @@ class PatchCore(FrozenFeatureDetector):
             self._embedding(),
             paths,
             own,
-            distances=lambda bank: NearestPatch(bank, cosine=self.distance == COSINE),
+            distances=lambda bank: computed_there(NearestPatch(bank, cosine=self.distance == COSINE)),
             score_of=lambda distances: float(scoring(distances)[0]),
             bank=self.coreset_size,
             each=self._each_copy(),
@@ -412,13 +414,9 @@ class PatchCore(FrozenFeatureDetector):
                         advance(1)
                     continue
                 stream = self.extractor().stream([paths[position] for position in scored])
+                head = on_learning_device(head)
                 for position, maps in zip(scored, stream, strict=True):
-                    with torch.inference_mode():
-                        embedded = head.embedding(batch_of_one(maps))
-                        patches, distances = head.distances(embedded)
-                        weight = head.reweighting(patches, distances) if head.reweighting else 1.0
-                        pooled = farthest_patches(patches, distances)
-                    held[position] = _Held(distances[0, 0], embedded.mean((2, 3))[0], weight, pooled)
+                    held[position] = _held_by(head, maps)
                     advance(1)
         return held
 
@@ -452,3 +450,13 @@ class PatchCore(FrozenFeatureDetector):
             foreground=self.foreground_,
             cosine=self.distance == COSINE,
         ).eval()
+
+
+def _held_by(head: PatchCoreHead, maps: FeatureMaps) -> _Held:
+    """What a head says of an image that it has not seen."""
+    with torch.inference_mode():
+        embedded = head.embedding(batch_of_one(maps, learning_device()))
+        patches, distances = head.distances(embedded)
+        weight = head.reweighting(patches, distances).cpu() if head.reweighting else 1.0
+        pooled = farthest_patches(patches, distances)
+    return _Held(distances[0, 0].cpu(), embedded.mean((2, 3))[0].cpu(), weight, pooled.cpu())

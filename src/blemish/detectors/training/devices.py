@@ -9,22 +9,23 @@ from pathlib import Path
 import torch
 
 from blemish.core.errors import UsageError
+from blemish.features.learning_device import device_named, learning_device
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda")
 
 
 def device_of(name: str) -> torch.device:
-    """The device of that name; "auto" is CUDA where there is one.
+    """The device of that name; "auto" is the one that is learnt on, and where none is said CUDA if there is one.
 
     Raises:
         UsageError: there is no such device here.
     """
     if name not in DEVICES:
         raise UsageError(f"device={name} is not possible: choose one of {', '.join(DEVICES)}.")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("device=cuda is not possible here, for no CUDA device is found: choose device=cpu.")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if name == "auto":
+        return learning_device() or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return device_named(name) or torch.device("cpu")
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

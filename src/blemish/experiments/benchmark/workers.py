@@ -18,6 +18,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 from blemish.core.network import limit_threads
 from blemish.core.own_process import collect_seldom
@@ -25,7 +26,11 @@ from blemish.detectors.registry import detector_info, import_strangers, stranger
 from blemish.experiments.benchmark.cell import CellResult, ComparedCell, write_result
 from blemish.experiments.benchmark.compared import ComparedCategory
 from blemish.experiments.benchmark.measure import run_cell
+from blemish.features.learning_device import learn_on, learning_device
 from blemish.features.together import Together
+
+if TYPE_CHECKING:
+    import torch
 
 _BYTES_A_WORKER = 3 * 2**30
 _WATCH_SECONDS = 0.5
@@ -162,7 +167,7 @@ class Workers:
             count,
             mp_context=context,
             initializer=_begin,
-            initargs=(os.getpid(), threads, self._stop, strangers()),
+            initargs=(os.getpid(), threads, self._stop, strangers(), learning_device()),
         )
         self._dispatching = True
 
@@ -175,9 +180,11 @@ def usual_workers(cells: int) -> int:
     return max(1, min(os.cpu_count() or 1, cells, 2))
 
 
-def _begin(parent: int, threads: int, stop: Event, modules: Sequence[str]) -> None:
+def _begin(
+    parent: int, threads: int, stop: Event, modules: Sequence[str], device: torch.device | None
+) -> None:
     """Prepare a worker: its share of the processors, no prints among the results, an end when the parent ends, and the
-    detectors of others that the parent knows."""
+    detectors of others and the device that the parent knows."""
     collect_seldom()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, who says when to stop
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -189,6 +196,7 @@ def _begin(parent: int, threads: int, stop: Event, modules: Sequence[str]) -> No
     cv2.setNumThreads(threads)
     limit_threads(threads)
     import_strangers(modules)
+    learn_on(device)
 
 
 def _watch(parent: int, stop: Event) -> None:
