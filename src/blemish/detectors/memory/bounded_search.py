@@ -73,7 +73,7 @@ class BoundedSearch(nn.Module):
         squares = (rows * rows).sum(1)
         found = [
             self._of(*some, weight, bias)
-            for some in zip(rows.split(self.at_once), squares.split(self.at_once), strict=True)
+            for some in zip(*(torch.split(one, self.at_once) for one in (rows, squares)), strict=True)
         ]
         nearest, unproven = (torch.cat(parts) for parts in zip(*found, strict=True))
         # All at once, as each product reads the whole bank.
