@@ -37,6 +37,11 @@ def evaluate(request: EvaluateRequest) -> EvaluateResult:
         console.print(line)
     if result.evaluation.pixels and result.evaluation.pixel_note:
         console.print(f"Pixel metrics: {result.evaluation.pixel_note}")
+    if result.evaluation.pixels and (errors := result.evaluation.pixels.errors):
+        console.print(
+            f"Pixel metrics are of a histogram: off by at most {errors.auroc:.1g} (AUROC), "
+            f"{errors.average_precision:.1g} (AP), {errors.f1:.1g} (F1) and {errors.aupro:.1g} (AUPRO)."
+        )
     console.print(types_table(result.evaluation))
     if confusion := result.evaluation.type_confusion:
         console.print(confusion_table(confusion))

@@ -17,6 +17,7 @@ from blemish.core.progress import track
 from blemish.core.types import BoolArray, FloatArray, Region
 from blemish.evaluation.detections import Boxes, Detections, boxes_of, measure_detections
 from blemish.evaluation.metrics import PixelMetrics, pixel_metrics, saturated_overlap
+from blemish.evaluation.pixel_histogram import binned_pixel_metrics
 from blemish.evaluation.result import Evaluation, Failure, ScoredImage, image_name
 from blemish.line.inspection import Inspection
 from blemish.line.pixel_decision import PixelDecision
@@ -41,6 +42,7 @@ def evaluate(
     pixel_cap: int = PIXEL_CAP,
     time_decoding: bool = True,
     learnt_types: Sequence[str] = (),
+    binned: bool = False,
 ) -> Evaluation:
     """Inspect every test image of `catalog` and measure how right the inspector is.
 
@@ -57,6 +59,7 @@ def evaluate(
         pixel_cap: most pixels that pixel metrics are measured on, see `PIXEL_CAP`.
         time_decoding: whether each photograph is decoded once more for `ScoredImage.decode_ms`, else 0.
         learnt_types: names of the defect types that `inspect` tells apart.
+        binned: whether pixel metrics come from a histogram, with the most that they may be off, instead of a sort.
 
     Raises:
         CatalogError: there is no test image, or none could be read.
@@ -86,7 +89,7 @@ def evaluate(
             f"None of the {len(rows)} test images of {catalog.root} could be read; the first: "
             f"{failed[0].path}: {failed[0].detail}"
         )
-    measured = _measure_pixels(images, step)
+    measured = _measure_pixels(images, step, binned)
     return Evaluation(
         category=catalog.category,
         threshold=float(threshold),
@@ -187,7 +190,7 @@ def _thinned(image: ScoredImage, step: int) -> ScoredImage:
     return replace(image, anomaly_map=np.array(coarse, dtype=np.float32))
 
 
-def _measure_pixels(images: Sequence[ScoredImage], step: int) -> _Measured:
+def _measure_pixels(images: Sequence[ScoredImage], step: int, binned: bool) -> _Measured:
     """Metrics of places.
 
     An anomalous image with no mask, or an empty one, says nothing of where its defect is, so it is left out. Where
@@ -236,7 +239,8 @@ def _measure_pixels(images: Sequence[ScoredImage], step: int) -> _Measured:
             f"{unseen:,} of {total:,} pixels ({unseen / total:.1%}) are not looked at: they are left out, neither "
             "found nor missed."
         )
-    pixels = pixel_metrics(masks, [image.anomaly_map for image in known], counted=counted)
+    measure = binned_pixel_metrics if binned else pixel_metrics
+    pixels = measure(masks, [image.anomaly_map for image in known], counted=counted)
     found = measure_detections(boxes, [image.regions for image in known])
     return _Measured(pixels if pixels.n_regions else None, found, " ".join(notes), tuple(unreadable))
 

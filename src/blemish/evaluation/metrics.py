@@ -148,6 +148,15 @@ class Decision:
         )
 
 
+class PixelErrors(NamedTuple):
+    """By how much pixel metrics may differ from the exact ones, each in [0, 1]."""
+
+    auroc: float
+    average_precision: float
+    f1: float
+    aupro: float
+
+
 @dataclass(frozen=True)
 class PixelMetrics:
     """How well anomaly maps find the anomalous pixels.
@@ -158,6 +167,7 @@ class PixelMetrics:
         n_pixels, n_anomalous, n_regions: pixels, anomalous pixels, and connected anomalous regions measured.
         region_overlap: the curve under which `aupro` lies, thinned: false-positive rates up to the integral's end, and
             the mean share of each region at or above the same thresholds.
+        errors: by how much they may be off where scores were binned; None where they are exact.
     """
 
     auroc: float
@@ -169,6 +179,7 @@ class PixelMetrics:
     n_anomalous: int
     n_regions: int
     region_overlap: tuple[Curve, Curve] = field(default=(np.empty(0), np.empty(0)), compare=False, repr=False)
+    errors: PixelErrors | None = None
 
 
 def rank(labels: Labels, scores: Scores) -> Ranking:
@@ -220,23 +231,22 @@ def pixel_metrics(
         counted: of each map the pixels that count, bool H x W, or None for all; the others are neither found nor
             missed, and no mask may cover them.
     """
-    if not 0 < integral_to <= 1:
-        raise UsageError(f"The AUPRO integral ends at {integral_to}: choose a false-positive rate in (0, 1].")
+    check_integral(integral_to)
     anomalous, weights, normal, n_regions = _gather_pixels(masks, maps, counted or [None] * len(maps))
     order = np.argsort(anomalous)[::-1]
     ranking = _rank_sorted(anomalous[order], normal)
     best = ranking.best_f1()
-    weights = weights[order] / max(n_regions, 1)
+    overlap = np.cumsum(weights[order] / max(n_regions, 1))[ranking.true_positives - 1]
     return PixelMetrics(
         auroc=ranking.auroc(),
         average_precision=ranking.average_precision(),
         f1=best.f1,
         f1_threshold=best.threshold,
-        aupro=_area_of_region_overlap(ranking, weights, integral_to),
+        aupro=area_of_region_overlap(ranking, overlap, integral_to),
         n_pixels=ranking.n_anomalous + ranking.n_normal,
         n_anomalous=ranking.n_anomalous,
         n_regions=n_regions,
-        region_overlap=_region_overlap(ranking, weights, integral_to),
+        region_overlap=region_overlap(ranking, overlap, integral_to),
     )
 
 
@@ -268,7 +278,7 @@ def saturated_overlap(
     for index, (of_map, anomaly_map, seen) in enumerate(zip(defects, maps, each_counted, strict=True)):
         anywhere, weight = np.zeros(anomaly_map.shape, np.bool_), np.zeros(anomaly_map.size)
         for mask, saturation in of_map:
-            _check_map(index, mask, anomaly_map)
+            check_map(index, mask, anomaly_map)
             inside = np.flatnonzero(mask)
             # The highest pixels fill the defect up to its saturation; the others add nothing any more.
             highest = inside[np.argsort(anomaly_map.ravel()[inside])[::-1]]
@@ -281,7 +291,8 @@ def saturated_overlap(
     order = np.argsort(scores)[::-1]
     ranking = _rank_sorted(scores[order], np.concatenate(normal))
     each = np.concatenate(weights)[order] / max(sum(map(len, defects)), 1)
-    return _area_of_region_overlap(ranking, each, integral_to)
+    overlap = np.cumsum(each)[ranking.true_positives - 1]
+    return area_of_region_overlap(ranking, overlap, integral_to)
 
 
 def _rank_sorted(anomalous: Scores, normal: Scores) -> Ranking:
@@ -300,11 +311,20 @@ def _rank_sorted(anomalous: Scores, normal: Scores) -> Ranking:
     )
 
 
-def _area_of_region_overlap(ranking: Ranking, weights: Curve, integral_to: float) -> float:
-    """Integrate the mean region overlap; `weights` say what each ranked anomalous pixel adds to it."""
+def check_integral(integral_to: float) -> None:
+    """Refuse an end of the AUPRO integral that is no rate.
+
+    Raises:
+        UsageError: it is not in (0, 1].
+    """
+    if not 0 < integral_to <= 1:
+        raise UsageError(f"The AUPRO integral ends at {integral_to}: choose a false-positive rate in (0, 1].")
+
+
+def area_of_region_overlap(ranking: Ranking, overlap: Curve, integral_to: float) -> float:
+    """AUPRO of the mean region overlap at each threshold of the ranking; nan for one class."""
     if ranking.one_class:
         return NAN
-    overlap = np.cumsum(weights)[ranking.true_positives - 1]
     rate, height = ranking._against_false_positive_rate(overlap)
     inside = int(np.searchsorted(rate, integral_to, side="right"))
     steps = np.diff(rate[:inside])
@@ -317,11 +337,10 @@ def _area_of_region_overlap(ranking: Ranking, weights: Curve, integral_to: float
     return area / integral_to
 
 
-def _region_overlap(ranking: Ranking, weights: Curve, integral_to: float) -> tuple[Curve, Curve]:
-    """The curve of `_area_of_region_overlap`, at so many rates as a chart can show; empty for one class."""
+def region_overlap(ranking: Ranking, overlap: Curve, integral_to: float) -> tuple[Curve, Curve]:
+    """The curve of `area_of_region_overlap`, at so many rates as a chart can show; empty for one class."""
     if ranking.one_class:
         return np.empty(0), np.empty(0)
-    overlap = np.cumsum(weights)[ranking.true_positives - 1]
     rate, height = ranking._against_false_positive_rate(overlap)
     # Most of the rise is at the smallest rates: they are the densest.
     shown = integral_to * np.linspace(0, 1, _CURVE_POINTS) ** 2
@@ -332,10 +351,7 @@ def _gather_pixels(
     masks: Sequence[BoolArray], maps: Sequence[FloatArray], counted: Sequence[BoolArray | None]
 ) -> tuple[Scores, Curve, Scores, int]:
     """Anomalous pixels' scores, 1 / (size of its region) for each, normal pixels' scores, region count."""
-    if len(masks) != len(maps):
-        raise UsageError(
-            f"There are {len(masks)} masks for {len(maps)} anomaly maps: give one mask for each map."
-        )
+    check_one_mask_each(masks, maps)
     dtype = np.result_type(np.float32, *{np.asarray(anomaly_map).dtype for anomaly_map in maps})
     n_anomalous = sum(int(np.count_nonzero(mask)) for mask in masks)
     anomalous = np.empty(n_anomalous, dtype)
@@ -348,7 +364,7 @@ def _gather_pixels(
     n_regions = anomalous_end = normal_end = 0
     for index, (mask, anomaly_map, seen) in enumerate(zip(masks, maps, counted, strict=True)):
         mask, anomaly_map = np.ascontiguousarray(mask, bool), np.asarray(anomaly_map)
-        _check_map(index, mask, anomaly_map)
+        check_map(index, mask, anomaly_map)
         inside = anomaly_map[mask]
         if inside.size:
             count, regions = cv2.connectedComponents(mask.view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
@@ -363,7 +379,25 @@ def _gather_pixels(
     return anomalous, weights, normal, n_regions
 
 
-def _check_map(index: int, mask: BoolArray, anomaly_map: FloatArray) -> None:
+def check_one_mask_each(masks: Sequence[BoolArray], maps: Sequence[FloatArray]) -> None:
+    """Refuse masks that are not as many as the maps.
+
+    Raises:
+        UsageError: they are not.
+    """
+    if len(masks) != len(maps):
+        raise UsageError(
+            f"There are {len(masks)} masks for {len(maps)} anomaly maps: give one mask for each map."
+        )
+
+
+def check_map(index: int, mask: BoolArray, anomaly_map: FloatArray) -> None:
+    """Refuse a map that cannot be compared with its mask.
+
+    Raises:
+        UsageError: they have other shapes.
+        BlemishError: the map holds values that are not finite.
+    """
     if mask.ndim != 2 or mask.shape != anomaly_map.shape:
         raise UsageError(
             f"Anomaly map {index} has shape {anomaly_map.shape}, its mask {mask.shape}: "

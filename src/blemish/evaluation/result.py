@@ -15,7 +15,7 @@ from blemish.core.json_values import number_or_none
 from blemish.core.types import BoolArray, FloatArray, Region
 from blemish.evaluation.detections import NO_DETECTIONS, Detections
 from blemish.evaluation.intervals import auroc_interval
-from blemish.evaluation.metrics import Decision, PixelMetrics, Ranking, decide, rank
+from blemish.evaluation.metrics import Decision, PixelErrors, PixelMetrics, Ranking, decide, rank
 from blemish.evaluation.rate import Rate
 from blemish.evaluation.type_confusion import TypeConfusion
 from blemish.evaluation.undefined import why_undefined
@@ -223,6 +223,7 @@ class Evaluation:
             "pixel_ap": number_or_none(pixels.average_precision) if pixels else None,
             "pixel_f1": number_or_none(pixels.f1) if pixels else None,
             "aupro": number_or_none(pixels.aupro) if pixels else None,
+            **({"pixel_errors": _errors(pixels.errors)} if pixels and pixels.errors else {}),
             **({} if self.saturated_overlap is None else {"au_spro": number_or_none(self.saturated_overlap)}),
             **(self.detections or NO_DETECTIONS).to_json(),
             "pixel_note": self.pixel_note,
@@ -240,6 +241,12 @@ def _not_judged(images: Sequence[ScoredImage]) -> dict[str, Any]:
     anomalous = sum(image.anomalous for image in images)
     reasons = [{"path": str(image.path), "reason": image.reason} for image in images]
     return {"normal": len(images) - anomalous, "anomalous": anomalous, "images": reasons}
+
+
+def _errors(errors: PixelErrors) -> dict[str, Any]:
+    """By how much figures of pixels may be off, by the names that they have."""
+    values = errors.auroc, errors.average_precision, errors.f1, errors.aupro
+    return dict(zip(("pixel_auroc", "pixel_ap", "pixel_f1", "aupro"), _numbers(values), strict=True))
 
 
 def _of_type(evaluation: Evaluation) -> dict[str, Any]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from blemish.line.runtime import Inspector
 
 
-def evaluate_inspector(inspector: Inspector, catalog: Catalog) -> Evaluation:
+def evaluate_inspector(inspector: Inspector, catalog: Catalog, binned: bool = False) -> Evaluation:
     """Inspect those test photographs of a catalog that the inspector has not learnt from; see `evaluate`.
 
     Raises:
@@ -30,6 +30,7 @@ def evaluate_inspector(inspector: Inspector, catalog: Catalog) -> Evaluation:
         pixel_threshold=inspector.pixel_threshold,
         map_scale=inspector.map_scale,
         learnt_types=inspector.manifest.detector.types,
+        binned=binned,
     )
 
 

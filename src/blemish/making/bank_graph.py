@@ -6,21 +6,24 @@ neither its weights nor the training photographs are needed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from blemish.core.errors import UsageError
 from blemish.core.network import CompiledNetwork
 from blemish.core.types import FloatArray
+from blemish.detectors.memory.bounded_search import BoundedSearch
 from blemish.line.artifact import NEAREST
 from blemish.making.known_defect_head import SHARPNESS, KnownDefectHead
 
 _BANK = (".to_bank.centre", ".to_bank.weight", ".to_bank.bias")
+_SEARCH = ("directions", "joined", "joined_bias", "largest")
 _TOLERANCE = 1e-3
 _HEAD = "known_defects/"
 _FIT_ANEW = "fit it anew on the photographs of good parts and the corrected ones, or only change its decision"
@@ -66,7 +69,7 @@ class BankGraph:
         self._names = [names[0] for names in found]
         centre, weight, _ = (numpy_helper.to_array(held[one]) for one in self._names)
         self._centre = np.asarray(centre, np.float32).reshape(-1)
-        self.bank = np.asarray(weight[:, :, 0, 0] / -2 + self._centre, np.float32)
+        self.bank = np.asarray(weight.reshape(len(weight), -1) / -2 + self._centre, np.float32)
         self._places = self._find_places()
         self._reader: CompiledNetwork | None = None
         self._scorer: CompiledNetwork | None = None
@@ -124,8 +127,9 @@ class BankGraph:
         held = {one.name: one for one in model.graph.initializer}
         centred = np.concatenate([self.bank, added]) - self._centre if len(added) else None
         if centred is not None:
-            weight, bias = -2 * centred[:, :, None, None], (centred * centred).sum(1)
-            for name, array in zip(self._names[1:], (weight, bias), strict=True):
+            own = dict(zip(self._names[1:], (-2 * centred, (centred * centred).sum(1)), strict=True))
+            shaped = {name: array.reshape(-1, *held[name].dims[1:]) for name, array in own.items()}
+            for name, array in (shaped | _searched(held, centred)).items():
                 held[name].CopyFrom(numpy_helper.from_array(np.asarray(array, np.float32), name))
         _without_head(model)
         if head is not None:
@@ -137,7 +141,7 @@ class BankGraph:
         """Names of the tensors of patches, distances, and distances less what is usual, on the way to the map."""
         nodes = _needed(self._model.graph, {"map"})
         patches = [n for n in nodes if n.op_type == "Sub" and list(n.input)[1:] == self._names[:1]]
-        roots = [n.output[0] for n in nodes if n.op_type == "Sqrt" and "/to_bank/" in n.name]
+        roots = [n.output[0] for n in nodes if n.op_type == "Sqrt" and n.name.split("/")[-2] == "to_bank"]
         if len(patches) != 1 or len(roots) != 1:
             raise self._refused("was made in a way that corrections cannot follow")
         less = [n.output[0] for n in nodes if n.op_type == "Sub" and n.input[0] == roots[0]]
@@ -174,6 +178,20 @@ class BankGraph:
 
     def _refused(self, what: str) -> UsageError:
         return UsageError(f"{self._name} {what}: {_FIT_ANEW}.")
+
+
+def _searched(held: Mapping[str, TensorProto], centred: FloatArray) -> dict[str, FloatArray]:
+    """What a search by bounds holds of a bank, N x K centred, by the names that the graph has for it; nothing where the
+    graph compares with all vectors."""
+    names = {kind: [one for one in held if one.endswith(f".to_bank.search.{kind}")] for kind in _SEARCH}
+    if not names["directions"]:
+        return {}
+    bank, directions = (
+        torch.from_numpy(np.array(one, np.float32))
+        for one in (centred, numpy_helper.to_array(held[names["directions"][0]]))
+    )
+    found = dict(BoundedSearch(bank, directions).named_buffers())
+    return {name: found[kind].numpy() for kind in _SEARCH for name in names[kind]}
 
 
 def _needed(graph: onnx.GraphProto, names: set[str], start: str = "") -> list[onnx.NodeProto]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -38,6 +38,10 @@ class EvaluateRequest(DataRequest):
     )
     device: DeviceName = "cpu"
     precision: PrecisionName = None
+    pixel_metrics: Literal["exact", "histogram"] = Field(
+        "exact",
+        description="Pixel metrics from a sort, or from a histogram that says how far off they may be.",
+    )
     title: Annotated[str | None, UNLISTED] = Field(None, description="What the report calls the inspector.")
     digest: Annotated[str | None, UNLISTED] = Field(
         None, description="SHA-256 that the inspector's file is known by."
@@ -106,7 +110,7 @@ def evaluate(request: EvaluateRequest, catalog: Catalog | None = None) -> Evalua
         said = said_problems(catalog, manifest.preprocessing.bit_depth)
     else:  # whoever has opened it has said them
         said = catalog.problems
-    evaluation = evaluate_inspector(inspector, catalog)
+    evaluation = evaluate_inspector(inspector, catalog, binned=request.pixel_metrics == "histogram")
     for failure in evaluation.failed:
         say(f"{failure.path}: {failure.detail}")
     digest = request.digest or file_digest(request.inspector)

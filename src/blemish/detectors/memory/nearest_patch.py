@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from blemish.detectors.layers import PatchEmbedding, PatchScoring, UnitLength
+from blemish.detectors.memory.bounded_search import BoundedSearch, learn_search
 from blemish.detectors.tiled import LocalHead
 
 EUCLIDEAN, COSINE = DISTANCES = "euclidean", "cosine"
@@ -29,7 +30,8 @@ class NearestPatch(nn.Module):
 
     The bank is the weight of a 1 x 1 convolution: |f - b|^2 = |f|^2 + (|b|^2 - 2 b.f), whose second part is
     linear in f. Vectors are centred on the bank's mean first, which changes no distance and keeps the
-    subtraction exact enough in float32.
+    subtraction exact enough in float32. A large bank is searched by lower bounds, with the same result
+    (`blemish.detectors.memory.bounded_search`).
 
     Args:
         bank: vectors, N x D.
@@ -48,12 +50,17 @@ class NearestPatch(nn.Module):
         centre = bank.mean(0)
         centred = bank - centre
         self.register_buffer("centre", centre[None, :, None, None])
-        self.register_buffer("weight", (-2 * centred)[:, :, None, None])
-        self.register_buffer("bias", (centred * centred).sum(1))
+        self.search = learn_search(centred) if self.neighbours == 1 else None
+        # A search multiplies matrices, and what is stored has their shapes: the exporter would add reshaped copies.
+        weight, bias = -2 * centred, (centred * centred).sum(1)
+        self.register_buffer("weight", weight if self.search else weight[:, :, None, None])
+        self.register_buffer("bias", bias[:, None] if self.search else bias)
 
     def forward(self, patches: Tensor) -> Tensor:
         """Distances N x 1 x h x w of patches N x D x h x w; those of a large map are found in parts of its rows."""
         rows, columns = patches.shape[2:]
+        if self.search is not None:
+            return self._searched(patches, self.search)
         at_once = max(1, _MOST_DISTANCES // (columns * len(self.bias)))
         if at_once >= rows:
             return self._of(patches)
@@ -69,8 +76,16 @@ class NearestPatch(nn.Module):
 
     def numbers(self, patches: Tensor) -> Tensor:
         """Which vector is the nearest of each patch, of patches 1 x D x h x w: float32 1 x 1 x h x w, whole numbers."""
+        if self.search is not None:
+            found = (self.weight @ _rows(patches - self.centre).T + self.bias).argmin(0)
+            return found.reshape(1, 1, *patches.shape[2:]).to(torch.float32)
         relative = F.conv2d(patches - self.centre, self.weight, self.bias)
         return relative.argmin(1, keepdim=True).to(torch.float32)
+
+    def _searched(self, patches: Tensor, search: BoundedSearch) -> Tensor:
+        rows = _rows(patches - self.centre)
+        squares = search(rows, self.weight, self.bias) + (rows * rows).sum(1)
+        return self._distance(squares.reshape(len(patches), 1, *patches.shape[2:]))
 
     def _of(self, patches: Tensor) -> Tensor:
         centred = patches - self.centre
@@ -85,6 +100,11 @@ class NearestPatch(nn.Module):
         """Distances from their squares, which rounding may bring below zero."""
         squares = squares.clamp(min=0)
         return squares / 2 if self.cosine else squares.sqrt()
+
+
+def _rows(patches: Tensor) -> Tensor:
+    """Patches N x D x h x w one below the other, (N h w) x D."""
+    return patches.permute(0, 2, 3, 1).reshape(-1, patches.shape[1])
 
 
 class DistanceHead(LocalHead):

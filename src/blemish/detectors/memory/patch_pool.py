@@ -82,11 +82,15 @@ class PatchPool:
 
 
 class _Gathered:
-    """Candidates as they come, of which each lot is thinned at once."""
+    """Candidates as they come, of which each lot is thinned at once.
 
-    def __init__(self, each: int, seed: int) -> None:
-        self._each, self._seed = each, seed
-        self._vectors: list[Tensor] = []
+    Vectors are written where they stay: lots put together at the end would be there twice.
+    """
+
+    def __init__(self, lots: int, each: int, seed: int) -> None:
+        self._lots, self._each, self._seed = lots, each, seed
+        self._vectors = torch.empty(0, 0)
+        self._held = 0
         self._owners: list[Tensor] = []
         self._places: list[Tensor] = []
         self.patches = 0
@@ -94,14 +98,20 @@ class _Gathered:
     def add(self, owner: int, rows: Tensor, places: Tensor) -> None:
         """The greedy coreset of patches N x D at their places N x 3."""
         chosen = bank_rows(rows := rows.contiguous(), self._each, self._seed)
-        self._vectors.append(rows[chosen])
         self._places.append(places[chosen])
         self._owners.append(torch.full((len(chosen),), owner))
+        end = self._held + len(chosen)
+        if end > len(self._vectors):
+            left = max(1, self._lots - len(self._owners) + 1)
+            more = rows.new_empty((max(len(chosen) * left, self._held // 8), rows.shape[1]))
+            self._vectors = torch.cat([self._vectors[: self._held], more]) if self._held else more
+        self._vectors[self._held : end] = rows[chosen]
+        self._held = end
 
     def pool(self, grid: tuple[int, int], copies: tuple[Copy, ...] = (ITSELF,)) -> PatchPool:
         """All of them."""
-        vectors, owners, places = map(torch.cat, (self._vectors, self._owners, self._places))
-        return PatchPool(vectors, owners, grid, self.patches, places, copies)
+        owners, places = map(torch.cat, (self._owners, self._places))
+        return PatchPool(self._vectors[: self._held], owners, grid, self.patches, places, copies)
 
 
 def gather_patches(
@@ -121,7 +131,7 @@ def gather_patches(
     """
     if extractor.contract.tiled:
         return _gather_tiles(extractor, embedding, paths, most, seed)
-    gathered, grid = _Gathered(max(1, most // len(paths)), seed), (0, 0)
+    gathered, grid = _Gathered(len(paths), max(1, most // len(paths)), seed), (0, 0)
     there, stream = computed_there(embedding), extractor.stream(paths)
     for position, maps in enumerate(track(stream, "Reading good images", len(paths))):
         patches = there(batch_of_one(maps))
@@ -158,7 +168,7 @@ def gather_copies(
     wanted: dict[int, set[int]] = {}
     for position, number in (divmod(int(pair), len(copies)) for pair in pairs):
         wanted.setdefault(position, set()).add(number)
-    gathered, grid, pixels = _Gathered(each, seed), (0, 0), PixelCache()
+    gathered, grid, pixels = _Gathered(len(pairs), each, seed), (0, 0), PixelCache()
     with task(f"Reading copies: {copies}", len(pairs)) as advance:
         for position in sorted(wanted):
             picture = pixels.read(paths[position], extractor.contract)
@@ -181,7 +191,8 @@ def _gather_tiles(
     extractor: FeatureExtractor, embedding: nn.Module, paths: Sequence[Path], most: int, seed: int
 ) -> PatchPool:
     """Candidates from the tiles of all images, of which only one is held at a time."""
-    gathered = _Gathered(max(1, most // (len(paths) * len(extractor.tiling.tiles))), seed)
+    lots = len(paths) * len(extractor.tiling.tiles)
+    gathered = _Gathered(lots, max(1, most // lots), seed)
     _, height, width = extractor.shapes[0]
     stride, whole = extractor.contract.height // height, grid_places(height, width)
     for position, tile, maps in tiles_of_good(extractor, paths):
