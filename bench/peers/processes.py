@@ -75,9 +75,14 @@ def run(
         )
         timer = threading.Timer(limit, process.kill)
         timer.start()
-        _, status, usage = os.wait4(process.pid, 0)  # of this very process, which no other call tells
+        try:
+            _, status, usage = os.wait4(process.pid, 0)  # of this very process, which no other call tells
+        except BaseException:  # whoever interrupts leaves nothing running
+            process.kill()
+            raise
+        finally:
+            timer.cancel()
         seconds = time.perf_counter() - began
-        timer.cancel()
         process.returncode = code = os.waitstatus_to_exitcode(status)
         said.seek(0), complained.seek(0)
         if code < 0 and seconds >= limit:
