@@ -32,7 +32,11 @@ class Bar:
     def said(self, value: float) -> str:
         """The bar in words, and whether the value reaches it."""
         sign = ">=" if self.at_least else "<="
-        return f"{sign} {self.limit:g}{self.unit}: {'reached' if self.reached(value) else '**missed**'}"
+        return f"{sign} {self.limit:.3g}{self.unit}: {self.verdict(value)}"
+
+    def verdict(self, value: float) -> str:
+        """Whether the value reaches it, in one word."""
+        return "reached" if self.reached(value) else "**missed**"
 
 
 FIT_TIME = Bar(15, True, " x")
@@ -88,7 +92,7 @@ def auroc_row(name: str, ours: Mapping[str, float], theirs: Mapping[str, float])
     """One comparison of both areas."""
     cells = [name]
     for what in ("image_auroc", "pixel_auroc"):
-        cells += [f"{ours[what]:.4f}", f"{theirs[what]:.4f}", EQUAL_AUROC.said(ours[what] - theirs[what])]
+        cells += [f"{ours[what]:.4f}", f"{theirs[what]:.4f}", EQUAL_AUROC.verdict(ours[what] - theirs[what])]
     return cells
 
 

@@ -53,7 +53,7 @@ def _fits(sets: Mapping[str, Any]) -> str:
         rows.append(fit_row(f"{name}, Blemish's default", medians(fits["default"]), theirs))
         of_fit = statistics.median(run["engine_seconds"] for run in fits["anomalib"])
         notes.append(
-            f"{name}: {one['known']['train']} photographs, {len(fits['anomalib'])} runs of each, coreset of "
+            f"{name}: {one['known']['train']} photographs, fits of each: {len(fits['anomalib'])}, coreset of "
             f"{fits['share']:.0%}, {bank} vectors of {dimensions} numbers; of anomalib's seconds {of_fit:.1f} are "
             f"`Engine.fit`."
         )

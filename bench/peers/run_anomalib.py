@@ -36,7 +36,7 @@ def fit(options: argparse.Namespace) -> None:
         layers=options.layers.split(","),
         pre_trained=False,
         coreset_sampling_ratio=options.share,
-        num_neighbors=9,
+        num_neighbors=options.neighbours,
         pre_processor=PreProcessor(Compose([resize, Normalize(options.mean, options.std)])),
         visualizer=False,
         evaluator=False,
@@ -180,6 +180,7 @@ def main() -> None:
         one.add_argument(f"--{name}", required=True)
     one.add_argument("--size", type=int, required=True)
     one.add_argument("--share", type=float, required=True)
+    one.add_argument("--neighbours", type=int, default=9, help="in the weight of the score; 1 for none")
     one.add_argument("--mean", type=float, nargs=3, required=True)
     one.add_argument("--std", type=float, nargs=3, required=True)
     one.add_argument("--whole-bank", action="store_true", help="every patch instead of a coreset")

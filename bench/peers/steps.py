@@ -16,6 +16,7 @@ from processes import FailedError, Worker, run
 
 HERE = Path(__file__).resolve().parent
 SIZE = 256
+STARTED = 3
 STARTS = {
     "to judge": (
         "from blemish.line.runtime import Inspector",
@@ -180,7 +181,10 @@ class Comparison:
         return lots
 
     def whole_bank(self, backbone: str, count: int, data: Path, known: dict[str, Any]) -> dict[str, Any]:
-        """File to verdict with every patch of `count` photographs in the bank of both, random weights, no coreset."""
+        """File to verdict with every patch of `count` photographs in the bank of both, by random weights.
+
+        There is no coreset, and no weight of the score, as Blemish would seek each vector's neighbours at the fit.
+        """
         weights, name = self.weights(backbone), f"{backbone}-whole"
         inspector, model = self.exports / f"{name}.blemish", self.exports / name
         with tempfile.TemporaryDirectory() as folder:
@@ -190,8 +194,8 @@ class Comparison:
                 (good / path.name).symlink_to(path)
             few = good.parents[1]
             given = ("--weights", f"{backbone}={weights['file']}", "--no-pictures")
-            self.fit_ours(few, inspector, *self.equal(1.0, backbone), *given)
-            theirs = self.ask(self.theirs_on(few, model, weights, 1.0), "--whole-bank")
+            self.fit_ours(few, inspector, *self.equal(1.0, backbone), "--set", "reweighting=0", *given)
+            theirs = self.ask(self.theirs_on(few, model, weights, 1.0), "--whole-bank", "--neighbours", 1)
         return {
             "lots": self.latency(str(inspector), theirs["model"], name, known),
             "bank": theirs["bank"],
@@ -206,7 +210,7 @@ class Comparison:
         commands["Blemish, --help"] = [sys.executable, "-m", "blemish", "--help"]
         commands["anomalib, --help"] = [self.python.with_name("anomalib"), "--help"]
         found: dict[str, list[Any]] = {name: [] for name in commands}
-        for turn in range(self.options.turns + 1):
+        for turn in range(STARTED + 1):
             for name, command in commands.items():
                 done = run(command, self.options.limit, folder=self.exports)
                 if turn:  # the first one reads the disk

@@ -85,7 +85,7 @@ def test_bars_and_ratios_are_of_turns() -> None:
     slow = {"seconds": 300.0, "cpu_seconds": 500.0, "peak_mib": 3000.0}
     quick = {"seconds": 20.0, "cpu_seconds": 25.0, "peak_mib": 1100.0}
     assert bars.fit_row("screw", quick, slow)[3:] == [
-        "15.0 (20.0)", ">= 15 x: reached", "1100 / 3000", "0.37", "<= 0.333333 x: **missed**",
+        "15.0 (20.0)", ">= 15 x: reached", "1100 / 3000", "0.37", "<= 0.333 x: **missed**",
     ]  # fmt: skip
     better, worse = {"image_auroc": 0.9, "pixel_auroc": 0.8}, {"image_auroc": 0.9, "pixel_auroc": 0.9}
     assert [cell.endswith("reached") for cell in bars.auroc_row("screw", better, worse)[3::3]] == [
