@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from blemish.cluster.session import cluster
 from blemish.cluster.workers import Done, spread
 from blemish.line.parquet_results import FOLDER
 from blemish.workflows.inspect import Executor, InspectRequest, Save, inspect
-from blemish.workflows.inspect_on_cluster import ClusterInspectResult, inspect_on_cluster
+from blemish.workflows.inspect_on_cluster import inspect_on_cluster
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[scale]'")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -127,7 +126,7 @@ def test_an_item_that_kills_its_worker_is_lost_alone_and_no_worker_needs_torch(r
         if one.answers
         for item, answer in zip(one.items, one.answers, strict=True)
     }
-    assert answers == dict.fromkeys("abde", [])
+    assert answers == {item: [] for item in "abde"}
     assert [one.items for one in done if one.answers is None] == [["kill"]]
 
 
