@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from measuring.pages import ROOT, origin, table, write_block
+from measuring.scale_figures import remember
 
 from blemish.core.types import FloatArray
 from blemish.gallery.defect import Defect
@@ -204,10 +205,9 @@ def measured_gallery(location: Path | str, count: int, times: int) -> list[list[
     return rows
 
 
-def _used(folder: Path, count: int, before: int) -> str:
+def _used(folder: Path, count: int, before: int) -> dict[str, float]:
     disk = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    memory = max(0, resident() - before)
-    return f"{disk / count:.0f} bytes of disk and {memory / count:.0f} of memory each"
+    return {"disk_bytes": disk / count, "memory_bytes": max(0, resident() - before) / count}
 
 
 def resident() -> int:
@@ -228,7 +228,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     head = ("median, ms", "p99, ms", "asked")
-    pieces = []
+    pieces, used = [], dict[str, dict[str, float]]()
     with tempfile.TemporaryDirectory() as temporary:
         plans: list[tuple[str, int, Callable[..., list[list[str]]], Any]] = [
             ("Qdrant Edge", given.vectors, measured_edge, Path(temporary, "edge")),
@@ -245,11 +245,18 @@ def main() -> None:
                 continue
             pieces.append(table((f"{count:,} vectors of {VALUES} values, {name}", *head), rows))
             if isinstance(location, Path):
-                pieces.append(_used(location, count, before) + ".")
+                used[name] = _used(location, count, before)
+                pieces.append(
+                    "{disk_bytes:.0f} bytes of disk and {memory_bytes:.0f} of memory each.".format(
+                        **used[name]
+                    )
+                )
     text = "\n\n".join((*pieces, origin()))
     print(text)
     if given.write:
         write_block(ROOT / "docs" / "scale.md", "large-gallery", text)
+        if edge := used.get("Qdrant Edge"):
+            remember("gallery", **edge)
 
 
 if __name__ == "__main__":

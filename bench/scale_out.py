@@ -2,15 +2,14 @@
 
     python bench/scale_out.py [--photographs 240] [--size 256] [--write]
 
-Local and Ray with one and with two workers judge the same washers, in turns, without overlays; the time of a run is that of
-the photographs alone, and starting is told by itself. Then the same on a cluster of three nodes with a worker each, of which
-one is killed at a quarter. On two processors nothing is to be seen beyond two workers. About five minutes.
+Local and Ray with one and with two workers judge the same washers, in turns, without overlays; the time of a run is
+that of the photographs alone, and starting is told by itself. Then the same on a cluster of three nodes with a worker
+each, of which one is killed at a quarter. On two processors nothing is to be seen beyond two workers. Five minutes.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import tempfile
@@ -25,16 +24,15 @@ import psutil
 import pyarrow.parquet
 from measuring.command import run_blemish
 from measuring.pages import ROOT, origin, table, write_block
+from measuring.scale_figures import remember
 from ray.cluster_utils import Cluster
 
-from blemish.cluster.session import cluster
 from blemish.core.network import limit_threads
 from blemish.core.progress import use_reporter
 from blemish.line.parquet_results import FOLDER
 from blemish.workflows.inspect import Executor, InspectRequest, Save, inspect
 from blemish.workflows.inspect_on_cluster import inspect_on_cluster
 
-FIGURES = ROOT / "docs" / "scale-figures.json"
 TURNS = 3
 
 
@@ -96,6 +94,11 @@ def killed(request: InspectRequest, total: int) -> tuple[float, int, int]:
     return gap, len(paths) - len(set(paths)), total - len(set(paths))
 
 
+def bytes_in(folder: Path) -> int:
+    """Bytes of all files of a folder."""
+    return sum(file.stat().st_size for file in folder.iterdir())
+
+
 def main() -> None:
     """Measure, print, and with --write put the table into docs/scale.md and the figures beside it."""
     parser = argparse.ArgumentParser(
@@ -109,7 +112,7 @@ def main() -> None:
     limit_threads(1)  # local too: a processor against a processor
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        run_blemish("sample", work / "line", "--category", "washer", "--size", given.size)
+        run_blemish("sample", work / "line", "--category", "washer", "--size", given.size, cache=work)
         inspector = work / "washer.blemish"
         run_blemish("fit", work / "line" / "washer", "--out", inspector, cache=work / "cache")
         here = work / "photographs"
@@ -131,6 +134,10 @@ def main() -> None:
                 print(f"{name}: {rate:.1f} a second, the first after {start:.1f} s", flush=True)
         three = local.model_copy(update={"executor": Executor.RAY, "workers": 3, "out": work / "killed"})
         gap, twice, lost = killed(three, given.photographs)
+        sizes = {
+            "photograph_bytes": bytes_in(here) / given.photographs,
+            "parquet_bytes": bytes_in(work / "killed" / FOLDER) / given.photographs,
+        }
     middle = {name: sorted(runs)[TURNS // 2] for name, runs in found.items()}
     base = middle["local"][0]
     rows = [
@@ -139,19 +146,15 @@ def main() -> None:
     text = "\n\n".join(
         (
             table(("one thread a worker", "photographs a second", "times local", "first after, s"), rows),
-            f"Of {given.photographs} photographs, with a node of three killed at a quarter: {lost} lost, {twice} twice in "
-            f"the results, and at most {gap:.1f} s without a result.",
+            f"Of {given.photographs} photographs, with a node of three killed at a quarter: {lost} lost, {twice} "
+            f"twice in the results, and at most {gap:.1f} s without a result.",
             origin(),
         )
     )
     print(text)
     if given.write:
         write_block(ROOT / "docs" / "scale.md", "ray", text)
-        figures = {
-            "photographs_a_second": middle["Ray, 1 worker"][0],
-            "two_workers": middle["Ray, 2 workers"][0],
-        }
-        FIGURES.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+        remember("ray", photographs_a_second=middle["Ray, 1 worker"][0], **sizes)
 
 
 if __name__ == "__main__":
