@@ -137,12 +137,14 @@ class SimulatedLine:
             if str(name).startswith("part-")
         )
         told = Counter(json.loads(line)["id"] for line in self.lines.read_bytes().splitlines())
+        missing, waiting = written.keys() - judged.keys(), {one.name for one in self.incoming.iterdir()}
         identities = {str(number) for (number,) in self.query("SELECT id FROM inspections")}
         return {
             "written": len(written),
             "judged": len(judged),
             "judged twice": sum(count > 1 for count in judged.values()),
-            "lost": len(written.keys() - judged.keys()),
+            "lost": len(missing - waiting),
+            "still to be judged": len(missing & waiting),
             "verdicts": len(identities),
             "never told": len(identities - {one.rpartition(":")[2] for one in told}),
             "told again": sum(count > 1 for count in told.values()),
@@ -242,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 found, block = steady(line, 60 * given.minutes, not given.no_faults), "station"
             bad = {
                 what: line.accounts()[what]
-                for what in ("judged twice", "lost", "never told", "still to be told")
+                for what in ("judged twice", "lost", "still to be judged", "never told", "still to be told")
             }
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -250,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.write:
         write_block(MEASUREMENTS, block, f"{found}\n\n{origin()}")
     if any(bad.values()):
-        sys.exit(f"Parts were lost, or judged or told other than once: {bad}")
+        sys.exit(f"Parts were lost, left over, or judged or told other than once: {bad}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from blemish.workflows.inspect import InspectRequest, InspectResult
 
 if TYPE_CHECKING:
     from blemish.line.results import Result
+    from blemish.workflows.inspect_on_cluster import ClusterInspectResult
 
 _NAMED = 12
 """At most so many names of files left out in the summary."""
@@ -23,7 +24,7 @@ _REGIONS = 3
 
 
 @verb(InspectRequest)
-def inspect(request: InspectRequest) -> InspectResult:
+def inspect(request: InspectRequest) -> InspectResult | ClusterInspectResult:
     """Pass or reject photographs, and show where.
 
     Folders are searched for images, sub-folders too. A file that cannot be inspected is named, and the others
@@ -33,7 +34,10 @@ def inspect(request: InspectRequest) -> InspectResult:
     \b
     blemish inspect part.blemish photo.png new/ --out verdicts/
     blemish inspect part.blemish new/ --out verdicts/ --explain
+    blemish inspect part.blemish s3://archive/2041/ --out verdicts/ --save none --executor ray --address auto
     """
+    if request.executor == workflow.Executor.RAY:
+        return _on_cluster(request)
     found = workflow.inspect(request, _tell)
     counts = Counter(str(result.verdict or "failed") for result in found.results if not result.left_out)
     said = [
@@ -53,6 +57,20 @@ def inspect(request: InspectRequest) -> InspectResult:
         messages.print(found.trouble, style="red")
     if found.stopped:
         messages.print(_stopped(request, found), style="yellow")
+    return found
+
+
+def _on_cluster(request: InspectRequest) -> ClusterInspectResult:
+    """The same on a cluster, where results are too many for a line each."""
+    from blemish.workflows.inspect_on_cluster import inspect_on_cluster
+
+    found = inspect_on_cluster(request)
+    said = [f"{count} {name}" for name, count in sorted(found.counts.items(), key=lambda one: -one[1])]
+    said += [f"{found.earlier} of them by an earlier run"] if found.earlier else []
+    console.print(f"{found.total} photographs: {', '.join(said)}", style="bold")
+    console.print(f"Results: {found.folder}")
+    if found.stopped:
+        messages.print("Stopped by Ctrl-C: the same command with --resume goes on.", style="yellow")
     return found
 
 

@@ -85,7 +85,7 @@ def find_photographs(
                 found.setdefault(photograph.path, photograph)
     if litter:
         say(f"Left out, as no photographs: {litter_in_words(litter)}.")
-    return _placed(list(found.values()), out) if out else list(found.values())
+    return placed(list(found.values()), out) if out else list(found.values())
 
 
 def _search(folder: Path, out: Path | None) -> Listing:
@@ -138,7 +138,7 @@ def _left_out(path: Path) -> ImageError:
     return ImageError(path, LEFT_OUT, f"it is {foreign or 'no image'} and was left out; {ignore}.")
 
 
-def _placed(photographs: list[Photograph], out: Path) -> list[Photograph]:
+def placed(photographs: Sequence[Photograph], out: Path) -> list[Photograph]:
     """The photographs, with a place of its own for the overlay of each: a JPEG named like the photograph."""
     # In lower case: many disks do not tell a.jpg from A.JPG.
     taken = {str(photograph.path.absolute()).lower() for photograph in photographs}

@@ -39,12 +39,19 @@ class Save(StrEnum):
     NONE = "none"
 
 
+class Executor(StrEnum):
+    """Where the work is done."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 class InspectRequest(Request):
     """Judge photographs."""
 
     inspector: InspectorFile
     paths: Annotated[tuple[Path, ...], Argument("PATH...")] = Field(
-        description="Photographs, and folders of them."
+        description="Photographs, and folders of them; with --executor ray also s3://BUCKET/PREFIX."
     )
     out: Path | None = Field(
         None, description="Folder for overlays, results.json and results.csv; none if absent."
@@ -67,6 +74,15 @@ class InspectRequest(Request):
     precision: PrecisionName = None
     resume: bool = Field(
         False, description="Go on with the results in --out: judge only what is new, changed or failed."
+    )
+    executor: Executor = Field(
+        Executor.LOCAL, description="Where photographs are judged: in this process, or on a Ray cluster."
+    )
+    address: str | None = Field(
+        None, description="HOST:PORT of the head of the Ray cluster, or auto; one on this machine if absent."
+    )
+    workers: int | None = Field(
+        None, ge=1, description="Workers on the Ray cluster, a processor each; as many as it has if absent."
     )
 
 
@@ -121,10 +137,11 @@ def inspect(request: InspectRequest, tell: Callable[[Result], None] = lambda res
     from blemish.line.precision_choice import choice_in_words
     from blemish.line.runtime import Inspector
 
+    require_local(request)
     if request.resume and request.out is None:
         raise UsageError("--resume goes on with the results of an earlier run: name their folder with --out.")
     require_no_shape(request.ignore)
-    named = _named(request.file_name)
+    named = reading_names(request.file_name)
     photographs = find_photographs(request.paths, request.out, request.ignore)
     inspector = Inspector.load(request.inspector, device=request.device, precision=request.precision)
     if request.precision == AUTO:
@@ -140,6 +157,18 @@ def inspect(request: InspectRequest, tell: Callable[[Result], None] = lambda res
         stopped = True
     trouble = _written(request.out, results, journal)
     return InspectResult(tuple(results), len(photographs), trouble, stopped)
+
+
+def require_local(request: InspectRequest) -> None:
+    """Refuse what only a cluster can do.
+
+    Raises:
+        UsageError: it is asked for.
+    """
+    if request.executor != Executor.LOCAL or request.address is not None or request.workers is not None:
+        raise UsageError("--address and --workers belong to --executor ray, which `blemish inspect` runs.")
+    if any(str(path).startswith("s3:/") for path in request.paths):
+        raise UsageError("s3://BUCKET/PREFIX is read by the workers of --executor ray: add that.")
 
 
 def _journal(inspector: Inspector, request: InspectRequest) -> Journal | None:
@@ -168,10 +197,10 @@ def _result(
     from blemish.line.results import METADATA, Result
 
     if journal is None:
-        return _judged(inspector, photograph, request)
+        return judged(inspector, photograph, request)
     state = state_of(photograph.path)
     earlier = journal.result_of(photograph.path, state)
-    has = _has_overlay, _has_explanation
+    has = has_overlay, has_explanation
     if earlier and not photograph.error and all(one(earlier, photograph, request) for one in has):
         overlay = request.out / photograph.place if request.out and "overlay" in earlier else None
         kept = {
@@ -180,12 +209,12 @@ def _result(
         return Result(
             photograph.path, overlay=overlay, earlier=kept, why=_earlier_why(earlier, photograph, request)
         )
-    result = _judged(inspector, photograph, request)
+    result = judged(inspector, photograph, request)
     journal.add(photograph.path, state, result.to_json())
     return result
 
 
-def _named(template: str | None) -> Callable[[Path], dict[str, str]]:
+def reading_names(template: str | None) -> Callable[[Path], dict[str, str]]:
     """What a photograph's name says of its part, by field; nothing where it does not fit, or no template is given."""
     if template is None:
         return lambda path: {}
@@ -216,8 +245,20 @@ def _written(out: Path | None, results: Sequence[Result], journal: Journal | Non
     return journal.trouble
 
 
-def _judged(inspector: Inspector, photograph: Photograph, request: InspectRequest) -> Result:
-    """Judge one photograph, write its overlay, and explain it; an error becomes a result too."""
+def judged(
+    inspector: Inspector,
+    photograph: Photograph,
+    request: InspectRequest,
+    look: Callable[[Path], Inspection] | None = None,
+) -> Result:
+    """Judge one photograph, write its overlay, and explain it; an error becomes a result too.
+
+    Args:
+        inspector: what judges.
+        photograph: what is judged, and where its overlay goes.
+        request: what is written of it.
+        look: inspects what lies at a path; the inspector itself, of files, when None.
+    """
     from blemish.core.image_files import OVERLAY_MARK
     from blemish.core.pictures import encoded, with_comment
     from blemish.core.storage import write_bytes
@@ -227,7 +268,7 @@ def _judged(inspector: Inspector, photograph: Photograph, request: InspectReques
     try:
         if photograph.error:
             raise photograph.error
-        inspection = inspector.inspect(path)
+        inspection = (look or inspector.inspect)(path)
         if request.out is None or not _is_saved(inspection.verdict, request):
             return _explained(Result.of(path, inspection), inspector, inspection, photograph, request)
         overlay = with_comment(encoded(inspection.overlay_pixels(), ".jpg", _QUALITY), OVERLAY_MARK)
@@ -276,7 +317,7 @@ def _is_explained(verdict: str, request: InspectRequest) -> bool:
     return request.explain and verdict in ("review", "reject")
 
 
-def _has_explanation(earlier: dict[str, Any], photograph: Photograph, request: InspectRequest) -> bool:
+def has_explanation(earlier: dict[str, Any], photograph: Photograph, request: InspectRequest) -> bool:
     """Whether an earlier result has its explanation with its picture where it is to be, or none where none is to be."""
     from blemish.line.photographs import why_place
 
@@ -302,7 +343,7 @@ def _is_saved(verdict: str, request: InspectRequest) -> bool:
     return request.save == Save.ALL or (request.save == Save.REJECTS and verdict != "pass")
 
 
-def _has_overlay(earlier: dict[str, Any], photograph: Photograph, request: InspectRequest) -> bool:
+def has_overlay(earlier: dict[str, Any], photograph: Photograph, request: InspectRequest) -> bool:
     """Whether an earlier result has its overlay where it is to be, or none where none is to be."""
     if request.out is None or not _is_saved(earlier["verdict"], request):
         return "overlay" not in earlier
