@@ -27,7 +27,7 @@ def limit_threads(threads: int | None) -> None:
 
 
 class CompiledNetwork:
-    """Runs an ONNX model of fixed input shape, one image at a time, in float32.
+    """Runs an ONNX model of fixed input shape, an image a call, in float32; several threads may call it.
 
     OpenVINO would run bfloat16 by default on CPUs that have it, which moves features by 1 to 3 %: precision is
     therefore asked for.
@@ -37,33 +37,48 @@ class CompiledNetwork:
         threads: CPU threads; all when None.
         outputs: names of those that are computed, in the model's order; all when None. What the others alone need is
             not computed.
+        streams: images that are run at the same time when as many threads call; the CPU threads are shared among them,
+            the weights are there once.
 
     Raises:
         RuntimeError: it cannot be run here, or has no such output.
     """
 
     def __init__(
-        self, model: bytes, threads: int | None = None, outputs: Sequence[str] | None = None
+        self,
+        model: bytes,
+        threads: int | None = None,
+        outputs: Sequence[str] | None = None,
+        streams: int = 1,
     ) -> None:
         core = _core()
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         threads = threads or _usual_threads
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
+        if streams > 1:
+            settings["NUM_STREAMS"] = streams
+        if threads or streams > 1:
             # Pinned, the threads of all networks would share the first cores, and the others stand idle.
             settings["ENABLE_CPU_PINNING"] = False
         read = core.read_model(model)
         if outputs is not None:
             _keep_outputs(read, outputs)
         compiled = core.compile_model(read, "CPU", settings)
-        self._request = compiled.create_infer_request()
+        self._idle = [compiled.create_infer_request()]  # a request runs one image at a time
         self._compiled = compiled
         self._outputs = len(compiled.outputs)
 
     def __call__(self, image: FloatArray) -> list[FloatArray]:
         """Outputs in order for a 1 x 3 x H x W float32 image; the arrays are copies."""
-        self._request.infer({0: np.ascontiguousarray(image)})
-        return [np.array(self._request.get_output_tensor(index).data) for index in range(self._outputs)]
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        request.infer({0: np.ascontiguousarray(image)})
+        outputs = [np.array(request.get_output_tensor(index).data) for index in range(self._outputs)]
+        self._idle.append(request)
+        return outputs
 
     def each(self, images: Iterable[FloatArray]) -> Iterator[FloatArray]:
         """The first output for each of several images, in order; only one is held at a time."""

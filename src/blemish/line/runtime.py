@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
@@ -55,7 +56,7 @@ from blemish.line.tiled import TiledNetwork
 
 
 class Inspector:
-    """A fitted inspector, ready to judge.
+    """A fitted inspector, ready to judge; several threads may do so at once.
 
     Attributes:
         manifest: all that the artifact says of itself.
@@ -68,7 +69,7 @@ class Inspector:
         history: losses of each epoch of the training; empty where there was none.
     """
 
-    def __init__(self, artifact: Artifact, threads: int | None = None) -> None:
+    def __init__(self, artifact: Artifact, threads: int | None = None, streams: int = 1) -> None:
         self.path = artifact.path
         self.manifest: Manifest = artifact.manifest
         self._as_read = artifact.manifest
@@ -77,6 +78,7 @@ class Inspector:
         calibration = self.manifest.calibration
         self.map_scale = (calibration.map_low, calibration.map_high)
         self.history = artifact.history()
+        self._artifact, self._threads = artifact, threads
         self.features = BackboneFeatures(artifact, threads)
         self.good_patches = GoodPatches(artifact, threads)
         self.calibration = artifact.calibration()
@@ -86,26 +88,31 @@ class Inspector:
         self._known_photographs = None if known is None else KnownPhotographs(known)
         self._outputs = self.manifest.detector.outputs
         self._explaining = ExplainingNetwork(artifact, threads)
+        self._explains = threading.Lock()  # one at a time: what it needs is opened at the first one
         try:
-            self._run = _compiled(artifact, threads)
+            self._run = _compiled(artifact, threads, streams)
         except RuntimeError as error:
             raise ArtifactError(
                 f"{self.path} holds a network that cannot be run here ({str(error).splitlines()[0]}): fit it anew."
             ) from error
 
     @classmethod
-    def load(cls, path: Path | str, threads: int | None = None, digest: str | None = None) -> Self:
+    def load(
+        cls, path: Path | str, threads: int | None = None, digest: str | None = None, streams: int = 1
+    ) -> Self:
         """Open an artifact; all that judges is opened here.
 
         Args:
             path: a `.blemish` file.
             threads: CPU threads to use; all when None.
             digest: SHA-256 that the file is known by, where it is.
+            streams: photographs that are judged at the same time when as many threads call; the CPU threads are shared
+                among them. Every score is the same to the bit.
 
         Raises:
             ArtifactError: the file is damaged, of a newer format, not one at all, or not the one that was meant.
         """
-        return cls(read_artifact(path, digest=digest), threads)
+        return cls(read_artifact(path, digest=digest), threads, streams)
 
     def __repr__(self) -> str:
         """Name, detector, input and threshold."""
@@ -235,7 +242,8 @@ class Inspector:
             ArtifactError: the network cannot explain.
         """
         inspection = image if isinstance(image, Inspection) else self.inspect(image)
-        return explanation_by(self, self._explaining, inspection)
+        with self._explains:
+            return explanation_by(self, self._explaining, inspection)
 
     def open_photograph(
         self, content: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS
@@ -354,6 +362,16 @@ class Inspector:
             )
         write_artifact(path, self.manifest, artifact.members)
 
+    def side_by_side(self, streams: int) -> Self:
+        """The same inspector with a network that judges so many photographs at the same time when as many threads call.
+
+        The CPU threads are shared among them; every score is the same to the bit.
+        """
+        changed = copy.copy(self)
+        changed._of = self
+        changed._run = _compiled(self._artifact, self._threads, streams)
+        return changed
+
     def percentile(self, score: float) -> float:
         """Where a score lies among those of normal images: the share of them below it, 0 to 100, ties counting half."""
         return percentile(self.calibration.scores, score)
@@ -434,7 +452,7 @@ class Inspector:
         return max(prediction.types, key=lambda name: prediction.types[name])
 
 
-def _compiled(artifact: Artifact, threads: int | None) -> Callable[[Any], list[FloatArray]]:
+def _compiled(artifact: Artifact, threads: int | None, streams: int = 1) -> Callable[[Any], list[FloatArray]]:
     """The network of an artifact, from `NetworkInput.values` to its outputs.
 
     Raises:
@@ -443,6 +461,6 @@ def _compiled(artifact: Artifact, threads: int | None) -> Callable[[Any], list[F
     """
     contract, model = artifact.manifest.preprocessing, artifact.content(MODEL)
     if contract.tiled:
-        return TiledNetwork(model, artifact.content(SCORING), contract, artifact.path, threads)
-    network = CompiledNetwork(model, threads, artifact.manifest.detector.outputs)
+        return TiledNetwork(model, artifact.content(SCORING), contract, artifact.path, threads, streams)
+    network = CompiledNetwork(model, threads, artifact.manifest.detector.outputs, streams)
     return lambda given: network(given[None])

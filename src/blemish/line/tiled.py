@@ -21,6 +21,7 @@ class TiledNetwork:
         contract: preprocessing with tiles.
         path: of the artifact, for messages.
         threads: CPU threads; all when None.
+        streams: photographs at the same time, see `CompiledNetwork`.
 
     Raises:
         ArtifactError: the graphs do not belong to these tiles.
@@ -28,11 +29,17 @@ class TiledNetwork:
     """
 
     def __init__(
-        self, model: bytes, scoring: bytes, contract: Preprocessing, path: Path, threads: int | None = None
+        self,
+        model: bytes,
+        scoring: bytes,
+        contract: Preprocessing,
+        path: Path,
+        threads: int | None = None,
+        streams: int = 1,
     ) -> None:
         self._contract = contract
-        self._tile = CompiledNetwork(model, threads, ("map",))
-        self._scoring = CompiledNetwork(scoring, threads)
+        self._tile = CompiledNetwork(model, threads, ("map",), streams)
+        self._scoring = CompiledNetwork(scoring, threads, streams=streams)
         try:
             parts = tiling(contract)
             self._check(MODEL, self._tile, (1, 3, parts.tile_height, parts.tile_width), path)
