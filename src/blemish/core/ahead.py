@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 def look_ahead(
     work: Callable[[Item], Result], items: Iterable[Item], threads: int = 1, waiting: int = 3
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Results in the order of the items, with at most `waiting` more of them under way or ready: memory is bounded.
 
     What `work` raises is raised where its result was due.

@@ -27,6 +27,8 @@ class Execution:
         device: one of `DEVICES`.
         precision: one of `PRECISIONS`; of an inspector `AUTO` too.
         threads: CPU threads, 1 and more; all when None.
+        streams: images that are run at the same time when as many threads call; the CPU threads are shared among them,
+            the weights are there once, and every output is the same to the bit.
 
     Raises:
         UsageError: one of them is not possible.
@@ -35,6 +37,7 @@ class Execution:
     device: str = "cpu"
     precision: str = "f32"
     threads: int | None = None
+    streams: int = 1
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -45,6 +48,8 @@ class Execution:
             )
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"{self.threads} threads are not possible: name 1 or more, or none for all.")
+        if self.streams < 1:
+            raise UsageError(f"{self.streams} streams are not possible: name 1 or more.")
 
 
 AS_KEPT: Final = Execution(precision=AUTO)

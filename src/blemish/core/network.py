@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -36,14 +37,14 @@ class Engine(Protocol):
 
 
 class CompiledNetwork:
-    """Runs an ONNX model of fixed input shape, one image at a time, by default in float32 on the CPU.
+    """Runs an ONNX model of fixed input shape, an image a call, by default in float32 on the CPU; threads may share it.
 
     A device other than the CPU that fails while it runs is given up: the same image and all that follow are computed
     on the CPU, in float32, of the same model. Whoever watches is told in a sentence, which `lost` keeps.
 
     Args:
         model: ONNX.
-        execution: device, precision and threads.
+        execution: device, precision, threads and streams.
         outputs: names of those that are computed, in the model's order; all when None. What the others alone need is
             not computed.
 
@@ -62,24 +63,29 @@ class CompiledNetwork:
         self._execution = replace(asked, threads=asked.threads or _usual_threads)
         self.lost: str | None = None
         self._spare: tuple[bytes, Sequence[str] | None] | None = None
+        self._giving_up = threading.Lock()
         if self._execution.device != "cpu":
             self._spare = model, outputs
         self._engine = engine_for(model, self._execution, outputs)
 
     def __call__(self, image: FloatArray) -> list[FloatArray]:
         """Outputs in order for a 1 x 3 x H x W float32 image; the arrays are copies."""
+        engine = self._engine
         try:
-            return self._engine(image)
+            return engine(image)
         except RuntimeError as error:
-            if self._spare is None:
+            with self._giving_up:
+                if self._spare is not None:
+                    return self._on_the_cpu(self._spare, image, error)
+            if self._engine is engine:
                 raise
-            return self._on_the_cpu(image, error)
+            return self._engine(image)  # another thread has given the device up meanwhile
 
-    def _on_the_cpu(self, image: FloatArray, error: RuntimeError) -> list[FloatArray]:
+    def _on_the_cpu(
+        self, model: tuple[bytes, Sequence[str] | None], image: FloatArray, error: RuntimeError
+    ) -> list[FloatArray]:
         """Outputs for an image at which the device failed; where the CPU fails too, it was not the device."""
-        assert self._spare is not None
-        model, outputs = self._spare
-        spare = engine_for(model, Execution(threads=self._execution.threads), outputs)
+        spare = engine_for(model[0], replace(self._execution, device="cpu", precision="f32"), model[1])
         said = spare(image)
         self._engine, self._spare = spare, None
         cause = (str(error).splitlines() or ["no reason given"])[0]
@@ -113,7 +119,7 @@ def engine_for(model: bytes, execution: Execution, outputs: Sequence[str] | None
         UsageError: the device is not there, or cannot compute in that precision.
         RuntimeError: the model cannot be run on it.
     """
-    if execution != Execution(threads=execution.threads):
+    if execution != Execution(threads=execution.threads, streams=execution.streams):
         require_execution(execution)
     if execution.device in PROVIDERS:
         from blemish.core.onnxruntime_engine import OnnxRuntimeEngine

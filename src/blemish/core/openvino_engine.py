@@ -17,11 +17,11 @@ _HINTS: Final = {"f32": "f32", "bf16": "bf16", "f16": "f16", "int8": "f32"}
 
 
 class OpenVinoEngine:
-    """Runs an ONNX model of fixed input shape, one image at a time.
+    """Runs an ONNX model of fixed input shape, an image a call; several threads may call it.
 
     Args:
         model: ONNX.
-        execution: device, precision and threads.
+        execution: device, precision, threads and streams.
         outputs: names of those that are computed; all when None.
 
     Raises:
@@ -34,15 +34,19 @@ class OpenVinoEngine:
             "INFERENCE_PRECISION_HINT": _HINTS[execution.precision],
             "PERFORMANCE_HINT": "LATENCY",
         }
-        if execution.threads and execution.device == "cpu":
-            settings["INFERENCE_NUM_THREADS"] = execution.threads
-            # Pinned, the threads of all networks would share the first cores, and the others stand idle.
-            settings["ENABLE_CPU_PINNING"] = False
+        if execution.streams > 1:
+            settings["NUM_STREAMS"] = execution.streams
+        if execution.device == "cpu":
+            if execution.threads:
+                settings["INFERENCE_NUM_THREADS"] = execution.threads
+            if execution.threads or execution.streams > 1:
+                # Pinned, the threads of all networks would share the first cores, and the others stand idle.
+                settings["ENABLE_CPU_PINNING"] = False
         read = core.read_model(model)
         if outputs is not None:
             _keep_outputs(read, outputs)
         self._compiled = core.compile_model(read, execution.device.upper(), settings)
-        self._request = self._compiled.create_infer_request()
+        self._idle = [self._compiled.create_infer_request()]  # a request runs one image at a time
         self._count = len(self._compiled.outputs)
 
     def __call__(self, image: FloatArray) -> list[FloatArray]:
@@ -51,8 +55,14 @@ class OpenVinoEngine:
         Raises:
             RuntimeError: the device failed.
         """
-        self._request.infer({0: np.ascontiguousarray(image)})
-        return [np.array(self._request.get_output_tensor(index).data) for index in range(self._count)]
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        request.infer({0: np.ascontiguousarray(image)})
+        outputs = [np.array(request.get_output_tensor(index).data) for index in range(self._count)]
+        self._idle.append(request)
+        return outputs
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from blemish.core.ahead import look_ahead
 from blemish.core.errors import BlemishError, CatalogError, ImageError
 from blemish.core.images import read_image, read_mask
 from blemish.core.progress import track
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 Inspect = Callable[[Path], Inspection]
 
+# Photographs that are inspected one after another to tell how long one takes, where the others are side by side.
+TIMED = 10
+
 # Above this many pixels, maps and masks are thinned to every n-th row and column, to bound memory.
 PIXEL_CAP = 64_000_000
 
@@ -43,6 +47,8 @@ def evaluate(
     time_decoding: bool = True,
     learnt_types: Sequence[str] = (),
     binned: bool = False,
+    side_by_side: Inspect | None = None,
+    threads: int = 1,
 ) -> Evaluation:
     """Inspect every test image of `catalog` and measure how right the inspector is.
 
@@ -60,6 +66,9 @@ def evaluate(
         time_decoding: whether each photograph is decoded once more for `ScoredImage.decode_ms`, else 0.
         learnt_types: names of the defect types that `inspect` tells apart.
         binned: whether pixel metrics come from a histogram, with the most that they may be off, instead of a sort.
+        side_by_side: the same as `inspect`, for several threads at once; then only the first `TIMED` photographs are
+            inspected one after another, which tells how long one takes.
+        threads: that call `side_by_side`.
 
     Raises:
         CatalogError: there is no test image, or none could be read.
@@ -75,11 +84,25 @@ def evaluate(
     failed: list[Failure] = []
     step = 1
     rows = list(table.itertuples(index=False))
-    for row in track(rows, f"Inspecting {catalog.category}"):
-        try:
-            image = _inspect_one(inspect, row, catalog.root, time_decoding, pixel_threshold)
-        except ImageError as error:
-            failed.append(Failure(Path(str(row.path)), error.detail))
+
+    def alone(row: Any) -> ScoredImage | Failure:
+        return _inspect_one(inspect, row, catalog.root, True, time_decoding, pixel_threshold)
+
+    def beside(row: Any) -> ScoredImage | Failure:
+        return _inspect_one(side_by_side or inspect, row, catalog.root, False, False, pixel_threshold)
+
+    def come() -> Iterator[ScoredImage | Failure]:
+        coming, timed = iter(rows), 0
+        for row in coming:
+            image = alone(row)
+            yield image
+            timed += isinstance(image, ScoredImage)
+            if side_by_side is not None and timed == TIMED:
+                yield from look_ahead(beside, coming, threads, 2 * threads)
+
+    for image in track(come(), f"Inspecting {catalog.category}", len(rows)):
+        if isinstance(image, Failure):
+            failed.append(image)
             continue
         if not images:
             step = _grid_step(len(rows) * image.anomaly_map.size, pixel_cap)
@@ -133,15 +156,18 @@ class _Measured:
 
 
 def _inspect_one(
-    inspect: Inspect, row: Any, root: Path, time_decoding: bool, pixel_threshold: float
-) -> ScoredImage:
-    """Inspect one row of the catalog's table, with times."""
+    inspect: Inspect, row: Any, root: Path, timed: bool, decoding: bool, pixel_threshold: float
+) -> ScoredImage | Failure:
+    """Inspect one row of the catalog's table, with times where it is alone."""
     path = Path(row.path)
     started = time.perf_counter()
-    inspection = inspect(path)
-    inspected = time.perf_counter()
-    if time_decoding:
-        read_image(path)
+    try:
+        inspection = inspect(path)
+        inspected = time.perf_counter()
+        if decoding:
+            read_image(path)
+    except ImageError as error:
+        return Failure(path, error.detail)
     decoded = time.perf_counter()
     if not np.isfinite(inspection.score) or not np.isfinite(inspection.anomaly_map).all():
         raise BlemishError(f"{path}: its anomaly score or map is not finite: fit the inspector again.")
@@ -153,8 +179,8 @@ def _inspect_one(
         score=float(inspection.score),
         anomaly_map=inspection.anomaly_map,
         mask_path=Path(row.mask) if isinstance(row.mask, str) and row.mask else None,
-        inspect_ms=(inspected - started) * 1e3,
-        decode_ms=(decoded - inspected) * 1e3 if time_decoding else 0.0,
+        inspect_ms=(inspected - started) * 1e3 if timed else float("nan"),
+        decode_ms=(decoded - inspected) * 1e3 if decoding else 0.0 if timed else float("nan"),
         gives_map=inspection.gives_map,
         regions=_regions(inspection, _pixels(inspection, pixel_threshold)),
         types=inspection.types,

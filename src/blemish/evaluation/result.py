@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -33,7 +34,8 @@ class ScoredImage:
         score: anomaly score.
         anomaly_map: float32, thinned to every `Evaluation.grid_step`-th row and column.
         mask_path: ground truth, or None.
-        inspect_ms, decode_ms: wall time of the whole inspection (decoding included), and of decoding alone.
+        inspect_ms, decode_ms: wall time of the whole inspection (decoding included), and of decoding alone; NaN where
+            it was inspected beside others.
         gives_map: False if the detector shows no place.
         regions: where its map is above the pixel threshold, in pixels of the photograph, highest first.
         types, type: probabilities of the defect types known and what it is called, as in `Inspection`.
@@ -170,9 +172,10 @@ class Evaluation:
     def latency_ms(self, what: str = "inspect_ms") -> tuple[float, float]:
         """Median and 99th percentile of `inspect_ms` or `decode_ms`.
 
-        The first image is left out where there are others: its inspection may load the model.
+        Of those that were inspected alone; the first image is left out where there are others: its inspection may load
+        the model.
         """
-        times = [getattr(image, what) for image in self.images]
+        times = [time for image in self.images if not math.isnan(time := getattr(image, what))]
         p50, p99 = np.percentile(times[1:] or times, [50, 99])
         return float(p50), float(p99)
 

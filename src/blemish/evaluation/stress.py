@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blemish.core.cores import available_cores
 from blemish.core.errors import BlemishError, CatalogError, ImageError
 from blemish.core.images import read_image
 from blemish.core.progress import task
@@ -190,8 +190,7 @@ def measure_stress(
 
 def workers() -> int:
     """How many judges this machine's cores are best shared among."""
-    asked = getattr(os, "sched_getaffinity", None)  # not on every system
-    return min(MOST_WORKERS, len(asked(0)) if asked else os.cpu_count() or 1)
+    return min(MOST_WORKERS, available_cores())
 
 
 def _judged_all(

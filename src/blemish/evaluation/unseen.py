@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blemish.core.cores import available_cores
 from blemish.core.errors import CatalogError
 from blemish.core.storage import file_digest
 from blemish.data.entries import TEST
-from blemish.evaluation.evaluate import evaluate
+from blemish.evaluation.evaluate import TIMED, evaluate
 from blemish.evaluation.result import Evaluation
 
 if TYPE_CHECKING:
@@ -20,17 +21,23 @@ if TYPE_CHECKING:
 def evaluate_inspector(inspector: Inspector, catalog: Catalog, binned: bool = False) -> Evaluation:
     """Inspect those test photographs of a catalog that the inspector has not learnt from; see `evaluate`.
 
+    As many are inspected at the same time as there are cores.
+
     Raises:
         CatalogError: there is no such photograph, or none could be read.
     """
+    tested, cores = unseen(catalog, inspector), available_cores()
+    several = cores > 1 and len(tested.test()) > TIMED
     return evaluate(
         inspector.inspect,
-        unseen(catalog, inspector),
+        tested,
         inspector.threshold,
         pixel_threshold=inspector.pixel_threshold,
         map_scale=inspector.map_scale,
         learnt_types=inspector.manifest.detector.types,
         binned=binned,
+        side_by_side=inspector.side_by_side(cores).inspect if several else None,
+        threads=cores,
     )
 
 

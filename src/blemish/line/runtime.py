@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any, Self
@@ -55,7 +57,7 @@ from blemish.line.suitability import CHECKS, OF_THE_FILE, KnownPhotographs
 
 
 class Inspector:
-    """A fitted inspector, ready to judge.
+    """A fitted inspector, ready to judge; several threads may do so at once.
 
     Attributes:
         manifest: all that the artifact says of itself.
@@ -79,7 +81,7 @@ class Inspector:
         self.map_scale = (calibration.map_low, calibration.map_high)
         self.history = artifact.history()
         self.execution = settled(self.manifest, execution or Execution())
-        threads = self.execution.threads
+        self._artifact, threads = artifact, self.execution.threads
         self.features = BackboneFeatures(artifact, threads)
         self.good_patches = GoodPatches(artifact, threads)
         self.calibration = artifact.calibration()
@@ -89,6 +91,7 @@ class Inspector:
         self._known_photographs = None if known is None else KnownPhotographs(known)
         self._outputs = self.manifest.detector.outputs
         self._explaining = ExplainingNetwork(artifact, threads)
+        self._explains = threading.Lock()  # one at a time: what it needs is opened at the first one
         try:
             # Any: a picture of bytes where it is read in tiles, else planes of float32.
             self._network: Any = inspector_network(artifact, self.execution)
@@ -106,6 +109,7 @@ class Inspector:
         *,
         device: str = "cpu",
         precision: str | None = None,
+        streams: int = 1,
     ) -> Self:
         """Open an artifact; all that judges is opened here.
 
@@ -116,12 +120,14 @@ class Inspector:
             device: where the network is computed: cpu, gpu, npu, cuda or tensorrt.
             precision: f32, bf16, f16 or int8; when None, or "auto", what the file keeps for this processor, chosen by
                 `blemish bench --write`, and f32 where it keeps nothing.
+            streams: photographs that are judged at the same time when as many threads call; the CPU threads are shared
+                among them. Every score is the same to the bit.
 
         Raises:
             ArtifactError: the file is damaged, of a newer format, not one at all, or not the one that was meant.
             UsageError: this machine has no such device, or it cannot compute so.
         """
-        execution = Execution(device, precision or AUTO, threads)
+        execution = Execution(device, precision or AUTO, threads, streams)
         return cls(read_artifact(path, digest=digest), execution)
 
     def __repr__(self) -> str:
@@ -258,7 +264,8 @@ class Inspector:
             ArtifactError: the network cannot explain.
         """
         inspection = image if isinstance(image, Inspection) else self.inspect(image)
-        return explanation_by(self, self._explaining, inspection)
+        with self._explains:
+            return explanation_by(self, self._explaining, inspection)
 
     def open_photograph(
         self, content: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS
@@ -376,6 +383,17 @@ class Inspector:
                 f"{self.path} is not the file that was opened: somebody has replaced it; open it anew."
             )
         write_artifact(path, self.manifest, artifact.members)
+
+    def side_by_side(self, streams: int) -> Self:
+        """The same inspector with a network that judges so many photographs at the same time when as many threads call.
+
+        The CPU threads are shared among them; every score is the same to the bit.
+        """
+        changed = copy.copy(self)
+        changed._of = self
+        changed.execution = replace(self.execution, streams=streams)
+        changed._network = inspector_network(self._artifact, changed.execution)
+        return changed
 
     def percentile(self, score: float) -> float:
         """Where a score lies among those of normal images: the share of them below it, 0 to 100, ties counting half."""

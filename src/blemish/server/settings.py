@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 
 from blemish.core.addresses import is_loopback
+from blemish.core.cores import available_cores
 from blemish.core.execution import AUTO, Execution
 from blemish.station.alarm_rate import PARTS_PER_FALSE_ALARM
 from blemish.station.buffer_size import BUFFER_MEGABYTES
@@ -189,10 +189,7 @@ class ServerSettings(Request):
     @property
     def worker_count(self) -> int:
         """Photographs judged at the same time."""
-        if self.workers is not None:
-            return self.workers
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return max(1, cores or 1)
+        return available_cores() if self.workers is None else self.workers
 
 
 def _plain_prefix(path: str) -> str:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from blemish.core.cores import available_cores
 from blemish.core.devices import require_device
 from blemish.core.errors import UsageError
 from blemish.core.execution import AUTO
@@ -99,7 +100,7 @@ class RunningStation:
         sinks = [open_sink(one, home, self._images.read, identity) for one in settings.sink]
         self._dispatcher = Dispatcher(database, identity, sinks)
         photographs = TakenPhotographs(database, identity, settings.sink)
-        workers = line.workers or _cores()
+        workers = line.workers or available_cores()
         self._queue = InspectionQueue(
             QueueLimits(workers, photographs=max(2 * workers, 4), seconds=float("inf")),
             limits,
@@ -314,11 +315,6 @@ class RunningStation:
         """Keep the photograph of a pass that another version would not pass, so that a person may look at it."""
         if record.image_suffix is None and (kept := self._images.keep(content, suffix, verdict)) is not None:
             self._log.remember_image(record.image_digest, kept)
-
-
-def _cores() -> int:
-    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, found or 1)
 
 
 def _memory() -> int | None:

@@ -22,7 +22,7 @@ from blemish.workflows.request import Argument, Option, Outcome, Request
 
 if TYPE_CHECKING:
     from blemish.line.inspection import Inspection
-    from blemish.line.journal import Journal
+    from blemish.line.journal import Journal, State
     from blemish.line.photographs import Photograph
     from blemish.line.results import Result
     from blemish.line.runtime import Inspector
@@ -121,6 +121,7 @@ class InspectResult(Outcome):
 def inspect(request: InspectRequest, tell: Callable[[Result], None] = lambda result: None) -> InspectResult:
     """Judge photographs; one that cannot be inspected becomes a result too, and the others go on.
 
+    As many are judged at the same time as there are cores, each on one; results come in order, and memory is bounded.
     Ctrl-C ends the work; what was judged is written and returned. What kills it leaves the results so far in
     `.results.jsonl`, from which `resume` goes on.
 
@@ -133,6 +134,8 @@ def inspect(request: InspectRequest, tell: Callable[[Result], None] = lambda res
         ArtifactError: the inspector cannot be used.
         BlemishError: nothing can be written into `out`.
     """
+    from blemish.core.ahead import look_ahead
+    from blemish.core.cores import available_cores
     from blemish.line.photographs import find_photographs
     from blemish.line.precision_choice import choice_in_words
     from blemish.line.runtime import Inspector
@@ -143,18 +146,30 @@ def inspect(request: InspectRequest, tell: Callable[[Result], None] = lambda res
     require_no_shape(request.ignore)
     named = reading_names(request.file_name)
     photographs = find_photographs(request.paths, request.out, request.ignore)
-    inspector = Inspector.load(request.inspector, device=request.device, precision=request.precision)
+    at_once = max(1, min(available_cores(), len(photographs)))
+    inspector = Inspector.load(
+        request.inspector, device=request.device, precision=request.precision, streams=at_once
+    )
     if request.precision == AUTO:
         say(choice_in_words(inspector.name, inspector.manifest.precisions, request.device))
     journal = _journal(inspector, request)
     results: list[Result] = []
     stopped = False
+    come = look_ahead(
+        lambda photograph: _result(inspector, photograph, request, journal), photographs, at_once, 2 * at_once
+    )
     try:
-        for photograph in track(photographs, f"Inspecting with {inspector.name}"):
-            results.append(_result(inspector, photograph, request, journal).of_part(named(photograph.path)))
+        for photograph, (result, state) in zip(
+            track(photographs, f"Inspecting with {inspector.name}"), come, strict=True
+        ):
+            if journal is not None and result.earlier is None:
+                journal.add(photograph.path, state, result.to_json())
+            results.append(result.of_part(named(photograph.path)))
             tell(results[-1])
     except KeyboardInterrupt:
         stopped = True
+    finally:
+        come.close()
     trouble = _written(request.out, results, journal)
     return InspectResult(tuple(results), len(photographs), trouble, stopped)
 
@@ -191,13 +206,13 @@ def _journal(inspector: Inspector, request: InspectRequest) -> Journal | None:
 
 def _result(
     inspector: Inspector, photograph: Photograph, request: InspectRequest, journal: Journal | None
-) -> Result:
-    """The result of one photograph: of an earlier run if it is unchanged, else judged now."""
+) -> tuple[Result, State | None]:
+    """The result of one photograph, of an earlier run if it is unchanged, else judged now; and the file's state."""
     from blemish.line.journal import state_of
     from blemish.line.results import METADATA, Result
 
     if journal is None:
-        return judged(inspector, photograph, request)
+        return judged(inspector, photograph, request), None
     state = state_of(photograph.path)
     earlier = journal.result_of(photograph.path, state)
     has = has_overlay, has_explanation
@@ -206,12 +221,9 @@ def _result(
         kept = {
             key: value for key, value in earlier.items() if key not in ("path", "overlay", "why", *METADATA)
         }
-        return Result(
-            photograph.path, overlay=overlay, earlier=kept, why=_earlier_why(earlier, photograph, request)
-        )
-    result = judged(inspector, photograph, request)
-    journal.add(photograph.path, state, result.to_json())
-    return result
+        why = _earlier_why(earlier, photograph, request)
+        return Result(photograph.path, overlay=overlay, earlier=kept, why=why), state
+    return judged(inspector, photograph, request), state
 
 
 def reading_names(template: str | None) -> Callable[[Path], dict[str, str]]:
