@@ -27,10 +27,7 @@ COUNTED = {
     "`blemish --help`": ["-m", "blemish", "--help"],
     "`blemish inspect --help`": ["-m", "blemish", "inspect", "--help"],
     "import of `blemish.Inspector`": ["-c", "import blemish; blemish.Inspector"],
-    "`blemish sample` of 2 photographs": [
-        "-m", "blemish", "sample", "line", "--category", "washer", "--train", "2", "--size", "64", "--json",
-    ],
-}  # fmt: skip
+}
 TIMED = {
     "`blemish fit`": ["-m", "blemish", "fit", "washer", "--out", "new.blemish", "--size", "160", "--json"],
     "`blemish inspect`": ["-m", "blemish", "inspect", "washer.blemish", "washer/test", "--json"],
