@@ -13,6 +13,9 @@ Device = Literal["cpu", "gpu", "npu", "cuda", "tensorrt"]
 Precision = Literal["f32", "bf16", "f16", "int8"]
 """float32; bfloat16; float16; 8-bit integers, of a network that was quantised for it."""
 
+AskedPrecision = Literal["auto", "f32", "bf16", "f16", "int8"]
+"""A precision, or `AUTO`."""
+
 DEVICES: Final[tuple[str, ...]] = get_args(Device)
 PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
 AUTO: Final = "auto"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import Field
 
 from blemish.core.devices import processor_name
-from blemish.core.execution import Precision
+from blemish.core.execution import Device, Precision
 from blemish.core.records import Moment, NotNegative, Record, Text
 
 INT8_MODEL: Final = "model_int8.onnx"
@@ -33,7 +33,7 @@ class PrecisionChoice(Record):
     """
 
     processor: Text
-    device: Literal["cpu", "gpu", "npu", "cuda", "tensorrt"]
+    device: Device
     precision: Precision
     n_good: int = Field(ge=1)
     n_painted: int = Field(ge=0)

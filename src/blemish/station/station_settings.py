@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from blemish.core.errors import UsageError
-from blemish.core.execution import AUTO, Execution
+from blemish.core.execution import AUTO, AskedPrecision, Device, Execution
 from blemish.station.buffer_size import BUFFER_MEGABYTES
 from blemish.station.metadata.settings import MetadataSettings
 from blemish.station.records import NAME_PATTERN
@@ -55,8 +55,8 @@ class LineSettings(BaseModel):
     home: Path | None = None
     database: str | None = None
     workers: int | None = Field(None, ge=1, le=256)
-    device: Literal["cpu", "gpu", "npu", "cuda", "tensorrt"] = "cpu"
-    precision: Literal["auto", "f32", "bf16", "f16", "int8"] | None = None
+    device: Device = "cpu"
+    precision: AskedPrecision | None = None
     queue: int = Field(16, ge=1, le=10_000)
     max_bytes: int = Field(64 * _MEBIBYTE, ge=1)
     max_pixels: int = Field(100_000_000, ge=1)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from blemish.core.errors import MissingExtraError, UsageError
-from blemish.core.execution import AUTO, PRECISIONS, Execution
+from blemish.core.execution import AUTO, PRECISIONS, AskedPrecision, Execution
 from blemish.core.progress import say, task
 from blemish.workflows.fields import DeviceName, InspectorFile
 from blemish.workflows.request import Option, Outcome, Request
@@ -41,7 +41,7 @@ class BenchRequest(Request):
         description="Photographs of good parts: what precisions are compared on. Without them a grey picture is timed.",
     )
     device: DeviceName = "cpu"
-    precision: Literal["auto", "f32", "bf16", "f16", "int8"] = Field(
+    precision: AskedPrecision = Field(
         "auto", description="Only this one; auto compares all that the device can, and names the best."
     )
     count: int = Field(_STEADY, ge=10, le=100_000, description="Photographs that are timed.")

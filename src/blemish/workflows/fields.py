@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from blemish.core.errors import UsageError
+from blemish.core.execution import AskedPrecision, Device
 from blemish.core.json_values import with_tuples
 from blemish.detectors.chosen import THE_BACKBONE
 from blemish.workflows.request import Argument, Option
@@ -39,13 +40,13 @@ GalleryLocation = Annotated[
 ]
 StationHome = Annotated[Path | None, Field(description="Folder of the station; BLEMISH_HOME if absent.")]
 DeviceName = Annotated[
-    Literal["cpu", "gpu", "npu", "cuda", "tensorrt"],
+    Device,
     Field(
         description="Where networks are computed: cpu, gpu and npu of Intel, cuda and tensorrt with the extra [cuda]."
     ),
 ]
 PrecisionName = Annotated[
-    Literal["auto", "f32", "bf16", "f16", "int8"] | None,
+    AskedPrecision | None,
     Field(
         description="In which numbers; auto is what the inspector keeps for this processor (blemish bench --write)."
     ),

@@ -11,11 +11,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from blemish.core.errors import BlemishError, ConflictError, UsageError
+from blemish.core.execution import Device
 from blemish.workflows.fields import HistoryUrl, PrecisionName, StationHome
 from blemish.workflows.request import Argument, Outcome, Request
 
@@ -62,7 +63,7 @@ class RunStationRequest(Request):
     home: StationHome = None
     database: HistoryUrl = None
     device: Annotated[
-        Literal["cpu", "gpu", "npu", "cuda", "tensorrt"] | None,
+        Device | None,
         Field(description="Where networks are computed, in place of the file's device."),
     ] = None
     precision: PrecisionName = None
