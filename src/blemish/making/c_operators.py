@@ -265,7 +265,7 @@ def _number(value: float) -> str:
 def _loops(
     plan: Plan, shape: Shape, given: Sequence[tuple[str, Sequence[int]]], out: str, statement: str
 ) -> None:
-    """Loops over a shape; `statement` has {0}, {1} ... for the values given by pointer and strides, {out} for its own."""
+    """Loops over a shape; `statement` has {0}, {1} ... for the values given by pointer and strides."""
     sides = [(side, place) for place, side in enumerate(shape) if side > 1]
     strides = [[steps[place] for _, place in sides] for _, steps in given]
     lengths = [side for side, _ in sides]

@@ -1,8 +1,8 @@
 """An inspector as C99: one source file with a header, and a file of weights; nothing but libm beside it.
 
 The resize, the p-value and the decision are written by hand (`templates/view.c`), the network operator by operator
-(`blemish.making.c_operators`) with kernels of `templates/kernels.c`. All values have a place in one block of memory that is
-known here.
+(`blemish.making.c_operators`) with kernels of `templates/kernels.c`. All values have a place in one block of memory,
+which is known here.
 """
 
 from __future__ import annotations
