@@ -6,6 +6,7 @@ References: ONNX operators, opset 17: https://onnx.ai/onnx/operators/.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -364,7 +365,8 @@ def _axis(step: Step, side: int, to: int) -> npt.NDArray[np.float32]:
     graph = helper.make_graph([node], "axis", [given], [made], [sizes])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
     ones = np.eye(side, dtype=np.float32)[None, None]
-    made_of_ones = np.asarray(ReferenceEvaluator(model).run(None, {"x": ones})[0], np.float32)
+    said: Any = ReferenceEvaluator(model).run(None, {"x": ones})
+    made_of_ones = np.asarray(said[0], np.float32)
     return np.ascontiguousarray(made_of_ones[0, 0].T)
 
 

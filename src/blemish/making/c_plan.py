@@ -151,7 +151,7 @@ def _joined(before: Step, step: Step, constants: Constants, shapes: dict[str, Sh
         return False
     free = before.low == -np.inf and before.high == np.inf
     if kind == "BatchNormalization" and free:
-        weight = constants[before.inputs[1]]
+        weight = constants[before.inputs[1]].astype(np.float64)
         factor, mean, bias = normalisation(step, constants)
         has_bias = len(before.inputs) > 2 and before.inputs[2]
         old = constants[before.inputs[2]].astype(np.float64) if has_bias else np.zeros(len(weight))
