@@ -105,3 +105,69 @@ def test_in_javascript(
     )
     assert done.returncode == 1, done.stderr
     said_as_by(fitted, photographs, done.stdout)
+
+
+@pytest.fixture(scope="module")
+def in_c(fitted: Path, blemish: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `fitted` in C, part.c and what lies beside it."""
+    folder = tmp_path_factory.mktemp("in-c")
+    outcome = blemish("export", fitted, "--to", "c", "--out", folder / "part.c")
+    assert outcome.status == 0, outcome.stderr
+    return folder
+
+
+def test_in_c(fitted: Path, in_c: Path, photographs: list[Path], tmp_path: Path) -> None:
+    """Warnings are errors, and no access outside of memory goes unseen."""
+    compiler, program = shutil.which("gcc"), tmp_path / "inspect"
+    if compiler is None:
+        pytest.skip("there is no gcc")
+    made = subprocess.run(
+        [
+            *(
+                compiler,
+                "-std=c99",
+                "-O2",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-pedantic",
+                "-fsanitize=address,undefined",
+            ),
+            *(
+                "-fno-sanitize-recover",
+                "-I",
+                in_c,
+                CLIENTS / "inspect.c",
+                in_c / "part.c",
+                "-o",
+                program,
+                "-lm",
+            ),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert made.returncode == 0, made.stderr
+    weights = in_c / "part.weights"
+
+    def run(*arguments: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=240)
+
+    done = run(weights, *photographs)
+    assert done.returncode == 1, done.stderr
+    said_as_by(fitted, photographs, done.stdout)
+    flipped = tmp_path / "flipped.weights"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    flipped.write_bytes(content)
+    done = run(flipped, photographs[0])
+    assert (done.returncode, done.stderr.strip()) == (
+        2,
+        f"{flipped} cannot be read, or is of another inspector",
+    )
+    broken = tmp_path / "broken.ppm"
+    broken.write_bytes(photographs[0].read_bytes()[:1000])
+    done = run(weights, broken)
+    assert (done.returncode, done.stderr.strip()) == (2, f"{broken} is cut short")

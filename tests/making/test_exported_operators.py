@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +14,9 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from blemish.core.errors import UsageError
+from blemish.making import exported_c
+from blemish.making.c_operators import planned
+from blemish.making.folded_graph import folded
 
 RNG = np.random.default_rng(0)
 
@@ -122,6 +129,47 @@ def test_in_torchscript(operator: str, constants: list[Any], attributes: dict[st
     with torch.inference_mode():
         found = _Graph(model)(torch.from_numpy(given))["score"]
     assert np.allclose(found.numpy(), by_onnx_runtime(model, given), atol=1e-5)
+
+
+NOT_IN_C = {"Softmax"}
+
+
+def test_in_c(tmp_path: Path) -> None:
+    """All operators in one library, compiled once; an inspector calls the same lines."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no cc")
+    cases = [one for one in ONE_INPUT if one[0] not in NOT_IN_C]
+    parts, weights, plans = [exported_c._template("kernels.c")], [], []
+    for number, case in enumerate(cases):
+        graph, constants = folded(model_of(*case))
+        plan = planned(graph, constants, "image", ("score",))
+        plans.append(plan)
+        weights.append(np.concatenate([*plan.weights, np.zeros(1, np.float32)]))
+        shared = f"void network{number}("
+        parts.append(plan.function(f"network{number}").replace(f"static {shared}", shared))
+    (tmp_path / "all.c").write_text("\n".join(parts))
+    command = [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-missing-prototypes"]
+    command += ["-shared", "-fPIC", "all.c", "-o", "all.so", "-lm"]
+    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    assert made.returncode == 0, made.stderr[:2000]
+    library = ctypes.CDLL(str(tmp_path / "all.so"))
+    given = array(1, 6, 9, 11)
+    for number, (case, plan, constants) in enumerate(zip(cases, plans, weights, strict=True)):
+        values = np.full(plan.size, np.nan, np.float32)
+        values[plan.places["image"] :][: given.size] = given.ravel()
+        wanted = by_onnx_runtime(model_of(*case), given)
+        call = getattr(library, f"network{number}")
+        call(*(one.ctypes.data_as(ctypes.POINTER(ctypes.c_float)) for one in (constants, values)))
+        found = values[plan.places["score"] :][: wanted.size].reshape(wanted.shape)
+        assert np.allclose(found, wanted, atol=2e-5), case[0]
+
+
+@pytest.mark.parametrize("operator", sorted(NOT_IN_C))
+def test_what_c_does_not_know_is_named(operator: str) -> None:
+    graph, constants = folded(model_of(operator, [], {}))
+    with pytest.raises(UsageError, match=f"operator {operator}, which is not known in C"):
+        planned(graph, constants, "image", ("score",))
 
 
 def test_what_torchscript_does_not_know_is_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -200,3 +201,40 @@ def test_torchscript_says_the_same_of_any_size(
         assert said.keys() == wanted.keys()
         for name, value in wanted.items():
             assert np.allclose(said[name].numpy(), value, rtol=1e-4, atol=1e-4 * np.abs(value).max()), name
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no cc")
+def test_c_says_the_same_of_any_size(
+    fitted: Path,
+    washers: Path,
+    run: Callable[[np.ndarray], dict[str, np.ndarray]],
+    blemish: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    from blemish.making.compiled_c import c_runner
+
+    out = tmp_path / "washer.c"
+    outcome = blemish("export", fitted, "--to", "c", "--out", out, "--check", washers / "test", "--json")
+    assert outcome.status == 0, outcome.stderr
+    check = json.loads(outcome.stdout)["check"]
+    assert check["runtime"].startswith("C by ")
+    assert check["largest_error"] < 1e-3
+    _, in_c = c_runner(out)
+    rng = np.random.default_rng(5)
+    for height, width in ((128, 128), (31, 500), (300, 40), (1, 1), (700, 900)):
+        photograph = rng.integers(0, 256, (height, width, 3), np.uint8)
+        said, wanted = in_c(photograph), run(photograph)
+        for name, value in said.items():
+            assert np.allclose(value, wanted[name], rtol=1e-4, atol=1e-4 * np.abs(value).max()), name
+
+
+def test_without_a_compiler_c_is_not_compared(
+    fitted: Path, washers: Path, blemish: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blemish.making.compiled_c.shutil.which", lambda name: None)
+    outcome = blemish(
+        "export", fitted, "--to", "c", "--out", tmp_path / "part.c", "--check", washers / "test"
+    )
+    assert outcome.status == 2
+    assert "there is no cc here: install a C compiler, or leave --check out" in outcome.stderr
+    assert not list(tmp_path.glob("part.*"))

@@ -10,13 +10,14 @@ from blemish.workflows.export import ExportRequest, ExportResult
 
 @verb(ExportRequest)
 def export(request: ExportRequest) -> ExportResult:
-    """Write an inspector as one graph for ONNX Runtime or OpenVINO.
+    """Write an inspector as one graph for ONNX Runtime, OpenVINO or libtorch, or as C.
 
     The pixels of a photograph go in, uint8 RGB, height x width x 3; score, map, p-value and verdict come out. View,
     preprocessing and decision are inside. A JSON file beside it says how it is used.
 
     \b
     blemish export part.blemish --check photographs/
+    blemish export part.blemish --to c --out part.c
     """
     result = workflow.export(request)
     console.print(f"{result.graph}: {result.bytes / 1e6:.1f} MB; {result.description} says how it is used.")

@@ -25,7 +25,7 @@ from blemish.detectors.tiled import LocalHead, TileDistances, TileNetworks, stit
 from blemish.features.backbones import DEFAULT_BACKBONE, Backbone, load_backbone
 from blemish.features.extraction import FeatureExtractor, FeatureMaps
 from blemish.features.halo import needed_halo
-from blemish.features.learning_device import learning_device, on_learning_device
+from blemish.features.learning_device import in_float32, learning_device, on_learning_device
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads
 from blemish.view.preprocessing import Preprocessing
@@ -235,7 +235,7 @@ def batch_of_one(maps: FeatureMaps, device: torch.device | None = None) -> list[
 
 def said_by(head: nn.Module, *inputs: Any) -> Prediction:
     """What a head says; computed here, for a generator that yields inside `inference_mode` spreads it to its caller."""
-    with torch.inference_mode():
+    with torch.inference_mode(), in_float32():
         if isinstance(head, LocalHead):
             score, anomaly_map, distances = head.said(*inputs)
             return prediction_of(score, anomaly_map, float(distances.max()))

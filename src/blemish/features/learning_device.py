@@ -58,6 +58,19 @@ def learning_device() -> torch.device | None:
     return _device.get()
 
 
+@contextmanager
+def in_float32() -> Iterator[None]:
+    """Convolutions inside keep all bits of float32; a card rounds their factors to 10 bits (TF32) else, and distances
+    that are differences of large numbers would not bear it."""
+    # `cudnn.flags` would switch off what it is not told of.
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -74,7 +87,12 @@ def computed_there(module: nn.Module) -> Callable[..., Any]:
     if device is None:
         return module
     moved = on_learning_device(module)
-    return lambda *given: _moved(moved(*_moved(given, device)), torch.device("cpu"))
+
+    def computed(*given: Any) -> Any:
+        with in_float32():
+            return _moved(moved(*_moved(given, device)), torch.device("cpu"))
+
+    return computed
 
 
 def _moved(values: Any, device: torch.device) -> Any:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from blemish.core.types import FloatArray
+from blemish.features.learning_device import in_float32
 
 BATCH = 32
 """Photographs that are run at once."""
@@ -29,7 +30,7 @@ class TorchNetwork:
         found: list[list[FloatArray]] = []
         for start in range(0, len(planes), BATCH):
             batch = torch.from_numpy(np.stack(planes[start : start + BATCH]))
-            with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+            with torch.inference_mode(), in_float32():
                 given = batch.to(self.device, memory_format=torch.channels_last)
                 outputs = [one.float().cpu().contiguous().numpy() for one in self._network(given)]
             found += [[one[row] for one in outputs] for row in range(len(batch))]

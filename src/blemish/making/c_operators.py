@@ -1,12 +1,11 @@
-"""Operators of a graph as C: calls of kernels and plain loops, and where in memory each value lies.
+"""Operators of a network as C: calls of the kernels in `templates/kernels.c`, and plain loops.
 
-Every value is float32, also whole numbers, which are exact up to 2^24. References: ONNX operators, opset 17.
+References: ONNX operators, opset 17: https://onnx.ai/onnx/operators/.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,9 @@ import onnx
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
-from blemish.core.errors import UsageError
 from blemish.features.onnx_export import OPSET
-from blemish.making.folded_graph import Constants, Shape, attributes_of, known_shapes, model_of
-
-_ALIGNED = 16
-"""Floats that values begin at a multiple of."""
+from blemish.making.c_plan import ALIASES, Plan, Step, fused, normalisation, place_values, require
+from blemish.making.folded_graph import Constants, Shape, known_shapes, model_of
 
 _UNARY = {
     "Abs": "fabsf({0})", "Exp": "expf({0})", "Log": "logf({0})", "Sqrt": "sqrtf({0})", "Neg": "-{0}",
@@ -32,80 +28,6 @@ _BINARY = {
     "Max": "({0} > {1} ? {0} : {1})", "Min": "({0} < {1} ? {0} : {1})", "Where": "({0} != 0.0f ? {1} : {2})",
     "Less": "{0} < {1}", "Greater": "{0} > {1}", "PRelu": "({0} < 0.0f ? {0} * {1} : {0})",
 }  # fmt: skip
-_ALIASES = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast"}
-
-
-@dataclass
-class _Step:
-    """A node, with what was fused into it."""
-
-    node: onnx.NodeProto
-    said: dict[str, Any]
-    inputs: list[str]
-    output: str
-    low: float = -np.inf
-    high: float = np.inf
-    lowest: bool = False
-    around: tuple[int, int] = (0, 0)
-
-
-@dataclass
-class Plan:
-    """C of a network.
-
-    Attributes:
-        entry: the input's name.
-        shapes: of all values.
-        places: of values in memory, in floats.
-        size: of that memory, in floats.
-        weights: constants, which lie one behind the other in another block.
-        lines: statements of the function.
-    """
-
-    entry: str
-    shapes: dict[str, Shape]
-    constants: Constants
-    places: dict[str, int] = field(default_factory=dict)
-    size: int = 0
-    weights: list[npt.NDArray[np.float32]] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-    scratch: int = 0
-    _kept: dict[str, int] = field(default_factory=dict)
-    _length: int = 0
-
-    def function(self, name: str) -> str:
-        """The function that runs the network on `values`, with constants in `weights`."""
-        body = "\n".join(f"    {line}" for line in self.lines)
-        return (
-            f"static void {name}(const float *weights, float *values) {{\n"
-            f"    float *panel = values + {self.size - self.scratch};\n    (void)panel;\n{body}\n}}\n"
-        )
-
-    def constant(self, values: npt.ArrayLike) -> str:
-        """A pointer to constants."""
-        found = np.ascontiguousarray(values, np.float32).ravel()
-        key = found.tobytes() if found.size < 4096 else b""
-        at = self._kept.get(key.hex()) if key else None
-        if at is None:
-            at = self._length
-            pad = -len(found) % _ALIGNED
-            self.weights.append(np.pad(found, (0, pad)))
-            self._length += len(found) + pad
-            if key:
-                self._kept[key.hex()] = at
-        return f"(weights + {at})"
-
-    def pointer(self, name: str) -> str:
-        """A pointer to a value."""
-        if name in self.constants:
-            return self.constant(self.constants[name])
-        return f"(values + {self.places[name]})"
-
-    def whole(self, step: _Step, place: int) -> list[int] | None:
-        """Whole numbers of a constant input; None where it is left out."""
-        if place >= len(step.inputs) or not step.inputs[place]:
-            return None
-        return [int(one) for one in np.atleast_1d(self.constants[step.inputs[place]])]
 
 
 def planned(graph: onnx.GraphProto, constants: Constants, entry: str, outputs: Sequence[str]) -> Plan:
@@ -115,14 +37,14 @@ def planned(graph: onnx.GraphProto, constants: Constants, entry: str, outputs: S
         UsageError: it has an operator, or a use of one, that is not known here; it is named.
     """
     shapes = known_shapes(model_of(graph, constants))
-    steps = _fused(graph, constants, shapes, set(outputs))
+    steps = fused(graph, constants, shapes, set(outputs))
     for step in steps:
         require(step.node.op_type in _EMITTERS, f"the operator {step.node.op_type}")
         require(
             all(name in shapes for name in [*filter(None, step.inputs), step.output]), "sides that are open"
         )
     plan = Plan(entry, shapes, constants)
-    _place(plan, steps, outputs)
+    place_values(plan, steps, outputs)
     for step in steps:
         plan.lines.append(f"/* {step.node.op_type} {' x '.join(map(str, shapes[step.output])) or '1'} */")
         _EMITTERS[step.node.op_type](plan, step)
@@ -130,121 +52,7 @@ def planned(graph: onnx.GraphProto, constants: Constants, entry: str, outputs: S
     return plan
 
 
-def require(known: bool, what: str) -> None:
-    """Refuse what is not known in C.
-
-    Raises:
-        UsageError: `known` is false.
-    """
-    if not known:
-        raise UsageError(
-            f"The network has {what}, which is not known in C: export it --to onnx, openvino or torchscript."
-        )
-
-
-def _fused(
-    graph: onnx.GraphProto, constants: Constants, shapes: dict[str, Shape], outputs: set[str]
-) -> list[_Step]:
-    """The nodes as steps: padding, normalisation, cutting off and the lowest output go into their convolution."""
-    readers: dict[str, int] = {}
-    for node in graph.node:
-        for name in node.input:
-            readers[name] = readers.get(name, 0) + 1
-    steps: list[_Step] = []
-    making: dict[str, _Step] = {}
-    for node in graph.node:
-        said, inputs = attributes_of(node), list(node.input)
-        step = _Step(node, said, inputs, node.output[0])
-        before = making.get(inputs[0]) if inputs else None
-        alone = before is not None and readers[inputs[0]] == 1 and inputs[0] not in outputs
-        if alone and before is not None and _joined(before, step, constants, shapes):
-            making[step.output] = before
-            continue
-        if alone and before is not None and node.op_type == "Conv" and _pads_alone(before, constants):
-            pads = [int(one) for one in constants[before.inputs[1]]]
-            step.around, step.inputs[0] = (pads[2], pads[3]), before.inputs[0]
-            steps.remove(before)
-        steps.append(step)
-        making[step.output] = step
-    return steps
-
-
-def _pads_alone(step: _Step, constants: Constants) -> bool:
-    """Whether a step adds zeros around two sides of an image."""
-    if step.node.op_type != "Pad" or step.said.get("mode", "constant") != "constant":
-        return False
-    pads = constants[step.inputs[1]].tolist()
-    filling = constants[step.inputs[2]] if len(step.inputs) > 2 and step.inputs[2] else 0
-    return len(pads) == 8 and not any(pads[:2] + pads[4:6]) and min(pads) >= 0 and float(np.max(filling)) == 0
-
-
-def _joined(before: _Step, step: _Step, constants: Constants, shapes: dict[str, Shape]) -> bool:
-    """Put a step into the convolution that makes its input, if it can be."""
-    kind = step.node.op_type
-    if before.node.op_type != "Conv" or before.lowest:
-        return False
-    free = before.low == -np.inf and before.high == np.inf
-    if kind == "BatchNormalization" and free:
-        weight = constants[before.inputs[1]]
-        scale, bias, mean, variance = (constants[name].astype(np.float64) for name in step.inputs[1:5])
-        factor = scale / np.sqrt(variance + step.said.get("epsilon", 1e-5))
-        old = constants[before.inputs[2]] if len(before.inputs) > 2 and before.inputs[2] else 0.0
-        names = [f"{step.output}/weight", f"{step.output}/bias"]
-        constants[names[0]] = (weight * factor[:, None, None, None]).astype(np.float32)
-        constants[names[1]] = ((old - mean) * factor + bias).astype(np.float32)
-        shapes.update({name: constants[name].shape for name in names})
-        before.inputs[1:] = names
-    elif kind == "Clip" and free:
-        limits = [constants[name] if name else None for name in [*step.inputs[1:], "", ""][:2]]
-        before.low = -np.inf if limits[0] is None else float(limits[0])
-        before.high = np.inf if limits[1] is None else float(limits[1])
-    elif kind == "Relu" and free:
-        before.low = 0.0
-    elif kind == "ReduceMin" and free and step.said.get("axes") == [1] and step.said.get("keepdims", 1):
-        if before.said.get("group", 1) != 1:
-            return False
-        before.lowest = True
-    else:
-        return False
-    before.output = step.output
-    return True
-
-
-def _place(plan: Plan, steps: list[_Step], outputs: Sequence[str]) -> None:
-    """Give every value a place that nothing else needs while it is read."""
-    alias: dict[str, str] = {}
-    for step in steps:
-        if step.node.op_type in _ALIASES and step.inputs[0] not in plan.constants:
-            alias[step.output] = alias.get(step.inputs[0], step.inputs[0])
-    last = {alias.get(name, name): len(steps) for name in outputs}
-    for number, step in enumerate(steps):
-        for name in step.inputs:
-            root = alias.get(name, name)
-            last[root] = max(last.get(root, 0), number)
-    live: list[tuple[int, int, int]] = []  # begin, end, last reader
-
-    def put(name: str, number: int) -> None:
-        size = -(-int(np.prod(plan.shapes[name])) // _ALIGNED) * _ALIGNED
-        live[:] = [one for one in live if one[2] >= number]
-        begin = 0
-        for other, end, _ in sorted(live):
-            if other - begin >= size:
-                break
-            begin = max(begin, end)
-        live.append((begin, begin + size, last.get(name, number)))
-        plan.places[name], plan.size = begin, max(plan.size, begin + size)
-
-    put(plan.entry, 0)
-    for number, step in enumerate(steps):
-        for name in [step.output, *step.node.output[1:]]:
-            if name in alias:
-                plan.places[name] = plan.places[alias[name]]
-            elif name:
-                plan.shapes.setdefault(name, plan.shapes[step.output])
-                put(name, number)
-
-
-Emitter = Callable[[Plan, _Step], None]
+Emitter = Callable[[Plan, Step], None]
 _EMITTERS: dict[str, Emitter] = {}
 
 
@@ -265,7 +73,7 @@ def _number(value: float) -> str:
 def _loops(
     plan: Plan, shape: Shape, given: Sequence[tuple[str, Sequence[int]]], out: str, statement: str
 ) -> None:
-    """Loops over a shape; `statement` has {0}, {1} ... for the values given by pointer and strides, {out} for its own."""
+    """Loops over a shape; `statement` has {0}, {1} ... for the values given by pointer and strides."""
     sides = [(side, place) for place, side in enumerate(shape) if side > 1]
     strides = [[steps[place] for _, place in sides] for _, steps in given]
     lengths = [side for side, _ in sides]
@@ -312,7 +120,7 @@ def _spread(shape: Shape, wanted: Shape) -> list[int]:
 
 
 @_emits(*_UNARY, *_BINARY, "Clip", "LeakyRelu", "HardSigmoid")
-def _elementwise(plan: Plan, step: _Step) -> None:
+def _elementwise(plan: Plan, step: Step) -> None:
     kind, shape = step.node.op_type, plan.shapes[step.output]
     names = step.inputs[:1] if kind in ("Clip", *_UNARY) else step.inputs
     if kind == "Clip":
@@ -326,7 +134,7 @@ def _elementwise(plan: Plan, step: _Step) -> None:
     elif kind == "HardSigmoid":
         slope, shift = _number(step.said.get("alpha", 0.2)), _number(step.said.get("beta", 0.5))
         statement = f"between({slope} * {{0}} + {shift}, 0.0f, 1.0f)"
-    elif kind in _ALIASES and names[0] not in plan.constants:
+    elif kind in ALIASES and names[0] not in plan.constants:
         require(kind != "Cast" or step.said["to"] in (1, 6, 7, 9), "a Cast to another kind of number")
         return  # it lies where its input lies
     else:
@@ -338,13 +146,23 @@ def _elementwise(plan: Plan, step: _Step) -> None:
     _loops(plan, shape, given, plan.pointer(step.output), statement)
 
 
+@_emits("BatchNormalization")
+def _batch_normalization(plan: Plan, step: Step) -> None:
+    shape = plan.shapes[step.output]
+    factor, mean, bias = normalisation(step, plan.constants)
+    by_channel = [0, 1, *[0] * (len(shape) - 2)]
+    given = [(plan.pointer(step.inputs[0]), _strides(shape))]
+    given += [(plan.constant(one), by_channel) for one in (factor, bias - mean * factor)]
+    _loops(plan, shape, given, plan.pointer(step.output), "{0} * {1} + {2}")
+
+
 @_emits("Reshape", "Flatten", "Squeeze", "Unsqueeze")
-def _reshaped(plan: Plan, step: _Step) -> None:
+def _reshaped(plan: Plan, step: Step) -> None:
     """It lies where its input lies."""
 
 
 @_emits("Conv")
-def _conv(plan: Plan, step: _Step) -> None:
+def _conv(plan: Plan, step: Step) -> None:
     weight, groups = plan.constants[step.inputs[1]].astype(np.float32), step.said.get("group", 1)
     require(weight.ndim == 4 and step.said.get("auto_pad", "NOTSET") == "NOTSET", "a Conv of another kind")
     outputs, inputs, *_ = weight.shape
@@ -374,7 +192,7 @@ def _conv(plan: Plan, step: _Step) -> None:
         )
 
 
-def _geometry(plan: Plan, step: _Step, kernel: Sequence[int]) -> str:
+def _geometry(plan: Plan, step: Step, kernel: Sequence[int]) -> str:
     """A `convolution` of C, but for the numbers of channels."""
     said, (_, _, height, width) = step.said, plan.shapes[step.inputs[0]]
     out_height, out_width = plan.shapes[step.output][2:]
@@ -388,7 +206,7 @@ def _geometry(plan: Plan, step: _Step, kernel: Sequence[int]) -> str:
 
 
 @_emits("AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool")
-def _pool(plan: Plan, step: _Step) -> None:
+def _pool(plan: Plan, step: Step) -> None:
     kind, shape = step.node.op_type, plan.shapes[step.inputs[0]]
     require(not step.said.get("ceil_mode") and len(shape) == 4, f"{kind} of another kind")
     require(step.said.get("dilations", [1, 1]) == [1, 1], f"{kind} with gaps")
@@ -402,7 +220,7 @@ def _pool(plan: Plan, step: _Step) -> None:
 
 
 @_emits("ReduceMin", "ReduceMax", "ReduceSum", "ReduceMean")
-def _reduce(plan: Plan, step: _Step) -> None:
+def _reduce(plan: Plan, step: Step) -> None:
     kind, shape = step.node.op_type, plan.shapes[step.inputs[0]]
     axes = plan.whole(step, 1) or step.said.get("axes") or list(range(len(shape)))
     axes = sorted(axis % len(shape) for axis in axes)
@@ -429,7 +247,7 @@ def _reduce(plan: Plan, step: _Step) -> None:
 
 
 @_emits("Concat")
-def _concat(plan: Plan, step: _Step) -> None:
+def _concat(plan: Plan, step: Step) -> None:
     shape = plan.shapes[step.output]
     axis = step.said["axis"] % len(shape)
     inner, at = int(np.prod(shape[axis + 1 :])), 0
@@ -444,14 +262,14 @@ def _concat(plan: Plan, step: _Step) -> None:
 
 
 @_emits("Transpose")
-def _transpose(plan: Plan, step: _Step) -> None:
+def _transpose(plan: Plan, step: Step) -> None:
     strides = _strides(plan.shapes[step.inputs[0]])
     given = (plan.pointer(step.inputs[0]), [strides[place] for place in step.said["perm"]])
     _loops(plan, plan.shapes[step.output], [given], plan.pointer(step.output), "{0}")
 
 
 @_emits("Slice")
-def _slice(plan: Plan, step: _Step) -> None:
+def _slice(plan: Plan, step: Step) -> None:
     shape = plan.shapes[step.inputs[0]]
     starts = plan.whole(step, 1) or []
     axes = plan.whole(step, 3) or list(range(len(starts)))
@@ -467,7 +285,7 @@ def _slice(plan: Plan, step: _Step) -> None:
 
 
 @_emits("Gather")
-def _gather(plan: Plan, step: _Step) -> None:
+def _gather(plan: Plan, step: Step) -> None:
     shape, index = plan.shapes[step.inputs[0]], plan.shapes[step.inputs[1]]
     axis = step.said.get("axis", 0) % len(shape)
     outer, inner = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
@@ -485,7 +303,7 @@ def _gather(plan: Plan, step: _Step) -> None:
 
 
 @_emits("Pad")
-def _pad(plan: Plan, step: _Step) -> None:
+def _pad(plan: Plan, step: Step) -> None:
     """Axis by axis: every output is an input, or the filling."""
     shape, pads = plan.shapes[step.inputs[0]], plan.whole(step, 1) or []
     mode, count = step.said.get("mode", "constant"), len(shape)
@@ -514,7 +332,7 @@ def _pad(plan: Plan, step: _Step) -> None:
 
 
 @_emits("Resize")
-def _resize(plan: Plan, step: _Step) -> None:
+def _resize(plan: Plan, step: Step) -> None:
     """Along each side apart, by the weights that ONNX's reference gives of an axis of ones and zeros."""
     shape, wanted = plan.shapes[step.inputs[0]], plan.shapes[step.output]
     require(
@@ -538,7 +356,7 @@ def _resize(plan: Plan, step: _Step) -> None:
         )
 
 
-def _axis(step: _Step, side: int, to: int) -> npt.NDArray[np.float32]:
+def _axis(step: Step, side: int, to: int) -> npt.NDArray[np.float32]:
     """Weights `to` x side of a resize along one axis."""
     given = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 1, side, side])
     made = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
@@ -547,12 +365,13 @@ def _axis(step: _Step, side: int, to: int) -> npt.NDArray[np.float32]:
     graph = helper.make_graph([node], "axis", [given], [made], [sizes])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
     ones = np.eye(side, dtype=np.float32)[None, None]
-    found: npt.NDArray[np.float32] = ReferenceEvaluator(model).run(None, {"x": ones})[0][0, 0].T
-    return found
+    said: Any = ReferenceEvaluator(model).run(None, {"x": ones})
+    made_of_ones = np.asarray(said[0], np.float32)
+    return np.ascontiguousarray(made_of_ones[0, 0].T)
 
 
 @_emits("MatMul", "Gemm")
-def _matmul(plan: Plan, step: _Step) -> None:
+def _matmul(plan: Plan, step: Step) -> None:
     left, right = (plan.shapes[name] for name in step.inputs[:2])
     if step.node.op_type == "Gemm":
         plain = (
@@ -580,7 +399,7 @@ def _matmul(plan: Plan, step: _Step) -> None:
 
 
 @_emits("TopK")
-def _top_k(plan: Plan, step: _Step) -> None:
+def _top_k(plan: Plan, step: Step) -> None:
     shape = plan.shapes[step.inputs[0]]
     require(step.said.get("axis", -1) % len(shape) == len(shape) - 1, "a TopK of another axis")
     count = (plan.whole(step, 1) or [0])[0]

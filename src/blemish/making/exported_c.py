@@ -1,8 +1,8 @@
 """An inspector as C99: one source file with a header, and a file of weights; nothing but libm beside it.
 
 The resize, the p-value and the decision are written by hand (`templates/view.c`), the network operator by operator
-(`blemish.making.c_operators`) with kernels of `templates/kernels.c`. All values have a place in one block of memory that is
-known here.
+(`blemish.making.c_operators`) with kernels of `templates/kernels.c`. All values have a place in one block of memory,
+which is known here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from onnx.utils import Extractor
 from blemish import __version__
 from blemish.core.errors import UsageError
 from blemish.line.artifact import MODEL, Artifact
-from blemish.making.c_operators import Plan, planned
+from blemish.making.c_operators import planned
+from blemish.making.c_plan import Plan
 from blemish.making.exported_graph import require_exportable
 from blemish.making.folded_graph import folded
 
@@ -33,8 +34,8 @@ _HEADER = """\
  * {name}_load reads {name}.weights once, into the one block of memory that is ever taken ({megabytes:.1f} MB).
  * One thread at a time.
  */
-#ifndef {guard}_H
-#define {guard}_H
+#ifndef {guard}_INCLUDED
+#define {guard}_INCLUDED
 
 #include <stdint.h>
 

@@ -51,7 +51,12 @@ from blemish.detectors.tiled import TileNetworks, stitched_distances
 from blemish.features.backbones import Backbone
 from blemish.features.cropping import CentreCropped
 from blemish.features.extraction import FeatureMaps
-from blemish.features.learning_device import computed_there, learning_device, on_learning_device
+from blemish.features.learning_device import (
+    computed_there,
+    in_float32,
+    learning_device,
+    on_learning_device,
+)
 from blemish.features.together import Reads
 
 MAP, PATCHES = SCORES = "map", "patches"
@@ -454,7 +459,7 @@ class PatchCore(FrozenFeatureDetector):
 
 def _held_by(head: PatchCoreHead, maps: FeatureMaps) -> _Held:
     """What a head says of an image that it has not seen."""
-    with torch.inference_mode():
+    with torch.inference_mode(), in_float32():
         embedded = head.embedding(batch_of_one(maps, learning_device()))
         patches, distances = head.distances(embedded)
         weight = head.reweighting(patches, distances).cpu() if head.reweighting else 1.0
