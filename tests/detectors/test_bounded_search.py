@@ -35,7 +35,7 @@ def brute_force(rows: Tensor, bank: Tensor) -> Tensor:
     return torch.cdist(rows.double(), bank.double(), compute_mode="donot_use_mm_for_euclid_dist").amin(1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     count=st.integers(600, 1500),
     number=st.integers(1, 100),
@@ -94,6 +94,17 @@ def test_openvino_says_what_the_brute_force_says(cosine: bool) -> None:
     assert np.array_equal(
         nearest.numbers(patches).numpy().ravel(), torch.cdist(rows, bank).argmin(1).numpy().astype(np.float32)
     )
+
+
+def test_onnx_runtime_says_the_same() -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    bank, rows = near_a_surface(5000, 1), near_a_surface(30, 2)
+    nearest, patches = NearestPatch(bank).eval(), rows.T.reshape(1, DIMENSIONS, 5, 6)
+    assert nearest.search is not None
+    model = to_onnx(nearest, patches, ["distances"])
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    (said,) = session.run(None, {"image": patches.numpy()})
+    assert np.allclose(said.ravel(), brute_force(rows, bank), rtol=1e-4)
 
 
 class _Backbone(nn.Module):

@@ -183,6 +183,15 @@ def test_a_score_that_is_not_finite_names_the_photograph(catalog: Catalog) -> No
         evaluate(broken, catalog, THRESHOLD)
 
 
+def test_from_a_histogram_the_figures_are_within_the_errors_that_are_said(catalog: Catalog) -> None:
+    exact, binned = measured(catalog), measured(catalog, binned=True)
+    assert "pixel_errors" not in exact
+    for name, error in binned["pixel_errors"].items():
+        assert 0 <= error < 1e-2
+        assert abs(exact[name] - binned[name]) <= error + 1e-9, name
+    assert len(binned["pixel_errors"]) == 4
+
+
 def test_a_coarser_grid_is_used_above_the_cap_and_changes_little(catalog: Catalog) -> None:
     fine, coarse = measured(catalog), measured(catalog, pixel_cap=15 * SIDE * SIDE // 4)
     assert (fine["pixel_grid_step"], coarse["pixel_grid_step"]) == (1, 2)

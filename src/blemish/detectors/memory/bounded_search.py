@@ -71,11 +71,9 @@ class BoundedSearch(nn.Module):
             bias: the bank's squares, N x 1.
         """
         squares = (rows * rows).sum(1)
-        found = [
-            self._of(*some, weight, bias)
-            for some in zip(*(torch.split(one, self.at_once) for one in (rows, squares)), strict=True)
-        ]
-        nearest, unproven = (torch.cat(parts) for parts in zip(*found, strict=True))
+        parts = torch.split(rows, self.at_once), torch.split(squares, self.at_once)
+        found = [self._of(some, own, weight, bias) for some, own in zip(*parts, strict=True)]
+        nearest, unproven = (torch.cat(one) for one in zip(*found, strict=True))
         # All at once, as each product reads the whole bank.
         left = torch.nonzero(unproven, as_tuple=True)[0]
         nearest[left] = (weight @ rows[left].T + bias).amin(0)
