@@ -99,10 +99,12 @@ def export(options: argparse.Namespace) -> None:
     """Its own exports of a torch model, to OpenVINO and to ONNX, for one size of photographs."""
     model = loaded(options.model)
     size = tuple(options.photograph)
+    # One photograph at a time; with its default, a free number, the exporter fixes it at two.
+    fixed = {"dynamic_shapes": None}
     speak(
         {
-            "openvino": str(model.to_openvino(options.out, input_size=size)),
-            "onnx": str(model.to_onnx(options.out, input_size=size)),
+            "openvino": str(model.to_openvino(options.out, input_size=size, onnx_kwargs=dict(fixed))),
+            "onnx": str(model.to_onnx(options.out, input_size=size, **fixed)),
         }
     )
 
@@ -159,7 +161,9 @@ def judge_by(runtime: str, model: Path) -> Callable[[str], object]:
     from anomalib.data.utils import read_image
     from anomalib.deploy import OpenVINOInferencer
 
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    passive = onnxruntime.SessionOptions()
+    passive.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(str(model), passive, providers=["CPUExecutionProvider"])
     entry = session.get_inputs()[0].name
 
     def by_onnxruntime(path: str) -> object:

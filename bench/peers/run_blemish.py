@@ -157,7 +157,9 @@ def judge_by(runtime: str, model: Path) -> Callable[[str], object]:
     if runtime == "onnxruntime":
         import onnxruntime
 
-        session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+        passive = onnxruntime.SessionOptions()
+        passive.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        session = onnxruntime.InferenceSession(str(model), passive, providers=["CPUExecutionProvider"])
         return lambda path: session.run(None, {"photograph": read_image(path)})
     return _bare_backbone(model)
 
