@@ -16,7 +16,7 @@ from blemish.core.errors import BlemishError, ImageError, UsageError
 from blemish.core.explanation import STOPPED, explained
 from blemish.core.progress import say, track
 from blemish.view.shapes import require_no_shape
-from blemish.workflows.fields import InspectorFile
+from blemish.workflows.fields import ClusterAddress, Executor, ExecutorName, InspectorFile
 from blemish.workflows.request import Argument, Option, Outcome, Request
 
 if TYPE_CHECKING:
@@ -36,13 +36,6 @@ class Save(StrEnum):
     ALL = "all"
     REJECTS = "rejects"
     NONE = "none"
-
-
-class Executor(StrEnum):
-    """Where the work is done."""
-
-    LOCAL = "local"
-    RAY = "ray"
 
 
 class InspectRequest(Request):
@@ -72,12 +65,8 @@ class InspectRequest(Request):
     resume: bool = Field(
         False, description="Go on with the results in --out: judge only what is new, changed or failed."
     )
-    executor: Executor = Field(
-        Executor.LOCAL, description="Where photographs are judged: in this process, or on a Ray cluster."
-    )
-    address: str | None = Field(
-        None, description="HOST:PORT of the head of the Ray cluster, or auto; one on this machine if absent."
-    )
+    executor: ExecutorName = Executor.LOCAL
+    address: ClusterAddress = None
     workers: int | None = Field(
         None, ge=1, description="Workers on the Ray cluster, a processor each; as many as it has if absent."
     )
