@@ -1,4 +1,4 @@
-"""Cells on the machines of a Ray cluster, which share the folder of the comparison: whoever measures a cell keeps it."""
+"""Cells on the machines of a Ray cluster that share the folder of the comparison: whoever measures a cell keeps it."""
 
 from __future__ import annotations
 
