@@ -69,7 +69,7 @@ def of_archive(ray: dict[str, float], gallery: dict[str, float]) -> list[list[st
     rate = ray["photographs_a_second"]
     vectors = DEFECTS * ARCHIVE
     rows = [
-        [f"hours on {nodes} nodes of {PROCESSORS_A_NODE} processors",
+        [f"hours on {nodes} x {PROCESSORS_A_NODE} processors",
          f"{ARCHIVE / (nodes * PROCESSORS_A_NODE * rate) / 3600:.3g}"]
         for nodes in (1, 10, 100)
     ]  # fmt: skip

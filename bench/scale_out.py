@@ -30,7 +30,8 @@ from ray.cluster_utils import Cluster
 from blemish.core.network import limit_threads
 from blemish.core.progress import use_reporter
 from blemish.line.parquet_results import FOLDER
-from blemish.workflows.inspect import Executor, InspectRequest, Save, inspect
+from blemish.workflows.fields import Executor
+from blemish.workflows.inspect import InspectRequest, Save, inspect
 from blemish.workflows.inspect_on_cluster import inspect_on_cluster
 
 TURNS = 3

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from blemish.line.parquet_results import FOLDER
-from blemish.workflows.inspect import Executor, InspectRequest
+from blemish.workflows.fields import Executor
+from blemish.workflows.inspect import InspectRequest
 from blemish.workflows.inspect_on_cluster import inspect_on_cluster
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[scale]'")

@@ -15,7 +15,8 @@ import pytest
 from blemish.cluster.session import cluster
 from blemish.cluster.workers import Done, spread
 from blemish.line.parquet_results import FOLDER
-from blemish.workflows.inspect import Executor, InspectRequest, Save, inspect
+from blemish.workflows.fields import Executor
+from blemish.workflows.inspect import InspectRequest, Save, inspect
 from blemish.workflows.inspect_on_cluster import inspect_on_cluster
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[scale]'")

@@ -18,7 +18,8 @@ from blemish.cluster.object_store import ObjectStore
 from blemish.cluster.session import cluster
 from blemish.core.errors import ImageError, UsageError
 from blemish.line.parquet_results import FOLDER
-from blemish.workflows.inspect import Executor, InspectRequest, Save, inspect
+from blemish.workflows.fields import Executor
+from blemish.workflows.inspect import InspectRequest, Save, inspect
 from blemish.workflows.inspect_on_cluster import inspect_on_cluster
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[scale]'")

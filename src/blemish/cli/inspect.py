@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from blemish.cli.options import verb
 from blemish.cli.output import console, messages
 from blemish.workflows import inspect as workflow
+from blemish.workflows.fields import Executor
 from blemish.workflows.inspect import InspectRequest, InspectResult
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def inspect(request: InspectRequest) -> InspectResult | ClusterInspectResult:
     blemish inspect part.blemish new/ --out verdicts/ --explain
     blemish inspect part.blemish s3://archive/2041/ --out verdicts/ --save none --executor ray --address auto
     """
-    if request.executor == workflow.Executor.RAY:
+    if request.executor == Executor.RAY:
         return _on_cluster(request)
     found = workflow.inspect(request, _tell)
     counts = Counter(str(result.verdict or "failed") for result in found.results if not result.left_out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ from blemish.workflows.fields import (
     BackboneName,
     BitDepth,
     Categories,
+    ClusterAddress,
+    Executor,
+    ExecutorName,
     LearningDevice,
     Settings,
     WeightsFiles,
@@ -52,6 +56,8 @@ class BenchmarkRequest(GroupedRequest):
     minutes: float | None = Field(
         None, gt=0, description="Begin no cell after so many; the report is on what is measured by then."
     )
+    executor: ExecutorName = Executor.LOCAL
+    address: ClusterAddress = None
     workers: int | None = Field(
         None, ge=1, description="Cells measured at a time; 1 for fit times that nothing else disturbs."
     )
@@ -162,8 +168,8 @@ def benchmark(
         problem for one in categories for problem in said_problems(one.catalog, request.bit_depth)
     )
     seconds = 60 * request.minutes if request.minutes else None
-    with learning_on(device):
-        measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers, seconds)
+    with learning_on(device), _cluster(request) as ray:
+        measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers, seconds, ray)
     result = BenchmarkResult(measured, out / "report.html", problems)
     for path, detail in result.unreadable.items():
         say(f"Left out {path}: {detail}")
@@ -173,3 +179,14 @@ def benchmark(
     write_json(out / "benchmark.json", result.to_json())
     write_text(out / "benchmark.csv", measured.table().to_csv())
     return result
+
+
+def _cluster(request: BenchmarkRequest) -> AbstractContextManager[Any]:
+    """The cluster that measures the cells; None for this machine."""
+    if request.executor == Executor.LOCAL:
+        if request.address is not None:
+            raise UsageError("--address is of a Ray cluster: add --executor ray.")
+        return nullcontext()
+    from blemish.cluster.session import cluster
+
+    return cluster(request.address, request.workers)

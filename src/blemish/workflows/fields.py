@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,21 @@ from blemish.core.json_values import with_tuples
 from blemish.detectors.chosen import THE_BACKBONE
 from blemish.workflows.request import Argument, Option
 
+
+class Executor(StrEnum):
+    """Where the work is done."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+ExecutorName = Annotated[
+    Executor, Field(description="Where the work is done: on this machine, or on a Ray cluster.")
+]
+ClusterAddress = Annotated[
+    str | None,
+    Field(description="HOST:PORT of the head of the Ray cluster, or auto; one on this machine if absent."),
+]
 Images = Annotated[
     Path, Argument("DATA"), Field(description="Folder of images in any layout, or a manifest.")
 ]

@@ -17,7 +17,14 @@ from blemish.core.execution import AUTO
 from blemish.core.explanation import STOPPED, explained
 from blemish.core.progress import say, track
 from blemish.view.shapes import require_no_shape
-from blemish.workflows.fields import DeviceName, InspectorFile, PrecisionName
+from blemish.workflows.fields import (
+    ClusterAddress,
+    DeviceName,
+    Executor,
+    ExecutorName,
+    InspectorFile,
+    PrecisionName,
+)
 from blemish.workflows.request import Argument, Option, Outcome, Request
 
 if TYPE_CHECKING:
@@ -37,13 +44,6 @@ class Save(StrEnum):
     ALL = "all"
     REJECTS = "rejects"
     NONE = "none"
-
-
-class Executor(StrEnum):
-    """Where the work is done."""
-
-    LOCAL = "local"
-    RAY = "ray"
 
 
 class InspectRequest(Request):
@@ -75,12 +75,8 @@ class InspectRequest(Request):
     resume: bool = Field(
         False, description="Go on with the results in --out: judge only what is new, changed or failed."
     )
-    executor: Executor = Field(
-        Executor.LOCAL, description="Where photographs are judged: in this process, or on a Ray cluster."
-    )
-    address: str | None = Field(
-        None, description="HOST:PORT of the head of the Ray cluster, or auto; one on this machine if absent."
-    )
+    executor: ExecutorName = Executor.LOCAL
+    address: ClusterAddress = None
     workers: int | None = Field(
         None, ge=1, description="Workers on the Ray cluster, a processor each; as many as it has if absent."
     )

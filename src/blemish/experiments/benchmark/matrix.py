@@ -12,6 +12,7 @@ from blemish.core.progress import task, track
 from blemish.detectors.chosen import ChosenDetector
 from blemish.detectors.registry import detector_info
 from blemish.experiments.benchmark.cell import CellResult, ComparedCell, make_cell, read_result
+from blemish.experiments.benchmark.cluster_workers import ClusterWorkers
 from blemish.experiments.benchmark.compared import ComparedCategory, counts
 from blemish.experiments.benchmark.measure import time_cell
 from blemish.experiments.benchmark.shared_reading import read_category
@@ -96,6 +97,7 @@ def run_benchmark(
     tell: Callable[[CellResult], None] = lambda result: None,
     workers: int | None = None,
     seconds: float | None = None,
+    ray: Any = None,
 ) -> Benchmark:
     """Measure all cells that `out` does not hold yet.
 
@@ -110,6 +112,7 @@ def run_benchmark(
         tell: called with each cell that was measured now.
         workers: cells measured at a time, each in a process of its own; as many as the machine has room for when None.
             Inspectors are timed afterwards, one by one.
+        ray: the cluster that measures them, as `blemish.cluster.session.cluster` gives it; this machine when None.
         seconds: no cell is begun after so many; those that are missing then have failed, and are not kept as such.
 
     Raises:
@@ -126,9 +129,14 @@ def run_benchmark(
     }
     results = {cell.key: read_result(cell) for of in cells.values() for cell in of}
     missing = sum(result is None for result in results.values())
-    count = workers or usual_workers(missing)
     until = None if seconds is None else started + seconds
-    with task("Comparison, cell by cell", missing) as advance, Workers(count, until) as running:
+    crew: Workers | ClusterWorkers = (
+        Workers(workers or usual_workers(missing), until)
+        if ray is None
+        else ClusterWorkers(ray, workers, until)
+    )
+    count = crew.count
+    with task("Comparison, cell by cell", missing) as advance, crew as running:
         for one in data:
             unmeasured = [cell for cell in cells[one.name] if results[cell.key] is None]
             if until is not None and time.monotonic() > until:
