@@ -1,4 +1,4 @@
-"""Inspectors compiled for those who use them: each worker has its own, as a network runs one image at a time."""
+"""Inspectors compiled for those who use them, shared by their threads: the weights are there once."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MOST_LOADED = 16
 
 
 class SharedInspector(Inspector):
-    """An inspector that several threads may call; they take turns."""
+    """An inspector that several threads may call; as many as it has streams run at the same time, others wait."""
 
-    def __init__(self, artifact: Artifact, threads: int | None = None) -> None:
-        super().__init__(artifact, threads)
-        self._turn = threading.Lock()
+    def __init__(self, artifact: Artifact, threads: int | None = None, streams: int = 1) -> None:
+        super().__init__(artifact, threads, streams)
+        self._turn = threading.Semaphore(streams)
 
     def predict_input(self, given: NetworkInput | PartsInput) -> Prediction:
         """As `Inspector.predict_input`."""
@@ -41,10 +41,11 @@ class CompiledInspectors:
 
     Args:
         threads: CPU threads of each network; all when None.
+        streams: photographs that each judges at the same time, on their share of these threads.
     """
 
-    def __init__(self, threads: int | None) -> None:
-        self._threads = threads
+    def __init__(self, threads: int | None, streams: int = 1) -> None:
+        self._threads, self._streams = threads, streams
         self._loaded: OrderedDict[str, SharedInspector] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -61,7 +62,10 @@ class CompiledInspectors:
         # Not under the lock: those that are loaded already go on judging.
         artifact = read_artifact(version.path, digest=version.digest)
         alike = self._alike(artifact)
-        found = alike.deciding_as(artifact) if alike else SharedInspector(artifact, self._threads)
+        if alike is not None:
+            found = alike.deciding_as(artifact)
+        else:
+            found = SharedInspector(artifact, self._threads, self._streams)
         with self._lock:
             self._loaded[version.digest] = found
             while len(self._loaded) > MOST_LOADED:
