@@ -15,6 +15,7 @@ from blemish.core.storage import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 MEASUREMENTS = ROOT / "docs" / "measurements.md"
+PERFORMANCE = ROOT / "docs" / "performance.md"
 README = ROOT / "README.md"
 
 

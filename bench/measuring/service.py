@@ -12,9 +12,9 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,26 +23,44 @@ _BOUNDARY = "blemish-measuring"
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer: status (0: none came), seconds, Retry-After, number of the record, name of the photograph."""
+    """An answer: status (0: none came), seconds, Retry-After, number of the record, name of the photograph, and the
+    milliseconds of each step that the server says."""
 
     status: int
     seconds: float
     retry_after: str | None
     number: int | None
     name: str
+    steps: Mapping[str, float] = field(default_factory=dict)
 
 
 class ServerProcess:
-    """`blemish serve` in a process of its own; a context that ends it."""
+    """`blemish serve` in a process of its own; a context that ends it.
 
-    def __init__(self, home: Path, inspector: Path | None, *options: str, page: bool = False) -> None:
+    Args:
+        home: its folder.
+        inspector: that it serves; None for those that the home has.
+        options: further ones.
+        page: whether with the page.
+        source: folder `src` of another checkout, whose Blemish serves; this one's when None.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        inspector: Path | None,
+        *options: str,
+        page: bool = False,
+        source: Path | None = None,
+    ) -> None:
         command = [sys.executable, "-m", "blemish", "serve", "--json", "--port", "0", "--home", str(home)]
         command += [
             "--page" if page else "--no-page",
             *options,
             *(["--inspector", str(inspector)] if inspector else []),
         ]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        environment = os.environ | ({"PYTHONPATH": str(source)} if source else {})
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert self.process.stdout is not None
         lines = []
         while (line := self.process.stdout.readline()) and line.rstrip() != "}":
@@ -96,9 +114,7 @@ class Client:
         """Send one photograph and wait for the answer."""
         body = f'{self._start}{name}"\r\n\r\n'.encode() + content + f"\r\n--{_BOUNDARY}--\r\n".encode()
         started = time.perf_counter()
-        connection = getattr(self._threads, "connection", None)
-        if connection is None:
-            connection = self._threads.connection = http.client.HTTPConnection(self._place, timeout=120)
+        connection = self._connection()
         try:
             kind = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
             connection.request("POST", "/v1/inspect", body, kind)
@@ -107,9 +123,29 @@ class Client:
         except (OSError, http.client.HTTPException):
             connection.close()
             return Answer(0, time.perf_counter() - started, None, None, name)
-        number = json.loads(text)["inspections"][0]["id"] if response.status == 200 else None
         seconds = time.perf_counter() - started
-        return Answer(response.status, seconds, response.getheader("Retry-After"), number, name)
+        said = json.loads(text)["inspections"][0] if response.status == 200 else {}
+        retry_after, steps = response.getheader("Retry-After"), said.get("milliseconds", {})
+        return Answer(response.status, seconds, retry_after, said.get("id"), name, steps)
+
+    def connect(self) -> None:
+        """Begin a connection anew: a server ends one on which nothing was asked for a while."""
+        self._connection().close()
+        self.ask("/healthz")
+
+    def _connection(self) -> http.client.HTTPConnection:
+        found = getattr(self._threads, "connection", None)
+        if found is None:
+            found = self._threads.connection = http.client.HTTPConnection(self._place, timeout=120)
+        return found
+
+    def ask(self, path: str) -> float:
+        """Seconds until a question without a body is answered, on the same connection."""
+        connection = self._connection()
+        started = time.perf_counter()
+        connection.request("GET", path)
+        connection.getresponse().read()
+        return time.perf_counter() - started
 
 
 def send_all(client: Client, contents: Sequence[bytes], count: int, clients: int) -> list[Answer]:

@@ -120,8 +120,9 @@ def test_no_second_network_is_compiled_for_a_decision(
 
     monkeypatch.setattr(runtime, "_compiled", refuse)
     _put(operator, **LENIENT)
-    for networks in deciding.service.queue._networks:
-        assert networks.get(deciding.service.shelf.active("washer")).threshold == 1e6
+    queue, active = deciding.service.queue, deciding.service.shelf.active("washer")
+    for networks in (queue._side_by_side, queue._alone):
+        assert networks.get(active).threshold == 1e6
 
 
 def test_undo_goes_back_step_by_step(operator: httpx.Client, admin: httpx.Client) -> None:

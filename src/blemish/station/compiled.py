@@ -1,4 +1,4 @@
-"""Inspectors compiled for those who use them: each worker has its own, as a network runs one image at a time."""
+"""Inspectors compiled for those who use them, shared by their threads: the weights are there once."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MOST_LOADED = 16
 
 
 class SharedInspector(Inspector):
-    """An inspector that several threads may call; they take turns."""
+    """An inspector that several threads may call; as many as it has streams run at the same time, others wait."""
 
     def __init__(self, artifact: Artifact, execution: Execution | None = None) -> None:
         super().__init__(artifact, execution)
-        self._turn = threading.Lock()
+        self._turn = threading.Semaphore(self.execution.streams)
 
     def predict_input(self, given: NetworkInput | PartsInput) -> Prediction:
         """As `Inspector.predict_input`."""
@@ -41,7 +41,7 @@ class CompiledInspectors:
     """The compiled inspectors of one user of them, loaded at their first use.
 
     Args:
-        execution: of each network: its device, precision and CPU threads.
+        execution: of each network: its device, precision, CPU threads and streams.
     """
 
     def __init__(self, execution: Execution) -> None:

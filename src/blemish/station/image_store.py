@@ -139,13 +139,14 @@ class ImageStore:
         held = self._buffer is not None and self._buffer.suffix(digest) is not None
         return "buffered" if held else None
 
-    def keep(self, content: bytes, suffix: str, verdict: Verdict) -> str | None:
+    def keep(self, content: bytes, suffix: str, verdict: Verdict, digest: str | None = None) -> str | None:
         """Keep a photograph if the policy says so and the disk allows it.
 
         Args:
             content: bytes of the file.
             suffix: such as ".png".
             verdict: what was said of it.
+            digest: SHA-256 of the content, where it is known.
 
         Returns:
             The suffix once the file is on disk; None if it is not kept.
@@ -153,7 +154,7 @@ class ImageStore:
         Raises:
             UsageError: no image has this suffix.
         """
-        wanted, digest = self.policy.wants(verdict), hashlib.sha256(content).hexdigest()
+        wanted, digest = self.policy.wants(verdict), digest or hashlib.sha256(content).hexdigest()
         path = self._place(digest, suffix)
         if not wanted and (self._buffer is None or not self.policy.buffer_bytes):
             return None

@@ -1,9 +1,9 @@
 """The queue of photographs: bounded, judged on all cores, committed in groups.
 
-Each worker is a thread with networks of its own that use one thread: two cores judge two photographs at once, which is
-faster than two cores on one. What is judged goes to the one thread that commits: it takes all that is ready and logs it
-in one transaction. So the disk is waited for once for many, only while it is the slowest, and never by a worker. An
-answer is given after the commit.
+Each worker is a thread whose network runs on one core: two cores judge two photographs at once, which is faster than
+two cores on one. A photograph that is alone gets all cores. What is judged goes to the one thread that commits: it
+takes all that is ready and logs it in one transaction. So the disk is waited for once for many, only while it is the
+slowest, and never by a worker. An answer is given after the commit.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from blemish.core.execution import AS_KEPT, Execution
 from blemish.core.image_formats import FORMAT_SUFFIXES, image_format
 from blemish.core.images import DecodeLimits, whole_pixels
 from blemish.line.photograph_statistics import photograph_statistics
-from blemish.line.runtime import Inspector
-from blemish.station.compiled import CompiledInspectors
+from blemish.station.compiled import CompiledInspectors, SharedInspector
 from blemish.station.image_store import ImageStore
 from blemish.station.judgement import Judgement
 from blemish.station.log import InspectionLog
@@ -163,10 +162,12 @@ class InspectionQueue:
         self._left_at = -math.inf  # when the latest photograph was answered
         self._seconds = 0.05  # of work for one photograph, a running mean
         self._stopping = False
-        self._networks = [CompiledInspectors(replace(execution, threads=1)) for _ in range(room.workers)]
+        together = replace(execution, threads=room.workers)
+        self._side_by_side = CompiledInspectors(replace(together, streams=room.workers))
+        self._alone = CompiledInspectors(together) if room.workers > 1 else self._side_by_side
         self._workers = [
-            threading.Thread(target=self._work, args=(networks,), name=f"worker-{number}", daemon=True)
-            for number, networks in enumerate(self._networks)
+            threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
+            for number in range(room.workers)
         ]
         self._keepers = ThreadPoolExecutor(_KEEPERS, "keeper")
         self._committer = threading.Thread(target=self._commit_all, name="committer", daemon=True)
@@ -202,14 +203,17 @@ class InspectionQueue:
         self._keepers.shutdown()
 
     def prepare(self, version: InspectorVersion) -> None:
-        """Compile an inspector for every worker, so that nobody's photograph waits for that.
+        """Compile an inspector, so that nobody's photograph waits for that.
 
         Raises:
             ArtifactError: its file is damaged.
         """
-        for networks in self._networks:
-            inspector = networks.get(version)
-            inspector.warm_up()
+        for networks in (self._side_by_side, self._alone):
+            networks.get(version).warm_up()
+
+    def _inspector(self, version: InspectorVersion) -> SharedInspector:
+        """Who runs the network now: all cores together where no other photograph is on its way, else one of them."""
+        return (self._alone if self._count == 1 else self._side_by_side).get(version)
 
     def check_room(self, count: int = 1, size: int = 0) -> None:
         """Refuse at once what could not be accepted.
@@ -249,15 +253,15 @@ class InspectionQueue:
         for task in tasks:
             self._tasks.put(task)
 
-    def _work(self, networks: CompiledInspectors) -> None:
+    def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
             started = time.perf_counter()
             if started - task.accepted > self._room.seconds:
                 self._fail(task, OverloadedError("The photograph waited too long: send it again later.", 5))
                 continue
             try:
-                self._finished.put(_judged(task, networks.get(task.version), self._limits, started))
-                self._tell_lost(networks.lost_device)
+                self._finished.put(_judged(task, self._inspector, self._limits, started))
+                self._tell_lost(self._side_by_side.lost_device or self._alone.lost_device)
             except ImageError as error:
                 self._counts.refused(error.kind)
                 option = self._limits.pixels_option if "pixels" in error.detail else self._limits.bytes_option
@@ -291,9 +295,13 @@ class InspectionQueue:
     def _commit(self, group: list[_Finished]) -> None:
         """Keep the photographs of a group, log it in one transaction, and answer."""
         try:
+            # A record that names a photograph is logged once that is on disk; of the others, which are held for a while
+            # at most, the log knows nothing, so that both are written at once.
+            wanted = [self._images.policy.wants(one.new.verdict) for one in group]
+            kept = [self._keepers.submit(self._keep, one) for one in group]
             news = [
-                replace(one.new, image_suffix=kept)
-                for one, kept in zip(group, self._keep(group), strict=True)
+                replace(one.new, image_suffix=suffix.result()) if wants else one.new
+                for one, suffix, wants in zip(group, kept, wanted, strict=True)
             ]
             records = self._log.logged(news, self._within(group))
         except BaseException as error:  # nothing of the group is logged, so none is acknowledged
@@ -305,6 +313,9 @@ class InspectionQueue:
             for one in group:
                 self._fail(one.task, error)
             return
+        for held in kept:
+            if failure := held.exception():
+                logger.error("A photograph could not be held; its inspection is logged.", exc_info=failure)
         self._say(None)
         now = time.perf_counter()
         for one, record in zip(group, records, strict=True):
@@ -328,13 +339,10 @@ class InspectionQueue:
         within, tasks = self._within_commit, [one.task for one in group]
         return within and (lambda session, records: within(session, tasks, records))
 
-    def _keep(self, group: list[_Finished]) -> list[str | None]:
-        return list(self._keepers.map(self._keep_one, group))
-
-    def _keep_one(self, one: _Finished) -> str | None:
+    def _keep(self, one: _Finished) -> str | None:
         content = one.task.photograph.content
         suffix = FORMAT_SUFFIXES[image_format(content) or "PNG"][0]
-        return self._images.keep(content, suffix, one.new.verdict)
+        return self._images.keep(content, suffix, one.new.verdict, one.new.image_digest)
 
     def _resolve(self, task: Task, answer: Judged | Refused) -> None:
         self._leave(task)
@@ -356,16 +364,22 @@ class InspectionQueue:
             self._changed.notify_all()
 
 
-def _judged(task: Task, inspector: Inspector, limits: DecodeLimits, started: float) -> _Finished:
+def _judged(
+    task: Task,
+    inspector_of: Callable[[InspectorVersion], SharedInspector],
+    limits: DecodeLimits,
+    started: float,
+) -> _Finished:
     """Decode and judge one photograph."""
     content, name = task.photograph.content, task.photograph.file_name
+    inspector = inspector_of(task.version)
     photograph = inspector.open_photograph(content, name, limits)
     decoded = time.perf_counter()
     given = inspector.input_of(photograph.pixels, name)
     reason = inspector.unlike(photograph, given)
     statistics = photograph_statistics(given, photograph.pixels)
     prepared = time.perf_counter()
-    prediction = inspector.predict_input(given)
+    prediction = inspector_of(task.version).predict_input(given)  # others may have come meanwhile
     predicted = time.perf_counter()
     inspection = inspector.judge(prediction, photograph.width, photograph.height, reason=reason)
     digest = hashlib.sha256(content).hexdigest()

@@ -34,6 +34,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STREAMED_AT_ONCE = 1000
 _FORGOTTEN_AT_ONCE = 500  # parameters of one statement
 
+_ADDED = insert(INSPECTIONS).returning(_ROW.id, sort_by_parameter_order=True)
+
 Place = tuple[datetime, int]
 """Time and number of an inspection: its place in the order of the log."""
 
@@ -73,13 +75,12 @@ class InspectionLog:
         """
         if not inspections:
             return []
-        statement = insert(INSPECTIONS).returning(_ROW.id, sort_by_parameter_order=True)
         with self._database.transaction() as session:
             known = firsts_of(session, inspections)
             rows = [
                 vars(one) | {"repeat_of": known.get((one.inspector, one.image_digest))} for one in inspections
             ]
-            numbers = list(session.scalars(statement, rows))
+            numbers = list(session.scalars(_ADDED, rows))
             repeats = repeats_within(session, inspections, numbers, known)
             if self._station is not None:
                 pairs = zip(numbers, inspections, strict=True)

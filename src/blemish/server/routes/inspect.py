@@ -135,7 +135,10 @@ async def _answer(results: Sequence[Judged | Refused], heatmap: str, service: Se
         return problem_response(
             image_status(first.kind), f"{first.file_name!a}: {first.detail}", kind=first.kind
         )
-    documents = await run_in_threadpool(lambda: [_document(one, heatmap, service) for one in judged])
+    if heatmap == "link":  # nothing is drawn
+        documents = [_document(one, heatmap, service) for one in judged]
+    else:
+        documents = await run_in_threadpool(lambda: [_document(one, heatmap, service) for one in judged])
     found = InspectedDocument.model_construct(
         inspections=documents, refused=[RefusedDocument.of_refusal(one) for one in refused]
     )
