@@ -74,7 +74,7 @@ check: setup
 	@$(BIN)/lint-imports --no-logo
 
 docs: setup
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@$(BIN)/python docs/check_links.py
 	@$(BIN)/python docs/check_commands.py
 	@echo "build/site holds the pages; to read them: $(BIN)/python -m http.server --directory build/site"
