@@ -12,7 +12,7 @@ from torch import Tensor
 # How many of the farthest points are searched among themselves between two passes over all points.
 BLOCK = 256
 _COLUMNS = 8  # in which rows that differ mostly do
-_ROWS = 8192  # of a pass, so that its distances stay in the processor's cache
+_ROWS, _PICKS = 4096, 256  # of a product, so that its distances stay in the processor's cache
 
 
 def drawn_row(count: int, seed: int) -> int:
@@ -142,11 +142,14 @@ def _farthest(nearest: Tensor, count: int) -> tuple[Tensor, float]:
 
 def _update(nearest: Tensor, features: Tensor, squares: Tensor, picks: list[int]) -> None:
     """Bring every row's squared distance to its nearest pick up to date with new picks, in place."""
-    chosen, chosen_squares = features[picks], squares[picks]
-    for start in range(0, len(features), _ROWS):
-        rows = slice(start, start + _ROWS)
-        distances = _relative_distances(features[rows], chosen, chosen_squares).amin(1).add_(squares[rows])
-        nearest[rows] = torch.minimum(nearest[rows], distances)
+    for some in torch.split(torch.tensor(picks), _PICKS):
+        chosen, chosen_squares = features[some], squares[some]
+        for start in range(0, len(features), _ROWS):
+            rows = slice(start, start + _ROWS)
+            distances = (
+                _relative_distances(features[rows], chosen, chosen_squares).amin(1).add_(squares[rows])
+            )
+            nearest[rows] = torch.minimum(nearest[rows], distances)
     nearest[picks] = 0
 
 
