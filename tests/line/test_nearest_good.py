@@ -140,7 +140,7 @@ def test_an_inspection_computes_nothing_for_it(built: Path) -> None:
     kinds = [
         Counter(
             operation.get_rt_info()["layerType"].astype(str)
-            for operation in network._compiled.get_runtime_model().get_ops()
+            for operation in network._engine._compiled.get_runtime_model().get_ops()
         )
         for network in (CompiledNetwork(artifact.content(MODEL), outputs=outputs), CompiledNetwork(without))
     ]

@@ -118,7 +118,7 @@ def test_no_second_network_is_compiled_for_a_decision(
     def refuse(*arguments: Any) -> Any:
         raise AssertionError("a network was compiled")
 
-    monkeypatch.setattr(runtime, "_compiled", refuse)
+    monkeypatch.setattr(runtime, "inspector_network", refuse)
     _put(operator, **LENIENT)
     queue, active = deciding.service.queue, deciding.service.shelf.active("washer")
     for networks in (queue._side_by_side, queue._alone):
