@@ -26,6 +26,7 @@ from measuring.command import run_blemish
 from measuring.pages import ROOT, origin, table, write_block
 from torch import Tensor, nn
 
+from blemish.core.execution import Execution
 from blemish.core.images import list_images, read_image
 from blemish.core.network import CompiledNetwork
 from blemish.detectors.frozen import BackboneWithHead, batch_of_one
@@ -104,7 +105,9 @@ def large_bank(work: Path) -> tuple[nn.Module, Tensor, list[np.ndarray]]:
 
 def compiled(network: nn.Module, given: np.ndarray, outputs: Sequence[str]) -> CompiledNetwork:
     """A network as the line runs it."""
-    return CompiledNetwork(to_onnx(network.eval(), torch.from_numpy(given), outputs), CORES)
+    return CompiledNetwork(
+        to_onnx(network.eval(), torch.from_numpy(given), outputs), Execution(threads=CORES)
+    )
 
 
 def in_turns(networks: Sequence[CompiledNetwork], given: Sequence[np.ndarray], turns: int) -> np.ndarray:

@@ -82,7 +82,7 @@ def test_as_many_photographs_as_there_are_cores_are_on_their_way_and_no_more(
     fitted: Path, washers: Path, cores: Cores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cores(3)
-    judge, turn, now, most = workflow._judged, threading.Lock(), 0, 0
+    judge, turn, now, most = workflow.judged, threading.Lock(), 0, 0
 
     def judged(*arguments: object) -> object:
         nonlocal now, most
@@ -96,7 +96,7 @@ def test_as_many_photographs_as_there_are_cores_are_on_their_way_and_no_more(
             with turn:
                 now -= 1
 
-    monkeypatch.setattr(workflow, "_judged", judged)
+    monkeypatch.setattr(workflow, "judged", judged)
     assert inspect(InspectRequest(inspector=fitted, paths=(washers / "test",))).count == 18
     assert most == 3
 

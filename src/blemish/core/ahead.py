@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -22,7 +23,8 @@ def look_ahead(
     with ThreadPoolExecutor(threads, thread_name_prefix="ahead") as pool:
         try:
             for item in items:
-                ahead.append(pool.submit(work, item))
+                # In the caller's context: what is said there is told to whoever watches the caller.
+                ahead.append(pool.submit(copy_context().run, work, item))
                 if len(ahead) > waiting:
                     yield ahead.popleft().result()
             while ahead:
