@@ -97,8 +97,8 @@ def test_the_results_are_those_of_one_run_wherever_it_was_stopped(
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The photographs that are judged from now on."""
     looked: list[Path] = []
-    judge = workflow._judged
-    monkeypatch.setattr(workflow, "_judged", lambda i, p, r: looked.append(p.path) or judge(i, p, r))
+    judge = workflow.judged
+    monkeypatch.setattr(workflow, "judged", lambda i, p, r: looked.append(p.path) or judge(i, p, r))
     return looked
 
 
