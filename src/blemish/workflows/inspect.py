@@ -182,17 +182,21 @@ def require_local(request: InspectRequest) -> None:
         raise UsageError("s3://BUCKET/PREFIX is read by the workers of --executor ray: add that.")
 
 
+def judge_of(inspector: Inspector) -> dict[str, str]:
+    """What has judged: only results of the very same are gone on with."""
+    digest = hashlib.sha256(inspector.manifest.model_dump_json().encode()).hexdigest()
+    judge = {"blemish": __version__, "inspector": digest}
+    precision = inspector.execution.precision
+    return judge if precision == "f32" else judge | {"precision": precision}
+
+
 def _journal(inspector: Inspector, request: InspectRequest) -> Journal | None:
     """Where results lie as soon as they are there; says what becomes of those that lay there."""
     from blemish.line.journal import Journal
 
     if request.out is None:
         return None
-    digest = hashlib.sha256(inspector.manifest.model_dump_json().encode()).hexdigest()
-    made_by = {"blemish": __version__, "inspector": digest}
-    if inspector.execution.precision != "f32":
-        made_by["precision"] = inspector.execution.precision
-    journal = Journal(request.out, made_by, request.resume)
+    journal = Journal(request.out, judge_of(inspector), request.resume)
     if request.resume and journal.earlier is None:
         say(f"The results in {request.out} are of another inspector or another Blemish: judging all anew.")
     elif request.resume and not journal.earlier:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import socket
@@ -15,11 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from blemish import __version__
 from blemish.cluster.object_store import ObjectStore, address_of, is_stored
 from blemish.cluster.session import cluster
 from blemish.cluster.workers import spread
 from blemish.core.errors import BlemishError, UsageError
+from blemish.core.execution import AUTO
 from blemish.core.explanation import STOPPED
 from blemish.core.images import DEFAULT_LIMITS
 from blemish.core.network import limit_threads
@@ -29,6 +28,7 @@ from blemish.line.inspection import Inspection
 from blemish.line.journal import State, state_of
 from blemish.line.parquet_results import FOLDER, ParquetResults
 from blemish.line.photographs import Photograph, find_photographs, placed
+from blemish.line.precision_choice import choice_in_words
 from blemish.line.results import FAILED, Result
 from blemish.line.runtime import Inspector
 from blemish.view.shapes import require_no_shape
@@ -37,6 +37,7 @@ from blemish.workflows.inspect import (
     Save,
     has_explanation,
     has_overlay,
+    judge_of,
     judged,
     reading_names,
 )
@@ -108,7 +109,11 @@ def inspect_on_cluster(request: InspectRequest) -> ClusterInspectResult:
     reading_names(request.file_name)
     store = ObjectStore.of_environment()
     photographs, states = _found(request, store)
-    inspector = Inspector.load(request.inspector)
+    inspector = Inspector.load(request.inspector, device=request.device, precision=request.precision)
+    if request.precision == AUTO:
+        say(choice_in_words(inspector.name, inspector.manifest.precisions, request.device))
+    # One precision for all machines: that which is kept for the processor of this one.
+    request = request.model_copy(update={"precision": inspector.execution.precision})
     results = _results(inspector, request)
     counts: Counter[str] = Counter()
     open_ones = _open_ones(request, photographs, states, results, counts)
@@ -170,7 +175,9 @@ class Judge:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, self.request.inspector.name)
             file.write_bytes(self.inspector)
-            self._loaded = Inspector.load(file, threads=1)
+            self._loaded = Inspector.load(
+                file, threads=1, device=self.request.device, precision=self.request.precision
+            )
         self.inspector = b""
 
     def _go_to_folder(self) -> None:
@@ -267,8 +274,7 @@ def _key(path: Path) -> str:
 def _results(inspector: Inspector, request: InspectRequest) -> ParquetResults:
     """Where results go; says what becomes of those that lay there."""
     assert request.out is not None
-    digest = hashlib.sha256(inspector.manifest.model_dump_json().encode()).hexdigest()
-    judge = {"blemish": __version__, "inspector": digest, "file_name": request.file_name}
+    judge = judge_of(inspector) | {"file_name": request.file_name}
     results = ParquetResults(request.out, judge, request.resume)
     if request.resume and results.earlier is None:
         say(f"The results in {request.out} are of another inspector, template or Blemish: judging all anew.")
