@@ -235,8 +235,19 @@ def pixel_metrics(
     anomalous, weights, normal, n_regions = _gather_pixels(masks, maps, counted or [None] * len(maps))
     order = np.argsort(anomalous)[::-1]
     ranking = _rank_sorted(anomalous[order], normal)
-    best = ranking.best_f1()
     overlap = np.cumsum(weights[order] / max(n_regions, 1))[ranking.true_positives - 1]
+    return metrics_of(ranking, overlap, n_regions, integral_to)
+
+
+def metrics_of(
+    ranking: Ranking,
+    overlap: Curve,
+    n_regions: int,
+    integral_to: float,
+    errors: PixelErrors | None = None,
+) -> PixelMetrics:
+    """The metrics of pixels that are ranked; `overlap` is the mean share of each region in or above its thresholds."""
+    best = ranking.best_f1()
     return PixelMetrics(
         auroc=ranking.auroc(),
         average_precision=ranking.average_precision(),
@@ -247,6 +258,7 @@ def pixel_metrics(
         n_anomalous=ranking.n_anomalous,
         n_regions=n_regions,
         region_overlap=region_overlap(ranking, overlap, integral_to),
+        errors=errors,
     )
 
 

@@ -21,11 +21,10 @@ from blemish.evaluation.metrics import (
     PixelErrors,
     PixelMetrics,
     Ranking,
-    area_of_region_overlap,
     check_integral,
     check_map,
     check_one_mask_each,
-    region_overlap,
+    metrics_of,
 )
 
 BINS = 65_536
@@ -59,19 +58,8 @@ def binned_pixel_metrics(
     check_one_mask_each(masks, maps)
     found = _Histogram.of(masks, maps, counted or [None] * len(maps), bins)
     ranking, overlap = found.ranking(), found.overlap()
-    best = ranking.best_f1()
-    return PixelMetrics(
-        auroc=ranking.auroc(),
-        average_precision=ranking.average_precision(),
-        f1=best.f1,
-        f1_threshold=best.threshold,
-        aupro=area_of_region_overlap(ranking, overlap, integral_to),
-        n_pixels=ranking.n_anomalous + ranking.n_normal,
-        n_anomalous=ranking.n_anomalous,
-        n_regions=found.n_regions,
-        region_overlap=region_overlap(ranking, overlap, integral_to),
-        errors=_errors(ranking, overlap, integral_to),
-    )
+    errors = _errors(ranking, overlap, integral_to)
+    return metrics_of(ranking, overlap, found.n_regions, integral_to, errors)
 
 
 @dataclass(frozen=True)
