@@ -103,7 +103,7 @@ def inspect_on_cluster(request: InspectRequest) -> ClusterInspectResult:
         MissingExtraError: the extra [scale] is not installed.
         BlemishError: the cluster cannot be joined, its machines do not share `out`, or nothing can be written there.
     """
-    if request.out is None:
+    if (out := request.out) is None:
         raise UsageError("--executor ray writes Parquet files: name a folder for them with --out.")
     require_no_shape(request.ignore)
     reading_names(request.file_name)
@@ -134,7 +134,7 @@ def inspect_on_cluster(request: InspectRequest) -> ClusterInspectResult:
         stopped = True
     finally:
         results.flush()
-    return ClusterInspectResult(dict(counts), earlier, len(photographs), request.out / FOLDER, stopped)
+    return ClusterInspectResult(dict(counts), earlier, len(photographs), out / FOLDER, stopped)
 
 
 @dataclass
