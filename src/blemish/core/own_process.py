@@ -17,6 +17,19 @@ def collect_seldom() -> None:
     gc.set_threshold(20_000, 10, 10)
 
 
+def collect_often() -> None:
+    """From now on, look for unreachable cycles after 1,000 new objects, and never again at what is there by now.
+
+    For a process that runs for weeks, once it is ready: by `collect_seldom` some megabytes of what is unreachable
+    would gather for half an hour, and a look at all that is there would hold up a verdict
+    (https://docs.python.org/3/library/gc.html#gc.freeze).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.collect()  # so that it counts what is there anew, which decides when it looks at all of it
+    gc.set_threshold(1_000, 10, 10)
+
+
 def share_heaps(most: int = 2) -> None:
     """Let the threads of this process share so many heaps of glibc's, where that is the allocator; before they start.
 

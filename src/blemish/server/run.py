@@ -12,6 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from blemish.core.errors import UsageError
+from blemish.core.own_process import collect_often
 from blemish.server.app import create_app
 from blemish.server.service import Service
 from blemish.server.settings import ServerSettings
@@ -32,6 +33,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and not self.should_exit:
+            collect_often()
             self._listens()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -191,12 +191,14 @@ def _run(
     began: Callable[[RunningStation], None],
 ) -> None:
     """Start, look each second, stop; however it ends."""
+    from blemish.core.own_process import collect_often
     from blemish.station.metrics_served import metrics_served
     from blemish.station.supervision import Supervisor
 
     supervisor = Supervisor()
     try:
         station.start()
+        collect_often()
         with metrics_served(station):
             supervisor.ready(station.sentence)
             began(station)
