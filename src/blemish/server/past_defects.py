@@ -163,8 +163,9 @@ class PastDefects:
         said = self._log.latest_feedback(record.image_digest)
         while True:
             self._follow_once(record, said, may_judge)
-            followed, said = said, self._log.latest_feedback(record.image_digest)
-            if said == followed:
+            followed = record.voided, said
+            record, said = self._log.get(record.id), self._log.latest_feedback(record.image_digest)
+            if (record.voided, said) == followed:
                 return
 
     def _follow_once(self, record: InspectionRecord, said: Feedback | None, may_judge: bool) -> None:
