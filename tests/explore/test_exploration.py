@@ -18,6 +18,7 @@ from blemish.data.catalog import open_catalog, open_catalogs
 from blemish.data.sample_line import write_sample_line
 from blemish.explore.exploration import Exploration, explore_catalogs
 from blemish.explore.findings import FINDING_KINDS
+from blemish.explore.looking import Threads
 from blemish.line.handcrafted import handcrafted_features
 
 
@@ -248,7 +249,7 @@ def test_findings_state_the_value_against_the_normal_range(damaged: Path) -> Non
 def sample_line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exploration]:
     out = tmp_path_factory.mktemp("line")
     write_sample_line(out, ("gravel", "washer"), train=16, good=8, per_defect_type=2, size=128)
-    with explore_catalogs(open_catalogs(out), cells) as exploration:
+    with explore_catalogs(open_catalogs(out), Threads(cells)) as exploration:
         yield exploration
 
 

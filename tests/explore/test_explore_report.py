@@ -17,6 +17,7 @@ from blemish.data.sample_line import write_sample_line
 from blemish.explore.defects import DefectMap, measure_mask
 from blemish.explore.exploration import Exploration, digest, explore_catalogs
 from blemish.explore.findings import FINDING_KINDS, Finding
+from blemish.explore.looking import Threads
 from blemish.explore.measures import Measures
 from blemish.explore.report import write_report
 from blemish.explore.survey import MOST_EMBEDDED, ClassHistogram, Survey
@@ -43,7 +44,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def report(lines: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report") / "report.html"
-    with explore_catalogs(open_catalogs(lines), coarse) as exploration:
+    with explore_catalogs(open_catalogs(lines), Threads(coarse)) as exploration:
         write_report(exploration, out, "Two lines")
     return out
 

@@ -12,23 +12,49 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from blemish.core.errors import DatabaseError, UsageError
 from blemish.station.database import Database
 from blemish.station.home import Home, default_home
-from blemish.station.log import InspectionLog
-from blemish.station.records import NewFeedback, NewInspection
-from blemish.station.schema import Base
+from blemish.station.log import InspectionLog, conditions
+from blemish.station.records import InspectionFilter, NewFeedback, NewInspection
+from blemish.station.schema import INSPECTIONS, Base
 
+SEARCH = "ix_inspections_search"
 UPGRADE = "import sys; from blemish.station.database import Database; Database(sys.argv[1]).upgrade()"
 
 
 def test_migrations_make_the_tables_of_the_schema(database: Database) -> None:
+    def of_the_schema(thing: object, name: str | None, *_: object) -> bool:
+        return name != SEARCH
+
     with database.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        context = MigrationContext.configure(connection, opts={"include_object": of_the_schema})
+        assert compare_metadata(context, Base.metadata) == []
         indexes = {index["name"] for index in inspect(connection).get_indexes("inspections")}
-    assert indexes == {index.name for index in Base.metadata.tables["inspections"].indexes}
+        postgresql = connection.dialect.name == "postgresql"
+    more = {SEARCH} if postgresql else set()
+    assert indexes == {index.name for index in Base.metadata.tables["inspections"].indexes} | more
+
+
+def test_a_search_in_vain_asks_the_index_of_postgresql(
+    database: Database, log: InspectionLog, inspection: Callable[..., NewInspection]
+) -> None:
+    if database.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite looks at one row after the other")
+    log.add(
+        [inspection(file_name=f"Plate-{number}.png", serial_number=f"SN-{number}") for number in range(300)]
+    )
+    for search, found in (("late-7.P", 1), ("sn-12", 11), ("no such", 0), ("100%", 0)):
+        assert len(log.page(InspectionFilter(search=search)).records) == found
+    query = select(INSPECTIONS.c.id).where(*conditions(InspectionFilter(search="no such")))
+    with database.engine.connect() as connection:
+        connection.execute(text("SET enable_seqscan = off"))
+        connection.execute(text("SET enable_indexscan = off"))
+        compiled = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+        plan = connection.exec_driver_sql(f"EXPLAIN {compiled}").fetchall()
+    assert any(SEARCH in str(line) for line in plan), plan
 
 
 def test_what_was_logged_before_a_column_came_has_none_of_it(

@@ -8,11 +8,14 @@ Ray Data's `map_batches` does the same in fewer lines; docs/decisions/0081 says 
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
+from operator import length_hint
 from typing import Any, Generic, Protocol, TypeVar
 
 from blemish import __version__
@@ -82,11 +85,37 @@ class _Chunk(Generic[Item]):
         return [_Chunk(self.items, self.tries + 1)] if self.tries + 1 < _MOST_TRIES else []
 
 
+class _Chunks(Generic[Item]):
+    """What is not yet given to a worker: first what is to be tried again, then what is asked of the items."""
+
+    def __init__(self, items: Iterable[Item], size: int) -> None:
+        self._fresh, self._size = iter(items), size
+        self._again: deque[_Chunk[Item]] = deque()
+        self._fresh_left = -(-length_hint(items, sys.maxsize) // size)
+
+    @property
+    def left(self) -> int:
+        """How many there are; very many where the items do not tell."""
+        return len(self._again) + self._fresh_left
+
+    def take(self) -> _Chunk[Item] | None:
+        """The next; None when there is none."""
+        if self._again:
+            return self._again.popleft()
+        items = list(islice(self._fresh, self._size)) if self._fresh_left else []
+        self._fresh_left = self._fresh_left - 1 if items else 0
+        return _Chunk(items) if items else None
+
+    def again(self, chunks: Sequence[_Chunk[Item]]) -> None:
+        """Have these taken first."""
+        self._again.extendleft(reversed(chunks))
+
+
 def spread(
     ray: Any,
     work: Work[Item, Answer],
-    items: Sequence[Item],
-    chunk: int,
+    items: Iterable[Item],
+    chunk: int = 1,
     workers: int | None = None,
     processors: float = 1,
 ) -> Iterator[Done[Item, Answer]]:
@@ -95,7 +124,8 @@ def spread(
     Args:
         ray: as `blemish.cluster.session.cluster` gives it.
         work: what is done.
-        items: what it is done with.
+        items: what it is done with; each is asked for when a worker is free for it, so that the next may follow from
+            what has come back.
         chunk: items that a worker is given at a time.
         workers: at most so many; as many as the cluster has processors for when None.
         processors: of a worker.
@@ -103,18 +133,18 @@ def spread(
     Raises:
         BlemishError: `work` cannot be prepared, or workers end before they are ready.
     """
-    waiting = deque(_Chunk(items[start : start + chunk]) for start in range(0, len(items), chunk))
+    chunks: _Chunks[Item] = _Chunks(items, chunk)
     crew = _Crew(ray, work, workers, processors)
     try:
-        while waiting or crew.busy:
-            crew.enlist(len(waiting) + crew.busy)
-            while waiting and crew.idle:
-                crew.give(waiting.popleft())
+        while chunks.left or crew.busy:
+            crew.enlist(chunks.left + crew.busy)
+            while crew.idle and (taken_next := chunks.take()):
+                crew.give(taken_next)
             for taken, answers in crew.returned():
                 if answers is not None:
                     yield Done(taken.items, answers)
                 elif again := taken.again():
-                    waiting.extendleft(reversed(again))
+                    chunks.again(again)
                 else:
                     yield Done(taken.items, None)
     finally:
@@ -158,7 +188,9 @@ class _Crew:
         """What has come back within a second; None for the answers where the worker has died."""
         died = self._ray.exceptions.RayError
         raised = self._ray.exceptions.RayTaskError
-        done, _ = self._ray.wait([*self._preparing, *self._working], timeout=1)
+        if not (expected := [*self._preparing, *self._working]):
+            return
+        done, _ = self._ray.wait(expected, timeout=1)
         for one in done:
             worker, chunk = self._working.pop(one, (None, None))
             worker = worker or self._preparing.pop(one)

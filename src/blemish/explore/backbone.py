@@ -11,7 +11,7 @@ import torch
 
 from blemish.core.network import CompiledNetwork
 from blemish.core.types import ByteArray, FloatArray
-from blemish.explore.survey import Embed
+from blemish.explore.looking import Embed
 from blemish.features.backbones import load_backbone, transformer_of
 from blemish.features.onnx_export import to_onnx
 from blemish.view.preprocessing import preprocess

@@ -19,8 +19,9 @@ from blemish.explore.embedding import ImageMap, image_maps
 from blemish.explore.findings import Finding
 from blemish.explore.grouping import MOST_COMPARED, Grouping, alike_pairs, proposed_grouping
 from blemish.explore.insights import Insight, grouping_insight, insights_of, ranked
+from blemish.explore.looking import Lookers
 from blemish.explore.statistics import Comparison, compare_classes, size_statistics
-from blemish.explore.survey import Embed, Survey, survey
+from blemish.explore.survey import Survey, survey
 from blemish.explore.thumbnails import Thumbnails
 
 
@@ -134,7 +135,7 @@ class Exploration:
 
 def explore_catalogs(
     catalogs: Sequence[Catalog],
-    embed: Embed | None = None,
+    lookers: Lookers | None = None,
     handcrafted: bool = False,
     limits: DecodeLimits = DEFAULT_LIMITS,
 ) -> Exploration:
@@ -142,8 +143,8 @@ def explore_catalogs(
 
     Args:
         catalogs: what `open_catalogs` returned.
-        embed: from a photograph (uint8 RGB H x W x 3) to features (float32 C x h x w), safe on several threads;
-            without it there is no map of the images, and exchanged masks are not looked for.
+        lookers: who looks at the photographs; where they do not embed there is no map of the images, and exchanged
+            masks are not looked for. None for threads that do not.
         handcrafted: whether good and defective photographs are compared by handcrafted features too: at most
             `statistics.MOST_COMPARED` of a category.
         limits: bytes and pixels allowed before decoding.
@@ -158,7 +159,7 @@ def explore_catalogs(
         for catalog in catalogs:
             thumbnails = Thumbnails()
             try:
-                explored.append(digest(survey(catalog, thumbnails, embed, handcrafted, limits)))
+                explored.append(digest(survey(catalog, thumbnails, lookers, handcrafted, limits)))
             except BaseException:
                 thumbnails.close()
                 raise

@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from blemish.core.ahead import look_ahead
 from blemish.core.images import DEFAULT_LIMITS, DecodeLimits
 from blemish.core.progress import track
-from blemish.core.same_photograph import signature
-from blemish.core.types import ByteArray, FloatArray
+from blemish.core.types import FloatArray
 from blemish.data.catalog import Catalog
-from blemish.data.checks import CatalogChecks, Examined, Row, examine, rows_of
+from blemish.data.checks import CatalogChecks, Row, rows_of
 from blemish.data.entries import NORMAL, TRAIN
-from blemish.explore.defects import DefectMap, MaskMeasures, measure_mask
+from blemish.explore.defects import DefectMap, MaskMeasures
 from blemish.explore.duplicates import near_duplicates
 from blemish.explore.findings import Finding, finding_of
+from blemish.explore.looking import Look, Lookers, Seen, Threads
 from blemish.explore.mask_agreement import MaskAgreement
-from blemish.explore.measures import HISTOGRAM_BINS, Measures, handcrafted_measures, histograms, measure
+from blemish.explore.measures import HISTOGRAM_BINS, Measures
 from blemish.explore.outliers import quality_findings
 from blemish.explore.statistics import compared_sample
-from blemish.explore.thumbnails import Thumbnails, thumbnail
-
-Embed = Callable[[ByteArray], FloatArray]
-"""From a photograph (uint8 RGB H x W x 3) to its features (float32 C x h x w); called on several threads."""
+from blemish.explore.thumbnails import Thumbnails
 
 MOST_EMBEDDED = 10_000
 """Photographs of a category that are embedded; of more, these are spread evenly."""
 
 _MAJORITY = 0.8
-THREADS = max(1, min(8, os.cpu_count() or 1))
-"""Photographs that are looked at at a time."""
 
 
 @dataclass
@@ -88,25 +80,10 @@ class Survey:
     thumbnails: Thumbnails
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What one thread hands over of one photograph: no pixels but the small ones."""
-
-    index: int
-    examined: Examined
-    measures: Measures | None = None
-    more: Mapping[str, float] = field(default_factory=dict)
-    histograms: FloatArray | None = None
-    signature: ByteArray | None = None
-    thumbnail: bytes = b""
-    mask: MaskMeasures | None = None
-    features: FloatArray | None = None
-
-
 def survey(
     catalog: Catalog,
     thumbnails: Thumbnails,
-    embed: Embed | None = None,
+    lookers: Lookers | None = None,
     handcrafted: bool = False,
     limits: DecodeLimits = DEFAULT_LIMITS,
 ) -> Survey:
@@ -118,46 +95,23 @@ def survey(
     Args:
         catalog: the category.
         thumbnails: where small pictures are kept.
-        embed: gives features; without it there is no map, and exchanged masks are not looked for.
+        lookers: who looks; where they do not embed there is no map, and exchanged masks are not looked for. None for
+            threads that do not.
         handcrafted: whether handcrafted features enter the table, of the photographs in `compared_sample`.
         limits: bytes and pixels allowed.
     """
+    lookers = lookers or Threads()
     rows = rows_of(catalog)
-    wanted = _spread(len(rows), MOST_EMBEDDED) if embed else frozenset()
+    wanted = _spread(len(rows), MOST_EMBEDDED) if lookers.embeds else frozenset()
     compared = compared_sample(catalog.table.reset_index(drop=True)) if handcrafted else frozenset()
     # Good parts to learn from come first: what is unusual is told by them, and a copy is named in the test set.
     order = sorted(range(len(rows)), key=lambda index: not _learnable(rows[index]))
     agreement = MaskAgreement(sum(1 for index in order if index in wanted and _learnable(rows[index])))
     collector = _Collector(catalog, thumbnails, agreement)
-
-    def look(index: int) -> _Seen:
-        embed_it = embed if index in wanted else None
-        return _look(index, rows[index], limits, embed_it, index in compared)
-
-    seen = look_ahead(look, order, THREADS, 2 * THREADS)
+    seen = lookers.look(Look(rows, limits, wanted, compared), order)
     for one in track(seen, f"Exploring {catalog.category}", total=len(rows)):
         collector.add(one)
     return collector.finish()
-
-
-def _look(index: int, row: Row, limits: DecodeLimits, embed: Embed | None, handcrafted: bool) -> _Seen:
-    """Decode and measure one photograph, on a thread of its own."""
-    examined = examine(row, limits)
-    image, mask = examined.image, examined.mask
-    if image is None:
-        return _Seen(index, examined)
-    fits = mask is not None and mask.shape == image.shape[:2]
-    return _Seen(
-        index,
-        examined.without_pixels(),
-        measure(image),
-        handcrafted_measures(image) if handcrafted else {},
-        histograms(image),
-        signature(image),
-        thumbnail(image),
-        measure_mask(mask) if mask is not None and fits else None,
-        embed(image) if embed else None,
-    )
 
 
 class _Collector:
@@ -176,7 +130,7 @@ class _Collector:
         self._digests: dict[int, str] = {}
         self._vectors: dict[int, FloatArray] = {}
 
-    def add(self, seen: _Seen) -> None:
+    def add(self, seen: Seen) -> None:
         """Add one photograph."""
         row, index = seen.examined.row, seen.index
         self._findings += [(index, finding_of(problem)) for problem in self._checks.add(seen.examined)]

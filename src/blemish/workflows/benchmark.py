@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,6 +146,7 @@ def benchmark(
     from blemish.experiments.benchmark.matrix import run_benchmark
     from blemish.experiments.benchmark.report import write_report
     from blemish.features.learning_device import device_named, learning_on
+    from blemish.workflows.on_cluster import cluster_of
     from blemish.workflows.problems import said_problems
 
     seeds, out = request.seeds, request.out
@@ -168,7 +168,10 @@ def benchmark(
         problem for one in categories for problem in said_problems(one.catalog, request.bit_depth)
     )
     seconds = 60 * request.minutes if request.minutes else None
-    with learning_on(device), _cluster(request) as ray:
+    with (
+        learning_on(device),
+        cluster_of(request.executor, request.address, request.workers, request.device) as ray,
+    ):
         measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers, seconds, ray)
     result = BenchmarkResult(measured, out / "report.html", problems)
     for path, detail in result.unreadable.items():
@@ -179,14 +182,3 @@ def benchmark(
     write_json(out / "benchmark.json", result.to_json())
     write_text(out / "benchmark.csv", measured.table().to_csv())
     return result
-
-
-def _cluster(request: BenchmarkRequest) -> AbstractContextManager[Any]:
-    """The cluster that measures the cells; None for this machine."""
-    if request.executor == Executor.LOCAL:
-        if request.address is not None:
-            raise UsageError("--address is of a Ray cluster: add --executor ray.")
-        return nullcontext()
-    from blemish.cluster.session import cluster
-
-    return cluster(request.address, request.workers)

@@ -10,11 +10,19 @@ from pydantic import Field
 
 from blemish.core.storage import write_json, write_table
 from blemish.workflows.data_request import DataRequest
-from blemish.workflows.fields import CategoryName, Images, WeightsFiles
+from blemish.workflows.fields import (
+    CategoryName,
+    ClusterAddress,
+    Executor,
+    ExecutorName,
+    Images,
+    WeightsFiles,
+)
 from blemish.workflows.request import Outcome
 
 if TYPE_CHECKING:
     from blemish.explore.exploration import Exploration
+    from blemish.explore.looking import Lookers
 
 NO_MAP = "none"
 
@@ -31,6 +39,13 @@ class ExploreRequest(DataRequest):
     weights: WeightsFiles = Field({})
     handcrafted: bool = Field(
         True, description="Compare good and defective images by handcrafted features too."
+    )
+    executor: ExecutorName = Executor.LOCAL
+    address: ClusterAddress = None
+    workers: int | None = Field(
+        None,
+        ge=1,
+        description="Of a Ray cluster, photographs at a time; as many as it has processors if absent.",
     )
 
 
@@ -59,10 +74,10 @@ def explore(request: ExploreRequest) -> ExploreResult:
     from blemish.data.catalog import open_catalogs
     from blemish.data.categories import open_category
     from blemish.detectors.chosen import check_weights, file_of
-    from blemish.explore.backbone import embedding
     from blemish.explore.exploration import explore_catalogs
     from blemish.explore.findings import problem_of
     from blemish.explore.report import write_report
+    from blemish.workflows.on_cluster import cluster_of
     from blemish.workflows.problems import say_problems
 
     data, out = request.data, request.out
@@ -74,11 +89,31 @@ def explore(request: ExploreRequest) -> ExploreResult:
         if category
         else open_catalogs(data, told, guess=True)
     )
-    embed = embedding(request.backbone, file_of(request.weights, request.backbone)) if wanted else None
-    with explore_catalogs(catalogs, embed, request.handcrafted) as exploration:
+    backbone, weights = (
+        (request.backbone, file_of(request.weights, request.backbone)) if wanted else (None, None)
+    )
+    cluster = cluster_of(request.executor, request.address, request.workers)
+    with (
+        cluster as ray,
+        explore_catalogs(
+            catalogs, _lookers(ray, backbone, weights, request.workers), request.handcrafted
+        ) as exploration,
+    ):
         result = ExploreResult(exploration, out / "report.html")
         say_problems([problem for one in exploration.findings if (problem := problem_of(one))], data)
         write_report(exploration, result.report, f"{data.resolve().name}: exploration")
         write_json(out / "exploration.json", result.to_json())
         write_table(out / "images.csv", exploration.table().to_csv(index=False))
     return result
+
+
+def _lookers(ray: Any, backbone: str | None, weights: Path | None, workers: int | None) -> Lookers:
+    """Who looks at the photographs: workers of the cluster, or threads here."""
+    if ray is not None:
+        from blemish.explore.cluster_survey import ClusterLookers
+
+        return ClusterLookers(ray, backbone, weights, workers)
+    from blemish.explore.backbone import embedding
+    from blemish.explore.looking import Threads
+
+    return Threads(embedding(backbone, weights) if backbone else None)

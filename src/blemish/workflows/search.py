@@ -12,7 +12,17 @@ from pydantic import Field
 from blemish.core.errors import UsageError
 from blemish.core.progress import say
 from blemish.workflows.data_request import GroupedRequest
-from blemish.workflows.fields import BackboneName, BitDepth, LearningDevice, Preset, Settings, WeightsFiles
+from blemish.workflows.fields import (
+    BackboneName,
+    BitDepth,
+    ClusterAddress,
+    Executor,
+    ExecutorName,
+    LearningDevice,
+    Preset,
+    Settings,
+    WeightsFiles,
+)
 from blemish.workflows.request import Argument, Option, Outcome
 
 if TYPE_CHECKING:
@@ -50,6 +60,13 @@ class SearchRequest(GroupedRequest):
     category: str | None = Field(None, description="Of several categories in DATA, this one.")
     bit_depth: BitDepth = 16
     device: LearningDevice = None
+    executor: ExecutorName = Executor.LOCAL
+    address: ClusterAddress = None
+    workers: int | None = Field(
+        None,
+        ge=1,
+        description="Of a Ray cluster, settings tried at a time; as many as it has processors if absent.",
+    )
 
 
 @dataclass(frozen=True)
@@ -95,6 +112,7 @@ def search(request: SearchRequest, tell: Callable[[Trial], None] = lambda trial:
     from blemish.experiments.shown import shown_taken_out
     from blemish.experiments.split_catalog import SPLITS, split_catalog
     from blemish.features.learning_device import device_named, learning_on
+    from blemish.workflows.on_cluster import cluster_of
 
     if request.split not in SPLITS:
         raise UsageError(f"There is no split {request.split}: choose one of {', '.join(SPLITS)}.")
@@ -117,8 +135,9 @@ def search(request: SearchRequest, tell: Callable[[Trial], None] = lambda trial:
         say(
             f"{request.space} tries other values of {', '.join(plan.varied)} than the preset {chosen.preset} sets."
         )
-    with learning_on(device):
-        found = run_search(plan, tell)
+    cluster = cluster_of(request.executor, request.address, request.workers, request.device)
+    with learning_on(device), cluster as ray:
+        found = run_search(plan, tell, ray, request.workers)
     result = SearchResult(found, request.out / "split.csv", request.out / "report.html")
     write_table(result.split, plan.split.catalog.table.to_csv(index=False))
     write_report(found, result.report)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
+from blemish.cluster.place import Place
 from blemish.core.errors import BlemishError
-from blemish.core.network import limit_threads
 from blemish.detectors.registry import import_strangers, strangers
 from blemish.experiments.benchmark.cell import CellResult, write_result
 from blemish.experiments.benchmark.measure import run_cell
@@ -17,8 +15,6 @@ from blemish.experiments.benchmark.workers import Job
 
 _RETRIES = 2
 """How often a cell is begun again whose machine has died."""
-
-_CACHE = "BLEMISH_CACHE"
 
 
 class ClusterWorkers:
@@ -71,8 +67,7 @@ class ClusterWorkers:
             self._jobs.clear()
         while self._jobs and len(self._running) < self.count:
             job = self._jobs.pop(0)
-            place = str(Path.cwd()), os.environ.get(_CACHE)
-            self._running[self._measure.remote(job, strangers(), *place)] = job
+            self._running[self._measure.remote(job, strangers(), Place.here())] = job
 
     def _result(self, done: Any, job: Job) -> CellResult:
         try:
@@ -87,21 +82,11 @@ class ClusterWorkers:
         return result
 
 
-def _measured(job: Job, modules: Sequence[str], folder: str, cache: str | None) -> CellResult:
+def _measured(job: Job, modules: Sequence[str], place: Place) -> CellResult:
     """Measure a cell on a machine of the cluster."""
-    import cv2
     import torch
 
-    try:
-        os.chdir(folder)  # relative paths mean what they mean where the verb was called
-    except OSError as error:
-        raise BlemishError(
-            f"A machine of the cluster has no folder {folder}: call the verb from one that all machines share."
-        ) from error
-    if cache is not None:
-        os.environ[_CACHE] = cache
+    place.enter()
     torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    limit_threads(1)
     import_strangers(modules)
     return run_cell(job.cell, job.data, job.together, job.seconds_an_image)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from blemish.detectors.chosen import NETWORKS, ChosenDetector
 from blemish.detectors.registry import detector_info
 from blemish.experiments.final import Final
 from blemish.experiments.search.chosen import measure_chosen
+from blemish.experiments.search.cluster_trials import Propose, trials_on_cluster
 from blemish.experiments.search.trial_store import TrialStore
 from blemish.experiments.space import Setting, Space, to_json
 from blemish.experiments.split_catalog import SplitCatalog
@@ -145,7 +146,12 @@ class Search:
         }
 
 
-def run_search(plan: SearchPlan, tell: Callable[[Trial], None] = lambda trial: None) -> Search:
+def run_search(
+    plan: SearchPlan,
+    tell: Callable[[Trial], None] = lambda trial: None,
+    ray: Any = None,
+    workers: int | None = None,
+) -> Search:
     """Try settings on the validation folds, then measure the best one on the test images.
 
     Finished trials lie in `plan.out`: the same search goes on where it was, and repeats none. A trial that fails is
@@ -155,6 +161,8 @@ def run_search(plan: SearchPlan, tell: Callable[[Trial], None] = lambda trial: N
     Args:
         plan: what, where, how.
         tell: called with every trial that was measured now.
+        ray: a cluster that measures the trials, as `blemish.cluster.session.cluster` gives it; None for this process.
+        workers: trials at a time on it; None for as many as it has processors.
 
     Raises:
         UsageError: there is no such method, detector or parameter, or a number of trials below 1.
@@ -167,7 +175,7 @@ def run_search(plan: SearchPlan, tell: Callable[[Trial], None] = lambda trial: N
     started = time.monotonic()
     key = plan.key()
     store = TrialStore(plan.out / TRIALS, key, plan.space, plan.seed)
-    measured = _run_trials(plan, store, tell)
+    measured = _run_trials(plan, store, tell, ray, workers)
     trials = store.trials()
     chosen = chosen_of(trials, plan.detector)
     final = measure_chosen(plan.split, partial(plan.make, chosen.setting), plan.out, key, chosen.setting)
@@ -176,23 +184,35 @@ def run_search(plan: SearchPlan, tell: Callable[[Trial], None] = lambda trial: N
     return Search(plan, tuple(trials), measured, chosen, final, importance, note, seconds)
 
 
-def _run_trials(plan: SearchPlan, store: TrialStore, tell: Callable[[Trial], None]) -> int:
+def _run_trials(
+    plan: SearchPlan, store: TrialStore, tell: Callable[[Trial], None], ray: Any, workers: int | None
+) -> int:
     """Run the trials that are missing; their number."""
     propose = store.next_of_grid if plan.method == "grid" else store.next_by_bayes
     done = len(store.trials())
     missing = max(_wanted(plan, store) - done, 0)
     with task(f"Trying settings of {plan.detector}", missing) as advance:
-        for number in range(done, done + missing):
-            setting = propose()
-            if setting is None:
-                return number - done
-            trial = run_trial(
-                number, setting, partial(validate, partial(plan.make, setting), plan.split.choosing)
-            )
+        found = (
+            _trials_here(plan, propose, missing)
+            if ray is None
+            else trials_on_cluster(ray, plan, propose, missing, workers)
+        )
+        measured = 0
+        for trial in found:
             store.add(trial)
-            tell(trial)
+            tell(replace(trial, number=done + measured))
+            measured += 1
             advance(1)
-    return missing
+    return measured
+
+
+def _trials_here(plan: SearchPlan, propose: Propose, count: int) -> Iterator[Trial]:
+    """Trials in this process, one after another."""
+    for _ in range(count):
+        setting = propose(())
+        if setting is None:
+            return
+        yield run_trial(0, setting, partial(validate, partial(plan.make, setting), plan.split.choosing))
 
 
 def _wanted(plan: SearchPlan, store: TrialStore) -> int:

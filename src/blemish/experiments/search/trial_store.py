@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,42 +96,52 @@ class TrialStore:
             )
         )
 
-    def next_of_grid(self) -> Setting | None:
-        """The first setting of the grid that has not been measured; None when all have."""
-        known = self._known()
+    def next_of_grid(self, begun: Sequence[Setting] = ()) -> Setting | None:
+        """The first setting of the grid that has neither been measured nor begun; None when there is none."""
+        known = self._known(begun)
         return next((setting for setting in grid(self._space) if setting_key(setting) not in known), None)
 
     def size_of_grid(self) -> int:
         """Settings of the grid."""
         return len(grid(self._space))
 
-    def next_by_bayes(self) -> Setting | None:
-        """A setting that has not been measured, proposed by TPE; None when none is left.
+    def next_by_bayes(self, begun: Sequence[Setting] = ()) -> Setting | None:
+        """A setting that has neither been measured nor begun, proposed by TPE; None when none is left.
 
         Bergstra et al., "Algorithms for Hyper-Parameter Optimization", NeurIPS 2011. The first 8 are drawn at random.
-        Where TPE proposes only what is known, an unknown setting is drawn at random.
+        Where TPE proposes only what is known, an unknown setting is drawn at random. What is begun elsewhere counts
+        among the bad ones until it is measured (the "constant liar"), so that those at work try different things.
+
+        Args:
+            begun: settings that others measure now.
         """
         import optuna
 
-        known = self._known()
+        known = self._known(begun)
         finished = self._kept.get_trials(deepcopy=False)
+        running = [self._running(setting) for setting in begun]
         for attempt in range(_ATTEMPTS):
-            entropy = np.random.SeedSequence((self._seed, len(finished), attempt)).generate_state(1)
+            entropy = np.random.SeedSequence(
+                (self._seed, len(finished) + len(begun), attempt)
+            ).generate_state(1)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 sampler = optuna.samplers.TPESampler(
-                    seed=int(entropy[0]), n_startup_trials=STARTUP_TRIALS, multivariate=True
+                    seed=int(entropy[0]),
+                    n_startup_trials=STARTUP_TRIALS,
+                    multivariate=True,
+                    constant_liar=bool(begun),
                 )
             # In memory: what is only proposed must leave no trace in the file.
             proposing = optuna.create_study(direction="maximize", sampler=sampler)
-            proposing.add_trials(finished)
+            proposing.add_trials([*finished, *running])
             setting = _setting(proposing.ask(self._distributions).params, self._space)
             if setting_key(setting) not in known:
                 return setting
         if not is_finite(self._space):
             return None
         left = [setting for setting in grid(self._space) if setting_key(setting) not in known]
-        rng = np.random.default_rng((self._seed, len(finished)))
+        rng = np.random.default_rng((self._seed, len(finished) + len(begun)))
         return left[int(rng.integers(len(left)))] if left else None
 
     def importance(self) -> tuple[dict[str, float], str]:
@@ -176,8 +186,18 @@ class TrialStore:
             distributions[name] = distribution
         return optuna.trial.create_trial(value=trial.auroc, params=params, distributions=distributions)
 
-    def _known(self) -> set[str]:
-        return {setting_key(trial.setting) for trial in self.trials()}
+    def _running(self, setting: Setting) -> FrozenTrial:
+        """A setting that is measured now, as Optuna has it."""
+        import optuna
+
+        return optuna.trial.create_trial(
+            state=optuna.trial.TrialState.RUNNING,
+            params=_params(setting, self._space),
+            distributions=self._distributions,
+        )
+
+    def _known(self, begun: Sequence[Setting]) -> set[str]:
+        return {setting_key(one) for one in [*(trial.setting for trial in self.trials()), *begun]}
 
 
 def _trial(number: int, kept: Mapping[str, Any]) -> Trial:
