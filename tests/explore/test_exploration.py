@@ -76,7 +76,7 @@ def kinds_of(root: Path, exploration: Exploration) -> set[tuple[str, str]]:
 
 
 def explored(root: Path) -> set[tuple[str, str]]:
-    with explore_catalogs([open_catalog(root)], cells) as exploration:
+    with explore_catalogs([open_catalog(root)], Threads(cells)) as exploration:
         return kinds_of(root, exploration)
 
 
@@ -300,7 +300,7 @@ def test_every_photograph_is_decoded_once(clean: Path, monkeypatch: pytest.Monke
         return really(content, name, *rest)
 
     monkeypatch.setattr(checks, "decode_image", counted)
-    with explore_catalogs([open_catalog(clean)], cells):
+    with explore_catalogs([open_catalog(clean)], Threads(cells)):
         pass
     assert len(decoded) == len(set(decoded)) == 36
 
