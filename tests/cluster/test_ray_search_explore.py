@@ -103,3 +103,5 @@ def test_a_card_or_an_address_without_a_cluster_is_refused(
     assert explored.status == 2 and "add --executor ray" in explored.stderr
     searched = blemish("search", washers, "--detector", "knn", "--out", tmp_path, "--address", "auto")
     assert searched.status == 2
+    alone = blemish("search", washers, "--detector", "knn", "--out", tmp_path, "--workers", 2)
+    assert alone.status == 2 and "--workers is of a Ray cluster" in alone.stderr

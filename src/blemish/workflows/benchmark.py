@@ -168,10 +168,9 @@ def benchmark(
         problem for one in categories for problem in said_problems(one.catalog, request.bit_depth)
     )
     seconds = 60 * request.minutes if request.minutes else None
-    with (
-        learning_on(device),
-        cluster_of(request.executor, request.address, request.workers, request.device) as ray,
-    ):
+    of_cluster = request.workers if request.executor == Executor.RAY else None
+    cluster = cluster_of(request.executor, request.address, of_cluster, request.device)
+    with learning_on(device), cluster as ray:
         measured = run_benchmark(categories, candidates, seeds, out, tell, request.workers, seconds, ray)
     result = BenchmarkResult(measured, out / "report.html", problems)
     for path, detail in result.unreadable.items():

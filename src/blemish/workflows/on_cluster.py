@@ -17,17 +17,18 @@ def cluster_of(
     Args:
         executor: where the work is done.
         address: of a cluster that runs; None starts one on this machine.
-        workers: processors of one that is started; None for all.
+        workers: of a cluster, and processors of one that is started; None for all.
         device: what is learnt on.
 
     Raises:
-        UsageError: there is an address but no cluster is asked for, or cards are.
+        UsageError: an option of clusters is given but none is asked for, or cards are.
         MissingExtraError: Ray is not installed.
         BlemishError: the cluster cannot be joined.
     """
     if executor == Executor.LOCAL:
-        if address is not None:
-            raise UsageError("--address is of a Ray cluster: add --executor ray.")
+        for option, value in (("--address", address), ("--workers", workers)):
+            if value is not None:
+                raise UsageError(f"{option} is of a Ray cluster: add --executor ray.")
         return nullcontext()
     if device == "cuda":
         raise UsageError("--executor ray spreads work over processors: leave --device cuda out.")
