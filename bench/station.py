@@ -179,9 +179,10 @@ def told_of(line: SimulatedLine, watcher: Watcher, dropped: int, seconds: float)
     told = 1e3 * np.array([watcher.told[name] - closed[name] for name in closed if name in watcher.told])
     committed = np.array(list(watcher.committed.values()))
     times, sizes = np.array(watcher.memory).T
-    settled = times > times[-1] / 4
-    slope = 3600 * np.polyfit(times[settled], sizes[settled], 1)[0] if settled.sum() > 10 else float("nan")
-    first, last = sizes[settled][:20].mean(), sizes[settled][-20:].mean()
+    # A broker or camera that comes back is connected anew, which takes memory once: what grows on shows in the rest.
+    settled = {share: times > share * times[-1] for share in (0.25, 0.65)}
+    slopes = [_rise_an_hour(times[one], sizes[one]) for one in settled.values()]
+    first, last = sizes[settled[0.25]][:20].mean(), sizes[settled[0.25]][-20:].mean()
     accounts = ", ".join(f"{count:,} {what}" for what, count in line.accounts().items())
     lines = [
         f"{seconds / 60:g} minutes, {RATE:g} parts a second from a folder and one from a camera, {SIDE} px, "
@@ -191,13 +192,18 @@ def told_of(line: SimulatedLine, watcher: Watcher, dropped: int, seconds: float)
         f"p99 {_at(committed, 99)}, most {committed.max():.0f} ms;",
         f"- to the verdict in a file of another program ({len(told):,}): median {_at(told, 50)}, p99 {_at(told, 99)}, "
         f"most {told.max():.0f} ms;",
-        f"- memory {first:.0f} MiB after a quarter of the time, {last:.0f} MiB at the end ({slope:+.1f} MiB an hour by "
-        "a line through it);",
+        f"- memory {first:.0f} MiB after a quarter of the time, {last:.0f} MiB at the end ({slopes[0]:+.1f} MiB an hour by "
+        f"a line through it; {slopes[1]:+.1f} through the last third, after broker and camera came back);",
         f"- parts: {accounts}; frames of the camera that gave way: {dropped}.",
     ]
     if watcher.troubles:
         lines += ["", "It said meanwhile:", "", *(f"- {one}" for one in sorted(watcher.troubles))]
     return "\n".join(lines)
+
+
+def _rise_an_hour(seconds: np.ndarray, sizes: np.ndarray) -> float:
+    """The slope of a line through the sizes, an hour."""
+    return float(3600 * np.polyfit(seconds, sizes, 1)[0]) if len(seconds) > 10 else float("nan")
 
 
 def _at(values: np.ndarray, percent: float) -> str:
