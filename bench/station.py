@@ -192,8 +192,8 @@ def told_of(line: SimulatedLine, watcher: Watcher, dropped: int, seconds: float)
         f"p99 {_at(committed, 99)}, most {committed.max():.0f} ms;",
         f"- to the verdict in a file of another program ({len(told):,}): median {_at(told, 50)}, p99 {_at(told, 99)}, "
         f"most {told.max():.0f} ms;",
-        f"- memory {first:.0f} MiB after a quarter of the time, {last:.0f} MiB at the end ({slopes[0]:+.1f} MiB an hour by "
-        f"a line through it; {slopes[1]:+.1f} through the last third, after broker and camera came back);",
+        f"- memory {first:.0f} MiB after a quarter of the time, {last:.0f} MiB at the end ({slopes[0]:+.1f} MiB an "
+        f"hour by a line through it; {slopes[1]:+.1f} through the last third, after broker and camera came back);",
         f"- parts: {accounts}; frames of the camera that gave way: {dropped}.",
     ]
     if watcher.troubles:
