@@ -66,7 +66,7 @@ class Comparison:
 
     def prepared(self, name: str, data: Path) -> dict[str, Any]:
         """A set's photographs."""
-        listed = self.exports / f"{name}.json"
+        listed = self.exports / f"{name}-photographs.json"  # an export writes NAME.json
         return {**self.ask(self.ours, "photographs", *words(data=data, out=listed)), "list": str(listed)}
 
     def weights(self, backbone: str) -> dict[str, Any]:
