@@ -139,7 +139,7 @@ def test_what_is_set_of_student_teacher_is_not_searched(
 ) -> None:
     plans = []
 
-    def planned(plan: searching.SearchPlan, tell: Any) -> Any:
+    def planned(plan: searching.SearchPlan, *_: Any) -> Any:
         plans.append(plan)
         raise BlemishError("Nothing is trained here.")
 
