@@ -194,14 +194,7 @@ def _growth_of_peak(name: str, catalog: Catalog, folder: Path) -> int:
     return peak(88) - few
 
 
-# What trains draws its photographs in one way: of those, one of each kind here, and all of them by `make soak`.
-DRAWN_ALIKE = {name for name in detector_names() if trains(name)} - {"cae", "classifier"}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(one, marks=[pytest.mark.slow] * (one in DRAWN_ALIKE)) for one in detector_names()],
-)
+@every_detector
 def test_memory_does_not_grow_with_the_images(
     name: str, subject_of: Callable[..., Subject], washers: Path, tmp_path: Path
 ) -> None:

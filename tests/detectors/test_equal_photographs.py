@@ -116,17 +116,10 @@ PAIRS += [
     for kind in ("flat grounds", "two colours of many sizes")
     if name not in TRAINED | ALL_KINDS | {"ensemble"}
 ]
-SEEN_BY_FEW = {"few-shot", "gaussian-mixture", "padim"}
-"""Of those by frozen features the ones that see photographs of many sizes in every run; the others by `make soak`."""
 PAIRS += [("cae", "all equal but two")]
 
 
-def _marks(name: str, kind: str) -> list[pytest.MarkDecorator]:
-    often = kind != "two colours of many sizes" or name in ALL_KINDS | SEEN_BY_FEW
-    return [] if often else [pytest.mark.slow]
-
-
-@pytest.mark.parametrize(("name", "kind"), [pytest.param(*pair, marks=_marks(*pair)) for pair in PAIRS])
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
 def test_an_inspector_is_made_or_the_cause_is_named(
     name: str, kind: str, catalogs: dict[str, Catalog], tmp_path: Path
 ) -> None:

@@ -338,7 +338,7 @@ def whole(washers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("epochs_before", [1, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("epochs_before", [1, 4])
 def test_kill_9_and_resume_end_with_the_same_inspector(
     washers: Path, tmp_path: Path, whole: Path, epochs_before: int
 ) -> None:

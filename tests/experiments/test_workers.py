@@ -56,7 +56,7 @@ def workers_of(pid: int) -> list[psutil.Process]:
         return []
 
 
-@pytest.mark.parametrize("ended_by", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGINT])
 def test_an_ended_comparison_leaves_no_process_and_goes_on(
     ended_by: signal.Signals, blemish: Command, washers: Path, tmp_path: Path
 ) -> None:

@@ -42,7 +42,7 @@ def held(folder: Path, fitted: Path) -> dict[int | None, str | None]:
     return types
 
 
-@pytest.mark.parametrize("pairs", [100, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("pairs", [200, pytest.param(1000, marks=pytest.mark.slow)])
 def test_feedback_at_once_reaches_the_gallery_under_load(
     served: Callable[..., Any], rejected: list[ByteArray], fitted: Path, tmp_path: Path, pairs: int
 ) -> None:

@@ -29,7 +29,7 @@ def _run_schemathesis(server: Any, examples: int, folder: Path, phases: str, key
 
 def test_a_few_hundred_generated_requests(served: Any, tmp_path: Path) -> None:
     with served() as server:
-        _run_schemathesis(server, 6, tmp_path, "fuzzing")
+        _run_schemathesis(server, 12, tmp_path, "fuzzing")
 
 
 @pytest.mark.slow
