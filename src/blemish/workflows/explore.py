@@ -13,6 +13,7 @@ from blemish.workflows.data_request import DataRequest
 from blemish.workflows.fields import (
     CategoryName,
     ClusterAddress,
+    ClusterWorkers,
     Executor,
     ExecutorName,
     Images,
@@ -42,11 +43,7 @@ class ExploreRequest(DataRequest):
     )
     executor: ExecutorName = Executor.LOCAL
     address: ClusterAddress = None
-    workers: int | None = Field(
-        None,
-        ge=1,
-        description="Of a Ray cluster, photographs at a time; as many as it has processors if absent.",
-    )
+    workers: ClusterWorkers = None
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,10 @@ ClusterAddress = Annotated[
     str | None,
     Field(description="HOST:PORT of the head of the Ray cluster, or auto; one on this machine if absent."),
 ]
+ClusterWorkers = Annotated[
+    int | None,
+    Field(ge=1, description="Workers on the Ray cluster, a processor each; as many as it has if absent."),
+]
 Images = Annotated[
     Path, Argument("DATA"), Field(description="Folder of images in any layout, or a manifest.")
 ]

@@ -19,6 +19,7 @@ from blemish.core.progress import say, track
 from blemish.view.shapes import require_no_shape
 from blemish.workflows.fields import (
     ClusterAddress,
+    ClusterWorkers,
     DeviceName,
     Executor,
     ExecutorName,
@@ -77,9 +78,7 @@ class InspectRequest(Request):
     )
     executor: ExecutorName = Executor.LOCAL
     address: ClusterAddress = None
-    workers: int | None = Field(
-        None, ge=1, description="Workers on the Ray cluster, a processor each; as many as it has if absent."
-    )
+    workers: ClusterWorkers = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from blemish.workflows.fields import (
     BackboneName,
     BitDepth,
     ClusterAddress,
+    ClusterWorkers,
     Executor,
     ExecutorName,
     LearningDevice,
@@ -62,11 +63,7 @@ class SearchRequest(GroupedRequest):
     device: LearningDevice = None
     executor: ExecutorName = Executor.LOCAL
     address: ClusterAddress = None
-    workers: int | None = Field(
-        None,
-        ge=1,
-        description="Of a Ray cluster, settings tried at a time; as many as it has processors if absent.",
-    )
+    workers: ClusterWorkers = None
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from blemish.cluster.place import Place
 from blemish.cluster.workers import spread
 from blemish.detectors.registry import import_strangers, strangers
 from blemish.experiments.space import Setting, setting_key
-from blemish.experiments.trial import Trial, run_trial
-from blemish.experiments.validation import validate
+from blemish.experiments.trial import Trial
 
 if TYPE_CHECKING:
     from blemish.experiments.search.search import SearchPlan
@@ -37,11 +35,7 @@ class _Trials:
         import_strangers(self.modules)
 
     def answer(self, items: Sequence[Setting]) -> list[Trial]:
-        plan = self.plan
-        return [
-            run_trial(0, setting, partial(validate, partial(plan.make, setting), plan.split.choosing))
-            for setting in items
-        ]
+        return [self.plan.measure(setting) for setting in items]
 
 
 def trials_on_cluster(

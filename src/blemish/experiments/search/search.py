@@ -82,6 +82,10 @@ class SearchPlan:
         """The unfitted detector of a setting."""
         return self.chosen.make(**setting, seed=self.seed)
 
+    def measure(self, setting: Setting) -> Trial:
+        """A setting on the validation folds; its number is set by whoever keeps it."""
+        return run_trial(0, setting, partial(validate, partial(self.make, setting), self.split.choosing))
+
     def key(self) -> str:
         """The key of what every trial's result depends on."""
         parameters = by_content(self.make({}).key_parameters())
@@ -212,7 +216,7 @@ def _trials_here(plan: SearchPlan, propose: Propose, count: int) -> Iterator[Tri
         setting = propose(())
         if setting is None:
             return
-        yield run_trial(0, setting, partial(validate, partial(plan.make, setting), plan.split.choosing))
+        yield plan.measure(setting)
 
 
 def _wanted(plan: SearchPlan, store: TrialStore) -> int:
