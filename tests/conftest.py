@@ -71,6 +71,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["BLEMISH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patient_databases() -> None:
+    """A disk on which several suites write may hold a commit for longer than a line would wait."""
+    from blemish.station import database
+
+    database._WAIT_SECONDS = 60
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a call of the command line left behind."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from blemish.station.audit import AuditLog
 from blemish.station.database import Database
 from blemish.station.drift import DriftWatch
 from blemish.station.drift_tests import DriftTests, InspectedPart
+from blemish.station.drift_words import Moved
 from blemish.station.home import Home
 from blemish.station.log import InspectionLog
 from blemish.station.records import NewFeedback, NewInspection
@@ -55,6 +56,22 @@ def parts(inspection: Make, n: int, seed: int = 0, start: int = 0, **factors: fl
         )
         for k in range(n)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "before,now,said",
+    [
+        (12.0, 13.7, "the contrast has risen by 14.2% (from 12 to 13.7)"),
+        (0.995, 0.99532, "the contrast has risen by 0.03% (from 0.995 to 0.9953)"),
+        (0.995, 0.994999, "the contrast has fallen by 0.0001% (from 0.995 to 0.994999)"),
+        (0.0, 1.0, "the contrast has risen (from 0 to 1)"),
+        (0.995, 0.995, "the contrast has risen in more parts than by chance, with the median still at 0.995"),
+    ],
+)
+def test_a_change_is_told_with_as_many_digits_as_show_it(before: float, now: float, said: str) -> None:
+    at = datetime(2026, 11, 29, tzinfo=UTC)
+    moved = Moved("contrast", since=at, told=at, rising=now >= before, before=before, now=now)
+    assert moved.what == said
 
 
 def test_without_an_active_inspector_there_is_no_drift(database: Database, tmp_path: Path) -> None:

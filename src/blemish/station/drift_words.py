@@ -54,10 +54,13 @@ class Moved:
             way = onward if self.rising else back
             return f"the part has moved {way} by {abs(self.now - self.before):.1%} of the {side}"
         name, has = _NAMES[self.statistic]
-        changed = abs(self.now / self.before - 1) if self.before else math.nan
-        much = f" by {changed:.1%}" if math.isfinite(changed) else ""
         verb = "risen" if self.rising else "fallen"
-        return f"{name} {has} {verb}{much} (from {self.before:.4g} to {self.now:.4g})"
+        before, now = _told_apart(self.before, self.now)
+        if before == now:
+            return f"{name} {has} {verb} in more parts than by chance, with the median still at {now}"
+        changed = abs(self.now / self.before - 1) if self.before else math.nan
+        much = f" by {_percent(changed)}" if math.isfinite(changed) else ""
+        return f"{name} {has} {verb}{much} (from {before} to {now})"
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON-ready values."""
@@ -78,6 +81,19 @@ def one_sentence(halves: Sequence[str]) -> str:
     first, *others = halves
     followed = f"; told later: {', '.join(others)}" if others else ""
     return f"{first[0].upper()}{first[1:]}{followed}."
+
+
+def _told_apart(before: float, now: float) -> tuple[str, str]:
+    """Two numbers with as many digits as tell them apart, four at least; the same text only where they are the same."""
+    texts = [(f"{before:.{digits}g}", f"{now:.{digits}g}") for digits in (4, 5, 6, 7, 8, 9)]
+    return next((pair for pair in texts if pair[0] != pair[1]), texts[0])
+
+
+def _percent(part: float) -> str:
+    """A share with one place after the point, or with one digit where that would be nothing."""
+    if part >= 0.0005:
+        return f"{part:.1%}"
+    return f"{part:.{-math.floor(math.log10(part * 100))}%}"
 
 
 def known_number(value: float) -> float | None:
