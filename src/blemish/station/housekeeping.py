@@ -1,4 +1,4 @@
-"""Photographs that are old, or too many, removed by a thread of its own."""
+"""Photographs that are old, or too many, removed by a thread of its own; and free memory given back."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import time
 from collections.abc import Callable
 
 from blemish.core.errors import BlemishError
+from blemish.core.own_process import give_back_memory
 from blemish.station.clock import ClockWatch
 from blemish.station.image_store import ImageStore
 from blemish.station.log import InspectionLog
 from blemish.station.retention import Retention
 
-_SECONDS, _CLOCK_SECONDS = 600.0, 5.0
+_SECONDS, _MEMORY_SECONDS, _CLOCK_SECONDS = 600.0, 60.0, 5.0
 
 logger = logging.getLogger("blemish.station")
 
 
 class Housekeeping:
-    """Removes photographs by policy every ten minutes, and forgets that they were kept.
+    """Removes photographs by policy every ten minutes, and forgets that they were kept; gives memory back each minute.
 
     Args:
         images: the photographs.
@@ -68,7 +69,14 @@ class Housekeeping:
                 logger.warning("Old photographs are removed later: %s", error)
             except Exception:
                 logger.exception("Old photographs could not be removed; it is tried again later.")
-            end = time.monotonic() + _SECONDS
-            while time.monotonic() < end and not self._untidy.wait(_CLOCK_SECONDS):
-                self._clock.look()
+            self._wait(time.monotonic() + _SECONDS)
             self._untidy.clear()
+
+    def _wait(self, end: float) -> None:
+        """Look at the clock and give memory back until then, or until somebody wakes it."""
+        given = time.monotonic()
+        while time.monotonic() < end and not self._untidy.wait(_CLOCK_SECONDS):
+            self._clock.look()
+            if time.monotonic() - given > _MEMORY_SECONDS:
+                give_back_memory()
+                given = time.monotonic()
