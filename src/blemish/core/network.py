@@ -21,6 +21,11 @@ def limit_threads(threads: int | None) -> None:
     _usual_threads = threads
 
 
+def usual_threads() -> int | None:
+    """Threads of a network that is compiled without saying how many; None for all."""
+    return _usual_threads
+
+
 class Engine(Protocol):
     """Who computes: `OpenVinoEngine` or `OnnxRuntimeEngine`."""
 

@@ -108,7 +108,7 @@ class Backbone(nn.Module):
             self.channels = (self.transformer.channels,) * len(self.taps)
         # Some transformers with stages give N x H x W x channels.
         self._channels_last = getattr(network, "output_fmt", "") == "NHWC"
-        self.weights_digest = _digest(network.state_dict())
+        self.weights_digest: str = weights_digest_of(network)
         self._tap_digests: dict[int, str] = {}
         self.mean, self.std, self.interpolation = _expected_pixels(name, timm_name)
         self.eval().requires_grad_(False)
@@ -337,6 +337,11 @@ def _of_bytes(values: Sequence[float]) -> tuple[float, float, float]:
     """Three channel values for pixels from 0 to 1, brought to pixels from 0 to 255."""
     red, green, blue = (255 * value for value in values)
     return red, green, blue
+
+
+def weights_digest_of(network: nn.Module) -> str:
+    """SHA-256 over the names and values of all weights that a network has now."""
+    return _digest(network.state_dict())
 
 
 def _digest(state: StateDict) -> str:

@@ -19,7 +19,7 @@ from blemish.features.backbones import Backbone
 from blemish.features.cache import FeatureCache
 from blemish.features.digests import digest_of, known_digest
 from blemish.features.learning_device import learning_device
-from blemish.features.onnx_export import to_onnx
+from blemish.features.onnx_export import compiled_backbone
 from blemish.features.pixels import PixelCache
 from blemish.features.torch_network import BATCH, TorchNetwork
 from blemish.view.preprocessing import Preprocessing, look, standardise
@@ -164,8 +164,7 @@ class FeatureExtractor:
             return self._by_torch([planes])[0]
         if self._network is None:
             example = torch.zeros(1, 3, self.tiling.tile_height, self.tiling.tile_width)
-            names = [f"tap{tap}" for tap in self.backbone.taps]
-            self._network = CompiledNetwork(to_onnx(self.backbone, example, names))
+            self._network = compiled_backbone(self.backbone, example)
         outputs = zip(self._network(planes[None]), self._tile_shapes, strict=True)
         return [features.reshape(shape) for features, shape in outputs]
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from blemish.core.network import CompiledNetwork
+from blemish.features.backbones import Backbone
+from blemish.features.shared_export import compiled_once, exported_behind_backbones, shareable
+
 OPSET = 17
+
+_tracing = threading.RLock()
+"""Torch traces for one thread at a time."""
 
 
 def to_onnx(module: nn.Module, example: Tensor, outputs: Sequence[str]) -> bytes:
@@ -22,18 +30,34 @@ def to_onnx(module: nn.Module, example: Tensor, outputs: Sequence[str]) -> bytes
         example: an input of the shape that will be used, 1 x 3 x H x W; the input is named `image`.
         outputs: a name for each output, in order.
     """
+    module.eval()
+    with _tracing, _quiet(), torch.inference_mode():
+        shared = exported_behind_backbones(module, example, outputs, _traced)
+        return shared or _traced(module, [example], ["image"], outputs)
+
+
+def compiled_backbone(backbone: Backbone, example: Tensor) -> CompiledNetwork:
+    """A backbone compiled for photographs of an example's shape: once in this process, where it may be shared."""
+    if not shareable(backbone):
+        return CompiledNetwork(to_onnx(backbone, example, [f"tap{tap}" for tap in backbone.taps]))
+    with _tracing, _quiet(), torch.inference_mode():
+        return compiled_once(backbone, example, _traced)
+
+
+def _traced(
+    module: nn.Module, inputs: Sequence[Tensor], input_names: Sequence[str], outputs: Sequence[str]
+) -> bytes:
     buffer = io.BytesIO()
-    with _quiet(), torch.inference_mode():
-        # The tracing exporter: these networks have no control flow, and it is several times faster.
-        torch.onnx.export(
-            module.eval(),
-            (example,),
-            buffer,  # type: ignore[arg-type]  # the tracing exporter writes to streams too
-            input_names=["image"],
-            output_names=list(outputs),
-            opset_version=OPSET,
-            dynamo=False,
-        )
+    # The tracing exporter: these networks have no control flow, and it is several times faster.
+    torch.onnx.export(
+        module.eval(),
+        tuple(inputs),
+        buffer,  # type: ignore[arg-type]  # the tracing exporter writes to streams too
+        input_names=list(input_names),
+        output_names=list(outputs),
+        opset_version=OPSET,
+        dynamo=False,
+    )
     return buffer.getvalue()
 
 
