@@ -36,7 +36,10 @@ class RunningServer:
 
     def client(self, key: str | None = None, **options: Any) -> httpx.Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        options = {"verify": not self.address.startswith("http:"), **options}  # authorities take a while to read
+        options = {
+            "verify": not self.address.startswith("http:"),
+            **options,
+        }  # authorities take a while to read
         return httpx.Client(base_url=self.address, headers=headers, timeout=30, trust_env=False, **options)
 
 
