@@ -22,8 +22,10 @@ Shape = tuple[int, ...]
 Trace = Callable[[nn.Module, Sequence[Tensor], Sequence[str], Sequence[str]], bytes]
 """Module, inputs, their names and those of the outputs; ONNX."""
 
-LARGEST_BYTES = 64 * 2**20
+LARGEST_BYTES = 32 * 2**20
 """Weights of a backbone that is kept beside them as a graph: once more as much memory for as long as it is in use."""
+
+_MOST_SHAPES = 3
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,12 @@ def exported_once(backbone: Backbone, example: Tensor, trace: Trace) -> bytes:
 def compiled_once(backbone: Backbone, example: Tensor, trace: Trace) -> CompiledNetwork:
     """The same, compiled for as many threads as this process uses; several detectors may share it."""
     exported, threads = _exported(backbone, example, trace), usual_threads()
-    if threads not in exported.compiled:
-        exported.compiled[threads] = CompiledNetwork(exported.model)
-    return exported.compiled[threads]
+    found = exported.compiled.get(threads)
+    if found is None:
+        for others in _known[backbone].values():
+            others.compiled.clear()  # it holds memory for all that it computes: only that of the shape in use is kept
+        found = exported.compiled[threads] = CompiledNetwork(exported.model)
+    return found
 
 
 def exported_behind_backbones(
@@ -184,6 +189,8 @@ def _exported(backbone: Backbone, example: Tensor, trace: Trace) -> _Exported:
         names = [f"tap{number}" for number in range(len(backbone.taps))]
         model = trace(backbone, [example], ["image"], names)
         known = _Exported(model, weights, tuple(tuple(one.shape) for one in backbone(example)))
-        by_shape.clear()  # one shape at a time is in use
+        by_shape.pop(shape, None)
+        while len(by_shape) >= _MOST_SHAPES:
+            by_shape.pop(next(iter(by_shape)), None)
         by_shape[shape] = known
     return known
