@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from blemish.core.errors import DatabaseError, MissingExtraError, UsageError
 
 _WAIT_SECONDS = 20
+_CACHE_KIBIBYTES = 500  # of each connection; the system keeps the file too, for all of them together
 _UPGRADE_LOCK = 0x626C656D  # any number, the same in every Blemish
 
 
@@ -283,6 +284,7 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
             if "locked" not in str(error) or time.monotonic() > last_try:
                 raise
             time.sleep(0.05)
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
 
