@@ -51,9 +51,9 @@ demo: setup
 	@$(BIN)/blemish demo --out runs/demo
 
 # A file's tests stay together, for they share what is slow to make, in the order of tests/conftest.py: the slowest
-# first. Small trainings are quicker on one thread each. Two processes more than there are processors, for those of
+# first. Small trainings are quicker on one thread each. One process more than there are processors, for those of
 # servers and browsers wait more than they work; each takes 1.5 to 2.5 GB: make test PROCESSES=1
-PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 2)
+PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
 TEST := -m "not slow" -n $(PROCESSES) --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
   --durations 20 --durations-min 5
 test: setup

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,23 +26,13 @@ settings.load_profile("blemish")
 REAL_DATA = Path(os.environ.get("BLEMISH_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
-# Trainings and comparisons keep a processor busy, servers and browsers wait for each other: side by side they fill a
-# machine. Both come first, for a slow file that is begun last is one that all other processes wait for.
-COMPUTING = ("detectors", "experiments", "making", "explore")
-WAITING = ("server", "examples", "cluster")
-
-
-def _place(files: Sequence[Path], floors: Sequence[str]) -> dict[Path, float]:
-    """Where in its line each file of some floors stands, from 0 to 1, the floors in order."""
-    those = [path for path in files if path.parent.name in floors]
-    those.sort(key=lambda path: floors.index(path.parent.name))
-    return {path: number / len(those) for number, path in enumerate(those)}
+# Trainings, comparisons and browsers. With several processes a file begun last is one that all the others wait for.
+SLOWEST_FIRST = ("detectors", "experiments", "server", "making", "explore")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    files = list(dict.fromkeys(item.path for item in items))
-    places = _place(files, COMPUTING) | _place(files, WAITING)
-    items.sort(key=lambda item: places.get(item.path, 1.0))
+    floors = {floor: place for place, floor in enumerate(SLOWEST_FIRST)}
+    items.sort(key=lambda item: floors.get(item.path.parent.name, len(floors)))
     _skip_without_a_card([item for item in items if "gpu" in item.keywords])
     if not REAL_DATA.is_dir():
         skip = pytest.mark.skip(reason=f"real photographs are absent: {REAL_DATA}")
@@ -294,6 +284,7 @@ def report_page(browser: Any) -> Callable[[Path], AbstractContextManager[Any]]:
         page.on("console", lambda message: troubles.append(message.text) if message.type != "log" else None)
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
+        page.set_default_timeout(120_000)  # a busy machine draws slowly
         page.goto(path.as_uri())
         page.wait_for_selector("html[data-drawn]")
         try:

@@ -46,6 +46,13 @@ def test_limits_hold_on_the_photographs_that_they_were_learnt_from(measures: Flo
         assert (by_check[figure].least, by_check[figure].most) == (values.min(), values.max())
 
 
+def test_equal_photographs_of_large_measures_are_like_each_other() -> None:
+    measures = np.full((FEWEST, COLUMNS), 58.09375, np.float32)
+    learnt = learn_suitability(measures)
+    assert learnt is not None
+    assert learnt.record.reason(measures[0], KnownPhotographs(learnt.known)) is None
+
+
 @pytest.mark.parametrize("n", [20, 60, 300])
 def test_as_many_good_photographs_are_outside_as_is_stated_and_no_more(n: int) -> None:
     random, outside, asked = np.random.default_rng(n), 0, 0

@@ -37,6 +37,14 @@ def drift(client: Any) -> dict[str, Any]:
     return dict(found)
 
 
+def drift_of(client: Any, n: int) -> dict[str, Any]:
+    """What is said once so many inspections were read."""
+    end = time.monotonic() + 30
+    while (found := drift(client))["n"] < n and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
+
+
 def test_a_dark_lamp_is_told_until_somebody_takes_it_for_normal(
     served: Any, good: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -48,10 +56,10 @@ def test_a_dark_lamp_is_told_until_somebody_takes_it_for_normal(
         assert 0 < one["photograph_statistics"]["brightness"] < 255
         assert drift(client)["state"] == "learning"
         server.service.log.add(inspected(300))
-        steady = drift(client)
+        steady = drift_of(client, 301)
         assert (steady["state"], steady["n"], steady["moved"]) == ("steady", 301, [])
         server.service.log.add(inspected(60, start=300, brightness=85))
-        told = drift(client)
+        told = drift_of(client, 361)
         assert told["state"] == "drifted" and told["message"].startswith("The brightness has fallen by 1")
         (moved,) = told["moved"]
         assert (moved["statistic"], moved["rising"]) == ("brightness", False)
@@ -70,7 +78,7 @@ def test_a_dark_lamp_is_told_until_somebody_takes_it_for_normal(
         assert (entry["action"], entry["by"], entry["inspector"]) == ("learn-anew", "local", "washer")
         assert entry["detail"]["note"] == "new lamp" and entry["detail"]["before"]["state"] == "drifted"
         server.service.log.add(inspected(300, start=400, brightness=85))
-        assert drift(client)["state"] == "steady"
+        assert drift_of(client, 300)["state"] == "steady"
         assert client.post("/v1/inspectors/nobody/drift/learn-anew").status_code == 404
 
 

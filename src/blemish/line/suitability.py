@@ -87,7 +87,10 @@ class KnownPhotographs:
         """Distance of a photograph's description, one of `DESCRIPTIONS`, from the nearest of these."""
         known, squares = self._described[description]
         one = measures[DESCRIPTIONS[description]]
-        return math.sqrt(max(0.0, float((squares - 2 * (known @ one)).min() + one @ one)))
+        nearest = known[np.argmin(squares - 2 * (known @ one))]
+        return float(
+            np.linalg.norm(nearest - one)
+        )  # the squares alone are off by roundings where lengths are large
 
     @functools.cached_property
     def _described(self) -> dict[str, tuple[FloatArray, FloatArray]]:
