@@ -95,7 +95,7 @@ def test_a_part_is_learnt_from_dropped_photographs(
     page.locator("#job-progress").wait_for()
     report = page.frame_locator("#report iframe")
     report.locator("h1").wait_for(timeout=120_000)
-    assert report.locator(".js-plotly-plot svg").count() > 0, "its charts are drawn"
+    report.locator(".js-plotly-plot svg").first.wait_for(timeout=120_000)  # its charts are drawn
     assert f"of {len(defective)}" in watched.text("#job-result")
     assert "2 of" in watched.text("#job-left-out")
     assert "It becomes the first version of ring" in watched.text("#job-next")
