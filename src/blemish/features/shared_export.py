@@ -50,13 +50,8 @@ def shareable(module: nn.Module) -> bool:
     return size <= LARGEST_BYTES and not any(one.requires_grad or one.is_cuda for one in parameters)
 
 
-def exported_once(backbone: Backbone, example: Tensor, trace: Trace) -> bytes:
-    """A shareable backbone as ONNX for the shape of an example; its outputs are named `tap0`, `tap1`, ..."""
-    return _exported(backbone, example, trace).model
-
-
 def compiled_once(backbone: Backbone, example: Tensor, trace: Trace) -> CompiledNetwork:
-    """The same, compiled for as many threads as this process uses; several detectors may share it."""
+    """A shareable backbone, compiled for as many threads as this process uses; several detectors may share it."""
     exported, threads = _exported(backbone, example, trace), usual_threads()
     found = exported.compiled.get(threads)
     if found is None:
@@ -81,7 +76,7 @@ def exported_behind_backbones(
     if not backbones:
         return None
     held: dict[int, Any] = {id(one): one for one in (*module.parameters(), *module.buffers())}
-    places = [_Place(one, _exported(one, example, trace).shapes, example) for one in backbones]
+    places = [_Place(one, example, trace) for one in backbones]
     held |= {id(one): place for one, place in zip(backbones, places, strict=True)}
     behind = copy.deepcopy(
         module, held
@@ -90,7 +85,7 @@ def exported_behind_backbones(
         behind(example)
     except _OfSomethingElseError:
         return None
-    used = [place for place in places if place.used]
+    used = [place for place in places if place.maps]
     names = [
         [f"backbone{number}_tap{tap}" for tap in range(len(place.maps))] for number, place in enumerate(used)
     ]
@@ -100,7 +95,7 @@ def exported_behind_backbones(
     )
     whole = onnx.load_from_string(model)
     for number, (place, taps) in enumerate(zip(used, names, strict=True)):
-        _put_in_front(whole, _exported(place.backbone, example, trace).model, taps, f"backbone{number}/")
+        _put_in_front(whole, place.model, taps, f"backbone{number}/")
     return bytes(whole.SerializeToString())
 
 
@@ -111,17 +106,13 @@ class _OfSomethingElseError(Exception):
 class _Place(nn.Module):
     """Stands where a backbone was, and gives what it is told to give."""
 
-    def __init__(self, backbone: Backbone, shapes: Sequence[Shape], expected: Tensor) -> None:
+    def __init__(self, backbone: Backbone, expected: Tensor, trace: Trace) -> None:
         super().__init__()
         # In a list: as an attribute it would be a part of what is traced.
         self._stands_for = [backbone]
-        self.maps: Sequence[Tensor] = [torch.zeros(shape) for shape in shapes]
-        self.expected = expected
-        self.used = False
-
-    @property
-    def backbone(self) -> Backbone:
-        return self._stands_for[0]
+        self._trace, self.expected = trace, expected
+        self.maps: Sequence[Tensor] = ()
+        self.model = b""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -132,7 +123,9 @@ class _Place(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         if images is not self.expected:
             raise _OfSomethingElseError
-        self.used = True
+        if not self.maps:  # not before it is known that the backbone is given the photograph itself
+            exported = _exported(self._stands_for[0], images, self._trace)
+            self.model, self.maps = exported.model, [torch.zeros(shape) for shape in exported.shapes]
         return list(self.maps)
 
 
