@@ -257,9 +257,12 @@ CUT_ON_PAPER = """() => [...document.querySelectorAll(".chart")].flatMap((chart)
 })"""
 
 
-def _once_drawn(page: Any, faults: str) -> Any:
-    """What a script finds wrong, once nothing is or five seconds have passed: charts are drawn anew after the event."""
-    end = time.monotonic() + 5
+def _once_drawn(page: Any, faults: str, seconds: float = 5) -> Any:
+    """What a script finds wrong, once nothing is or the time has passed: charts are drawn anew after the event.
+
+    It is asked from outside: what waits inside a page evaluates a string there, which a page's policy forbids.
+    """
+    end = time.monotonic() + seconds
     while (found := page.evaluate(faults)) and time.monotonic() < end:
         page.wait_for_timeout(50)
     return found
@@ -290,7 +293,10 @@ def report_page(browser: Any) -> Callable[[Path], AbstractContextManager[Any]]:
         try:
             yield page
             page.evaluate("document.querySelectorAll('img').forEach((i) => { i.loading = 'eager'; })")
-            page.wait_for_function("[...document.images].every((i) => i.complete && i.naturalWidth > 0)")
+            unseen = (
+                "[...document.images].filter((i) => !(i.complete && i.naturalWidth > 0)).map((i) => i.alt)"
+            )
+            assert _once_drawn(page, unseen, 120) == []
             for width in (1280, 820, 400):
                 page.set_viewport_size({"width": width, "height": 900})
                 assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from blemish.core.errors import UsageError
 from blemish.evaluation.evaluate import evaluate
@@ -201,11 +202,10 @@ def test_the_report_works_in_a_browser_without_a_network(
         page.keyboard.press("Escape")
         assert not page.locator("#viewer").is_visible()
 
-        ink = page.locator(".chart .xtitle").first.evaluate("(e) => getComputedStyle(e).fill")
+        title = page.locator(".chart .xtitle").first
+        ink = title.evaluate("(e) => getComputedStyle(e).fill")
         page.emulate_media(color_scheme="dark")
-        page.wait_for_function(
-            "(old) => getComputedStyle(document.querySelector('.chart .xtitle')).fill !== old", arg=ink
-        )
+        expect(title).not_to_have_css("fill", ink, timeout=120_000)
 
 
 def saved(page: Any, name: str) -> tuple[str, bytes]:

@@ -90,7 +90,7 @@ class WatchedLaboratory(Watched):
 
     def ready(self) -> WatchedLaboratory:
         """The page, once it has loaded and answered."""
-        self.page.wait_for_function("!!document.querySelector('#catalog-said .bl-note, #catalog-said p')")
+        self.page.wait_for_selector("#catalog-said .bl-note, #catalog-said p", state="attached")
         return self
 
     def tab(self, name: str) -> None:

@@ -162,7 +162,7 @@ def test_what_is_said_stays_with_its_part(watched: Watched, station: Any) -> Non
     page.get_by_role("button", name="Defective").click()
     page.wait_for_selector("#feedback-note.good")
     assert "Its photograph is kept now." in watched.text("#feedback-note")
-    page.wait_for_function("document.querySelector('#said').textContent.includes('dent')")
+    page.wait_for_selector("#said:has-text('dent')")
     assert "seen at the lamp" in watched.text("#said")
     record = station.service.log.get(first.id)
     assert (record.truth, record.defect_type) == ("bad", "dent")
