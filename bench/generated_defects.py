@@ -121,7 +121,7 @@ def aurocs(found: dict[str, list[Path]]) -> dict[str, list[float]]:
     for size, taps in itertools.product(SIZES, TAPS):
         detector = PatchCore(size=size, taps=taps, coreset_size=1000, pool=50_000, context=0)
         pool = detector._pool_of(found["learnt"])
-        head = detector._head(detector._bank_of(pool, pool.owners >= 0), pool.grid)
+        head = detector._head(detector._recipe(pool).of(pool), pool.grid)
         sorted_ones = {kind: distances(detector, head, found[kind]) for kind in {*against, *against.values()}}
         for top, (kind, good) in itertools.product(TOPS, against.items()):
             scores = [

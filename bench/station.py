@@ -1,10 +1,11 @@
 """Measure the station on a simulated line: latency, memory, and that nothing is lost or judged twice.
 
-    python bench/station.py [--minutes 5] [--no-faults] [--kills N] [--write]
+    python bench/station.py [--minutes 5] [--no-faults | --faults N] [--kills N] [--write]
 
 A program writes ten photographs of parts a second into a folder, and a network camera gives one a second more; station,
 writer, camera and broker share two cores. A third of the way the MQTT broker is killed for a tenth of the time, half of
-the way the camera stalls for as long. With --kills the station is ended by kill -9 so many times under the same load
+the way the camera stalls for as long. With --faults both come N times in the second half, in turn, for 8 seconds each,
+after which memory must be what it was. With --kills the station is ended by kill -9 so many times under the same load
 instead, and started anew each time.
 """
 
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -152,16 +153,45 @@ class SimulatedLine:
         }
 
 
-def steady(line: SimulatedLine, seconds: float, faults: bool) -> str:
+Event = tuple[float, Callable[[], object]]
+"""Seconds after the start, and what happens then."""
+
+
+def once(line: SimulatedLine, seconds: float) -> list[Event]:
+    """Each fault once, for a tenth of the time."""
+    events: list[Event] = [
+        (seconds * 0.5, line.camera.stalled.set),
+        (seconds * 0.6, line.camera.stalled.clear),
+    ]
+    if line.broker is not None:
+        events += [(seconds / 3, line.broker.kill), (seconds / 3 + seconds / 10, line.broker.start)]
+    return sorted(events, key=lambda one: one[0])
+
+
+def again_and_again(line: SimulatedLine, seconds: float, times: int) -> list[Event]:
+    """Each fault so many times, in turn, in the second half of the time but for its last minute."""
+    lasts = min(8.0, (seconds / 2 - 60) / (4 * times))
+    if lasts < 1:
+        sys.exit(
+            f"{times} faults of each kind do not fit into {seconds / 60:g} minutes: give more --minutes."
+        )
+    events: list[Event] = []
+    for start in np.linspace(seconds / 2, seconds - 60, times, endpoint=False):
+        if line.broker is not None:
+            events += [(start, line.broker.kill), (start + lasts, line.broker.start)]
+        events += [
+            (start + 2 * lasts, line.camera.stalled.set),
+            (start + 3 * lasts, line.camera.stalled.clear),
+        ]
+    return events
+
+
+def steady(line: SimulatedLine, seconds: float, due: list[Event]) -> str:
     """Run for so long, with a dead broker and a stalled camera in between, and say how it went."""
     with line.station() as station:
         station.wait_until_running()
         with Watcher(line.lines, station) as watcher, line.writer:
-            started, absent = time.monotonic(), seconds / 10
-            events = [(seconds * 0.5, line.camera.stalled.set), (seconds * 0.6, line.camera.stalled.clear)]
-            if line.broker is not None:
-                events += [(seconds / 3, line.broker.kill), (seconds / 3 + absent, line.broker.start)]
-            due = sorted(events, key=lambda one: one[0]) if faults else []
+            started = time.monotonic()
             while (now := time.monotonic() - started) < seconds:
                 while due and due[0][0] <= now:
                     due.pop(0)[1]()
@@ -233,7 +263,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--no-faults", action="store_true", help="let broker and camera be")
+    faults = parser.add_mutually_exclusive_group()
+    faults.add_argument("--no-faults", action="store_true", help="let broker and camera be")
+    faults.add_argument("--faults", type=int, default=0, metavar="N", help="let each fail N times")
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="kill the station N times instead")
     parser.add_argument("--write", action="store_true", help="write the figures into docs/measurements.md")
     given = parser.parse_args(arguments)
@@ -247,7 +279,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if given.kills:
                 found, block = killed(line, given.kills), "station-kills"
             else:
-                found, block = steady(line, 60 * given.minutes, not given.no_faults), "station"
+                seconds, block = 60 * given.minutes, "station-faults" if given.faults else "station"
+                if given.faults:
+                    due = again_and_again(line, seconds, given.faults)
+                else:
+                    due = [] if given.no_faults else once(line, seconds)
+                found = steady(line, seconds, due)
             bad = {
                 what: line.accounts()[what]
                 for what in ("judged twice", "lost", "still to be judged", "never told", "still to be told")

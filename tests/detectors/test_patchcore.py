@@ -15,6 +15,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from good_images import first_good
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter, uniform_filter
 from scipy.spatial.distance import cdist
@@ -27,8 +29,10 @@ from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog, open_catalog
 from blemish.data.sample_line import write_sample_line
 from blemish.detectors.base import Detector
-from blemish.detectors.memory.patch_pool import bank_rows
+from blemish.detectors.memory.bank import BankRecipe
+from blemish.detectors.memory.patch_pool import PatchPool, bank_rows
 from blemish.detectors.memory.patchcore import PatchCore
+from blemish.detectors.memory.reduction import learn_projection
 from blemish.detectors.registry import create_detector
 from blemish.features.onnx_export import to_onnx
 from blemish.view.preprocessing import preprocess
@@ -396,6 +400,32 @@ def test_a_bank_without_some_images_goes_on_from_the_whole_one() -> None:
         float(torch.cdist(rows[left], rows[left][chosen]).amin(1).max()) for chosen in (begun, filled, fresh)
     )
     assert gaps < holes and gaps <= 1.05 * best, "the gaps are filled"
+
+
+@pytest.mark.parametrize("components", [0, 5])
+@given(seed=st.integers(0, 2**16), size=st.integers(1, 900), copies=st.integers(0, 40))
+@settings(max_examples=25, deadline=None)
+def test_banks_without_some_images_are_what_is_chosen_for_each_alone(
+    components: int, seed: int, size: int, copies: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    rows = torch.from_numpy(rng.normal(size=(800, 70)).astype(np.float32))
+    rows[rng.integers(800, size=copies)] = rows[0].clone()  # patches that several images have
+    owners = torch.arange(800) // 100
+    pool = PatchPool(rows, owners, (10, 10), 800, torch.zeros(800, 3, dtype=torch.int32))
+    parts = [np.array([0, 5]), np.array([3]), np.array([1, 2, 4]), np.array([6])]  # image 7 is in none
+    recipe = BankRecipe(size, seed, components)
+    whole = recipe.of(pool).rows
+    banks = list(recipe.without(pool, parts))
+    assert len(banks) == len(parts)
+    for part, bank in zip(parts, banks, strict=True):
+        assert not np.isin(owners[bank.rows].numpy(), part).any()
+        kept = torch.from_numpy(np.flatnonzero(~np.isin(owners.numpy(), part)))
+        begun = torch.searchsorted(kept, whole[torch.isin(whole, kept)])
+        left = rows[kept]
+        if components:
+            left = learn_projection(left, components, seed).of_rows(left)
+        assert torch.equal(bank.vectors, left[bank_rows(left, size, seed, begun)])
 
 
 def test_calibration_images_are_a_limit(catalog: Catalog) -> None:

@@ -73,6 +73,7 @@ def greedy_coreset(
     block: int = BLOCK,
     start: int | None = None,
     begun: Sequence[int] = (),
+    nearest: Tensor | None = None,
 ) -> Tensor:
     """Choose rows so that every row is near a chosen one: each pick is the row farthest from all picks so far.
 
@@ -89,18 +90,19 @@ def greedy_coreset(
         block: rows searched among themselves between two passes.
         start: the first pick itself.
         begun: picks of another coreset to go on from; `start` and `seed` mean nothing then.
+        nearest: squared distance N of each row to the nearest of `begun`, where it is known; it is changed.
 
     Returns:
         int64 indices in the order of picking; fewer than `size` where only copies of picks are left.
     """
     count = len(features)
-    # Centred, squared distances lose least to rounding; what is left of it must not tell copies apart.
-    features = features - features.mean(0)
-    squares = (features * features).sum(1)
+    # What is left of rounding must not tell copies apart.
+    features, squares = _centred(features)
     rounding = 16 * torch.finfo(features.dtype).eps * float(squares.max())
     picks = list(begun)[:size] or [drawn_row(count, seed) if start is None else start]
-    nearest = torch.full_like(squares, torch.inf)
-    _update(nearest, features, squares, picks)
+    if nearest is None or len(picks) < len(begun) or not begun:
+        nearest = torch.full_like(squares, torch.inf)
+        _update(nearest, features, squares, picks)
     while len(picks) < min(size, count):
         new = _greedy_in_block(nearest, features, squares, block, size - len(picks), rounding)
         if not new:
@@ -108,6 +110,30 @@ def greedy_coreset(
         picks += new
         _update(nearest, features, squares, new)
     return torch.tensor(picks)
+
+
+def nearest_by_group(features: Tensor, picks: Tensor, groups: Tensor, count: int) -> Tensor:
+    """Squared distance of each row to the nearest pick of each group, G x N; infinite where a group has none.
+
+    Args:
+        features: N x D, float32 or float64.
+        picks: M rows of them.
+        groups: group of each pick, int64 M.
+        count: groups, G.
+    """
+    features, squares = _centred(features)
+    nearest = torch.full((count, len(features)), torch.inf, dtype=features.dtype)
+    for group in range(count):
+        some = picks[groups == group].tolist()
+        if some:
+            _update(nearest[group], features, squares, some)
+    return nearest
+
+
+def _centred(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows about their mean, and their squares: so squared distances lose least to rounding."""
+    features = features - features.mean(0)
+    return features, (features * features).sum(1)
 
 
 def _greedy_in_block(

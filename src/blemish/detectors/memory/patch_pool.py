@@ -15,7 +15,13 @@ from blemish.detectors.augmentation import COPIES, Augmentation
 from blemish.detectors.bank_sources import ITSELF, BankSources, Copy, grid_places
 from blemish.detectors.copies import Copies
 from blemish.detectors.frozen import batch_of_one
-from blemish.detectors.memory.coreset import drawn_row, first_of_equals, greedy_coreset, random_projection
+from blemish.detectors.memory.coreset import (
+    drawn_row,
+    first_of_equals,
+    greedy_coreset,
+    nearest_by_group,
+    random_projection,
+)
 from blemish.detectors.memory.coreset_torch import greedy_coreset_on
 from blemish.detectors.tiled import kept_patches, tiles_of_good
 from blemish.detectors.turned_copies import places_inside, turned
@@ -242,7 +248,9 @@ def choose_bank(rows: Tensor, size: int, seed: int) -> Tensor:
     return rows[bank_rows(rows, size, seed)]
 
 
-def bank_rows(rows: Tensor, size: int, seed: int, begun: Tensor | None = None) -> Tensor:
+def bank_rows(
+    rows: Tensor, size: int, seed: int, begun: Tensor | None = None, nearest: Tensor | None = None
+) -> Tensor:
     """Which of the patches are the bank of `choose_bank`, int64, in the order of choice.
 
     Args:
@@ -251,6 +259,7 @@ def bank_rows(rows: Tensor, size: int, seed: int, begun: Tensor | None = None) -
         seed: of the first choice.
         begun: what another bank has chosen of these rows, from which the choice goes on: where some of its photographs
             are left out, the gaps that their patches leave are filled.
+        nearest: what `distances_to_begun` says of `begun`, N, where it is known.
     """
     if len(rows) <= size:
         return torch.arange(len(rows))
@@ -262,11 +271,30 @@ def bank_rows(rows: Tensor, size: int, seed: int, begun: Tensor | None = None) -
         places = list(dict.fromkeys(torch.searchsorted(distinct, first[begun]).tolist()))
     if len(distinct) < len(rows):
         rows = rows[distinct]
+        nearest = None if nearest is None else nearest[distinct]
     projected = random_projection(rows, _PROJECTED, seed)
     device = learning_device()
     if device is None:
-        chosen = greedy_coreset(projected, size, start=start, begun=places)
+        chosen = greedy_coreset(projected, size, start=start, begun=places, nearest=nearest)
     else:
         chosen = greedy_coreset_on(device, projected, size, start, places)
     picks: Tensor = distinct[chosen]
     return picks
+
+
+def distances_to_begun(rows: Tensor, begun: Tensor, groups: Tensor, count: int, seed: int) -> Tensor | None:
+    """How far patches are from those that a bank has chosen, by group: squared and projected, G x N.
+
+    Args:
+        rows: N x D.
+        begun: M rows of them.
+        groups: of each of these its group, int64 M, below `count`.
+        count: groups; one that holds none is infinitely far.
+        seed: of the bank.
+
+    Returns:
+        The distances; None where a card computes, to which that is no work.
+    """
+    if learning_device() is not None:
+        return None
+    return nearest_by_group(random_projection(rows, _PROJECTED, seed), begun, groups, count)

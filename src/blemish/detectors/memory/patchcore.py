@@ -26,12 +26,12 @@ from blemish.detectors.copies import AUTO, NONE, Copies, can_be_meant
 from blemish.detectors.frozen import (
     BackboneWithHead,
     FrozenFeatureDetector,
-    IndexArray,
     batch_of_one,
     prediction_of,
 )
 from blemish.detectors.layers import PatchScoring, UnitLength, farthest_patches
 from blemish.detectors.memo import Memo
+from blemish.detectors.memory.bank import Bank, BankRecipe
 from blemish.detectors.memory.context import LearntContext, learn_context
 from blemish.detectors.memory.copies_choice import ALWAYS, FEWEST, CopiesChoice, Trial, choose_copies
 from blemish.detectors.memory.foreground import Foreground, border_of, learn_foreground
@@ -40,12 +40,11 @@ from blemish.detectors.memory.patch_pool import (
     MOST_OTHERS,
     MOST_TURNED,
     PatchPool,
-    bank_rows,
     gather_copies,
     gather_patches,
 )
 from blemish.detectors.memory.patchcore_network import Context, PatchCoreHead
-from blemish.detectors.memory.reduction import NeighbourhoodAverage, Projection, learn_projection
+from blemish.detectors.memory.reduction import NeighbourhoodAverage, Projection
 from blemish.detectors.memory.suspicious import trusted_pool
 from blemish.detectors.tiled import TileNetworks, stitched_distances
 from blemish.features.backbones import Backbone
@@ -67,16 +66,6 @@ _FOREGROUND_IMAGES = 16
 _FEW = 8 * MOST_OTHERS
 """Together, copies that are always made fill an eighth of the bank at most."""
 _EACH_COPY = 64
-
-
-@dataclasses.dataclass(frozen=True)
-class _Bank:
-    """Stored vectors (N x K); where patches are reduced to K values by principal components, how; and which rows of the
-    pool they are, where that is known."""
-
-    vectors: Tensor
-    projection: Projection | None
-    rows: Tensor | None = None
 
 
 @dataclasses.dataclass
@@ -186,7 +175,7 @@ class PatchCore(FrozenFeatureDetector):
         self.copies_choice_ = None
         pool = self._patches.keep(self.key_of(paths), self._pool_of(paths))
         with task("Choosing the memory bank", None):
-            bank = self._bank_of(pool)
+            bank = self._recipe(pool).of(pool)
         self.foreground_ = self._foreground_of(paths)
         context = None
         if (
@@ -317,7 +306,7 @@ class PatchCore(FrozenFeatureDetector):
         pool = functools.reduce(operator.add, self._pools_of_copies(paths, own), own)
         if not self.robust:
             return pool
-        size = self._size_of_bank(pool)
+        size = self._recipe(pool).size
         return trusted_pool(pool, self.groups_of(paths), size, self.seed, own=len(own.vectors))
 
     def _pools_of_copies(self, paths: list[Path], own: PatchPool) -> list[PatchPool]:
@@ -374,28 +363,10 @@ class PatchCore(FrozenFeatureDetector):
         choice = self.copies_choice_
         return {} if choice is None or choice.more is None else choice.more.to_json()
 
-    def _size_of_bank(self, pool: PatchPool) -> int:
-        """How many vectors the bank is to have."""
-        return max(1, round(self.coreset_ratio * pool.patches) if self.coreset_ratio else self.coreset_size)
-
-    def _bank_of(
-        self, pool: PatchPool, without: IndexArray | None = None, begun: Tensor | None = None
-    ) -> _Bank:
-        """The greedy coreset of the pool, or of all but the images `without`: what `begun` has of the others is taken
-        first, and the gaps are filled."""
-        kept = torch.arange(len(pool.owners))
-        if without is not None:
-            kept = kept[~torch.isin(pool.owners, torch.from_numpy(without))]
-        candidates, projection = pool.vectors[kept], None
-        if self.dimensions and self.reduction == "pca":
-            projection = learn_projection(candidates, self.dimensions, self.seed)
-            candidates = projection.of_rows(candidates)
-        if without is None and projection is None:
-            begun = pool.begun
-        elif begun is not None:
-            begun = torch.searchsorted(kept, begun[torch.isin(begun, kept)])
-        rows = bank_rows(candidates, self._size_of_bank(pool), self.seed, begun)
-        return _Bank(candidates[rows], projection, kept[rows])
+    def _recipe(self, pool: PatchPool) -> BankRecipe:
+        """How a bank is chosen from the pool: of a size that is given, or a share of all patches."""
+        size = max(1, round(self.coreset_ratio * pool.patches) if self.coreset_ratio else self.coreset_size)
+        return BankRecipe(size, self.seed, self.dimensions if self.reduction == "pca" else 0)
 
     def _cross_validate(self, paths: list[Path], folds: int) -> dict[int, _Held]:
         """Distances of images to the bank of the other folds, by position; every fold's bank is a coreset too."""
@@ -405,10 +376,10 @@ class PatchCore(FrozenFeatureDetector):
         pool = self._patches.recall(self.key_of(paths), lambda: self._pool_of(paths))
         chosen = self.drawn(paths, self.calibration_images, self.seed)
         held: dict[int, _Held] = {}
-        whole = self._bank_of(pool).rows
+        parts = self.fold_parts(paths, folds, self.seed)
         with task("Scoring good images as if unseen", len(chosen)) as advance:
-            for part in self.fold_parts(paths, folds, self.seed):
-                head = self._head(self._bank_of(pool, part, whole), pool.grid)
+            for part, bank in zip(parts, self._recipe(pool).without(pool, parts), strict=True):
+                head = self._head(bank, pool.grid, weighs_many=False)
                 scored = [int(position) for position in part if position in set(chosen.tolist())]
                 if self.extractor().contract.tiled:
                     for position, tiles in zip(
@@ -440,10 +411,12 @@ class PatchCore(FrozenFeatureDetector):
         return PatchScoring(grid, read, top, self.sigma, margin)
 
     def _fitted_head(self) -> PatchCoreHead:
-        bank = _Bank(require_fitted(self, "memory_bank_"), self.projection_)
+        bank = Bank(require_fitted(self, "memory_bank_"), self.projection_)
         return self._head(bank, self.grid_, None if self.context_ is None else self.context_.network())
 
-    def _head(self, bank: _Bank, grid: tuple[int, int], context: Context | None = None) -> PatchCoreHead:
+    def _head(
+        self, bank: Bank, grid: tuple[int, int], context: Context | None = None, weighs_many: bool = True
+    ) -> PatchCoreHead:
         """The head around a bank of patches on a grid."""
         return PatchCoreHead(
             bank.vectors,
@@ -454,6 +427,7 @@ class PatchCore(FrozenFeatureDetector):
             context=context,
             foreground=self.foreground_,
             cosine=self.distance == COSINE,
+            weighs_many=weighs_many,
         ).eval()
 
 

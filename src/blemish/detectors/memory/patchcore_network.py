@@ -43,28 +43,32 @@ class Reweighting(nn.Module):
 
     A patch whose nearest bank vector lies alone in the bank is more anomalous than one whose nearest vector
     has company at the same distance: 1 - exp(d*) / sum of exp(d) over the `neighbours` bank vectors around the
-    nearest one, that one included.
+    nearest one, that one included. These are found ahead for all of the bank, or, where few photographs are weighed,
+    for each when it is asked for.
     """
 
     bank: Tensor
-    around: Tensor
+    around: Tensor | None
 
-    def __init__(self, bank: Tensor, neighbours: int) -> None:
+    def __init__(self, bank: Tensor, neighbours: int, ahead: bool = True) -> None:
         super().__init__()
+        self.neighbours = neighbours
         self.register_buffer("bank", bank)
         # In parts: all distances of the paper's tenth of all patches would not fit in memory.
-        nearest = [
-            torch.cdist(rows, bank).topk(neighbours, largest=False).indices
-            for rows in torch.split(bank, 1024)
-        ]
-        self.register_buffer("around", torch.cat(nearest))
+        parts = torch.split(bank, 1024)
+        self.register_buffer("around", torch.cat([self._near(rows) for rows in parts]) if ahead else None)
+
+    def _near(self, rows: Tensor) -> Tensor:
+        """Positions of the bank vectors around M x D of them, M x neighbours."""
+        return torch.cdist(rows, self.bank).topk(self.neighbours, largest=False).indices
 
     def forward(self, patches: Tensor, distances: Tensor) -> Tensor:
         """Weight (1) for the most anomalous patch of 1 x D x h x w patches with 1 x 1 x h x w distances."""
         vectors = patches.flatten(2)[0].T
         patch = vectors[distances.flatten().argmax()]
         nearest = ((self.bank - patch) ** 2).sum(1).argmin()
-        others = self.bank[self.around[nearest]]
+        around = self._near(self.bank[nearest][None])[0] if self.around is None else self.around[nearest]
+        others = self.bank[around]
         to_others = ((others - patch) ** 2).sum(1).sqrt()
         highest = distances.amax()
         # exp(d* - m) / sum exp(d - m): the same ratio, without overflow.
@@ -87,6 +91,7 @@ class PatchCoreHead(LocalHead):
         context: Context | None = None,
         foreground: nn.Module | None = None,
         cosine: bool = False,
+        weighs_many: bool = True,
     ) -> None:
         super().__init__()
         self.embedding = embedding
@@ -94,7 +99,9 @@ class PatchCoreHead(LocalHead):
         self.to_bank = NearestPatch(bank, cosine=cosine)
         self.foreground = foreground
         self.scoring = scoring
-        self.reweighting = Reweighting(bank, min(reweighting, len(bank))) if reweighting else None
+        self.reweighting = (
+            Reweighting(bank, min(reweighting, len(bank)), weighs_many) if reweighting else None
+        )
         self.context = context
 
     def said(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
