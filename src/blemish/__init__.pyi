@@ -18,7 +18,6 @@ from blemish.data.catalog import open_catalogs as open_catalogs
 from blemish.data.sample_line import write_sample_line as write_sample_line
 from blemish.detectors.base import Detector as Detector
 from blemish.detectors.base import normal_images as normal_images
-from blemish.detectors.base import require_fitted as require_fitted
 from blemish.detectors.checks import check_detector as check_detector
 from blemish.detectors.classical.elliptic_envelope import EllipticEnvelope as EllipticEnvelope
 from blemish.detectors.classical.isolation_forest import IsolationForest as IsolationForest
@@ -33,6 +32,7 @@ from blemish.detectors.memory.few_shot import FewShot as FewShot
 from blemish.detectors.memory.knn import NearestNeighbours as NearestNeighbours
 from blemish.detectors.memory.padim import Padim as Padim
 from blemish.detectors.memory.patchcore import PatchCore as PatchCore
+from blemish.detectors.parameters import require_fitted as require_fitted
 from blemish.detectors.reconstruction.cae import ConvolutionalAutoencoder as ConvolutionalAutoencoder
 from blemish.detectors.reconstruction.feature_autoencoder import FeatureAutoencoder as FeatureAutoencoder
 from blemish.detectors.reconstruction.ganomaly import Ganomaly as Ganomaly

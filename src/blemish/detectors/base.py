@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from blemish.core.errors import CatalogError, NotFittedError, UsageError
+from blemish.core.errors import CatalogError, UsageError
 from blemish.core.image_inputs import ImageInput
 from blemish.core.images import read_image
 from blemish.core.settings import cache_folder
@@ -31,6 +31,7 @@ from blemish.detectors.bank_sources import BankSources
 from blemish.detectors.folding import Folding
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
 from blemish.detectors.joined_parts import joined_predictions, joined_unseen
+from blemish.detectors.parameters import Parameters, require_fitted
 from blemish.detectors.tiled import TileNetworks
 from blemish.detectors.timing import measured_seconds
 from blemish.detectors.view_parameters import ViewParameters
@@ -47,7 +48,7 @@ QUICK_SIZE, QUICK_EPOCHS = 128, 5
 
 
 @dataclasses.dataclass(repr=False)
-class Detector(ViewParameters, Folding, ABC):
+class Detector(Parameters, ViewParameters, Folding, ABC):
     """Base of all detectors: a dataclass whose fields are its parameters, as in scikit-learn.
 
     `__init__` only stores parameters; `fit` checks them, learns, writes attributes that end in `_` and returns
@@ -77,7 +78,6 @@ class Detector(ViewParameters, Folding, ABC):
         352
     """
 
-    name: ClassVar[str] = ""
     gives_maps: ClassVar[bool] = True
     gives_mask_probability: ClassVar[bool] = False
     calibration: ClassVar[str] = "k-fold"
@@ -88,9 +88,6 @@ class Detector(ViewParameters, Folding, ABC):
     later: ClassVar[tuple[str, ...]] = ()
     seed: int = 0
     augment: str = NONE
-    _fitted_with: dict[str, Any] | None = dataclasses.field(
-        default=None, init=False, repr=False, compare=False
-    )
     _augmentation_choice: AugmentationChoice | None = dataclasses.field(
         default=None, init=False, repr=False, compare=False
     )
@@ -99,13 +96,6 @@ class Detector(ViewParameters, Folding, ABC):
         super().__init_subclass__(**arguments)
         if "name" not in vars(cls):  # a stranger's, until it is registered
             cls.name = cls.__name__
-        cls.__repr__ = Detector.__repr__  # type: ignore[method-assign]  # or `dataclass` would write one
-
-    def __repr__(self) -> str:
-        """The class with the parameters that are not its defaults, as `PatchCore(size=448)`."""
-        given = self.get_params()
-        changed = {name: given[name] for name, default in self._defaults().items() if given[name] != default}
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
 
     def fit(self, data: ImageInputs) -> Self:
         """Learn from good parts; photographs of equal pixels count once (see `blemish.data.copies.counted_once`).
@@ -396,30 +386,10 @@ class Detector(ViewParameters, Folding, ABC):
             detector.fit(catalog.subset(others))
             yield from zip(held_out.tolist(), detector.predict([paths[i] for i in held_out]), strict=True)
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters by name, as given; `deep` is scikit-learn's, and changes nothing here."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
-
-    def set_params(self, **parameters: Any) -> Self:
-        """Change parameters; a fitted detector then refuses to speak until it is fitted again.
-
-        Raises:
-            UsageError: there is no such parameter; then none is changed.
-        """
-        known = self.get_params()
-        unknown = sorted(set(parameters) - set(known))
-        if unknown:
-            raise UsageError(
-                f"The detector {self.name} has no parameter {unknown[0]}: choose among {', '.join(known)}."
-            )
-        for name, value in parameters.items():
-            setattr(self, name, value)
-        return self
-
     def key_parameters(self) -> dict[str, Any]:
         """Parameters for the key of what is kept: those of `later` only where they are not at their default, so that
         what was kept before there was such a parameter is found again; `augment` as what it came to mean."""
-        usual, later = self._defaults(), ("augment", *self.view_names, *self.later)
+        usual, later = self.defaults(), ("augment", *self.view_names, *self.later)
         given = self.get_params() | {"augment": self._augment()}
         if self.mask:  # another mask under the same name is another
             with contextlib.suppress(OSError):
@@ -454,10 +424,6 @@ class Detector(ViewParameters, Folding, ABC):
     def suited_space(self, space: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         """Values that a search tries by default: those of `DetectorInfo`, as other parameters leave them possible."""
         return dict(space)
-
-    def clone(self) -> Self:
-        """An unfitted detector with the same parameters."""
-        return type(self)(**self.get_params())
 
     def _predictions(self, images: ImageInputs) -> Iterator[Prediction]:
         """Predictions of photographs, those in memory as files for as long as they are scored."""
@@ -498,15 +464,6 @@ class Detector(ViewParameters, Folding, ABC):
         choice = self._augmentation_choice
         return self.augment if self.augment != AUTO or choice is None else choice.augment
 
-    @classmethod
-    def _defaults(cls) -> dict[str, Any]:
-        """Default value of each parameter."""
-        fields = [field for field in dataclasses.fields(cls) if field.init]
-        made = dataclasses.MISSING
-        return {
-            one.name: one.default if one.default_factory is made else one.default_factory() for one in fields
-        }
-
 
 @functools.lru_cache(maxsize=1)
 def _pixel_cache(folder: Path) -> PixelCache:
@@ -536,37 +493,3 @@ def normal_images(catalog: Catalog, fewest: int = 2) -> list[Path]:
             "photograph more good parts."
         )
     return paths
-
-
-def refuse(detector: Detector, wrong: Mapping[str, bool]) -> None:
-    """Refuse the first parameter that is wrong.
-
-    Raises:
-        UsageError: one is.
-    """
-    defaults = detector._defaults()
-    for name, bad in wrong.items():
-        if bad:
-            raise UsageError(
-                f"{name}={getattr(detector, name)} is not possible for {detector.name}: the default is "
-                f"{defaults[name]}, and blemish detectors shows them all."
-            )
-
-
-def require_fitted(detector: Detector, attribute: str) -> Any:
-    """The fitted attribute.
-
-    Raises:
-        NotFittedError: `fit` has not run, or not with the parameters of now.
-    """
-    value = getattr(detector, attribute, None)
-    if value is None:
-        raise NotFittedError(f"This {detector.name} detector has learnt nothing yet: call fit first.")
-    before = detector._fitted_with or {}
-    for name, now in detector.get_params().items():
-        if name in before and before[name] != now:
-            raise NotFittedError(
-                f"This {detector.name} detector was fitted with {name}={before[name]} and has {name}={now} now: call "
-                "fit again."
-            )
-    return value

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from blemish.core.progress import track
 from blemish.core.types import Prediction
-from blemish.detectors.base import require_fitted
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one
+from blemish.detectors.parameters import require_fitted
 from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.feature_examples import FeatureExamples, tap_names

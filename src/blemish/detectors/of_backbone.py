@@ -91,7 +91,7 @@ class OfBackbone(Detector):
 
     def _take_usual(self) -> None:
         """Set what was never given to what the backbone, or else the class, decides."""
-        known = self._defaults()
+        known = self.defaults()
         usual = known if self.transformer is None else known | self.usual_parameters(self.transformer)
         for name in self.decided:
             if name in known and name not in self._given:

@@ -18,8 +18,9 @@ from blemish.core.network import CompiledNetwork
 from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import QUICK_EPOCHS, Detector, normal_images, refuse, require_fitted
+from blemish.detectors.base import QUICK_EPOCHS, Detector, normal_images
 from blemish.detectors.memo import Memo
+from blemish.detectors.parameters import refuse, require_fitted
 from blemish.detectors.training.devices import DEVICES, PRECISIONS
 from blemish.detectors.training.loop import Material, Objective, Recipe, train
 from blemish.detectors.training.photographs import TrainingPhotographs, hold_out

@@ -23,11 +23,12 @@ from blemish.core.progress import task, track
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.augmentation import NONE
-from blemish.detectors.base import Detector, normal_images, require_fitted
+from blemish.detectors.base import Detector, normal_images
 from blemish.detectors.classical.head import PooledHead, Projection, TabularHead
 from blemish.detectors.frozen import BackboneDetector, BackboneWithHead
 from blemish.detectors.inputs import files_of
 from blemish.detectors.memo import Memo
+from blemish.detectors.parameters import require_fitted
 from blemish.features.handcrafted import row_vectors
 from blemish.features.pooled import POOLINGS, PooledVectors, depth_taps
 from blemish.features.projection import (

@@ -18,10 +18,11 @@ from blemish.core.network import CompiledNetwork
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.augmentation import NONE
-from blemish.detectors.base import Detector, refuse, require_fitted
+from blemish.detectors.base import Detector
 from blemish.detectors.chosen import ChosenDetector
 from blemish.detectors.combined.ensemble_network import EnsembleNetwork, Member, Surprise, WithoutParts
 from blemish.detectors.memo import Memo
+from blemish.detectors.parameters import refuse, require_fitted
 from blemish.detectors.registry import split_label
 from blemish.detectors.trained import compiled, prediction_of
 from blemish.detectors.training.session import TrainingSession, current_session, training_session

@@ -12,10 +12,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from blemish.detectors.base import refuse
 from blemish.detectors.density.fastflow_network import Flow, FlowHead
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, Statistics, taps_of
 from blemish.detectors.layers import PatchScoring
+from blemish.detectors.parameters import refuse
 from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.loop import Objective

@@ -19,7 +19,6 @@ from blemish.core.errors import UsageError
 from blemish.core.progress import track
 from blemish.core.storage import file_digest
 from blemish.data.readable import photographs_in
-from blemish.detectors.base import refuse
 from blemish.detectors.distilled.distillation import (
     Distillation,
     backbone_for_distillation,
@@ -36,6 +35,7 @@ from blemish.detectors.distilled.efficientad_network import (
 )
 from blemish.detectors.distilled.painted_defects import with_a_defect
 from blemish.detectors.frozen_trained import channel_statistics
+from blemish.detectors.parameters import refuse
 from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch, Example, ImageExamples, standardised
 from blemish.detectors.training.loop import Material, Objective, Recipe, step_schedule

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from blemish.core.errors import UsageError
 from blemish.core.progress import track
 from blemish.core.types import Prediction
-from blemish.detectors.base import refuse
 from blemish.detectors.distilled.painted_defects import with_a_defect
 from blemish.detectors.distilled.student_teacher_network import (
     REVERSE,
@@ -30,6 +29,7 @@ from blemish.detectors.distilled.student_teacher_network import (
 )
 from blemish.detectors.frozen import batch_of_one, said_by
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, Statistics, taps_of
+from blemish.detectors.parameters import refuse
 from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch
 from blemish.detectors.training.feature_examples import FeatureExamples

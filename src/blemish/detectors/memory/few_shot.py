@@ -22,7 +22,7 @@ from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.augmentation import COPIES
 from blemish.detectors.bank_sources import ITSELF, BankSources, Copy, grid_places
-from blemish.detectors.base import normal_images, refuse, require_fitted
+from blemish.detectors.base import normal_images
 from blemish.detectors.copies import Copies
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, said_by
 from blemish.detectors.layers import PatchScoring
@@ -38,6 +38,7 @@ from blemish.detectors.memory.nearest_patch import (
 )
 from blemish.detectors.memory.patch_pool import augmented_patches, bank_rows, turned_patches
 from blemish.detectors.memory.subspace import SubspaceResidual, learn_subspace
+from blemish.detectors.parameters import refuse, require_fitted
 from blemish.detectors.turned_copies import exact_copies
 from blemish.features.pixels import PixelCache
 from blemish.features.together import Reads

@@ -18,12 +18,13 @@ from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.bank_sources import BankSources
-from blemish.detectors.base import normal_images, refuse, require_fitted
+from blemish.detectors.base import normal_images
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, IndexArray
 from blemish.detectors.layers import PatchEmbedding
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch
 from blemish.detectors.memory.patch_pool import PatchPool, bank_rows, choose_bank, gather_patches
+from blemish.detectors.parameters import refuse, require_fitted
 from blemish.detectors.tiled import TileNetworks
 
 

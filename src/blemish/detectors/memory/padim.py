@@ -19,11 +19,12 @@ from blemish.core.errors import UsageError
 from blemish.core.progress import task, track
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import normal_images, refuse, require_fitted
+from blemish.detectors.base import normal_images
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.padim_network import MahalanobisHead, PositionEmbedding
 from blemish.detectors.moments import PositionMoments
+from blemish.detectors.parameters import refuse, require_fitted
 from blemish.features.transformers import Transformer
 
 _BATCH = 16

@@ -21,7 +21,7 @@ from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.bank_sources import BankSources
-from blemish.detectors.base import normal_images, refuse, require_fitted
+from blemish.detectors.base import normal_images
 from blemish.detectors.copies import AUTO, NONE, Copies, can_be_meant
 from blemish.detectors.frozen import (
     BackboneWithHead,
@@ -46,6 +46,7 @@ from blemish.detectors.memory.patch_pool import (
 from blemish.detectors.memory.patchcore_network import Context, PatchCoreHead
 from blemish.detectors.memory.reduction import NeighbourhoodAverage, Projection
 from blemish.detectors.memory.suspicious import trusted_pool
+from blemish.detectors.parameters import refuse, require_fitted
 from blemish.detectors.tiled import TileNetworks, stitched_distances
 from blemish.features.backbones import Backbone
 from blemish.features.cropping import CentreCropped

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from blemish.detectors.base import refuse
+from blemish.detectors.parameters import refuse
 from blemish.detectors.reconstruction.head import RESIDUALS, ReconstructionHead, Shown, edge_energy
 from blemish.detectors.trained import Prepared, TrainedDetector
 from blemish.detectors.training.examples import Batch, ImageExamples

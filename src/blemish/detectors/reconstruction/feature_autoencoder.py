@@ -9,9 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from blemish.detectors.base import refuse
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, Statistics, taps_of
 from blemish.detectors.layers import PatchScoring
+from blemish.detectors.parameters import refuse
 from blemish.detectors.reconstruction.feature_autoencoder_network import (
     FeatureAutoencoderHead,
     FeatureAutoencoderNetwork,

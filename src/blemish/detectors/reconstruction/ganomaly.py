@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blemish.detectors.base import refuse
 from blemish.detectors.layers import enlarging_matrix
+from blemish.detectors.parameters import refuse
 from blemish.detectors.reconstruction.ganomaly_network import Discriminator, GanomalyNetwork
 from blemish.detectors.reconstruction.head import Shown
 from blemish.detectors.trained import Prepared, TrainedDetector

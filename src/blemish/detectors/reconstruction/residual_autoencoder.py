@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from blemish.detectors.base import refuse
 from blemish.detectors.layers import convolution, enlargement, transposed
+from blemish.detectors.parameters import refuse
 from blemish.detectors.reconstruction.base import ReconstructionDetector, ReconstructionObjective
 from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch

@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from blemish.detectors.base import refuse
 from blemish.detectors.layers import convolution, enlargement, transposed
+from blemish.detectors.parameters import refuse
 from blemish.detectors.reconstruction.base import ReconstructionDetector
 from blemish.detectors.trained import Prepared
 from blemish.detectors.training.examples import Batch

@@ -18,11 +18,11 @@ from blemish.core.errors import UsageError
 from blemish.core.progress import track
 from blemish.core.types import Prediction
 from blemish.detectors.augmentation import NONE
-from blemish.detectors.base import refuse
 from blemish.detectors.frozen import batch_of_one, said_by
 from blemish.detectors.memo import Memo
 from blemish.detectors.moments import PositionMoments
 from blemish.detectors.of_backbone import OfBackbone
+from blemish.detectors.parameters import refuse
 from blemish.detectors.supervised.base import SupervisedDetector, balanced_weights
 from blemish.detectors.supervised.classifier_network import (
     AttentiveClassifier,

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from blemish.core.types import BoolArray
 from blemish.data.catalog import Catalog
 from blemish.data.perlin import perlin_mask
-from blemish.detectors.base import refuse
 from blemish.detectors.frozen_trained import FrozenTrainedDetector, Statistics, taps_of
+from blemish.detectors.parameters import refuse
 from blemish.detectors.supervised.base import SupervisedDetector, balanced_weights
 from blemish.detectors.supervised.segmentation_examples import mask_as_seen, shrunken_mask
 from blemish.detectors.supervised.supersimplenet_network import (

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import refuse
+from blemish.detectors.parameters import refuse
 from blemish.detectors.supervised.base import SupervisedDetector, balanced_weights
 from blemish.detectors.supervised.mask_overlap import MaskOverlap
 from blemish.detectors.supervised.pretrained import freeze_statistics, pretrained_backbone, slower_groups
