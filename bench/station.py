@@ -212,7 +212,10 @@ def told_of(line: SimulatedLine, watcher: Watcher, dropped: int, seconds: float)
     # A broker or camera that comes back is connected anew, which takes memory once: what grows on shows in the rest.
     settled = {share: times > share * times[-1] for share in (0.25, 0.65)}
     slopes = [_rise_an_hour(times[one], sizes[one]) for one in settled.values()]
-    first, last = sizes[settled[0.25]][:20].mean(), sizes[settled[0.25]][-20:].mean()
+    tenths = [
+        sizes[(times > (tenth - 1) * times[-1] / 10) & (times <= tenth * times[-1] / 10)].mean()
+        for tenth in range(1, 11)
+    ]
     accounts = ", ".join(f"{count:,} {what}" for what, count in line.accounts().items())
     lines = [
         f"{seconds / 60:g} minutes, {RATE:g} parts a second from a folder and one from a camera, {SIDE} px, "
@@ -222,8 +225,9 @@ def told_of(line: SimulatedLine, watcher: Watcher, dropped: int, seconds: float)
         f"p99 {_at(committed, 99)}, most {committed.max():.0f} ms;",
         f"- to the verdict in a file of another program ({len(told):,}): median {_at(told, 50)}, p99 {_at(told, 99)}, "
         f"most {told.max():.0f} ms;",
-        f"- memory {first:.0f} MiB after a quarter of the time, {last:.0f} MiB at the end ({slopes[0]:+.1f} MiB an "
-        f"hour by a line through it; {slopes[1]:+.1f} through the last third, after broker and camera came back);",
+        f"- memory, MiB, the mean of each tenth of the time: {', '.join(f'{one:.1f}' for one in tenths)} "
+        f"({slopes[0]:+.1f} MiB an hour by a line through the last three quarters, "
+        f"{slopes[1]:+.1f} through the last third);",
         f"- parts: {accounts}; frames of the camera that gave way: {dropped}.",
     ]
     if watcher.troubles:
