@@ -413,7 +413,12 @@ def test_banks_without_some_images_are_what_is_chosen_for_each_alone(
     rows[rng.integers(800, size=copies)] = rows[0].clone()  # patches that several images have
     owners = torch.arange(800) // 100
     pool = PatchPool(rows, owners, (10, 10), 800, torch.zeros(800, 3, dtype=torch.int32))
-    parts = [np.array([0, 5]), np.array([3]), np.array([1, 2, 4]), np.array([6])]  # image 7 is in none
+    parts = [
+        np.array([0, 5]),
+        np.array([3]),
+        np.array([1, 2, 4]),
+        np.array([6, 9]),
+    ]  # 7 is in none, 9 has none
     recipe = BankRecipe(size, seed, components)
     whole = recipe.of(pool).rows
     banks = list(recipe.without(pool, parts))

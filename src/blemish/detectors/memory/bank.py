@@ -50,10 +50,9 @@ class BankRecipe:
         """
         whole = self.of(pool).rows
         assert whole is not None  # only a fitted detector has forgotten them
-        part_of = torch.full((1 + int(pool.owners.max()),), len(parts))
+        owned = torch.full_like(pool.owners, len(parts))
         for number, part in enumerate(parts):
-            part_of[torch.from_numpy(part)] = number
-        owned = part_of[pool.owners]
+            owned[torch.isin(pool.owners, torch.from_numpy(part))] = number
         nearest = None
         if not self.components and len(whole) < len(
             owned
