@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blemish.core.binomial import binomial_tail, fisher_exact, holm, weakened, wilson_interval
@@ -53,6 +53,7 @@ def test_corrected_p_values_say_the_same_as_step_down_by_hand(p_values: list[flo
 
 
 @given(st.floats(1e-12, 1), st.floats(1, 5))
+@example(1e-12, 1.0000000000000002)
 def test_scatter_takes_certainty_away(p_value: float, spread: float) -> None:
     found = weakened(p_value, spread)
     expected = 2 * stats.norm.sf(stats.norm.isf(p_value / 2) / spread)

@@ -80,7 +80,7 @@ def weakened(p_value: float, spread: float) -> float:
     if spread <= 1 or p_value >= 1:
         return p_value
     z = -_NORMAL.inv_cdf(max(p_value, 1e-300) / 2)
-    return 2 * _NORMAL.cdf(-z / spread)
+    return math.erfc(z / spread / math.sqrt(2))  # far out, `NormalDist.cdf` has four digits left
 
 
 _Counts = npt.NDArray[np.int64]
