@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from skimage.filters import threshold_otsu
-from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from blemish.features.extraction import FeatureExtractor
@@ -70,6 +68,9 @@ def learn_foreground(images: Sequence[Tensor], margin: int = 0) -> Foreground | 
         margin: patches at the border that are not asked, because the zeros around the photograph have a share in them;
             fewer than 8 x 8 others tell nothing.
     """
+    from skimage.filters import threshold_otsu  # with scikit-learn two seconds, and few fits ask for a mask
+    from sklearn.decomposition import PCA
+
     patches = torch.stack(list(images)).permute(0, 2, 3, 1).double().numpy()
     patches = patches[:, margin : patches.shape[1] - margin, margin : patches.shape[2] - margin]
     _, height, width, dimensions = patches.shape

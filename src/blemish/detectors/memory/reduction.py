@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 
@@ -39,6 +38,8 @@ class Projection(nn.Module):
 
 def learn_projection(rows: Tensor, dimensions: int, seed: int) -> Projection:
     """The `dimensions` principal components of patches N x D; as many as there are where N or D is less."""
+    from sklearn.decomposition import PCA  # two seconds, and few fits reduce patches
+
     wanted = min(dimensions, *rows.shape)
     # The covariance's own eigenvectors: exact, and the time does not depend on how many are wanted.
     pca = PCA(wanted, svd_solver="covariance_eigh", random_state=seed).fit(rows.numpy())
