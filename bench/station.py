@@ -4,7 +4,7 @@
 
 A program writes ten photographs of parts a second into a folder, and a network camera gives one a second more; station,
 writer, camera and broker share two cores. A third of the way the MQTT broker is killed for a tenth of the time, half of
-the way the camera stalls for as long. With --faults both come N times in the second half, in turn, for 8 seconds each,
+the way the camera stalls for as long. With --faults both come N times in the second half, in turn, for up to 8 s,
 after which memory must be what it was. With --kills the station is ended by kill -9 so many times under the same load
 instead, and started anew each time.
 """
@@ -208,7 +208,9 @@ def told_of(line: SimulatedLine, watcher: Watcher, dropped: int, seconds: float)
     closed = line.writer.closed()
     told = 1e3 * np.array([watcher.told[name] - closed[name] for name in closed if name in watcher.told])
     committed = np.array(list(watcher.committed.values()))
-    times, sizes = np.array(watcher.memory).T
+    times, sizes = np.array(
+        [one for one in watcher.memory if one[0] <= seconds]
+    ).T  # then nothing comes in any more
     # A broker or camera that comes back is connected anew, which takes memory once: what grows on shows in the rest.
     settled = {share: times > share * times[-1] for share in (0.25, 0.65)}
     slopes = [_rise_an_hour(times[one], sizes[one]) for one in settled.values()]
