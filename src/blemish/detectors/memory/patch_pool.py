@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from blemish.core.ahead import look_ahead
 from blemish.core.progress import task, track
+from blemish.core.types import ByteArray
 from blemish.detectors.augmentation import COPIES, Augmentation
 from blemish.detectors.bank_sources import ITSELF, BankSources, Copy, grid_places
 from blemish.detectors.copies import Copies
@@ -25,7 +30,7 @@ from blemish.detectors.memory.coreset import (
 from blemish.detectors.memory.coreset_torch import greedy_coreset_on
 from blemish.detectors.tiled import kept_patches, tiles_of_good
 from blemish.detectors.turned_copies import places_inside, turned
-from blemish.features.extraction import FeatureExtractor
+from blemish.features.extraction import FeatureExtractor, FeatureMaps
 from blemish.features.learning_device import computed_there, learning_device
 from blemish.features.pixels import PixelCache
 
@@ -170,27 +175,40 @@ def gather_copies(
         ImageError: a file cannot be read.
     """
     most = MOST_TURNED if copies.turns > 1 else MOST_OTHERS
-    pairs = np.random.default_rng(seed).permutation(len(paths) * len(copies))[:most]
-    wanted: dict[int, set[int]] = {}
-    for position, number in (divmod(int(pair), len(copies)) for pair in pairs):
-        wanted.setdefault(position, set()).add(number)
-    gathered, grid, pixels = _Gathered(len(pairs), each, seed), (0, 0), PixelCache()
-    with task(f"Reading copies: {copies}", len(pairs)) as advance:
-        for position in sorted(wanted):
-            picture = pixels.read(paths[position], extractor.contract)
-            stride = extractor.contract.width / extractor.shapes[0][-1]
-            made = copies.of(picture, stride, wanted[position])
-            for number, (copy, angle) in zip(sorted(wanted[position]), made, strict=True):
-                patches = embedding(batch_of_one(extractor.extract_once(copy)))
-                grid = (int(patches.shape[2]), int(patches.shape[3]))
-                rows, places = patches.flatten(2)[0].T, torch.from_numpy(grid_places(*grid, number))
-                if angle:
-                    inside = torch.from_numpy(places_inside(grid, angle).ravel())
-                    rows, places = rows[inside], places[inside]
-                gathered.patches += len(rows)
-                gathered.add(position, rows, places)
-                advance(1)
+    drawn = np.random.default_rng(seed).permutation(len(paths) * len(copies))[:most]
+    wanted = sorted(divmod(int(pair), len(copies)) for pair in drawn)
+    gathered, grid = _Gathered(len(wanted), each, seed), (0, 0)
+    made = _made_copies(extractor, paths, copies, wanted)
+    # One is thinned, by one processor, while the network reads the next.
+    read = look_ahead(functools.partial(_read_copy, extractor), made)
+    with task(f"Reading copies: {copies}", len(wanted)) as advance, contextlib.closing(read):
+        for (position, number), (angle, maps) in zip(wanted, read, strict=True):
+            patches = embedding(batch_of_one(maps))
+            grid = (int(patches.shape[2]), int(patches.shape[3]))
+            rows, places = patches.flatten(2)[0].T, torch.from_numpy(grid_places(*grid, number))
+            if angle:
+                inside = torch.from_numpy(places_inside(grid, angle).ravel())
+                rows, places = rows[inside], places[inside]
+            gathered.patches += len(rows)
+            gathered.add(position, rows, places)
+            advance(1)
     return gathered.pool(grid, tuple(Copy(copies, number) for number in range(len(copies))))
+
+
+def _made_copies(
+    extractor: FeatureExtractor, paths: Sequence[Path], copies: Copies, wanted: Sequence[tuple[int, int]]
+) -> Iterator[tuple[ByteArray, float]]:
+    """Copies by the position of their photograph and their number, in order, and the angles they are turned by."""
+    pixels, stride = PixelCache(), extractor.contract.width / extractor.shapes[0][-1]
+    for position, some in itertools.groupby(wanted, lambda one: one[0]):
+        picture = pixels.read(paths[position], extractor.contract)
+        yield from copies.of(picture, stride, {number for _, number in some})
+
+
+def _read_copy(extractor: FeatureExtractor, made: tuple[ByteArray, float]) -> tuple[float, FeatureMaps]:
+    """A copy's angle and feature maps."""
+    copy, angle = made
+    return angle, extractor.extract_once(copy)
 
 
 def _gather_tiles(
