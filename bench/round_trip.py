@@ -80,6 +80,8 @@ def one_after_another(
         for kind in bare:
             contents = [next(coming[kind]) for _ in range(BLOCK)]
             seconds = []
+            for server in servers:
+                server.process.wait_until_idle()  # else the bare runtime shares the cores with what they do later
             for content in contents:
                 started = perf_counter()
                 runtime.inspect(content)
