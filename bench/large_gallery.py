@@ -5,7 +5,7 @@
 Vectors are of the default backbone's dimension, 2 x (40 + 112), and lie in 1000 clusters, as defects of a kind do. The
 embedded Qdrant that `Gallery` uses compares with each of them, in Python, so `--embedded` are enough to see by what it
 grows. Qdrant Edge, the server's engine in a process (pip install qdrant-edge-py), gets `--vectors`; so does `--server`,
-if there is one. About ten minutes.
+if there is one. About three quarters of an hour, nearly all of it for the index.
 """
 
 from __future__ import annotations
