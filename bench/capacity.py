@@ -56,6 +56,9 @@ def of_lines(ray: dict[str, float], history: dict[str, float], gallery: dict[str
          f"{count(PARTS_A_SECOND * DAY)}; {LARGEST_HISTORY / (PARTS_A_SECOND * DAY):.1f}"],
         ["bytes of PostgreSQL a day, one line; all", f"{size(PARTS_A_SECOND * DAY * row)}; {size(a_day * row)}"],
         ["rows a second into one PostgreSQL, eight a commit, measured", count(history["rows_a_second"])],
+        [f"of such PostgreSQLs, {BUSY:.0%} busy; lines on each",
+         f"{count(rate / (BUSY * history['rows_a_second']))}; "
+         f"{BUSY * history['rows_a_second'] / PARTS_A_SECOND:.0f}"],
         ["histories if none holds more than 10^7 rows of 30 days", count(30 * a_day / LARGEST_HISTORY)],
         [f"vectors of 30 days at {DEFECTS:.0%} defects; collections of 10^6",
          f"{count(vectors)}; {count(vectors / LARGEST_COLLECTION)}"],
