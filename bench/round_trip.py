@@ -69,6 +69,15 @@ def fresh(kind: str, paths: Sequence[Path]) -> Iterator[bytes]:
         yield commented(files[number % len(files)], str(number).encode())
 
 
+def wait_until_idle(servers: Sequence[Served]) -> None:
+    """Return once no server has anything left to do: rejected parts enter the gallery after they are answered.
+
+    Else whoever has the next turn shares the cores with what another has put off.
+    """
+    for server in servers:
+        server.process.wait_until_idle()
+
+
 def one_after_another(
     runtime: Inspector, servers: Sequence[Served], paths: Sequence[Path], number: int
 ) -> tuple[dict[str, list[float]], list[float]]:
@@ -80,15 +89,14 @@ def one_after_another(
         for kind in bare:
             contents = [next(coming[kind]) for _ in range(BLOCK)]
             seconds = []
-            for server in servers:
-                server.process.wait_until_idle()  # else the bare runtime shares the cores with what they do later
+            wait_until_idle(servers)
             for content in contents:
                 started = perf_counter()
                 runtime.inspect(content)
                 seconds.append(perf_counter() - started)
             turn = servers if block % 2 else servers[::-1]
             for server in turn:
-                server.process.wait_until_idle()  # rejected parts enter the gallery when nothing else is to be done
+                wait_until_idle(servers)
                 server.client.connect()
                 answers = [server.client.send(content, f"part.{kind.lower()}") for content in contents]
                 assert {answer.status for answer in answers} == {200}
@@ -167,7 +175,7 @@ def under_load(
     found: dict[str, list[list[float]]] = {server.name: [] for server in servers}
     for number in range(rounds):
         for server in servers if number % 2 else servers[::-1]:
-            server.process.wait_until_idle()
+            wait_until_idle(servers)
             answers = send_at_rate(server.client, contents, rate, seconds, at_random=False)
             found[server.name].append([answer.seconds for answer in answers if answer.status == 200])
     return rate, found
