@@ -179,8 +179,8 @@ def gather_copies(
     wanted = sorted(divmod(int(pair), len(copies)) for pair in drawn)
     gathered, grid = _Gathered(len(wanted), each, seed), (0, 0)
     made = _made_copies(extractor, paths, copies, wanted)
-    # One is thinned, by one processor, while the network reads the next.
-    read = look_ahead(functools.partial(_read_copy, extractor), made)
+    # One is thinned, by one processor, while the network reads the next; no more are held, for inputs may be large.
+    read = look_ahead(functools.partial(_read_copy, extractor), made, waiting=1)
     with task(f"Reading copies: {copies}", len(wanted)) as advance, contextlib.closing(read):
         for (position, number), (angle, maps) in zip(wanted, read, strict=True):
             patches = embedding(batch_of_one(maps))
