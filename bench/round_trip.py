@@ -5,7 +5,7 @@
 Each photograph is judged by the bare runtime (all cores, the same bytes) and sent to `blemish serve` with its default
 settings, in turns, over one connection that is kept; its history is on. No photograph is sent twice, so those that
 are kept are written. With --against the server of another checkout gets the same photographs in the same turns, and
-both get 80 % of the load that the other one can carry, in turns. Takes about four minutes, with --against seven.
+both get 80 % of the load that the other one can carry, in turns. Takes about five minutes, with --against nine.
 """
 
 from __future__ import annotations

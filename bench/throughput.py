@@ -4,7 +4,7 @@
 
 One after another is a plain loop: read, decode, judge and write what that way writes, then the next photograph; once
 with the network on all cores, as `Inspector.load` has it, and once on a single core. In each round all take turns, each
-in a process of its own, and a ratio is of one round. Takes about a quarter of an hour.
+in a process of its own, and a ratio is of one round. Takes about twenty minutes.
 """
 
 from __future__ import annotations
