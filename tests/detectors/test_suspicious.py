@@ -153,3 +153,25 @@ def test_fit_names_them_and_leaves_them_out_only_when_told(
     assert (without["n_train"], without["n_scores"]) == (COUNT - 2, COUNT - 2)
     assert without["threshold"] < document["threshold"]
     assert "Left out as suspicious, 2 of the good photographs" in said
+
+
+def test_what_is_left_out_takes_its_part_with_it(tmp_path: Path, blemish: Callable[..., Any]) -> None:
+    root = write(tmp_path / "parts", 1)
+    for number, path in enumerate(sorted(root.iterdir(), key=lambda one: one.name[-6:])):
+        path.rename(
+            root / f"part{number // 2:02d}-{number % 2}.png"
+        )  # two photographs of each, a mark on the first
+    options = ["--detector", "patchcore", "--set", f"size={SIDE}", "--set", "coreset_size=400"]
+    options += ["--set", "copies=none", "--json", "--out", tmp_path / "part.blemish"]
+
+    def fit(*more: str) -> Any:
+        done = blemish("fit", root, *options, "--group-by", r"^(part\d+)", *more)
+        return json.loads(done.stdout), done.stderr
+
+    document, said = fit()
+    assert [Path(one["path"]).name for one in document["outliers"]] == ["part00-0.png"]
+    assert "Without it and 1 other photograph of its part the threshold would be" in said
+    without, _ = fit("--leave-out-suspicious")
+    assert {Path(one["path"]).name for one in without["left_out"]} == {"part00-0.png", "part00-1.png"}
+    assert (without["n_train"], without["n_scores"]) == (COUNT - 2, COUNT - 2)
+    assert without["threshold"] < document["threshold"]

@@ -91,4 +91,24 @@ def test_the_threshold_without_them_is_that_of_the_others() -> None:
     for number, value in enumerate(values):
         normal.add(Path(f"{number}.png"), f"{number}.png", Prediction(value, np.zeros((2, 2), np.float32)))
     assert [image.name for image, _ in normal.outliers] == ["30.png", "31.png"]
-    assert quantile_threshold(normal.without_outliers) == pytest.approx(2.0)
+    assert quantile_threshold(normal.without_outliers.scores) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("of_a_part", [2, 12])
+def test_photographs_of_an_outlier_s_part_leave_with_it_unless_they_are_a_shift_of_them(
+    of_a_part: int,
+) -> None:
+    from blemish.core.types import Prediction
+    from blemish.evaluation.normal_scores import NormalScores
+
+    values = [40.0, *np.linspace(1, 2, 35).tolist()]
+    paths = [Path(f"{number}.png") for number in range(len(values))]
+    parts = {path: str(number // of_a_part) for number, path in enumerate(paths)}
+    normal = NormalScores(groups=parts)
+    for path, value in zip(paths, values, strict=True):
+        normal.add(path, path.name, Prediction(value, np.zeros((2, 2), np.float32)))
+    assert normal.leaving == (paths[:2] if of_a_part == 2 else paths[:1])
+    stayed = normal.without_outliers
+    assert stayed.scores.tolist() == np.float32(values[len(normal.leaving) :]).tolist()
+    assert stayed.n == len({parts[path] for path in paths if path not in normal.leaving})
+    assert normal.threshold_without_outliers(0.5) == stayed.threshold(0.5)

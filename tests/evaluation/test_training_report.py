@@ -111,10 +111,11 @@ def test_the_ends_are_those_of_all_scores(count: int) -> None:
 
 def test_only_the_maps_of_the_ends_are_kept() -> None:
     normal, side = NormalScores(), 200
+    paths = [Path(f"{index}.png") for index in range(400)]  # a catalog holds them anyway
     tracemalloc.start()
-    for index in range(400):
+    for index, path in enumerate(paths):
         batch = np.full((4, side, side), index, np.float32)  # a map is a view of more
-        normal.add(Path(f"{index}.png"), f"{index}", Prediction(float(index), batch[1]))
+        normal.add(path, f"{index}", Prediction(float(index), batch[1]))
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept < 12.5 * side * side * 4 + 4 * side * side * 4

@@ -16,6 +16,9 @@ from blemish.core.types import BoolArray, FloatArray, Prediction
 MOST_UNUSUAL, MOST_USUAL = 8, 4
 """How many photographs of each end are kept with their maps."""
 
+MOST_OF_PARTS = 0.2
+"""Share of the photographs that whole parts take with them at most: more are no parts, but shifts or folders."""
+
 
 @dataclass(frozen=True)
 class NormalImage:
@@ -41,12 +44,16 @@ class NormalScores:
     Args:
         suspected: photographs learnt as good that show what no other does, with how far that stands out in robust
             standard deviations.
+        groups: of the photographs learnt as good, which part each is of, where that is known.
     """
 
-    def __init__(self, suspected: Mapping[Path, float] | None = None) -> None:
-        self.suspected = dict(suspected or {})
+    def __init__(
+        self, suspected: Mapping[Path, float] | None = None, groups: Mapping[Path, str] | None = None
+    ) -> None:
+        self.suspected, self._groups = dict(suspected or {}), dict(groups or {})
         self._found: dict[Path, NormalImage] = {}
         self._scores: list[float] = []
+        self._paths: list[Path] = []
         # The order, negative, decides between equal scores: the first seen stays.
         self._highest: list[tuple[float, int, NormalImage]] = []
         self._lowest: list[tuple[float, int, NormalImage]] = []
@@ -58,6 +65,7 @@ class NormalScores:
         """Take in one photograph's score; its map is copied if it is among the extremes so far."""
         score, order = float(np.float32(prediction.score)), -len(self._scores)
         self._scores.append(score)
+        self._paths.append(path)
         ends = [(self._highest, score, MOST_UNUSUAL), (self._lowest, -score, MOST_USUAL)]
         entered = [end for end in ends if len(end[0]) < end[2] or end[1] > end[0][0][0]]
         if not entered and path not in self.suspected:
@@ -107,17 +115,35 @@ class NormalScores:
         return [path for path in self.suspected if path not in self._found]
 
     @property
-    def without_outliers(self) -> FloatArray:
-        """The scores of all but the `outliers`, float32, ascending; of all, where none but outliers are."""
-        scores = self.scores.tolist()
-        for image, _ in self.outliers:
-            scores.remove(image.score)
-        return np.asarray(scores, np.float32) if scores else self.scores
+    def leaving(self) -> list[Path]:
+        """What is left out where that is asked for: outliers, those not scored, and other photographs of their parts.
+
+        These show the same from another side or in another light, and would stand alone the next time. Where they were
+        more than `MOST_OF_PARTS` of all, the outliers go alone.
+        """
+        named = [image.path for image, _ in self.outliers] + self.unscored
+        parts = {self._part_of(path) for path in named}
+        whole = [path for path in dict.fromkeys([*named, *self._groups]) if self._part_of(path) in parts]
+        everyone = len(self._groups.keys() | set(self._paths))
+        return whole if len(whole) <= MOST_OF_PARTS * everyone else named
+
+    @property
+    def without_outliers(self) -> Calibration:
+        """The scores of all that stay where the outliers leave; of all, where none would stay."""
+        gone = set(self.leaving)
+        order = np.argsort(self._scores, kind="stable").tolist()
+        staying = [place for place in order if self._paths[place] not in gone] or order
+        parts = np.unique([self._part_of(self._paths[place]) for place in staying], return_inverse=True)[1]
+        scores = np.asarray(self._scores, np.float32)[staying]
+        return Calibration(scores, parts.astype(np.int32) if self._groups else None)
 
     def threshold_without_outliers(self, rate: float) -> float:
         """What the threshold at a rate would be without the outliers, or at the smallest rate that the rest carries."""
-        calibration = Calibration(self.without_outliers)
+        calibration = self.without_outliers
         return calibration.threshold(max(rate, calibration.smallest_rate))
+
+    def _part_of(self, path: Path) -> str:
+        return self._groups.get(path, f"/{path}")
 
     @property
     def most_unusual(self) -> list[NormalImage]:

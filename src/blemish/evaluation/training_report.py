@@ -129,10 +129,12 @@ def outliers_in_words(normal: NormalScores, decision: Decision) -> str:
         return sentence
     threshold = decision.threshold
     without = normal.threshold_without_outliers(decision.false_reject_rate or decision.expected)
-    those = "it" if one else "them"
+    those, more = "it" if one else "them", len(normal.leaving) - len(names)
+    if more:
+        those += f" and {more} other photograph{'' if more == 1 else 's'} of {'its part' if one else 'their parts'}"
     return (
         f"{sentence} Without {those} the threshold would be {without:.4g} instead of {threshold:.4g}; fit leaves "
-        f"{those} out with --leave-out-suspicious."
+        f"{'it' if one and not more else 'them'} out with --leave-out-suspicious."
     )
 
 

@@ -76,7 +76,7 @@ class BuildSummary:
         skipped: training images that could not be read, each with path and detail.
         copies: training images left out, as they show the same pixels as another, each with path and `same_as`.
         left_out: images left out as they stood far out of the others, each with path, score and deviations, where that
-            was asked for.
+            was asked for; and all others of their parts, which have neither.
         set_aside: good photographs that the layout sets aside for the calibration; not in the JSON.
         normal: the scores for the threshold, with the photographs at either end; not in the JSON.
         manifest: what the artifact says of itself; not in the JSON.
@@ -143,8 +143,8 @@ def build_inspector(
         name: the inspector's name; the file's when None.
         folds: parts of the cross-validation; as many as the detector says when None.
         labelled_share: see `learning_catalog`.
-        leave_out_suspicious: learn again without the good images that stand far out (`NormalScores.outliers`), and
-            calibrate without them.
+        leave_out_suspicious: learn again without the good images that stand far out and those of their parts
+            (`NormalScores.leaving`), and calibrate without them.
         check_photographs: learn what photographs must be like to be judged (`blemish.making.suitability`), where enough
             of them were measured when they were read.
         pictures: whether pictures of the good patches in a memory bank go into the file, to be shown beside defects.
@@ -165,7 +165,7 @@ def build_inspector(
     parts = folds or detector.calibration_folds
     calibrated = calibrate(detector, readable, parts, rates)
     left_out: list[dict[str, Any]] = []
-    if leave_out_suspicious and (left_out := suspects_of(calibrated.normal)):
+    if leave_out_suspicious and (left_out := _leaving(calibrated.normal)):
         readable = readable.without([Path(one["path"]) for one in left_out])
         detector.fit(readable.catalog)
         calibrated = calibrate(detector, readable, parts, rates)
@@ -240,6 +240,14 @@ def suspects_of(normal: NormalScores) -> list[dict[str, Any]]:
     return found + [
         {"path": str(path), "score": None, "deviations": normal.suspected[path]} for path in normal.unscored
     ]
+
+
+def _leaving(normal: NormalScores) -> list[dict[str, Any]]:
+    """`suspects_of`, and the other photographs of their parts, which have neither score nor deviations."""
+    found = suspects_of(normal)
+    named = {one["path"] for one in found}
+    others = [str(path) for path in normal.leaving if str(path) not in named]
+    return found + [{"path": path, "score": None, "deviations": None} for path in others]
 
 
 def _export(detector: Detector, catalog: Catalog) -> tuple[dict[str, bytes], ParityRecord, Reach]:

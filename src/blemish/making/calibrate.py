@@ -71,8 +71,10 @@ class Calibrated:
 
 def calibrate(detector: Detector, readable: Readable, folds: int, rates: Rates = ANY_RATES) -> Calibrated:
     """Score good images as if unseen: by detectors of the other folds, or those that were set aside."""
-    normal, maxima, medians = NormalScores(detector.suspicious()), list[float](), list[float]()
-    belonging, groups, farthest = list[str](), readable.groups, list[float | None]()
+    groups = readable.groups
+    learnt = {path: groups[path] for path in readable.catalog.train_normal() if path in groups}
+    normal, maxima, medians = NormalScores(detector.suspicious(), learnt), list[float](), list[float]()
+    belonging, farthest = list[str](), list[float | None]()
     curves, pooled = list[tuple[FloatArray, FloatArray]](), list[FloatArray]()
     for path, prediction in _unseen_predictions(detector, readable, folds):
         belonging.append(groups.get(path, f"/{path}"))
