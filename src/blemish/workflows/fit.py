@@ -77,8 +77,8 @@ class FitRequest(ViewRequest, GroupedRequest):
     )
     leave_out_suspicious: bool = Field(
         False,
-        description="Learn again without the good photographs that stand far out of the others, and leave them out of "
-        "the threshold.",
+        description="Learn again without the good photographs that stand far out of the others (and those of their "
+        "groups), and leave them out of the threshold.",
     )
     check_photographs: bool = Field(
         True,

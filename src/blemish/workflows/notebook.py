@@ -74,7 +74,7 @@ def fit(
             and patterns of files and folders that are left out.
         group_by: what photographs of one part have in common, as `folder`, `5s`, `number:100` or a regular expression
             of their names; a part is then judged by others.
-        leave_out_suspicious: learn again without the good photographs that stand far out of the others.
+        leave_out_suspicious: learn again without the good photographs that stand far out, and others of their parts.
         false_reject_rate: share of good parts that may be rejected; 0.01 where None, or the smallest that can be.
         review_rate: share of good parts that may be rejected or shown to a person; 0.05 where None, 0 for no review.
         name: of the part, which the inspector is called by; as its file where None.
