@@ -17,7 +17,6 @@ from blemish.data.catalog import open_catalog as open_catalog
 from blemish.data.catalog import open_catalogs as open_catalogs
 from blemish.data.sample_line import write_sample_line as write_sample_line
 from blemish.detectors.base import Detector as Detector
-from blemish.detectors.base import normal_images as normal_images
 from blemish.detectors.checks import check_detector as check_detector
 from blemish.detectors.classical.elliptic_envelope import EllipticEnvelope as EllipticEnvelope
 from blemish.detectors.classical.isolation_forest import IsolationForest as IsolationForest
@@ -28,6 +27,7 @@ from blemish.detectors.density.fastflow import FastFlow as FastFlow
 from blemish.detectors.density.gaussian_mixture import GaussianMixture as GaussianMixture
 from blemish.detectors.distilled.efficientad import EfficientAD as EfficientAD
 from blemish.detectors.distilled.student_teacher import StudentTeacher as StudentTeacher
+from blemish.detectors.good_images import normal_images as normal_images
 from blemish.detectors.memory.few_shot import FewShot as FewShot
 from blemish.detectors.memory.knn import NearestNeighbours as NearestNeighbours
 from blemish.detectors.memory.padim import Padim as Padim

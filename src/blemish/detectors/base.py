@@ -16,31 +16,30 @@ import torch
 from PIL import Image
 from torch import nn
 
-from blemish.core.errors import CatalogError, UsageError
+from blemish.core.errors import UsageError
 from blemish.core.image_inputs import ImageInput
-from blemish.core.images import read_image
 from blemish.core.settings import cache_folder
 from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction, mean_probability
 from blemish.data.catalog import Catalog
 from blemish.data.copies import counted_once
 from blemish.data.entries import TRAIN
-from blemish.detectors.augmentation import AUTO, NONE, TRANSFORMS, Augmentation, can_be_meant
+from blemish.detectors.augmentation import AUTO, NONE
 from blemish.detectors.augmentation_choice import AugmentationChoice, choose_augmentation
+from blemish.detectors.augmenting import Augmenting
 from blemish.detectors.bank_sources import BankSources
 from blemish.detectors.folding import Folding
 from blemish.detectors.inputs import ImageInputs, catalog_of, files_of, is_several
 from blemish.detectors.joined_parts import joined_predictions, joined_unseen
 from blemish.detectors.parameters import Parameters, require_fitted
+from blemish.detectors.placing import is_moved, placed, where_it_counts
 from blemish.detectors.tiled import TileNetworks
 from blemish.detectors.timing import measured_seconds
 from blemish.detectors.view_parameters import ViewParameters
 from blemish.features.pixels import PixelCache, contents_of
 from blemish.features.together import Reads
 from blemish.line.manifest import Explains, TypeCalibrationRecord
-from blemish.view.counting import counting
-from blemish.view.look import Look
-from blemish.view.preprocessing import Preprocessing, look, standardise
+from blemish.view.preprocessing import Preprocessing, standardise
 from blemish.view_planning.plan import PlannedView
 
 QUICK_SIZE, QUICK_EPOCHS = 128, 5
@@ -48,7 +47,7 @@ QUICK_SIZE, QUICK_EPOCHS = 128, 5
 
 
 @dataclasses.dataclass(repr=False)
-class Detector(Parameters, ViewParameters, Folding, ABC):
+class Detector(Parameters, ViewParameters, Folding, Augmenting, ABC):
     """Base of all detectors: a dataclass whose fields are its parameters, as in scikit-learn.
 
     `__init__` only stores parameters; `fit` checks them, learns, writes attributes that end in `_` and returns
@@ -160,8 +159,9 @@ class Detector(Parameters, ViewParameters, Folding, ABC):
 
     def predict_seen(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """What `predict` does with files that need no cutting: photographs, or parts that were cut out of them."""
+        moved = is_moved(self.planned_view().view)
         for path, said in zip(paths, self.predict_files(paths), strict=True):
-            prediction = self._placed(said, path)
+            prediction = placed(said, path, self.preprocessing()) if moved else said
             if self.gives_mask_probability:
                 probability = mean_probability(prediction.anomaly_map)
                 prediction = dataclasses.replace(prediction, mask_probability=probability)
@@ -202,23 +202,6 @@ class Detector(Parameters, ViewParameters, Folding, ABC):
         """
         return measured_seconds(self, paths, planned)
 
-    def check_augment(self) -> None:
-        """Refuse what `augment` cannot mean here.
-
-        Raises:
-            UsageError: it names no transforms, or this detector takes none.
-        """
-        if not can_be_meant(self.augment):
-            raise UsageError(
-                f"augment={self.augment} is not possible for {self.name}: choose {NONE}, {AUTO}, or of "
-                f"{', '.join(TRANSFORMS)}, with commas between."
-            )
-        if self.augment != NONE and not self.augments:
-            raise UsageError(
-                f"augment={self.augment} is not possible for {self.name}, which learns from photographs as they are: "
-                f"leave it at {NONE}."
-            )
-
     def check_tiles(self) -> None:
         """Refuse a view in tiles where the detector cannot read it.
 
@@ -238,11 +221,6 @@ class Detector(Parameters, ViewParameters, Folding, ABC):
     def choose_augment(self, catalog: Catalog) -> AugmentationChoice | None:
         """What `augment` "auto" comes to mean on these photographs; None for nothing."""
         return choose_augmentation(self, catalog)
-
-    def augmented_by(self) -> Augmentation | None:
-        """What `augment` does to the photographs that are learnt from; None where nothing is done."""
-        augment = self._augment()
-        return None if augment in (NONE, AUTO) else Augmentation(augment, self.seed)
 
     def chosen(self) -> dict[str, Any]:
         """What parameters that were left to `fit` came to mean by what it saw, by name; JSON-ready."""
@@ -434,62 +412,15 @@ class Detector(Parameters, ViewParameters, Folding, ABC):
                 yield from joined_predictions(self.cuts, paths, self.predict_seen)
 
     def _where_it_counts(self, prediction: Prediction) -> Prediction:
-        """The prediction with the lowest value of its map where nothing is looked at; as it is where all counts."""
-        planned = self.planned_view()
-        if planned.view is None or not planned.view.all_regions or not self.gives_maps:
-            return prediction
-        if (
-            planned.view.alignment is not None
-        ):  # regions lie in the reference frame: `_placed` has seen to them
-            return prediction
-        shape = prediction.anomaly_map.shape
-        counts = counting(planned.view, planned.view.photograph, shape[0], shape[1])
-        look = Look(np.empty(0, np.uint8), counts.picture, counted_in_photograph=counts.photograph)
-        return look.placed(prediction)
-
-    def _placed(self, prediction: Prediction, path: Path) -> Prediction:
-        """The prediction with its map where the part lies in its photograph."""
-        view = self.planned_view().view
-        if view is None or (view.alignment is None and view.foreground is None):
-            return prediction
-        return look(read_image(path, bit_depth=self.bit_depth), self.preprocessing()).placed(prediction)
+        return where_it_counts(prediction, self.planned_view().view) if self.gives_maps else prediction
 
     def _counted_once(self, catalog: Catalog) -> Catalog:
         """The catalog with one training image of each content."""
         paths = [Path(path) for path in catalog.table.loc[catalog.table["split"] == TRAIN, "path"]]
         return counted_once(catalog, contents_of(paths, self.bit_depth, _pixel_cache(cache_folder())))
 
-    def _augment(self) -> str:
-        """The value of `augment`, "auto" as what it has come to mean."""
-        choice = self._augmentation_choice
-        return self.augment if self.augment != AUTO or choice is None else choice.augment
-
 
 @functools.lru_cache(maxsize=1)
 def _pixel_cache(folder: Path) -> PixelCache:
     """The cache of pixels, opened once, as that counts its files; `folder` is where all caches are now."""
     return PixelCache()
-
-
-def normal_images(catalog: Catalog, fewest: int = 2) -> list[Path]:
-    """The catalog's normal training images.
-
-    Raises:
-        CatalogError: fewer than `fewest`, or defective images among the training images.
-    """
-    training = catalog.table[catalog.table["split"] == "train"]
-    defective = training[training["label"] == "anomalous"]
-    if len(defective):
-        raise CatalogError(
-            f"{len(defective)} training images of {catalog.root} are labelled defective, the first is "
-            f"{defective['path'].iloc[0]}: this detector learns from good parts only; move them to test."
-        )
-    paths = catalog.train_normal()
-    if len(paths) < fewest:
-        copies = sum(problem.kind == "duplicate" for problem in catalog.problems)
-        different, why = (" different", f" ({copies} more show the same pixels)") if copies else ("", "")
-        raise CatalogError(
-            f"{catalog.root} has {len(paths)}{different} good training images{why} and at least {fewest} are needed: "
-            "photograph more good parts."
-        )
-    return paths

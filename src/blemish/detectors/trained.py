@@ -18,7 +18,8 @@ from blemish.core.network import CompiledNetwork
 from blemish.core.storage import file_digest
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import QUICK_EPOCHS, Detector, normal_images
+from blemish.detectors.base import QUICK_EPOCHS, Detector
+from blemish.detectors.good_images import normal_images
 from blemish.detectors.memo import Memo
 from blemish.detectors.parameters import refuse, require_fitted
 from blemish.detectors.training.devices import DEVICES, PRECISIONS

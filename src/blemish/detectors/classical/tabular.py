@@ -23,9 +23,10 @@ from blemish.core.progress import task, track
 from blemish.core.types import FloatArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.augmentation import NONE
-from blemish.detectors.base import Detector, normal_images
+from blemish.detectors.base import Detector
 from blemish.detectors.classical.head import PooledHead, Projection, TabularHead
 from blemish.detectors.frozen import BackboneDetector, BackboneWithHead
+from blemish.detectors.good_images import normal_images
 from blemish.detectors.inputs import files_of
 from blemish.detectors.memo import Memo
 from blemish.detectors.parameters import require_fitted

@@ -23,9 +23,9 @@ from blemish.core.errors import CatalogError
 from blemish.core.progress import task, track
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
-from blemish.detectors.base import normal_images
 from blemish.detectors.density.gaussian_mixture_network import MixtureHead, MixtureLikelihood
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, IndexArray, batch_of_one
+from blemish.detectors.good_images import normal_images
 from blemish.detectors.layers import PatchEmbedding
 from blemish.detectors.memo import Memo
 from blemish.detectors.parameters import refuse, require_fitted

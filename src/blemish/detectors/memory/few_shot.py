@@ -22,9 +22,9 @@ from blemish.core.types import ByteArray, Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.augmentation import COPIES
 from blemish.detectors.bank_sources import ITSELF, BankSources, Copy, grid_places
-from blemish.detectors.base import normal_images
 from blemish.detectors.copies import Copies
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, batch_of_one, said_by
+from blemish.detectors.good_images import normal_images
 from blemish.detectors.layers import PatchScoring
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.foreground import Foreground, border_of, learn_foreground

@@ -18,8 +18,8 @@ from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.bank_sources import BankSources
-from blemish.detectors.base import normal_images
 from blemish.detectors.frozen import BackboneWithHead, FrozenFeatureDetector, IndexArray
+from blemish.detectors.good_images import normal_images
 from blemish.detectors.layers import PatchEmbedding
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.nearest_patch import DistanceHead, NearestPatch

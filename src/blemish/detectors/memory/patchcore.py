@@ -21,7 +21,6 @@ from blemish.core.progress import task
 from blemish.core.types import Prediction
 from blemish.data.catalog import Catalog
 from blemish.detectors.bank_sources import BankSources
-from blemish.detectors.base import normal_images
 from blemish.detectors.copies import AUTO, NONE, Copies, can_be_meant
 from blemish.detectors.frozen import (
     BackboneWithHead,
@@ -29,6 +28,7 @@ from blemish.detectors.frozen import (
     batch_of_one,
     prediction_of,
 )
+from blemish.detectors.good_images import normal_images
 from blemish.detectors.layers import PatchScoring, UnitLength, farthest_patches
 from blemish.detectors.memo import Memo
 from blemish.detectors.memory.bank import Bank, BankRecipe

@@ -15,8 +15,8 @@ from blemish.core.progress import track
 from blemish.core.types import BoolArray, FloatArray
 from blemish.data.catalog import Catalog
 from blemish.data.entries import ANOMALOUS, VALIDATION
-from blemish.detectors.base import normal_images
 from blemish.detectors.classical.tabular import FEWEST, FeatureRows, TabularDetector, reduced_rows
+from blemish.detectors.good_images import normal_images
 from blemish.experiments.space import setting_key
 from blemish.experiments.study.plan import StudyCell
 from blemish.experiments.trial import Trial, chosen_of, run_trial
