@@ -32,6 +32,7 @@ class LearntContext:
         scores: anomaly score of each image, N.
         similar: how many similar images are averaged.
         slope: how far their mean score foretells an image's own, in [0, 1].
+        parts: the number of the part that each image is of, N; None where each is of its own.
     """
 
     descriptors: Tensor
@@ -39,20 +40,24 @@ class LearntContext:
     scores: Tensor
     similar: int
     slope: float
+    parts: Tensor | None = None
 
     def network(self, without: int | None = None) -> Context:
-        """The context as a network; `without` leaves out one image, which is then judged as if unseen.
+        """The context as a network; `without` leaves out one image, and those of its part, to judge it as if unseen.
 
         Images that look alike have the mean of their scores: which of them is the nearest is rounding.
         """
-        keep = torch.ones(len(self.scores), dtype=torch.bool)
-        if without is not None:
-            keep[without] = False
+        keep = self.others(without)
         scores = self.usual_scores[keep]
         for alike in self._alike:
             places = (torch.cumsum(keep, 0) - 1)[alike[keep[alike]]]
             scores[places] = scores[places].mean()
-        return Context(self.descriptors[keep], scores, self.scale, self.similar, self.slope)
+        return Context(self.descriptors[keep], scores, self.scale, min(self.similar, len(scores)), self.slope)
+
+    def others(self, than: int | None) -> Tensor:
+        """Which images are of another part than one of them, bool N; all where that is None."""
+        parts = torch.arange(len(self.scores)) if self.parts is None else self.parts
+        return torch.ones(len(parts), dtype=torch.bool) if than is None else parts != parts[than]
 
     @functools.cached_property
     def usual_scores(self) -> Tensor:
@@ -71,7 +76,9 @@ class LearntContext:
         return [torch.from_numpy(np.flatnonzero(groups == number)) for number in numbers[sizes > 1]]
 
 
-def learn_context(descriptors: Tensor, scores: Tensor, similar: int) -> LearntContext:
+def learn_context(
+    descriptors: Tensor, scores: Tensor, similar: int, parts: Tensor | None = None
+) -> LearntContext:
     """Learn how far the scores of similar good images foretell a good image's score.
 
     The slope is that of the least-squares line from the leave-one-out mean of similar images to the score, kept
@@ -83,13 +90,15 @@ def learn_context(descriptors: Tensor, scores: Tensor, similar: int) -> LearntCo
         descriptors: mean patch of each good image, N x D, N >= 2.
         scores: its score by a detector that has not seen it, N.
         similar: how many similar images to average, fewer than N.
+        parts: the number of the part that each image is of, N, two at least; None where each is of its own. Images of a
+            part foretell nothing of each other, as those of a new part will have none.
     """
     scale = descriptors.std(0) + 1e-6
-    whole = LearntContext(descriptors, scale, scores, similar, slope=1.0)
-    scores = whole.usual_scores
-    offsets = torch.cat([whole.network(row)(descriptors[row][None]) for row in range(len(scores))])
+    whole = LearntContext(descriptors, scale, scores, similar, slope=1.0, parts=parts)
+    scores, rows = whole.usual_scores, range(len(scores))
+    offsets = torch.cat([whole.network(row)(descriptors[row][None]) for row in rows])
     # Offsets are from the mean of the others, which tells an image's own score: that must not foretell it.
-    foretold = offsets + (scores.sum() - scores) / (len(scores) - 1)
+    foretold = offsets + torch.stack([scores[whole.others(row)].mean() for row in rows])
     expected, actual = foretold - foretold.mean(), scores - scores.mean()
     slope = float((expected * actual).sum() / (expected * expected).sum().clamp(min=1e-12))
     return dataclasses.replace(whole, slope=min(max(slope, 0.0), 1.0))

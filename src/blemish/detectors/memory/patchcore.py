@@ -184,9 +184,9 @@ class PatchCore(FrozenFeatureDetector):
             and not self.planned_view().tiled
             and len(paths) >= _FEWEST_FOR_CONTEXT * self.context
         ):
-            held = self._cross_validate(paths, self.calibration_folds).values()
-            scores, descriptors = self._scores_of(held, self._scoring(pool.grid))
-            context = learn_context(descriptors, scores, self.context)
+            held = self._cross_validate(paths, self.calibration_folds)
+            scores, descriptors = self._scores_of(held.values(), self._scoring(pool.grid))
+            context = learn_context(descriptors, scores, self.context, self._parts_of(paths, held))
         self.memory_bank_, self.projection_, self.context_ = bank.vectors, bank.projection, context
         assert bank.rows is not None  # only a fitted bank has forgotten them
         self.sources_ = pool.sources(paths, bank.rows, (self.size - self.read_size) // 2)
@@ -203,7 +203,7 @@ class PatchCore(FrozenFeatureDetector):
     def predict_unseen(self, catalog: Catalog, folds: int) -> Iterator[tuple[int, Prediction]]:
         """Score normal training images (at most `calibration_images`) as if unseen; see the base class.
 
-        The context of each image is learnt from the other images alone.
+        The context of each image is learnt from the images of other parts alone.
         """
         require_fitted(self, "memory_bank_")
         paths = normal_images(catalog)
@@ -211,7 +211,9 @@ class PatchCore(FrozenFeatureDetector):
         scoring, context = self._scoring(self.grid_), self.context_
         if context is not None:
             scores, descriptors = self._scores_of(held.values(), scoring)
-            context = dataclasses.replace(context, scores=scores, descriptors=descriptors)
+            context = dataclasses.replace(
+                context, scores=scores, descriptors=descriptors, parts=self._parts_of(paths, held)
+            )
         for row, (position, one) in enumerate(held.items()):
             distances, farthest = one.distances[None, None], float(one.distances.max())
             if context is not None:
@@ -402,6 +404,13 @@ class PatchCore(FrozenFeatureDetector):
         images = list(held)
         scores = [scoring(one.distances[None, None])[0] for one in images]
         return torch.cat(scores), torch.stack([one.descriptor for one in images])
+
+    def _parts_of(self, paths: list[Path], positions: Iterable[int]) -> Tensor | None:
+        """The number of the part that each of some images is of; None where each is of its own."""
+        groups = self.groups_of(paths)
+        if groups is None:
+            return None
+        return torch.from_numpy(np.unique([groups[one] for one in positions], return_inverse=True)[1])
 
     def _scoring(self, grid: tuple[int, int]) -> PatchScoring:
         top = None if self.score == MAP else self.top
