@@ -91,7 +91,7 @@ def main() -> None:
             cell["detector"]: path
             for cell in document["cells"]
             if cell["category"] == sets[0].name and cell["detector"] in reached
-            for path in compared.glob(f"cells/{cell['category']}-{cell['detector']}-seed*/inspector.blemish")
+            for path in compared.glob(f"cells/*-{cell['key'][:12]}/inspector.blemish")
         }
         taken = times(kept, list_images(sets[0] / "test")[:ROUNDS])
     points = [

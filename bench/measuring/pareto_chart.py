@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from blemish.core.chart_labels import label_places
 from blemish.core.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 760, 460, 58, 20, 20, 46
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 760, 560, 58, 20, 20, 46
 _GREY = "#888888"
 _ANCHOR = {"left": "end", "center": "middle", "right": "start"}
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+_AUROC_TICKS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+_AUROC_SAYS = "image AUROC (what it lacks of 1, logarithmic)"
+_NEAREST = 1e-4
+"""To 1, which has no place on a logarithmic axis."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +42,23 @@ def _beats(other: Measured, one: Measured) -> bool:
 
 
 def chart(points: Sequence[Measured]) -> str:
-    """A dot for each detector, those of the front filled and joined; time is logarithmic."""
+    """A dot for each detector, those of the front filled and joined.
+
+    Time is logarithmic, and so is what an AUROC lacks of 1, or all good ones would stand on one another.
+    """
     best = front(points)
     low, high = min(one.milliseconds for one in points) / 1.4, max(one.milliseconds for one in points) * 1.6
-    bottom, top = _auroc_axis(points)
+    missing = [_missing(one.auroc) for one in points]
+    most, least = max(missing) * 1.3, min(missing) / 1.3
 
     def x(milliseconds: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * math.log(milliseconds / low) / math.log(high / low)
 
+    def up(auroc: float) -> float:
+        return math.log(most / _missing(auroc)) / math.log(most / least)
+
     def y(auroc: float) -> float:
-        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * (auroc - bottom) / (top - bottom)
+        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * up(auroc)
 
     drawn = []
     for tick in (one for one in _TICKS if low <= one <= high):
@@ -55,19 +66,14 @@ def chart(points: Sequence[Measured]) -> str:
             _line(x(tick), _TOP, x(tick), _HEIGHT - _BOTTOM),
             _text(x(tick), _HEIGHT - _BOTTOM + 16, f"{tick}"),
         ]
-    step = 0.05 if top - bottom <= 0.4 else 0.1
-    for number in range(math.ceil(bottom / step - 1e-9), math.floor(top / step + 1e-9) + 1):
-        share = number * step
+    for tick in (one for one in _AUROC_TICKS if 0 <= up(one) <= 1):
         drawn += [
-            _line(_LEFT, y(share), _WIDTH - _RIGHT, y(share)),
-            _text(_LEFT - 6, y(share) + 4, f"{share:.2f}", "end"),
+            _line(_LEFT, y(tick), _WIDTH - _RIGHT, y(tick)),
+            _text(_LEFT - 6, y(tick) + 4, f"{tick:g}", "end"),
         ]
     path = " ".join(f"{x(one.milliseconds):.1f},{y(one.auroc):.1f}" for one in best)
     drawn.append(f'<polyline points="{path}" fill="none" stroke="{ANOMALOUS_COLOUR}" stroke-opacity="0.6"/>')
-    inside = [
-        ((x(one.milliseconds) - _LEFT) / (_WIDTH - _LEFT - _RIGHT), (one.auroc - bottom) / (top - bottom))
-        for one in points
-    ]
+    inside = [((x(one.milliseconds) - _LEFT) / (_WIDTH - _LEFT - _RIGHT), up(one.auroc)) for one in points]
     places = label_places(
         inside, [one.name for one in points], _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
     )
@@ -82,7 +88,12 @@ def chart(points: Sequence[Measured]) -> str:
         drawn.append(_name(one.name, left, above, place or "top center", colour))
     drawn += [
         _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, "milliseconds a decoded photograph (logarithmic)"),
-        _text(14, _HEIGHT / 2, "image AUROC", more=f'transform="rotate(-90 14 {_HEIGHT / 2:.0f})"'),
+        _text(
+            14,
+            _HEIGHT / 2,
+            "image AUROC (what it lacks of 1, logarithmic)",
+            more=f'transform="rotate(-90 14 {_HEIGHT / 2:.0f})"',
+        ),
     ]
     inner = "\n".join(drawn)
     return (
@@ -91,10 +102,8 @@ def chart(points: Sequence[Measured]) -> str:
     )
 
 
-def _auroc_axis(points: Sequence[Measured]) -> tuple[float, float]:
-    values = [one.auroc for one in points]
-    room = max(0.02, 0.06 * (max(values) - min(values)))
-    return min(values) - room, min(1.0, max(values)) + room
+def _missing(auroc: float) -> float:
+    return max(1 - auroc, _NEAREST)
 
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:
