@@ -66,10 +66,10 @@ def chart(points: Sequence[Measured]) -> str:
             _line(x(tick), _TOP, x(tick), _HEIGHT - _BOTTOM),
             _text(x(tick), _HEIGHT - _BOTTOM + 16, f"{tick}"),
         ]
-    for tick in (one for one in _AUROC_TICKS if 0 <= up(one) <= 1):
+    for share in (one for one in _AUROC_TICKS if 0 <= up(one) <= 1):
         drawn += [
-            _line(_LEFT, y(tick), _WIDTH - _RIGHT, y(tick)),
-            _text(_LEFT - 6, y(tick) + 4, f"{tick:g}", "end"),
+            _line(_LEFT, y(share), _WIDTH - _RIGHT, y(share)),
+            _text(_LEFT - 6, y(share) + 4, f"{share:g}", "end"),
         ]
     path = " ".join(f"{x(one.milliseconds):.1f},{y(one.auroc):.1f}" for one in best)
     drawn.append(f'<polyline points="{path}" fill="none" stroke="{ANOMALOUS_COLOUR}" stroke-opacity="0.6"/>')
