@@ -20,6 +20,28 @@ Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class LearntContext:
+    """What good photographs scored above the others as if unseen, which is taken from all distances of their like.
+
+    Attributes:
+        descriptors: mean patch of each, in spreads of each value, N x D.
+        spreads: of the values, D.
+        offsets: what each scored above the mean, times the slope, N.
+        similar: how many of the most similar ones count.
+    """
+
+    descriptors: Doubles
+    spreads: Doubles
+    offsets: Doubles
+    similar: int
+
+    def offset(self, patches: Doubles) -> float:
+        """Of a photograph with these patches, P x D."""
+        apart = cdist((patches.mean(0) / self.spreads)[None], self.descriptors)[0]
+        return float(self.offsets[np.argsort(apart, kind="stable")[: self.similar]].mean())
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How scores are made of distances.
 
@@ -29,6 +51,7 @@ class Recipe:
         neighbourhood: patches are averaged over this many positions squared.
         score_of_map: whether the score is the map's highest value; else the farthest patch's distance.
         reweighting: bank neighbours in the paper's weight of that; 0 for none.
+        context: what distances are relative to; None for nothing.
     """
 
     size: tuple[int, int]
@@ -36,6 +59,7 @@ class Recipe:
     neighbourhood: int = 3
     score_of_map: bool = False
     reweighting: int = 0
+    context: LearntContext | None = None
 
 
 def score_and_map(
@@ -52,6 +76,8 @@ def score_and_map(
     patches = embedded([np.asarray(one, np.float64) for one in maps], recipe.neighbourhood)
     height, width = np.asarray(maps[0]).shape[1:]
     distances = nearest_distances(patches, stored)
+    if recipe.context is not None:
+        distances = distances - recipe.context.offset(patches)
     grid = distances.reshape(height, width)
     enlarged = resized(grid, recipe.size)
     smooth = (

@@ -97,7 +97,7 @@ def reference(options: argparse.Namespace) -> None:
     import onnx
     import torch
     from onnx import numpy_helper
-    from reference import Recipe, largest_difference, score_and_map
+    from reference import LearntContext, Recipe, largest_difference, score_and_map
 
     from blemish.core.images import read_image
     from blemish.features.backbones import load_backbone
@@ -109,15 +109,22 @@ def reference(options: argparse.Namespace) -> None:
     artifact = read_artifact(options.model)
     inspector, model = Inspector.load(options.model), artifact.content(MODEL)
     asked, contract = artifact.manifest.detector.parameters, artifact.manifest.preprocessing
-    held = onnx.load_from_string(model).graph.initializer
-    whole = [numpy_helper.to_array(one) for one in held if one.name.endswith(".reweighting.bank")]
-    bank = whole[0] if whole else BankGraph(model, inspector.name).bank
+    held = {one.name: one for one in onnx.load_from_string(model).graph.initializer}
+
+    def stored(of: str) -> np.ndarray | None:
+        found = [numpy_helper.to_array(one) for name, one in held.items() if name.endswith(of)]
+        return np.asarray(found[0], np.float64) if found else None
+
+    whole = stored(".reweighting.bank")
+    bank = BankGraph(model, inspector.name).bank if whole is None else whole
+    parts = [stored(f".context.{name}") for name in ("descriptors", "scale", "offsets")]
     recipe = Recipe(
         size=(contract.height, contract.width),
         sigma=float(asked["sigma"]),
         neighbourhood=asked["neighbourhood"],
         score_of_map=asked["score"] == "map",
         reweighting=asked["reweighting"],
+        context=None if parts[0] is None else LearntContext(*parts, asked["context"]),
     )
     given = None if options.weights is None else options.weights
     backbone = load_backbone(asked["backbone"], asked["taps"], weights=given).double()
