@@ -88,12 +88,7 @@ def chart(points: Sequence[Measured]) -> str:
         drawn.append(_name(one.name, left, above, place or "top center", colour))
     drawn += [
         _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, "milliseconds a decoded photograph (logarithmic)"),
-        _text(
-            14,
-            _HEIGHT / 2,
-            "image AUROC (what it lacks of 1, logarithmic)",
-            more=f'transform="rotate(-90 14 {_HEIGHT / 2:.0f})"',
-        ),
+        _text(14, _HEIGHT / 2, _AUROC_SAYS, more=f'transform="rotate(-90 14 {_HEIGHT / 2:.0f})"'),
     ]
     inner = "\n".join(drawn)
     return (

@@ -157,10 +157,9 @@ def test_fit_names_them_and_leaves_them_out_only_when_told(
 
 def test_what_is_left_out_takes_its_part_with_it(tmp_path: Path, blemish: Callable[..., Any]) -> None:
     root = write(tmp_path / "parts", 1)
+    # Two photographs of each part, a mark on the first of all.
     for number, path in enumerate(sorted(root.iterdir(), key=lambda one: one.name[-6:])):
-        path.rename(
-            root / f"part{number // 2:02d}-{number % 2}.png"
-        )  # two photographs of each, a mark on the first
+        path.rename(root / f"part{number // 2:02d}-{number % 2}.png")
     options = ["--detector", "patchcore", "--set", f"size={SIDE}", "--set", "coreset_size=400"]
     options += ["--set", "copies=none", "--json", "--out", tmp_path / "part.blemish"]
 
