@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import sys
@@ -34,13 +35,21 @@ def script(name: str) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("scoring", [PAPER, {"score": "map", "sigma": 8.0}], ids=["paper", "map"])
+@pytest.mark.parametrize(
+    "scoring",
+    [PAPER, {"score": "map", "sigma": 8.0}, {"score": "map", "sigma": 8.0, "context": 2}],
+    ids=["paper", "map", "context"],
+)
 def test_scores_are_those_of_a_direct_computation(
     scoring: dict[str, Any], washers: Path, tmp_path: Path
 ) -> None:
     reference = script("reference")
     detector = PatchCore(
-        size=128, coreset_size=300, copies="none", robust=False, context=0, calibration_images=4, **scoring
+        size=128,
+        coreset_size=300,
+        copies="none",
+        robust=False,
+        **{"context": 0, "calibration_images": 12} | scoring,
     )
     out = tmp_path / "washer.blemish"
     build_inspector(open_catalog(washers), out, detector, folds=2, check_photographs=False, pictures=False)
@@ -53,6 +62,13 @@ def test_scores_are_those_of_a_direct_computation(
         score_of_map=scoring["score"] == "map",
         reweighting=scoring.get("reweighting", 0),
     )
+    learnt = detector.context_
+    if learnt is not None:
+        assert learnt.slope > 0, "it says nothing"
+        usual = learnt.usual_scores.double().numpy()
+        spreads, offsets = learnt.scale.double().numpy(), learnt.slope * (usual - usual.mean())
+        looks = learnt.descriptors.double().numpy() / spreads
+        recipe = dataclasses.replace(recipe, context=reference.LearntContext(looks, spreads, offsets, 2))
     backbone = load_backbone().double()
     for path in sorted(washers.glob("test/*/*.png"))[::9]:
         image = read_image(path)
