@@ -372,7 +372,9 @@ def test_the_halo_is_what_the_network_sees() -> None:
 
 
 def test_a_network_that_sees_the_whole_picture_is_refused() -> None:
-    backbone = load_backbone("mobilenetv3_small_050", (8,), pretrained=False)  # it averages over the picture
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)  # of one in four seeds the gates ignore what they average over the picture
+        backbone = load_backbone("mobilenetv3_small_050", (8,), pretrained=False)
     with pytest.raises(UsageError, match="sees too far around each place"):
         needed_halo(backbone)
 
