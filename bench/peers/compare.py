@@ -1,6 +1,7 @@
 """Blemish beside anomalib in one run: fit, memory, file to verdict, AUROC, start and size, on the same everything.
 
-    python bench/peers/compare.py [--sets metal_plate,screw,magnetic_tile] [--quick] [--resume] [--write]
+    python bench/peers/compare.py [--sets metal_plate,screw] [--resume] [--write]
+    python bench/peers/compare.py --sets magnetic_tile --quick [--resume] [--write] --block peers-of-tiles
 
 anomalib runs in an environment of its own, which is made first (bench/peers/environment.py). Both sides take turns.
 What is done is kept below the user's cache, and `--resume` goes on from there.
@@ -59,9 +60,10 @@ def measured_set(comparison: Comparison, name: str, data: Path, known: dict[str,
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """All that is compared."""
     comparison = Comparison(options, peer_python(options.environment))
-    found: dict[str, Any] = {"sets": {}, "banks": {}}
-    found["sizes"] = comparison.kept("sizes", comparison.sizes)
-    found["starts"] = comparison.kept("starts", comparison.starts)
+    found: dict[str, Any] = {"sets": {}, "banks": {}, "sizes": {}, "starts": {}}
+    if not options.quick:
+        found["sizes"] = comparison.kept("sizes", comparison.sizes)
+        found["starts"] = comparison.kept("starts", comparison.starts)
     for name, data in categories(options):
         known = comparison.prepared(name, data)
         found["sets"][name] = measured_set(comparison, name, data, known)
@@ -93,14 +95,17 @@ def main() -> None:
     parser.add_argument(
         "--limit", type=float, default=1800, help="seconds of one step, after which it is given up"
     )
-    parser.add_argument("--quick", action="store_true", help="no large backbones")
+    parser.add_argument(
+        "--quick", action="store_true", help="the sets alone: no large backbones, starts or sizes"
+    )
     parser.add_argument("--resume", action="store_true", help="take what an earlier run has measured")
     parser.add_argument("--write", action="store_true", help="write into docs/performance.md")
+    parser.add_argument("--block", default="peers", help="place in docs/performance.md that --write fills")
     options = parser.parse_args()
     shown = f"{report(measure(options))}\n\n{origin()}"
     print(shown)
     if options.write:
-        write_block(PAGE, "peers", shown)
+        write_block(PAGE, options.block, shown)
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ def _large_bank(banks: Mapping[str, Any]) -> str:
 
 
 def _starts(starts: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
-    if "failed" in starts:
+    if not starts or "failed" in starts:
         return ""
     rows = [
         [name, f"{_middle(runs, 'seconds'):.2f}", f"{_middle(runs, 'cpu_seconds'):.2f}"]
@@ -153,7 +153,7 @@ def _middle(runs: Sequence[Mapping[str, float]], what: str) -> float:
 
 
 def _sizes(sizes: Mapping[str, Any]) -> str:
-    if "failed" in sizes:
+    if not sizes or "failed" in sizes:
         return ""
     rows = [[name, str(one["packages"]), f"{one['bytes'] / 1e6:,.0f}"] for name, one in sizes.items()]
     return table(("installed, with all that it needs", "packages", "MB"), rows)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,15 +40,21 @@ def weights(options: argparse.Namespace) -> None:
 
 
 def photographs(options: argparse.Namespace) -> None:
-    """The test photographs of a category, in the catalog's order, and how many are learnt from."""
+    """The test photographs of a category, in the catalog's order, and how many are learnt from.
+
+    And those of the shape that most of them have: the peer's exports take one shape.
+    """
     from blemish.core.images import read_image
     from blemish.data.catalog import open_catalog
 
     catalog = open_catalog(options.data)
     paths = [str(path) for path in catalog.test().path]
-    height, width = read_image(paths[0]).shape[:2]
+    shapes = [read_image(path).shape[:2] for path in paths]
+    (height, width), _ = Counter(shapes).most_common(1)[0]
+    alike = [path for path, shape in zip(paths, shapes, strict=True) if shape == (height, width)]
     options.out.write_text(json.dumps(paths), "utf-8")
-    speak({"test": len(paths), "train": len(catalog.train_normal()), "height": height, "width": width})
+    of = {"test": len(paths), "train": len(catalog.train_normal())}
+    speak({**of, "height": height, "width": width, "of_this_shape": alike})
 
 
 def scores(options: argparse.Namespace) -> None:

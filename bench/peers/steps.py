@@ -160,7 +160,7 @@ class Comparison:
             for side, command, models in (("Blemish", self.ours, own), ("anomalib", self.theirs, other))
             for runtime, of in models.items()
         }
-        return self.turns(commands, json.loads(Path(known["list"]).read_text("utf-8")))
+        return self.turns(commands, known["of_this_shape"])
 
     def turns(self, commands: dict[str, list[Any]], paths: list[str]) -> dict[str, Any]:
         """Lots of each process in turn, after one that does not count; a runtime that fails is said and left out."""
