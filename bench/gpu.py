@@ -1,7 +1,10 @@
 """Measure learning on a CUDA card: fits, photographs a second from file to score, and training steps a second.
 
-    python bench/gpu.py --write             # under 8 minutes on a card of the H100's class; refuses without one
+    python bench/gpu.py --peer --write        # on a card of the H100's class; refuses without one
     python bench/gpu.py --device cpu --quick  # the same lines on the processor, tiny; its figures mean nothing
+
+With `--peer` anomalib's code does the same on the same card (bench/peers/anomalib_on_card.py), in an environment of its
+own, which is made first.
 
 The photographs are drawn. WideResNet50 has its usual weights where timm finds them and random ones else, which is said:
 neither changes how long anything takes.
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -21,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from measuring.pages import ROOT, origin, table, write_block
+from peers.environment import peer_python
 from PIL import Image
 
 import blemish as bl
@@ -29,6 +34,7 @@ from blemish.features.backbones import load_backbone
 from blemish.features.learning_device import device_named, learning_on
 
 PAGE = ROOT / "docs" / "performance.md"
+PEERS = Path(__file__).resolve().parent / "peers"
 OFFICIAL, DEFAULT, TRAINED = "patchcore:official", "patchcore", "efficientad"
 BARS = {
     "official_fit_seconds": 5.0,
@@ -48,6 +54,7 @@ class Scale:
         side: of a photograph, in pixels.
         steps: of the training.
         parameters: of each detector, by its label, besides its own.
+        peer: options of the peer's side.
     """
 
     photographs: int
@@ -55,6 +62,7 @@ class Scale:
     side: int
     steps: int
     parameters: dict[str, dict[str, Any]]
+    peer: tuple[str, ...] = ()
 
 
 WHOLE = Scale(
@@ -67,6 +75,7 @@ QUICK = Scale(
         DEFAULT: {"size": 64, "copies": "none"},
         TRAINED: {"size": 128, "distillation_steps": 2},
     },
+    ("--backbone", "resnet18", "--size", "64", "--crop", "64", "--workers", "0"),
 )  # fmt: skip
 
 
@@ -135,8 +144,27 @@ def train_steps(good: Path, scale: Scale) -> dict[str, Any]:
     }
 
 
-def measured(device: str, scale: Scale) -> dict[str, Any]:
-    """All figures, on a device."""
+def peer_figures(python: str, folder: Path, device: str, scale: Scale) -> dict[str, Any]:
+    """What anomalib says of the same photographs on the same device."""
+    command = [
+        python,
+        str(PEERS / "anomalib_on_card.py"),
+        "--device",
+        device,
+        "--steps",
+        str(scale.steps),
+        *scale.peer,
+    ]
+    given = ["--good", str(folder / "good" / "good"), "--shown", str(folder / "shown")]
+    done = subprocess.run([*command, *given], capture_output=True, text=True, check=False, cwd=folder)
+    if done.returncode:
+        sys.exit(f"anomalib has failed: {(done.stderr.strip().splitlines() or ['it says nothing'])[-1]}")
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def measured(device: str, scale: Scale, peer: str | None = None) -> dict[str, Any]:
+    """All figures, on a device; those of anomalib too where its interpreter is named."""
     card = torch.device("cpu") if device == "cpu" else device_named(device)
     figures: dict[str, Any] = {"device": device, "torch": torch.__version__, "quick": scale is QUICK}
     if card is not None and card.type == "cuda":
@@ -149,24 +177,34 @@ def measured(device: str, scale: Scale) -> dict[str, Any]:
         for label in (OFFICIAL, DEFAULT):
             figures[label] = fit_and_score(label, folder / "good", shown, scale)
         figures[TRAINED] = train_steps(folder / "good", scale)
+        if peer is not None:
+            figures["anomalib"] = peer_figures(peer, folder, device, scale)
     return figures
 
 
 def in_words(figures: dict[str, Any]) -> str:
-    """The figures as a table, with the bars."""
+    """The figures as a table, with the bars and what anomalib needs."""
     official, default, trained = (figures[one] for one in (OFFICIAL, DEFAULT, TRAINED))
+    other = figures.get("anomalib", {})
+    theirs = {
+        name: f"{value:.1f}"
+        for one in ("patchcore", "efficientad")
+        for name, value in other.get(one, {}).items()
+    }
     rows = [
         [f"fit of {OFFICIAL}, {official['photographs']} photographs, bank of {official['bank']}, s",
-         f"{official['fit_seconds']:.1f}", f"< {BARS['official_fit_seconds']:.0f}"],
-        [f"fit of {DEFAULT}, s", f"{default['fit_seconds']:.1f}", ""],
-        [f"{OFFICIAL}, file to score, images/s", f"{official['images_a_second']:.0f}", ""],
+         f"{official['fit_seconds']:.1f}", f"< {BARS['official_fit_seconds']:.0f}", theirs.get("fit_seconds", "")],
+        [f"fit of {DEFAULT}, s", f"{default['fit_seconds']:.1f}", "", ""],
+        [f"{OFFICIAL}, file to score, images/s", f"{official['images_a_second']:.0f}", "",
+         theirs.get("images_a_second", "")],
         [f"{DEFAULT}, file to score, images/s", f"{default['images_a_second']:.0f}",
-         f">= {BARS['default_images_a_second']:.0f}"],
-        ["EfficientAD-S, steps/s", f"{trained['steps_a_second']:.1f}", ""],
+         f">= {BARS['default_images_a_second']:.0f}", ""],
+        ["EfficientAD-S, steps/s", f"{trained['steps_a_second']:.1f}", "", theirs.get("steps_a_second", "")],
         ["EfficientAD-S, 70,000 steps, min", f"{trained['minutes_of_70000']:.1f}",
-         f"< {BARS['efficientad_70000_steps_minutes']:.0f}"],
+         f"< {BARS['efficientad_70000_steps_minutes']:.0f}", theirs.get("minutes_of_70000", "")],
     ]  # fmt: skip
-    head = [f"On {figures.get('card', 'the processor')}, torch {figures['torch']}", "Measured", "Bar"]
+    card = figures.get("card", "the processor")
+    head = [f"On {card}, torch {figures['torch']}", "Measured", "Bar", "anomalib"]
     return f"{table(head, rows)}\n\n{origin()}"
 
 
@@ -175,6 +213,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--quick", action="store_true", help="tiny: to see that it runs")
+    parser.add_argument("--peer", action="store_true", help="anomalib beside it")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/performance.md")
     arguments = parser.parse_args()
     try:
@@ -183,7 +222,9 @@ def main() -> None:
         sys.exit(f"Learning on a card is not measured here: {error}")
     if arguments.write and (arguments.quick or arguments.device == "cpu"):
         sys.exit("Only figures of a card are written: leave --quick and --device out.")
-    figures = measured(arguments.device, QUICK if arguments.quick else WHOLE)
+    figures = measured(
+        arguments.device, QUICK if arguments.quick else WHOLE, peer_python() if arguments.peer else None
+    )
     print(json.dumps(figures, indent=2))
     if arguments.write:
         write_block(PAGE, "devices", in_words(figures))

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import platformdirs
 import pytest
 import torch
 
+PEER = Path(platformdirs.user_cache_dir("blemish"), "peers", "anomalib", ".made")
 SCRIPT = Path(__file__).resolve().parents[2] / "bench" / "gpu.py"
 
 
@@ -41,3 +43,14 @@ def test_all_is_measured(arguments: tuple[str, ...]) -> None:
         assert figures[name]["fit_seconds"] > 0 and figures[name]["images_a_second"] > 0
         assert figures[name]["bank"] > 0
     assert figures["efficientad"]["steps_a_second"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PEER.is_file(), reason="6 GB: python bench/peers/environment.py makes it")
+def test_the_peer_stands_beside_it() -> None:
+    done = ran("--device", "cpu", "--quick", "--peer")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["anomalib"]["patchcore"]["fit_seconds"] > 0
+    assert figures["anomalib"]["patchcore"]["bank"] == figures["patchcore:official"]["bank"]
+    assert figures["anomalib"]["efficientad"]["steps_a_second"] > 0
