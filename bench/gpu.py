@@ -145,20 +145,14 @@ def train_steps(good: Path, scale: Scale) -> dict[str, Any]:
 
 
 def peer_figures(python: str, folder: Path, device: str, scale: Scale) -> dict[str, Any]:
-    """What anomalib says of the same photographs on the same device."""
-    command = [
-        python,
-        str(PEERS / "anomalib_on_card.py"),
-        "--device",
-        device,
-        "--steps",
-        str(scale.steps),
-        *scale.peer,
-    ]
-    given = ["--good", str(folder / "good" / "good"), "--shown", str(folder / "shown")]
+    """What anomalib says of the same photographs on the same device; nothing, and a sentence, where it fails."""
+    command = [python, str(PEERS / "anomalib_on_card.py"), "--device", device, "--steps", str(scale.steps)]
+    given = ["--good", str(folder / "good" / "good"), "--shown", str(folder / "shown"), *scale.peer]
     done = subprocess.run([*command, *given], capture_output=True, text=True, check=False, cwd=folder)
-    if done.returncode:
-        sys.exit(f"anomalib has failed: {(done.stderr.strip().splitlines() or ['it says nothing'])[-1]}")
+    if done.returncode:  # what was measured of ours must not be lost
+        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        print(f"anomalib has failed, so that its figures are absent: {said}", file=sys.stderr)
+        return {}
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures
 
@@ -222,12 +216,13 @@ def main() -> None:
         sys.exit(f"Learning on a card is not measured here: {error}")
     if arguments.write and (arguments.quick or arguments.device == "cpu"):
         sys.exit("Only figures of a card are written: leave --quick and --device out.")
-    figures = measured(
-        arguments.device, QUICK if arguments.quick else WHOLE, peer_python() if arguments.peer else None
-    )
+    peer = peer_python() if arguments.peer else None
+    figures = measured(arguments.device, QUICK if arguments.quick else WHOLE, peer)
+    shown = in_words(figures)
     print(json.dumps(figures, indent=2))
+    print(shown, file=sys.stderr)
     if arguments.write:
-        write_block(PAGE, "devices", in_words(figures))
+        write_block(PAGE, "devices", shown)
 
 
 if __name__ == "__main__":

@@ -60,9 +60,8 @@ def patchcore(options: argparse.Namespace, out: Path) -> dict[str, float]:
         train_batch_size=BATCH,
         num_workers=0,
     )
-    accelerator = {"cuda": "gpu"}.get(options.device, options.device)
     engine = Engine(
-        accelerator=accelerator,
+        accelerator=options.device,
         devices=1,
         default_root_dir=out,
         enable_progress_bar=False,

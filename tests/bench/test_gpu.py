@@ -43,6 +43,7 @@ def test_all_is_measured(arguments: tuple[str, ...]) -> None:
         assert figures[name]["fit_seconds"] > 0 and figures[name]["images_a_second"] > 0
         assert figures[name]["bank"] > 0
     assert figures["efficientad"]["steps_a_second"] > 0
+    assert "| Measured | Bar | anomalib |" in done.stderr
 
 
 @pytest.mark.slow
