@@ -24,7 +24,9 @@ help:
 	@echo "make hooks        check what changed before every commit"
 	@echo "make constraints  take the newest versions of all that is needed, and write them to constraints.txt"
 
+# Compiled as pip compiles what it installs: where Python may not write bytecode, each process would begin with that.
 setup: $(INSTALLED)
+	@$(BIN)/python -m compileall -q src
 
 # Installed anew only when the list of what is needed, or the version, has changed.
 $(INSTALLED): pyproject.toml constraints.txt src/blemish/__init__.py

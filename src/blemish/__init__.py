@@ -15,11 +15,19 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from typing import Any
 
 # On a busy machine the threads of torch spin and starve each other. It is read when torch is imported, so it is set
 # here, before any part of Blemish can import torch.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Three of our libraries report on their use, and keep an identifier in the home: nothing is to leave a factory that it
+# has not sent. ONNX Runtime writes to Microsoft, and MLflow to its makers, unless told not to; OpenVINO to Google
+# Analytics at each import, whatever it is told, if it finds this package.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 __version__ = "0.2.0"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from functools import cache
 from typing import Any, Final
@@ -11,9 +10,6 @@ import numpy as np
 
 from blemish.core.errors import UsageError
 from blemish.core.execution import DEVICES, PRECISIONS, Execution
-
-# OpenVINO would report usage over the network.
-os.environ.setdefault("OPENVINO_TELEMETRY_OPT_OUT", "1")
 
 PROVIDERS: Final = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 """ONNX Runtime's names of the devices that it computes on."""
