@@ -9,6 +9,7 @@ import numpy as np
 
 from blemish.core.devices import openvino_core
 from blemish.core.execution import Execution
+from blemish.core.kept_networks import KeptNetworks, key_of
 from blemish.core.types import FloatArray
 
 # OpenVINO would run bfloat16 by default on CPUs that have it, and float16 on GPUs. An 8-bit network holds its own
@@ -42,10 +43,7 @@ class OpenVinoEngine:
             if execution.threads or execution.streams > 1:
                 # Pinned, the threads of all networks would share the first cores, and the others stand idle.
                 settings["ENABLE_CPU_PINNING"] = False
-        read = core.read_model(model)
-        if outputs is not None:
-            _keep_outputs(read, outputs)
-        self._compiled = core.compile_model(read, execution.device.upper(), settings)
+        self._compiled = _compiled(core, model, outputs, execution.device, settings)
         self._idle = [self._compiled.create_infer_request()]  # a request runs one image at a time
         self._count = len(self._compiled.outputs)
 
@@ -73,6 +71,24 @@ class OpenVinoEngine:
     def outputs(self) -> dict[str, tuple[int, ...]]:
         """Shape of each output by its name, in order; a RuntimeError where the model leaves one open."""
         return {output.get_any_name(): tuple(output.shape) for output in self._compiled.outputs}
+
+
+def _compiled(
+    core: Any, model: bytes, outputs: Sequence[str] | None, device: str, settings: dict[str, Any]
+) -> Any:
+    """The network on its device: of the CPU one that was kept, if there is one."""
+    networks, key = KeptNetworks(), ""
+    if device == "cpu":
+        key = key_of(core, model, outputs, settings)
+        if (kept := networks.get(core, key, settings)) is not None:
+            return kept
+    read = core.read_model(model)
+    if outputs is not None:
+        _keep_outputs(read, outputs)
+    compiled = core.compile_model(read, device.upper(), settings)
+    if key:
+        networks.put(key, compiled)
+    return compiled
 
 
 def _keep_outputs(model: Any, names: Sequence[str]) -> None:

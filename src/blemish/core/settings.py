@@ -12,7 +12,7 @@ from blemish.core.errors import UsageError
 
 
 def cache_folder() -> Path:
-    """Folder for features and downloads: `BLEMISH_CACHE`, or the user's cache folder. Never the working directory."""
+    """Folder for features, networks, downloads: `BLEMISH_CACHE`, or the user's cache. Never the working directory."""
     return Path(os.environ.get("BLEMISH_CACHE") or user_cache_path("blemish", appauthor=False))
 
 
