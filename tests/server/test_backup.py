@@ -224,7 +224,9 @@ def test_nothing_is_overwritten_and_a_wrong_home_is_not_made(
     assert not nowhere.exists() and (there / "mine.txt").read_text() == "mine"
 
 
-def test_a_history_in_postgresql_is_left_to_its_own_tools(used: Any, blemish: Blemish, tmp_path: Path) -> None:
+def test_a_history_in_postgresql_is_left_to_its_own_tools(
+    used: Any, blemish: Blemish, tmp_path: Path
+) -> None:
     pytest.importorskip("pg8000")
     elsewhere = ("--database", "postgresql://line:secret@localhost:1/history")
     told = blemish("backup", "--home", used.service.home.path, "--out", tmp_path / "line.zip", *elsewhere)
