@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -307,6 +309,19 @@ def test_the_cache_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("BLEMISH_CACHE")
     monkeypatch.chdir(tmp_path)
     assert cache_folder().is_absolute() and not cache_folder().is_relative_to(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root becomes another user")
+def test_a_user_without_a_home_keeps_nothing() -> None:
+    """As a container runs under a number that has no name."""
+    code = (
+        "import os\nfrom blemish.core.settings import cache_folder\nos.setuid(54321)\nprint(cache_folder())"
+    )
+    environment = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == f"{os.devnull}\n", done.stderr
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "much", "inf", "nan", "1e400"])

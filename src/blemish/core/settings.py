@@ -13,7 +13,12 @@ from blemish.core.errors import UsageError
 
 def cache_folder() -> Path:
     """Folder for features, networks, downloads: `BLEMISH_CACHE`, or the user's cache. Never the working directory."""
-    return Path(os.environ.get("BLEMISH_CACHE") or user_cache_path("blemish", appauthor=False))
+    if named := os.environ.get("BLEMISH_CACHE"):
+        return Path(named)
+    try:
+        return user_cache_path("blemish", appauthor=False)
+    except RuntimeError:  # a user without a home, as in a container: under this one nothing is kept
+        return Path(os.devnull)
 
 
 def cache_limit_bytes() -> int:
