@@ -51,7 +51,7 @@ def test_the_daily_work_asks_nobody_and_leaves_nothing_in_the_home(
     home = tmp_path / "home"
     pictures = washers / "test" / "good"
     for arguments in (
-        ("fit", washers, "--out", tmp_path / "own.blemish"),
+        ("fit", washers, "--out", tmp_path / "own.blemish", "--set", "size=64", "--set", "copies=none"),
         ("inspect", fitted, pictures, "--out", tmp_path / "results"),
         ("export", fitted, "--to", "openvino", "--out", tmp_path / "graph.xml", "--check", pictures),
         (
