@@ -13,12 +13,7 @@ from blemish.core.types import FloatArray
 
 
 class FeatureCache:
-    """A bounded folder of float32 vectors by key, as they lie in memory.
-
-    Attributes:
-        folder: where the entries lie.
-        limit_bytes: most bytes kept.
-    """
+    """A bounded folder of float32 vectors by key, as they lie in memory."""
 
     def __init__(self, folder: Path | None = None, limit_bytes: int | None = None) -> None:
         limit = cache_limit_bytes() if limit_bytes is None else limit_bytes
