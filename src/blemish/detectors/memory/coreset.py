@@ -9,8 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-# How many of the farthest points are searched among themselves between two passes over all points.
-BLOCK = 256
+# How many of the farthest points are searched among themselves between two passes over all points. So few as the
+# patches of a small photograph are searched all at once: their distances to each other take less than the passes.
+_BLOCK, _AT_ONCE = 256, 1024
 _COLUMNS = 8  # in which rows that differ mostly do
 _ROWS, _PICKS = 4096, 256  # of a product, so that its distances stay in the processor's cache
 
@@ -70,7 +71,7 @@ def greedy_coreset(
     features: Tensor,
     size: int,
     seed: int = 0,
-    block: int = BLOCK,
+    block: int | None = None,
     start: int | None = None,
     begun: Sequence[int] = (),
     nearest: Tensor | None = None,
@@ -87,7 +88,7 @@ def greedy_coreset(
         features: N x D, float32 or float64.
         size: rows wanted.
         seed: of the first pick.
-        block: rows searched among themselves between two passes.
+        block: rows searched among themselves between two passes; None for as many as is quickest.
         start: the first pick itself.
         begun: picks of another coreset to go on from; `start` and `seed` mean nothing then.
         nearest: squared distance N of each row to the nearest of `begun`, where it is known; it is changed.
@@ -96,6 +97,8 @@ def greedy_coreset(
         int64 indices in the order of picking; fewer than `size` where only copies of picks are left.
     """
     count = len(features)
+    if block is None:
+        block = count if count <= _AT_ONCE else _BLOCK
     # What is left of rounding must not tell copies apart.
     features, squares = _centred(features)
     rounding = 16 * torch.finfo(features.dtype).eps * float(squares.max())
@@ -108,7 +111,8 @@ def greedy_coreset(
         if not new:
             break
         picks += new
-        _update(nearest, features, squares, new)
+        if len(picks) < min(size, count):  # nobody asks how far rows are from the last ones
+            _update(nearest, features, squares, new)
     return torch.tensor(picks)
 
 
@@ -141,8 +145,9 @@ def _greedy_in_block(
 ) -> list[int]:
     """The next picks that are certain from the rows now farthest from all picks."""
     rows, outside = _farthest(nearest, block)
-    left = nearest[rows]
-    distances = _relative_distances(features[rows], features[rows], squares[rows]).add_(squares[rows, None])
+    left = nearest[rows].numpy()  # of its few hundred numbers an operation is done before torch has begun one
+    some, some_squares = features[rows], squares[rows]
+    distances = _relative_distances(some, some, some_squares).add_(some_squares[:, None]).numpy()
     picks: list[int] = []
     while len(picks) < min(wanted, len(rows)):
         best = int(left.argmax())
@@ -151,7 +156,7 @@ def _greedy_in_block(
         if farthest <= rounding or (picks and farthest <= outside):
             break
         picks.append(int(rows[best]))
-        left = torch.minimum(left, distances[best])
+        np.minimum(left, distances[best], out=left)
         left[best] = 0
     return picks
 
