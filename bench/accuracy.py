@@ -32,6 +32,8 @@ HEADER = (
     "fit, peak MiB",
 )
 BLOCK = "accuracy"
+"""Of figures that README shows too."""
+
 SHORT = (0, 1, 2, 3, 4, 5, 7, 8, 9)
 """Columns that README shows."""
 
@@ -106,9 +108,10 @@ def main() -> None:
     if not rows:
         return
     print(f"\n{table(HEADER, rows)}\n\n{origin()}")
-    if options.write:
-        write_block(MEASUREMENTS, options.block, f"{table(HEADER, rows)}\n\n{origin()}")
-    if options.write and options.block == BLOCK:
+    if not options.write:
+        return
+    write_block(MEASUREMENTS, options.block, f"{table(HEADER, rows)}\n\n{origin()}")
+    if options.block == BLOCK:
         header, *shortened = [[cells[column] for column in SHORT] for cells in (HEADER, *rows)]
         short = table(header, shortened)
         write_block(README, BLOCK, f"{short}\n\n{origin()}")
